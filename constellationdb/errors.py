@@ -1,0 +1,239 @@
+"""Every error a user can meet, in one tree.
+
+    ConstellationError
+    ├── SqlSyntaxError              42601  CON-1001
+    ├── UndefinedRelation           42P01  CON-1002
+    ├── UndefinedColumn             42703  CON-1003
+    ├── UndefinedFunction           42883  CON-1004
+    ├── AmbiguousColumn             42702  CON-1005
+    ├── DuplicateRelation           42P07  CON-1006
+    ├── DuplicateColumn             42701  CON-1007
+    ├── WrongObjectType             42809  CON-1008
+    ├── DependentObjects            2BP01  CON-1009
+    ├── DatatypeMismatch            42804  CON-1010
+    ├── GroupingError               42803  CON-1011
+    ├── InvalidParameter            22023  CON-1012
+    ├── InvalidDefinition           42P16  CON-1013
+    ├── FeatureNotSupported         0A000  CON-1014
+    ├── UndefinedDatabase           3D000  CON-1015
+    ├── UndefinedObject             42704  CON-1016
+    ├── InvalidTextRepresentation   22P02  CON-2001
+    ├── DivisionByZero              22012  CON-2002
+    ├── NumericOutOfRange           22003  CON-2003
+    ├── NotNullViolation            23502  CON-2004
+    ├── UniqueViolation             23505  CON-2005
+    ├── CardinalityViolation        21000  CON-2006
+    ├── BadCopyFormat               22P04  CON-2007
+    ├── InvalidDatetime             22007  CON-2008
+    ├── DataException               22000  CON-2009
+    ├── ReadsOwnWritesThroughView   25001  CON-3001
+    ├── InFailedTransaction         25P02  CON-3002
+    ├── SerializationFailure        40001  CON-3003
+    ├── NoActiveTransaction         25P01  CON-3004
+    ├── QueryCanceled               57014  CON-4001
+    ├── ShuttingDown                57P01  CON-4002
+    ├── SubscriberTooSlow           54000  CON-4003
+    ├── HistoryExpired              55000  CON-4004
+    ├── LimitExceeded               54001  CON-4005
+    ├── AddressInUse                58000  CON-5001
+    ├── ConnectorFailure            58030  CON-5002
+    ├── CorruptState                XX001  CON-5003
+    ├── MissingExtra                0A000  CON-5004
+    ├── ProtocolViolation           08P01  CON-5005
+    └── InternalError               XX000  CON-9001
+
+A message is lower case, names the object and has no full stop; what to do
+about it is the hint. ``position`` counts characters of the statement from 1,
+as the wire protocol's field ``P`` does, so psql draws its caret under it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ConstellationError(Exception):
+    """The root: a SQLSTATE, a stable code, and what Postgres' error fields carry."""
+
+    sqlstate: ClassVar[str] = "XX000"
+    code: ClassVar[str] = "CON-9001"
+
+    def __init__(
+        self, message: str, *, detail: str | None = None, hint: str | None = None, position: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+        self.position = position
+
+    def at(self, position: int | None) -> ConstellationError:
+        """The same error with ``position`` filled in where it has none."""
+        if self.position is None:
+            self.position = position
+        return self
+
+
+class SqlSyntaxError(ConstellationError):
+    sqlstate, code = "42601", "CON-1001"
+
+
+class UndefinedRelation(ConstellationError):
+    sqlstate, code = "42P01", "CON-1002"
+
+
+class UndefinedColumn(ConstellationError):
+    sqlstate, code = "42703", "CON-1003"
+
+
+class UndefinedFunction(ConstellationError):
+    sqlstate, code = "42883", "CON-1004"
+
+
+class AmbiguousColumn(ConstellationError):
+    sqlstate, code = "42702", "CON-1005"
+
+
+class DuplicateRelation(ConstellationError):
+    sqlstate, code = "42P07", "CON-1006"
+
+
+class DuplicateColumn(ConstellationError):
+    sqlstate, code = "42701", "CON-1007"
+
+
+class WrongObjectType(ConstellationError):
+    sqlstate, code = "42809", "CON-1008"
+
+
+class DependentObjects(ConstellationError):
+    sqlstate, code = "2BP01", "CON-1009"
+
+
+class DatatypeMismatch(ConstellationError):
+    sqlstate, code = "42804", "CON-1010"
+
+
+class GroupingError(ConstellationError):
+    sqlstate, code = "42803", "CON-1011"
+
+
+class InvalidParameter(ConstellationError):
+    sqlstate, code = "22023", "CON-1012"
+
+
+class InvalidDefinition(ConstellationError):
+    sqlstate, code = "42P16", "CON-1013"
+
+
+class FeatureNotSupported(ConstellationError):
+    sqlstate, code = "0A000", "CON-1014"
+
+
+class UndefinedDatabase(ConstellationError):
+    sqlstate, code = "3D000", "CON-1015"
+
+
+class UndefinedObject(ConstellationError):
+    sqlstate, code = "42704", "CON-1016"
+
+
+class InvalidTextRepresentation(ConstellationError):
+    sqlstate, code = "22P02", "CON-2001"
+
+
+class DivisionByZero(ConstellationError):
+    sqlstate, code = "22012", "CON-2002"
+
+
+class NumericOutOfRange(ConstellationError):
+    sqlstate, code = "22003", "CON-2003"
+
+
+class NotNullViolation(ConstellationError):
+    sqlstate, code = "23502", "CON-2004"
+
+
+class UniqueViolation(ConstellationError):
+    sqlstate, code = "23505", "CON-2005"
+
+
+class CardinalityViolation(ConstellationError):
+    sqlstate, code = "21000", "CON-2006"
+
+
+class BadCopyFormat(ConstellationError):
+    sqlstate, code = "22P04", "CON-2007"
+
+
+class InvalidDatetime(ConstellationError):
+    sqlstate, code = "22007", "CON-2008"
+
+
+class DataException(ConstellationError):
+    sqlstate, code = "22000", "CON-2009"
+
+
+class ReadsOwnWritesThroughView(ConstellationError):
+    sqlstate, code = "25001", "CON-3001"
+
+
+class InFailedTransaction(ConstellationError):
+    sqlstate, code = "25P02", "CON-3002"
+
+
+class SerializationFailure(ConstellationError):
+    sqlstate, code = "40001", "CON-3003"
+
+
+class NoActiveTransaction(ConstellationError):
+    sqlstate, code = "25P01", "CON-3004"
+
+
+class QueryCanceled(ConstellationError):
+    sqlstate, code = "57014", "CON-4001"
+
+
+class ShuttingDown(ConstellationError):
+    sqlstate, code = "57P01", "CON-4002"
+
+
+class SubscriberTooSlow(ConstellationError):
+    sqlstate, code = "54000", "CON-4003"
+
+
+class HistoryExpired(ConstellationError):
+    sqlstate, code = "55000", "CON-4004"
+
+
+class LimitExceeded(ConstellationError):
+    sqlstate, code = "54001", "CON-4005"
+
+
+class AddressInUse(ConstellationError):
+    sqlstate, code = "58000", "CON-5001"
+
+
+class ConnectorFailure(ConstellationError):
+    sqlstate, code = "58030", "CON-5002"
+
+
+class CorruptState(ConstellationError):
+    sqlstate, code = "XX001", "CON-5003"
+
+
+class MissingExtra(ConstellationError):
+    sqlstate, code = "0A000", "CON-5004"
+
+
+class ProtocolViolation(ConstellationError):
+    sqlstate, code = "08P01", "CON-5005"
+
+
+class InternalError(ConstellationError):
+    """Ours to fix: something that must be true was not."""
+
+
+def all_errors() -> list[type[ConstellationError]]:
+    """Every class of the tree, in the order of the docstring."""
+    return [value for value in globals().values() if isinstance(value, type) and issubclass(value, ConstellationError)]

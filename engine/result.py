@@ -1,0 +1,113 @@
+"""What a statement answers: the seam between a session and whoever fronts it.
+
+A session yields one ``Result`` per statement. The front end reads ``batches``
+to the end (each ``next`` may block when the query is continuous) and only then
+asks ``tag``: the count in it is known when the rows are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+
+from constellationdb.catalog.types import SqlType
+
+
+@dataclass(frozen=True)
+class ResultColumn:
+    name: str
+    type: SqlType
+
+
+@dataclass(frozen=True)
+class Notice:
+    message: str
+    severity: str = "NOTICE"
+    sqlstate: str = "00000"
+    hint: str | None = None
+
+
+class CopySink(Protocol):
+    """Where COPY … FROM STDIN's bytes go. Nothing is inserted before ``finish``, nothing at all after ``fail``."""
+
+    columns: int
+
+    def write(self, data: bytes) -> None: ...
+
+    def finish(self) -> str:
+        """Insert every row as one statement; the command tag, ``COPY n``. Raises what the rows deserve."""
+        ...
+
+    def fail(self) -> None: ...
+
+
+@dataclass
+class Result:
+    """``columns`` None: a command without rows. ``streaming``: batches may never end; flush after each.
+
+    ``copy_out``: send rows as COPY text. ``copy_in``: the client is asked for data first.
+    """
+
+    command: str
+    columns: tuple[ResultColumn, ...] | None = None
+    batches: Iterator[pa.RecordBatch] = field(default_factory=lambda: iter(()))
+    tag_of: Callable[[int], str] | None = None
+    notices: list[Notice] = field(default_factory=list)
+    streaming: bool = False
+    copy_out: bool = False
+    copy_options: dict[str, str] = field(default_factory=dict)
+    copy_in: CopySink | None = None
+    empty_query: bool = False
+
+    def tag(self, rows: int) -> str:
+        """The CommandComplete tag once ``rows`` rows were read, e.g. ``SELECT 3``."""
+        return self.tag_of(rows) if self.tag_of is not None else self.command
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A statement that was parsed and described, not executed.
+
+    ``parameters`` are Postgres type oids (0 = not known), ``columns`` None when no rows come back.
+    """
+
+    sql: str
+    parameters: tuple[int, ...]
+    columns: tuple[ResultColumn, ...] | None
+
+
+class SessionProtocol(Protocol):
+    """One client's SQL session. One thread at a time, except ``cancel``, which any thread may call.
+
+    A several-statement text runs as one implicit transaction, as in Postgres.
+    Iterating ``execute`` raises the ConstellationError of the statement that
+    failed, with its position in ``sql``; results before it stay valid.
+    """
+
+    def execute(self, sql: str) -> Iterator[Result]: ...
+
+    def prepare(self, sql: str, parameter_oids: tuple[int, ...] = ()) -> Prepared: ...
+
+    def execute_prepared(self, prepared: Prepared, parameters: tuple[str | None, ...]) -> Result: ...
+
+    @property
+    def transaction_status(self) -> str:
+        """``I`` idle, ``T`` in a transaction, ``E`` in a failed one."""
+        ...
+
+    def sync(self) -> None:
+        """End of an extended-protocol batch: commits or rolls back an implicit transaction."""
+        ...
+
+    def setting(self, name: str) -> str:
+        """The value SHOW would print."""
+        ...
+
+    def cancel(self) -> None:
+        """Make the running statement, if any, raise QueryCanceled soon."""
+        ...
+
+    def close(self) -> None: ...

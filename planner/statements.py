@@ -1,0 +1,273 @@
+"""What the parser hands to a session: one frozen value per kind of statement.
+
+Positions are 0-based character offsets into the text the client sent; the
+``position`` of an error is one more. ``Query.text`` is plain Postgres SQL of
+the same length as what the user wrote: each streaming clause that Postgres'
+grammar does not know is blanked out in place and stands beside it as a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from constellationdb.catalog.types import SqlType
+
+
+@dataclass(frozen=True)
+class ColumnDef:
+    name: str
+    type: SqlType
+    not_null: bool = False
+    default: str | None = None  # the expression's own text
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class WatermarkDef:
+    """WATERMARK FOR column AS column - INTERVAL …; delay in µs."""
+
+    column: str
+    delay_us: int
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class Emit:
+    """EMIT CHANGES | EMIT ON WINDOW CLOSE, with ALLOW LATENESS (µs) and LATE DATA TO."""
+
+    mode: Literal["changes", "on_window_close"] = "changes"
+    explicit: bool = False  # False when only ALLOW LATENESS or LATE DATA TO was said
+    lateness_us: int = 0
+    late_to: str | None = None
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class TemporalClause:
+    """One FOR SYSTEM_TIME AS OF … that was blanked out.
+
+    ``relation_position`` is where the relation's name begins in the text, the
+    same offset as the RangeVar's ``location`` in the parse tree. ``as_of`` is
+    None for PROCTIME()/NOW(), else the text of the event-time expression.
+    """
+
+    relation_position: int
+    as_of: str | None
+    position: int
+
+
+@dataclass(frozen=True)
+class Query:
+    """A SELECT, VALUES or WITH: valid Postgres text, plus what was masked out of it.
+
+    ``text`` starts at ``offset`` of what the client sent, so a location in the
+    parse tree of ``text`` plus ``offset`` is a position in the client's text.
+    """
+
+    text: str
+    offset: int = 0
+    emit: Emit | None = None
+    temporal: tuple[TemporalClause, ...] = ()
+    as_of_epoch: int | None = None  # SELECT … AS OF EPOCH n
+
+
+@dataclass(frozen=True)
+class Statement:
+    """The base: the statement's own text (unmasked) and where it begins."""
+
+    text: str
+    offset: int
+
+
+@dataclass(frozen=True)
+class Select(Statement):
+    query: Query
+
+
+@dataclass(frozen=True)
+class CreateTable(Statement):
+    name: str
+    columns: tuple[ColumnDef, ...]
+    primary_key: tuple[str, ...] = ()
+    if_not_exists: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+    name_position: int = 0
+
+
+@dataclass(frozen=True)
+class CreateSource(Statement):
+    """``columns`` may be empty: the connector (a generator preset, a Parquet file) then knows them."""
+
+    name: str
+    columns: tuple[ColumnDef, ...]
+    options: Mapping[str, str]  # keys lower-cased; FORMAT/ENCODE become option 'format'
+    watermark: WatermarkDef | None = None
+    if_not_exists: bool = False
+    name_position: int = 0
+
+
+@dataclass(frozen=True)
+class CreateLookupTable(Statement):
+    name: str
+    columns: tuple[ColumnDef, ...]
+    primary_key: tuple[str, ...]
+    options: Mapping[str, str]
+    if_not_exists: bool = False
+    or_replace: bool = False
+    name_position: int = 0
+
+
+@dataclass(frozen=True)
+class CreateView(Statement):
+    name: str
+    query: Query
+    column_names: tuple[str, ...] = ()
+    materialized: bool = False
+    if_not_exists: bool = False
+    or_replace: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+    name_position: int = 0
+
+
+@dataclass(frozen=True)
+class CreateTableAs(Statement):
+    name: str
+    query: Query
+    if_not_exists: bool = False
+    name_position: int = 0
+
+
+RelationKind = Literal["table", "source", "lookup table", "view", "materialized view"]
+
+
+@dataclass(frozen=True)
+class Drop(Statement):
+    kind: RelationKind
+    names: tuple[str, ...]
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True)
+class Truncate(Statement):
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Insert(Statement):
+    """Parsed further by the engine; ``query`` is the source of rows as text (VALUES … or SELECT …)."""
+
+    table: str
+    columns: tuple[str, ...]  # as listed; empty when not
+    query: Query | None  # None for DEFAULT VALUES
+    rows: tuple[tuple[object, ...], ...] | None  # constants, when every value is a literal, DEFAULT or a parameter
+    on_conflict: OnConflict | None = None
+    returning: str | None = None  # the target list's text
+    table_position: int = 0
+
+
+@dataclass(frozen=True)
+class OnConflict:
+    """DO NOTHING (``set`` empty) or DO UPDATE SET column = expression text [WHERE …]."""
+
+    target: tuple[str, ...] = ()
+    set: tuple[tuple[str, str], ...] = ()
+    where: str | None = None
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """$n in ``Insert.rows``; n from 1."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Default:
+    """The word DEFAULT in ``Insert.rows``."""
+
+
+@dataclass(frozen=True)
+class Update(Statement):
+    table: str
+    alias: str | None
+    set: tuple[tuple[str, str], ...]  # column, expression text
+    from_clause: str | None = None
+    where: str | None = None
+    returning: str | None = None
+    table_position: int = 0
+
+
+@dataclass(frozen=True)
+class Delete(Statement):
+    table: str
+    alias: str | None
+    using: str | None = None
+    where: str | None = None
+    returning: str | None = None
+    table_position: int = 0
+
+
+@dataclass(frozen=True)
+class Subscribe(Statement):
+    """SUBSCRIBE [TO] name | (query) [WITH (snapshot, progress)] [AS OF EPOCH n] [WHERE p]."""
+
+    relation: str | None
+    query: Query | None
+    snapshot: bool = True
+    progress: bool = False
+    as_of: int | None = None
+    name_position: int = 0
+
+
+@dataclass(frozen=True)
+class Copy(Statement):
+    """COPY t [(columns)] FROM STDIN | COPY t|(query)|(SUBSCRIBE …) TO STDOUT, with its options lower-cased."""
+
+    direction: Literal["in", "out"]
+    table: str | None = None
+    columns: tuple[str, ...] = ()
+    source: Select | Subscribe | None = None
+    options: Mapping[str, str] = field(default_factory=dict)  # format, delimiter, null, header, quote, escape
+
+
+@dataclass(frozen=True)
+class Explain(Statement):
+    statement: Statement
+    analyze: bool = False
+
+
+@dataclass(frozen=True)
+class Transaction(Statement):
+    action: Literal["begin", "commit", "rollback", "savepoint", "release", "rollback_to"]
+    savepoint: str | None = None
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class SetVariable(Statement):
+    """SET [LOCAL] name = value; ``value`` None is SET … TO DEFAULT or RESET name; name 'all' is RESET ALL."""
+
+    name: str
+    value: str | None
+    local: bool = False
+
+
+@dataclass(frozen=True)
+class Show(Statement):
+    name: str
+
+
+@dataclass(frozen=True)
+class Flush(Statement):
+    """FLUSH: wait until every view has reached this session's last epoch."""
+
+
+@dataclass(frozen=True)
+class Accepted(Statement):
+    """Accepted and without effect here; ``tag`` is the command tag, ``notice`` may say why."""
+
+    tag: str
+    notice: str | None = None
