@@ -40,6 +40,8 @@
     ├── CorruptState                XX001  CON-5003
     ├── MissingExtra                0A000  CON-5004
     ├── ProtocolViolation           08P01  CON-5005
+    ├── DirectoryInUse              F0001  CON-5006
+    ├── StorageFailure              58030  CON-5007
     └── InternalError               XX000  CON-9001
 
 A message is lower case, names the object and has no full stop; what to do
@@ -228,6 +230,16 @@ class MissingExtra(ConstellationError):
 
 class ProtocolViolation(ConstellationError):
     sqlstate, code = "08P01", "CON-5005"
+
+
+class DirectoryInUse(ConstellationError):
+    sqlstate, code = "F0001", "CON-5006"
+
+
+class StorageFailure(ConstellationError):
+    """A write or sync failed. Never retried: what the disk now holds is unknown until it is opened anew."""
+
+    sqlstate, code = "58030", "CON-5007"
 
 
 class InternalError(ConstellationError):
