@@ -135,12 +135,14 @@ class _Segment:
 class FileEpochLog:
     """The log as files in ``directory``, which it creates. One process at a time (DirectoryInUse)."""
 
-    def __init__(self, directory: str | os.PathLike[str], segment_bytes: int = SEGMENT_BYTES, disk: Disk = DISK) -> None:
+    def __init__(
+        self, directory: str | os.PathLike[str], segment_bytes: int = SEGMENT_BYTES, disk: Disk = DISK
+    ) -> None:
         self._directory = Path(directory)
         self._segment_bytes = segment_bytes
         self._disk = disk
         self._fd = -1
-        self._failure: OSError | None = None
+        self._failure: BaseException | None = None
         # Order of acquisition: _syncing before _state. _syncing guards the files, _state everything in memory.
         self._syncing = threading.Lock()
         self._state = threading.Lock()
@@ -240,10 +242,8 @@ class FileEpochLog:
                 group, self._waiting = self._waiting, []
             try:
                 self._write(group)
-            except OSError as error:
-                with self._state:
-                    self._failure = error
-                raise self._could_not("write", error) from error
+            except BaseException as error:  # also an interrupt: the group has left memory and may be half in the file
+                raise self._fail("write", error) from error
 
     def _write(self, group: list[tuple[int, bytes]]) -> None:
         if self._segments[-1].size >= self._segment_bytes:
@@ -292,9 +292,7 @@ class FileEpochLog:
                 if gone:
                     self._disk.sync_directory(self._directory)
             except OSError as error:
-                with self._state:
-                    self._failure = error
-                raise self._could_not("shorten", error) from error
+                raise self._fail("shorten", error) from error
 
     # ------------------------------------------------------------------ ending
 
@@ -320,9 +318,15 @@ class FileEpochLog:
         if self._closed:
             raise InternalError(f'the epoch log in "{self._directory}" is closed')
 
-    def _could_not(self, what: str, error: OSError) -> StorageFailure:
+    def _fail(self, what: str, error: BaseException) -> StorageFailure:
+        with self._state:
+            self._failure = error
+        return self._could_not(what, error)
+
+    def _could_not(self, what: str, error: BaseException) -> StorageFailure:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return StorageFailure(
-            f'could not {what} the epoch log in "{self._directory}": {error.strerror or error}',
+            f'could not {what} the epoch log in "{self._directory}": {reason}',
             detail=f"nothing after epoch {self.durable_epoch} is durable" if self._fd >= 0 else None,
             hint="mend the disk or free space, then start again; what was acknowledged is kept",
         )
