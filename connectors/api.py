@@ -91,9 +91,7 @@ class LookupSource(Protocol):
     schema: pa.Schema
     capabilities: LookupCapabilities
 
-    def fetch(
-        self, keys: pa.RecordBatch, columns: Sequence[str], predicates: Sequence[LookupPredicate]
-    ) -> pa.Table:
+    def fetch(self, keys: pa.RecordBatch, columns: Sequence[str], predicates: Sequence[LookupPredicate]) -> pa.Table:
         """Every row whose key columns equal one of the rows of ``keys`` (distinct, no NULLs) and that passes
         the predicates, with the key columns and ``columns``, in any order."""
         ...
