@@ -1,0 +1,121 @@
+"""Loads, stores and wide products that Python has no words for.
+
+Positions are in bytes for ``load64``, ``store64`` and ``load32``, which need
+no alignment, and in items for ``prefetch``. None checks a bound.
+"""
+
+# ruff: noqa: ARG001 (an intrinsic's parameters are its signature; the generated code sees their values)
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from constellationdb.jit import inlined
+
+U8 = NDArray[np.uint8]
+
+_BYTE = ir.IntType(8)
+_INT32 = ir.IntType(32)
+_WORD = ir.IntType(64)
+_DOUBLE_WORD = ir.IntType(128)
+
+
+def _address(context: Any, builder: Any, array_type: Any, array: Any, position: Any, target: Any) -> Any:
+    struct = context.make_array(array_type)(context, builder, value=array)
+    item = builder.gep(struct.data, [position])
+    return builder.bitcast(item, target.as_pointer())
+
+
+@intrinsic
+def load64(_typing: Any, array: Any, position: Any) -> Any:
+    """The 8 bytes of a u8 array from ``position`` as a u64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _address(context, builder, signature.args[0], args[0], args[1], _WORD)
+        return builder.load(pointer, align=1)
+
+    return types.uint64(array, types.int64), generate
+
+
+@intrinsic
+def load32(_typing: Any, array: Any, position: Any) -> Any:
+    """The 4 bytes of a u8 array from ``position`` as a u64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _address(context, builder, signature.args[0], args[0], args[1], _INT32)
+        return builder.zext(builder.load(pointer, align=1), _WORD)
+
+    return types.uint64(array, types.int64), generate
+
+
+@intrinsic
+def store64(_typing: Any, array: Any, position: Any, value: Any) -> Any:
+    """Write a u64 over the 8 bytes of a u8 array from ``position``."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _address(context, builder, signature.args[0], args[0], args[1], _WORD)
+        builder.store(args[2], pointer, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.uint64), generate
+
+
+@intrinsic
+def prefetch(_typing: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of ``array[index]``; a hint, harmless for any index."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _address(context, builder, signature.args[0], args[0], args[1], _BYTE)
+        function = builder.module.declare_intrinsic(
+            "llvm.prefetch", [_BYTE.as_pointer()], ir.FunctionType(ir.VoidType(), [_BYTE.as_pointer()] + [_INT32] * 3)
+        )
+        builder.call(function, [pointer, _INT32(0), _INT32(3), _INT32(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
+
+
+@intrinsic
+def mul_high(_typing: Any, left: Any, right: Any) -> Any:
+    """The high 64 bits of a product of two u64."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        wide = builder.mul(builder.zext(args[0], _DOUBLE_WORD), builder.zext(args[1], _DOUBLE_WORD))
+        return builder.trunc(builder.lshr(wide, _DOUBLE_WORD(64)), _WORD)
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+@inlined
+def copy_bytes(source: U8, start: int, target: U8, to: int, count: int) -> None:
+    """Copy ``count`` bytes between arrays that do not overlap."""
+    if count < 8:
+        for i in range(count):
+            target[to + i] = source[start + i]
+        return
+    i = 0
+    while i + 8 < count:
+        store64(target, to + i, load64(source, start + i))
+        i += 8
+    store64(target, to + count - 8, load64(source, start + count - 8))
+
+
+@inlined
+def same_bytes(left: U8, start: int, right: U8, other: int, count: int) -> bool:
+    """Whether two runs of ``count`` bytes are equal."""
+    if count < 8:
+        for i in range(count):  # noqa: SIM110 (a kernel has no generators)
+            if left[start + i] != right[other + i]:
+                return False
+        return True
+    i = 0
+    while i + 8 < count:
+        if load64(left, start + i) != load64(right, other + i):
+            return False
+        i += 8
+    return bool(load64(left, start + count - 8) == load64(right, other + count - 8))

@@ -1,0 +1,148 @@
+"""Rows: a column of keys as canonical bytes, with their hashes.
+
+The hash is a wyhash of the bytes under a fixed seed. It decides which vnode
+and so which worker and which checkpoint blob a key belongs to, and must be
+the same in every process and every version: to change it is to change the
+format of stored state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from constellationdb.engine.kernels.memory import copy_bytes, load32, load64, mul_high
+from constellationdb.jit import inlined, kernel
+
+I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
+U8 = NDArray[np.uint8]
+Bool = NDArray[np.bool_]
+
+VNODES = 256
+VARIABLE = -1
+
+_SEED = np.uint64(0x5CA1AB1E0DDBA115)
+_MIX_A = np.uint64(0xA0761D6478BD642F)
+_MIX_B = np.uint64(0xE7037ED1A0B428DB)
+_SHIFT_8, _SHIFT_16, _SHIFT_32 = np.uint64(8), np.uint64(16), np.uint64(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Row ``i`` is ``data[offsets[i]:offsets[i + 1]]``; equal rows are equal bytes.
+
+    ``null_mask`` marks rows with a NULL in some column. Such a row never
+    matches anything, itself included, when ``nulls_match`` is False (a join);
+    it is a key like any other when it is True (grouping). ``width`` is the
+    length that every row of these columns has, or VARIABLE.
+    """
+
+    data: U8
+    offsets: I64
+    hashes: U64
+    null_mask: Bool
+    width: int = VARIABLE
+    nulls_match: bool = True
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def key(self, row: int) -> bytes:
+        return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes()
+
+    def take(self, indices: I64) -> Rows:
+        """These rows in this order; an index may occur any number of times."""
+        data, offsets = gather(self.data, self.offsets, indices)
+        return Rows(data, offsets, self.hashes[indices], self.null_mask[indices], self.width, self.nulls_match)
+
+
+def rows_of(data: U8, offsets: I64, width: int = VARIABLE, nulls_match: bool = True) -> Rows:
+    """Rows around bytes that ``encode_rows`` made earlier, hashed anew."""
+    hashes = np.empty(len(offsets) - 1, np.uint64)
+    hash_rows(data, offsets, hashes)
+    return Rows(data, offsets, hashes, _null_mask(data, offsets), width, nulls_match)
+
+
+def concat_rows(parts: Sequence[Rows]) -> Rows:
+    """All rows of ``parts``, which encode the same columns, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0, *(len(part.data) for part in parts)])
+    offsets = [part.offsets[:-1] + start for part, start in zip(parts, starts, strict=False)]
+    return Rows(
+        np.concatenate([part.data for part in parts]),
+        np.concatenate([*offsets, starts[-1:]]).astype(np.int64, copy=False),
+        np.concatenate([part.hashes for part in parts]),
+        np.concatenate([part.null_mask for part in parts]),
+        parts[0].width if all(part.width == parts[0].width for part in parts) else VARIABLE,
+        parts[0].nulls_match,
+    )
+
+
+def vnodes(hashes: U64) -> U8:
+    """The vnode of each key: the top 8 bits, which no hash table here uses for its buckets."""
+    return (hashes >> np.uint64(56)).astype(np.uint8)
+
+
+def gather(data: U8, offsets: I64, indices: I64) -> tuple[U8, I64]:
+    """The bytes of some rows, packed: new data and offsets."""
+    out_offsets = np.zeros(len(indices) + 1, np.int64)
+    np.cumsum(offsets[indices + 1] - offsets[indices], out=out_offsets[1:])
+    out = np.empty(out_offsets[-1], np.uint8)
+    _gather(data, offsets, indices, out, out_offsets)
+    return out, out_offsets
+
+
+def _null_mask(data: U8, offsets: I64) -> Bool:
+    """Bit 0 of a row's first byte says whether it holds a NULL; a row of no columns has no bytes."""
+    mask = np.zeros(len(offsets) - 1, np.bool_)
+    filled = offsets[1:] > offsets[:-1]
+    mask[filled] = (data[offsets[:-1][filled]] & 1).astype(np.bool_)
+    return mask
+
+
+@inlined
+def _mix(left: np.uint64, right: np.uint64) -> np.uint64:
+    return mul_high(left, right) ^ (left * right)  # type: ignore[no-any-return]
+
+
+@inlined
+def hash_bytes(data: U8, start: int, length: int) -> np.uint64:
+    """wyhash of ``length`` bytes from ``start``, one lane."""
+    seed, a, b = _SEED, np.uint64(0), np.uint64(0)
+    if length >= 17:
+        at, left = start, length
+        while left > 16:
+            seed = _mix(load64(data, at) ^ _MIX_B, load64(data, at + 8) ^ seed)
+            at += 16
+            left -= 16
+        a, b = load64(data, start + length - 16), load64(data, start + length - 8)
+    elif length >= 4:
+        middle = (length >> 3) << 2
+        a = (load32(data, start) << _SHIFT_32) | load32(data, start + middle)
+        b = (load32(data, start + length - 4) << _SHIFT_32) | load32(data, start + length - 4 - middle)
+    elif length > 0:
+        first, half, last = data[start], data[start + (length >> 1)], data[start + length - 1]
+        a = (np.uint64(first) << _SHIFT_16) | (np.uint64(half) << _SHIFT_8) | np.uint64(last)
+    a ^= _MIX_B
+    b ^= seed
+    low, high = a * b, mul_high(a, b)
+    return _mix(low ^ _MIX_A ^ np.uint64(length), high ^ _MIX_B)
+
+
+@kernel("void(const u8[], const i64[], u64[])")
+def hash_rows(data: U8, offsets: I64, out: U64) -> None:
+    """The hash of every row."""
+    for i in range(len(out)):
+        out[i] = hash_bytes(data, offsets[i], offsets[i + 1] - offsets[i])
+
+
+@kernel("void(const u8[], const i64[], const i64[], u8[], const i64[])")
+def _gather(data: U8, offsets: I64, indices: I64, out: U8, out_offsets: I64) -> None:
+    for i in range(len(indices)):
+        start = offsets[indices[i]]
+        copy_bytes(data, start, out, out_offsets[i], offsets[indices[i] + 1] - start)
