@@ -228,7 +228,7 @@ class RocksCheckpointStore:
     def blobs(self, prefix: str = "") -> Iterator[tuple[str, bytes]]:
         with self._committing, rocks_errors(self._directory):
             entries = sorted((key, entry) for key, entry in self._index.items() if key.startswith(prefix))
-            return self._read(entries, self._db.snapshot())
+            return self._read(entries, self._db.snapshot())  # for point reads: its iterators see later writes
 
     def _read(self, entries: list[tuple[str, _Entry]], snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
         for key, entry in entries:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -196,14 +197,14 @@ def test_a_file_that_vanishes_under_an_open_log_is_not_silence(tmp_path: Path) -
 
 def _newer(data: bytes) -> bytes:
     fields = data[:8] + (segment.VERSION + 1).to_bytes(4, "little") + data[12:28]
-    return fields + segment.zlib.crc32(fields).to_bytes(4, "little") + data[32:]
+    return fields + zlib.crc32(fields).to_bytes(4, "little") + data[32:]
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
         (_newer, FeatureNotSupported, "has format 2, this release reads up to 1"),
-        (lambda data: b"", CorruptState, "has no valid header at offset 0"),
+        (lambda _: b"", CorruptState, "has no valid header at offset 0"),
         (lambda data: data[:20], CorruptState, "has no valid header at offset 0"),
     ],
 )
