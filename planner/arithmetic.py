@@ -1,0 +1,62 @@
+"""Put checked arithmetic where DataFusion would wrap: Postgres' 22003 and 22012.
+
+DataFusion plans ``bigint + 1`` as a wrapping add. The types of the operands are
+asked of DataFusion itself, by planning them as a projection; then the function
+is replaced by its ``con_`` twin. Division and modulus by a constant that is
+neither 0 nor -1 cannot fail and keep the vectorised original.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+from substrait.proto import Expression, Rel
+
+from constellationdb.planner.functions import SUFFIX_OF
+from constellationdb.planner.shuttle import Shuttle, project, visit
+
+_CHECKED = frozenset({"add", "subtract", "multiply", "divide", "modulus", "negate"})
+_SPELLINGS = {"mod": "modulus", "negative": "negate"}
+
+
+def check(shuttle: Shuttle, source: Rel, width: int, holder: Any) -> None:
+    """Replace, in place, every arithmetic call inside ``holder``, whose columns are those of ``source``."""
+    calls: list[Expression] = []
+
+    def collect(expression: Expression) -> None:
+        if expression.WhichOneof("rex_type") == "scalar_function" and _operation(shuttle, expression) in _CHECKED:
+            calls.append(expression)
+
+    visit(holder, collect)
+    if not calls:
+        return
+    operands = [argument.value for call in calls for argument in call.scalar_function.arguments]
+    types = iter(shuttle.schema_of(project(source, width, operands), len(operands)).types)
+    for call in calls:
+        _replace(shuttle, call, [next(types) for _ in call.scalar_function.arguments])
+
+
+def _operation(shuttle: Shuttle, call: Expression) -> str:
+    name = shuttle.function_name(call.scalar_function.function_reference)
+    return _SPELLINGS.get(name, name)
+
+
+def _replace(shuttle: Shuttle, call: Expression, types: list[pa.DataType]) -> None:
+    suffix = SUFFIX_OF.get(types[0])
+    operation = _operation(shuttle, call)
+    if suffix is None or any(kind != types[0] for kind in types) or _harmless(operation, call):
+        return
+    if suffix in ("f32", "f64") and operation != "divide":
+        return
+    call.scalar_function.function_reference = shuttle.anchor(f"con_{operation}_{suffix}")
+
+
+def _harmless(operation: str, call: Expression) -> bool:
+    if operation not in ("divide", "modulus"):
+        return False
+    divisor = call.scalar_function.arguments[1].value
+    if divisor.WhichOneof("rex_type") != "literal":
+        return False
+    kind = divisor.literal.WhichOneof("literal_type")
+    return kind in ("i16", "i32", "i64", "fp32", "fp64") and getattr(divisor.literal, kind) not in (0, -1)

@@ -1,0 +1,188 @@
+"""Plan a continuous query: text to lowered plan.
+
+    query ──Preparer──▶ SQL over internal names ──Shuttle──▶ Substrait ──gate──▶ Lowering ──▶ Plan
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pyarrow as pa
+
+from constellationdb.catalog.types import storage_type
+from constellationdb.errors import FeatureNotSupported, InvalidDefinition, UndefinedColumn, WrongObjectType
+from constellationdb.planner import gate, plan
+from constellationdb.planner.lower.core import Lowering, Stage, width_of
+from constellationdb.planner.lower.rules import RULES
+from constellationdb.planner.lower.stream import Stream
+from constellationdb.planner.messages import planning
+from constellationdb.planner.relations import PlannedRelation, WindowCall
+from constellationdb.planner.rewrite.names import user_name
+from constellationdb.planner.rewrite.prepare import WINDOW_COLUMNS, PreparedQuery, Preparer
+from constellationdb.planner.rewrite.set_all import rewrite_set_all
+from constellationdb.planner.shuttle import Shuttle
+from constellationdb.planner.statements import Emit, Query
+
+
+class ContinuousPlanner:
+    """Plans one query over ``relations`` (by name; only those it mentions are looked at)."""
+
+    def __init__(self, relations: Mapping[str, PlannedRelation]) -> None:
+        self._relations = relations
+        self._preparer = Preparer(relations, continuous=True)
+        self._shuttle = Shuttle(())
+        self._internal: dict[str, PlannedRelation] = {}
+        self._stages: dict[str, Stage] = {}
+        self._lowering = Lowering(self._shuttle, self._internal, self._stages, RULES)
+        self._lateness_us = 0
+
+    def plan(self, query: Query, column_names: tuple[str, ...] = ()) -> plan.Plan:
+        emit = query.emit or Emit()
+        self._lateness_us = emit.lateness_us
+        stream, names = self._query(query)
+        root = self._lowering.build.finish(stream)
+        if emit.mode == "on_window_close":
+            root = self._on_close(root, query, emit)
+        if len(column_names) > len(names):
+            raise InvalidDefinition("more column names are given than the query has columns")
+        names = [*column_names, *names[len(column_names) :]]
+        output = pa.schema(
+            [pa.field(name, storage_type(kind)) for name, kind in zip(names, root.schema.types, strict=True)]
+        )
+        return plan.Plan(plan.VERSION, root, tuple(names), plan.encode_schema(output), emit.late_to)
+
+    def _query(self, query: Query) -> tuple[Stream, list[str]]:
+        """The query's stream and its output names; nested views come back here."""
+        prepared = self._preparer.prepare(query)
+        self._register(prepared)
+        with planning(prepared.tree, query.offset):
+            prepared.tree = rewrite_set_all(prepared.tree, self._columns_of)
+            rel, schema, written = self._shuttle.plan(prepared.sql)
+            gate.check(self._shuttle, rel, width_of(rel), written)
+            stream = self._lowering.lower(rel)
+        return stream, [user_name(name) for name in schema.names]
+
+    def _columns_of(self, tree: object) -> list[str]:
+        from constellationdb.planner.rewrite.tree import to_sql
+
+        return [user_name(name) for name in self._shuttle.context.sql(to_sql(tree)).schema().names]
+
+    def _register(self, prepared: PreparedQuery) -> None:
+        for name, relation in prepared.relations.items():
+            self._internal[name] = relation
+            self._shuttle.register(name, relation.schema)
+        for name, call in prepared.windows.items():
+            self._register_window(name, call)
+        for name, view in prepared.views.items():
+            self._register_view(name, view)
+
+    def _register_view(self, name: str, view: PlannedRelation) -> None:
+        assert view.query is not None
+        stream, names = self._query(view.query)
+        names = [*view.column_names, *names[len(view.column_names) :]]
+        types = [storage_type(kind) for kind in stream.schema.types]
+        self._shuttle.register(name, pa.schema(list(zip(names, types, strict=True))))
+        self._stages[name] = lambda _lowering: stream
+
+    def _register_window(self, name: str, call: WindowCall) -> None:
+        relation = self._relations[call.relation]
+        if relation.kind in ("lookup table", "system table"):
+            raise WrongObjectType(f'"{call.relation}" is a {relation.kind}, not a stream', position=call.position)
+        base, schema = self._window_input(relation)
+        column = schema.get_field_index(call.time_column)
+        if column < 0:
+            raise UndefinedColumn(
+                f'column "{call.time_column}" of relation "{call.relation}" does not exist', position=call.position
+            )
+        kind = schema.field(column).type
+        if not pa.types.is_timestamp(kind):
+            raise WrongObjectType(
+                f'column "{call.time_column}" is of type {kind}, a window needs a timestamp', position=call.position
+            )
+        self._shuttle.register(name, pa.schema([*schema, *[pa.field(n, kind) for n, _ in WINDOW_COLUMNS]]))
+        self._stages[name] = lambda _lowering: self._window(base, column, call)
+
+    def _window_input(self, relation: PlannedRelation) -> tuple[Stream, pa.Schema]:
+        """The stream a window reads, and its columns under the user's names."""
+        if relation.kind == "view":
+            assert relation.query is not None
+            stream, names = self._query(relation.query)
+            names = [*relation.column_names, *names[len(relation.column_names) :]]
+            return stream, pa.schema(list(zip(names, stream.schema.types, strict=True)))
+        scan = self._lowering.scan(relation, list(range(len(relation.schema))))
+        return self._lowering.build.stream(scan), relation.schema
+
+    def _window(self, base: Stream, column: int, call: WindowCall) -> Stream:
+        node = self._lowering.build.finish(base)
+        closes = {c.index for c in node.closing if c.offset_us == 0}
+        watermarked = column in node.times or column in closes
+        width = len(node.schema)
+        kind = node.schema.field(column).type
+        types = [*node.schema.types, kind, kind]
+        closing = (plan.Column(width, call.size_us), plan.Column(width + 1, 0)) if watermarked else ()
+        return self._lowering.build.stream(
+            plan.WindowAssign(
+                id=self._lowering.build.next_id(),
+                schema_ipc=plan.encode_schema(pa.schema([pa.field(f"c{i}", k) for i, k in enumerate(types)])),
+                append_only=node.append_only,
+                closing=closing,
+                input=node,
+                time_column=column,
+                slide_us=call.slide_us,
+                size_us=call.size_us,
+                offset_us=call.offset_us,
+                watermarked=watermarked,
+                lateness_us=self._lateness_us,
+            )
+        )
+
+    def _on_close(self, root: plan.AnyNode, query: Query, emit: Emit) -> plan.AnyNode:
+        """EMIT ON WINDOW CLOSE: the policy goes into the aggregate where one stands at the root, else on top."""
+        if not root.closing:
+            raise FeatureNotSupported(
+                "EMIT ON WINDOW CLOSE needs a window_start or window_end column of a source with a watermark",
+                hint="declare WATERMARK FOR on the source, and SELECT window_end",
+                position=emit.position + 1,
+            )
+        column = min(root.closing, key=lambda c: (c.offset_us, c.index))
+        fused = None if emit.lateness_us else _fuse(root)
+        if fused is not None:
+            return fused
+        return plan.OnClose(
+            id=self._lowering.build.next_id(),
+            schema_ipc=root.schema_ipc,
+            append_only=emit.lateness_us == 0,
+            closing=root.closing,
+            input=root,
+            column=column,
+        )
+
+
+def _fuse(root: plan.AnyNode) -> plan.AnyNode | None:
+    """An aggregate that itself waits for its windows to close, under at most one fragment."""
+    if isinstance(root, plan.Aggregate) and root.closing and root.keys:
+        return replace_struct(root, emit_on_close=True, append_only=True)
+    if isinstance(root, plan.Fragment) and isinstance(root.input, plan.Aggregate):
+        inner = _fuse(root.input)
+        return None if inner is None else replace_struct(root, input=inner, append_only=True)
+    return None
+
+
+def replace_struct(node: plan.AnyNode, **changes: object) -> plan.AnyNode:
+    from msgspec.structs import replace as changed
+
+    made: plan.AnyNode = changed(node, **changes)
+    return made
+
+
+def describe_relation(relation: PlannedRelation, lowered: plan.Plan) -> PlannedRelation:
+    """A materialized view as its readers see it: what the plan says of the root's columns."""
+    root = lowered.root
+    return replace(
+        relation,
+        schema=lowered.output,
+        append_only=root.append_only,
+        times=root.times,
+        closing=root.closing,
+    )

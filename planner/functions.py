@@ -1,0 +1,114 @@
+"""Functions DataFusion lacks or gets wrong: checked arithmetic with Postgres' errors.
+
+Each is registered under a ``con_`` name; the ``arithmetic`` pass puts them in
+place of DataFusion's wrapping operators. An error travels through DataFusion as
+text, so it is raised as ``CON[sqlstate]message`` and recognised by ``translate``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datafusion import SessionContext, udf
+
+from constellationdb import errors
+
+_INTEGERS = {"i16": (pa.int16(), "smallint"), "i32": (pa.int32(), "integer"), "i64": (pa.int64(), "bigint")}
+_FLOATS = {"f32": pa.float32(), "f64": pa.float64()}
+SUFFIX_OF = {pa.int16(): "i16", pa.int32(): "i32", pa.int64(): "i64", pa.float32(): "f32", pa.float64(): "f64"}
+
+_MARK = re.compile(r"CON\[(\w{5})\](.*?)(?:$|[\n\"'\]])")
+
+
+class _Raised(ValueError):
+    def __init__(self, sqlstate: str, message: str) -> None:
+        super().__init__(f"CON[{sqlstate}]{message}")
+
+
+def _checked(operation: Callable[..., pa.Array], type_name: str) -> Callable[..., pa.Array]:
+    def evaluate(*arguments: pa.Array) -> pa.Array:
+        try:
+            return operation(*arguments)
+        except pa.ArrowInvalid as error:
+            if "zero" in str(error):
+                raise _Raised("22012", "division by zero") from None
+            raise _Raised("22003", f"{type_name} out of range") from None
+
+    return evaluate
+
+
+def _modulus(left: pa.Array, right: pa.Array) -> pa.Array:
+    valid = pc.and_(left.is_valid(), right.is_valid())
+    mask = valid.to_numpy(zero_copy_only=False)
+    numerator = pc.fill_null(left, 0).to_numpy(zero_copy_only=False)
+    divisor = pc.fill_null(right, 1).to_numpy(zero_copy_only=False)
+    if np.any((divisor == 0) & mask):
+        raise _Raised("22012", "division by zero")
+    # fmod truncates as Postgres does; -1 is spared because min % -1 traps.
+    safe = np.where((divisor == 0) | (divisor == -1), 1, divisor)
+    return pa.array(np.fmod(numerator, safe).astype(numerator.dtype), mask=~mask, type=left.type)
+
+
+def _float_divide(left: pa.Array, right: pa.Array) -> pa.Array:
+    zero = pc.and_(pc.equal(right, pa.scalar(0.0, right.type)), left.is_valid())
+    if pc.any(zero).as_py():
+        raise _Raised("22012", "division by zero")
+    return pc.divide(left, right)
+
+
+def register(context: SessionContext) -> None:
+    """Make every ``con_`` function known to ``context``."""
+    for function in _functions():
+        context.register_udf(function)
+
+
+def _functions() -> list[Any]:
+    made: list[Any] = []
+    binary = {
+        "add": pc.add_checked, "subtract": pc.subtract_checked,
+        "multiply": pc.multiply_checked, "divide": pc.divide_checked, "modulus": _modulus,
+    }  # fmt: skip
+    for suffix, (kind, shown) in _INTEGERS.items():
+        for name, operation in binary.items():
+            made.append(udf(_checked(operation, shown), [kind, kind], kind, "immutable", f"con_{name}_{suffix}"))
+        made.append(udf(_checked(pc.negate_checked, shown), [kind], kind, "immutable", f"con_negate_{suffix}"))
+    for suffix, kind in _FLOATS.items():
+        made.append(udf(_float_divide, [kind, kind], kind, "immutable", f"con_divide_{suffix}"))
+    return made
+
+
+_TEXTS: tuple[tuple[re.Pattern[str], type[errors.ConstellationError], str], ...] = (
+    (re.compile(r"[Dd]ivide by zero"), errors.DivisionByZero, "division by zero"),
+    (re.compile(r"[Oo]verflow|out of range|too large to store|Can't cast value"), errors.NumericOutOfRange,
+     "value out of range"),
+    (re.compile(r"[Ee]rror parsing timestamp|Error parsing date|[Ii]nvalid timezone"), errors.InvalidDatetime,
+     "invalid date or time"),
+)  # fmt: skip
+_CAST = re.compile(r"Cannot cast (?:string|value) ['\"](.*?)['\"] to value of (\S+) type")
+_DATETIME = re.compile(r"Error parsing (timestamp|date) from '(.*?)'")
+_TYPE_NAMES = {
+    "Int16": "smallint", "Int32": "integer", "Int64": "bigint", "Float32": "real", "Float64": "double precision",
+    "Boolean": "boolean",
+}  # fmt: skip
+
+
+def translate(error: BaseException) -> errors.ConstellationError:
+    """The Postgres error behind what DataFusion or Arrow raised while it computed rows."""
+    text = str(error)
+    if marked := _MARK.search(text):
+        state, message = marked.group(1), marked.group(2).strip()
+        return (errors.DivisionByZero if state == "22012" else errors.NumericOutOfRange)(message)
+    if cast := _CAST.search(text):
+        shown = _TYPE_NAMES.get(cast.group(2), "numeric" if "Decimal" in cast.group(2) else cast.group(2).lower())
+        return errors.InvalidTextRepresentation(f'invalid input syntax for type {shown}: "{cast.group(1)}"')
+    if stamp := _DATETIME.search(text):
+        return errors.InvalidDatetime(f'invalid input syntax for type {stamp.group(1)}: "{stamp.group(2)}"')
+    for pattern, kind, message in _TEXTS:
+        if pattern.search(text):
+            return kind(message, detail=text[:500])
+    return errors.DataException("the row could not be computed", detail=text[:500])

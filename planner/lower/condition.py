@@ -1,0 +1,94 @@
+"""Join conditions taken apart: which equalities are keys, and what is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from substrait.proto import Expression, FunctionArgument
+
+from constellationdb.planner.shuttle import Shuttle, fields_used, remap
+
+_EQUALITIES = {"equal": False, "is_not_distinct_from": True}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A join condition taken apart: key expressions of each side, and what is left over both."""
+
+    left: list[Expression]
+    right: list[Expression]  # over the right side's own columns
+    null_safe: list[bool]
+    residual: list[Expression]
+
+
+def split_condition(shuttle: Shuttle, expression: Expression | None, left_width: int) -> Condition:
+    """Equalities between one side and the other become keys; everything else stays together as residual."""
+    condition = Condition([], [], [], [])
+    for conjunct in conjuncts(shuttle, expression):
+        pair = _key_pair(shuttle, conjunct, left_width)
+        if pair is None:
+            condition.residual.append(conjunct)
+        else:
+            left, right, null_safe = pair
+            condition.left.append(left)
+            condition.right.append(remap(right, lambda i: i - left_width))
+            condition.null_safe.append(null_safe)
+    return condition
+
+
+def conjuncts(shuttle: Shuttle, expression: Expression | None) -> list[Expression]:
+    """The parts of an AND, flattened; TRUE has none."""
+    if expression is None or expression.WhichOneof("rex_type") is None:
+        return []
+    kind = expression.WhichOneof("rex_type")
+    if kind == "literal" and expression.literal.WhichOneof("literal_type") == "boolean" and expression.literal.boolean:
+        return []
+    if kind != "scalar_function":
+        return [expression]
+    call = expression.scalar_function
+    if shuttle.function_name(call.function_reference) != "and":
+        return [expression]
+    return [part for argument in call.arguments for part in conjuncts(shuttle, argument.value)]
+
+
+def conjunction(shuttle: Shuttle, parts: list[Expression]) -> Expression:
+    """The AND of ``parts``, of which there is at least one."""
+    if len(parts) == 1:
+        return parts[0]
+    expression = Expression()
+    expression.scalar_function.function_reference = shuttle.anchor("and")
+    expression.scalar_function.arguments.extend(FunctionArgument(value=part) for part in parts)
+    return expression
+
+
+def _key_pair(shuttle: Shuttle, conjunct: Expression, left_width: int) -> tuple[Expression, Expression, bool] | None:
+    if conjunct.WhichOneof("rex_type") != "scalar_function":
+        return None
+    call = conjunct.scalar_function
+    null_safe = _EQUALITIES.get(shuttle.function_name(call.function_reference))
+    if null_safe is None:
+        return None
+    first, second = call.arguments[0].value, call.arguments[1].value
+    sides = [_side(first, left_width), _side(second, left_width)]
+    if sides == ["left", "right"]:
+        return first, second, null_safe
+    if sides == ["right", "left"]:
+        return second, first, null_safe
+    return None
+
+
+def _side(expression: Expression, left_width: int) -> str:
+    used = fields_used(expression)
+    if not used:
+        return "none"
+    if all(i < left_width for i in used):
+        return "left"
+    return "right" if all(i >= left_width for i in used) else "both"
+
+
+def equality(shuttle: Shuttle, left: Expression, right: Expression, null_safe: bool) -> Expression:
+    """left = right, or left IS NOT DISTINCT FROM right."""
+    expression = Expression()
+    expression.scalar_function.function_reference = shuttle.anchor("is_not_distinct_from" if null_safe else "equal")
+    expression.scalar_function.arguments.extend(FunctionArgument(value=side) for side in (left, right))
+    return expression

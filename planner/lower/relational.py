@@ -1,0 +1,88 @@
+"""The relations that need no state: reads, filters, projections, UNION ALL, constants."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import pyarrow as pa
+from substrait.proto import Rel, SetRel
+
+from constellationdb.errors import FeatureNotSupported
+from constellationdb.planner import arithmetic, plan
+from constellationdb.planner.lower.casts import common_type, conform
+from constellationdb.planner.lower.core import Lowering, read_columns, width_of
+from constellationdb.planner.lower.scalar import expand_scalars
+from constellationdb.planner.lower.stream import Stream
+from constellationdb.planner.lower.window import has_window, lower_window
+from constellationdb.planner.shuttle import field, select
+
+
+def lower_read(lowering: Lowering, rel: Rel) -> Stream:
+    if rel.read.WhichOneof("read_type") == "virtual_table":
+        return lowering.build.stream(_constant(lowering, rel))
+    name = rel.read.named_table.names[-1]
+    columns = read_columns(rel)
+    if name in lowering.stages:
+        return lowering.build.project(lowering.stages[name](lowering), [field(i) for i in columns])
+    relation = lowering.relations[name]
+    if relation.kind == "lookup table":
+        raise FeatureNotSupported(
+            f'lookup table "{name}" can only be joined to a stream',
+            hint=f"write FROM stream JOIN {name} ON stream.key = {name}.key",
+        )
+    return lowering.build.stream(lowering.scan(relation, columns))
+
+
+def _constant(lowering: Lowering, rel: Rel) -> plan.Constant:
+    """Rows written in the query itself: DataFusion evaluates them now, once."""
+    width = width_of(rel)
+    table = lowering.shuttle.evaluate(rel, width)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return plan.Constant(
+        id=lowering.build.next_id(),
+        schema_ipc=plan.encode_schema(table.schema),
+        append_only=True,
+        rows=sink.getvalue().to_pybytes(),
+    )
+
+
+def lower_filter(lowering: Lowering, rel: Rel) -> Stream:
+    stream = lowering.lower(rel.filter.input)
+    width = stream.width
+    stream = expand_scalars(lowering, stream, rel.filter.condition)
+    arithmetic.check(lowering.shuttle, lowering.build.source(stream), stream.width, rel.filter.condition)
+    stream = lowering.build.filter(stream, lambda chain: select(chain, rel.filter.condition))
+    return lowering.build.project(stream, [field(i) for i in range(width)])
+
+
+def lower_project(lowering: Lowering, rel: Rel) -> Stream:
+    if has_window(rel):
+        return lower_window(lowering, rel)
+    stream = lowering.lower(rel.project.input)
+    width = stream.width
+    stream = expand_scalars(lowering, stream, rel.project.expressions)
+    arithmetic.check(lowering.shuttle, lowering.build.source(stream), stream.width, rel.project.expressions)
+    outputs = [field(i) for i in range(width)] + list(rel.project.expressions)
+    if rel.project.common.HasField("emit"):
+        outputs = [outputs[i] for i in rel.project.common.emit.output_mapping]
+    return lowering.build.project(stream, outputs)
+
+
+def lower_set(lowering: Lowering, rel: Rel) -> Stream:
+    if rel.set.op != SetRel.SET_OP_UNION_ALL:
+        raise FeatureNotSupported("this set operation is not supported in a continuous query")
+    streams = [lowering.lower(member) for member in rel.set.inputs]
+    types = [reduce(common_type, kinds) for kinds in zip(*(s.schema.types for s in streams), strict=True)]
+    nodes = tuple(lowering.build.finish(conform(lowering, s, types)) for s in streams)
+    return lowering.build.stream(
+        plan.Union(
+            id=lowering.build.next_id(),
+            schema_ipc=nodes[0].schema_ipc,
+            append_only=all(n.append_only for n in nodes),
+            times=tuple(sorted(set.intersection(*(set(n.times) for n in nodes)))),
+            closing=tuple(c for c in nodes[0].closing if all(c in n.closing for n in nodes)),
+            inputs=nodes,
+        )
+    )

@@ -1,0 +1,85 @@
+"""OVER: a projection that holds window functions is stateful, keyed by what all of them partition by."""
+
+from __future__ import annotations
+
+from substrait.proto import Expression, Rel
+
+from constellationdb.planner import arithmetic, plan
+from constellationdb.planner.lower.core import Lowering
+from constellationdb.planner.lower.order import tie_breakers
+from constellationdb.planner.lower.stream import Stream, describe
+from constellationdb.planner.shuttle import field, field_index, visit
+
+_ONE_ROW_EACH = frozenset({"row_number", "ntile", "lag", "lead", "first_value"})
+_ROWS = Expression.WindowFunction.BOUNDS_TYPE_ROWS
+
+
+def has_window(rel: Rel) -> bool:
+    return bool(_window_calls(rel))
+
+
+def _window_calls(rel: Rel) -> list[Expression]:
+    calls: list[Expression] = []
+
+    def collect(expression: Expression) -> None:
+        if expression.WhichOneof("rex_type") == "window_function":
+            calls.append(expression)
+
+    visit(rel.project.expressions, collect)
+    return calls
+
+
+def lower_window(lowering: Lowering, rel: Rel) -> Stream:
+    stream = lowering.lower(rel.project.input)
+    written_width = stream.width
+    stream = lowering.build.pad(stream)
+    shuttle = lowering.shuttle
+    arithmetic.check(shuttle, lowering.build.source(stream), stream.width, rel.project)
+    calls = _window_calls(rel)
+    for call in calls:
+        _break_ties(lowering, call, stream.width)
+    keys = _partition_keys(calls)
+    node = lowering.build.finish(stream)
+    over = Rel()
+    over.project.input.CopyFrom(shuttle.slot(0, stream.schema))
+    places: dict[int, int] = {}
+    for number, expression in enumerate(rel.project.expressions):
+        column = field_index(expression)
+        if column is None:
+            over.project.expressions.append(expression)
+            column = stream.width + len(over.project.expressions) - 1
+        places[written_width + number] = column
+    width = stream.width + len(over.project.expressions)
+    over.project.common.emit.output_mapping.extend(range(width))
+    computed = lowering.build.stream(
+        plan.Recompute(
+            id=lowering.build.next_id(),
+            schema_ipc=plan.encode_schema(shuttle.schema_of(over, width)),
+            append_only=False,
+            closing=tuple(c for c in node.closing if c.index in keys),
+            inputs=(node,),
+            keys=(keys,),
+            out_keys=tuple((k,) for k in keys),
+            substrait=shuttle.encode(over, width),
+            reusable=True,
+            ordered=True,
+            shows=describe(shuttle.display_of(over, width)),
+        )
+    )
+    written = range(written_width + len(rel.project.expressions))
+    wanted = rel.project.common.emit.output_mapping if rel.project.common.HasField("emit") else written
+    return lowering.build.project(computed, [field(places.get(i, i)) for i in wanted])
+
+
+def _partition_keys(calls: list[Expression]) -> tuple[int, ...]:
+    """The columns every call partitions by; none means one partition of everything."""
+    sets = [{field_index(p) for p in call.window_function.partitions} - {None} for call in calls]
+    return tuple(sorted(i for i in set.intersection(*sets) if i is not None))
+
+
+def _break_ties(lowering: Lowering, call: Expression, width: int) -> None:
+    """Rows that tie get the order of their columns, where that cannot change what a peer is."""
+    function = call.window_function
+    name = lowering.shuttle.function_name(function.function_reference)
+    if name in _ONE_ROW_EACH or function.bounds_type == _ROWS:
+        function.sorts.extend(tie_breakers(list(function.sorts), width))

@@ -1,0 +1,95 @@
+"""DataFusion's planning errors as Postgres would say them, with the position in the user's text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pglast import ast
+
+from constellationdb import errors
+from constellationdb.planner.functions import translate
+from constellationdb.planner.rewrite.tree import last_name, nodes, strings
+
+_NO_FIELD = re.compile(r"No field named (.+?)(?:\.\s|\. Valid|\.$|$)")
+_AMBIGUOUS = re.compile(r"Ambiguous reference to unqualified field (\S+)|ambiguous.*?(?:name|field) \"?(\w+)")
+_NO_FUNCTION = re.compile(r"Invalid function '(\w+)'")
+_NO_MATCH = re.compile(r"(?:Failed to coerce arguments|does not support|No function matches|Function '?(\w+)'? expects)")
+_GROUPING = re.compile(r"[Cc]olumn in SELECT must be in GROUP BY.*?\"?([\w.]+)\"? |must appear in the GROUP BY")
+_DUPLICATE = re.compile(r"duplicate (?:unqualified|qualified) field name|unique expression names")
+_TYPES = re.compile(r"Cannot (?:coerce|infer)|[Cc]annot be coerced|Can't compare|Cannot compare|incompatible|to be coerced")
+_UNPLANNED = re.compile(r"[Nn]ot ?[Ii]mplemented|[Uu]nsupported|not yet implemented|feature is not")
+
+
+@contextmanager
+def planning(tree: Any, offset: int) -> Iterator[None]:
+    """Turn what DataFusion raises inside into a ConstellationError with a position from ``tree``."""
+    try:
+        yield
+    except errors.ConstellationError:
+        raise
+    except Exception as error:
+        raise _translated(str(error), tree, offset) from error
+
+
+def _translated(text: str, tree: Any, offset: int) -> errors.ConstellationError:
+    if found := _NO_FIELD.search(text):
+        return _no_column(found.group(1), tree, offset)
+    if found := _AMBIGUOUS.search(text):
+        name = (found.group(1) or found.group(2)).strip("'\".")
+        return errors.AmbiguousColumn(f'column reference "{name}" is ambiguous', position=_column(tree, name, offset))
+    if found := _NO_FUNCTION.search(text):
+        return _no_function(found.group(1), tree, offset)
+    if _GROUPING.search(text):
+        return errors.GroupingError(
+            "a column must appear in the GROUP BY clause or be used in an aggregate function", detail=_short(text)
+        )
+    if _DUPLICATE.search(text):
+        return errors.DuplicateColumn("a column name is used more than once", detail=_short(text))
+    if _NO_MATCH.search(text):
+        return errors.UndefinedFunction("no function or operator matches these argument types", detail=_short(text))
+    if _TYPES.search(text):
+        return errors.DatatypeMismatch("the types of an expression cannot be matched", detail=_short(text))
+    if _UNPLANNED.search(text):
+        return errors.FeatureNotSupported("this query form is not supported", detail=_short(text))
+    computed = translate(errors.DataException(text))
+    return computed if type(computed) is not errors.DataException else errors.InternalError(
+        "the query could not be planned", detail=_short(text)
+    )
+
+
+def _short(text: str) -> str:
+    return text.splitlines()[0][:300]
+
+
+def _no_column(shown: str, tree: Any, offset: int) -> errors.ConstellationError:
+    parts = [part.strip('"') for part in shown.split(".")]
+    position = _column(tree, parts[-1], offset)
+    if len(parts) > 1 and not _is_alias(tree, parts[0]):
+        return errors.UndefinedRelation(f'missing FROM-clause entry for table "{parts[0]}"', position=position)
+    return errors.UndefinedColumn(f"column {_quoted(parts)} does not exist", position=position)
+
+
+def _quoted(parts: list[str]) -> str:
+    return f'"{parts[0]}"' if len(parts) == 1 else ".".join(parts)
+
+
+def _is_alias(tree: Any, name: str) -> bool:
+    return any(isinstance(node, ast.Alias) and node.aliasname == name for node in nodes(tree))
+
+
+def _column(tree: Any, name: str, offset: int) -> int | None:
+    for node in nodes(tree):
+        if isinstance(node, ast.ColumnRef) and strings(node)[-1:] == [name] and node.location is not None:
+            position: int = node.location + offset + 1
+            return position
+    return None
+
+
+def _no_function(name: str, tree: Any, offset: int) -> errors.ConstellationError:
+    for node in nodes(tree):
+        if isinstance(node, ast.FuncCall) and last_name(node) == name:
+            return errors.UndefinedFunction(f"function {name} does not exist", position=node.location + offset + 1)
+    return errors.UndefinedFunction(f"function {name} does not exist")

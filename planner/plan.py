@@ -1,0 +1,254 @@
+"""The lowered plan: a tree of incremental operators, versioned and serialisable.
+
+    MATERIALIZE v (carrier, bigint)
+    └─ Aggregate keys=[c0] count(c1)           one node, one operator per worker
+       └─ Fragment                             Substrait over one input slot
+          └─ Scan flights                      reads the relation's log
+
+A node knows its output schema (columns are named ``c0, c1, …``; users' names
+return at the root), whether its rows are only ever added, which columns close
+with the watermark, and a stable id that state and EXPLAIN refer to. The
+catalog stores ``encode(plan)``; a restart decodes it and never plans again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+import msgspec
+import pyarrow as pa
+
+VERSION = 1
+
+JoinType: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", "mark"]
+MeasureKind: TypeAlias = Literal["count", "sum", "avg", "min", "max"]
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column that the watermark closes: its row is final when ``value + offset_us <= watermark``."""
+
+    index: int
+    offset_us: int
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True, tag_field="node"):
+    """What every node states about its output."""
+
+    id: int
+    schema_ipc: bytes
+    append_only: bool
+    times: tuple[int, ...] = ()  # event-time columns: no row arrives below the watermark but a late one
+    closing: tuple[Column, ...] = ()
+
+    @property
+    def schema(self) -> pa.Schema:
+        return decode_schema(self.schema_ipc)
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return ()
+
+
+class Scan(Node, frozen=True, kw_only=True, tag="scan"):
+    """The changes of a relation, projected to ``columns`` of it."""
+
+    relation: str
+    columns: tuple[int, ...]
+
+
+class Constant(Node, frozen=True, kw_only=True, tag="constant"):
+    """Rows that exist from the beginning: VALUES, SELECT without FROM. ``rows`` is an IPC stream."""
+
+    rows: bytes
+
+
+class Fragment(Node, frozen=True, kw_only=True, tag="fragment"):
+    """A chain of filters and projections as one Substrait plan over table ``slot0``.
+
+    ``passthrough[j]`` is the input column that output ``j`` merely repeats, or -1.
+    """
+
+    input: AnyNode
+    substrait: bytes
+    passthrough: tuple[int, ...]
+    shows: str
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+class Union(Node, frozen=True, kw_only=True, tag="union"):
+    """UNION ALL: the sum of its inputs."""
+
+    inputs: tuple[AnyNode, ...]
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return self.inputs
+
+
+class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
+    """TUMBLE and HOP: each row once per window it lies in, plus ``window_start, window_end``.
+
+    Windows are ``[start, start + size)``, aligned to the epoch plus offset. With a
+    watermark, a row whose window had closed (by more than the lateness) at the
+    end of the previous epoch is late: it leaves by the side output instead.
+    """
+
+    input: AnyNode
+    time_column: int
+    slide_us: int
+    size_us: int
+    offset_us: int
+    watermarked: bool
+    lateness_us: int = 0
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+class Measure(msgspec.Struct, frozen=True):
+    """One aggregate over input column ``argument`` (-1: count(*)), of rows where column ``filter`` is true."""
+
+    kind: MeasureKind
+    argument: int
+    filter: int = -1
+
+
+class Aggregate(Node, frozen=True, kw_only=True, tag="aggregate"):
+    """GROUP BY with accumulators: output is the keys, then the measures. No keys: always one row."""
+
+    input: AnyNode
+    keys: tuple[int, ...]
+    measures: tuple[Measure, ...]
+    lateness_us: int = 0
+    emit_on_close: bool = False
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
+    """RecomputeAffected: for the keys an epoch touches, run the plan over their rows and subtract the last output.
+
+    The plan reads ``slot0, slot1, …``. ``keys[i]`` are input ``i``'s key columns, ``out_keys`` the output's;
+    an output key made of several columns is the first that is not NULL (the two sides of an outer join).
+    ``ordered``: the answer depends on row order, so rows are fed in the order of their encoding.
+    """
+
+    inputs: tuple[AnyNode, ...]
+    keys: tuple[tuple[int, ...], ...]
+    out_keys: tuple[tuple[int, ...], ...]
+    substrait: bytes
+    reusable: bool
+    ordered: bool
+    shows: str
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return self.inputs
+
+
+class Join(Node, frozen=True, kw_only=True, tag="join"):
+    """Inner equi-join by deltas: dL ⋈ R + L' ⋈ dR. ``residual`` filters the combined rows (Substrait over slot0)."""
+
+    left: AnyNode
+    right: AnyNode
+    left_keys: tuple[int, ...]
+    right_keys: tuple[int, ...]
+    null_safe: tuple[bool, ...]
+    residual: bytes | None
+    shows: str
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.left, self.right)
+
+
+class PushedPredicate(msgspec.Struct, frozen=True):
+    """column OP values, evaluated by the lookup source or, where it can't, by the engine on what it fetched."""
+
+    column: str
+    op: str
+    values_ipc: bytes  # one-column batch of the values
+
+
+class LookupJoin(Node, frozen=True, kw_only=True, tag="lookup"):
+    """Enrich each row by key from a lookup table; output is the input's columns, then ``columns`` of the table."""
+
+    input: AnyNode
+    table: str
+    join_type: Literal["inner", "left"]
+    input_keys: tuple[int, ...]
+    table_keys: tuple[str, ...]
+    columns: tuple[str, ...]
+    predicates: tuple[PushedPredicate, ...]
+    right_filter: bytes | None  # lookup-only conjuncts no source can be asked: Substrait over the fetched columns
+    residual: bytes | None  # conjuncts over both sides: Substrait over input columns + columns
+    shows: str
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+class OnClose(Node, frozen=True, kw_only=True, tag="on_close"):
+    """EMIT ON WINDOW CLOSE: hold rows until the watermark passes their window's end."""
+
+    input: AnyNode
+    column: Column
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+AnyNode: TypeAlias = (
+    Scan | Constant | Fragment | Union | WindowAssign | Aggregate | Recompute | Join | LookupJoin | OnClose
+)
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A whole query: the root node, and the names and types its columns have for the user."""
+
+    version: int
+    root: AnyNode
+    names: tuple[str, ...]
+    output_ipc: bytes
+    late_to: str | None = None
+
+    @property
+    def output(self) -> pa.Schema:
+        return decode_schema(self.output_ipc)
+
+
+def encode(plan: Plan) -> bytes:
+    return msgspec.msgpack.encode(plan)
+
+
+def decode(data: bytes) -> Plan:
+    return msgspec.msgpack.decode(data, type=Plan)
+
+
+def encode_schema(schema: pa.Schema) -> bytes:
+    return bytes(schema.serialize())
+
+
+def decode_schema(data: bytes) -> pa.Schema:
+    return pa.ipc.read_schema(pa.py_buffer(data))
+
+
+def walk(node: AnyNode) -> Iterator[AnyNode]:
+    """Every node, children before parents: the order in which an epoch runs them."""
+    for child in node.children:
+        yield from walk(child)
+    yield node
+
+
+def relations_of(node: AnyNode) -> list[str]:
+    """The relations scanned, each once, in order of appearance."""
+    return list(dict.fromkeys(n.relation for n in walk(node) if isinstance(n, Scan)))

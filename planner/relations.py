@@ -1,0 +1,55 @@
+"""What the planner must know of a relation, and the virtual tables a query adds.
+
+The engine hands the planner a mapping of these; nothing else of the catalog is
+needed to plan, which keeps planning a pure function of text and schemas.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+from constellationdb.planner import plan
+from constellationdb.planner.statements import Query
+
+RelationKind = Literal["table", "source", "lookup table", "view", "materialized view", "system table"]
+
+
+@dataclass(frozen=True)
+class PlannedRelation:
+    """``times``/``closing``: what its watermark says about which columns, as in plan.Node."""
+
+    name: str
+    kind: RelationKind
+    schema: pa.Schema
+    append_only: bool = False
+    times: tuple[int, ...] = ()
+    closing: tuple[plan.Column, ...] = ()
+    primary_key: tuple[str, ...] = ()
+    query: Query | None = None  # a plain view's
+    column_names: tuple[str, ...] = ()
+    pushable: frozenset[str] = frozenset()  # lookup tables: predicate forms the source evaluates itself
+    connector: str = ""
+
+
+@dataclass(frozen=True)
+class WindowCall:
+    """TUMBLE or HOP in FROM, read as the virtual table ``name``; µs throughout."""
+
+    name: str
+    relation: str
+    time_column: str
+    slide_us: int
+    size_us: int
+    offset_us: int
+    position: int
+
+
+@dataclass(frozen=True)
+class Temporal:
+    """A lookup table read under FOR SYSTEM_TIME AS OF PROCTIME(), by its virtual name."""
+
+    name: str
+    relation: str

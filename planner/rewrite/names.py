@@ -1,0 +1,104 @@
+"""What Postgres calls the columns of a SELECT list (FigureColname), and unique names for DataFusion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pglast import ast
+from pglast.enums import SubLinkType
+
+from constellationdb.planner.rewrite.tree import last_name, strings
+
+_UNNAMED = "?column?"
+_MARK = "__out"
+
+
+def column_name(target: Any) -> str | None:
+    """The name of one target; None for a star."""
+    if target.name is not None:
+        name: str = target.name
+        return name
+    if isinstance(target.val, ast.ColumnRef) and isinstance(target.val.fields[-1], ast.A_Star):
+        return None
+    return _figure(target.val) or _UNNAMED
+
+
+def _figure(node: Any) -> str | None:
+    match node:
+        case ast.ColumnRef():
+            return strings(node)[-1]
+        case ast.FuncCall():
+            return last_name(node)
+        case ast.TypeCast():
+            inner = _figure(node.arg)
+            return inner if inner is not None else _type_name(node.typeName)
+        case ast.CollateClause() | ast.A_Indirection():
+            return _figure(node.arg)
+        case ast.CaseExpr():
+            return (_figure(node.defresult) if node.defresult is not None else None) or "case"
+        case ast.CoalesceExpr():
+            return "coalesce"
+        case ast.A_ArrayExpr():
+            return "array"
+        case ast.RowExpr():
+            return "row"
+        case ast.MinMaxExpr():
+            return node.op.name.removeprefix("IS_").lower()
+        case ast.SQLValueFunction():
+            return node.op.name.removeprefix("SVFOP_").removesuffix("_N").lower()
+        case ast.SubLink():
+            return _sublink(node)
+        case ast.A_Expr() if node.kind.name == "AEXPR_NULLIF":
+            return "nullif"
+        case _:
+            return None
+
+
+def _sublink(node: Any) -> str | None:
+    if node.subLinkType == SubLinkType.EXISTS_SUBLINK:
+        return "exists"
+    if node.subLinkType == SubLinkType.ARRAY_SUBLINK:
+        return "array"
+    if node.subLinkType == SubLinkType.EXPR_SUBLINK and node.subselect.targetList:
+        return column_name(node.subselect.targetList[0])
+    return None
+
+
+def _type_name(type_name: Any) -> str:
+    name: str = type_name.names[-1].sval
+    return name
+
+
+def name_outputs(select: Any) -> None:
+    """Give each target of the leftmost SELECT a unique alias that ``user_names`` can read back.
+
+    DataFusion refuses two outputs of one name; Postgres does not. A target that keeps its
+    own unique name stays as written, so that ORDER BY still finds it.
+    """
+    leaf = leftmost(select)
+    if leaf.targetList is None:
+        return
+    names = [column_name(target) for target in leaf.targetList]
+    starred = None in names
+    for number, (target, name) in enumerate(zip(leaf.targetList, names, strict=True)):
+        if name is None:
+            continue
+        plain_column = isinstance(target.val, ast.ColumnRef) and target.name is None
+        if names.count(name) > 1 or (starred and not plain_column):
+            target.name = f"{_MARK}{number}_{name}"
+        elif target.name is None and not plain_column:
+            target.name = name
+
+
+def user_name(name: str) -> str:
+    """The name a user sees for an output that DataFusion calls ``name``."""
+    if name.startswith(_MARK):
+        return name[len(_MARK) :].split("_", 1)[1]
+    return name
+
+
+def leftmost(select: Any) -> Any:
+    """The SELECT that names the columns of a set operation."""
+    while select.larg is not None:
+        select = select.larg
+    return select

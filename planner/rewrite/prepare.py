@@ -1,0 +1,164 @@
+"""From a user's query to the text DataFusion plans, and the tables that text reads.
+
+    SELECT … FROM TUMBLE(trades, ts, INTERVAL '10' SECOND) t JOIN symbols s ON …
+    SELECT … FROM rel1 AS t JOIN rel2 AS s ON …      rel1 = window over trades, rel2 = symbols
+
+Internal names are unique over the whole query, nested views included.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+from pglast import ast
+
+from constellationdb.errors import FeatureNotSupported, UndefinedRelation
+from constellationdb.planner.relations import PlannedRelation, WindowCall
+from constellationdb.planner.rewrite.intervals import normalise_intervals
+from constellationdb.planner.rewrite.names import name_outputs
+from constellationdb.planner.rewrite.not_in import rewrite_not_in
+from constellationdb.planner.rewrite.refuse import refuse
+from constellationdb.planner.rewrite.tree import nodes, parse_query, to_sql
+from constellationdb.planner.rewrite.windows import window_call
+from constellationdb.planner.statements import Query
+
+WINDOW_COLUMNS = (("window_start", pa.timestamp("us")), ("window_end", pa.timestamp("us")))
+
+
+@dataclass
+class PreparedQuery:
+    """``tree`` prints as ``sql``; ``tables``, ``windows`` and ``views`` are keyed by internal name."""
+
+    tree: Any
+    relations: dict[str, PlannedRelation] = field(default_factory=dict)
+    windows: dict[str, WindowCall] = field(default_factory=dict)
+    views: dict[str, PlannedRelation] = field(default_factory=dict)
+
+    @property
+    def sql(self) -> str:
+        return to_sql(self.tree)
+
+
+class Preparer:
+    """Rewrites queries against one set of relations, with one counter of internal names."""
+
+    def __init__(self, relations: Mapping[str, PlannedRelation], *, continuous: bool) -> None:
+        self._relations = relations
+        self._continuous = continuous
+        self._numbers: Iterator[int] = itertools.count(1)
+
+    def prepare(self, query: Query) -> PreparedQuery:
+        tree = normalise_intervals(parse_query(query.text))
+        refuse(tree, query.offset, continuous=self._continuous)
+        self._check_temporal(query)
+        name_outputs(tree)
+        prepared = PreparedQuery(tree)
+        _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
+        if self._continuous:
+            prepared.tree = rewrite_not_in(tree)
+        return prepared
+
+    def relation(self, name: str, schema: str | None, location: int) -> PlannedRelation:
+        full = name if schema in (None, "public") else f"{schema}.{name}"
+        found = self._relations.get(full)
+        if found is None:
+            raise UndefinedRelation(f'relation "{full}" does not exist', position=location + 1)
+        return found
+
+    def internal(self) -> str:
+        return f"rel{next(self._numbers)}"
+
+    def _check_temporal(self, query: Query) -> None:
+        for clause in query.temporal:
+            if clause.as_of is not None:
+                raise FeatureNotSupported(
+                    "FOR SYSTEM_TIME AS OF an event time is not supported yet",
+                    hint="FOR SYSTEM_TIME AS OF PROCTIME() joins the row as it is known now",
+                    position=query.offset + clause.position + 1,
+                )
+
+
+class _Resolver:
+    """Replaces every relation of one statement by its internal name, minding the scope of CTEs."""
+
+    def __init__(self, preparer: Preparer, prepared: PreparedQuery, offset: int) -> None:
+        self._preparer = preparer
+        self._prepared = prepared
+        self._offset = offset
+
+    def resolve(self, node: Any, ctes: frozenset[str]) -> Any:
+        """The node to put in place of ``node``."""
+        match node:
+            case tuple() | list():
+                return tuple(self.resolve(member, ctes) for member in node)
+            case ast.SelectStmt():
+                ctes = self._with(node, ctes)
+            case ast.RangeVar():
+                return self._table(node, ctes)
+            case ast.RangeFunction():
+                return self._function(node) or node
+            case ast.Node():
+                pass
+            case _:
+                return node
+        for name in node:
+            value = getattr(node, name)
+            if name != "withClause" and isinstance(value, ast.Node | tuple | list):
+                setattr(node, name, self.resolve(value, ctes))
+        return node
+
+    def _with(self, select: Any, ctes: frozenset[str]) -> frozenset[str]:
+        if select.withClause is None:
+            return ctes
+        visible = set(ctes)
+        for cte in select.withClause.ctes:
+            if select.withClause.recursive:
+                visible.add(cte.ctename)
+            cte.ctequery = self.resolve(cte.ctequery, frozenset(visible))
+            cte.ctematerialized = type(cte.ctematerialized)(0) if cte.ctematerialized is not None else None
+            visible.add(cte.ctename)
+        return frozenset(visible)
+
+    def _table(self, table: Any, ctes: frozenset[str]) -> Any:
+        if table.schemaname is None and table.relname in ctes:
+            return table
+        relation = self._preparer.relation(table.relname, table.schemaname, table.location + self._offset)
+        name = self._preparer.internal()
+        if relation.kind == "view":
+            self._prepared.views[name] = relation
+        else:
+            self._prepared.relations[name] = relation
+        if table.alias is None:
+            table.alias = ast.Alias(aliasname=table.relname)
+        table.relname, table.schemaname, table.catalogname = name, None, None
+        return table
+
+    def _function(self, function: Any) -> Any | None:
+        call = window_call(function, self._offset)
+        if call is None:
+            return None
+        location = call.position - 1
+        relation = self._preparer.relation(call.relation, None, location)
+        name = self._preparer.internal()
+        self._prepared.windows[name] = WindowCall(name, **call.arguments())
+        alias = function.alias or ast.Alias(aliasname=relation.name)
+        return ast.RangeVar(relname=name, inh=True, relpersistence="p", alias=alias)
+
+
+def relation_names(query: Query) -> list[str]:
+    """Every relation name that ``query`` mentions, CTE names included: what might have to be looked up."""
+    found: dict[str, None] = {}
+    tree = parse_query(query.text)
+    for node in nodes(tree):
+        if isinstance(node, ast.RangeVar):
+            prefix = "" if node.schemaname in (None, "public") else f"{node.schemaname}."
+            found[prefix + node.relname] = None
+        elif isinstance(node, ast.RangeFunction):
+            call = window_call(node, 0)
+            if call is not None:
+                found[call.relation] = None
+    return list(found)

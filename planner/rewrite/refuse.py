@@ -1,0 +1,69 @@
+"""What a continuous query cannot contain: refused by name and position, before planning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pglast import ast
+from pglast.enums import SetOperation
+
+from constellationdb.errors import FeatureNotSupported
+from constellationdb.planner.rewrite.tree import last_name, nodes
+
+_FRAMEOPTION_RANGE, _FRAMEOPTION_GROUPS = 0x2, 0x8
+_FRAMEOPTION_OFFSETS = 0x800 | 0x1000 | 0x2000 | 0x4000
+_VOLATILE = frozenset(
+    {"now", "random", "gen_random_uuid", "uuid", "clock_timestamp", "statement_timestamp", "transaction_timestamp",
+     "timeofday", "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "proctime",
+     "today", "setseed", "nextval"}
+)  # fmt: skip
+
+
+def refuse(tree: Any, offset: int, *, continuous: bool) -> None:
+    """Raise FeatureNotSupported for the first construct that would not be answered right."""
+    for node in nodes(tree):
+        message = _frame(node) or (_continuous(node) if continuous else None)
+        if message:
+            location = getattr(node, "location", None)
+            position = None if location is None or location < 0 else location + offset + 1
+            raise FeatureNotSupported(message, position=position)
+
+
+def _frame(node: Any) -> str | None:
+    if not isinstance(node, ast.WindowDef) or node.frameOptions is None:
+        return None
+    options = int(node.frameOptions)
+    if options & _FRAMEOPTION_GROUPS:
+        return "a GROUPS frame is not supported"
+    if options & _FRAMEOPTION_RANGE and options & _FRAMEOPTION_OFFSETS:
+        return "a RANGE frame with an offset is not supported"
+    return None
+
+
+def _continuous(node: Any) -> str | None:
+    match node:
+        case ast.FuncCall() if last_name(node) in _VOLATILE:
+            return f"{last_name(node)}() is not supported in a continuous query"
+        case ast.SQLValueFunction():
+            return "the current date, time or user is not supported in a continuous query"
+        case ast.WithClause() if node.recursive:
+            return "WITH RECURSIVE is not supported in a continuous query"
+        case ast.RangeSubselect() if node.lateral:
+            return "LATERAL is not supported in a continuous query"
+        case ast.GroupingSet():
+            return "GROUPING SETS, ROLLUP and CUBE are not supported in a continuous query"
+        case ast.RangeTableSample():
+            return "TABLESAMPLE is not supported in a continuous query"
+        case ast.SelectStmt() if node.lockingClause:
+            return "FOR UPDATE and FOR SHARE are not supported in a continuous query"
+        case _:
+            return None
+
+
+def is_set_all(node: Any) -> bool:
+    """EXCEPT ALL or INTERSECT ALL, which DataFusion answers wrongly."""
+    return (
+        isinstance(node, ast.SelectStmt)
+        and bool(node.all)
+        and node.op in (SetOperation.SETOP_EXCEPT, SetOperation.SETOP_INTERSECT)
+    )

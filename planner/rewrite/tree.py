@@ -1,0 +1,63 @@
+"""Walking and replacing in pglast's parse trees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pglast
+from pglast import ast
+from pglast.stream import RawStream
+
+
+def parse_query(text: str) -> Any:
+    """The one SELECT (VALUES, WITH) statement that ``text``, already validated, consists of."""
+    return pglast.parse_sql(text)[0].stmt
+
+
+def parse_expression(text: str) -> Any:
+    return parse_query(f"SELECT {text}").targetList[0].val
+
+
+def to_sql(node: Any) -> str:
+    """The tree as SQL text."""
+    printed: str = RawStream()(node)
+    return printed
+
+
+def nodes(tree: Any) -> Iterator[Any]:
+    """``tree`` and every node below it, parents first."""
+    if isinstance(tree, tuple | list):
+        for member in tree:
+            yield from nodes(member)
+    elif isinstance(tree, ast.Node):
+        yield tree
+        for name in tree:
+            yield from nodes(getattr(tree, name))
+
+
+def replace(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """``tree`` with ``change`` applied to every node, children first; None keeps the node."""
+    if isinstance(tree, tuple | list):
+        return tuple(replace(member, change) for member in tree)
+    if not isinstance(tree, ast.Node):
+        return tree
+    for name in tree:
+        value = getattr(tree, name)
+        if isinstance(value, ast.Node | tuple | list):
+            changed = replace(value, change)
+            if changed is not value:
+                setattr(tree, name, changed)
+    new = change(tree)
+    return tree if new is None else new
+
+
+def last_name(function: Any) -> str:
+    """The unqualified name of a FuncCall."""
+    name: str = function.funcname[-1].sval
+    return name
+
+
+def strings(node: Any) -> list[str]:
+    """The parts of a column reference or name list."""
+    return [part.sval for part in node.fields if isinstance(part, ast.String)]

@@ -1,0 +1,234 @@
+"""Between DataFusion and Substrait: build, re-type and read plans.
+
+A ``Shuttle`` holds one DataFusion context in which every relation is an empty
+table of its schema, and the function anchors of the plan being lowered. Any
+subtree can be cut off and replaced by a read of a *slot*, a table registered
+here under ``slotN``, and DataFusion itself tells the cut plan's types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+from datafusion import SessionConfig, SessionContext
+from datafusion.substrait import Consumer, Producer, Serde
+from substrait.proto import Expression, JoinRel, Plan, Rel, SimpleExtensionDeclaration
+
+from constellationdb.planner import functions
+
+_OPTIONS = {
+    "datafusion.sql_parser.dialect": "postgres",
+    "datafusion.sql_parser.parse_float_as_decimal": "true",
+    "datafusion.sql_parser.map_string_types_to_utf8view": "false",
+    "datafusion.execution.target_partitions": "1",
+    "datafusion.execution.time_zone": "UTC",
+    "datafusion.catalog.information_schema": "false",
+}
+
+
+def new_context() -> SessionContext:
+    """A DataFusion context as all of ours are: Postgres' dialect, one partition, checked functions.
+
+    ``push_down_filter`` stays here, where scans cannot take a filter; contexts that
+    execute fragments over live slots remove it.
+    """
+    context = SessionContext(SessionConfig(_OPTIONS))
+    functions.register(context)
+    return context
+
+
+class Shuttle:
+    """One query's context. ``tables``: name → schema, everything the text may read."""
+
+    def __init__(self, tables: Iterable[tuple[str, pa.Schema]]) -> None:
+        self.context = new_context()
+        self._anchors: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        self._extensions: list[SimpleExtensionDeclaration] = []
+        self._reads: dict[str, Rel] = {}
+        for name, schema in tables:
+            self.register(name, schema)
+
+    def register(self, name: str, schema: pa.Schema) -> None:
+        self.context.register_record_batches(name, [[pa.RecordBatch.from_pylist([], schema=schema)]])
+
+    def plan(self, sql: str) -> tuple[Rel, pa.Schema, str]:
+        """The optimized plan of ``sql``: its root relation, output schema and display."""
+        frame = self.context.sql(sql)
+        logical = frame.optimized_logical_plan()
+        plan = Plan()
+        plan.ParseFromString(Producer.to_substrait_plan(logical, self.context).encode())
+        self._adopt(plan)
+        _give_conditions(plan)
+        return plan.relations[0].root.input, frame.schema(), logical.display_indent()
+
+    def _adopt(self, plan: Plan) -> None:
+        """Rename the plan's function anchors to this shuttle's, which hold for every plan of the query."""
+        declared = (extension.extension_function for extension in plan.extensions)
+        mapping = {function.function_anchor: self.anchor(function.name) for function in declared}
+        _renumber(plan, mapping)
+
+    def function_name(self, anchor: int) -> str:
+        return self._names[anchor]
+
+    def anchor(self, name: str) -> int:
+        """The anchor of function ``name``, declared on first use."""
+        if name not in self._anchors:
+            number = max(self._names, default=0) + 1
+            declaration = SimpleExtensionDeclaration()
+            declaration.extension_function.function_anchor = number
+            declaration.extension_function.name = name
+            declaration.extension_function.extension_urn_reference = 4294967295
+            self._extensions.append(declaration)
+            self._anchors[name], self._names[number] = number, name
+        return self._anchors[name]
+
+    def slot(self, number: int, schema: pa.Schema) -> Rel:
+        """A read of ``slot{number}``, (re)registered with ``schema``."""
+        name = f"slot{number}"
+        if self.context.table_exist(name):
+            self.context.deregister_table(name)
+        self.register(name, schema)
+        plan = Plan()
+        logical = self.context.table(name).logical_plan()
+        plan.ParseFromString(Producer.to_substrait_plan(logical, self.context).encode())
+        read: Rel = plan.relations[0].root.input
+        return read
+
+    def encode(self, rel: Rel, width: int) -> bytes:
+        """``rel`` as a whole plan whose columns are called c0, c1, …"""
+        plan = Plan()
+        plan.version.minor_number = 85
+        plan.extensions.extend(self._extensions)
+        root = plan.relations.add().root
+        root.input.CopyFrom(rel)
+        root.names.extend(f"c{i}" for i in range(width))
+        data: bytes = plan.SerializeToString()
+        return data
+
+    def schema_of(self, rel: Rel, width: int) -> pa.Schema:
+        """The output schema DataFusion gives ``rel``, columns named c0, c1, …"""
+        logical = Consumer.from_substrait_plan(self.context, Serde.deserialize_bytes(self.encode(rel, width)))
+        found = self.context.create_dataframe_from_logical_plan(logical).schema()
+        return pa.schema([pa.field(f"c{i}", kind) for i, kind in enumerate(found.types)])
+
+    def evaluate(self, rel: Rel, width: int) -> pa.Table:
+        """The rows of a relation that reads no table, columns named c0, c1, …"""
+        logical = Consumer.from_substrait_plan(self.context, Serde.deserialize_bytes(self.encode(rel, width)))
+        table = self.context.create_dataframe_from_logical_plan(logical).to_arrow_table()
+        return table.rename_columns([f"c{i}" for i in range(width)])
+
+    def display_of(self, rel: Rel, width: int) -> str:
+        """The logical plan DataFusion reads back from ``rel``: what the gate compares."""
+        logical = Consumer.from_substrait_plan(self.context, Serde.deserialize_bytes(self.encode(rel, width)))
+        shown: str = logical.display_indent()
+        return shown
+
+
+def _renumber(message: Any, mapping: dict[int, int]) -> None:
+    if "function_reference" in message.DESCRIPTOR.fields_by_name:
+        message.function_reference = mapping[message.function_reference]
+    for descriptor, value in message.ListFields():
+        if descriptor.message_type is not None:
+            for item in value if _repeated(descriptor) else (value,):
+                _renumber(item, mapping)
+
+
+def _give_conditions(message: Any) -> None:
+    """DataFusion writes a join without a condition but will not read one: make it TRUE."""
+    if isinstance(message, JoinRel) and not message.HasField("expression"):
+        message.expression.literal.boolean = True
+    for descriptor, value in message.ListFields():
+        if descriptor.message_type is not None:
+            for item in value if _repeated(descriptor) else (value,):
+                _give_conditions(item)
+
+
+# Expressions are protobuf trees; these few functions are all the rest of the planner knows of their shape.
+
+
+def field(index: int) -> Expression:
+    """A reference to input column ``index``."""
+    expression = Expression()
+    expression.selection.direct_reference.struct_field.field = index
+    expression.selection.root_reference.SetInParent()
+    return expression
+
+
+def field_index(expression: Expression) -> int | None:
+    """The column ``expression`` merely refers to, or None when it computes something."""
+    if expression.WhichOneof("rex_type") != "selection":
+        return None
+    reference = expression.selection
+    if reference.WhichOneof("reference_type") != "direct_reference":
+        return None
+    if reference.direct_reference.struct_field.HasField("child"):
+        return None
+    index: int = reference.direct_reference.struct_field.field
+    return index
+
+
+def visit(message: Any, action: Callable[[Expression], None]) -> None:
+    """Call ``action`` on every Expression inside a protobuf message (or a list of them), children first."""
+    if not hasattr(message, "ListFields"):
+        for member in message:
+            visit(member, action)
+        return
+    for descriptor, value in message.ListFields():
+        if descriptor.message_type is None:
+            continue
+        for item in value if _repeated(descriptor) else (value,):
+            visit(item, action)
+    if isinstance(message, Expression):
+        action(message)
+
+
+def _repeated(descriptor: Any) -> bool:
+    repeated = getattr(descriptor, "is_repeated", None)
+    return bool(repeated) if repeated is not None else descriptor.label == descriptor.LABEL_REPEATED
+
+
+def fields_used(message: Any) -> set[int]:
+    """The input columns that an expression (or any message of expressions) refers to."""
+    used: set[int] = set()
+
+    def note(expression: Expression) -> None:
+        index = field_index(expression)
+        if index is not None:
+            used.add(index)
+
+    visit(message, note)
+    return used
+
+
+def remap(expression: Expression, mapping: Callable[[int], int]) -> Expression:
+    """A copy whose column references went through ``mapping``."""
+    copy = Expression()
+    copy.CopyFrom(expression)
+
+    def move(inner: Expression) -> None:
+        index = field_index(inner)
+        if index is not None:
+            inner.selection.direct_reference.struct_field.field = mapping(index)
+
+    visit(copy, move)
+    return copy
+
+
+def project(source: Rel, width: int, expressions: Sequence[Expression]) -> Rel:
+    """A projection of ``source`` (``width`` columns) to exactly ``expressions``."""
+    rel = Rel()
+    rel.project.input.CopyFrom(source)
+    rel.project.expressions.extend(expressions)
+    rel.project.common.emit.output_mapping.extend(range(width, width + len(expressions)))
+    return rel
+
+
+def select(source: Rel, condition: Expression) -> Rel:
+    """The rows of ``source`` for which ``condition`` is true."""
+    rel = Rel()
+    rel.filter.input.CopyFrom(source)
+    rel.filter.condition.CopyFrom(condition)
+    return rel

@@ -1,0 +1,220 @@
+"""Which statement is it? The first words decide, and hand the tokens to the reader of that statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from constellationdb.errors import FeatureNotSupported, SqlSyntaxError
+from constellationdb.planner.statements import (
+    CreateTableAs,
+    CreateView,
+    Delete,
+    Explain,
+    Flush,
+    Insert,
+    Select,
+    Statement,
+    Subscribe,
+    Update,
+)
+from constellationdb.planner.syntax import changes, copying, definitions, postgres, queries, session, views
+from constellationdb.planner.syntax.cursor import Cursor
+from constellationdb.planner.syntax.options import boolean_option, read_options
+from constellationdb.planner.syntax.rows import Rows
+from constellationdb.planner.syntax.split import refuse_inner_semicolon
+from constellationdb.planner.syntax.tokens import Region
+
+Reader = Callable[[Region], Statement]
+
+_EXPLAINED = (Select, CreateView, CreateTableAs, Subscribe, Insert, Update, Delete)
+# Statements of streaming systems, unknown to Postgres' grammar, that we recognise only to name them.
+_STREAMING_OBJECTS = frozenset("sink connection secret source stream lookup".split())
+# Postgres parses their bodies in ways that do not fit into one statement; no use in asking it.
+_BODIES = frozenset(("function", "procedure", "rule"))
+_MODIFIERS = frozenset(
+    "or replace global local temp temporary unlogged unique recursive trusted default if not exists constraint".split()
+)
+_TWO_WORDS = frozenset("materialized foreign event access text operator user default large lookup subscription".split())
+
+
+def read_statement(region: Region, rows: Rows | None = None) -> Statement:
+    """The statement of ``region``; ``rows`` are the rows of a long INSERT, already read."""
+    word = region.source.tokens[region.lo].word
+    if word == "insert":
+        return changes.insert(region, rows)
+    unsupported = _is_ours_unsupported(region)
+    if not unsupported:
+        refuse_inner_semicolon(region)
+    reader = _READERS.get(word)
+    if reader is not None and not unsupported:
+        return reader(region)
+    if not unsupported:
+        postgres.check(region)
+    raise FeatureNotSupported(f"{_command_name(region)} is not supported", position=region.start + 1)
+
+
+def _create(region: Region) -> Statement:
+    for words, reader in _CREATED:
+        if _begins(region, words):
+            return reader(region)
+    if _object_word(region) == "table":
+        return views.create_table_as(region) if views.is_table_as(region) else definitions.create_table(region)
+    if _object_word(region) == "view":
+        return views.create_view(region)
+    return _refuse(region)
+
+
+def _begins(region: Region, words: tuple[str, ...]) -> bool:
+    """CREATE [OR REPLACE] words."""
+    cursor = Cursor(region)
+    cursor.expect("create")
+    cursor.accept("or", "replace")
+    return cursor.at(*words)
+
+
+def _object_word(region: Region) -> str:
+    """The first word after CREATE, ALTER or DROP that says what, not how."""
+    tokens = region.source.tokens
+    for i in range(region.lo + 1, region.hi):
+        if tokens[i].word not in _MODIFIERS:
+            return tokens[i].word
+    return ""
+
+
+def _drop(region: Region) -> Statement:
+    if _object_word(region) in ("table", "view", "source", "stream") or _starts(region, "drop", "materialized", "view"):
+        return session.drop(region)
+    if _starts(region, "drop", "lookup", "table"):
+        return session.drop(region)
+    return _refuse(region)
+
+
+def _starts(region: Region, *words: str) -> bool:
+    return Cursor(region).at(*words)
+
+
+def _with(region: Region) -> Statement:
+    """WITH … SELECT, or a change with a WITH list: the first word outside brackets that can begin one tells."""
+    cursor = Cursor(region)
+    while not cursor.done:
+        if cursor.at("insert", "into"):
+            return changes.insert(region)
+        if cursor.at("delete", "from"):
+            return changes.delete(region)
+        if cursor.at("merge", "into"):
+            return _refuse(region)
+        if cursor.peek().word in ("select", "values", "table"):
+            break
+        if cursor.at("update") and cursor.peek(-1).word == ")":
+            return changes.update(region)
+        if cursor.at("("):
+            cursor.group()
+        else:
+            cursor.next()
+    return queries.select(region)
+
+
+def _explain(region: Region) -> Statement:
+    cursor = Cursor(region)
+    cursor.expect("explain")
+    analyze = False
+    if cursor.at("(") and cursor.peek(1).word not in ("select", "values", "with", "table", "("):
+        position = cursor.position
+        analyze = _explain_options(read_options(cursor.group()), position)
+    else:
+        analyze = cursor.accept("analyze") or cursor.accept("analyse")
+        cursor.accept("verbose")
+    if cursor.done:
+        raise cursor.error()
+    inner = read_statement(region.of(cursor.index, region.hi))
+    if not isinstance(inner, _EXPLAINED):
+        name = _command_name(region.of(cursor.index, region.hi))
+        raise FeatureNotSupported(f"EXPLAIN of {name} is not supported", position=inner.offset + 1)
+    return Explain(region.text, region.start, inner, analyze)
+
+
+def _explain_options(options: dict[str, str], position: int) -> bool:
+    if options.get("format", "text").lower() != "text":
+        raise FeatureNotSupported(
+            f"EXPLAIN (FORMAT {options['format'].upper()}) is not supported",
+            hint="use FORMAT TEXT",
+            position=position + 1,
+        )
+    known = "analyze verbose format costs buffers timing summary settings wal memory generic_plan serialize".split()
+    for name in options:
+        if name not in known:
+            raise SqlSyntaxError(f'unrecognized EXPLAIN option "{name}"', position=position + 1)
+    return boolean_option("analyze", options.get("analyze", "false"), position)
+
+
+def _flush(region: Region) -> Statement:
+    cursor = Cursor(region)
+    cursor.expect("flush")
+    cursor.expect_end()
+    return Flush(region.text, region.start)
+
+
+def _refuse(region: Region) -> Statement:
+    postgres.check(region)
+    raise FeatureNotSupported(f"{_command_name(region)} is not supported", position=region.start + 1)
+
+
+def _is_ours_unsupported(region: Region) -> bool:
+    """Whether it is known without Postgres that there is no such statement here."""
+    tokens = region.source.tokens
+    word, what = tokens[region.lo].word, _object_word(region)
+    if word == "create":
+        is_ours = what in ("source", "stream") or _begins(region, ("lookup", "table"))
+        if what == "stream":
+            is_ours = views.is_table_as(region)
+        return what in _BODIES or (what in _STREAMING_OBJECTS and not is_ours)
+    if word == "drop":
+        return what in ("sink", "connection", "secret")
+    if word == "alter":
+        return what in _STREAMING_OBJECTS
+    return word in ("fetch", "declare", "pause", "resume") and region.hi - region.lo > 1
+
+
+def _command_name(region: Region) -> str:
+    """``CREATE SINK``, ``DROP INDEX``, ``ALTER MATERIALIZED VIEW``, ``GRANT``."""
+    words = [token.word for token in region.source.tokens[region.lo : region.lo + 8]]
+    if words[0] not in ("create", "alter", "drop"):
+        return words[0].upper()
+    named = [word for word in words[1:] if word not in _MODIFIERS]
+    count = 2 if named and named[0] in _TWO_WORDS else 1
+    return " ".join([words[0], *named[:count]]).upper()
+
+
+_CREATED: tuple[tuple[tuple[str, ...], Reader], ...] = (
+    (("source",), definitions.create_source),
+    (("lookup", "table"), definitions.create_lookup_table),
+    (("materialized", "view"), views.create_view),
+    (("stream",), views.create_view),
+)
+
+_READERS: dict[str, Reader] = {
+    "(": queries.select,
+    "select": queries.select,
+    "table": queries.select,
+    "values": queries.select,
+    "with": _with,
+    "update": changes.update,
+    "delete": changes.delete,
+    "create": _create,
+    "drop": _drop,
+    "truncate": session.truncate,
+    "subscribe": queries.subscribe,
+    "copy": copying.copy,
+    "explain": _explain,
+    "flush": _flush,
+    "set": session.set_variable,
+    "reset": session.set_variable,
+    "show": session.show,
+} | {
+    word: session.transaction
+    for word in ("begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release")
+} | {
+    word: session.accepted
+    for word in ("discard", "vacuum", "analyze", "analyse", "close", "unlisten", "listen", "lock", "refresh", "comment",
+                 "deallocate")
+}  # fmt: skip

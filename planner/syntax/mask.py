@@ -1,0 +1,76 @@
+"""Blank out what Postgres does not know, in place, so that every position stays true.
+
+    SELECT * FROM o JOIN d FOR SYSTEM_TIME AS OF PROCTIME() ON k = id EMIT CHANGES
+    SELECT * FROM o JOIN d                                  ON k = id
+
+The walk is over tokens: a string, a comment or a quoted name is never touched.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from constellationdb.errors import FeatureNotSupported
+from constellationdb.planner.statements import Emit, Query, TemporalClause
+from constellationdb.planner.syntax.edits import overlay
+from constellationdb.planner.syntax.emit import find_tail
+from constellationdb.planner.syntax.temporal import clause_at
+from constellationdb.planner.syntax.tokens import Region
+
+# Almost every query has none of these words, and then there is nothing to look for.
+_HINT = re.compile(r"system_time|emit|epoch|lateness|late\b|as\s+of\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """``text`` is as long as the region's. Positions of ``temporal`` count in the client's text."""
+
+    region: Region
+    text: str
+    emit: Emit | None = None
+    temporal: tuple[TemporalClause, ...] = ()
+    as_of_epoch: int | None = None
+
+    def query(self, region: Region | None = None) -> Query:
+        """The query of ``region``, all of what was masked or a part of it."""
+        region = region or self.region
+        text = self.text[region.start - self.region.start : region.end - self.region.start]
+        temporal = tuple(
+            replace(clause, relation_position=clause.relation_position - region.start)
+            for clause in self.temporal
+            if region.start <= clause.position < region.end
+        )
+        return Query(text, region.start, self.emit, temporal, self.as_of_epoch)
+
+    def refuse_streaming(self, statement: str) -> None:
+        """Raise where ``statement`` has an EMIT or AS OF EPOCH that could mean nothing there."""
+        if self.emit is not None:
+            raise FeatureNotSupported(f"EMIT is not supported in {statement}", position=self.emit.position + 1)
+        if self.as_of_epoch is not None:
+            raise FeatureNotSupported(f"AS OF EPOCH is not supported in {statement}", position=self.region.start + 1)
+
+
+def mask(region: Region) -> Masked:
+    """The region with its streaming clauses blanked out, and what they said."""
+    if not _HINT.search(region.scanned):
+        return Masked(region, region.scanned)
+    spans: list[tuple[int, int, str]] = []
+    temporal: list[TemporalClause] = []
+    tokens = region.source.tokens
+    index = region.lo
+    while index < region.hi:
+        found = clause_at(region, index) if tokens[index].word == "for" else None
+        if found is not None:
+            clause, index = found
+            temporal.append(clause)
+            spans.append((clause.position, tokens[index - 1].end, ""))
+        else:
+            index += 1
+    tail = find_tail(region)
+    if tail is None:
+        return Masked(region, overlay(region.scanned, spans, region.start), None, tuple(temporal))
+    said, begin = tail
+    spans.append((tokens[begin].start, region.end, ""))
+    text = overlay(region.scanned, spans, region.start)
+    return Masked(region, text, said.emit(), tuple(temporal), said.as_of_epoch)

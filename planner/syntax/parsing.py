@@ -1,0 +1,60 @@
+"""Text in, statements out: the one function of this package, with its cache."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from constellationdb.errors import ConstellationError, SqlSyntaxError
+from constellationdb.planner.statements import Statement
+from constellationdb.planner.syntax.classify import read_statement
+from constellationdb.planner.syntax.rows import Rows, find_long_rows
+from constellationdb.planner.syntax.split import statements
+from constellationdb.planner.syntax.tokens import Source, read_tokens
+
+_CACHED_LENGTH = 4096  # longer texts are loads of rows, and do not come twice
+_CACHE_SIZE = 1024
+
+
+def parse(sql: str) -> list[Statement]:
+    """Every statement of ``sql``, in order; the first syntax error anywhere refuses the whole text, as in Postgres."""
+    return list(_remembered(sql) if len(sql) <= _CACHED_LENGTH else _parse(sql))
+
+
+def _parse(sql: str) -> tuple[Statement, ...]:
+    long = find_long_rows(sql)
+    try:
+        source = read_tokens(sql, None if long is None else long.scanned)
+    except SqlSyntaxError as error:
+        raise _earlier_error(sql, error) or error from None
+    return _read_all(source, None if long is None else long.rows)
+
+
+_remembered = lru_cache(maxsize=_CACHE_SIZE)(_parse)
+
+
+def _read_all(source: Source, rows: Rows | None = None) -> tuple[Statement, ...]:
+    """A syntax error further on comes before a statement that is only not supported: Postgres reads all, then acts."""
+    found: list[Statement] = []
+    refused: ConstellationError | None = None
+    for i, region in enumerate(statements(source)):
+        try:
+            found.append(read_statement(region, rows if i == 0 else None))
+        except SqlSyntaxError:
+            raise
+        except ConstellationError as error:
+            refused = refused or error
+    if refused is not None:
+        raise refused
+    return tuple(found)
+
+
+def _earlier_error(sql: str, error: SqlSyntaxError) -> SqlSyntaxError | None:
+    """The scanner reads everything first, Postgres only as far as the grammar follows: an error before wins."""
+    end = (error.position or 1) - 1
+    try:
+        _read_all(read_tokens(sql[:end]))
+    except SqlSyntaxError as earlier:
+        return earlier if earlier.position is not None and earlier.position <= end else None
+    except ConstellationError:
+        return None
+    return None

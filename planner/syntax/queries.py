@@ -1,0 +1,183 @@
+"""SELECT, VALUES, WITH, TABLE, and SUBSCRIBE around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+from constellationdb.errors import FeatureNotSupported, SqlSyntaxError
+from constellationdb.planner.statements import Query, Select, Subscribe
+from constellationdb.planner.syntax import postgres
+from constellationdb.planner.syntax.cursor import Cursor
+from constellationdb.planner.syntax.mask import Masked, mask
+from constellationdb.planner.syntax.names import Name
+from constellationdb.planner.syntax.options import boolean_option, read_options
+from constellationdb.planner.syntax.tokens import Region
+
+_SELECT_FROM = "SELECT * FROM "
+_CHANGING = frozenset((("insert", "into"), ("delete", "from"), ("merge", "into")))
+
+
+def select(region: Region) -> Select:
+    return Select(region.text, region.start, read_query(region).query())
+
+
+def read_query(region: Region) -> Masked:
+    """The region masked and found to be a query that only reads."""
+    if region.lo >= region.hi:
+        raise region.source.error_at(region.hi)
+    masked = mask(region)
+    if postgres.check(region, masked.text) != "SelectStmt":
+        raise region.source.error_at(region.lo)
+    _refuse_into(region)
+    refuse_changing_ctes(region)
+    return masked
+
+
+def _refuse_into(region: Region) -> None:
+    for i in range(region.lo, region.hi):
+        if region.source.tokens[i].word == "into":
+            raise FeatureNotSupported(
+                "SELECT INTO is not supported",
+                hint="use CREATE TABLE … AS",
+                position=region.source.tokens[i].start + 1,
+            )
+
+
+def refuse_changing_ctes(region: Region) -> None:
+    """WITH x AS (INSERT …): the text is valid, so ``AS (`` before such words can be nothing else."""
+    tokens = region.source.tokens
+    if tokens[region.lo].word not in ("with", "("):
+        return
+    for i in range(region.lo + 2, region.hi - 1):
+        if tokens[i - 1].word != "(" or tokens[i - 2].word not in ("as", "materialized"):
+            continue
+        if (tokens[i].word, tokens[i + 1].word) in _CHANGING or tokens[i].word == "update":
+            raise FeatureNotSupported(
+                f"{tokens[i].word.upper()} inside WITH is not supported", position=tokens[i].start + 1
+            )
+
+
+@dataclass(slots=True)
+class _Clauses:
+    """What stands behind the relation or query of a SUBSCRIBE."""
+
+    snapshot: bool = True
+    progress: bool = False
+    as_of: int | None = None
+    where: Region | None = None
+
+
+def subscribe(region: Region) -> Subscribe:
+    cursor = Cursor(region)
+    cursor.expect("subscribe")
+    cursor.accept("to")
+    position, lo = cursor.position, cursor.index
+    name: Name | None = None
+    query: Query | None = None
+    if cursor.at("("):
+        query = _inner_query(cursor.group())
+    else:
+        name = cursor.name()
+    hi = cursor.index
+    clauses = _read_clauses(cursor)
+    if clauses.where is not None:
+        if query is not None:
+            raise SqlSyntaxError(
+                'syntax error at or near "WHERE"',
+                hint="put the condition inside the query",
+                position=region.source.tokens[clauses.where.lo - 1].start + 1,
+            )
+        name, query = None, _filtered(region, lo, hi, clauses.where)
+    relation = None if name is None else name.reference
+    return Subscribe(
+        region.text, region.start, relation, query, clauses.snapshot, clauses.progress, clauses.as_of, position
+    )
+
+
+def _inner_query(region: Region) -> Query:
+    masked = read_query(region)
+    if masked.as_of_epoch is not None:
+        raise FeatureNotSupported(
+            "AS OF EPOCH inside the query of a SUBSCRIBE is not supported",
+            hint="put it behind the brackets",
+            position=region.start + 1,
+        )
+    return masked.query()
+
+
+def _filtered(region: Region, lo: int, hi: int, where: Region) -> Query:
+    """SUBSCRIBE name WHERE p as SELECT * FROM name WHERE p, name and p keeping their places.
+
+    The text begins before the name by as much as ``SELECT * FROM`` is longer
+    than what the client wrote, so the offset may be below zero.
+    """
+    name = region.of(lo, hi)
+    condition = region.of(where.lo - 1, where.hi)
+    blank = " " * (condition.start - name.end)
+    text = f"{_SELECT_FROM}{name.text}{blank}{condition.scanned}"
+    _check_filter(region, text, name.start - len(_SELECT_FROM), where)
+    return Query(text, name.start - len(_SELECT_FROM))
+
+
+def _check_filter(region: Region, text: str, offset: int, where: Region) -> None:
+    try:
+        kind = postgres.check(where, text)
+    except SqlSyntaxError as error:
+        if error.position is not None and error.message != "syntax error at end of input":
+            error.position += offset - where.start
+        raise
+    if kind != "SelectStmt":
+        raise region.source.error_at(where.lo)
+
+
+def _read_clauses(cursor: Cursor) -> _Clauses:
+    clauses = _Clauses()
+    while not cursor.done:
+        if cursor.at("with", "("):
+            _read_with(cursor, clauses)
+        elif clauses.as_of is None and cursor.accept("as", "of"):
+            cursor.accept("at", "least")
+            cursor.expect("epoch")
+            clauses.as_of = cursor.integer()
+        elif clauses.where is None and cursor.at("where"):
+            clauses.where = _condition(cursor)
+        else:
+            _refuse_clause(cursor)
+    return clauses
+
+
+def _read_with(cursor: Cursor, clauses: _Clauses) -> None:
+    cursor.expect("with")
+    position = cursor.position
+    for key, value in read_options(cursor.group()).items():
+        if key == "snapshot":
+            clauses.snapshot = boolean_option(key, value, position)
+        elif key == "progress":
+            clauses.progress = boolean_option(key, value, position)
+        else:
+            raise SqlSyntaxError(
+                f'unrecognized SUBSCRIBE option "{key}"', hint="known are snapshot and progress", position=position + 1
+            )
+
+
+def _condition(cursor: Cursor) -> Region:
+    """What follows WHERE, up to WITH ( or AS OF, which no condition contains outside brackets."""
+    cursor.expect("where")
+    lo = cursor.index
+    while not cursor.done and not cursor.at("with", "(") and not cursor.at("as", "of"):
+        if cursor.at("("):
+            cursor.group()
+        else:
+            cursor.next()
+    if cursor.index == lo:
+        raise cursor.error()
+    return cursor.region.of(lo, cursor.index)
+
+
+def _refuse_clause(cursor: Cursor) -> NoReturn:
+    position = cursor.position + 1
+    for words in (("envelope",), ("within",), ("up", "to"), ("emit",)):
+        if cursor.at(*words):
+            raise FeatureNotSupported(f"{' '.join(words).upper()} in SUBSCRIBE is not supported", position=position)
+    raise cursor.error()
