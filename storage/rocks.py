@@ -1,7 +1,7 @@
 """How we open RocksDB, and what its errors mean to us.
 
 `rocksdict` raises a bare Exception with RocksDB's status text; `rocks_errors` turns it into the tree. It also keeps the
-interpreter lock during a write, so a value of 3 MB stalls every other thread for 2–7 ms, and a batch for the sum of
+interpreter lock during a write, so a value of 3 MB stalls every other thread for some 7 ms, and a batch for the sum of
 its values: write large values one by one.
 """
 

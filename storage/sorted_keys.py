@@ -19,6 +19,12 @@ class SortedKeys:
         self._chunks = [ordered[i : i + _CHUNK] for i in range(0, len(ordered), _CHUNK)]
         self._highest = [chunk[-1] for chunk in self._chunks]  # invariant: _highest[i] == _chunks[i][-1]
 
+    def copy(self) -> SortedKeys:
+        """An independent set of the same keys."""
+        twin = SortedKeys()
+        twin._chunks, twin._highest = [chunk[:] for chunk in self._chunks], self._highest[:]
+        return twin
+
     def add(self, key: bytes) -> None:
         """Adds a key that is not in the set."""
         if not self._chunks:

@@ -78,9 +78,9 @@ def prefix_end(prefix: bytes) -> bytes | None:
 
 
 class _MemoryView:
-    def __init__(self, values: dict[bytes, bytes]) -> None:
+    def __init__(self, values: dict[bytes, bytes], keys: SortedKeys) -> None:
         self._values = values
-        self._keys = SortedKeys(values)
+        self._keys = keys  # invariant: the keys of _values
 
     def get(self, key: bytes) -> bytes | None:
         return self._values.get(key)
@@ -96,7 +96,7 @@ class MemoryStateStore(_MemoryView):
     """Everything in memory. ``snapshot`` copies the references, O(n)."""
 
     def __init__(self) -> None:
-        super().__init__({})
+        super().__init__({}, SortedKeys())
         self._size = 0
 
     def __len__(self) -> int:
@@ -122,7 +122,7 @@ class MemoryStateStore(_MemoryView):
         self.restore(())
 
     def snapshot(self) -> StateView:
-        return _MemoryView(dict(self._values))
+        return _MemoryView(dict(self._values), self._keys.copy())
 
     def restore(self, items: Iterable[Item]) -> None:
         self._values = dict(items)

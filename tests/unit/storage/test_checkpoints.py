@@ -108,6 +108,31 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
         store.commit(1, b"", {})
 
 
+def _can_trace() -> bool:
+    return (
+        shutil.which("strace") is not None and subprocess.run(["strace", "-qq", "-e", "none", "true"]).returncode == 0
+    )
+
+
+@pytest.mark.skipif(not _can_trace(), reason="needs a working strace to see system calls")
+def test_a_commit_ends_with_a_sync_of_everything_written(tmp_path: Path) -> None:
+    child = """
+import os, sys
+from constellationdb.storage.checkpoints import RocksCheckpointStore
+store = RocksCheckpointStore(sys.argv[1])
+os.write(2, b"begin")
+store.commit(1, b"m", {"a": b"x" * 100_000})
+os.write(2, b"end")
+os._exit(0)
+"""
+    trace = tmp_path / "trace"
+    strace = ["strace", "-f", "-qq", "-y", "-e", "trace=write,fdatasync,fsync", "-o", str(trace)]
+    subprocess.run([*strace, sys.executable, "-c", child, str(tmp_path / "store")], check=True, stderr=subprocess.PIPE)
+    commit = trace.read_text().partition('"begin"')[2].partition('"end"')[0]
+    log_calls = [line.split()[1].partition("(")[0] for line in commit.splitlines() if ".log>" in line]
+    assert log_calls == ["write", "write", "fdatasync"]
+
+
 def _contents(directory: Path) -> tuple[tuple[int, bytes] | None, dict[str, bytes]]:
     store = RocksCheckpointStore(directory)
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from constellationdb.storage.checkpoints import RocksCheckpointStore
 from constellationdb.storage.epochlog import FileEpochLog
+from constellationdb.storage.rocks import open_rocks
 
 LOG_CHILD = """
 import random, sys
@@ -46,6 +47,14 @@ class Dying(checkpoints.RocksCheckpointStore):
         os.kill(os.getpid(), signal.SIGKILL)
 checkpoints.RocksCheckpointStore.commit(Dying(sys.argv[1]), 2, b"second", {"a": b"2" * 9000, "c": b"2"}, ["b"])
 """
+
+
+def _bodies(directory: Path) -> list[tuple[int, bytes]]:
+    """Epoch and name of every body in the database, also of those that no checkpoint refers to."""
+    db = open_rocks(directory)
+    keys = [key for key in db.keys() if key.startswith(b"b")]  # noqa: SIM118 (it is no dict)
+    db.close()
+    return [(int.from_bytes(key[1:9], "big"), key[9:]) for key in keys]
 
 
 def _run_and_kill(child: str, directory: Path, after_lines: int, pause: float) -> int:
@@ -96,8 +105,13 @@ def test_a_commit_cut_short_leaves_the_previous_checkpoint(tmp_path: Path) -> No
     store.close()
     done = subprocess.run([sys.executable, "-c", HALF_COMMIT_CHILD, str(tmp_path)])
     assert done.returncode == -signal.SIGKILL
+    assert _bodies(tmp_path) == [(1, b"a"), (1, b"b"), (2, b"a"), (2, b"c")]
     store = RocksCheckpointStore(tmp_path)
     assert (store.latest(), dict(store.blobs())) == ((1, b"first"), {"a": b"1" * 9000, "b": b"1"})
+    store.close()
+    assert _bodies(tmp_path) == [(1, b"a"), (1, b"b")]
+    store = RocksCheckpointStore(tmp_path)
     store.commit(2, b"again", {"a": b"2"})
     assert dict(store.blobs()) == {"a": b"2", "b": b"1"}
     store.close()
+    assert _bodies(tmp_path) == [(1, b"b"), (2, b"a")]
