@@ -6,13 +6,15 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rocksdict import Rdict
 
 from constellationdb.errors import CorruptState, DirectoryInUse, InternalError, StorageFailure
 from constellationdb.storage.checkpoints import CheckpointStore, MemoryCheckpointStore, RocksCheckpointStore
+from constellationdb.storage.rocks import open_rocks
 
 
 @pytest.fixture(params=["memory", "rocks"])
@@ -131,6 +133,34 @@ os._exit(0)
     commit = trace.read_text().partition('"begin"')[2].partition('"end"')[0]
     log_calls = [line.split()[1].partition("(")[0] for line in commit.splitlines() if ".log>" in line]
     assert log_calls == ["write", "write", "fdatasync"]
+
+
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        (lambda db, body, _: db.put(body, b"other"), 'blob "a" fails its checksum'),
+        (lambda db, body, _: db.put(body, db.get(body) + b"more"), 'blob "a" fails its checksum'),
+        (lambda db, body, other: db.put(body, db.get(other)), 'blob "a" fails its checksum'),
+        (lambda db, body, _: db.delete(body), 'blob "a" is missing'),
+        (lambda db, *_: db.delete(b"ia"), "the manifest counts 2 blobs, the index has 1"),
+        (lambda db, *_: db.put(b"ia", b"short"), "the index record of b'a' has 5 bytes"),
+        (lambda db, *_: db.put(b"m", db.get(b"m")[:-1]), "the manifest fails its checksum"),
+        (lambda db, *_: db.put(b"m", b""), "the manifest fails its checksum"),
+    ],
+)
+def test_what_rocksdb_thinks_is_whole_is_verified_too(
+    tmp_path: Path, change: Callable[[Rdict, bytes, bytes], None], detail: str
+) -> None:
+    store = RocksCheckpointStore(tmp_path)
+    store.commit(7, b"manifest", {"a": b"first", "b": b"third"})
+    store.close()
+    db = open_rocks(tmp_path)
+    body, other = (b"b" + (7).to_bytes(8, "big") + name for name in (b"a", b"b"))
+    change(db, body, other)
+    db.close()
+    with pytest.raises(CorruptState, match=r"the checkpoint in .* is damaged") as found:
+        _contents(tmp_path)
+    assert found.value.detail == detail
 
 
 def _contents(directory: Path) -> tuple[tuple[int, bytes] | None, dict[str, bytes]]:
