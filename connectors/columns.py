@@ -7,6 +7,8 @@ import pyarrow as pa
 from constellationdb.catalog.types import of_arrow
 from constellationdb.errors import DatatypeMismatch, UndefinedColumn
 
+_DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}  # of the widest integer, unsigned included
+
 
 def pick_columns(available: pa.Schema, wanted: pa.Schema | None, owner: str) -> pa.Schema:
     """``wanted`` when each of its columns can be had from ``available``; all of them when nothing is wanted."""
@@ -31,8 +33,20 @@ def castable(have: pa.DataType, want: pa.DataType) -> bool:
         return True
     if pa.types.is_floating(want):
         return bool(pa.types.is_integer(have) or pa.types.is_decimal(have))
+    if pa.types.is_signed_integer(want) and pa.types.is_integer(have):
+        return bool(want.bit_width > have.bit_width - pa.types.is_signed_integer(have))
     if pa.types.is_decimal(want) and pa.types.is_decimal(have):
         return bool(want.scale >= have.scale and want.precision - want.scale >= have.precision - have.scale)
-    if pa.types.is_decimal(want) and pa.types.is_int64(have):
-        return bool(want.precision - want.scale >= 19)
-    return bool(pa.types.is_timestamp(have) and pa.types.is_timestamp(want) and have.unit == want.unit)
+    if pa.types.is_decimal(want) and pa.types.is_integer(have):
+        return bool(want.precision - want.scale >= _DIGITS[have.bit_width])
+    if pa.types.is_string(want):
+        return bool(pa.types.is_large_string(have) or pa.types.is_string_view(have) or _holds_text(have))
+    return bool(pa.types.is_timestamp(have) and pa.types.is_timestamp(want))
+
+
+def _holds_text(have: pa.DataType) -> bool:
+    return bool(pa.types.is_dictionary(have) and pa.types.is_string(have.value_type))
+
+
+def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)

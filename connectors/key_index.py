@@ -2,16 +2,14 @@
 
 One column of integers, dates or times is kept sorted and searched by bisection
 (no Python object per row); any other key is a dictionary from canonical tuples.
-Canonical means as Postgres compares: one NaN, -0 is 0, 1.50 is 1.5. A row with
-a NULL in its key is never found.
+A row with a NULL in its key is never found.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +19,16 @@ import pyarrow.compute as pc
 Rows = npt.NDArray[np.int64]
 
 
+Column: TypeAlias = Any  # pa.Array | pa.ChunkedArray
+
+
 class KeyIndex(Protocol):
     def rows_of(self, keys: pa.RecordBatch) -> Rows:
         """Row numbers of all rows whose key is one of ``keys``."""
         ...
 
 
-def index_keys(columns: Sequence[pa.ChunkedArray]) -> KeyIndex:
+def index_keys(columns: Sequence[Column]) -> KeyIndex:
     if len(columns) == 1 and _as_integers(columns[0].type):
         return _SortedKeys(columns[0])
     return _HashedKeys(columns)
@@ -48,13 +49,21 @@ def fit_keys(keys: pa.RecordBatch, types: Sequence[pa.DataType]) -> pa.RecordBat
         return pa.concat_batches(halves)
 
 
+def rows_with_keys(table: pa.Table, keys: pa.RecordBatch) -> pa.Table:
+    """The rows of a table that is looked at once: no index is kept."""
+    fitted = fit_keys(keys, [table.schema.field(name).type for name in keys.schema.names])
+    columns = [table.column(name) for name in keys.schema.names]
+    if len(columns) == 1 and not pa.types.is_floating(columns[0].type):
+        return table.filter(pc.is_in(columns[0], value_set=fitted.column(0)))
+    return table.take(pa.array(index_keys(columns).rows_of(fitted)))
+
+
 def canonical(value: Any) -> Any:
-    """Two values are equal in Postgres exactly when their canonical forms are equal and hash alike."""
-    if isinstance(value, float):
-        return _NAN if math.isnan(value) else value + 0.0
-    if isinstance(value, Decimal):
-        return value.normalize() if value else Decimal(0)
-    return value
+    """Two values are equal in Postgres exactly when their canonical forms are equal and hash alike.
+
+    Python already agrees on 1.50 = 1.5 = 1 and on -0 = 0; only NaN needs help.
+    """
+    return _NAN if isinstance(value, float) and math.isnan(value) else value
 
 
 _NAN = ("NaN",)  # a NaN does not equal itself, this does
@@ -70,7 +79,7 @@ def _as_integers(data_type: pa.DataType) -> bool:
     )
 
 
-def _integers(column: pa.Array | pa.ChunkedArray) -> Rows:
+def _integers(column: Column) -> Rows:
     """The values as int64, without the NULLs."""
     width = pa.int32() if column.type.bit_width == 32 else pa.int64()
     plain = column.cast(pa.int64()) if pa.types.is_integer(column.type) else column.cast(width).cast(pa.int64())
@@ -79,7 +88,7 @@ def _integers(column: pa.Array | pa.ChunkedArray) -> Rows:
 
 
 class _SortedKeys:
-    def __init__(self, column: pa.ChunkedArray) -> None:
+    def __init__(self, column: Column) -> None:
         valid: Rows = np.flatnonzero(pc.is_valid(column).to_numpy()).astype(np.int64)
         numbers = _integers(column)
         order = np.argsort(numbers, kind="stable")
@@ -94,12 +103,12 @@ class _SortedKeys:
             return np.empty(0, dtype=np.int64)
         # the runs [left, left + count) one after the other
         ends = np.cumsum(counts)
-        places = np.arange(ends[-1]) + np.repeat(left - (ends - counts), counts)
-        return self._rows[places]
+        rows: Rows = self._rows[np.arange(ends[-1]) + np.repeat(left - (ends - counts), counts)]
+        return rows
 
 
 class _HashedKeys:
-    def __init__(self, columns: Sequence[pa.ChunkedArray]) -> None:
+    def __init__(self, columns: Sequence[Column]) -> None:
         self._rows: dict[tuple[Any, ...], list[int]] = {}
         for row, key in enumerate(_tuples([column.to_pylist() for column in columns])):
             if None not in key:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from constellationdb.connectors.api import LookupCapabilities, LookupPredicate
 
-_Column = pa.Array | pa.ChunkedArray
+_Column: TypeAlias = Any  # pa.Array | pa.ChunkedArray
 
 _COMPARE: dict[str, Callable[[_Column, pa.Scalar], _Column]] = {
     "=": pc.equal,
@@ -26,7 +27,7 @@ _COMPARE: dict[str, Callable[[_Column, pa.Scalar], _Column]] = {
     ">": pc.greater,
     ">=": pc.greater_equal,
 }
-_PLAIN: dict[str, Callable[[object, object], bool]] = {
+_PLAIN: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "<>": operator.ne,
     "<": operator.lt,

@@ -21,7 +21,7 @@ from constellationdb.catalog.types import of_arrow
 
 TRUE_TEXTS = ("true", "t", "yes", "y", "on", "1", "TRUE", "True", "T")
 FALSE_TEXTS = ("false", "f", "no", "n", "off", "0", "FALSE", "False", "F")
-_ZONE = r"(Z|[+-]\d\d(:?\d\d)?)$"
+_ZONED = r"(:\d\d(\.\d+)?)(Z|[+-]\d\d(:?\d\d)?)$"
 
 
 def from_text(texts: pa.Array, target: pa.DataType) -> pa.Array:
@@ -61,10 +61,8 @@ def _timestamps(texts: pa.Array, target: pa.DataType) -> pa.Array:
     """A text without a zone is UTC for timestamptz; one with a zone loses it for timestamp, as in Postgres."""
     trimmed = pc.utf8_trim_whitespace(texts)
     if target.tz is None:
-        return pc.cast(
-            pc.replace_substring_regex(trimmed, pattern=r"(:\d\d(\.\d+)?)" + _ZONE, replacement=r"\1"), target
-        )
-    has_zone = pc.match_substring_regex(trimmed, pattern=r":\d\d(\.\d+)?" + _ZONE)
+        return pc.cast(pc.replace_substring_regex(trimmed, pattern=_ZONED, replacement=r"\1"), target)
+    has_zone = pc.match_substring_regex(trimmed, pattern=_ZONED)
     return pc.cast(pc.if_else(has_zone, trimmed, pc.binary_join_element_wise(_to_seconds(trimmed), "Z", "")), target)
 
 
