@@ -30,10 +30,7 @@ def insert(region: Region, rows: Rows | None = None) -> Statement:
     columns = _insert_columns(cursor)
     _refuse(cursor, "OVERRIDING", cursor.at("overriding"))
     source_lo = cursor.index
-    if cursor.accept("default", "values"):
-        source_hi = cursor.index
-    else:
-        source_hi = _skip_insert_source(cursor)
+    source_hi = cursor.index if cursor.accept("default", "values") else _skip_insert_source(cursor)
     conflict = _on_conflict(cursor) if cursor.at("on") else None
     returning = _returning(cursor)
     source = region.of(source_lo, source_hi)

@@ -22,19 +22,22 @@ from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.options import boolean_option, read_options
 from constellationdb.planner.syntax.rows import Rows
 from constellationdb.planner.syntax.split import refuse_inner_semicolon
-from constellationdb.planner.syntax.tokens import Region
+from constellationdb.planner.syntax.tokens import Region, word_set
 
 Reader = Callable[[Region], Statement]
 
 _EXPLAINED = (Select, CreateView, CreateTableAs, Subscribe, Insert, Update, Delete)
 # Statements of streaming systems, unknown to Postgres' grammar, that we recognise only to name them.
-_STREAMING_OBJECTS = frozenset("sink connection secret source stream lookup".split())
+_STREAMING_OBJECTS = word_set("sink connection secret source stream lookup")
 # Postgres parses their bodies in ways that do not fit into one statement; no use in asking it.
 _BODIES = frozenset(("function", "procedure", "rule"))
-_MODIFIERS = frozenset(
-    "or replace global local temp temporary unlogged unique recursive trusted default if not exists constraint".split()
+_MODIFIERS = word_set(
+    "or replace global local temp temporary unlogged unique recursive trusted default if not exists constraint"
 )
-_TWO_WORDS = frozenset("materialized foreign event access text operator user default large lookup subscription".split())
+_EXPLAIN_OPTIONS = word_set(
+    "analyze verbose format costs buffers timing summary settings wal memory generic_plan serialize"
+)
+_TWO_WORDS = word_set("materialized foreign event access text operator user default large lookup subscription")
 
 
 def read_statement(region: Region, rows: Rows | None = None) -> Statement:
@@ -140,9 +143,8 @@ def _explain_options(options: dict[str, str], position: int) -> bool:
             hint="use FORMAT TEXT",
             position=position + 1,
         )
-    known = "analyze verbose format costs buffers timing summary settings wal memory generic_plan serialize".split()
     for name in options:
-        if name not in known:
+        if name not in _EXPLAIN_OPTIONS:
             raise SqlSyntaxError(f'unrecognized EXPLAIN option "{name}"', position=position + 1)
     return boolean_option("analyze", options.get("analyze", "false"), position)
 
@@ -210,11 +212,9 @@ _READERS: dict[str, Reader] = {
     "set": session.set_variable,
     "reset": session.set_variable,
     "show": session.show,
-} | {
-    word: session.transaction
-    for word in ("begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release")
-} | {
-    word: session.accepted
-    for word in ("discard", "vacuum", "analyze", "analyse", "close", "unlisten", "listen", "lock", "refresh", "comment",
-                 "deallocate")
-}  # fmt: skip
+    **dict.fromkeys(
+        ("begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"), session.transaction
+    ),
+    **dict.fromkeys(("discard", "vacuum", "analyze", "analyse", "close", "unlisten", "listen"), session.accepted),
+    **dict.fromkeys(("lock", "refresh", "comment", "deallocate"), session.accepted),
+}

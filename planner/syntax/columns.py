@@ -15,7 +15,7 @@ from constellationdb.errors import (
     UndefinedColumn,
 )
 from constellationdb.planner.statements import ColumnDef
-from constellationdb.planner.syntax.tokens import Region
+from constellationdb.planner.syntax.tokens import Region, word_set
 
 _REFUSED = {
     "CONSTR_CHECK": "a CHECK constraint",
@@ -27,9 +27,7 @@ _REFUSED = {
 }
 _SERIAL = frozenset(("serial", "serial2", "serial4", "serial8", "smallserial", "bigserial"))
 # What can follow DEFAULT expression in a column definition: none of these is in such an expression.
-_AFTER_DEFAULT = frozenset(
-    "not null primary unique check references constraint generated collate deferrable initially".split()
-)
+_AFTER_DEFAULT = word_set("not null primary unique check references constraint generated collate deferrable initially")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,14 @@ from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.statements import Emit
 from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.intervals import interval_literal
-from constellationdb.planner.syntax.tokens import Region
+from constellationdb.planner.syntax.tokens import Region, word_set
 
 Mode = Literal["changes", "on_window_close"]
 
 # After one of these a name is expected, so EMIT there is a name.
-_EXPECT_NAME = frozenset(
+_EXPECT_NAME = word_set(
     "select distinct all from join as by where having on and or not using into only when then else case in "
-    "with limit offset , ( . = < > + - / % ^ :: [ :".split()
+    "with limit offset , ( . = < > + - / % ^ :: [ :"
 )
 _MODES: tuple[tuple[tuple[str, ...], Mode], ...] = (
     (("emit", "on", "window", "close"), "on_window_close"),

@@ -20,7 +20,7 @@ _KIND = re.compile(r'\{"stmt":\{"(\w+)":')
 
 
 def check(region: Region, text: str | None = None) -> str:
-    """The node kind (``SelectStmt``, …) of the region; ``text`` stands in for it, same length, when parts are masked."""
+    """The node kind (``SelectStmt``, …) of the region; ``text`` of the same length stands in for it when masked."""
     try:
         tree = parse_sql_json(region.scanned if text is None else text)
     except ParseError as error:

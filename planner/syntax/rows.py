@@ -96,7 +96,7 @@ def read_rows(region: Region) -> Rows | None:
     return None
 
 
-class _NotConstant(Exception):
+class _NotConstantError(Exception):
     """The value at the cursor has to be computed."""
 
 
@@ -109,7 +109,7 @@ def _row(cursor: Cursor) -> tuple[object, ...] | None:
                 return tuple(values)
             if not cursor.accept(","):
                 return None
-    except _NotConstant:
+    except _NotConstantError:
         return None
 
 
@@ -120,7 +120,7 @@ def _value(cursor: Cursor) -> object:
         number = literals.number(token.word)
         return -number if sign == "-" else number
     if sign:
-        raise _NotConstant
+        raise _NotConstantError
     if literals.is_string(token):
         return _string(cursor, literals.string(cursor.source, token))
     if token.name == "PARAM":
@@ -129,7 +129,7 @@ def _value(cursor: Cursor) -> object:
         return _WORDS[token.word]
     if token.word in _TYPED and literals.is_string(cursor.peek()):
         return _typed(token.word, cursor.string())
-    raise _NotConstant
+    raise _NotConstantError
 
 
 def _string(cursor: Cursor, value: str) -> str:
@@ -142,7 +142,7 @@ def _typed(type_name: str, value: str) -> str:
     """A typed constant as plain text, only where that means the same whatever column it goes into."""
     accepts = _TYPED.get(type_name)
     if accepts is None or not accepts(value):
-        raise _NotConstant
+        raise _NotConstantError
     return value
 
 

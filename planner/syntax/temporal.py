@@ -5,12 +5,12 @@ from __future__ import annotations
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.statements import TemporalClause
 from constellationdb.planner.syntax.cursor import Cursor
-from constellationdb.planner.syntax.tokens import Region, Token
+from constellationdb.planner.syntax.tokens import Region, Token, word_set
 
 # What can follow the clause in a FROM list; anything else belongs to its expression.
-_STOPS = frozenset(
+_STOPS = word_set(
     "on using join left right full inner outer cross natural where group order having limit offset fetch for window "
-    "union intersect except as returning emit allow , ) ;".split()
+    "union intersect except as returning emit allow , ) ;"
 )
 _NOW = frozenset((("proctime", "(", ")"), ("now", "(", ")"), ("current_timestamp",)))
 

@@ -19,6 +19,11 @@ _COMMENTS = frozenset(("SQL_COMMENT", "C_COMMENT"))
 _OPAQUE = frozenset(("SCONST", "USCONST", "BCONST", "XCONST", "UIDENT", "Op"))
 
 
+def word_set(words: str) -> frozenset[str]:
+    """The words of a text, to look tokens up in."""
+    return frozenset(words.split())
+
+
 class Token(NamedTuple):
     """``word`` is the lower-case text of a keyword, bare identifier or sign, else empty."""
 
