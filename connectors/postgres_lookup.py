@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -78,7 +79,12 @@ class PostgresLookup:
         if not fitted.num_rows:
             return fields.empty_table()
         query = build_query(self._table, self.schema, self._actual_types(), fitted, wanted, predicates)
-        rows = self._pool.query(query.text, query.parameters)
+        try:
+            rows = self._pool.query(query.text, query.parameters)
+        except ConnectorFailure:
+            # the table may have been made anew, with other types
+            self._types = None
+            raise
         values = list(zip(*rows, strict=True)) if rows else [()] * len(wanted)
         try:
             arrays = [pa.array(column, field.type) for column, field in zip(values, fields, strict=True)]
@@ -101,7 +107,7 @@ class PostgresLookup:
         with self._lock:
             if self._types is None:
                 rows = self._pool.query(_COLUMN_TYPES, [self._table])
-                self._types = self._checked({name: kind for name, kind in rows})
+                self._types = self._checked(dict(rows))
             return self._types
 
     def _checked(self, types: dict[str, str]) -> dict[str, str]:
@@ -131,7 +137,7 @@ def _conninfo(settings: Settings) -> tuple[str, str | None]:
     if settings.has("dsn") and settings.has("connection"):
         raise InvalidParameter('options "dsn" and "connection" of connector "postgres" mean the same: give one')
     dsn = settings.text_or_none("dsn") or settings.text_or_none("connection") or ""
-    given = {
+    given: dict[str, Any] = {
         name: settings.values[name]
         for name in ("host", "port", "user", "password", "dbname", "sslmode")
         if settings.has(name)

@@ -44,7 +44,8 @@ def group_bounds(metadata: pq.FileMetaData, group: int, schema: pa.Schema) -> di
         kind = schema.field(name).type
         floating = pa.types.is_floating(kind)
         has_bounds = statistics.has_min_max and not (floating and _any_nan(statistics.min, statistics.max))
-        low, high = (statistics.min, statistics.max) if has_bounds else (None, None)
+        low: Any = statistics.min if has_bounds else None
+        high: Any = statistics.max if has_bounds else None
         if floating and has_bounds:
             low, high = float(low), float(high)  # a decimal in the file, read as double
         result[name] = Bounds(
