@@ -1,0 +1,157 @@
+"""Chains: many entries under one slot, as linked lists in two flat arrays.
+
+``head[slot]`` is the newest entry of a key's slot and ``following[entry]`` the
+next older one; -1 ends a chain. An entry is an index into columns that the
+caller owns. Entries are visible from epoch ``born`` until before epoch
+``died``, so a reader of an older epoch and the writer share one chain::
+
+    append(head, following, key_slots, base)          link new entries
+    retire(row_slots, head, following, died, epoch)   end one life per row
+    rows, entries = gather(head, following, slots, born, died, epoch)
+    sweep(head, following, slots, died, horizon)      unlink what nobody can see
+
+What comes back is in order of the probing rows, then oldest entry first.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from constellationdb.engine.kernels.memory import prefetch
+from constellationdb.engine.kernels.rows import I64
+from constellationdb.jit import kernel
+
+NONE = -1
+# ``died`` of an entry that lives.
+FOREVER = int(np.iinfo(np.int64).max)
+
+_AHEAD = 16
+
+
+def gather(head: I64, following: I64, slots: I64, born: I64, died: I64, epoch: int) -> tuple[I64, I64]:
+    """Every pair (probing row, entry of its slot) alive at ``epoch``; a slot of -1 has none."""
+    counts = np.empty(len(slots), np.int64)
+    rows = np.empty(_count(head, following, slots, born, died, epoch, counts), np.int64)
+    entries = np.empty(len(rows), np.int64)
+    _list(head, following, slots, born, died, epoch, counts, rows, entries)
+    return rows, entries
+
+
+def rebuild(slots: I64, capacity: int) -> tuple[I64, I64]:
+    """Chains of entries 0, 1, …, whose slots are given, over ``capacity`` slots: (head, following)."""
+    head, following = np.full(capacity, NONE, np.int64), np.full(len(slots), NONE, np.int64)
+    append(head, following, slots, 0)
+    return head, following
+
+
+def retire(row_slots: I64, head: I64, following: I64, died: I64, epoch: int) -> I64:
+    """End at ``epoch`` the life of one entry per row, and say which; -1 where none is alive.
+
+    Rows with the same slot get different entries, the newest first.
+    """
+    entries = np.empty(len(row_slots), np.int64)
+    _retire(row_slots, head, following, died, epoch, entries)
+    return entries
+
+
+def find_live(row_slots: I64, head: I64, following: I64, born: I64, died: I64, epoch: int) -> I64:
+    """The newest entry of each slot that is alive at ``epoch``, or -1."""
+    entries = np.empty(len(row_slots), np.int64)
+    _find_live(row_slots, head, following, born, died, epoch, entries)
+    return entries
+
+
+@kernel("void(i64[], i64[], const i64[], i64)")
+def append(head: I64, following: I64, slots: I64, base: int) -> None:
+    """Link entries ``base``, ``base + 1``, … to their slots; a slot of -1 leaves its entry unlinked."""
+    for i in range(len(slots)):
+        if i + _AHEAD < len(slots):
+            prefetch(head, slots[i + _AHEAD])
+        if slots[i] >= 0:
+            following[base + i] = head[slots[i]]
+            head[slots[i]] = base + i
+        else:
+            following[base + i] = NONE
+
+
+@kernel("i64(const i64[], const i64[], const i64[], const i64[], const i64[], i64, i64[])")
+def _count(head: I64, following: I64, slots: I64, born: I64, died: I64, epoch: int, counts: I64) -> int:
+    total = 0
+    for i in range(len(slots)):
+        if i + _AHEAD < len(slots):
+            prefetch(head, slots[i + _AHEAD])
+        entry, found = NONE, 0
+        if slots[i] >= 0:
+            entry = head[slots[i]]
+        while entry != NONE:
+            if born[entry] <= epoch < died[entry]:
+                found += 1
+            entry = following[entry]
+        counts[i] = found
+        total += found
+    return total
+
+
+@kernel("void(const i64[], const i64[], const i64[], const i64[], const i64[], i64, const i64[], i64[], i64[])")
+def _list(
+    head: I64, following: I64, slots: I64, born: I64, died: I64, epoch: int, counts: I64, rows: I64, entries: I64
+) -> None:
+    end = 0
+    for i in range(len(slots)):
+        if counts[i] == 0:
+            continue
+        end += counts[i]
+        place, entry = end - 1, head[slots[i]]
+        while place >= end - counts[i]:  # newest first, so backwards
+            if born[entry] <= epoch < died[entry]:
+                rows[place] = i
+                entries[place] = entry
+                place -= 1
+            entry = following[entry]
+
+
+@kernel("void(const i64[], const i64[], const i64[], i64[], i64, i64[])")
+def _retire(row_slots: I64, head: I64, following: I64, died: I64, epoch: int, entries: I64) -> None:
+    for i in range(len(row_slots)):
+        entry = NONE
+        if row_slots[i] >= 0:
+            entry = head[row_slots[i]]
+        while entry != NONE and died[entry] != FOREVER:
+            entry = following[entry]
+        if entry != NONE:
+            died[entry] = epoch
+        entries[i] = entry
+
+
+@kernel("void(const i64[], const i64[], const i64[], const i64[], const i64[], i64, i64[])")
+def _find_live(row_slots: I64, head: I64, following: I64, born: I64, died: I64, epoch: int, entries: I64) -> None:
+    for i in range(len(row_slots)):
+        entry = NONE
+        if row_slots[i] >= 0:
+            entry = head[row_slots[i]]
+        while entry != NONE and not born[entry] <= epoch < died[entry]:
+            entry = following[entry]
+        entries[i] = entry
+
+
+@kernel("i64(i64[], i64[], const i64[], const i64[], i64)")
+def sweep(head: I64, following: I64, slots: I64, died: I64, horizon: int) -> int:
+    """Unlink the entries of ``slots`` that died at or before ``horizon``; how many they were."""
+    unlinked = 0
+    for i in range(len(slots)):
+        if slots[i] < 0:
+            continue
+        before, entry = NONE, head[slots[i]]
+        while entry != NONE:
+            after = following[entry]
+            if died[entry] > horizon:
+                before = entry
+            else:
+                unlinked += 1
+                if before == NONE:
+                    head[slots[i]] = after
+                else:
+                    following[before] = after
+                following[entry] = NONE
+            entry = after
+    return unlinked

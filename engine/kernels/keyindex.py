@@ -1,0 +1,188 @@
+"""KeyIndex: canonical key bytes to dense slots, numbered in order of first insertion.
+
+Everything a keyed operator knows of a key lies in arrays at the key's slot.
+Slots are never reused within one index: ``compact`` makes a new index without
+the dropped keys and says where the others went.
+
+Growth is spread out. When a large table is 40 % full, a table of twice the
+size is filled beside it, a few slots for every key that arrives, while the old
+one goes on answering; it takes over when it has caught up, long before the
+old one is full (60 %). So no single batch pays for the whole move.
+
+One thread at a time may use an index, for lookups too.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from constellationdb.engine.kernels.keytable import fill, find_bytes, find_words
+from constellationdb.engine.kernels.rows import I64, U8, U64, VARIABLE, Bool, Rows, gather, rows_of
+from constellationdb.errors import CorruptState
+
+_T = TypeVar("_T", bound=np.generic)
+
+_WORD_WIDTH = 9
+_FIRST_CAPACITY = 64
+# Below this, growing at once takes less than a millisecond.
+_GRADUAL_FROM = 1 << 16
+_SLOTS_PER_NEW_KEY = 8
+_NO_SKIP: Bool = np.zeros(0, np.bool_)
+_NEVER_INSERT = -1
+
+
+class KeyIndex:
+    """A growing map from key bytes to slots 0, 1, 2, …"""
+
+    def __init__(self) -> None:
+        self._words = False
+        self._keys: U8 = np.empty(1024, np.uint8)
+        self._offsets: I64 = np.zeros(_FIRST_CAPACITY + 1, np.int64)
+        self._hashes: U64 = np.empty(_FIRST_CAPACITY, np.uint64)
+        # Keys and bytes in the arena. Invariant: _offsets[keys] == bytes.
+        self._state: I64 = np.zeros(2, np.int64)
+        self._table = _empty_table(_FIRST_CAPACITY)
+        # The table that will take over. Invariant: it holds exactly the slots below _moved.
+        self._next: I64 | None = None
+        self._moved = 0
+
+    def __len__(self) -> int:
+        return int(self._state[0])
+
+    @property
+    def hashes(self) -> U64:
+        """The hash of every slot's key, as a view that the next upsert may outdate."""
+        return self._hashes[: len(self)]
+
+    @property
+    def nbytes(self) -> int:
+        arrays = (self._keys, self._offsets, self._hashes, self._table, self._next)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    def upsert(self, rows: Rows) -> tuple[I64, int]:
+        """Each row's slot, and how many of them are new keys; -1 for a NULL that matches nothing."""
+        before, out, row = len(self), np.empty(len(rows), np.int64), 0
+        self._choose_form(rows)
+        while (row := self._find(rows, out, row, self._limit())) < len(rows):
+            self._make_room(int(rows.offsets[row + 1] - rows.offsets[row]))
+        added = len(self) - before
+        if added:
+            self._grow_gradually(added)
+        return out, added
+
+    def probe(self, rows: Rows) -> I64:
+        """Each row's slot, -1 where its key is unknown."""
+        out = np.empty(len(rows), np.int64)
+        self._choose_form(rows)
+        self._find(rows, out, 0, _NEVER_INSERT)
+        return out
+
+    def keys_at(self, slots: I64) -> Rows:
+        """The keys of some slots."""
+        data, offsets = gather(self._keys, self._offsets, slots)
+        return rows_of(data, offsets, _WORD_WIDTH if self._words else VARIABLE)
+
+    def snapshot(self, since_slot: int = 0) -> tuple[U8, I64]:
+        """A copy of the keys from ``since_slot`` on, as (data, offsets)."""
+        offsets = self._offsets[since_slot : len(self) + 1]
+        return self._keys[offsets[0] : offsets[-1]].copy(), offsets - offsets[0]
+
+    def restore(self, data: U8, offsets: I64) -> None:
+        """Append what ``snapshot`` gave: its keys get the next slots in their order."""
+        data, offsets = np.ascontiguousarray(data, np.uint8), np.ascontiguousarray(offsets, np.int64)
+        words = len(offsets) > 1 and bool((np.diff(offsets) == _WORD_WIDTH).all())
+        _, added = self.upsert(rows_of(data, offsets, _WORD_WIDTH if words else VARIABLE))
+        if added != len(offsets) - 1:
+            raise CorruptState(
+                f"a snapshot of keys holds {len(offsets) - 1 - added} keys that are already known",
+                hint="restore from an older checkpoint",
+            )
+
+    def compact(self, keep: Bool) -> tuple[KeyIndex, I64]:
+        """A new index of the slots marked in ``keep``, in their order; and old slot to new, -1 if dropped."""
+        kept = np.flatnonzero(keep[: len(self)])
+        remap = np.full(len(self), -1, np.int64)
+        remap[kept] = np.arange(len(kept))
+        smaller = KeyIndex()
+        smaller._adopt(*gather(self._keys, self._offsets, kept), self._hashes[kept], self._words)
+        return smaller, remap
+
+    def _adopt(self, keys: U8, offsets: I64, hashes: U64, words: bool) -> None:
+        self._words = words
+        self._keys, self._offsets, self._hashes = keys, offsets, hashes
+        self._state[:] = len(hashes), len(keys)
+        self._rebuild()
+
+    def _choose_form(self, rows: Rows) -> None:
+        """9-byte keys have a form of their own for as long as no other key is seen."""
+        if len(self) == 0:
+            if self._words != (rows.width == _WORD_WIDTH):
+                self._words = not self._words
+        elif self._words and rows.width != _WORD_WIDTH:
+            self._words = False
+            self._rebuild()
+
+    def _find(self, rows: Rows, out: I64, first: int, limit: int) -> int:
+        skip = _NO_SKIP if rows.nulls_match else rows.null_mask
+        find = find_words if self._words else find_bytes
+        return find(
+            self._table, len(self._table) // 2 - 1, limit, rows.data, rows.offsets, rows.hashes, skip, first,
+            self._keys, self._offsets, self._hashes, self._state, out,
+        )  # fmt: skip
+
+    def _limit(self) -> int:
+        return min(len(self._hashes), _most_keys(self._table))
+
+    def _make_room(self, size: int) -> None:
+        """Space for one more key of ``size`` bytes at least."""
+        count, used = len(self), int(self._state[1])
+        if count >= len(self._hashes):
+            self._hashes = _enlarged(self._hashes, count, count + 1)
+            self._offsets = _enlarged(self._offsets, count + 1, len(self._hashes) + 1)
+        if used + size > len(self._keys):
+            self._keys = _enlarged(self._keys, used, used + size)
+        if count >= _most_keys(self._table):
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        """A larger table with every slot in it, now."""
+        capacity = _FIRST_CAPACITY
+        while capacity * 2 <= len(self) * 5:  # at most 40 % full
+            capacity *= 2
+        self._next, self._moved = None, 0
+        self._table = _empty_table(capacity)
+        self._enter(self._table, 0, len(self))
+
+    def _grow_gradually(self, added: int) -> None:
+        capacity = len(self._table) // 2
+        if self._next is None:
+            if capacity < _GRADUAL_FROM or len(self) * 5 < capacity * 2:
+                return
+            self._next, self._moved = _empty_table(2 * capacity), 0
+        until = min(len(self), self._moved + _SLOTS_PER_NEW_KEY * added + 1024)
+        self._enter(self._next, self._moved, until)
+        self._moved = until
+        if until == len(self):
+            self._table, self._next, self._moved = self._next, None, 0
+
+    def _enter(self, table: I64, first: int, last: int) -> None:
+        fill(table, len(table) // 2 - 1, self._keys, self._hashes, first, last, self._words)
+
+
+def _enlarged(array: NDArray[_T], used: int, least: int) -> NDArray[_T]:
+    """Twice the space. What is not used yet is left untouched: the system backs it page by page."""
+    larger = np.empty(max(least, 2 * len(array)), array.dtype)
+    larger[:used] = array[:used]
+    return larger
+
+
+def _empty_table(capacity: int) -> I64:
+    return np.zeros(2 * capacity, np.int64)
+
+
+def _most_keys(table: I64) -> int:
+    """60 % of the entries: beyond, searches get long, and in a full table they never end."""
+    return len(table) // 2 * 3 // 5
