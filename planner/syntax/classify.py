@@ -21,7 +21,7 @@ from constellationdb.planner.syntax import changes, copying, definitions, postgr
 from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.options import boolean_option, read_options
 from constellationdb.planner.syntax.rows import Rows
-from constellationdb.planner.syntax.split import refuse_inner_semicolon
+from constellationdb.planner.syntax.split import first_break
 from constellationdb.planner.syntax.tokens import Region, word_set
 
 Reader = Callable[[Region], Statement]
@@ -43,17 +43,22 @@ _TWO_WORDS = word_set("materialized foreign event access text operator user defa
 def read_statement(region: Region, rows: Rows | None = None) -> Statement:
     """The statement of ``region``; ``rows`` are the rows of a long INSERT, already read."""
     word = region.source.tokens[region.lo].word
+    if _is_ours_unsupported(region):
+        raise _unsupported(region)
+    _refuse_broken(region, word)
     if word == "insert":
         return changes.insert(region, rows)
-    unsupported = _is_ours_unsupported(region)
-    if not unsupported:
-        refuse_inner_semicolon(region)
-    reader = _READERS.get(word)
-    if reader is not None and not unsupported:
-        return reader(region)
-    if not unsupported:
+    return _READERS.get(word, _refuse)(region)
+
+
+def _refuse_broken(region: Region, word: str) -> None:
+    """What is no single statement must not reach a reader; an error before the break is the one to tell."""
+    at = first_break(region)
+    if at is None:
+        return
+    if word not in ("subscribe", "flush") and _object_word(region) not in ("source", "lookup"):
         postgres.check(region)
-    raise FeatureNotSupported(f"{_command_name(region)} is not supported", position=region.start + 1)
+    raise region.source.error_at(at)
 
 
 def _create(region: Region) -> Statement:
@@ -85,15 +90,7 @@ def _object_word(region: Region) -> str:
 
 
 def _drop(region: Region) -> Statement:
-    if _object_word(region) in ("table", "view", "source", "stream") or _starts(region, "drop", "materialized", "view"):
-        return session.drop(region)
-    if _starts(region, "drop", "lookup", "table"):
-        return session.drop(region)
-    return _refuse(region)
-
-
-def _starts(region: Region, *words: str) -> bool:
-    return Cursor(region).at(*words)
+    return session.drop(region) if session.drop_kind(region) is not None else _refuse(region)
 
 
 def _with(region: Region) -> Statement:
@@ -158,7 +155,11 @@ def _flush(region: Region) -> Statement:
 
 def _refuse(region: Region) -> Statement:
     postgres.check(region)
-    raise FeatureNotSupported(f"{_command_name(region)} is not supported", position=region.start + 1)
+    raise _unsupported(region)
+
+
+def _unsupported(region: Region) -> FeatureNotSupported:
+    return FeatureNotSupported(f"{_command_name(region)} is not supported", position=region.start + 1)
 
 
 def _is_ours_unsupported(region: Region) -> bool:

@@ -34,7 +34,7 @@ _MODES: tuple[tuple[tuple[str, ...], Mode], ...] = (
     (("emit", "on", "update"), "changes"),
     (("emit", "changes"), "changes"),
 )
-_FIRST_WORDS = frozenset(("emit", "allow", "late", "as"))
+_CLAUSE_NAMES = {"emit": "EMIT", "allow": "ALLOW LATENESS", "late": "LATE DATA TO", "as": "AS OF EPOCH"}
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ def find_tail(region: Region) -> tuple[Tail, int] | None:
             depth += 1
         elif word in (")", "]"):
             depth -= 1
-        elif word in _FIRST_WORDS and _can_begin(region, i):
+        elif word in _CLAUSE_NAMES and _can_begin(region, i):
             if depth > 0:
                 _refuse_nested(region, i)
             elif (tail := _read(region, i)) is not None:
@@ -152,7 +152,7 @@ def _refuse_nested(region: Region, index: int) -> None:
     tokens = region.source.tokens
     if close < region.hi and tokens[close].word == ")" and _unmistakable(region, index, close):
         raise FeatureNotSupported(
-            f"{tokens[index].word.upper()} {tokens[index + 1].word.upper()} inside a subquery is not supported",
+            f"{_CLAUSE_NAMES[tokens[index].word]} inside a subquery is not supported",
             hint="create a materialized view for the inner query and select from it",
             position=tokens[index].start + 1,
         )

@@ -20,8 +20,8 @@ def read_options(region: Region) -> dict[str, str]:
         key = _key(cursor)
         if key in found:
             raise SqlSyntaxError(f'option "{key}" is given twice', position=position)
-        cursor.accept("=")
-        found[key] = "true" if cursor.done or cursor.at(",") else _value(cursor)
+        has_value = cursor.accept("=") or not (cursor.done or cursor.at(","))
+        found[key] = _value(cursor) if has_value else "true"
         if not cursor.done:
             cursor.expect(",")
             if cursor.done:

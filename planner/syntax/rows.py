@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 
 from constellationdb.planner.statements import Default, Parameter
 from constellationdb.planner.syntax import literals
@@ -60,12 +61,16 @@ def find_long_rows(text: str) -> LongRows | None:
         end = row.end()
         comma = _COMMA.match(text, end)
         if comma is None:
-            return LongRows(tuple(rows), text[:first_end] + " " * (end - first_end) + text[end:])
+            # The last bracket closes the first row now, so that the statement still ends where it did.
+            return LongRows(tuple(rows), text[: first_end - 1] + " " * (end - first_end) + text[end - 1 :])
         at = comma.end()
     return None
 
 
 def _constant(raw: str) -> object:
+    """The commonest kinds come first: this runs once a value."""
+    if raw.isdigit():
+        return int(raw)
     first = raw[0]
     if first == "'":
         return raw[1:-1].replace("''", "'")
@@ -73,10 +78,7 @@ def _constant(raw: str) -> object:
         return Parameter(int(raw[1:]))
     if first.isalpha():
         return _WORDS[raw.lower()]
-    if first in "+-":
-        value = literals.number(raw[1:])
-        return -value if first == "-" else value
-    return literals.number(raw)
+    return int(raw) if first in "+-" and raw[1:].isdigit() else Decimal(raw)
 
 
 def read_rows(region: Region) -> Rows | None:

@@ -108,7 +108,9 @@ def show(region: Region) -> Statement:
 
 def drop(region: Region) -> Statement:
     """DROP of a relation; SOURCE, STREAM and LOOKUP TABLE are shown to Postgres as TABLE."""
-    kind, hi = drop_kind(region)
+    found = drop_kind(region)
+    assert found is not None, "the caller has asked"
+    kind, hi = found
     tokens = region.source.tokens
     shown = "VIEW" if "view" in kind else "TABLE"
     edit = (tokens[region.lo + 1].start, tokens[hi - 1].end, shown)
@@ -128,14 +130,14 @@ _DROPPED: tuple[tuple[tuple[str, ...], RelationKind], ...] = (
 )
 
 
-def drop_kind(region: Region) -> tuple[RelationKind, int]:
-    """What is dropped, and the index behind the words that say so."""
+def drop_kind(region: Region) -> tuple[RelationKind, int] | None:
+    """What is dropped and the index behind the words that say so; None when it is no relation."""
     cursor = Cursor(region)
     cursor.expect("drop")
     for words, kind in _DROPPED:
         if cursor.accept(*words):
             return kind, cursor.index
-    raise AssertionError("only relations are dropped here")
+    return None
 
 
 def truncate(region: Region) -> Statement:

@@ -27,8 +27,12 @@ def statements(source: Source) -> list[Region]:
     return found
 
 
-def refuse_inner_semicolon(region: Region) -> None:
-    """A semicolon inside brackets belongs to no statement we know."""
+def first_break(region: Region) -> int | None:
+    """Where the region cannot be one statement: a semicolon inside brackets, or its end with a bracket still open."""
+    depth = 0
     for i in range(region.lo, region.hi):
-        if region.source.tokens[i].word == ";":
-            raise region.source.error_at(i)
+        word = region.source.tokens[i].word
+        if word == ";":
+            return i
+        depth += (word == "(") - (word == ")")
+    return region.hi if depth > 0 else None
