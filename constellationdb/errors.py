@@ -17,6 +17,10 @@
     ├── FeatureNotSupported         0A000  CON-1014
     ├── UndefinedDatabase           3D000  CON-1015
     ├── UndefinedObject             42704  CON-1016
+    ├── UndefinedStatement          26000  CON-1017
+    ├── DuplicateStatement          42P05  CON-1018
+    ├── UndefinedCursor             34000  CON-1019
+    ├── DuplicateCursor             42P03  CON-1020
     ├── InvalidTextRepresentation   22P02  CON-2001
     ├── DivisionByZero              22012  CON-2002
     ├── NumericOutOfRange           22003  CON-2003
@@ -40,6 +44,7 @@
     ├── CorruptState                XX001  CON-5003
     ├── MissingExtra                0A000  CON-5004
     ├── ProtocolViolation           08P01  CON-5005
+    ├── TooManyConnections          53300  CON-5006
     ├── DirectoryInUse              F0001  CON-5006
     ├── StorageFailure              58030  CON-5007
     └── InternalError               XX000  CON-9001
@@ -140,6 +145,22 @@ class UndefinedObject(ConstellationError):
     sqlstate, code = "42704", "CON-1016"
 
 
+class UndefinedStatement(ConstellationError):
+    sqlstate, code = "26000", "CON-1017"
+
+
+class DuplicateStatement(ConstellationError):
+    sqlstate, code = "42P05", "CON-1018"
+
+
+class UndefinedCursor(ConstellationError):
+    sqlstate, code = "34000", "CON-1019"
+
+
+class DuplicateCursor(ConstellationError):
+    sqlstate, code = "42P03", "CON-1020"
+
+
 class InvalidTextRepresentation(ConstellationError):
     sqlstate, code = "22P02", "CON-2001"
 
@@ -230,6 +251,10 @@ class MissingExtra(ConstellationError):
 
 class ProtocolViolation(ConstellationError):
     sqlstate, code = "08P01", "CON-5005"
+
+
+class TooManyConnections(ConstellationError):
+    sqlstate, code = "53300", "CON-5006"
 
 
 class DirectoryInUse(ConstellationError):

@@ -84,7 +84,8 @@ class SessionProtocol(Protocol):
 
     A several-statement text runs as one implicit transaction, as in Postgres.
     Iterating ``execute`` raises the ConstellationError of the statement that
-    failed, with its position in ``sql``; results before it stay valid.
+    failed, with its position in ``sql``; results before it stay valid. A front
+    end that cannot go on reading closes the iterator and calls ``fail``.
     """
 
     def execute(self, sql: str) -> Iterator[Result]: ...
@@ -100,6 +101,10 @@ class SessionProtocol(Protocol):
 
     def sync(self) -> None:
         """End of an extended-protocol batch: commits or rolls back an implicit transaction."""
+        ...
+
+    def fail(self) -> None:
+        """An error went to the client, whoever raised it: the open transaction, implicit or not, has failed. Idempotent."""
         ...
 
     def setting(self, name: str) -> str:
