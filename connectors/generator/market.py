@@ -7,7 +7,7 @@ The documented formula, all in integers; ``h`` is the row's word of stream 1,
     period   60 000 + 7 000 * symbol index                rows of one up-and-down of its price
     wave     |2 * (row mod period) - period| * 100 / period - 50          from -50 to 50
     price    base * (1000 + wave + h[8:24] scaled below 21 - 10) / 1000   cents, rounded down
-    size     1 in 4: 1 + h2[0:24] scaled below 99; else 100 * (1 + scaled below 10);
+    size     where h2[24:2] = 0: 1 + h2[0:24] scaled below 99; else 100 * (1 + scaled below 10);
              where h2[32:9] = 0 it is a block: that times 100
     side     buy or sell by h2[41:1];  venue  by h2[42:2]
 """
