@@ -48,9 +48,10 @@ class Emit:
 class TemporalClause:
     """One FOR SYSTEM_TIME AS OF … that was blanked out.
 
-    ``relation_position`` is where the relation's name begins in the text, the
-    same offset as the RangeVar's ``location`` in the parse tree. ``as_of`` is
+    ``relation_position`` is where the relation's name begins in ``Query.text``,
+    the same offset as the RangeVar's ``location`` in its parse tree. ``as_of`` is
     None for PROCTIME()/NOW(), else the text of the event-time expression.
+    ``position`` counts in the client's text, as everywhere.
     """
 
     relation_position: int
@@ -64,6 +65,7 @@ class Query:
 
     ``text`` starts at ``offset`` of what the client sent, so a location in the
     parse tree of ``text`` plus ``offset`` is a position in the client's text.
+    That of SUBSCRIBE … WHERE is a little below zero at most: its SELECT is ours.
     """
 
     text: str

@@ -52,7 +52,11 @@ def _earlier_error(sql: str, error: SqlSyntaxError) -> SqlSyntaxError | None:
     """The scanner reads everything first, Postgres only as far as the grammar follows: an error before wins."""
     end = (error.position or 1) - 1
     try:
-        _read_all(read_tokens(sql[:end]))
+        before = read_tokens(sql[:end])
+    except SqlSyntaxError:  # the place is inside a string, which is cut open now
+        return None
+    try:
+        _read_all(before)
     except SqlSyntaxError as earlier:
         return earlier if earlier.position is not None and earlier.position <= end else None
     except ConstellationError:

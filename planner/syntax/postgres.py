@@ -19,12 +19,15 @@ from constellationdb.planner.syntax.tokens import Region
 _KIND = re.compile(r'\{"stmt":\{"(\w+)":')
 
 
-def check(region: Region, text: str | None = None) -> str:
-    """The node kind (``SelectStmt``, …) of the region; ``text`` of the same length stands in for it when masked."""
+def check(region: Region, text: str | None = None, begin: int | None = None) -> str:
+    """The node kind (``SelectStmt``, …) of the region, or of the masked ``text`` that stands in for it.
+
+    ``text`` begins at ``begin`` of the client's text, by default where the region does.
+    """
     try:
         tree = parse_sql_json(region.scanned if text is None else text)
     except ParseError as error:
-        raise _translate(error, region) from None
+        raise _translate(error, region, region.start if begin is None else begin) from None
     match = _KIND.search(tree)
     return match[1] if match else ""
 
@@ -34,15 +37,15 @@ def tree(region: Region, text: str | None = None) -> Any:
     try:
         statements = parse_sql(region.scanned if text is None else text)
     except ParseError as error:
-        raise _translate(error, region) from None
+        raise _translate(error, region, region.start) from None
     return statements[0].stmt
 
 
-def _translate(error: ParseError, region: Region) -> ConstellationError:
+def _translate(error: ParseError, region: Region, begin: int) -> ConstellationError:
     message, location = error.args
     if location is None or message == "syntax error at end of input":
         return region.source.error_at(region.hi)  # what follows the region is what was not expected
-    position = region.start + location + 1
+    position = begin + location + 1
     if message.startswith("memory exhausted") or "stack depth" in message:
         return LimitExceeded("the statement is nested too deeply", position=position)
     if "not implemented" in message or "not supported" in message:

@@ -116,19 +116,10 @@ def _filtered(region: Region, lo: int, hi: int, where: Region) -> Query:
     condition = region.of(where.lo - 1, where.hi)
     blank = " " * (condition.start - name.end)
     text = f"{_SELECT_FROM}{name.text}{blank}{condition.scanned}"
-    _check_filter(region, text, name.start - len(_SELECT_FROM), where)
-    return Query(text, name.start - len(_SELECT_FROM))
-
-
-def _check_filter(region: Region, text: str, offset: int, where: Region) -> None:
-    try:
-        kind = postgres.check(where, text)
-    except SqlSyntaxError as error:
-        if error.position is not None and error.message != "syntax error at end of input":
-            error.position += offset - where.start
-        raise
-    if kind != "SelectStmt":
+    offset = name.start - len(_SELECT_FROM)
+    if postgres.check(where, text, offset) != "SelectStmt":
         raise region.source.error_at(where.lo)
+    return Query(text, offset)
 
 
 def _read_clauses(cursor: Cursor) -> _Clauses:

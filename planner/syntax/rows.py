@@ -120,7 +120,9 @@ def _value(cursor: Cursor) -> object:
     token = cursor.next()
     if token.name in ("ICONST", "FCONST"):
         number = literals.number(token.word)
-        return -number if sign == "-" else number
+        if sign != "-":
+            return number
+        return -number if isinstance(number, int) else number.copy_negate()  # minus would round a long Decimal
     if sign:
         raise _NotConstantError
     if literals.is_string(token):
