@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 RETRY_AFTER_S = (0.1, 0.2, 0.4)
 _IDLE_S = 60.0
+_SETTINGS = (
+    "SELECT set_config('statement_timeout', $1, false), set_config('timezone', 'UTC', false),"
+    " set_config('default_transaction_read_only', 'on', false)"
+)
 
 # What waiting does not mend, although the driver calls it operational. Connection failures carry no SQLSTATE.
 _PERMANENT = re.compile(r"authentication|password|pg_hba|role \"|database \".*does not exist|SSL|certificate", re.I)
@@ -123,11 +127,11 @@ class PostgresPool:
         import psycopg
 
         connection = psycopg.connect(self._conninfo, autocommit=True, cursor_factory=psycopg.RawCursor)
-        connection.execute(
-            "SELECT set_config('statement_timeout', $1, false), set_config('timezone', 'UTC', false),"
-            " set_config('default_transaction_read_only', 'on', false)",
-            [str(max(self._timeout_us // 1_000, 1))],
-        )
+        try:
+            connection.execute(_SETTINGS, [str(max(self._timeout_us // 1_000, 1))])
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _redacted(self, message: str) -> str:

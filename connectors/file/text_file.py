@@ -14,7 +14,7 @@ from constellationdb.connectors.file.decoding import Decoder, decode_records
 from constellationdb.connectors.file.records import Ends, csv_record_ends
 from constellationdb.errors import ConnectorFailure
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
 RECORD_BYTES = 16 << 20  # a record longer than this is an error, and reading goes on at its next line
 _NO_ENDS: Ends = np.empty(0, dtype=np.int64)
 

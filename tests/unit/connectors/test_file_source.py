@@ -4,6 +4,7 @@ import json
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
@@ -34,12 +35,13 @@ KINDS = pa.schema(
     ]
 )
 EXPECTED = {
-    "i": 7, "d": Decimal("1.50"), "f": 0.25, "b": True, "t": "x,y", "day": date(2024, 2, 29), "at": time(1, 2, 3, 500_000),
+    "i": 7, "d": Decimal("1.50"), "f": 0.25, "b": True, "t": "x,y", "day": date(2024, 2, 29),
+    "at": time(1, 2, 3, 500_000),
     "ts": datetime(2024, 1, 1, 12), "raw": b"\x00\xff",
 }  # fmt: skip
 
 
-def opened(path: Path, columns: pa.Schema | None = TWO, clock: ManualClock | None = None, **options: str) -> Source:
+def opened(path: Path, columns: pa.Schema | None = TWO, clock: ManualClock | None = None, **options: Any) -> Source:
     return open_source("file", columns, {"path": str(path), **options}, clock or ManualClock())
 
 
@@ -57,7 +59,7 @@ def drain(reader: SourceReader, limit: int = 1_000) -> tuple[list[tuple[object, 
             return rows, errors, polled.position
 
 
-def read(path: Path, columns: pa.Schema | None = TWO, **options: str) -> list[tuple[object, ...]]:
+def read(path: Path, columns: pa.Schema | None = TWO, **options: Any) -> list[tuple[object, ...]]:
     rows, errors, _ = drain(opened(path, columns, **options).open("files", {}))
     assert errors == []
     return rows

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ def written(rows: list[list[str]], quoting: int) -> bytes:
 
 def cut(block: bytes, delimiter: str = ",") -> list[bytes]:
     ends = [0, *csv_record_ends(block, delimiter).tolist()]
-    return [block[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [block[start:end] for start, end in pairwise(ends)]
 
 
 @given(st.lists(st.lists(FIELD, min_size=2, max_size=3), min_size=1, max_size=6), st.sampled_from([0, 1]))
