@@ -101,6 +101,17 @@ def test_the_watermark_before_each_row() -> None:
     assert oracle.previous_watermarks(trades, [2, 3, 5], delay_us=5) == [None, None, 95, 95, 95]
 
 
+def test_a_window_closes_when_the_watermark_reaches_its_end() -> None:
+    end = oracle.WINDOW_US
+    trades = [oracle.Trade(ts, "A", 100, 1, "buy", i) for i, ts in enumerate([0, end - 1, end - 1, end])]
+    bars = oracle.bars_10s(trades, [None, end - 1, end, end], closed_up_to=end)
+    assert (bars.used, bars.late) == (3, 1)
+    start = datetime(1970, 1, 1)
+    close = datetime(1970, 1, 1, 0, 0, 10)
+    assert bars.rows == {("A", start, close, 2, 2, Decimal(1), Decimal(1)): 1}
+    assert oracle.bars_10s(trades, [None] * 4, closed_up_to=end - 1).rows == {}
+
+
 def test_differences_are_named() -> None:
     expected: oracle.Rows = Counter({("A", 1): 1, ("B", Decimal("1.50")): 2})
     assert oracle.differences("v", expected, [("B", Decimal("1.5")), ["A", 1], ("B", Decimal("1.500"))]) == []
