@@ -13,6 +13,7 @@ carriage return.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -82,7 +83,7 @@ def copy_reader(options: CopyOptions, columns: Sequence[str]) -> CopyReader:
     return CsvReader(options, columns) if options.csv else TextReader(options, columns)
 
 
-class _LineReader:
+class _LineReader(ABC):
     """What both formats share: cutting bytes into lines, counting them, the header and the end marker ``\\.``."""
 
     def __init__(self, options: CopyOptions, columns: Sequence[str]) -> None:
@@ -130,13 +131,15 @@ class _LineReader:
     def _stripped(self, line: bytes) -> bytes:
         return line[:-1] if self._crlf and line.endswith(b"\r") else line
 
+    @abstractmethod
     def _row(self, line: bytes) -> Row | None:
-        raise AssertionError("each format reads its own rows")
+        """The row that ``line`` completes, if it does."""
 
+    @abstractmethod
     def _inside(self) -> bool:
         """Whether the last line left a value open."""
-        return False
 
+    @abstractmethod
     def _check_complete(self) -> None:
         """The data ended: raise when a value is still open."""
 

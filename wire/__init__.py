@@ -1,1 +1,25 @@
-"""To be written."""
+"""The Postgres wire frontend: protocol 3 on one side, ``engine.result.SessionProtocol`` on the other.
+
+Promises. What a client sees is what Postgres 15 would send: the same text for
+the same value, byte for byte; the same order of replies; the same SQLSTATEs.
+Describe never executes. A failed batch is skipped until Sync. A slow reader
+makes its own query wait and nobody else. A client that leaves or cancels stops
+its statement. Malformed bytes end their own connection with 08P01.
+
+How a message travels::
+
+    socket ─▶ connection (event loop) ─▶ parser ─▶ link ─▶ conversation (thread) ─▶ session
+    socket ◀─ one write a burst ◀──────────────── link ◀─ replies, rows ◀─ Arrow batches
+
+    messages  parser            frontend messages, and bytes into them; no I/O
+    replies                     backend messages as bytes
+    conversation  extended      the protocol's order; statements and portals
+    startup                     user, database, settings, what is reported
+    answer  rows  copy_out      a Result as DataRows or COPY lines, chunk by chunk
+    text  text_*  binary        Arrow columns in Postgres' text and binary formats
+    link  connection            the bounded bridge between loop and thread; cancel keys
+
+Left out so far: encryption and passwords (the server listens on loopback
+only), binary COPY, binary arrays, cursors in SQL, notifications, encodings
+other than UTF-8. Timestamps with time zone are always printed in UTC.
+"""

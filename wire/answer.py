@@ -1,0 +1,220 @@
+"""A Result on its way to the client: rows in pieces, then the command tag.
+
+``RowStream`` reads a result's batches, cut into chunks that are encoded at
+once, and remembers where it stopped, so a portal can go on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import pyarrow as pa
+
+from constellationdb.catalog.types import SqlType
+from constellationdb.engine.copy_rows import copy_options
+from constellationdb.engine.result import CopySink, Result, ResultColumn
+from constellationdb.errors import ConstellationError, ProtocolViolation, QueryCanceled
+from constellationdb.wire import replies
+from constellationdb.wire.binary import binary_encoder
+from constellationdb.wire.copy_out import copy_header, copy_lines
+from constellationdb.wire.messages import CopyData, CopyDone, CopyFail, Flush, FrontendMessage, Sync
+from constellationdb.wire.rows import CHUNK_ROWS, copy_rows, data_rows
+from constellationdb.wire.text import Encoder, text_encoder
+
+
+class Peer(Protocol):
+    """The client as the conversation sees it. Every method may raise Disconnected."""
+
+    def check(self) -> None:
+        """Raise Disconnected when the connection is to end: nothing more is worth saying."""
+        ...
+
+    def send(self, data: bytes | memoryview) -> None:
+        """Queue bytes; they leave with the next flush, at the latest when the conversation waits for a message."""
+        ...
+
+    def flush(self) -> None:
+        """Let the queued bytes go, and wait while the client does not keep up."""
+        ...
+
+    def flush_if_large(self) -> None:
+        """Flush once enough is queued to be worth a write."""
+        ...
+
+    def hang_up(self, data: bytes) -> None:
+        """Send the last words, without waiting; never raises."""
+        ...
+
+    def receive(self, cancelable: bool = False) -> FrontendMessage:
+        """The next message, waited for. ``cancelable``: a CancelRequest meanwhile raises QueryCanceled."""
+        ...
+
+
+class Disconnected(Exception):  # noqa: N818 - an event, not an error
+    """The conversation is over. ``reason`` is what the client is told, None when it is gone already."""
+
+    def __init__(self, reason: ConstellationError | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class RowStream:
+    """The unread rows of one result, and how many were read."""
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+        self.rows = 0
+        self.done = False
+        self._batch: pa.RecordBatch | None = None
+        self._offset = 0
+
+    def next_chunk(self, limit: int = 0) -> pa.RecordBatch | None:
+        """At most ``limit`` rows (0: as many as are encoded at once); None at the end, for good."""
+        if self.done or not self._fill():
+            self.done = True
+            return None
+        assert self._batch is not None
+        size = min(CHUNK_ROWS, limit or CHUNK_ROWS, self._batch.num_rows - self._offset)
+        chunk = self._batch.slice(self._offset, size)
+        self._offset += size
+        self.rows += size
+        return chunk
+
+    def _fill(self) -> bool:
+        """Move to a batch with rows left."""
+        while self._batch is None or self._offset >= self._batch.num_rows:
+            self._batch = next(self.result.batches, None)
+            self._offset = 0
+            if self._batch is None:
+                return False
+        return True
+
+    def close(self) -> None:
+        self.done = True
+        self._batch = None
+        close = getattr(self.result.batches, "close", None)
+        if close is not None:
+            close()
+
+
+def send_result(peer: Peer, result: Result) -> None:
+    """The whole answer to one statement of a simple Query."""
+    if result.columns is not None and not result.copy_out and result.copy_in is None:
+        peer.send(replies.row_description(result.columns, (0,) * len(result.columns)))
+    stream = RowStream(result)
+    try:
+        send_rows(peer, stream, (), 0)
+    finally:
+        stream.close()
+
+
+def send_rows(peer: Peer, stream: RowStream, formats: Sequence[int], max_rows: int) -> None:
+    """What Execute answers: rows and CommandComplete, or PortalSuspended after ``max_rows``."""
+    result = stream.result
+    _send_notices(peer, result)
+    if result.empty_query:
+        peer.send(replies.EMPTY_QUERY)
+        return
+    if result.copy_in is not None:
+        tag = _copy_in(peer, result.copy_in)
+    elif result.copy_out:
+        tag = _copy_out(peer, stream)
+    else:
+        before = stream.rows
+        if _send_data_rows(peer, stream, formats, max_rows):
+            peer.send(replies.PORTAL_SUSPENDED)
+            return
+        tag = result.tag(stream.rows - before)
+    _send_notices(peer, result)
+    peer.send(replies.command_complete(tag))
+
+
+def _send_notices(peer: Peer, result: Result) -> None:
+    while result.notices:
+        peer.send(replies.notice(result.notices.pop(0)))
+
+
+def _send_data_rows(peer: Peer, stream: RowStream, formats: Sequence[int], max_rows: int) -> bool:
+    """True when it stopped at the limit: like Postgres, without looking whether another row follows."""
+    encoders = _Encoders(stream.result.columns or (), formats)
+    end = stream.rows + max_rows
+    if stream.result.streaming:
+        peer.flush()
+    while (chunk := stream.next_chunk(end - stream.rows if max_rows else 0)) is not None:
+        if stream.result.columns is not None:
+            peer.send(data_rows(chunk, encoders.of(chunk)))
+            _pace(peer, stream.result)
+        if max_rows and stream.rows == end:
+            return True
+    return False
+
+
+def _pace(peer: Peer, result: Result) -> None:
+    if result.streaming:
+        peer.flush()
+    else:
+        peer.flush_if_large()
+
+
+class _Encoders:
+    """One encoder a column, chosen again only when a batch's Arrow types differ from the last one's."""
+
+    def __init__(self, columns: Sequence[ResultColumn], formats: Sequence[int]) -> None:
+        self._columns: list[tuple[SqlType, int]] = [
+            (column.type, code) for column, code in zip(columns, formats or (0,) * len(columns), strict=True)
+        ]
+        self._schema: pa.Schema | None = None
+        self._encoders: list[Encoder] = []
+
+    def of(self, batch: pa.RecordBatch) -> list[Encoder]:
+        if batch.schema is not self._schema:
+            self._schema = batch.schema
+            self._encoders = [
+                binary_encoder(field.type, kind) if code else text_encoder(field.type, kind)
+                for field, (kind, code) in zip(batch.schema, self._columns, strict=True)
+            ]
+        return self._encoders
+
+
+def _copy_out(peer: Peer, stream: RowStream) -> str:
+    result = stream.result
+    columns = result.columns or ()
+    options = copy_options(result.copy_options)
+    peer.send(replies.copy_out(len(columns)))
+    if options.header:
+        peer.send(replies.copy_data(copy_header([column.name for column in columns], options)))
+    if result.streaming:
+        peer.flush()
+    encoders = _Encoders(columns, ())
+    while (chunk := stream.next_chunk()) is not None:
+        peer.send(copy_rows(copy_lines(chunk, encoders.of(chunk), options)))
+        _pace(peer, result)
+    peer.send(replies.COPY_DONE)
+    return result.tag(stream.rows)
+
+
+def _copy_in(peer: Peer, sink: CopySink) -> str:
+    """Nothing is inserted unless the client said CopyDone."""
+    peer.send(replies.copy_in(sink.columns))
+    peer.flush()
+    try:
+        while (message := peer.receive(cancelable=True)) != CopyDone():
+            _take_copy_message(sink, message)
+    except BaseException:
+        sink.fail()
+        raise
+    return sink.finish()
+
+
+def _take_copy_message(sink: CopySink, message: FrontendMessage) -> None:
+    match message:
+        case CopyData(data):
+            sink.write(data)
+        case CopyFail(reason):
+            raise QueryCanceled(f"COPY from stdin failed: {reason}")
+        case Flush() | Sync():
+            # A client of the extended protocol cannot know whether its Execute starts a COPY; these are ignored.
+            pass
+        case other:
+            raise ProtocolViolation(f"unexpected message {type(other).__name__} during COPY from stdin")

@@ -1,0 +1,195 @@
+"""One client's socket on the event loop, and the registry of all of them.
+
+A ``Connection`` parses what arrives and passes it on; the conversation itself
+runs on a thread of the connection's own, since a statement may block for as
+long as it likes. Cancel requests arrive on a connection of their own and find
+their target in the ``Frontend``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import itertools
+import secrets
+import threading
+from dataclasses import dataclass, field
+from typing import cast
+
+from constellationdb.engine.result import SessionProtocol
+from constellationdb.errors import ConstellationError, ProtocolViolation, ShuttingDown, TooManyConnections
+from constellationdb.wire import replies
+from constellationdb.wire.conversation import Conversation
+from constellationdb.wire.link import OUTBOX_LIMIT, Link
+from constellationdb.wire.messages import CancelRequest, EncryptionRequest, FrontendMessage, Startup
+from constellationdb.wire.parser import MESSAGE_LIMIT, FrontendParser
+from constellationdb.wire.startup import SessionFactory
+
+# A statement may begin just after its cancel was sent; a connection that ends says it again until the thread is done.
+_REPEAT_CANCEL_SECONDS = 0.05
+
+
+@dataclass
+class Frontend:
+    """What all connections of one server share. Touched on the event loop only."""
+
+    sessions: SessionFactory
+    message_limit: int = MESSAGE_LIMIT
+    max_connections: int = 2000
+    startup_seconds: float = 60.0
+    open: set[Connection] = field(default_factory=set)
+    processes: dict[int, Connection] = field(default_factory=dict)
+    all_closed: asyncio.Event = field(default_factory=asyncio.Event)
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def admit(self, connection: Connection) -> tuple[int, bytes]:
+        """A process number and the secret that cancels its statements."""
+        if len(self.processes) >= self.max_connections:
+            raise TooManyConnections(
+                f"sorry, too many clients already: {self.max_connections}", hint="close idle connections or use a pool"
+            )
+        process = next(self._numbers) & 0x7FFFFFFF
+        self.processes[process] = connection
+        return process, secrets.token_bytes(4)
+
+    def cancel(self, request: CancelRequest) -> None:
+        """Does nothing, silently, when the key fits no connection: guessing must teach nothing."""
+        target = self.processes.get(request.process)
+        if target is not None and hmac.compare_digest(target.secret, request.secret):
+            target.cancel()
+
+    def close(self, connection: Connection) -> None:
+        self.open.discard(connection)
+        if self.processes.get(connection.process) is connection:
+            del self.processes[connection.process]
+        if not self.open:
+            self.all_closed.set()
+
+
+class Connection(asyncio.Protocol):
+    """Open until both the socket is closed and the thread, if one was started, is done."""
+
+    def __init__(self, frontend: Frontend) -> None:
+        self.process, self.secret = 0, b""
+        self._frontend = frontend
+        self._loop = asyncio.get_running_loop()
+        self._parser = FrontendParser(frontend.message_limit)
+        self._transport: asyncio.Transport
+        self._link: Link
+        self._session: SessionProtocol | None = None
+        self._thread: threading.Thread | None = None
+        self._thread_done = False
+        self._lost = False
+        self._startup_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
+        self._transport.set_write_buffer_limits(high=OUTBOX_LIMIT, low=OUTBOX_LIMIT // 4)
+        self._link = Link(self._loop, self._transport)
+        self._frontend.open.add(self)
+        self._frontend.all_closed.clear()
+        self._startup_timer = self._loop.call_later(self._frontend.startup_seconds, self._transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.receive(data)
+        try:
+            while (message := self._parser.next_message()) is not None:
+                self._take(message, len(data))
+                data = b""  # its weight is counted once
+        except ProtocolViolation as violation:
+            self._refuse(violation)
+
+    def _take(self, message: FrontendMessage, size: int) -> None:
+        match message:
+            case EncryptionRequest():
+                self._transport.write(replies.NO_ENCRYPTION)
+            case CancelRequest():
+                self._frontend.cancel(message)
+                self._transport.close()
+            case Startup():
+                self._begin(message)
+            case _:
+                self._link.put(message, size)
+
+    def _refuse(self, problem: ConstellationError) -> None:
+        """Through the conversation where there is one, after what it was still to answer."""
+        if self._thread is not None:
+            self._link.end(problem, after_inbox=True)
+        elif not self._transport.is_closing():
+            self._transport.write(replies.error(problem, "FATAL"))
+            self._transport.close()
+
+    def _begin(self, startup: Startup) -> None:
+        self._stop_timer()
+        try:
+            self.process, self.secret = self._frontend.admit(self)
+        except TooManyConnections as problem:
+            self._refuse(problem)
+            return
+        conversation = Conversation(
+            self._link, self._frontend.sessions, (self.process, self.secret), self._session_opened
+        )
+        self._thread = threading.Thread(
+            target=self._converse, args=(conversation, startup), name=f"wire-{self.process}", daemon=True
+        )
+        self._thread.start()
+
+    def _converse(self, conversation: Conversation, startup: Startup) -> None:
+        try:
+            conversation.run(startup)
+        finally:
+            self._link.on_loop(self._conversation_ended)
+
+    def _session_opened(self, session: SessionProtocol) -> None:
+        self._session = session
+
+    def _conversation_ended(self) -> None:
+        self._thread_done = True
+        self._transport.close()
+        self._close_if_over()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why the socket ended makes no difference
+        self._lost = True
+        self._stop_timer()
+        self._link.end(None)
+        self._cancel_until_done()
+        self._close_if_over()
+
+    def _close_if_over(self) -> None:
+        if self._lost and (self._thread is None or self._thread_done):
+            self._frontend.close(self)
+
+    def pause_writing(self) -> None:
+        self._link.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._link.resume_writing()
+
+    def cancel(self) -> None:
+        if self._session is not None:
+            self._session.cancel()
+        self._link.cancel()
+
+    def shut_down(self) -> None:
+        """The client is told 57P01, in the middle of a statement if need be."""
+        problem = ShuttingDown("terminating connection because the server is shutting down")
+        if self._thread is None:
+            self._refuse(problem)
+            return
+        self._link.end(problem)
+        self._cancel_until_done()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def _cancel_until_done(self) -> None:
+        if self._thread is None or self._thread_done:
+            return
+        if self._session is not None:
+            self._session.cancel()
+        self._loop.call_later(_REPEAT_CANCEL_SECONDS, self._cancel_until_done)
+
+    def _stop_timer(self) -> None:
+        if self._startup_timer is not None:
+            self._startup_timer.cancel()
+            self._startup_timer = None

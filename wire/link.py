@@ -1,0 +1,164 @@
+"""Between the event loop, which owns the socket, and the thread that converses.
+
+    loop ── put(message) ──▶ inbox ──▶ receive() ── thread
+    loop ◀── _write(bytes) ── call_soon ◀── flush() ── thread
+
+Both directions are bounded. The loop stops reading while the inbox holds too
+much; ``flush`` waits while the socket does not take what was written. One
+condition guards everything that both sides touch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+
+from constellationdb.errors import ConstellationError, QueryCanceled
+from constellationdb.wire.answer import Disconnected
+from constellationdb.wire.messages import FrontendMessage
+
+INBOX_LIMIT = 4 << 20
+OUTBOX_LIMIT = 1 << 20
+WRITE_SIZE = 64 << 10
+# What a message weighs beyond its bytes: a flood of empty ones must count too.
+_MESSAGE_COST = 64
+
+
+class Link:
+    """A connection's ``Peer`` for its thread, and the loop's side of the same."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
+        self._loop = loop
+        self._transport = transport
+        self._changed = threading.Condition()
+        self._inbox: deque[tuple[FrontendMessage, int]] = deque()
+        self._inbox_cost = 0
+        self._reading_paused = False
+        self._writing_paused = False
+        self._on_the_way = 0  # bytes handed to the loop that it has not written yet
+        self._end: Disconnected | None = None
+        self._end_after_inbox = False
+        self._in_copy = False
+        self._canceled = False
+        self._out: list[bytes | memoryview] = []  # the thread's own
+        self._out_size = 0
+
+    # -- the loop's side --------------------------------------------------------------------------------------
+
+    def put(self, message: FrontendMessage, size: int) -> None:
+        with self._changed:
+            self._inbox.append((message, size + _MESSAGE_COST))
+            self._inbox_cost += size + _MESSAGE_COST
+            full = self._inbox_cost > INBOX_LIMIT and not self._reading_paused
+            self._reading_paused |= full
+            self._changed.notify()
+        if full:
+            self._transport.pause_reading()
+
+    def end(self, reason: ConstellationError | None, after_inbox: bool = False) -> None:
+        """The thread's next call raises Disconnected; with ``after_inbox`` once it has read everything."""
+        with self._changed:
+            if self._end is None or not after_inbox:
+                self._end = Disconnected(reason)
+                self._end_after_inbox = after_inbox
+            self._changed.notify()
+
+    def cancel(self) -> None:
+        """Wakes a thread that waits for COPY data; a running statement is the session's to stop."""
+        with self._changed:
+            self._canceled = self._in_copy
+            self._changed.notify()
+
+    def pause_writing(self) -> None:
+        with self._changed:
+            self._writing_paused = True
+
+    def resume_writing(self) -> None:
+        with self._changed:
+            self._writing_paused = False
+            self._changed.notify()
+
+    def _write(self, data: bytes | memoryview) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(data)
+        with self._changed:
+            self._on_the_way -= len(data)
+            self._changed.notify()
+
+    def _resume_reading(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    # -- the thread's side: Peer ------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        with self._changed:
+            self._raise_end()
+
+    def send(self, data: bytes | memoryview) -> None:
+        self._out.append(data)
+        self._out_size += len(data)
+
+    def flush_if_large(self) -> None:
+        if self._out_size >= WRITE_SIZE:
+            self.flush()
+
+    def flush(self) -> None:
+        self._hand_over()
+        with self._changed:
+            self._raise_end()
+            while self._writing_paused or self._on_the_way > OUTBOX_LIMIT:
+                self._changed.wait()
+                self._raise_end()
+
+    def hang_up(self, data: bytes) -> None:
+        self.send(data)
+        self._hand_over()
+
+    def receive(self, cancelable: bool = False) -> FrontendMessage:
+        if not self._inbox and self._out:
+            self.flush()
+        with self._changed:
+            if not cancelable:
+                self._canceled = False
+            self._in_copy = cancelable
+            while True:
+                self._raise_end()
+                if self._canceled:
+                    self._canceled = self._in_copy = False
+                    raise QueryCanceled("canceling statement due to user request")
+                if self._inbox:
+                    return self._taken()
+                if self._end is not None:
+                    raise self._end
+                self._changed.wait()
+
+    def _taken(self) -> FrontendMessage:
+        message, cost = self._inbox.popleft()
+        self._inbox_cost -= cost
+        if self._reading_paused and self._inbox_cost < INBOX_LIMIT // 2:
+            self._reading_paused = False
+            self.on_loop(self._resume_reading)
+        return message
+
+    def _hand_over(self) -> None:
+        """One write for everything queued since the last."""
+        if not self._out:
+            return
+        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        self._out, self._out_size = [], 0
+        with self._changed:
+            self._on_the_way += len(data)
+        self.on_loop(self._write, data)
+
+    def on_loop(self, action: object, *arguments: object) -> None:
+        assert callable(action)
+        try:
+            self._loop.call_soon_threadsafe(action, *arguments)
+        except RuntimeError:  # the loop is closed: the server is gone, and so is the client
+            self._end, self._end_after_inbox = Disconnected(None), False
+
+    def _raise_end(self) -> None:
+        if self._end is not None and not self._end_after_inbox:
+            raise self._end

@@ -1,0 +1,266 @@
+"""Bytes in, frontend messages out; no I/O.
+
+``receive`` takes whatever arrived, ``next_message`` answers the messages that
+are complete, one by one, then None. Until a Startup was seen, packets have no
+type byte and must stay small: nobody who has not introduced himself may make
+us hold memory. Anything malformed raises ProtocolViolation, and again on every
+later call: the stream has no meaning any more and the connection must end.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+from constellationdb.errors import ProtocolViolation
+from constellationdb.wire.messages import (
+    Bind,
+    CancelRequest,
+    Close,
+    CopyData,
+    CopyDone,
+    CopyFail,
+    Describe,
+    EncryptionRequest,
+    Execute,
+    Flush,
+    FrontendMessage,
+    Parse,
+    Query,
+    Startup,
+    Sync,
+    Terminate,
+    Unsupported,
+)
+
+STARTUP_LIMIT = 10_000
+MESSAGE_LIMIT = 256 << 20
+
+_INT16, _INT32 = struct.Struct(">h"), struct.Struct(">i")
+_CANCEL, _SSL, _GSS = 80_877_102, 80_877_103, 80_877_104
+
+
+class FrontendParser:
+    """One connection's incoming stream. ``started`` turns true with the Startup message."""
+
+    def __init__(self, message_limit: int = MESSAGE_LIMIT) -> None:
+        self.started = False
+        self._limit = message_limit
+        self._buffer = bytearray()
+        self._start = 0  # everything before it was answered
+        self._violation: ProtocolViolation | None = None
+
+    def receive(self, data: bytes) -> None:
+        if self._violation is not None:
+            return
+        if self._start:
+            del self._buffer[: self._start]
+            self._start = 0
+        self._buffer += data
+
+    def next_message(self) -> FrontendMessage | None:
+        if self._violation is not None:
+            raise self._violation
+        try:
+            return self._next()
+        except ProtocolViolation as violation:
+            self._violation = violation
+            self._buffer.clear()
+            raise
+
+    def _next(self) -> FrontendMessage | None:
+        start, lead = self._start, 1 if self.started else 0
+        if len(self._buffer) < start + lead + 4:
+            return None
+        (size,) = _INT32.unpack_from(self._buffer, start + lead)
+        end = start + lead + size
+        kind = self._buffer[start] if self.started else None
+        self._check_size(kind, size)
+        if len(self._buffer) < end:
+            return None
+        with memoryview(self._buffer) as view:
+            body = bytes(view[start + lead + 4 : end])
+        self._start = end
+        if kind is not None:
+            return _message(kind, body)
+        message = _startup_packet(body)
+        self.started = isinstance(message, Startup)
+        return message
+
+    def _check_size(self, kind: int | None, size: int) -> None:
+        if kind is None:
+            if not 8 <= size <= STARTUP_LIMIT:
+                raise ProtocolViolation(f"invalid length of startup packet: {size}")
+            return
+        if kind not in _READERS:
+            raise ProtocolViolation(f"invalid frontend message type {kind}")
+        if not 4 <= size <= self._limit:
+            raise ProtocolViolation(
+                f"invalid message length {size}", hint=f"send at most {self._limit} bytes in one message"
+            )
+
+
+class _Body:
+    """The fields of one message, read in order."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def int16(self) -> int:
+        return self._number(_INT16)
+
+    def int32(self) -> int:
+        return self._number(_INT32)
+
+    def _number(self, layout: struct.Struct) -> int:
+        if self._at + layout.size > len(self._data):
+            raise ProtocolViolation("insufficient data left in message")
+        value: int = layout.unpack_from(self._data, self._at)[0]
+        self._at += layout.size
+        return value
+
+    def count(self, each: int) -> int:
+        """A number of items of at least ``each`` bytes: it cannot promise more than the message holds."""
+        count = self.int16() & 0xFFFF
+        if count * each > len(self._data) - self._at:
+            raise ProtocolViolation("insufficient data left in message")
+        return count
+
+    def text(self) -> str:
+        end = self._data.find(b"\0", self._at)
+        if end < 0:
+            raise ProtocolViolation("invalid string in message")
+        raw, self._at = self._data[self._at : end], end + 1
+        try:
+            return raw.decode()
+        except UnicodeDecodeError as problem:
+            raise ProtocolViolation('invalid byte sequence for encoding "UTF8"') from problem
+
+    def raw(self, size: int) -> bytes:
+        if size < 0 or self._at + size > len(self._data):
+            raise ProtocolViolation("insufficient data left in message")
+        self._at += size
+        return self._data[self._at - size : self._at]
+
+    def value(self) -> bytes | None:
+        size = self.int32()
+        return None if size == -1 else self.raw(size)
+
+    def rest(self) -> bytes:
+        return self.raw(len(self._data) - self._at)
+
+    def end(self) -> None:
+        if self._at != len(self._data):
+            raise ProtocolViolation("invalid message format")
+
+
+def _startup_packet(data: bytes) -> FrontendMessage:
+    body = _Body(data)
+    code = body.int32()
+    if code == _CANCEL:
+        return CancelRequest(body.int32(), _secret(body))
+    if code in (_SSL, _GSS):
+        body.end()
+        return EncryptionRequest("ssl" if code == _SSL else "gss")
+    if code >> 16 != 3:
+        raise ProtocolViolation(
+            f"unsupported frontend protocol {code >> 16}.{code & 0xFFFF}", hint="this server speaks protocol 3.0"
+        )
+    return _startup(body, code & 0xFFFF)
+
+
+def _secret(body: _Body) -> bytes:
+    secret = body.rest()
+    if not 4 <= len(secret) <= 256:
+        raise ProtocolViolation("invalid length of cancel key")
+    return secret
+
+
+def _startup(body: _Body, minor: int) -> Startup:
+    parameters: dict[str, str] = {}
+    options: list[str] = []
+    while name := body.text():
+        value = body.text()
+        if name.startswith("_pq_."):
+            options.append(name)
+        else:
+            parameters[name] = value
+    body.end()
+    return Startup(minor, parameters, tuple(options))
+
+
+def _message(kind: int, data: bytes) -> FrontendMessage:
+    body = _Body(data)
+    message = _READERS[kind](body)
+    body.end()
+    return message
+
+
+def _parse(body: _Body) -> Parse:
+    name, sql = body.text(), body.text()
+    return Parse(name, sql, tuple(body.int32() & 0xFFFFFFFF for _ in range(body.count(4))))
+
+
+def _bind(body: _Body) -> Bind:
+    portal, statement = body.text(), body.text()
+    formats = _formats(body)
+    parameters = tuple(body.value() for _ in range(body.count(4)))
+    if len(formats) > 1 and len(formats) != len(parameters):
+        raise ProtocolViolation(f"bind message has {len(formats)} parameter formats but {len(parameters)} parameters")
+    return Bind(portal, statement, formats, parameters, _formats(body))
+
+
+def _formats(body: _Body) -> tuple[int, ...]:
+    formats = tuple(body.int16() for _ in range(body.count(2)))
+    for code in formats:
+        if code not in (0, 1):
+            raise ProtocolViolation(f"unsupported format code: {code}")
+    return formats
+
+
+def _describe(body: _Body) -> Describe:
+    return Describe("S" if _kind(body) == "S" else "P", body.text())
+
+
+def _close(body: _Body) -> Close:
+    return Close("S" if _kind(body) == "S" else "P", body.text())
+
+
+def _kind(body: _Body) -> str:
+    kind = body.raw(1)
+    if kind not in (b"S", b"P"):
+        raise ProtocolViolation(f"invalid subtype {kind[0]} of a describe or close message")
+    return kind.decode()
+
+
+def _execute(body: _Body) -> Execute:
+    portal = body.text()
+    # A negative limit means none, as in Postgres.
+    return Execute(portal, max(body.int32(), 0))
+
+
+def _unsupported(kind: str) -> Callable[[_Body], Unsupported]:
+    def read(body: _Body) -> Unsupported:
+        body.rest()
+        return Unsupported(kind)
+
+    return read
+
+
+_READERS: dict[int, Callable[[_Body], FrontendMessage]] = {
+    ord("Q"): lambda body: Query(body.text()),
+    ord("P"): _parse,
+    ord("B"): _bind,
+    ord("D"): _describe,
+    ord("E"): _execute,
+    ord("C"): _close,
+    ord("H"): lambda _: Flush(),
+    ord("S"): lambda _: Sync(),
+    ord("X"): lambda _: Terminate(),
+    ord("d"): lambda body: CopyData(body.rest()),
+    ord("c"): lambda _: CopyDone(),
+    ord("f"): lambda body: CopyFail(body.text()),
+    ord("p"): _unsupported("password"),
+    ord("F"): _unsupported("function call"),
+}
