@@ -1,0 +1,269 @@
+"""Measures by group slot: what GROUP BY keeps instead of rows.
+
+Each accumulator adds and takes back weighted values and can be read at any
+time. Sums are exact (128 or 192 bits; doubles that can be taken back in a long
+fixed-point number), so what is read depends on the rows only, never on order.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.types as pt
+from numpy.typing import NDArray
+
+from constellationdb.engine.kernels import accumulate
+from constellationdb.engine.kernels.accumulate import grow
+from constellationdb.engine.kernels.floatsum import NARROW_WORDS, WIDE_WORDS, ExactSums
+from constellationdb.errors import InternalError
+from constellationdb.planner.plan import Measure
+
+I64: TypeAlias = NDArray[np.int64]
+Bool: TypeAlias = NDArray[np.bool_]
+State: TypeAlias = dict[str, NDArray[Any]]
+
+
+class Accumulator(Protocol):
+    """``result`` gives the values of some slots, and which of them do not fit their type."""
+
+    def reserve(self, slots: int) -> None: ...
+
+    def update(self, slots: I64, values: pa.Array | None, weights: I64 | None, valid: Bool | None) -> None: ...
+
+    def result(self, slots: I64) -> tuple[pa.Array, Bool]: ...
+
+    def dump(self, slots: I64) -> State:
+        """The state of some slots, as plain arrays."""
+        ...
+
+    def load(self, state: State, count: int) -> None:
+        """Replace everything by ``count`` slots as ``dump`` gave them."""
+        ...
+
+
+def make_accumulator(measure: Measure, argument: pa.DataType | None, output: pa.DataType, exact: bool) -> Accumulator:
+    """``exact``: the input can retract, so sums of doubles must be taken back exactly."""
+    match measure.kind:
+        case "count":
+            return Count()
+        case "min" | "max":
+            return Extreme(output, greatest=measure.kind == "max")
+    assert argument is not None
+    if pt.is_decimal(argument):
+        return DecimalSum(output)
+    if pt.is_floating(argument):
+        return FloatSum(exact, average=measure.kind == "avg")
+    return IntegerAverage() if measure.kind == "avg" else IntegerSum(output)
+
+
+def _integers(values: pa.Array) -> I64:
+    array: I64 = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    return array
+
+
+def _floats(values: pa.Array) -> NDArray[np.float64]:
+    array: NDArray[np.float64] = values.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
+    return array
+
+
+class Count:
+    """count(*) and count(x): ``valid`` is False where x is NULL."""
+
+    def __init__(self) -> None:
+        self.counts: I64 = np.zeros(64, np.int64)
+
+    def reserve(self, slots: int) -> None:
+        self.counts = grow(self.counts, slots)
+
+    def update(self, slots: I64, values: pa.Array | None, weights: I64 | None, valid: Bool | None) -> None:  # noqa: ARG002
+        accumulate.add_count(self.counts, slots, weights, valid)
+
+    def result(self, slots: I64) -> tuple[pa.Array, Bool]:
+        return pa.array(self.counts[slots]), np.zeros(len(slots), np.bool_)
+
+    def dump(self, slots: I64) -> State:
+        return {"counts": self.counts[slots]}
+
+    def load(self, state: State, count: int) -> None:
+        self.counts = grow(np.array(state["counts"]), max(count, 64))
+
+
+class IntegerSum:
+    """sum of integers in 128 bits, read as numeric or, for narrower arguments, bigint."""
+
+    def __init__(self, output: pa.DataType) -> None:
+        self._output = output
+        self._count = Count()
+        self._hi: I64 = np.zeros(64, np.int64)
+        self._lo: NDArray[np.uint64] = np.zeros(64, np.uint64)
+
+    def reserve(self, slots: int) -> None:
+        self._count.reserve(slots)
+        self._hi, self._lo = grow(self._hi, slots), grow(self._lo, slots)
+
+    def update(self, slots: I64, values: pa.Array | None, weights: I64 | None, valid: Bool | None) -> None:
+        assert values is not None
+        self._count.update(slots, None, weights, valid)
+        accumulate.add_sum_i128(self._hi, self._lo, slots, _integers(values), weights, valid)
+
+    def result(self, slots: I64) -> tuple[pa.Array, Bool]:
+        present = self._count.counts[slots] > 0
+        if pt.is_decimal(self._output):
+            raw, beyond = accumulate.decimal_sums(self._hi, self._lo, slots)
+            return _decimals(raw, present, self._output), beyond & present
+        values, beyond = accumulate.integer_sums(self._hi, self._lo, slots)
+        return pa.array(values, mask=~present), beyond & present
+
+    def dump(self, slots: I64) -> State:
+        return {**self._count.dump(slots), "hi": self._hi[slots], "lo": self._lo[slots]}
+
+    def load(self, state: State, count: int) -> None:
+        self._count.load(state, count)
+        self._hi, self._lo = grow(np.array(state["hi"]), max(count, 64)), grow(np.array(state["lo"]), max(count, 64))
+
+
+class IntegerAverage(IntegerSum):
+    """avg of integers: the exact sum divided once."""
+
+    def __init__(self) -> None:
+        super().__init__(pa.int64())
+
+    def result(self, slots: I64) -> tuple[pa.Array, Bool]:
+        counts = self._count.counts[slots]
+        present = counts > 0
+        values, beyond = accumulate.integer_sums(self._hi, self._lo, slots)
+        averages = values / np.where(present, counts, 1)
+        for i in np.flatnonzero((beyond | (np.abs(values) > 1 << 53)) & present):
+            total = (int(self._hi[slots[i]]) << 64) + int(self._lo[slots[i]])
+            averages[i] = total / int(counts[i])
+        return pa.array(averages, mask=~present), np.zeros(len(slots), np.bool_)
+
+
+class DecimalSum:
+    """sum of numeric in 192 bits, read with 38 digits."""
+
+    def __init__(self, output: pa.DataType) -> None:
+        self._output = output
+        self._count = Count()
+        self._top: I64 = np.zeros(64, np.int64)
+        self._hi: NDArray[np.uint64] = np.zeros(64, np.uint64)
+        self._lo: NDArray[np.uint64] = np.zeros(64, np.uint64)
+
+    def reserve(self, slots: int) -> None:
+        self._count.reserve(slots)
+        self._top, self._hi, self._lo = grow(self._top, slots), grow(self._hi, slots), grow(self._lo, slots)
+
+    def update(self, slots: I64, values: pa.Array | None, weights: I64 | None, valid: Bool | None) -> None:
+        assert values is not None
+        self._count.update(slots, None, weights, valid)
+        raw = accumulate.raw_decimals(values.fill_null(Decimal(0)))
+        accumulate.add_sum_decimal(self._top, self._hi, self._lo, slots, raw, weights, valid)
+
+    def result(self, slots: I64) -> tuple[pa.Array, Bool]:
+        present = self._count.counts[slots] > 0
+        raw, beyond = accumulate.decimal_sums(self._hi, self._lo, slots, self._top)
+        return _decimals(raw, present, self._output), beyond & present
+
+    def dump(self, slots: I64) -> State:
+        state = {"top": self._top[slots], "hi": self._hi[slots], "lo": self._lo[slots]}
+        return {**self._count.dump(slots), **state}
+
+    def load(self, state: State, count: int) -> None:
+        self._count.load(state, count)
+        size = max(count, 64)
+        self._top, self._hi = grow(np.array(state["top"]), size), grow(np.array(state["hi"]), size)
+        self._lo = grow(np.array(state["lo"]), size)
+
+
+class FloatSum:
+    """sum and avg of doubles: exact when rows can be taken back, else added as they come."""
+
+    def __init__(self, exact: bool, average: bool) -> None:
+        self._average = average
+        self._count = Count()
+        self._exact = ExactSums() if exact else None
+        self._plain: NDArray[np.float64] = np.zeros(64, np.float64)
+
+    def reserve(self, slots: int) -> None:
+        self._count.reserve(slots)
+        if self._exact is not None:
+            self._exact.reserve(slots)
+        else:
+            self._plain = grow(self._plain, slots)
+
+    def update(self, slots: I64, values: pa.Array | None, weights: I64 | None, valid: Bool | None) -> None:
+        assert values is not None
+        self._count.update(slots, None, weights, valid)
+        if self._exact is not None:
+            self._exact.add(slots, _floats(values), weights, valid)
+        else:
+            accumulate.add_sum_f64(self._plain, slots, _floats(values), weights, valid)
+
+    def result(self, slots: I64) -> tuple[pa.Array, Bool]:
+        counts = self._count.counts[slots]
+        present = counts > 0
+        sums = self._plain[slots] if self._exact is None else self._exact.result(slots)[0]
+        if self._average:
+            sums = sums / np.where(present, counts, 1)
+        return pa.array(sums, mask=~present), np.zeros(len(slots), np.bool_)
+
+    def dump(self, slots: I64) -> State:
+        state = self._count.dump(slots)
+        if self._exact is None:
+            return {**state, "plain": self._plain[slots]}
+        narrow, wide = self._exact.dump(slots)
+        return {**state, "narrow": narrow.ravel(), "wide": wide.ravel()}
+
+    def load(self, state: State, count: int) -> None:
+        self._count.load(state, count)
+        if self._exact is None:
+            self._plain = grow(np.array(state["plain"]), max(count, 64))
+            return
+        self._exact = ExactSums()
+        narrow, wide = np.array(state["narrow"]), np.array(state["wide"])
+        self._exact.load(np.arange(count), narrow.reshape(-1, NARROW_WORDS), wide.reshape(-1, WIDE_WORDS))
+
+
+class Extreme:
+    """min and max over rows that are only ever added."""
+
+    def __init__(self, output: pa.DataType, greatest: bool) -> None:
+        self._output = output
+        self._float = pt.is_floating(output)
+        self._fold = accumulate.fold_max if greatest else accumulate.fold_min
+        self._values: NDArray[Any] = np.zeros(64, np.float64 if self._float else np.int64)
+        self._has: Bool = np.zeros(64, np.bool_)
+
+    def reserve(self, slots: int) -> None:
+        self._values, self._has = grow(self._values, slots), grow(self._has, slots, False)
+
+    def update(self, slots: I64, values: pa.Array | None, weights: I64 | None, valid: Bool | None) -> None:
+        assert values is not None
+        if weights is not None and bool((weights < 0).any()):
+            raise InternalError("a row was taken back from a min or max that only grows")
+        if values.type == pa.date32():
+            values = values.cast(pa.int32())
+        given = _floats(values) if self._float else _integers(values)
+        self._fold(self._values, self._has, slots, given, valid)
+
+    def result(self, slots: I64) -> tuple[pa.Array, Bool]:
+        found = pa.array(self._values[slots], mask=~self._has[slots])
+        if self._output == pa.date32():
+            found = found.cast(pa.int32())
+        return found.cast(self._output), np.zeros(len(slots), np.bool_)
+
+    def dump(self, slots: I64) -> State:
+        return {"values": self._values[slots], "has": self._has[slots]}
+
+    def load(self, state: State, count: int) -> None:
+        size = max(count, 64)
+        self._values, self._has = grow(np.array(state["values"]), size), grow(np.array(state["has"]), size, False)
+
+
+def _decimals(raw: I64, present: Bool, kind: pa.DataType) -> pa.Array:
+    """Decimal128 from (low, high) words; NULL where not present."""
+    validity = pa.array(present).buffers()[1]
+    return pa.Array.from_buffers(kind, len(present), [validity, pa.py_buffer(raw)])

@@ -1,0 +1,238 @@
+"""Arrangement: a multiset of rows, indexed by key, readable as of any recent epoch.
+
+    apply(delta, e)     rows of weight +n and -n take effect at epoch e
+    lookup(keys, e)     the entries of these keys that are live at e
+    version             an immutable view for other threads; scan(e) reads it
+
+Every entry is a row with a positive weight and two stamps: it is live at e when
+``born <= e < died``. Changing a weight ends one entry and begins another. Readers
+on other threads need no lock: the writer only appends entries and stamps deaths
+with epochs later than theirs, and growth or compaction swaps whole arrays.
+
+A row's identity is its canonical bytes, found through an index of all columns;
+append-only arrangements have no such index. Not here: spilling (all in memory).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from constellationdb.engine import batch as zset
+from constellationdb.engine.kernels.accumulate import grow
+from constellationdb.engine.kernels import chains
+from constellationdb.engine.kernels.groupby import consolidate
+from constellationdb.engine.kernels.keyindex import KeyIndex
+from constellationdb.engine.kernels.rowcodec import encode_rows
+from constellationdb.engine.kernels.rows import Rows
+from constellationdb.engine.rowstore import RowStore, empty
+from constellationdb.errors import InternalError
+
+I64: TypeAlias = NDArray[np.int64]
+
+FOREVER = np.int64(np.iinfo(np.int64).max)
+_COMPACT_ABOVE = 8192
+
+
+@dataclass(frozen=True)
+class Version:
+    """What another thread may read: rows ``[0, rows)`` as of an epoch in ``[floor, …]``."""
+
+    schema: pa.Schema
+    chunks: tuple[pa.RecordBatch, ...]
+    rows: int
+    weight: I64
+    born: I64
+    died: I64
+    floor: int
+
+    def scan(self, epoch: int) -> pa.Table:
+        """The rows live at ``epoch``, each as often as its weight says."""
+        if self.rows == 0:
+            return self.schema.empty_table()
+        live = (self.born[: self.rows] <= epoch) & (self.died[: self.rows] > epoch)
+        weight = self.weight[: self.rows]
+        table = pa.Table.from_batches(self.chunks, self.schema)
+        if bool(live.all()) and bool((weight == 1).all()):
+            return table
+        return table.take(pa.array(np.repeat(np.flatnonzero(live), weight[live]), pa.int64()))
+
+    def weighted(self, epoch: int) -> pa.RecordBatch:
+        """The rows live at ``epoch``, once each, with their weights."""
+        live = np.flatnonzero((self.born[: self.rows] <= epoch) & (self.died[: self.rows] > epoch))
+        if len(live) == 0:
+            return zset.with_weights(empty(self.schema), 1)
+        table = pa.Table.from_batches(self.chunks, self.schema)
+        rows = table.take(pa.array(live, pa.int64())).combine_chunks().to_batches()[0]
+        return zset.with_weights(rows, self.weight[live])
+
+
+class Arrangement:
+    """``keys``: the columns ``lookup`` goes by (may be empty: everything is one key); None: no lookup."""
+
+    def __init__(self, schema: pa.Schema, keys: tuple[int, ...] | None = None, *, append_only: bool = False) -> None:
+        self.schema = schema
+        self.keys = keys
+        self._all = tuple(range(len(schema)))
+        self._identity: KeyIndex | None = None if append_only else KeyIndex()
+        self._live_entry = np.full(16, -1, np.int64)  # identity slot → its live entry, or -1
+        self._index = KeyIndex() if keys is not None else None
+        self._head = np.full(16, -1, np.int64)  # key slot → its newest entry
+        self._following = np.full(16, -1, np.int64)  # entry → the next older one of its key
+        self._store = RowStore(schema)
+        self._weight = np.zeros(16, np.int64)
+        self._born = np.zeros(16, np.int64)
+        self._died = np.zeros(16, np.int64)
+        self._dead = 0
+        self._floor = 0
+        self.version = self._publish()
+
+    def __len__(self) -> int:
+        """Entries, dead ones included."""
+        return self._store.rows
+
+    @property
+    def live(self) -> int:
+        return self._store.rows - self._dead
+
+    # -- writing -------------------------------------------------------------------------------
+
+    def apply(self, delta: pa.RecordBatch, epoch: int) -> None:
+        """Take ``delta`` into effect at ``epoch``; InternalError when a row would get a negative count."""
+        rows = zset.data(delta)
+        own = zset.weights(delta)
+        if self._identity is None:
+            if own is not None and bool((own < 0).any()):
+                raise InternalError("a row was taken away from an append-only arrangement")
+            self._append(rows, np.ones(rows.num_rows, np.int64) if own is None else own, epoch)
+        else:
+            counts = np.ones(rows.num_rows, np.int64) if own is None else own
+            self._apply_netted(rows, encode_rows(rows, self._all), counts, epoch)
+        self.version = self._publish()
+
+    def _apply_netted(self, rows: pa.RecordBatch, encoded: Rows, counts: I64, epoch: int) -> None:
+        assert self._identity is not None
+        first, net = consolidate(encoded, counts)
+        if len(first) == 0:
+            return
+        if len(first) < len(encoded):
+            encoded, rows = encoded.take(first), zset.take(rows, first)
+        slots, _ = self._identity.upsert(encoded)
+        self._live_entry = grow(self._live_entry, len(self._identity), -1)
+        current = self._live_entry[slots]
+        known = current >= 0
+        before = np.where(known, self._weight[np.maximum(current, 0)], 0)
+        after = before + net
+        if bool((after < 0).any()):
+            row = rows.slice(int(np.argmax(after < 0)), 1).to_pylist()[0]
+            raise InternalError(f"a row would occur {int(after.min())} times", detail=str(row))
+        self._died[current[known]] = epoch
+        self._dead += int(known.sum())
+        remains = after > 0
+        self._live_entry[slots[~remains]] = -1
+        if bool(remains.any()):
+            kept = np.flatnonzero(remains)
+            start = self._store.rows
+            self._append(rows if len(kept) == rows.num_rows else zset.take(rows, kept), after[remains], epoch)
+            self._live_entry[slots[remains]] = np.arange(start, self._store.rows, dtype=np.int64)
+
+    def _append(self, rows: pa.RecordBatch, weight: I64, epoch: int) -> None:
+        start, end = self._store.rows, self._store.rows + rows.num_rows
+        self._store.append(zset.named_like(rows, self.schema))
+        self._weight = grow(self._weight, end, 0)
+        self._born = grow(self._born, end, 0)
+        self._died = grow(self._died, end, 0)
+        self._weight[start:end] = weight
+        self._born[start:end] = epoch
+        self._died[start:end] = FOREVER
+        if self._index is not None:
+            assert self.keys is not None
+            slots, _ = self._index.upsert(encode_rows(rows, self.keys))
+            self._head = grow(self._head, len(self._index), -1)
+            self._following = grow(self._following, end, -1)
+            chains.append(self._head, self._following, slots, start)
+
+    def evict(self, dead: NDArray[np.bool_], epoch: int) -> None:
+        """Stop keeping the entries of a mask over all entries: freed, not retracted. Their rows read as gone."""
+        gone = np.flatnonzero(dead & (self._died[: self._store.rows] == FOREVER))
+        if len(gone) == 0:
+            return
+        self._died[gone] = epoch
+        self._dead += len(gone)
+        if self._identity is not None:
+            slots = self._identity.probe(encode_rows(self._store.take(gone), self._all))
+            self._live_entry[slots] = -1
+        self.version = self._publish()
+
+    def column(self, index: int) -> pa.ChunkedArray:
+        """One column over all entries, dead ones included."""
+        return pa.chunked_array([c.column(index) for c in self._store.chunks], self.schema.field(index).type)
+
+    # -- reading (the writer's thread) ---------------------------------------------------------
+
+    def lookup(self, keys: Rows, epoch: int) -> tuple[I64, I64]:
+        """(which of ``keys``, entry) for every entry of theirs that is live at ``epoch``; oldest first per key."""
+        assert self._index is not None
+        return chains.gather(self._head, self._following, self._index.probe(keys), self._born, self._died, epoch)
+
+    def take(self, entries: I64) -> pa.RecordBatch:
+        return self._store.take(entries) if len(entries) else empty(self.schema)
+
+    def weight_of(self, entries: I64) -> I64:
+        return self._weight[entries]
+
+    def find(self, rows: pa.RecordBatch) -> I64:
+        """The weight each of ``rows`` has now; 0 where it is not there."""
+        assert self._identity is not None
+        slots = self._identity.probe(encode_rows(rows, self._all))
+        entries = np.where(slots >= 0, self._live_entry[np.maximum(slots, 0)], -1)
+        return np.where(entries >= 0, self._weight[np.maximum(entries, 0)], 0)
+
+    # -- versions and compaction ---------------------------------------------------------------
+
+    def _publish(self) -> Version:
+        return Version(
+            self.schema, self._store.chunks, self._store.rows, self._weight, self._born, self._died, self._floor
+        )
+
+    def compact(self, floor: int) -> None:
+        """Drop entries that died at or before ``floor``, when they are many: nobody reads below it any more."""
+        if self._dead <= _COMPACT_ABOVE or self._dead * 2 < self._store.rows:
+            return
+        rows = self._store.rows
+        keep = np.flatnonzero(self._died[:rows] > floor)
+        if len(keep) * 2 > rows:
+            return
+        kept = self._store.take(keep) if len(keep) else empty(self.schema)
+        weight, born, died = self._weight[keep], self._born[keep], self._died[keep]
+        fresh = Arrangement(self.schema, self.keys, append_only=self._identity is None)
+        fresh._floor = floor
+        fresh._append(kept, weight, 0)
+        fresh._born[: len(keep)], fresh._died[: len(keep)] = born, died
+        fresh._dead = int((died != FOREVER).sum())
+        if fresh._identity is not None and len(keep):
+            alive = np.flatnonzero(died == FOREVER)
+            slots, _ = fresh._identity.upsert(encode_rows(zset.take(kept, alive), self._all))
+            fresh._live_entry = grow(fresh._live_entry, len(fresh._identity), -1)
+            fresh._live_entry[slots] = alive
+        self.__dict__.update(fresh.__dict__)
+        self.version = self._publish()
+
+    # -- checkpoints ---------------------------------------------------------------------------
+
+    def snapshot(self) -> pa.RecordBatch:
+        """Every live row with its weight."""
+        rows = self._store.rows
+        alive = np.flatnonzero(self._died[:rows] == FOREVER)
+        return zset.with_weights(self.take(alive), self._weight[alive])
+
+    def restore(self, rows: pa.RecordBatch, epoch: int) -> None:
+        """Fill an empty arrangement with a snapshot's rows, live from ``epoch`` on."""
+        if rows.num_rows:
+            self.apply(rows, epoch)
+        self._floor = epoch
+        self.version = self._publish()

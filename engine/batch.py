@@ -1,0 +1,130 @@
+"""Z-sets as Arrow: a RecordBatch whose last column ``__weight`` counts copies, +n added, -n taken away.
+
+Append-only edges leave the column out: every row counts +1. A delta is such a
+batch; ``None`` stands for no change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from constellationdb.engine.kernels.groupby import consolidate
+from constellationdb.engine.kernels.rowcodec import encode_rows
+
+WEIGHT = "__weight"
+I64: TypeAlias = NDArray[np.int64]
+Delta: TypeAlias = pa.RecordBatch | None
+
+
+def is_weighted(batch: pa.RecordBatch) -> bool:
+    names = batch.schema.names
+    return bool(names) and names[-1] == WEIGHT
+
+
+def weights(batch: pa.RecordBatch) -> I64 | None:
+    """The weights as numpy, or None when every row counts +1."""
+    if not is_weighted(batch):
+        return None
+    column: I64 = batch.column(batch.num_columns - 1).to_numpy(zero_copy_only=False)
+    return column
+
+
+def data_width(batch: pa.RecordBatch) -> int:
+    return batch.num_columns - is_weighted(batch)
+
+
+def data(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch without its weight column."""
+    if not is_weighted(batch):
+        return batch
+    return pa.RecordBatch.from_arrays(batch.columns[:-1], schema=pa.schema(list(batch.schema)[:-1]))
+
+
+def with_weights(rows: pa.RecordBatch, weight: I64 | int) -> pa.RecordBatch:
+    """Unweighted ``rows`` with a weight column (one number for all, or one each)."""
+    values = np.full(rows.num_rows, weight, np.int64) if isinstance(weight, int) else weight
+    schema = rows.schema.append(pa.field(WEIGHT, pa.int64()))
+    return pa.RecordBatch.from_arrays([*rows.columns, pa.array(values, pa.int64())], schema=schema)
+
+
+def weighted(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch if is_weighted(batch) else with_weights(batch, 1)
+
+
+def negate(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same rows taken away instead of added."""
+    own = weights(batch)
+    return with_weights(data(batch), -1 if own is None else -own)
+
+
+def concat(batches: Sequence[pa.RecordBatch]) -> Delta:
+    """The sum of deltas of one schema; weighted when one of them is."""
+    full = [b for b in batches if b is not None and b.num_rows]
+    if not full:
+        return None
+    if len(full) == 1:
+        return full[0]
+    if any(is_weighted(b) for b in full):
+        full = [weighted(b) for b in full]
+    return pa.concat_batches([named_like(b, full[0].schema) for b in full])
+
+
+def named_like(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The same columns under the names (and types, which are equal) of ``schema``."""
+    if batch.schema.equals(schema):
+        return batch
+    columns = [c if c.type == f.type else c.cast(f.type) for c, f in zip(batch.columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def take(batch: pa.RecordBatch, indices: I64) -> pa.RecordBatch:
+    return batch.take(pa.array(indices, pa.int64()))
+
+
+def netted(batch: pa.RecordBatch) -> Delta:
+    """Equal rows summed, zeros dropped: what an epoch really changed. Always weighted."""
+    own = weights(batch)
+    rows = data(batch)
+    counts = np.ones(batch.num_rows, np.int64) if own is None else own
+    if rows.num_columns == 0:
+        total = int(counts.sum())
+        return None if total == 0 else with_weights(take(rows_of_nothing(1), np.zeros(1, np.int64)), total)
+    first, net = consolidate(encode_rows(rows, range(rows.num_columns)), counts)
+    if len(first) == 0:
+        return None
+    if len(first) == batch.num_rows:
+        return batch if own is not None else with_weights(rows, net)
+    return with_weights(take(rows, first), net)
+
+
+def rows_of_nothing(count: int) -> pa.RecordBatch:
+    """``count`` rows without columns, as a weighted batch's data part."""
+    return pa.RecordBatch.from_struct_array(pa.array([{}] * count, pa.struct([])))
+
+
+def expanded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Each row as often as its weight says (all positive), without the weight: a plain table's rows."""
+    own = weights(batch)
+    rows = data(batch)
+    if own is None or bool((own == 1).all()):
+        return rows
+    return take(rows, np.repeat(np.arange(len(own), dtype=np.int64), own))
+
+
+def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The data columns cast to ``schema`` (names, types), the weight kept."""
+    own = weights(batch)
+    columns = [
+        c if c.type == f.type else c.cast(f.type) for c, f in zip(data(batch).columns, schema, strict=True)
+    ]
+    rows = pa.RecordBatch.from_arrays(columns, schema=schema) if columns else rows_of_nothing(batch.num_rows)
+    return rows if own is None else with_weights(rows, own)
+
+
+def chunks(batch: pa.RecordBatch, size: int) -> list[pa.RecordBatch]:
+    return [batch.slice(at, size) for at in range(0, batch.num_rows, size)] if batch.num_rows > size else [batch]

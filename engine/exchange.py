@@ -1,0 +1,143 @@
+"""Exchange: rows to the worker that owns their key's vnode, epoch by epoch.
+
+Each sender puts its rows for a receiver, then a marker that ends the epoch, into
+the channel between them. A receiver takes input until it has the marker of every
+sender (``Aligner``), so what it hands on is exactly one epoch, and the watermark
+is the least that came with the markers. Rows of a later epoch wait.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from constellationdb.engine import batch as zset
+from constellationdb.engine.batch import Delta
+from constellationdb.engine.kernels.rowcodec import encode_rows
+from constellationdb.engine.kernels.rows import vnodes
+from constellationdb.errors import InternalError
+
+
+@dataclass(frozen=True)
+class Marker:
+    """The end of an epoch on one channel; everything before it belongs to that epoch or an earlier one."""
+
+    epoch: int
+    watermark: int
+
+
+Message: TypeAlias = "pa.RecordBatch | Marker"
+
+
+class Channel(Protocol):
+    """One sender to one receiver, in order, nothing lost."""
+
+    def push(self, message: Message) -> None: ...
+
+    def pull(self) -> Message | None:
+        """The next message, or None when there is none now."""
+        ...
+
+
+class InProcessChannel:
+    """A queue between operators of one process."""
+
+    def __init__(self) -> None:
+        self._queue: deque[Message] = deque()
+
+    def push(self, message: Message) -> None:
+        self._queue.append(message)
+
+    def pull(self) -> Message | None:
+        return self._queue.popleft() if self._queue else None
+
+
+class Aligner:
+    """The receiver's half, without I/O: ``step`` takes a message of one sender, ``ready`` tells of whole epochs."""
+
+    def __init__(self, senders: int) -> None:
+        self._batches: list[list[pa.RecordBatch]] = [[] for _ in range(senders)]
+        self._markers: list[Marker | None] = [None] * senders
+
+    def wants(self, sender: int) -> bool:
+        """Whether a message of this sender may come: not while its marker waits for the others."""
+        return self._markers[sender] is None
+
+    def step(self, sender: int, message: Message) -> None:
+        if not self.wants(sender):
+            raise InternalError(f"sender {sender} went on past the marker of an unfinished epoch")
+        if isinstance(message, Marker):
+            self._markers[sender] = message
+        else:
+            self._batches[sender].append(message)
+
+    def ready(self) -> tuple[Marker, list[pa.RecordBatch]] | None:
+        """The epoch that every sender has ended, its rows in the order of senders; None while one is missing."""
+        markers = [m for m in self._markers if m is not None]
+        if len(markers) < len(self._markers):
+            return None
+        if len({m.epoch for m in markers}) != 1:
+            raise InternalError(f"senders ended different epochs: {sorted({m.epoch for m in markers})}")
+        rows = [batch for batches in self._batches for batch in batches]
+        self._batches = [[] for _ in self._batches]
+        self._markers = [None] * len(self._markers)
+        return Marker(markers[0].epoch, min(m.watermark for m in markers)), rows
+
+
+class Exchange:
+    """All channels of one edge: n senders, n receivers."""
+
+    def __init__(self, keys: tuple[int, ...], workers: int) -> None:
+        self._keys = keys
+        self._workers = workers
+        self._channels = [[InProcessChannel() for _ in range(workers)] for _ in range(workers)]
+        self._aligners = [Aligner(workers) for _ in range(workers)]
+
+    def run(self, parts: Sequence[Delta], epoch: int, watermark: int) -> list[Delta]:
+        """One epoch through the edge: what each receiver gets."""
+        for sender, part in enumerate(parts):
+            self._send(sender, part, Marker(epoch, watermark))
+        return [self._receive(receiver) for receiver in range(self._workers)]
+
+    def _send(self, sender: int, part: Delta, marker: Marker) -> None:
+        channels = self._channels[sender]
+        if part is not None and part.num_rows:
+            owner = worker_of(part, self._keys, self._workers)
+            for receiver, channel in enumerate(channels):
+                mine = np.flatnonzero(owner == receiver)
+                if len(mine):
+                    channel.push(zset.take(part, mine))
+        for channel in channels:
+            channel.push(marker)
+
+    def _receive(self, receiver: int) -> Delta:
+        aligner = self._aligners[receiver]
+        for sender in range(self._workers):
+            channel = self._channels[sender][receiver]
+            while aligner.wants(sender) and (message := channel.pull()) is not None:
+                aligner.step(sender, message)
+        done = aligner.ready()
+        if done is None:
+            raise InternalError("an epoch was received in part")
+        return zset.concat(done[1])
+
+
+def worker_of(batch: pa.RecordBatch, keys: tuple[int, ...], workers: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """The owner of each row's key: vnodes are dealt to workers in equal ranges; without keys all is worker 0's."""
+    if not keys:
+        return np.zeros(batch.num_rows, np.int64)
+    owned = vnodes(encode_rows(zset.data(batch), keys).hashes).astype(np.int64)
+    return owned * workers // 256
+
+
+def spread(batch: pa.RecordBatch, workers: int) -> list[Delta]:
+    """A relation's rows dealt to the workers in even slices: any split is right, keys are exchanged later."""
+    if workers == 1:
+        return [batch]
+    edges = [batch.num_rows * i // workers for i in range(workers + 1)]
+    return [batch.slice(a, b - a) if b > a else None for a, b in zip(edges, edges[1:], strict=False)]

@@ -1,0 +1,175 @@
+"""A dataflow graph: the operators of one plan on n workers, run one epoch at a time.
+
+    deltas of the scanned relations ──▶ operators in topological order ──▶ change of the root
+
+With one worker there is no exchange at all. With more, every worker has its own
+instance of every operator; before a keyed operator its input is exchanged by
+vnode of the key (``exchange``), so that a key's state is on one worker only.
+Equal subplans (one node id) run once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from constellationdb.engine import batch as zset
+from constellationdb.engine.batch import Delta
+from constellationdb.engine.exchange import Exchange, spread
+from constellationdb.engine.operators.base import ENDED, NO_WATERMARK, Context, FailedRow, Operator
+from constellationdb.engine.operators.build import LookupFactory, build, exchange_keys
+from constellationdb.errors import CorruptState
+from constellationdb.planner import plan
+
+
+@dataclass
+class Input:
+    """One epoch of one scanned relation: its change, and its watermark at the end of the epoch."""
+
+    delta: Delta = None
+    watermark: int = NO_WATERMARK
+
+
+@dataclass
+class Output:
+    """What one epoch did to a graph's root; late rows carry the window they missed."""
+
+    delta: Delta
+    watermark: int
+    errors: list[FailedRow] = field(default_factory=list)
+    late: list[pa.RecordBatch] = field(default_factory=list)
+    used: int = 0
+
+
+class Graph:
+    """The operators of ``root``. One thread at a time."""
+
+    def __init__(self, root: plan.AnyNode, *, workers: int = 1, lookups: LookupFactory | None = None) -> None:
+        self._nodes = list({node.id: node for node in plan.walk(root)}.values())
+        self._root = root
+        self._workers = workers
+        self._operators: dict[int, list[Operator]] = {
+            node.id: [build(node, lookups) for _ in range(workers)]
+            for node in self._nodes
+            if not isinstance(node, plan.Scan)
+        }
+        self._exchanges = self._make_exchanges()
+        self._watermarks = dict.fromkeys((node.id for node in self._nodes), NO_WATERMARK)
+        self._inputs: dict[str, int] = dict.fromkeys(plan.relations_of(root), NO_WATERMARK)
+        self.rows_on = [0] * workers  # rows each worker's keyed operators received: an idle worker shows here
+
+    @property
+    def relations(self) -> list[str]:
+        return list(self._inputs)
+
+    def _make_exchanges(self) -> dict[tuple[int, int], Exchange]:
+        if self._workers == 1:
+            return {}
+        made = {}
+        for node in self._nodes:
+            for place, keys in enumerate(exchange_keys(node)):
+                if keys is not None:
+                    made[node.id, place] = Exchange(keys, self._workers)
+        return made
+
+    def start(self, epoch: int) -> Output:
+        """The output before any input."""
+        output = Output(None, NO_WATERMARK)
+        produced: dict[int, list[Delta]] = {}
+        for node in self._nodes:
+            if isinstance(node, plan.Scan):
+                produced[node.id] = [None] * self._workers
+                continue
+            parts = self._process(node, produced, Context(epoch), output)
+            initial = self._operators[node.id][0].start(Context(epoch, errors=output.errors))
+            parts[0] = zset.concat([p for p in (parts[0], initial) if p is not None])
+            produced[node.id] = parts
+        output.delta = zset.concat([p for p in produced[self._root.id] if p is not None])
+        return output
+
+    def run(self, epoch: int, inputs: Mapping[str, Input]) -> Output:
+        """Process one epoch to completion. Relations left out have no change and keep their watermark."""
+        for name, given in inputs.items():
+            self._inputs[name] = max(self._inputs[name], given.watermark)
+        output = Output(None, NO_WATERMARK)
+        produced: dict[int, list[Delta]] = {}
+        for node in self._nodes:
+            before = self._watermarks[node.id]
+            now = self._watermark(node)
+            self._watermarks[node.id] = now
+            if isinstance(node, plan.Scan):
+                given = inputs.get(node.relation)
+                produced[node.id] = self._scan(node, None if given is None else given.delta)
+                continue
+            context = Context(epoch, before, now)
+            produced[node.id] = self._process(node, produced, context, output)
+        output.delta = zset.concat([p for p in produced[self._root.id] if p is not None])
+        output.watermark = self._watermarks[self._root.id]
+        return output
+
+    def _watermark(self, node: plan.AnyNode) -> int:
+        if isinstance(node, plan.Scan):
+            return self._inputs[node.relation]
+        return min((self._watermarks[child.id] for child in node.children), default=ENDED)
+
+    def _scan(self, node: plan.Scan, delta: Delta) -> list[Delta]:
+        if delta is None or delta.num_rows == 0:
+            return [None] * self._workers
+        own = zset.weights(delta)
+        rows = pa.RecordBatch.from_arrays([delta.column(c) for c in node.columns], schema=node.schema)
+        if not node.append_only:
+            count = delta.num_rows
+            rows = zset.with_weights(rows if node.columns else zset.rows_of_nothing(count), 1 if own is None else own)
+        return spread(rows, self._workers)
+
+    def _process(
+        self, node: plan.AnyNode, produced: Mapping[int, list[Delta]], context: Context, output: Output
+    ) -> list[Delta]:
+        columns = []
+        for place, child in enumerate(node.children):
+            exchange = self._exchanges.get((node.id, place))
+            parts = produced[child.id]
+            if exchange is not None:
+                parts = exchange.run(parts, context.epoch, context.watermark)
+                for worker, part in enumerate(parts):
+                    self.rows_on[worker] += part.num_rows if part is not None else 0
+            columns.append(parts)
+        results = []
+        for worker, operator in enumerate(self._operators[node.id]):
+            mine = Context(context.epoch, context.watermark_before, context.watermark)
+            results.append(operator.process([parts[worker] for parts in columns], mine))
+            output.errors += mine.errors
+            output.late += mine.late
+            output.used += mine.used
+        return results
+
+    # -- checkpoints ---------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, pa.RecordBatch]:
+        """All state as named batches, ``node/worker/part``."""
+        return {
+            f"{node_id}/{worker}/{name}": batch
+            for node_id, operators in self._operators.items()
+            for worker, operator in enumerate(operators)
+            for name, batch in operator.snapshot().items()
+        }
+
+    def watermarks(self) -> dict[str, int]:
+        """What ``restore`` needs besides the batches: watermarks by node and by relation."""
+        nodes = {f"node/{k}": v for k, v in self._watermarks.items()}
+        return nodes | {f"input/{k}": v for k, v in self._inputs.items()}
+
+    def restore(self, state: Mapping[str, pa.RecordBatch], watermarks: Mapping[str, int], epoch: int) -> None:
+        """Into a fresh graph of the same plan and number of workers."""
+        for node_id, operators in self._operators.items():
+            for worker, operator in enumerate(operators):
+                prefix = f"{node_id}/{worker}/"
+                own = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
+                try:
+                    operator.restore(own, epoch)
+                except KeyError as missing:
+                    raise CorruptState(f"the checkpoint lacks state {prefix}{missing.args[0]}") from None
+        self._watermarks |= {node: watermarks[f"node/{node}"] for node in self._watermarks}
+        self._inputs |= {name: watermarks[f"input/{name}"] for name in self._inputs}

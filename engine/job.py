@@ -1,0 +1,201 @@
+"""A job: the graph of one materialized view, consuming its inputs' logs epoch by epoch.
+
+A new job is pinned to an epoch. It first runs the inputs' contents as of that
+epoch through its graph in chunks, one chunk a step so that others run between
+them, and shows nothing of it; when it has caught up its output is ready, at
+the pinned epoch, and from then on every epoch is one ``step``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from constellationdb.engine import batch as zset
+from constellationdb.engine.batch import Delta
+from constellationdb.engine.graph import Graph, Input, Output
+from constellationdb.engine.operators.base import NO_WATERMARK
+from constellationdb.engine.relation import Change, RelationState
+from constellationdb.planner.plan import Plan
+
+CHUNK_ROWS = 65_536
+
+ERRORS_SCHEMA = pa.schema(
+    [("node", pa.int64()), ("sqlstate", pa.string()), ("message", pa.string()), ("payload", pa.string())]
+)
+
+# (rows, watermark after them) of one input as of the pinned epoch.
+Backfill = Callable[[RelationState, int], Iterator[tuple[pa.RecordBatch, int]]]
+
+
+@dataclass
+class Counters:
+    """What a windowed job did with rows, since it was created: assigned = used + late."""
+
+    used: int = 0
+    late: int = 0
+    rows_in: int = 0
+    rows_out: int = 0
+    epochs: int = 0
+
+
+@dataclass
+class Outputs:
+    """The relations a job writes: its view, the rows that failed, the rows that came late."""
+
+    view: RelationState
+    errors: RelationState
+    late: RelationState | None = None
+
+    def all(self) -> list[RelationState]:
+        return [r for r in (self.view, self.errors, self.late) if r is not None]
+
+
+@dataclass
+class Job:
+    """``position``: the last epoch that is completely in the outputs. ``failure`` stops it for good."""
+
+    name: str
+    plan: Plan
+    graph: Graph
+    inputs: dict[str, RelationState]
+    outputs: Outputs
+    position: int
+    backfill: Iterator[None] | None = None
+    counters: Counters = field(default_factory=Counters)
+    failure: BaseException | None = None
+    answers: list[Change] = field(default_factory=list)
+
+    def begin(self, epoch: int, read: Backfill) -> None:
+        """Pin the job to ``epoch``; its first answer is computed by the following steps."""
+        self.position = epoch
+        for state in self.outputs.all():
+            state.ready = False
+        for state in self.inputs.values():
+            state.consumers[self] = epoch
+        self.backfill = self._catch_up(epoch, read)
+
+    def _catch_up(self, epoch: int, read: Backfill) -> Iterator[None]:
+        self._keep(self.graph.start(epoch), epoch)
+        for name, state in self.inputs.items():
+            for rows, watermark in read(state, epoch):
+                self._keep(self.graph.run(epoch, {name: Input(rows, watermark)}), epoch)
+                yield
+        marks = {name: Input(None, state.watermark) for name, state in self.inputs.items() if _at(state, epoch)}
+        output = self.graph.run(epoch, marks)
+        self._keep(output, epoch)
+        for state in self.outputs.all():
+            state.watermark = output.watermark if state is self.outputs.view else NO_WATERMARK
+            state.frontier = epoch
+            state.log.forgotten = epoch
+            state.ready = True
+
+    def _keep(self, output: Output, epoch: int) -> None:
+        """Take an output into the contents, unseen as long as the job is not ready."""
+        for state, delta in self._deltas(output):
+            if delta is not None:
+                assert state.contents is not None
+                state.contents.apply(delta, epoch)
+
+    def _deltas(self, output: Output) -> list[tuple[RelationState, Delta]]:
+        self.counters.used += output.used
+        self.counters.late += sum(b.num_rows for b in output.late)
+        view = self._view_delta(output.delta)
+        found = [(self.outputs.view, view), (self.outputs.errors, _error_rows(output))]
+        if self.outputs.late is not None:
+            late = zset.concat([zset.weighted(b) for b in output.late])
+            schema = self.outputs.late.schema
+            found.append((self.outputs.late, None if late is None else zset.netted(zset.conform(late, schema))))
+        return found
+
+    def _view_delta(self, delta: Delta) -> Delta:
+        if delta is None or delta.num_rows == 0:
+            return None
+        delta = zset.conform(delta, self.outputs.view.schema)
+        return delta if self.plan.root.append_only else zset.netted(delta)
+
+    def runnable(self) -> bool:
+        if self.failure is not None:
+            return False
+        if self.backfill is not None:
+            return all(s.ready and s.frontier >= self.position for s in self.inputs.values())
+        return self._next() is not None
+
+    def _next(self) -> int | None:
+        """The next epoch that all inputs have reached and one of them changed in."""
+        limit = min((s.frontier for s in self.inputs.values()), default=self.position)
+        changes = [c.epoch for s in self.inputs.values() if (c := s.log.after(self.position)) is not None]
+        changes += [c.epoch for c in self.answers if c.epoch > self.position]
+        due = [e for e in changes if e <= limit]
+        return min(due) if due else None
+
+    def idle_frontier(self) -> int:
+        """How far the job has come when nothing of its inputs is left to do."""
+        if self.backfill is not None or self.failure is not None:
+            return self.position
+        following = self._next()
+        limit = min((s.frontier for s in self.inputs.values()), default=self.position)
+        return limit if following is None else min(limit, following - 1)
+
+    def step(self) -> list[tuple[RelationState, Change]]:
+        """One chunk of the first answer, or one whole epoch: what to publish then, else nothing."""
+        if self.backfill is not None:
+            if next(self.backfill, self) is self:
+                self.backfill = None
+            return []
+        epoch = self._next()
+        assert epoch is not None
+        inputs, at_us = self._inputs_at(epoch)
+        output = self.graph.run(epoch, inputs)
+        self.counters.epochs += 1
+        self.position = epoch
+        return self._changes(output, epoch, at_us)
+
+    def _inputs_at(self, epoch: int) -> tuple[Mapping[str, Input], int]:
+        inputs, at_us = {}, 0
+        for name, state in self.inputs.items():
+            change = state.log.after(self.position)
+            if change is not None and change.epoch == epoch:
+                inputs[name] = Input(change.delta, change.watermark)
+                at_us = max(at_us, change.at_us)
+                self.counters.rows_in += 0 if change.delta is None else change.delta.num_rows
+        return inputs, at_us
+
+    def _changes(self, output: Output, epoch: int, at_us: int) -> list[tuple[RelationState, Change]]:
+        made = []
+        for state, delta in self._deltas(output):
+            if delta is not None:
+                assert state.contents is not None
+                state.contents.apply(delta, epoch)
+                self.counters.rows_out += delta.num_rows if state is self.outputs.view else 0
+            watermark = output.watermark if state is self.outputs.view else NO_WATERMARK
+            made.append((state, Change(epoch, delta, watermark, at_us)))
+        return made
+
+    def close(self) -> None:
+        for state in self.inputs.values():
+            state.consumers.pop(self, None)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+def _at(state: RelationState, epoch: int) -> bool:
+    """Whether the relation's watermark is the one of ``epoch``: nothing was published since."""
+    return state.log.after(epoch) is None
+
+
+def _error_rows(output: Output) -> Delta:
+    if not output.errors:
+        return None
+    rows = pa.RecordBatch.from_pylist(
+        [{"node": e.node, "sqlstate": e.sqlstate, "message": e.message, "payload": e.row} for e in output.errors],
+        schema=ERRORS_SCHEMA,
+    )
+    return zset.netted(zset.with_weights(rows, np.array([e.weight for e in output.errors], np.int64)))

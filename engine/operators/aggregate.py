@@ -1,0 +1,263 @@
+"""GROUP BY by accumulators: keys to slots, values into the slots, old and new rows of the touched slots out.
+
+What a group shows is a pure function of its accumulators, so its last output
+need not be stored: it is read before the epoch's rows go in, and again after.
+Under EMIT ON WINDOW CLOSE nothing is shown until the watermark passes the
+window, and then once. Groups whose window has closed are freed, not retracted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from constellationdb.engine import batch as zset
+from constellationdb.engine.accumulators import Accumulator, Count, make_accumulator
+from constellationdb.engine.batch import Delta
+from constellationdb.engine.kernels.accumulate import grow
+from constellationdb.engine.kernels.groupby import touched
+from constellationdb.engine.kernels.keyindex import KeyIndex
+from constellationdb.engine.kernels.rowcodec import encode_rows
+from constellationdb.engine.operators.base import ENDED, Context, FailedRow
+from constellationdb.engine.rowstore import RowStore, empty
+from constellationdb.errors import InternalError
+from constellationdb.planner import plan
+
+I64: TypeAlias = NDArray[np.int64]
+Bool: TypeAlias = NDArray[np.bool_]
+
+_COMPACT_ABOVE = 4096
+
+
+class AggregateOperator:
+    """State: a key index, the key rows by slot, a row count and one accumulator per measure, all by slot."""
+
+    def __init__(self, node: plan.Aggregate) -> None:
+        self._node = node
+        self._schema = node.schema
+        self._key_schema = pa.schema(list(node.schema)[: len(node.keys)])
+        self._closing = min(node.closing, key=lambda c: (c.offset_us, c.index)) if node.closing else None
+        self._reset()
+
+    def _reset(self) -> None:
+        source = self._node.input.schema
+        self._index = KeyIndex()
+        self._keys = RowStore(self._key_schema)
+        self._rows = Count()
+        self._ends: I64 = np.zeros(64, np.int64)
+        self._freed: Bool = np.zeros(64, np.bool_)
+        self._free_count = 0
+        self._next_end = ENDED
+        self._accumulators: list[Accumulator] = [
+            make_accumulator(
+                m,
+                source.field(m.argument).type if m.argument >= 0 else None,
+                self._schema.field(len(self._node.keys) + i).type,
+                exact=not self._node.input.append_only,
+            )
+            for i, m in enumerate(self._node.measures)
+        ]
+
+    def start(self, context: Context) -> Delta:
+        """Without keys there is one group, and it has an answer before any row."""
+        if self._node.keys or len(self._index):
+            return None
+        self._upsert(zset.rows_of_nothing(1))
+        return zset.with_weights(self._shown(np.zeros(1, np.int64), context, 1), 1)
+
+    def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
+        batch = inputs[0]
+        changed = None
+        if batch is not None and batch.num_rows:
+            changed = self._absorb(batch, context)
+        if context.watermark > context.watermark_before or self._node.emit_on_close:
+            closed = self._close(context)
+            if self._node.emit_on_close:
+                return closed
+        return changed
+
+    # -- taking rows in ------------------------------------------------------------------------
+
+    def _absorb(self, batch: pa.RecordBatch, context: Context) -> Delta:
+        slots = self._upsert(zset.data(batch))
+        weights = zset.weights(batch)
+        if self._node.emit_on_close:
+            self._update(batch, slots, weights)
+            return None
+        unique, _ = touched(slots, len(self._index))
+        before = unique[self._alive(unique)]
+        old = self._shown(before, context, -1)
+        self._update(batch, slots, weights)
+        after = unique[self._alive(unique)]
+        new = self._shown(after, context, 1)
+        return self._difference(before, old, after, new)
+
+    def _upsert(self, rows: pa.RecordBatch) -> I64:
+        known = len(self._index)
+        slots, new = self._index.upsert(encode_rows(rows, self._node.keys))
+        if new:
+            first = np.full(new, -1, np.int64)
+            fresh = np.flatnonzero(slots >= known)
+            # The first row of each new slot, for slots are numbered by first appearance.
+            first[slots[fresh[::-1]] - known] = fresh[::-1]
+            self._add_keys(rows, first)
+        return slots
+
+    def _add_keys(self, rows: pa.RecordBatch, first: I64) -> None:
+        count = len(self._index)
+        if self._node.keys:
+            chosen = pa.RecordBatch.from_arrays([rows.column(k) for k in self._node.keys], schema=self._key_schema)
+            keys = zset.take(chosen, first)
+            self._keys.append(keys)
+            if self._closing is not None:
+                self._ends = grow(self._ends, count)
+                ends = keys.column(self._closing.index).cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+                self._ends[count - len(first) : count] = ends + self._closing.offset_us
+                self._next_end = min(self._next_end, int(ends.min()) + self._closing.offset_us)
+        self._freed = grow(self._freed, count, False)
+        self._rows.reserve(count)
+        for accumulator in self._accumulators:
+            accumulator.reserve(count)
+
+    def _update(self, batch: pa.RecordBatch, slots: I64, weights: I64 | None) -> None:
+        self._rows.update(slots, None, weights, None)
+        if weights is not None and bool((self._rows.counts[slots] < 0).any()):
+            raise InternalError("a group would have a negative number of rows")
+        for measure, accumulator in zip(self._node.measures, self._accumulators, strict=True):
+            values = batch.column(measure.argument) if measure.argument >= 0 else None
+            accumulator.update(slots, values, weights, _valid(batch, measure))
+
+    # -- showing groups ------------------------------------------------------------------------
+
+    def _alive(self, slots: I64) -> Bool:
+        if not self._node.keys:
+            return np.ones(len(slots), np.bool_)
+        alive: Bool = self._rows.counts[slots] > 0
+        return alive
+
+    def _shown(self, slots: I64, context: Context, sign: int) -> pa.RecordBatch:
+        """The output rows of some slots. A measure that does not fit its type reads NULL and is an error row."""
+        keys = self._keys.take(slots) if self._node.keys and len(slots) else empty(self._key_schema)
+        columns = list(keys.columns)
+        for i, accumulator in enumerate(self._accumulators):
+            values, beyond = accumulator.result(slots)
+            if beyond.any():
+                values = pc.if_else(pa.array(beyond), pa.scalar(None, values.type), values)
+                self._report(slots[beyond], i, context, sign)
+            columns.append(values)
+        if not columns:
+            return zset.rows_of_nothing(len(slots))
+        return pa.RecordBatch.from_arrays(columns, schema=self._schema)
+
+    def _report(self, slots: I64, measure: int, context: Context, sign: int) -> None:
+        kind = self._node.measures[measure].kind
+        for slot in slots:
+            key = self._keys.take(np.array([slot])).to_pylist() if self._node.keys else [{}]
+            shown = repr(list(key[0].values()))
+            context.errors.append(FailedRow(self._node.id, "22003", f"{kind} out of range", shown, sign))
+
+    def _difference(self, before: I64, old: pa.RecordBatch, after: I64, new: pa.RecordBatch) -> Delta:
+        """-old +new, without the groups that show what they showed."""
+        if len(before) == len(after) and self._accumulators and np.array_equal(before, after):
+            changed = _differing(old, new, len(self._node.keys))
+            if changed is not None:
+                old, new = old.filter(changed), new.filter(changed)
+        elif not self._accumulators:
+            gone, come = np.isin(before, after, invert=True), np.isin(after, before, invert=True)
+            old, new = old.filter(pa.array(gone)), new.filter(pa.array(come))
+        parts = [zset.with_weights(b, w) for b, w in ((old, -1), (new, 1)) if b.num_rows]
+        return pa.concat_batches(parts) if parts else None
+
+    # -- closing windows -----------------------------------------------------------------------
+
+    def _close(self, context: Context) -> Delta:
+        """Let go the groups whose window the watermark has passed; under EMIT ON WINDOW CLOSE show them first."""
+        limit = context.watermark - self._node.lateness_us
+        if self._closing is None or limit < self._next_end or not len(self._index):
+            return None
+        count = len(self._index)
+        due = (self._ends[:count] <= limit) & ~self._freed[:count]
+        slots = np.flatnonzero(due)
+        out = None
+        if self._node.emit_on_close:
+            alive = slots[self._alive(slots)]
+            out = self._shown(alive, context, 1) if len(alive) else None
+        self._freed[slots] = True
+        self._free_count += len(slots)
+        open_ends = self._ends[:count][~self._freed[:count]]
+        self._next_end = int(open_ends.min()) if len(open_ends) else ENDED
+        if self._free_count > _COMPACT_ABOVE and self._free_count * 2 > count:
+            self._load(self._dump(np.flatnonzero(~self._freed[:count])))
+        return out
+
+    # -- checkpoints ---------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, pa.RecordBatch]:
+        return self._dump(np.flatnonzero(~self._freed[: len(self._index)]))
+
+    def _dump(self, slots: I64) -> dict[str, pa.RecordBatch]:
+        """The state of some slots: their keys, and the arrays of every accumulator."""
+        keys = self._keys.take(slots) if self._node.keys and len(slots) else empty(self._key_schema)
+        state = {"keys": keys if self._node.keys else pa.record_batch({"slots": pa.array(slots)})}
+        for name, accumulator in [("rows", self._rows), *((str(i), a) for i, a in enumerate(self._accumulators))]:
+            for part, array in accumulator.dump(slots).items():
+                state[f"{name}.{part}"] = pa.record_batch({"value": pa.array(array)})
+        return state
+
+    def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
+        self._load(state)
+
+    def _load(self, state: Mapping[str, pa.RecordBatch]) -> None:
+        keys = state["keys"]
+        self._reset()
+        if keys.num_rows:
+            self._index.upsert(encode_rows(keys, range(len(self._node.keys))))
+            self._replace_keys(keys)
+        for name, accumulator in [("rows", self._rows), *((str(i), a) for i, a in enumerate(self._accumulators))]:
+            prefix = f"{name}."
+            arrays = {k[len(prefix) :]: _array(v) for k, v in state.items() if k.startswith(prefix)}
+            accumulator.load(arrays, keys.num_rows)
+
+    def _replace_keys(self, keys: pa.RecordBatch) -> None:
+        if not self._node.keys:
+            return
+        self._keys.append(keys)
+        self._freed = np.zeros(max(64, keys.num_rows), np.bool_)
+        self._free_count = 0
+        if self._closing is not None:
+            ends = keys.column(self._closing.index).cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+            self._ends = grow(np.asarray(ends + self._closing.offset_us), 64)
+            self._next_end = int(self._ends[: keys.num_rows].min())
+
+
+def _array(batch: pa.RecordBatch) -> NDArray[np.generic]:
+    array: NDArray[np.generic] = batch.column(0).to_numpy(zero_copy_only=False)
+    return array
+
+
+def _valid(batch: pa.RecordBatch, measure: plan.Measure) -> Bool | None:
+    """Which rows a measure counts: its argument is not NULL and its FILTER is true. None: all."""
+    valid: Bool | None = None
+    if measure.argument >= 0 and batch.column(measure.argument).null_count:
+        valid = batch.column(measure.argument).is_valid().to_numpy(zero_copy_only=False)
+    if measure.filter >= 0:
+        passing = batch.column(measure.filter).fill_null(False).to_numpy(zero_copy_only=False)
+        valid = passing if valid is None else valid & passing
+    return valid
+
+
+def _differing(old: pa.RecordBatch, new: pa.RecordBatch, first: int) -> pa.Array | None:
+    """Which rows differ in a measure; None when all do. NULL equals NULL here; NaN is left as a difference."""
+    same = None
+    for i in range(first, old.num_columns):
+        a, b = old.column(i), new.column(i)
+        equal = pc.or_(pc.fill_null(pc.equal(a, b), False), pc.and_(a.is_null(), b.is_null()))
+        same = equal if same is None else pc.and_(same, equal)
+    if same is None or not pc.any(same).as_py():
+        return None
+    return pc.invert(same)

@@ -1,0 +1,70 @@
+"""The operator seam, and what an operator may know of the epoch it works in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+
+from constellationdb.engine.batch import Delta
+
+NO_WATERMARK = -(1 << 63)
+ENDED = (1 << 63) - 1  # the watermark of an input that will bring nothing more
+
+
+@dataclass(frozen=True)
+class FailedRow:
+    """A row an operator could not compute; the weight it came with."""
+
+    node: int
+    sqlstate: str
+    message: str
+    row: str
+    weight: int
+
+
+@dataclass
+class Context:
+    """One epoch at one operator. Watermarks are µs, of the operator's own input (the least of several).
+
+    ``watermark_before`` is the one frozen at the end of the previous epoch: lateness is judged against it.
+    """
+
+    epoch: int
+    watermark_before: int = NO_WATERMARK
+    watermark: int = NO_WATERMARK
+    errors: list[FailedRow] = field(default_factory=list)
+    late: list[pa.RecordBatch] = field(default_factory=list)
+    used: int = 0  # rows assigned to a window and not late
+    answers: Mapping[int, object] = field(default_factory=dict)
+
+
+class Operator(Protocol):
+    def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
+        """The change of the output. Called every epoch that brings input or moves the watermark."""
+        ...
+
+    def start(self, context: Context) -> Delta:
+        """What the output is before any input: the one row of a global aggregate, a constant's rows."""
+        ...
+
+    def snapshot(self) -> dict[str, pa.RecordBatch]:
+        """The whole state as named batches; empty when there is none."""
+        ...
+
+    def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None: ...
+
+
+class Stateless:
+    """The half of the seam that operators without state share."""
+
+    def start(self, context: Context) -> Delta:  # noqa: ARG002
+        return None
+
+    def snapshot(self) -> dict[str, pa.RecordBatch]:
+        return {}
+
+    def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        return None

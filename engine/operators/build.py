@@ -1,0 +1,63 @@
+"""From a plan node to its operator, and the key by which each of its inputs must be exchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias, assert_never
+
+from constellationdb.engine.operators.aggregate import AggregateOperator
+from constellationdb.engine.operators.base import Operator
+from constellationdb.engine.operators.join import JoinOperator
+from constellationdb.engine.operators.on_close import OnCloseOperator
+from constellationdb.engine.operators.recompute import RecomputeOperator
+from constellationdb.engine.operators.stateless import ConstantOperator, FragmentOperator, UnionOperator
+from constellationdb.engine.operators.window import WindowAssignOperator
+from constellationdb.errors import InternalError
+from constellationdb.planner import plan
+
+LookupFactory: TypeAlias = Callable[[plan.LookupJoin], Operator]
+
+
+def build(node: plan.AnyNode, lookups: LookupFactory | None) -> Operator:
+    match node:
+        case plan.Constant():
+            return ConstantOperator(node)
+        case plan.Fragment():
+            return FragmentOperator(node)
+        case plan.Union():
+            return UnionOperator(node)
+        case plan.WindowAssign():
+            return WindowAssignOperator(node)
+        case plan.Aggregate():
+            return AggregateOperator(node)
+        case plan.Recompute():
+            return RecomputeOperator(node)
+        case plan.Join():
+            return JoinOperator(node)
+        case plan.OnClose():
+            return OnCloseOperator(node)
+        case plan.LookupJoin():
+            if lookups is None:
+                raise InternalError("a lookup join needs lookup tables")
+            return lookups(node)
+        case plan.Scan():
+            raise InternalError("a scan has no operator")
+        case _:
+            assert_never(node)
+
+
+def exchange_keys(node: plan.AnyNode) -> tuple[tuple[int, ...] | None, ...]:
+    """Per input: the key columns to exchange by, () for everything to one worker, None for no exchange."""
+    match node:
+        case plan.Aggregate():
+            return (node.keys,)
+        case plan.Recompute():
+            return node.keys
+        case plan.Join():
+            return (node.left_keys, node.right_keys)
+        case plan.LookupJoin():
+            return (node.input_keys,)
+        case plan.OnClose():
+            return (tuple(range(len(node.schema))),)
+        case _:
+            return tuple(None for _ in node.children)

@@ -1,0 +1,51 @@
+"""OnClose: hold each row until the watermark passes the end of its window, then let it go, once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from constellationdb.engine import batch as zset
+from constellationdb.engine.batch import Delta
+from constellationdb.engine.operators.base import Context
+from constellationdb.planner import plan
+
+
+class OnCloseOperator:
+    """State: the netted rows of windows still open. Changes to a closed window (within its lateness) pass at once."""
+
+    def __init__(self, node: plan.OnClose) -> None:
+        self._node = node
+        self._pending: pa.RecordBatch | None = None
+
+    def start(self, context: Context) -> Delta:  # noqa: ARG002
+        return None
+
+    def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
+        parts = [b for b in (self._pending, inputs[0]) if b is not None and b.num_rows]
+        if not parts:
+            return None
+        held = zset.netted(pa.concat_batches([zset.weighted(p) for p in parts]))
+        if held is None:
+            self._pending = None
+            return None
+        closed = self._ends(held) <= context.watermark
+        self._pending = zset.take(held, np.flatnonzero(~closed)) if not closed.all() else None
+        if not closed.any():
+            return None
+        out = zset.take(held, np.flatnonzero(closed))
+        return zset.expanded(out) if self._node.append_only else out
+
+    def _ends(self, rows: pa.RecordBatch) -> NDArray[np.int64]:
+        column = rows.column(self._node.column.index).cast(pa.int64()).fill_null(0)
+        ends: NDArray[np.int64] = column.to_numpy(zero_copy_only=False) + self._node.column.offset_us
+        return ends
+
+    def snapshot(self) -> dict[str, pa.RecordBatch]:
+        return {} if self._pending is None else {"pending": self._pending}
+
+    def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
+        self._pending = state.get("pending")

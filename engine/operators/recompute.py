@@ -1,0 +1,164 @@
+"""RecomputeAffected: any per-key function, incremental by asking again for the keys an epoch touched.
+
+    touched = keys of all deltas
+    inputs  += deltas
+    output' = plan(rows of the touched keys)
+    change  = output' - the stored output of the touched keys
+
+The last output is stored, not computed again: a function that depends on row
+order could answer differently for the same rows and leave negative counts.
+Where order matters the rows are fed in the order of their canonical bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from constellationdb.engine import batch as zset
+from constellationdb.engine.arrangement import Arrangement
+from constellationdb.engine.batch import Delta
+from constellationdb.engine.fragment import Fragment
+from constellationdb.engine.kernels.keyindex import KeyIndex
+from constellationdb.engine.kernels.rowcodec import encode_rows
+from constellationdb.engine.kernels.rows import Rows
+from constellationdb.engine.operators.base import Context
+from constellationdb.engine.operators.stateless import failed_row
+from constellationdb.engine.rowstore import empty
+from constellationdb.planner import plan
+
+
+class RecomputeOperator:
+    """State: an arrangement of each input by key, and of the output by key."""
+
+    def __init__(self, node: plan.Recompute) -> None:
+        self._node = node
+        self._schema = node.schema
+        self._inputs = [
+            Arrangement(child.schema, keys) for child, keys in zip(node.inputs, node.keys, strict=True)
+        ]
+        self._key_width = len(node.out_keys)
+        # The output is kept with its key in front, for the key may be spread over several columns.
+        keyed = [pa.field(f"k{i}", self._key_type(i)) for i in range(self._key_width)] + list(self._schema)
+        self._output = Arrangement(pa.schema(keyed), tuple(range(self._key_width)))
+        self._fragment = Fragment(node.substrait, [child.schema for child in node.inputs], self._schema)
+
+    def _key_type(self, index: int) -> pa.DataType:
+        return self._schema.field(self._node.out_keys[index][0]).type
+
+    def start(self, context: Context) -> Delta:
+        """A plan without keys may owe a row for empty input (a global aggregate)."""
+        if self._key_width or any(self._node.keys):
+            return None
+        return self._recompute(None, context)
+
+    def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
+        changed = [(i, b) for i, b in enumerate(inputs) if b is not None and b.num_rows]
+        if not changed:
+            return None
+        touched = _distinct(
+            [encode_rows(zset.data(b), self._node.keys[i]) for i, b in changed]
+        )
+        for i, b in changed:
+            self._inputs[i].apply(b, context.epoch)
+        return self._recompute(touched, context)
+
+    def _recompute(self, touched: Rows | None, context: Context) -> Delta:
+        if touched is None:
+            touched = encode_rows(zset.rows_of_nothing(1), ())
+        rows = [self._rows_of(a, touched, context.epoch) for a in self._inputs]
+        after = self._run(rows, context)
+        before = self._stored(touched, context.epoch)
+        parts = [] if after is None else [zset.weighted(self._keyed(after))]
+        if before is not None:
+            parts.append(zset.negate(before))
+        if not parts:
+            return None
+        change = zset.netted(pa.concat_batches(parts))
+        if change is None:
+            return None
+        self._output.apply(change, context.epoch)
+        columns = change.columns[self._key_width :]
+        return pa.RecordBatch.from_arrays(columns, schema=self._schema.append(pa.field(zset.WEIGHT, pa.int64())))
+
+    def _rows_of(self, arrangement: Arrangement, touched: Rows, epoch: int) -> pa.RecordBatch:
+        _, entries = arrangement.lookup(touched, epoch)
+        rows = arrangement.take(entries)
+        weight = arrangement.weight_of(entries)
+        if len(weight) and bool((weight != 1).any()):
+            rows = zset.take(rows, np.repeat(np.arange(len(weight), dtype=np.int64), weight))
+        return _in_order(rows) if self._node.ordered else rows
+
+    def _stored(self, touched: Rows, epoch: int) -> Delta:
+        _, entries = self._output.lookup(touched, epoch)
+        if len(entries) == 0:
+            return None
+        return zset.with_weights(self._output.take(entries), self._output.weight_of(entries))
+
+    def _run(self, rows: list[pa.RecordBatch], context: Context) -> Delta:
+        try:
+            return self._fragment.run(*rows)
+        except Exception as error:
+            return self._one_by_one(rows, context, error)
+
+    def _one_by_one(self, rows: list[pa.RecordBatch], context: Context, error: BaseException) -> Delta:
+        """A group that cannot be computed has no answer; the other groups of the batch keep theirs."""
+        keys = [encode_rows(r, k) for r, k in zip(rows, self._node.keys, strict=True)]
+        distinct = _distinct(keys)
+        if len(distinct) <= 1:
+            context.errors.append(failed_row(self._node.id, rows[0].slice(0, 1), error))
+            return None
+        index = KeyIndex()
+        index.upsert(distinct)
+        slots = [index.probe(k) for k in keys]
+        found = []
+        for slot in range(len(distinct)):
+            group = [zset.take(r, np.flatnonzero(s == slot)) for r, s in zip(rows, slots, strict=True)]
+            try:
+                found.append(self._fragment.run(*group))
+            except Exception as failure:
+                shown = next((g for g in group if g.num_rows), rows[0])
+                context.errors.append(failed_row(self._node.id, shown.slice(0, 1), failure))
+        return zset.concat([f for f in found if f is not None])
+
+    def _keyed(self, output: pa.RecordBatch) -> pa.RecordBatch:
+        keys = [_first_of(output, columns) for columns in self._node.out_keys]
+        return pa.RecordBatch.from_arrays([*keys, *output.columns], schema=self._output.schema)
+
+    def snapshot(self) -> dict[str, pa.RecordBatch]:
+        state = {f"input{i}": a.snapshot() for i, a in enumerate(self._inputs)}
+        return {**state, "output": self._output.snapshot()}
+
+    def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        for i, arrangement in enumerate(self._inputs):
+            arrangement.restore(state[f"input{i}"], epoch)
+        self._output.restore(state["output"], epoch)
+
+
+def _first_of(batch: pa.RecordBatch, columns: tuple[int, ...]) -> pa.Array:
+    """The first of these columns that is not NULL, row by row."""
+    found = batch.column(columns[0])
+    for column in columns[1:]:
+        found = pc.coalesce(found, batch.column(column).cast(found.type))
+    return found
+
+
+def _distinct(keys: Sequence[Rows]) -> Rows:
+    """The distinct keys of several columns of keys."""
+    index = KeyIndex()
+    for rows in keys:
+        index.upsert(rows)
+    return index.keys_at(np.arange(len(index), dtype=np.int64))
+
+
+def _in_order(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows sorted by their canonical bytes: one order for one multiset, however it arrived."""
+    if rows.num_rows < 2:
+        return rows if rows.num_rows else empty(rows.schema)
+    encoded = encode_rows(rows, range(rows.num_columns))
+    offsets = pa.py_buffer(encoded.offsets.astype(np.int64))
+    keys = pa.Array.from_buffers(pa.large_binary(), len(encoded), [None, offsets, pa.py_buffer(encoded.data)])
+    return rows.take(pc.sort_indices(keys))

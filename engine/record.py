@@ -1,0 +1,100 @@
+"""The epoch record: everything an epoch took in, as it stands in the log.
+
+A table's change and a push source's rows are logged as rows; a seekable source
+as the range of positions read; a fetched lookup answer as its rows. Replaying
+a record does exactly what the live epoch did.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+import pyarrow as pa
+
+from constellationdb.catalog.model import Command
+from constellationdb.connectors.api import Position
+from constellationdb.storage.arrow_blobs import pack, unpack
+
+
+class SourceRange(msgspec.Struct, frozen=True):
+    """What was read of one partition, and the source's watermark after the epoch."""
+
+    source: str
+    partition: str
+    start: Position
+    end: Position
+    ended: bool
+
+
+class Header(msgspec.Struct, frozen=True):
+    epoch: int
+    at_us: int
+    commands: tuple[Command, ...]
+    deltas: tuple[str, ...]  # relation of each batch, in order
+    ranges: tuple[SourceRange, ...]
+    watermarks: dict[str, int]
+    answers: tuple[AnswerHeader, ...]
+
+
+class AnswerHeader(msgspec.Struct, frozen=True):
+    """A lookup answer: two batches follow the deltas, the keys asked for and the rows found."""
+
+    job: str
+    node: int
+    table: str
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a lookup source said of some keys; ``rows`` has the key columns, then the fetched ones."""
+
+    header: AnswerHeader
+    keys: pa.RecordBatch
+    rows: pa.RecordBatch
+
+
+@dataclass
+class EpochRecord:
+    epoch: int
+    at_us: int
+    commands: list[Command] = field(default_factory=list)
+    deltas: list[tuple[str, pa.RecordBatch]] = field(default_factory=list)
+    ranges: list[SourceRange] = field(default_factory=list)
+    watermarks: dict[str, int] = field(default_factory=dict)
+    answers: list[Answer] = field(default_factory=list)
+
+    def is_empty(self) -> bool:
+        return not (self.commands or self.deltas or self.ranges or self.answers or self.watermarks)
+
+
+def encode_record(record: EpochRecord) -> bytes:
+    header = Header(
+        record.epoch,
+        record.at_us,
+        tuple(record.commands),
+        tuple(name for name, _ in record.deltas),
+        tuple(record.ranges),
+        record.watermarks,
+        tuple(answer.header for answer in record.answers),
+    )
+    batches = [batch for _, batch in record.deltas]
+    for answer in record.answers:
+        batches += [answer.keys, answer.rows]
+    return pack(header, batches)
+
+
+def decode_record(payload: bytes) -> EpochRecord:
+    header, batches = unpack(payload, Header)
+    count = len(header.deltas)
+    rest = batches[count:]
+    return EpochRecord(
+        header.epoch,
+        header.at_us,
+        list(header.commands),
+        list(zip(header.deltas, batches[:count], strict=True)),
+        list(header.ranges),
+        dict(header.watermarks),
+        [Answer(h, rest[2 * i], rest[2 * i + 1]) for i, h in enumerate(header.answers)],
+    )
