@@ -5,9 +5,10 @@ Slots are never reused within one index: ``compact`` makes a new index without
 the dropped keys and says where the others went.
 
 Growth is spread out. When a large table is 40 % full, a table of twice the
-size is filled beside it, a few slots for every key that arrives, while the old
-one goes on answering; it takes over when it has caught up, long before the
-old one is full (60 %). So no single batch pays for the whole move.
+size is readied beside it while the old one goes on answering: for every key
+that arrives, first some of its memory is touched (fresh memory is what costs
+most), then a few slots are entered. It takes over when it has caught up, long
+before the old one is full (60 %). So no single batch pays for the whole move.
 
 One thread at a time may use an index, for lookups too.
 """
@@ -29,6 +30,7 @@ _WORD_WIDTH = 9
 _FIRST_CAPACITY = 64
 # Below this, growing at once takes less than a millisecond.
 _GRADUAL_FROM = 1 << 16
+_WORDS_PER_NEW_KEY = 128
 _SLOTS_PER_NEW_KEY = 8
 _NO_SKIP: Bool = np.zeros(0, np.bool_)
 _NEVER_INSERT = -1
@@ -48,6 +50,7 @@ class KeyIndex:
         # The table that will take over. Invariant: it holds exactly the slots below _moved.
         self._next: I64 | None = None
         self._moved = 0
+        self._zeroed = 0
 
     def __len__(self) -> int:
         return int(self._state[0])
@@ -161,7 +164,11 @@ class KeyIndex:
         if self._next is None:
             if capacity < _GRADUAL_FROM or len(self) * 5 < capacity * 2:
                 return
-            self._next, self._moved = _empty_table(2 * capacity), 0
+            self._next, self._moved, self._zeroed = _empty_table(2 * capacity), 0, 0
+        if self._zeroed < len(self._next):
+            first, self._zeroed = self._zeroed, self._zeroed + _WORDS_PER_NEW_KEY * added
+            self._next[first : self._zeroed] = 0
+            return
         until = min(len(self), self._moved + _SLOTS_PER_NEW_KEY * added + 1024)
         self._enter(self._next, self._moved, until)
         self._moved = until
