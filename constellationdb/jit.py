@@ -30,7 +30,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -156,7 +156,8 @@ def _own_cache() -> Path | None:
         folder = cache_root() / source_digest()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.utime(folder)
-        _remove_leftovers(folder)
+        with suppress(OSError):  # another process may be removing the same ones
+            _remove_leftovers(folder)
     except (OSError, RuntimeError):  # RuntimeError: there is no home folder
         return None
     return folder if os.access(folder, os.W_OK) else None
