@@ -4,4 +4,26 @@
 engine and its libraries load when the first connection is made.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from constellationdb.embedded import Changes, Database, Relation, Subscription, connect
+
 __version__ = "0.1.0"
+
+__all__ = ["Changes", "Database", "Relation", "Subscription", "__version__", "connect"]
+
+
+def __getattr__(name: str) -> Any:
+    """The public names live in ``embedded``, which is imported with the first of them."""
+    if name in __all__:
+        from constellationdb import embedded
+
+        return getattr(embedded, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

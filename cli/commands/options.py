@@ -1,0 +1,41 @@
+"""Values that several commands take."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+class Address(click.ParamType[tuple[str, int]]):
+    """``host:port``; the host of an IPv6 address may stand in brackets."""
+
+    name = "host:port"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        host, _, port = str(value).rpartition(":")
+        if not host or not port.isdigit():
+            self.fail(f'"{value}" is not an address: say 127.0.0.1:5433', param, ctx)
+        return host.strip("[]"), int(port)
+
+
+class Duration(click.ParamType[float]):
+    """``20s``, ``2m`` or a bare number of seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        match = _DURATION.fullmatch(str(value))
+        if match is None or float(match[1]) == 0:
+            self.fail(f'"{value}" is not a duration: say 20s or 2m', param, ctx)
+        return float(match[1]) * _SECONDS[match[2]]
+
+
+DEFAULT_DSN = "postgres://constellation@127.0.0.1:5433/constellation"

@@ -1,0 +1,82 @@
+"""``connect`` and the Database that it gives."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Any, Self
+
+from constellationdb.embedded.link import Answer, Link, OnNotice
+from constellationdb.embedded.relation import Relation
+from constellationdb.embedded.rows import as_batch
+from constellationdb.embedded.subscription import Subscription, epoch_of
+
+_SCHEMES = ("postgres://", "postgresql://")
+
+
+def connect(
+    target: str | os.PathLike[str] | None = None, *, workers: int = 1, on_notice: OnNotice | None = None
+) -> Database:
+    """A database in memory, in the directory ``target``, or on the server ``target`` (postgres://host:port).
+
+    ``workers`` is for a database in this process; ``on_notice`` hears what statements remark.
+    """
+    if isinstance(target, str) and target.startswith(_SCHEMES):
+        from constellationdb.embedded.remote import RemoteLink
+
+        return Database(RemoteLink(target, on_notice))
+    from constellationdb.embedded.local import open_link
+
+    link = open_link(target, workers, on_notice)
+    return Database(link, restored=link.engine.restored)
+
+
+class Database:
+    """One session with a database. ``restored`` says what a directory held, None when it was empty or there is none."""
+
+    def __init__(self, link: Link, restored: str | None = None) -> None:
+        self._link = link
+        self.restored = restored
+
+    def sql(self, text: str) -> Relation:
+        """The rows of one statement, which runs when they are asked for."""
+        return Relation(self._link, text)
+
+    def execute(self, text: str) -> str:
+        """Runs statements now, several of them as one transaction; the last one's command tag."""
+        answers = self._link.run(text)
+        return answers[-1].tag if answers else ""
+
+    def answers(self, text: str) -> list[Answer]:
+        """Runs statements now, as ``execute`` does; what each of them answered."""
+        return self._link.run(text)
+
+    def cancel(self) -> None:
+        """Makes a statement that another thread is waiting for fail soon (QueryCanceled)."""
+        self._link.cancel()
+
+    def insert(self, name: str, rows: Any) -> int:
+        """Appends to a table or push source; returns the epoch in which they are readable.
+
+        ``rows``: mappings, sequences, Arrow, pandas or polars. Columns that are not given take their default.
+        """
+        schema = self._link.columns(f"SELECT * FROM {name}")
+        return self._link.insert(name, as_batch(name, rows, schema))
+
+    def subscribe(self, name: str, *, snapshot: bool = True, resume: str | None = None) -> Subscription:
+        """The contents of a view, table or source, then its changes; ``resume``: only what came after that token."""
+        if resume is None:
+            return Subscription(name, self._link.subscribe(name, snapshot, None))
+        return Subscription(name, self._link.subscribe(name, False, epoch_of(resume, name)), resume)
+
+    def close(self) -> None:
+        """Ends the session; a database in this process stops, one in a directory keeps everything."""
+        self._link.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
