@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from constellationdb.connectors.api import LookupCapabilities, LookupPredicate, LookupSource
+from constellationdb.connectors.api import CompareOp, LookupCapabilities, LookupPredicate, LookupSource
 from constellationdb.connectors.predicates import evaluate, show, split
 
 ALL_PREDICATES = LookupCapabilities(
@@ -42,6 +42,11 @@ class PushdownAdapter:
         self._pushable = source.capabilities if push else LookupCapabilities(max_keys=source.capabilities.max_keys)
         self._lock = threading.Lock()
         self._stats = LookupStats()
+
+    @property
+    def pushed_forms(self) -> frozenset[CompareOp]:
+        """The predicate forms that are left to the source itself."""
+        return self._pushable.predicates
 
     @property
     def stats(self) -> LookupStats:

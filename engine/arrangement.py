@@ -89,6 +89,7 @@ class Arrangement:
         self._died = np.zeros(16, np.int64)
         self._dead = 0
         self._floor = 0
+        self.changes = 0  # deltas applied: whether a checkpoint must write it again
         self.version = self._publish()
 
     def __len__(self) -> int:
@@ -103,6 +104,7 @@ class Arrangement:
 
     def apply(self, delta: pa.RecordBatch, epoch: int) -> None:
         """Take ``delta`` into effect at ``epoch``; InternalError when a row would get a negative count."""
+        self.changes += 1
         rows = zset.data(delta)
         own = zset.weights(delta)
         if self._identity is None:
@@ -210,7 +212,7 @@ class Arrangement:
         kept = self._store.take(keep) if len(keep) else empty(self.schema)
         weight, born, died = self._weight[keep], self._born[keep], self._died[keep]
         fresh = Arrangement(self.schema, self.keys, append_only=self._identity is None)
-        fresh._floor = floor
+        fresh._floor, fresh.changes = floor, self.changes
         fresh._append(kept, weight, 0)
         fresh._born[: len(keep)], fresh._died[: len(keep)] = born, died
         fresh._dead = int((died != FOREVER).sum())

@@ -42,6 +42,8 @@ def data(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The batch without its weight column."""
     if not is_weighted(batch):
         return batch
+    if batch.num_columns == 1:
+        return rows_of_nothing(batch.num_rows)
     return pa.RecordBatch.from_arrays(batch.columns[:-1], schema=pa.schema(list(batch.schema)[:-1]))
 
 

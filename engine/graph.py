@@ -10,15 +10,15 @@ Equal subplans (one node id) run once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.exchange import Exchange, spread
-from constellationdb.engine.operators.base import ENDED, NO_WATERMARK, Context, FailedRow, Operator
+from constellationdb.engine.operators.base import ENDED, NO_WATERMARK, Context, FailedRow, LookupAnswer, LookupRequest, Operator
 from constellationdb.engine.operators.build import LookupFactory, build, exchange_keys
 from constellationdb.errors import CorruptState
 from constellationdb.planner import plan
@@ -41,6 +41,7 @@ class Output:
     errors: list[FailedRow] = field(default_factory=list)
     late: list[pa.RecordBatch] = field(default_factory=list)
     used: int = 0
+    requests: list[LookupRequest] = field(default_factory=list)
 
 
 class Graph:
@@ -89,8 +90,17 @@ class Graph:
         output.delta = zset.concat([p for p in produced[self._root.id] if p is not None])
         return output
 
-    def run(self, epoch: int, inputs: Mapping[str, Input]) -> Output:
-        """Process one epoch to completion. Relations left out have no change and keep their watermark."""
+    def run(
+        self,
+        epoch: int,
+        inputs: Mapping[str, Input],
+        answers: Mapping[int, Sequence[LookupAnswer]] | None = None,
+        at_us: int = 0,
+    ) -> Output:
+        """Process one epoch to completion. Relations left out have no change and keep their watermark.
+
+        ``answers``: lookup answers that this epoch brings, by node. ``at_us``: the epoch's clock.
+        """
         for name, given in inputs.items():
             self._inputs[name] = max(self._inputs[name], given.watermark)
         output = Output(None, NO_WATERMARK)
@@ -103,7 +113,7 @@ class Graph:
                 given = inputs.get(node.relation)
                 produced[node.id] = self._scan(node, None if given is None else given.delta)
                 continue
-            context = Context(epoch, before, now)
+            context = Context(epoch, before, now, at_us=at_us, answers=(answers or {}).get(node.id, ()))
             produced[node.id] = self._process(node, produced, context, output)
         output.delta = zset.concat([p for p in produced[self._root.id] if p is not None])
         output.watermark = self._watermarks[self._root.id]
@@ -112,7 +122,8 @@ class Graph:
     def _watermark(self, node: plan.AnyNode) -> int:
         if isinstance(node, plan.Scan):
             return self._inputs[node.relation]
-        return min((self._watermarks[child.id] for child in node.children), default=ENDED)
+        least = min((self._watermarks[child.id] for child in node.children), default=ENDED)
+        return min([least, *(hold for o in self._operators[node.id] if (hold := o.hold()) is not None)])
 
     def _scan(self, node: plan.Scan, delta: Delta) -> list[Delta]:
         if delta is None or delta.num_rows == 0:
@@ -138,11 +149,12 @@ class Graph:
             columns.append(parts)
         results = []
         for worker, operator in enumerate(self._operators[node.id]):
-            mine = Context(context.epoch, context.watermark_before, context.watermark)
+            mine = replace(context, errors=[], late=[], requests=[], used=0)
             results.append(operator.process([parts[worker] for parts in columns], mine))
             output.errors += mine.errors
             output.late += mine.late
             output.used += mine.used
+            output.requests += mine.requests
         return results
 
     # -- checkpoints ---------------------------------------------------------------------------

@@ -17,7 +17,7 @@ import pyarrow as pa
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.graph import Graph, Input, Output
-from constellationdb.engine.operators.base import NO_WATERMARK
+from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer, LookupRequest
 from constellationdb.engine.relation import Change, RelationState
 from constellationdb.planner.plan import Plan
 
@@ -28,7 +28,8 @@ ERRORS_SCHEMA = pa.schema(
 )
 
 # (rows, watermark after them) of one input as of the pinned epoch.
-Backfill = Callable[[RelationState, int], Iterator[tuple[pa.RecordBatch, int]]]
+Chunks = Iterator[tuple[pa.RecordBatch, int]]
+Backfill = Callable[[RelationState, int], Chunks]
 
 
 @dataclass
@@ -40,6 +41,16 @@ class Counters:
     rows_in: int = 0
     rows_out: int = 0
     epochs: int = 0
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A lookup answer on its way to a node of the job, taking effect at an epoch."""
+
+    epoch: int
+    at_us: int
+    node: int
+    answer: LookupAnswer
 
 
 @dataclass
@@ -67,7 +78,9 @@ class Job:
     backfill: Iterator[None] | None = None
     counters: Counters = field(default_factory=Counters)
     failure: BaseException | None = None
-    answers: list[Change] = field(default_factory=list)
+    answers: list[Answered] = field(default_factory=list)  # not yet processed, in epoch order
+    requests: list[LookupRequest] = field(default_factory=list)  # not yet sent
+    started_us: int = 0
 
     def begin(self, epoch: int, read: Backfill) -> None:
         """Pin the job to ``epoch``; its first answer is computed by the following steps."""
@@ -76,16 +89,16 @@ class Job:
             state.ready = False
         for state in self.inputs.values():
             state.consumers[self] = epoch
-        self.backfill = self._catch_up(epoch, read)
+        self.backfill = self._catch_up(epoch, {name: read(state, epoch) for name, state in self.inputs.items()})
 
-    def _catch_up(self, epoch: int, read: Backfill) -> Iterator[None]:
+    def _catch_up(self, epoch: int, chunks: Mapping[str, Chunks]) -> Iterator[None]:
         self._keep(self.graph.start(epoch), epoch)
-        for name, state in self.inputs.items():
-            for rows, watermark in read(state, epoch):
-                self._keep(self.graph.run(epoch, {name: Input(rows, watermark)}), epoch)
+        for name, read in chunks.items():
+            for rows, watermark in read:
+                self._keep(self.graph.run(epoch, {name: Input(rows, watermark)}, at_us=self.started_us), epoch)
                 yield
         marks = {name: Input(None, state.watermark) for name, state in self.inputs.items() if _at(state, epoch)}
-        output = self.graph.run(epoch, marks)
+        output = self.graph.run(epoch, marks, at_us=self.started_us)
         self._keep(output, epoch)
         for state in self.outputs.all():
             state.watermark = output.watermark if state is self.outputs.view else NO_WATERMARK
@@ -102,6 +115,7 @@ class Job:
 
     def _deltas(self, output: Output) -> list[tuple[RelationState, Delta]]:
         self.counters.used += output.used
+        self.requests += output.requests
         self.counters.late += sum(b.num_rows for b in output.late)
         view = self._view_delta(output.delta)
         found = [(self.outputs.view, view), (self.outputs.errors, _error_rows(output))]
@@ -149,7 +163,12 @@ class Job:
         epoch = self._next()
         assert epoch is not None
         inputs, at_us = self._inputs_at(epoch)
-        output = self.graph.run(epoch, inputs)
+        answers: dict[int, list[LookupAnswer]] = {}
+        while self.answers and self.answers[0].epoch <= epoch:
+            answered = self.answers.pop(0)
+            answers.setdefault(answered.node, []).append(answered.answer)
+            at_us = max(at_us, answered.at_us)
+        output = self.graph.run(epoch, inputs, answers, at_us)
         self.counters.epochs += 1
         self.position = epoch
         return self._changes(output, epoch, at_us)
@@ -174,6 +193,15 @@ class Job:
             watermark = output.watermark if state is self.outputs.view else NO_WATERMARK
             made.append((state, Change(epoch, delta, watermark, at_us)))
         return made
+
+    def take_requests(self) -> list[LookupRequest]:
+        """The lookups to send for; each is handed out once."""
+        taken, self.requests = self.requests, []
+        return taken
+
+    def resume(self) -> None:
+        """After recovery: let rows that wait for a lookup ask again."""
+        self.requests += self.graph.run(self.position, {}).requests
 
     def close(self) -> None:
         for state in self.inputs.values():

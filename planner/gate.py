@@ -66,7 +66,7 @@ def _signature(display: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for line in (line.strip() for line in display.splitlines()):
         if join := _JOIN.match(line):
-            found[join.group(1)] += 1
+            found[join.group(1).replace("Cross", "Inner")] += 1  # a cross join comes back as ON TRUE
         elif calls := _AGGREGATE.search(line) or _WINDOW.search(line):
             found.update(name or word for name, word in _CALL.findall(calls.group(1)))
     return found

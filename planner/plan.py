@@ -67,10 +67,12 @@ class Fragment(Node, frozen=True, kw_only=True, tag="fragment"):
     """A chain of filters and projections as one Substrait plan over table ``slot0``.
 
     ``passthrough[j]`` is the input column that output ``j`` merely repeats, or -1.
+    ``weighted``: the plan reads and hands on the weight as its last column.
     """
 
     input: AnyNode
     substrait: bytes
+    weighted: bool
     passthrough: tuple[int, ...]
     shows: str
 
@@ -154,7 +156,7 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
 
 
 class Join(Node, frozen=True, kw_only=True, tag="join"):
-    """Inner equi-join by deltas: dL ⋈ R + L' ⋈ dR. ``residual`` filters the combined rows (Substrait over slot0)."""
+    """Inner equi-join by deltas: dL ⋈ R + L' ⋈ dR. ``residual``: a boolean per combined row (Substrait over slot0)."""
 
     left: AnyNode
     right: AnyNode
@@ -187,8 +189,8 @@ class LookupJoin(Node, frozen=True, kw_only=True, tag="lookup"):
     table_keys: tuple[str, ...]
     columns: tuple[str, ...]
     predicates: tuple[PushedPredicate, ...]
-    right_filter: bytes | None  # lookup-only conjuncts no source can be asked: Substrait over the fetched columns
-    residual: bytes | None  # conjuncts over both sides: Substrait over input columns + columns
+    right_filter: bytes | None  # lookup-only conjuncts no source can be asked: a boolean per fetched row
+    residual: bytes | None  # conjuncts over both sides: a boolean per row of input columns + columns
     shows: str
 
     @property

@@ -23,7 +23,7 @@ from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.groupby import touched
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
-from constellationdb.engine.operators.base import ENDED, Context, FailedRow
+from constellationdb.engine.operators.base import ENDED, Context, FailedRow, Unheld
 from constellationdb.engine.rowstore import RowStore, empty
 from constellationdb.errors import InternalError
 from constellationdb.planner import plan
@@ -34,7 +34,7 @@ Bool: TypeAlias = NDArray[np.bool_]
 _COMPACT_ABOVE = 4096
 
 
-class AggregateOperator:
+class AggregateOperator(Unheld):
     """State: a key index, the key rows by slot, a row count and one accumulator per measure, all by slot."""
 
     def __init__(self, node: plan.Aggregate) -> None:

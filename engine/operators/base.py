@@ -25,6 +25,23 @@ class FailedRow:
     weight: int
 
 
+@dataclass(frozen=True)
+class LookupRequest:
+    """Keys a lookup join waits for: distinct rows without NULLs, under the table's column names."""
+
+    node: int
+    table: str
+    keys: pa.RecordBatch
+
+
+@dataclass(frozen=True)
+class LookupAnswer:
+    """What the source said: ``rows`` holds the key columns and the join's columns of the keys it knows."""
+
+    keys: pa.RecordBatch
+    rows: pa.RecordBatch
+
+
 @dataclass
 class Context:
     """One epoch at one operator. Watermarks are µs, of the operator's own input (the least of several).
@@ -38,7 +55,9 @@ class Context:
     errors: list[FailedRow] = field(default_factory=list)
     late: list[pa.RecordBatch] = field(default_factory=list)
     used: int = 0  # rows assigned to a window and not late
-    answers: Mapping[int, object] = field(default_factory=dict)
+    at_us: int = 0  # the epoch's own clock, logged with it
+    answers: Sequence[LookupAnswer] = ()  # to this operator
+    requests: list[LookupRequest] = field(default_factory=list)
 
 
 class Operator(Protocol):
@@ -50,6 +69,10 @@ class Operator(Protocol):
         """What the output is before any input: the one row of a global aggregate, a constant's rows."""
         ...
 
+    def hold(self) -> int | None:
+        """A watermark that the output must not pass yet, because older rows are still to come; None: none."""
+        ...
+
     def snapshot(self) -> dict[str, pa.RecordBatch]:
         """The whole state as named batches; empty when there is none."""
         ...
@@ -57,7 +80,14 @@ class Operator(Protocol):
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None: ...
 
 
-class Stateless:
+class Unheld:
+    """For operators whose output keeps up with their input."""
+
+    def hold(self) -> int | None:
+        return None
+
+
+class Stateless(Unheld):
     """The half of the seam that operators without state share."""
 
     def start(self, context: Context) -> Delta:  # noqa: ARG002

@@ -14,14 +14,13 @@ import pyarrow as pa
 from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.batch import Delta
-from constellationdb.engine.fragment import Fragment
 from constellationdb.engine.kernels.rowcodec import encode_rows
-from constellationdb.engine.operators.base import Context
-from constellationdb.engine.operators.stateless import failed_row
+from constellationdb.engine.operators.base import Context, Unheld
+from constellationdb.engine.operators.condition import Condition
 from constellationdb.planner import plan
 
 
-class JoinOperator:
+class JoinOperator(Unheld):
     """State: one arrangement a side."""
 
     def __init__(self, node: plan.Join) -> None:
@@ -31,9 +30,7 @@ class JoinOperator:
         self._right = Arrangement(node.right.schema, node.right_keys, append_only=node.right.append_only)
         self._weighted = not node.append_only
         self._expiry = _expiry(node)
-        self._residual: Fragment | None = None
-        if node.residual is not None:
-            self._residual = Fragment(node.residual, [self._schema], self._schema)
+        self._residual = None if node.residual is None else Condition(node.id, node.residual, self._schema)
 
     def start(self, context: Context) -> Delta:  # noqa: ARG002
         return None
@@ -84,30 +81,9 @@ class JoinOperator:
         return zset.with_weights(made, weight if own is None else weight * own[probe])
 
     def _filter(self, whole: pa.RecordBatch, context: Context) -> Delta:
-        """The residual over distinct rows; the weights are put back by expanding a row number."""
         assert self._residual is not None
-        own = zset.weights(whole)
-        if own is None:
-            return self._passing(whole, context)
-        parts = []
-        for value in np.unique(own):
-            rows = zset.take(zset.data(whole), np.flatnonzero(own == value))
-            passing = self._passing(rows, context, int(value))
-            if passing is not None:
-                parts.append(zset.with_weights(passing, int(value)))
-        return zset.concat(parts)
-
-    def _passing(self, rows: pa.RecordBatch, context: Context, weight: int = 1) -> Delta:
-        assert self._residual is not None
-        try:
-            return self._residual.run(rows)
-        except Exception as error:
-            if rows.num_rows == 1:
-                context.errors.append(failed_row(self._node.id, zset.with_weights(rows, weight), error))
-                return None
-        half = rows.num_rows // 2
-        parts = [self._passing(part, context, weight) for part in (rows.slice(0, half), rows.slice(half))]
-        return zset.concat([p for p in parts if p is not None])
+        passing = self._residual.run(whole, context)
+        return zset.take(whole, np.flatnonzero(passing)) if passing.any() else None
 
     def _evict(self, context: Context) -> None:
         for arrangement, column in zip((self._left, self._right), self._expiry, strict=True):

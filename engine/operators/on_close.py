@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
-from constellationdb.engine.operators.base import Context
+from constellationdb.engine.operators.base import Context, Unheld
 from constellationdb.planner import plan
 
 
-class OnCloseOperator:
+class OnCloseOperator(Unheld):
     """State: the netted rows of windows still open. Changes to a closed window (within its lateness) pass at once."""
 
     def __init__(self, node: plan.OnClose) -> None:

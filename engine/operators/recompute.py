@@ -25,13 +25,13 @@ from constellationdb.engine.fragment import Fragment
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import Rows
-from constellationdb.engine.operators.base import Context
+from constellationdb.engine.operators.base import Context, Unheld
 from constellationdb.engine.operators.stateless import failed_row
 from constellationdb.engine.rowstore import empty
 from constellationdb.planner import plan
 
 
-class RecomputeOperator:
+class RecomputeOperator(Unheld):
     """State: an arrangement of each input by key, and of the output by key."""
 
     def __init__(self, node: plan.Recompute) -> None:

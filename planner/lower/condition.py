@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pyarrow as pa
 from substrait.proto import Expression, FunctionArgument
 
-from constellationdb.planner.shuttle import Shuttle, fields_used, remap
+from constellationdb.planner import arithmetic
+from constellationdb.planner.shuttle import Shuttle, fields_used, project, remap
 
 _EQUALITIES = {"equal": False, "is_not_distinct_from": True}
 
@@ -92,3 +94,13 @@ def equality(shuttle: Shuttle, left: Expression, right: Expression, null_safe: b
     expression.scalar_function.function_reference = shuttle.anchor("is_not_distinct_from" if null_safe else "equal")
     expression.scalar_function.arguments.extend(FunctionArgument(value=side) for side in (left, right))
     return expression
+
+
+def condition_plan(shuttle: Shuttle, schema: pa.Schema, parts: list[Expression]) -> bytes | None:
+    """The AND of ``parts`` as a plan that gives one boolean per row of ``slot0``; None when there are no parts."""
+    if not parts:
+        return None
+    source = shuttle.slot(0, pa.schema([pa.field(f"c{i}", kind) for i, kind in enumerate(schema.types)]))
+    test = conjunction(shuttle, parts)
+    arithmetic.check(shuttle, source, len(schema), test)
+    return shuttle.encode(project(source, len(schema), [test]), 1)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 from substrait.proto import Expression, Rel
 
-from constellationdb.planner import arithmetic, plan
+from constellationdb.planner import plan
 from constellationdb.planner.lower.casts import align
-from constellationdb.planner.lower.condition import Condition, conjunction, equality, split_condition
+from constellationdb.planner.lower.condition import Condition, condition_plan, conjunction, equality, split_condition
 from constellationdb.planner.lower.core import JOIN_TYPES, Lowering
 from constellationdb.planner.lower.keys import with_keys
 from constellationdb.planner.lower.lookup import find_lookup, lower_lookup
 from constellationdb.planner.lower.stream import Stream, describe
-from constellationdb.planner.shuttle import field, remap, select
+from constellationdb.planner.shuttle import field, remap
 
 def lower_join(lowering: Lowering, rel: Rel) -> Stream:
     body = rel.join
@@ -74,12 +74,7 @@ def _delta_join(lowering: Lowering, sides: Sides, condition: Condition, residual
     left, right = lowering.build.finish(sides.left), lowering.build.finish(sides.right)
     schema = _side_by_side(left, right)
     shuttle = lowering.shuttle
-    filtered = None
-    if residual:
-        combined = shuttle.slot(0, schema)
-        test = conjunction(shuttle, residual)
-        arithmetic.check(shuttle, combined, len(schema), test)
-        filtered = shuttle.encode(select(combined, test), len(schema))
+    filtered = condition_plan(shuttle, schema, residual)
     keyed_left = {c for c in left.closing if c.index in sides.left_keys}
     offset = len(left.schema)
     keyed_right = {c for c in right.closing if c.index in sides.right_keys}

@@ -17,14 +17,14 @@ import pyarrow as pa
 from substrait.proto import Expression, JoinRel, Rel
 
 from constellationdb.errors import FeatureNotSupported, InvalidDefinition
-from constellationdb.planner import arithmetic, plan
-from constellationdb.planner.lower.condition import Condition, conjunction, conjuncts, equality, split_condition
+from constellationdb.planner import plan
+from constellationdb.planner.lower.condition import Condition, condition_plan, conjuncts, equality, split_condition
 from constellationdb.planner.lower.core import Lowering, read_columns, width_of
 from constellationdb.planner.lower.keys import with_keys
 from constellationdb.planner.lower.predicates import show, to_predicate
 from constellationdb.planner.lower.stream import Stream
 from constellationdb.planner.relations import PlannedRelation
-from constellationdb.planner.shuttle import Shuttle, field, field_index, fields_used, remap, select
+from constellationdb.planner.shuttle import Shuttle, field, field_index, fields_used, remap
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,8 @@ def _node(
         table_keys=tuple(keys.tables),
         columns=tuple(columns.names),
         predicates=tuple(own.pushed),
-        right_filter=_filter_plan(lowering.shuttle, columns, own.local),
-        residual=_filter_plan(lowering.shuttle, schema, residual),
+        right_filter=condition_plan(lowering.shuttle, columns, own.local),
+        residual=condition_plan(lowering.shuttle, schema, residual),
         shows=_shows(lookup, keys, own),
     )
 
@@ -201,16 +201,6 @@ def _split_own(shuttle: Shuttle, lookup: Lookup) -> _Own:
             own.pushed.append(predicate)
             own.shown.append(show(predicate))
     return own
-
-
-def _filter_plan(shuttle: Shuttle, schema: pa.Schema, parts: list[Expression]) -> bytes | None:
-    if not parts:
-        return None
-    positional = pa.schema([pa.field(f"c{i}", kind) for i, kind in enumerate(schema.types)])
-    source = shuttle.slot(0, positional)
-    test = conjunction(shuttle, parts)
-    arithmetic.check(shuttle, source, len(schema), test)
-    return shuttle.encode(select(source, test), len(schema))
 
 
 def _shows(lookup: Lookup, keys: _Keys, own: _Own) -> str:

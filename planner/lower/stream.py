@@ -91,6 +91,7 @@ class Builder:
             closing=stream.closing(),
             input=stream.base,
             substrait=self.shuttle.encode(chain, width),
+            weighted=not append_only,
             passthrough=stream.passthrough,
             shows=describe(self.shuttle.display_of(chain, width)),
         )

@@ -1,0 +1,208 @@
+"""DDL statements to catalog commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pyarrow as pa
+
+from constellationdb.catalog.model import ColumnDefinition, Create, Drop, Watermark, make_relation
+from constellationdb.connectors.registry import open_source
+from constellationdb.engine.lookups import open_back_end
+from constellationdb.engine.relations import planned_relations
+from constellationdb.engine.side import errors_name, errors_relation, late_relation
+from constellationdb.engine.system_tables import SYSTEM_TABLES
+from constellationdb.errors import (
+    DatatypeMismatch,
+    DuplicateColumn,
+    DuplicateRelation,
+    FeatureNotSupported,
+    InvalidDefinition,
+    UndefinedColumn,
+    WrongObjectType,
+)
+from constellationdb.planner import plan
+from constellationdb.planner import statements as st
+from constellationdb.planner.continuous import ContinuousPlanner
+from constellationdb.planner.rewrite.prepare import relation_names
+from constellationdb.planner.snapshot import SnapshotPlanner
+
+if TYPE_CHECKING:
+    from constellationdb.engine.engine import Engine
+
+
+def schema_of(columns: tuple[st.ColumnDef, ...]) -> pa.Schema:
+    names = [c.name for c in columns]
+    for column in columns:
+        if names.count(column.name) > 1:
+            raise DuplicateColumn(f'column "{column.name}" specified more than once', position=column.position + 1)
+    return pa.schema([pa.field(c.name, c.type.arrow) for c in columns])
+
+
+def _column_definitions(columns: tuple[st.ColumnDef, ...]) -> tuple[ColumnDefinition, ...]:
+    return tuple(ColumnDefinition(c.name, c.type.name, c.not_null, c.default) for c in columns)
+
+
+def _check_key(key: tuple[str, ...], schema: pa.Schema, position: int) -> None:
+    for name in key:
+        if schema.get_field_index(name) < 0:
+            raise UndefinedColumn(f'column "{name}" named in key does not exist', position=position)
+
+
+def table(statement: st.CreateTable) -> Create:
+    if statement.options.get("connector"):
+        raise FeatureNotSupported(
+            "a TABLE with a connector is not supported yet",
+            hint="CREATE SOURCE with the connector, and a materialized view over it",
+            position=statement.name_position + 1,
+        )
+    schema = schema_of(statement.columns)
+    _check_key(statement.primary_key, schema, statement.name_position + 1)
+    relation = make_relation(
+        statement.name,
+        "table",
+        schema,
+        columns=_column_definitions(statement.columns),
+        primary_key=statement.primary_key,
+        options=dict(statement.options),
+        sql=statement.text,
+    )
+    return Create((relation,))
+
+
+def source(engine: Engine, statement: st.CreateSource) -> Create:
+    options = dict(statement.options)
+    declared = schema_of(statement.columns) if statement.columns else None
+    connector = options.get("connector")
+    if connector is None:
+        if declared is None:
+            raise InvalidDefinition(
+                f'source "{statement.name}" has neither columns nor a connector', position=statement.name_position + 1
+            )
+        schema = declared
+    else:
+        inner = {k: v for k, v in options.items() if k != "connector"}
+        schema = open_source(connector, declared, inner, engine.clock).schema
+    mark = _watermark(statement, schema)
+    relation = make_relation(
+        statement.name,
+        "source",
+        schema,
+        columns=_column_definitions(statement.columns),
+        options=options,
+        watermark=mark,
+        sql=statement.text,
+        append_only=True,
+    )
+    return Create((errors_relation(statement.name), relation))
+
+
+def _watermark(statement: st.CreateSource, schema: pa.Schema) -> Watermark | None:
+    mark = statement.watermark
+    if mark is None:
+        return None
+    index = schema.get_field_index(mark.column)
+    if index < 0:
+        raise UndefinedColumn(f'column "{mark.column}" of WATERMARK FOR does not exist', position=mark.position + 1)
+    if not pa.types.is_timestamp(schema.field(index).type):
+        raise DatatypeMismatch(
+            f'WATERMARK FOR needs a timestamp, "{mark.column}" is of type {schema.field(index).type}',
+            position=mark.position + 1,
+        )
+    return Watermark(mark.column, mark.delay_us)
+
+
+def lookup_table(statement: st.CreateLookupTable) -> Create:
+    schema = schema_of(statement.columns)
+    _check_key(statement.primary_key, schema, statement.name_position + 1)
+    relation = make_relation(
+        statement.name,
+        "lookup table",
+        schema,
+        columns=_column_definitions(statement.columns),
+        primary_key=statement.primary_key,
+        options=dict(statement.options),
+        sql=statement.text,
+    )
+    open_back_end(relation).close()  # what is wrong with the options is said now, not at the first join
+    return Create((relation,))
+
+
+def view(engine: Engine, statement: st.CreateView) -> Create:
+    names = relation_names(statement.query)
+    depends_on = tuple(n for n in names if n in engine.catalog.relations)
+    if not statement.materialized:
+        SnapshotPlanner(planned_relations(engine)).plan(statement.query)
+        relation = make_relation(
+            statement.name,
+            "view",
+            pa.schema([]),
+            query=msgspec.msgpack.encode((statement.query, statement.column_names)),
+            sql=statement.text,
+            depends_on=depends_on,
+        )
+        return Create((relation,))
+    _refuse_system(names)
+    lowered = ContinuousPlanner(planned_relations(engine)).plan(statement.query, statement.column_names)
+    _check_names(lowered, statement)
+    late = None
+    if lowered.late_to is not None:
+        late = late_relation(statement.name, lowered, _window_names(engine, lowered))
+    reads = tuple(n for n in plan.relations_of(lowered.root) if n in engine.catalog.relations)
+    lookups = tuple(n.table for n in plan.walk(lowered.root) if isinstance(n, plan.LookupJoin))
+    relation = make_relation(
+        statement.name,
+        "materialized view",
+        lowered.output,
+        plan=plan.encode(lowered),
+        sql=statement.text,
+        depends_on=tuple(dict.fromkeys([*depends_on, *reads, *lookups])),
+        append_only=lowered.root.append_only,
+        options=dict(statement.options),
+    )
+    sides = [errors_relation(statement.name), *([late] if late is not None else [])]
+    return Create((*sides, relation))
+
+
+def _refuse_system(names: list[str]) -> None:
+    for name in names:
+        if name in SYSTEM_TABLES:
+            raise FeatureNotSupported(
+                f'a materialized view cannot read system table "{name}"', hint="SELECT from it directly"
+            )
+
+
+def _check_names(lowered: plan.Plan, statement: st.CreateView) -> None:
+    for name in lowered.names:
+        if lowered.names.count(name) > 1:
+            raise DuplicateColumn(
+                f'column "{name}" specified more than once',
+                hint="give one of them another name with AS",
+                position=statement.name_position + 1,
+            )
+
+
+def _window_names(engine: Engine, lowered: plan.Plan) -> list[str]:
+    window = next((n for n in plan.walk(lowered.root) if isinstance(n, plan.WindowAssign)), None)
+    if window is None:
+        raise InvalidDefinition("LATE DATA TO needs a window in the query", hint="use TUMBLE or HOP")
+    if not isinstance(window.input, plan.Scan):
+        return [f.name for f in window.schema]
+    relation = engine.catalog.get(window.input.relation)
+    return [*(relation.schema.field(c).name for c in window.input.columns), "window_start", "window_end"]
+
+
+def drop(engine: Engine, statement: st.Drop, present: list[str]) -> Drop:
+    for name in present:
+        relation = engine.catalog.get(name)
+        if relation.kind != statement.kind:
+            raise WrongObjectType(
+                f'"{name}" is not a {statement.kind}', hint=f"Use DROP {relation.kind.upper()} to remove it."
+            )
+    return Drop(engine.catalog.to_drop(present, cascade=statement.cascade))
+
+
+def refuse_existing(engine: Engine, name: str, position: int) -> None:
+    if name in engine.catalog.relations or errors_name(name) in engine.catalog.relations:
+        raise DuplicateRelation(f'relation "{name}" already exists', position=position)

@@ -1,0 +1,315 @@
+"""INSERT, UPDATE and DELETE as queries: which rows go, which come.
+
+    UPDATE t SET x = e WHERE p     SELECT t.*, e FROM t WHERE p       removed: the first, added: with e put in
+    DELETE FROM t WHERE p          SELECT t.* FROM t WHERE p          removed
+    INSERT … SELECT q              q                                   added
+    ON CONFLICT DO UPDATE          like UPDATE, over the rows there joined to the proposed ones
+
+The queries are planned once, when the statement is; running one needs only the
+tables' rows, which a ``Tables`` function gives as of the statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from constellationdb.catalog.catalog import Catalog
+from constellationdb.engine import batch as zset
+from constellationdb.engine.kernels.groupby import group
+from constellationdb.engine.kernels.rowcodec import encode_rows
+from constellationdb.engine.literals import to_array
+from constellationdb.engine.reads import evaluate_constant
+from constellationdb.engine.rowstore import empty
+from constellationdb.engine.sources import SourceState
+from constellationdb.engine.tables import TableState
+from constellationdb.engine.writes import Write
+from constellationdb.errors import CardinalityViolation, DuplicateColumn, InvalidDefinition, SqlSyntaxError, UndefinedColumn
+from constellationdb.planner import statements as st
+from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.snapshot import SnapshotPlan
+from constellationdb.planner.syntax.edits import identifier
+
+# Runs a planned query: (plan, extra tables by relation name) → rows.
+Run = Callable[[SnapshotPlan, dict[str, pa.Table]], pa.Table]
+Plan = Callable[[str, dict[str, PlannedRelation]], SnapshotPlan]
+
+_TARGET, _PROPOSED, _CHANGED, _NUMBER = "#target", "#excluded", "#changed", "#row"
+
+
+@dataclass(frozen=True)
+class Dml:
+    """A DML statement ready to run, any number of times: ``evaluate(run, state, epoch)`` gives its effect."""
+
+    table: str
+    evaluate: Callable[[Run, TableState | SourceState, int], Write]
+    returning: SnapshotPlan | None
+    command: str
+
+    def shown(self, run: Run, write: Write) -> pa.Table | None:
+        """The rows of RETURNING."""
+        if self.returning is None:
+            return None
+        rows = write.shown if write.shown is not None else write.added
+        return run(self.returning, {_CHANGED: _table(rows, self.returning)})
+
+
+def _table(rows: pa.RecordBatch | None, planned: SnapshotPlan) -> pa.Table:
+    assert rows is not None, planned
+    return pa.Table.from_batches([rows])
+
+
+def column_of(schema: pa.Schema, name: str, table: str, position: int | None) -> int:
+    index: int = schema.get_field_index(name)
+    if index < 0:
+        raise UndefinedColumn(f'column "{name}" of relation "{table}" does not exist', position=position)
+    return index
+
+
+class DmlPlanner:
+    """Plans DML over one catalog version."""
+
+    def __init__(self, catalog: Catalog, plan: Plan) -> None:
+        self._catalog = catalog
+        self._plan = plan
+
+    # -- INSERT --------------------------------------------------------------------------------
+
+    def insert(self, statement: st.Insert, state: TableState | SourceState) -> Dml:
+        columns = self._columns(statement, state.schema)
+        if statement.rows is not None:
+            fixed = self._constant_rows(statement, state, columns)
+            source = lambda run: fixed  # noqa: E731
+        elif statement.query is None:
+            default = self._default_row(state)
+            source = lambda run: default(run)  # noqa: E731, PLW0108
+        else:
+            source = self._selected_rows(statement, state, columns)
+        conflict = self._conflict(statement, state)
+
+        def evaluate(run: Run, target: TableState | SourceState, epoch: int) -> Write:
+            rows = source(run)
+            if conflict is None or isinstance(target, SourceState):
+                return Write(None, rows, rows.num_rows, rows)
+            return conflict(run, target, rows, epoch)
+
+        return Dml(statement.table, evaluate, self._returning(statement.returning, statement.table, state), "INSERT")
+
+    def _columns(self, statement: st.Insert, schema: pa.Schema) -> list[int]:
+        position = statement.table_position + 1
+        indexes = [column_of(schema, name, statement.table, position) for name in statement.columns]
+        for i, index in enumerate(indexes):
+            if index in indexes[:i]:
+                raise DuplicateColumn(f'column "{statement.columns[i]}" specified more than once', position=position)
+        return indexes or list(range(len(schema)))
+
+    def _constant_rows(self, statement: st.Insert, state: TableState | SourceState, columns: list[int]) -> pa.RecordBatch:
+        assert statement.rows is not None
+        widest = max(map(len, statement.rows), default=0)
+        if widest > len(columns):
+            raise SqlSyntaxError("INSERT has more expressions than target columns", position=statement.offset + 1)
+        if statement.columns and widest < len(columns):
+            raise SqlSyntaxError("INSERT has more target columns than expressions", position=statement.offset + 1)
+        defaults = self.defaults(state)
+        arrays = []
+        for index, column in enumerate(state.schema):
+            place = columns.index(index) if index in columns else -1
+            values = [
+                defaults.get(column.name) if place < 0 or place >= len(row) or isinstance(row[place], st.Default)
+                else row[place]
+                for row in statement.rows
+            ]  # fmt: skip
+            arrays.append(to_array(values, column.type))
+        return pa.RecordBatch.from_arrays(arrays, schema=state.schema)
+
+    def defaults(self, state: TableState | SourceState) -> dict[str, object]:
+        """Each column's DEFAULT as a value: constant expressions, evaluated now."""
+        found = {}
+        for column in state.relation.columns:
+            if column.default is not None:
+                planned = self._plan(f"SELECT {column.default} AS value", {})
+                found[column.name] = evaluate_constant(planned)
+        return found
+
+    def _default_row(self, state: TableState | SourceState) -> Callable[[Run], pa.RecordBatch]:
+        defaults = self.defaults(state)
+        row = [to_array([defaults.get(f.name)], f.type) for f in state.schema]
+        fixed = pa.RecordBatch.from_arrays(row, schema=state.schema)
+        return lambda _run: fixed
+
+    def _selected_rows(
+        self, statement: st.Insert, state: TableState | SourceState, columns: list[int]
+    ) -> Callable[[Run], pa.RecordBatch]:
+        assert statement.query is not None
+        planned = self._plan(statement.query.text, {})
+        if len(planned.schema) > len(columns):
+            raise SqlSyntaxError("INSERT has more expressions than target columns", position=statement.offset + 1)
+        if statement.columns and len(planned.schema) < len(columns):
+            raise SqlSyntaxError("INSERT has more target columns than expressions", position=statement.offset + 1)
+        defaults = self.defaults(state)
+
+        def rows(run: Run) -> pa.RecordBatch:
+            table = run(planned, {})
+            arrays = []
+            for index, column in enumerate(state.schema):
+                place = columns.index(index) if index in columns else -1
+                if 0 <= place < table.num_columns:
+                    arrays.append(_assigned(table.column(place), column.type))
+                else:
+                    arrays.append(to_array([defaults.get(column.name)] * table.num_rows, column.type))
+            return pa.RecordBatch.from_arrays(arrays, schema=state.schema)
+
+        return rows
+
+    def _conflict(
+        self, statement: st.Insert, state: TableState | SourceState
+    ) -> Callable[[Run, TableState, pa.RecordBatch, int], Write] | None:
+        clause = statement.on_conflict
+        if clause is None:
+            return None
+        assert isinstance(state, TableState)
+        key = tuple(state.relation.primary_key)
+        if not key or (clause.target and set(clause.target) != set(key)):
+            raise InvalidDefinition(
+                "there is no unique or exclusion constraint matching the ON CONFLICT specification",
+                position=statement.table_position + 1,
+            )
+        if not clause.set:
+            return _do_nothing
+        update = self._conflict_query(statement, clause, state)
+        return lambda run, target, rows, epoch: _do_update(run, target, rows, epoch, update)
+
+    def _conflict_query(self, statement: st.Insert, clause: st.OnConflict, state: TableState) -> tuple[SnapshotPlan, list[int]]:
+        alias = identifier(statement.table)
+        number = pa.field(_NUMBER, pa.int64())
+        extra = {
+            name: PlannedRelation(name, "table", state.schema.append(number)) for name in (_TARGET, _PROPOSED)
+        }
+        indexes = [column_of(state.schema, c, statement.table, None) for c, _ in clause.set]
+        expressions = ", ".join(f"({text}) AS s{i}" for i, (_, text) in enumerate(clause.set))
+        where = f" WHERE {clause.where}" if clause.where else ""
+        sql = (
+            f'SELECT {alias}."{_NUMBER}" AS n, {expressions} FROM "{_TARGET}" AS {alias}'
+            f' JOIN "{_PROPOSED}" AS excluded ON {alias}."{_NUMBER}" = excluded."{_NUMBER}"{where}'
+        )
+        return self._plan(sql, extra), indexes
+
+    # -- UPDATE and DELETE ---------------------------------------------------------------------
+
+    def update(self, statement: st.Update, state: TableState) -> Dml:
+        alias = identifier(statement.alias or statement.table)
+        position = statement.table_position + 1
+        indexes = [column_of(state.schema, c, statement.table, position) for c, _ in statement.set]
+        if len(set(indexes)) < len(indexes):
+            raise SqlSyntaxError("multiple assignments to same column", position=position)
+        old = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
+        defaults = {c.name: c.default or "NULL" for c in state.relation.columns}
+        texts = [
+            defaults.get(column, "NULL") if text.strip().lower() == "default" else text for column, text in statement.set
+        ]
+        new = ", ".join(f"({text}) AS n{i}" for i, text in enumerate(texts))
+        more = f", {statement.from_clause}" if statement.from_clause else ""
+        where = f" WHERE {statement.where}" if statement.where else ""
+        planned = self._plan(f"SELECT {old}, {new} FROM {identifier(statement.table)} AS {alias}{more}{where}", {})
+        width = len(state.schema)
+
+        def evaluate(run: Run, target: TableState | SourceState, epoch: int) -> Write:  # noqa: ARG001
+            rows = _batch(run(planned, {}))
+            before = pa.RecordBatch.from_arrays(rows.columns[:width], schema=target.schema)
+            columns = list(before.columns)
+            for place, index in enumerate(indexes):
+                columns[index] = _assigned(rows.column(width + place), target.schema.field(index).type)
+            after = pa.RecordBatch.from_arrays(columns, schema=target.schema)
+            if statement.from_clause:
+                before, after = _once_each(before, after)
+            return Write(before, after, before.num_rows, after)
+
+        return Dml(statement.table, evaluate, self._returning(statement.returning, statement.alias or statement.table, state), "UPDATE")
+
+    def delete(self, statement: st.Delete, state: TableState) -> Dml:
+        alias = identifier(statement.alias or statement.table)
+        listed = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
+        more = f", {statement.using}" if statement.using else ""
+        where = f" WHERE {statement.where}" if statement.where else ""
+        planned = self._plan(f"SELECT {listed} FROM {identifier(statement.table)} AS {alias}{more}{where}", {})
+
+        def evaluate(run: Run, target: TableState | SourceState, epoch: int) -> Write:  # noqa: ARG001
+            rows = _batch(run(planned, {}))
+            gone = pa.RecordBatch.from_arrays(rows.columns, schema=target.schema)
+            if statement.using:
+                gone, _ = _once_each(gone, gone)
+            return Write(gone, None, gone.num_rows, gone)
+
+        return Dml(statement.table, evaluate, self._returning(statement.returning, statement.alias or statement.table, state), "DELETE")
+
+    def _returning(self, text: str | None, name: str, state: TableState | SourceState) -> SnapshotPlan | None:
+        if text is None:
+            return None
+        extra = {_CHANGED: PlannedRelation(_CHANGED, "table", state.schema)}
+        return self._plan(f'SELECT {text} FROM "{_CHANGED}" AS {identifier(name)}', extra)
+
+
+def _assigned(column: pa.ChunkedArray | pa.Array, kind: pa.DataType) -> pa.Array:
+    """A computed column in the type of the column it is stored in (assignment cast)."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return array if array.type == kind else to_array(array.to_pylist(), kind)
+
+
+def _batch(table: pa.Table) -> pa.RecordBatch:
+    batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else empty(table.schema)
+
+
+def _once_each(before: pa.RecordBatch, after: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """A row that joins several others changes once, by the first of them, as in Postgres."""
+    if before.num_rows < 2:
+        return before, after
+    _, first = group(encode_rows(before, range(before.num_columns)))
+    return zset.take(before, first), zset.take(after, first)
+
+
+def _do_nothing(run: Run, target: TableState, rows: pa.RecordBatch, epoch: int) -> Write:  # noqa: ARG001
+    fresh, _, _ = _split(target, _first_of_each_key(target, rows), epoch)
+    return Write(None, fresh, fresh.num_rows, fresh)
+
+
+def _do_update(
+    run: Run, target: TableState, rows: pa.RecordBatch, epoch: int, update: tuple[SnapshotPlan, list[int]]
+) -> Write:
+    if _first_of_each_key(target, rows).num_rows < rows.num_rows:
+        raise CardinalityViolation(
+            "ON CONFLICT DO UPDATE command cannot affect row a second time",
+            hint="Ensure that no rows proposed for insertion within the same command have duplicate constrained values.",
+        )
+    fresh, there, proposed = _split(target, rows, epoch)
+    planned, indexes = update
+    numbered = {_TARGET: _numbered(there), _PROPOSED: _numbered(proposed)}
+    answer = _batch(run(planned, numbered))
+    chosen = answer.column(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    before = zset.take(there, chosen)
+    columns = list(before.columns)
+    for place, index in enumerate(indexes):
+        columns[index] = _assigned(answer.column(1 + place), target.schema.field(index).type)
+    after = pa.RecordBatch.from_arrays(columns, schema=target.schema)
+    added = pa.concat_batches([fresh, after])
+    return Write(before, added, added.num_rows, added)
+
+
+def _split(target: TableState, rows: pa.RecordBatch, epoch: int) -> tuple[pa.RecordBatch, pa.RecordBatch, pa.RecordBatch]:
+    """(rows with a new key, the rows there for the other keys, the proposed rows beside those)."""
+    probe, there = target.existing(rows, epoch)
+    fresh = np.setdiff1d(np.arange(rows.num_rows, dtype=np.int64), probe)
+    return zset.take(rows, fresh), there, zset.take(rows, probe)
+
+
+def _first_of_each_key(target: TableState, rows: pa.RecordBatch) -> pa.RecordBatch:
+    _, first = group(encode_rows(rows, target.key_columns))
+    return zset.take(rows, first)
+
+
+def _numbered(rows: pa.RecordBatch) -> pa.Table:
+    number = pa.array(np.arange(rows.num_rows, dtype=np.int64))
+    return pa.Table.from_arrays([*rows.columns, number], schema=rows.schema.append(pa.field(_NUMBER, pa.int64())))

@@ -1,0 +1,185 @@
+"""Values as a client writes them, to Arrow columns: Postgres' input functions for the types we store.
+
+``to_array`` takes what the parser found in VALUES (numbers, strings, booleans);
+``parse_texts`` what COPY and parameters carry, all of it text.
+"""
+
+from __future__ import annotations
+
+import binascii
+import datetime
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+
+from constellationdb.catalog.types import of_arrow
+from constellationdb.errors import (
+    ConstellationError,
+    DatatypeMismatch,
+    InvalidDatetime,
+    InvalidTextRepresentation,
+    NumericOutOfRange,
+)
+
+_TRUE = frozenset({"t", "true", "y", "yes", "on", "1", "tr", "tru", "ye"})
+_FALSE = frozenset({"f", "false", "n", "no", "off", "0", "fa", "fal", "fals", "of"})
+
+
+def to_array(values: Sequence[object], kind: pa.DataType) -> pa.Array:
+    """A column from Python values; strings are read as the type's text form."""
+    if any(isinstance(v, str) for v in values) and not pt.is_string(kind):
+        return pa.concat_arrays([_one(v, kind) for v in values])
+    try:
+        return _direct(values, kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, InvalidOperation, ValueError):
+        for value in values:
+            _one(value, kind)
+        raise
+
+
+def _one(value: object, kind: pa.DataType) -> pa.Array:
+    if isinstance(value, str):
+        return parse_texts([value], kind)
+    try:
+        return _direct([value], kind)
+    except (OverflowError, InvalidOperation):
+        raise NumericOutOfRange(f"{of_arrow(kind).name} out of range") from None
+    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError) as error:
+        if isinstance(value, int | float | Decimal) and not isinstance(value, bool) and _is_number(kind):
+            raise NumericOutOfRange(f"{_numeric_name(kind)} out of range", detail=str(error)) from None
+        raise DatatypeMismatch(
+            f"a value is of type {_python_type(value)} but its column is of type {of_arrow(kind).name}",
+            hint="You will need to rewrite or cast the expression.",
+        ) from None
+
+
+def _numeric_name(kind: pa.DataType) -> str:
+    return "numeric field" if pt.is_decimal(kind) else of_arrow(kind).name
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind)
+
+
+def _python_type(value: object) -> str:
+    return {bool: "boolean", int: "integer", Decimal: "numeric", float: "double precision"}.get(type(value), "text")
+
+
+def _direct(values: Sequence[object], kind: pa.DataType) -> pa.Array:
+    if pt.is_string(kind):
+        return pa.array([None if v is None else v if isinstance(v, str) else str(v) for v in values], kind)
+    if pt.is_integer(kind):
+        return pa.array([_integer(v) for v in values], kind)
+    if pt.is_floating(kind):
+        return pa.array([None if v is None else float(v) for v in values], kind)  # type: ignore[arg-type]
+    if pt.is_decimal(kind):
+        return pa.array([_decimal(v, kind) for v in values], kind)
+    return pa.array(list(values), kind)
+
+
+def _integer(value: object) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    if isinstance(value, Decimal | float):
+        return int(Decimal(value).to_integral_value(ROUND_HALF_UP))
+    raise ValueError("not a number")
+
+
+def _decimal(value: object, kind: pa.DataType) -> Decimal | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ValueError("not a number")
+    exact = value if isinstance(value, Decimal) else Decimal(value)
+    return exact.quantize(Decimal(1).scaleb(-kind.scale), ROUND_HALF_UP) if exact.is_finite() else exact
+
+
+def parse_texts(texts: Sequence[str | None], kind: pa.DataType) -> pa.Array:
+    """A column from text, as Postgres reads it; the error names the first text that does not fit."""
+    if pt.is_string(kind):
+        return pa.array(texts, kind)
+    try:
+        fast = _parse_fast(texts, kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        fast = None
+    if fast is not None:
+        return fast
+    return pa.array([None if t is None else _parse(t, kind) for t in texts], kind)
+
+
+def _parse_fast(texts: Sequence[str | None], kind: pa.DataType) -> pa.Array | None:
+    """Arrow's own parser, for the types where it agrees with Postgres on all it accepts."""
+    if not (pt.is_integer(kind) or pt.is_date(kind) or (pt.is_timestamp(kind) and kind.tz is None)):
+        return None
+    return pc.cast(pa.array(texts, pa.string()), kind)
+
+
+def _parse(text: str, kind: pa.DataType) -> object:
+    stripped = text.strip()
+    try:
+        return _parsed(stripped, kind)
+    except ConstellationError:
+        raise
+    except (ValueError, InvalidOperation, binascii.Error):
+        name = of_arrow(kind).name
+        if pt.is_temporal(kind):
+            raise InvalidDatetime(f'invalid input syntax for type {name}: "{text}"') from None
+        if pt.is_decimal(kind):
+            name = "numeric"
+        raise InvalidTextRepresentation(f'invalid input syntax for type {name}: "{text}"') from None
+
+
+def _parsed(text: str, kind: pa.DataType) -> object:
+    if pt.is_boolean(kind):
+        if text.lower() in _TRUE:
+            return True
+        if text.lower() in _FALSE:
+            return False
+        raise ValueError(text)
+    if pt.is_integer(kind):
+        value = int(text)
+        bits = kind.bit_width - 1
+        if not -(1 << bits) <= value < 1 << bits:
+            raise NumericOutOfRange(f'value "{text}" is out of range for type {of_arrow(kind).name}')
+        return value
+    if pt.is_floating(kind):
+        return float(text)
+    if pt.is_decimal(kind):
+        return _text_decimal(text, kind)
+    if pt.is_timestamp(kind):
+        return _timestamp(text, kind)
+    if pt.is_date(kind):
+        return datetime.date.fromisoformat(text[:10])
+    if pt.is_time(kind):
+        return datetime.time.fromisoformat(text)
+    if pt.is_binary(kind):
+        return bytes.fromhex(text[2:]) if text.startswith("\\x") else text.encode()
+    if pt.is_interval(kind):
+        from constellationdb.planner.syntax.intervals import parse_interval
+
+        return pa.MonthDayNano([0, 0, parse_interval(text) * 1000])
+    raise ValueError(text)
+
+
+def _text_decimal(text: str, kind: pa.DataType) -> Decimal:
+    exact = Decimal(text)
+    if not exact.is_finite():
+        raise NumericOutOfRange(f'numeric value "{text}" cannot be stored')
+    rounded = exact.quantize(Decimal(1).scaleb(-kind.scale), ROUND_HALF_UP)
+    if len(rounded.as_tuple().digits) > kind.precision:
+        raise NumericOutOfRange(
+            "numeric field overflow",
+            detail=f"A field with precision {kind.precision}, scale {kind.scale} must round to an absolute value"
+            f" less than 10^{kind.precision - kind.scale}.",
+        )
+    return rounded
+
+
+def _timestamp(text: str, kind: pa.DataType) -> datetime.datetime:
+    moment = datetime.datetime.fromisoformat(text)
+    if kind.tz is None:
+        return moment.replace(tzinfo=None)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=datetime.UTC)

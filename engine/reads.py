@@ -1,0 +1,154 @@
+"""Snapshot reads: every relation of one SELECT at one epoch, the least of their frontiers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from datafusion import SessionContext
+from datafusion.substrait import Consumer, Serde
+
+from constellationdb.engine import batch as zset
+from constellationdb.engine.arrangement import Version
+from constellationdb.engine.operators.base import Context
+from constellationdb.engine.operators.window import WindowAssignOperator
+from constellationdb.engine.relation import RelationState
+from constellationdb.engine.system_tables import SYSTEM_TABLES, system_rows
+from constellationdb.errors import ConstellationError, HistoryExpired
+from constellationdb.planner import plan
+from constellationdb.planner.functions import translate
+from constellationdb.planner.relations import WindowCall
+from constellationdb.planner.shuttle import new_context
+from constellationdb.planner.snapshot import SnapshotPlan
+
+if TYPE_CHECKING:
+    from constellationdb.engine.engine import Engine
+
+# Changes that a transaction has made and not committed, by table: weighted rows.
+Overlay = Mapping[str, pa.RecordBatch]
+
+
+class Reader:
+    """Runs snapshot plans for one session."""
+
+    def __init__(self, engine: Engine, cancelled: threading.Event) -> None:
+        self._engine = engine
+        self._cancelled = cancelled
+
+    def tables(self, names: Iterable[str], at_least: int, overlay: Overlay, at: int | None = None) -> dict[str, pa.Table]:
+        """The contents of some relations at one epoch (``at``, or the latest all have reached)."""
+        asked = set(names)
+        stored = sorted(n for n in asked if n not in SYSTEM_TABLES)
+        epoch, versions = self._pin(stored, at_least, at)
+        found = {}
+        for name, version in versions.items():
+            found[name] = _with_overlay(version, epoch, overlay.get(name))
+        for name in asked & set(SYSTEM_TABLES):
+            found[name] = system_rows(self._engine, name)
+        return found
+
+    def _pin(self, names: list[str], at_least: int, at: int | None) -> tuple[int, dict[str, Version]]:
+        engine = self._engine
+        with engine.lock:
+            states = {n: engine.state(n) for n in names}
+        need = max(at_least, at or 0)
+        engine.wait(lambda: all(s.ready and s.frontier >= need for s in states.values()), self._cancelled)
+        with engine.lock:
+            epoch = min((s.frontier for s in states.values()), default=engine.epoch)
+            if at is not None:
+                epoch = self._past(states, at)
+            return epoch, {n: s.version() for n, s in states.items()}
+
+    def _past(self, states: Mapping[str, RelationState], at: int) -> int:
+        for name, state in states.items():
+            if state.contents is not None and state.version().floor > at:
+                raise HistoryExpired(f'epoch {at} of "{name}" is no longer kept')
+        return at
+
+    def run(self, planned: SnapshotPlan, at_least: int, overlay: Overlay, at: int | None = None) -> pa.Table:
+        """All rows of a SELECT, in the types the plan promised."""
+        return execute(planned, self.tables(relations_of(planned), at_least, overlay, at))
+
+
+def relations_of(planned: SnapshotPlan) -> set[str]:
+    """Every relation a plan reads."""
+    return {*planned.tables.values(), *(w.relation for w in planned.windows.values())}
+
+
+def execute(planned: SnapshotPlan, tables: Mapping[str, pa.Table]) -> pa.Table:
+    """Run a plan over these tables; ConstellationError when a row cannot be computed."""
+    context = new_context()
+    for internal, name in planned.tables.items():
+        _register(context, internal, tables[name])
+    for internal, call in planned.windows.items():
+        _register(context, internal, _windowed(tables[call.relation], call))
+    try:
+        return _conformed(_execute(context, planned), planned.schema)
+    except ConstellationError:
+        raise
+    except Exception as error:
+        raise translate(error) from error
+
+
+def evaluate_constant(planned: SnapshotPlan) -> object:
+    """The one value of a plan that reads no table."""
+    return execute(planned, {}).column(0)[0].as_py()
+
+
+def _execute(context: SessionContext, planned: SnapshotPlan) -> pa.Table:
+    for internal, sql in planned.views.items():
+        context.register_view(internal, context.sql(sql))
+    if planned.substrait is None:
+        return context.sql(planned.sql).to_arrow_table()
+    logical = Consumer.from_substrait_plan(context, Serde.deserialize_bytes(planned.substrait))
+    return context.create_dataframe_from_logical_plan(logical).to_arrow_table()
+
+
+def _with_overlay(version: Version, epoch: int, changes: pa.RecordBatch | None) -> pa.Table:
+    if changes is None:
+        return version.scan(epoch)
+    whole = zset.netted(pa.concat_batches([version.weighted(epoch), zset.named_like(changes, _weighted(version.schema))]))
+    return version.schema.empty_table() if whole is None else pa.Table.from_batches([zset.expanded(whole)])
+
+
+def _weighted(schema: pa.Schema) -> pa.Schema:
+    return schema.append(pa.field(zset.WEIGHT, pa.int64()))
+
+
+def _register(context: SessionContext, name: str, table: pa.Table) -> None:
+    batches = [b for b in table.to_batches() if b.num_rows]
+    context.register_record_batches(name, [batches or [pa.RecordBatch.from_pylist([], schema=table.schema)]])
+
+
+def _windowed(table: pa.Table, call: WindowCall) -> pa.Table:
+    """A table's rows in their windows: what TUMBLE and HOP mean in a snapshot."""
+    column = table.schema.get_field_index(call.time_column)
+    kind = table.schema.field(column).type
+    schema = pa.schema([*table.schema, pa.field("window_start", kind), pa.field("window_end", kind)])
+    scan = plan.Scan(id=0, schema_ipc=plan.encode_schema(table.schema), append_only=True, relation="", columns=())
+    node = plan.WindowAssign(
+        id=1,
+        schema_ipc=plan.encode_schema(schema),
+        append_only=True,
+        input=scan,
+        time_column=column,
+        slide_us=call.slide_us,
+        size_us=call.size_us,
+        offset_us=call.offset_us,
+        watermarked=False,
+    )
+    operator = WindowAssignOperator(node)
+    parts = [operator.process([batch], Context(0)) for batch in table.to_batches()]
+    return pa.Table.from_batches([p for p in parts if p is not None], schema)
+
+
+def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = [
+        column if column.type == field.type else column.cast(field.type)
+        for column, field in zip(table.columns, schema, strict=True)
+    ]
+    if not columns:
+        return table
+    return pa.Table.from_arrays(columns, schema=schema)

@@ -1,0 +1,282 @@
+"""SELECT for a session: a snapshot when it reads what is stored, continuous when it reads a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from constellationdb.engine import answers
+from constellationdb.engine.job import Job
+from constellationdb.engine.operators.base import ENDED
+from constellationdb.engine.reads import Reader, relations_of
+from constellationdb.engine.relations import planned_relations
+from constellationdb.engine.result import Result, ResultColumn
+from constellationdb.engine.subscription import Subscription
+from constellationdb.engine.transaction import Transaction
+from constellationdb.errors import FeatureNotSupported, WrongObjectType
+from constellationdb.planner import plan
+from constellationdb.planner import statements as st
+from constellationdb.planner.continuous import ContinuousPlanner
+from constellationdb.planner.explain import explain as explain_plan
+from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.rewrite.limits import split_limit
+from constellationdb.planner.rewrite.prepare import relation_names
+from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
+
+if TYPE_CHECKING:
+    from constellationdb.engine.session import Session
+
+_BATCH_ROWS = 8192
+_POLL_SECONDS = 0.25
+
+
+def _tag(rows: int) -> str:
+    return f"SELECT {rows}"
+
+
+def is_continuous(query: st.Query, relations: dict[str, PlannedRelation]) -> bool:
+    """Whether a query reads an unbounded relation, itself or through a plain view."""
+    if query.emit is not None:
+        return True
+    for name in relation_names(query):
+        relation = relations.get(name)
+        if relation is None:
+            continue
+        if relation.kind == "source":
+            return True
+        if relation.kind == "view" and relation.query is not None and is_continuous(relation.query, relations):
+            return True
+    return False
+
+
+def select(session: Session, query: st.Query) -> Result:
+    relations = planned_relations(session.engine)
+    if is_continuous(query, relations):
+        return _continuous(session, query, relations)
+    rows = snapshot(session, query)
+    return Result("SELECT", answers.columns_of(rows.schema), iter(_batches(rows)), _tag)
+
+
+def _batches(rows: pa.Table) -> list[pa.RecordBatch]:
+    found: list[pa.RecordBatch] = rows.to_batches(max_chunksize=_BATCH_ROWS)
+    return found
+
+
+def plan_snapshot(session: Session, query: st.Query) -> SnapshotPlan:
+    return SnapshotPlanner(planned_relations(session.engine)).plan(query)
+
+
+def snapshot(session: Session, query: st.Query) -> pa.Table:
+    """The rows of a SELECT over tables, views and system tables, at one epoch."""
+    return run_snapshot(session, plan_snapshot(session, query), query.as_of_epoch)
+
+
+def run_snapshot(session: Session, planned: SnapshotPlan, at: int | None = None) -> pa.Table:
+    names = relations_of(planned)
+    transaction = session.transaction
+    overlay = {}
+    if transaction is not None:
+        transaction.check_reads(session.engine.catalog, names)
+        overlay = transaction.changes
+        at = at if at is not None else _one_epoch(session, transaction)
+    reader = Reader(session.engine, session.cancelled)
+    return reader.run(planned, _at_least(session, names), overlay, at)
+
+
+def _at_least(session: Session, names: set[str]) -> int:
+    """The session's last epoch, when something it reads depends on what it wrote (or everything was defined by then)."""
+    catalog = session.engine.catalog
+    bases = {base for name in names for base in catalog.bases_of(name)}
+    return session.last_epoch if bases & session.written else 0
+
+
+def _one_epoch(session: Session, transaction: Transaction) -> int | None:
+    """A READ ONLY transaction reads all its statements at the epoch of the first."""
+    if not transaction.read_only:
+        return None
+    if transaction.epoch is None:
+        with session.engine.lock:
+            transaction.epoch = session.engine.floor()
+    return transaction.epoch
+
+
+# -- continuous queries -------------------------------------------------------------------------
+
+
+def plan_continuous(
+    query: st.Query, relations: dict[str, PlannedRelation]
+) -> tuple[plan.Plan, int | None]:
+    """The plan, and the LIMIT that ends the stream (a LIMIT without ORDER BY over rows that only grow)."""
+    bare, limit = split_limit(query)
+    if limit is not None:
+        lowered = ContinuousPlanner(relations).plan(bare)
+        if lowered.root.append_only:
+            return lowered, limit
+    return ContinuousPlanner(relations).plan(query), None
+
+
+def _continuous(session: Session, query: st.Query, relations: dict[str, PlannedRelation]) -> Result:
+    lowered, limit = plan_continuous(query, relations)
+    emit = query.emit
+    if not lowered.root.append_only and (emit is None or emit.mode != "changes" or not emit.explicit):
+        raise FeatureNotSupported(
+            "the result of this continuous query changes",
+            hint="add EMIT CHANGES to receive changes, EMIT ON WINDOW CLOSE to receive final windows,"
+            " or CREATE MATERIALIZED VIEW and SELECT from it",
+            position=query.offset + 1,
+        )
+    changes = emit is not None and emit.explicit and emit.mode == "changes"
+    schema = lowered.output
+    if changes:
+        schema = pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *schema])
+    rows = _stream(session, lowered, limit, plain=not changes)
+    return Result("SELECT", answers.columns_of(schema), rows, _tag, streaming=True)
+
+
+def _stream(session: Session, lowered: plan.Plan, limit: int | None, *, plain: bool) -> Iterator[pa.RecordBatch]:
+    """The rows of a transient job until it ends, its limit is reached or the statement is cancelled."""
+    if limit == 0:
+        return
+    job, subscription = session.engine.transient(lowered)
+    try:
+        left = limit
+        for batch in _follow(session, job, subscription):
+            rows = pa.RecordBatch.from_arrays(batch.columns[2:], schema=lowered.output) if plain else batch
+            if left is not None:
+                rows = rows.slice(0, left)
+                left -= rows.num_rows
+            yield rows
+            if left == 0:
+                return
+    finally:
+        subscription.close()
+        session.engine.drop_transient(job)
+
+
+def _follow(session: Session, job: Job, subscription: Subscription) -> Iterator[pa.RecordBatch]:
+    while True:
+        session.check_cancelled()
+        batch = subscription.next(_POLL_SECONDS)
+        if batch is not None:
+            yield batch
+        elif job.failure is not None:
+            raise job.failure
+        elif _ended(session, job):
+            return
+
+
+def _ended(session: Session, job: Job) -> bool:
+    """Whether nothing more can come: every input has ended and was processed, or the engine stopped."""
+    engine = session.engine
+    with engine.lock:
+        if engine._stopping:
+            return True
+        done = job.backfill is None and not job.runnable()
+        return done and bool(job.inputs) and all(s.watermark == ENDED for s in job.inputs.values())
+
+
+# -- SUBSCRIBE and COPY … TO ---------------------------------------------------------------------
+
+
+def subscribe(session: Session, statement: st.Subscribe) -> Result:
+    if statement.query is not None:
+        return _subscribe_query(session, statement)
+    subscription = _open(session, statement)
+    columns = answers.columns_of(subscription.schema)
+    return Result("SUBSCRIBE", columns, _changes(session, subscription), lambda n: f"SUBSCRIBE {n}", streaming=True)
+
+
+def _open(session: Session, statement: st.Subscribe) -> Subscription:
+    assert statement.relation is not None
+    relation = session.engine.catalog.get(statement.relation, statement.name_position + 1)
+    if relation.kind in ("lookup table", "view"):
+        raise WrongObjectType(
+            f'"{relation.name}" is a {relation.kind}: it has no changes of its own',
+            hint="SUBSCRIBE (SELECT …)" if relation.kind == "view" else None,
+            position=statement.name_position + 1,
+        )
+    return session.engine.subscribe(
+        relation.name, snapshot=statement.snapshot, progress=statement.progress, as_of=statement.as_of
+    )
+
+
+def _changes(session: Session, subscription: Subscription) -> Iterator[pa.RecordBatch]:
+    try:
+        while True:
+            session.check_cancelled()
+            batch = subscription.next(_POLL_SECONDS)
+            if batch is not None:
+                yield batch
+            elif session.engine._stopping:
+                return
+    finally:
+        subscription.close()
+
+
+def _subscribe_query(session: Session, statement: st.Subscribe) -> Result:
+    assert statement.query is not None
+    lowered = ContinuousPlanner(planned_relations(session.engine)).plan(statement.query)
+    schema = pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *lowered.output])
+    rows = _stream(session, lowered, None, plain=False)
+    return Result("SUBSCRIBE", answers.columns_of(schema), rows, lambda n: f"SUBSCRIBE {n}", streaming=True)
+
+
+def copy_out(session: Session, statement: st.Copy) -> Result:
+    source = statement.source
+    if source is None:
+        assert statement.table is not None
+        from constellationdb.planner.syntax.edits import identifier
+
+        columns = ", ".join(identifier(c) for c in statement.columns) or "*"
+        source = st.Select(statement.text, statement.offset, st.Query(f"SELECT {columns} FROM {identifier(statement.table)}"))
+    result = subscribe(session, source) if isinstance(source, st.Subscribe) else select(session, source.query)
+    result.command, result.copy_out, result.copy_options = "COPY", True, dict(statement.options)
+    result.tag_of = lambda rows: f"COPY {rows}"
+    return result
+
+
+# -- describing ----------------------------------------------------------------------------------
+
+
+def describe(session: Session, query: st.Query) -> tuple[ResultColumn, ...]:
+    relations = planned_relations(session.engine)
+    if not is_continuous(query, relations):
+        return answers.columns_of(SnapshotPlanner(relations).plan(query).schema)
+    lowered, _ = plan_continuous(query, relations)
+    emit = query.emit
+    if emit is not None and emit.explicit and emit.mode == "changes":
+        return answers.columns_of(pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *lowered.output]))
+    return answers.columns_of(lowered.output)
+
+
+def describe_subscribe(session: Session, statement: st.Subscribe) -> tuple[ResultColumn, ...]:
+    if statement.query is not None:
+        schema = ContinuousPlanner(planned_relations(session.engine)).plan(statement.query).output
+    else:
+        schema = session.engine.state(statement.relation or "").schema
+    return answers.columns_of(pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *schema]))
+
+
+def explain(session: Session, statement: st.Explain) -> Result:
+    inner = statement.statement
+    relations = planned_relations(session.engine)
+    query: st.Query | None = None
+    names: tuple[str, ...] = ()
+    continuous = True
+    match inner:
+        case st.Select():
+            query, continuous = inner.query, is_continuous(inner.query, relations)
+        case st.CreateView():
+            query, names = inner.query, inner.column_names
+        case st.Subscribe():
+            query = inner.query or st.Query(f'SELECT * FROM "{inner.relation}"')
+        case _:
+            raise FeatureNotSupported("EXPLAIN of this statement is not supported", position=inner.offset + 1)
+    if continuous:
+        lines = explain_plan(ContinuousPlanner(relations).plan(query, names))
+    else:
+        planned = SnapshotPlanner(relations).plan(query)
+        lines = ["Snapshot query at one epoch", *(f"  reads {name}" for name in sorted(relations_of(planned)))]
+    return answers.text_rows(("QUERY PLAN",), [(line,) for line in lines], "EXPLAIN")

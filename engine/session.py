@@ -1,0 +1,260 @@
+"""One client's SQL session: statements in, results out.
+
+    text ─▶ parse ─▶ one Result a statement
+
+Several statements in one text are one implicit transaction. DML waits until its
+epoch is durable; a later SELECT of the session waits until what it reads has
+reached that epoch. Definitions take effect at once, also inside a transaction.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from constellationdb.catalog import types
+from constellationdb.engine import answers, changes, selects
+from constellationdb.engine.defining import Definer
+from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
+from constellationdb.engine.settings import Settings
+from constellationdb.engine.transaction import Transaction
+from constellationdb.engine.writes import commit
+from constellationdb.errors import (
+    ConstellationError,
+    InFailedTransaction,
+    NoActiveTransaction,
+    QueryCanceled,
+    SqlSyntaxError,
+)
+from constellationdb.planner import parameters
+from constellationdb.planner import statements as st
+from constellationdb.planner.syntax import parse
+
+if TYPE_CHECKING:
+    from constellationdb.engine.engine import Engine
+
+_ENDS = ("commit", "rollback", "rollback_to")
+
+
+class Session:
+    """Implements ``SessionProtocol``."""
+
+    def __init__(self, engine: Engine, user: str, database: str, settings: dict[str, str]) -> None:
+        self.engine = engine
+        self.user = user
+        self.database = database
+        self.settings = Settings(user, settings)
+        self.cancelled = threading.Event()
+        self.transaction: Transaction | None = None
+        self.last_epoch = 0  # of this session's own writes
+        self.written: set[str] = set()
+
+    # -- the simple protocol -------------------------------------------------------------------
+
+    def execute(self, sql: str) -> Iterator[Result]:
+        self.cancelled.clear()
+        try:
+            statements = parse(sql)
+        except ConstellationError:
+            self.fail()
+            raise
+        if not statements:
+            yield Result("", empty_query=True)
+            return
+        if len(statements) > 1 and self.transaction is None:
+            self.transaction = Transaction(explicit=False)
+        try:
+            for statement in statements:
+                yield self._run(statement)
+            self._finish_implicit()
+        except ConstellationError:
+            self.fail()
+            raise
+
+    def _run(self, statement: st.Statement) -> Result:
+        """One statement. In a failed transaction only its end is heard."""
+        if self.transaction is not None and self.transaction.failed:
+            ending = isinstance(statement, st.Transaction) and statement.action in _ENDS
+            if not ending:
+                raise InFailedTransaction("current transaction is aborted, commands ignored until end of transaction block")
+        match statement:
+            case st.Select():
+                return selects.select(self, statement.query)
+            case st.Insert() | st.Update() | st.Delete():
+                return changes.change(self, statement)
+            case st.Truncate():
+                return changes.truncate(self, statement)
+            case st.Copy():
+                return changes.copy(self, statement) if statement.direction == "in" else selects.copy_out(self, statement)
+            case st.Subscribe():
+                return selects.subscribe(self, statement)
+            case st.Transaction():
+                return self._transaction(statement)
+            case st.SetVariable():
+                self.settings.set(statement.name, statement.value, local=statement.local)
+                return Result("RESET" if statement.value is None else "SET")
+            case st.Show():
+                return self._show(statement)
+            case st.Explain():
+                return selects.explain(self, statement)
+            case st.Flush():
+                self.flush()
+                return Result("FLUSH")
+            case st.Accepted():
+                notices = [Notice(statement.notice)] if statement.notice else []
+                return Result(statement.tag, notices=notices)
+            case _:
+                return Definer(self).define(statement)
+
+    # -- the extended protocol -----------------------------------------------------------------
+
+    def prepare(self, sql: str, parameter_oids: tuple[int, ...] = ()) -> Prepared:
+        count = max(parameters.parameter_count(sql), len(parameter_oids))
+        oids = tuple(parameter_oids[i] if i < len(parameter_oids) else 0 for i in range(count))
+        statements = parse(sql)
+        if len(statements) > 1:
+            raise SqlSyntaxError("cannot insert multiple commands into a prepared statement")
+        if not statements:
+            return Prepared(sql, oids, None)
+        described = parse(parameters.describe(sql, oids))[0] if count else statements[0]
+        shown = tuple(oid or types.TEXT.oid for oid in oids)
+        return Prepared(sql, shown, self._columns(described))
+
+    def _columns(self, statement: st.Statement) -> tuple[ResultColumn, ...] | None:
+        """What a statement will answer with, without executing it."""
+        match statement:
+            case st.Select():
+                return selects.describe(self, statement.query)
+            case st.Insert() | st.Update() | st.Delete():
+                return changes.describe(self, statement)
+            case st.Subscribe():
+                return selects.describe_subscribe(self, statement)
+            case st.Show(name=name):
+                return answers.SETTINGS if name == "all" else (ResultColumn(name, types.TEXT),)
+            case st.Explain():
+                return answers.EXPLAIN
+            case _:
+                return None
+
+    def execute_prepared(self, prepared: Prepared, parameters_: tuple[str | None, ...]) -> Result:
+        self.cancelled.clear()
+        sql = parameters.bind(prepared.sql, parameters_, prepared.parameters) if parameters_ else prepared.sql
+        statements = parse(sql)
+        if not statements:
+            return Result("", empty_query=True)
+        return self._run(statements[0])
+
+    def sync(self) -> None:
+        self._finish_implicit()
+
+    # -- transactions --------------------------------------------------------------------------
+
+    @property
+    def transaction_status(self) -> str:
+        if self.transaction is None or not self.transaction.explicit:
+            return "I"
+        return "E" if self.transaction.failed else "T"
+
+    def fail(self) -> None:
+        """An error went to the client: an explicit transaction waits for its end, an implicit one is undone."""
+        if self.transaction is None:
+            return
+        if self.transaction.explicit:
+            self.transaction.failed = True
+        else:
+            self.transaction = None
+
+    def _finish_implicit(self) -> None:
+        if self.transaction is not None and not self.transaction.explicit:
+            self._commit()
+
+    def _commit(self) -> None:
+        transaction, self.transaction = self.transaction, None
+        self.settings.end_transaction()
+        if transaction is None or not (transaction.changes or transaction.pushed):
+            return
+        work = lambda epoch: commit(self.engine, epoch, transaction.changes, transaction.pushed)  # noqa: E731
+        self.wrote(self.engine.submit(work).result(), {*transaction.changes, *transaction.pushed})
+
+    def wrote(self, epoch: int, relations: set[str]) -> None:
+        """Remember a write, for the reads that follow it."""
+        self.last_epoch = max(self.last_epoch, epoch)
+        self.written |= relations
+
+    def _transaction(self, statement: st.Transaction) -> Result:
+        match statement.action:
+            case "begin":
+                return self._begin(statement)
+            case "commit" | "rollback":
+                return self._end(statement)
+        if self.transaction is None or not self.transaction.explicit:
+            raise NoActiveTransaction(f"{statement.action.replace('_', ' ').upper()} can only be used in transaction blocks")
+        name = statement.savepoint or ""
+        match statement.action:
+            case "savepoint":
+                self.transaction.savepoint(name)
+                return Result("SAVEPOINT")
+            case "release":
+                self.transaction.release(name)
+                return Result("RELEASE")
+            case _:
+                self.transaction.rollback_to(name)
+                return Result("ROLLBACK")
+
+    def _begin(self, statement: st.Transaction) -> Result:
+        if self.transaction is not None and self.transaction.explicit:
+            return Result("BEGIN", notices=[Notice("there is already a transaction in progress", "WARNING", "25001")])
+        carried = self.transaction or Transaction(explicit=True)
+        carried.explicit = True
+        carried.read_only = statement.read_only
+        self.transaction = carried
+        return Result("BEGIN")
+
+    def _end(self, statement: st.Transaction) -> Result:
+        if self.transaction is None or not self.transaction.explicit:
+            self._finish_implicit()
+            return Result(
+                statement.action.upper(), notices=[Notice("there is no transaction in progress", "WARNING", "25P01")]
+            )
+        if statement.action == "commit" and not self.transaction.failed:
+            self._commit()
+            return Result("COMMIT")
+        self.transaction = None
+        self.settings.end_transaction()
+        return Result("ROLLBACK")
+
+    # -- the rest ------------------------------------------------------------------------------
+
+    def _show(self, statement: st.Show) -> Result:
+        if statement.name.lower() == "all":
+            return answers.settings(self.settings.all())
+        return answers.text_rows((statement.name,), [(self.setting(statement.name),)], "SHOW")
+
+    def setting(self, name: str) -> str:
+        if name.lower() == "epoch":
+            return str(self.last_epoch)
+        return self.settings.get(name)
+
+    def flush(self) -> None:
+        """Wait until every view has reached this session's last epoch."""
+        engine = self.engine
+
+        def reached() -> bool:
+            jobs = [j for j in engine.jobs.values() if j.failure is None]
+            return all(j.backfill is None and j.position >= self.last_epoch for j in jobs)
+
+        engine.wait(reached, self.cancelled)
+
+    def check_cancelled(self) -> None:
+        if self.cancelled.is_set():
+            raise QueryCanceled("canceling statement due to user request")
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+        with self.engine.lock:
+            self.engine.changed.notify_all()
+
+    def close(self) -> None:
+        self.cancel()
+        self.transaction = None

@@ -1,0 +1,164 @@
+"""Sources at run time: polled by the sequencer while a view reads them, replayed for newcomers and recovery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from constellationdb.catalog.model import Relation
+from constellationdb.clock import Clock
+from constellationdb.connectors.api import Position, RowError, Source, SourceReader
+from constellationdb.connectors.registry import open_source
+from constellationdb.engine import batch as zset
+from constellationdb.engine.job import ERRORS_SCHEMA
+from constellationdb.engine.record import SourceRange
+from constellationdb.engine.relation import RelationState
+from constellationdb.engine.watermarks import WatermarkTracker
+from constellationdb.planner.syntax.intervals import parse_interval
+
+POLL_ROWS = 65_536
+
+
+class SourceState(RelationState):
+    """A relation without contents. Push sources have no connector: their rows come by INSERT.
+
+    ``start``: the position a new view reads from (the position at creation for a push source: none).
+    """
+
+    def __init__(self, relation: Relation, epoch: int, clock: Clock) -> None:
+        super().__init__(relation.name, relation.schema, None, epoch)
+        self.relation = relation
+        self.pushed = "connector" not in relation.options
+        self._clock = clock
+        self._source: Source | None = None
+        self._readers: dict[str, SourceReader] = {}
+        self.positions: dict[str, Position] = {}
+        self.ended: set[str] = set()
+        self.tracker = self._tracker()
+        self.rows = 0
+        self.errors = 0
+        self.trouble: str | None = None  # why it is not read any more
+        self.stopped = False
+
+    def _tracker(self) -> WatermarkTracker:
+        mark = self.relation.watermark
+        idle = self.relation.options.get("watermark.idle_timeout")
+        return WatermarkTracker(
+            mark.column if mark else None, mark.delay_us if mark else 0, parse_interval(idle) if idle else None
+        )
+
+    def source(self) -> Source:
+        if self._source is None:
+            options = {k: v for k, v in self.relation.options.items() if k != "connector"}
+            self._source = open_source(self.relation.options["connector"], self.schema, options, self._clock)
+        return self._source
+
+    @property
+    def active(self) -> bool:
+        """Read only while something reads it, and not past its end."""
+        return not self.pushed and bool(self.consumers) and not self.exhausted and not self.stopped
+
+    @property
+    def exhausted(self) -> bool:
+        return bool(self._readers) and self.ended >= set(self._readers)
+
+    def open_readers(self) -> None:
+        for partition in self.source().partitions():
+            if partition not in self._readers:
+                position = self.positions.get(partition, {})
+                self._readers[partition] = self.source().open(partition, position)
+                self.tracker.begin(partition, self._clock.now_us())
+
+    def poll(self) -> tuple[list[pa.RecordBatch], list[RowError], list[SourceRange]]:
+        """What the partitions bring now, and the ranges that were read."""
+        self.open_readers()
+        batches, failed, ranges = [], [], []
+        for partition, reader in self._readers.items():
+            if partition in self.ended:
+                continue
+            polled = reader.poll(POLL_ROWS)
+            start = self.positions.get(partition, {})
+            if polled.batch is not None and polled.batch.num_rows:
+                batches.append(self._take(partition, polled.batch))
+            failed += polled.errors
+            if polled.ended:
+                self.ended.add(partition)
+                self.tracker.end(partition)
+            if polled.position != start or polled.ended:
+                ranges.append(SourceRange(self.name, partition, start, polled.position, polled.ended))
+                self.positions[partition] = polled.position
+        self.errors += len(failed)
+        return batches, failed, ranges
+
+    def _take(self, partition: str, batch: pa.RecordBatch) -> pa.RecordBatch:
+        batch = zset.conform(batch, self.schema)
+        self.tracker.observe(partition, batch, self._clock.now_us())
+        self.rows += batch.num_rows
+        return batch
+
+    def push(self, batch: pa.RecordBatch) -> None:
+        """Note rows that an INSERT brought."""
+        self.tracker.begin("push", self._clock.now_us())
+        self.tracker.observe("push", batch, self._clock.now_us())
+        self.rows += batch.num_rows
+
+    def replay_range(self, read: SourceRange) -> list[pa.RecordBatch]:
+        """The rows of a logged range once more; the state moves on as it did then."""
+        self.open_readers()
+        reader = self._readers[read.partition]
+        batches = [self._take(read.partition, b) for b in reader.replay(read.start, read.end) if b.num_rows]
+        self.positions[read.partition] = read.end
+        if read.ended:
+            self.ended.add(read.partition)
+            self.tracker.end(read.partition)
+        return batches
+
+    def reopen(self) -> None:
+        """Let the readers continue from ``positions``: after recovery they stand where replay began."""
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
+
+    def history(self) -> Iterator[tuple[pa.RecordBatch, int]]:
+        """Everything read up to now, from the beginning, with the watermark after each chunk.
+
+        How far "now" is, is settled by the call; the rows are read as the iterator is.
+        """
+        return self._replay_to(dict(self.positions), set(self.ended))
+
+    def _replay_to(self, ends: dict[str, Position], ended: set[str]) -> Iterator[tuple[pa.RecordBatch, int]]:
+        if self.pushed:
+            return
+        tracker = self._tracker()
+        now = self._clock.now_us()
+        for partition in ends:
+            tracker.begin(partition, now)
+        for partition, end in ends.items():
+            reader = self.source().open(partition, {})
+            for batch in reader.replay({}, end):
+                rows = zset.conform(batch, self.schema)
+                tracker.observe(partition, rows, now)
+                yield rows, tracker.advance(now)
+            reader.close()
+            if partition in ended:
+                tracker.end(partition)
+
+    def close(self) -> None:
+        for reader in self._readers.values():
+            reader.close()
+
+
+def error_rows(failed: list[RowError]) -> pa.RecordBatch:
+    """Rows of a source that could not be decoded, as its errors relation holds them."""
+    rows = pa.RecordBatch.from_arrays(
+        [
+            pa.array(np.zeros(len(failed), np.int64)),
+            pa.array([e.sqlstate for e in failed]),
+            pa.array([e.message for e in failed]),
+            pa.array([e.payload for e in failed]),
+        ],
+        schema=ERRORS_SCHEMA,
+    )
+    return zset.with_weights(rows, 1)

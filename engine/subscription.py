@@ -1,0 +1,148 @@
+"""SUBSCRIBE: the snapshot of a relation, then its changes, epoch after epoch.
+
+    _epoch bigint, _diff bigint, columns …      a row of weight n is one row with _diff n
+
+With progress, a row whose ``_diff`` is NULL says that its epoch is complete. A
+subscriber keeps its own place in the relation's log; one that falls behind what
+the log keeps is told the epoch to resume from, never skipped ahead.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from constellationdb.engine import batch as zset
+from constellationdb.engine.relation import RelationState
+from constellationdb.errors import HistoryExpired, SubscriberTooSlow
+
+if TYPE_CHECKING:
+    from constellationdb.engine.engine import Engine
+
+
+class Subscription:
+    """``next`` gives one batch of change rows at a time. One thread at a time, except ``cancel``."""
+
+    def __init__(
+        self, engine: Engine, state: RelationState, *, snapshot: bool, progress: bool, as_of: int | None
+    ) -> None:
+        self._engine = engine
+        self._state = state
+        self._progress = progress
+        self._cancelled = threading.Event()
+        self._snapshot = snapshot and state.contents is not None
+        self._started = False
+        self._as_of = as_of
+        self.epoch = 0  # everything up to here was handed out: the token to resume from
+        self.schema = pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *state.schema])
+
+    def next(self, timeout: float | None = None) -> pa.RecordBatch | None:
+        """The next batch; None after ``timeout`` seconds, or when the engine shut down. QueryCanceled after ``cancel``."""
+        while True:
+            if not self._started:
+                first = self._begin(timeout)
+                if first is not None:
+                    return first
+                if not self._started:
+                    return None
+            if not self._wait(timeout):
+                return None
+            batch = self._changes()
+            if batch is not None:
+                return batch
+
+    def _begin(self, timeout: float | None) -> pa.RecordBatch | None:
+        """Register at an epoch: what is contained there comes as the snapshot, what follows as changes."""
+        if self._as_of is not None:
+            return self._resume(self._as_of, timeout)
+        if not self._engine.wait(lambda: self._state.ready, self._cancelled, timeout):
+            return None
+        with self._engine.lock:
+            self.epoch = self._state.frontier
+            version = self._state.version() if self._snapshot else None
+        self._started = True
+        return self._snapshot_rows(version.weighted(self.epoch) if version is not None else None)
+
+    def _resume(self, epoch: int, timeout: float | None) -> pa.RecordBatch | None:
+        """AS OF EPOCH n: as it stood at n, then what follows; without a snapshot only what follows."""
+        if not self._engine.wait(lambda: self._state.ready and self._state.frontier >= epoch, self._cancelled, timeout):
+            return None
+        with self._engine.lock:
+            if self._state.log.forgotten > epoch:
+                raise HistoryExpired(
+                    f'epoch {epoch} of "{self._state.name}" is no longer kept',
+                    detail=f"changes are kept from epoch {self._state.log.forgotten} on",
+                    hint="subscribe anew, with a snapshot",
+                )
+            changes = self._state.log.all_after(epoch, self._state.frontier)
+            version, now = self._state.version(), self._state.frontier
+            self.epoch = epoch
+        self._started = True
+        if not self._snapshot:
+            return None
+        undone = [zset.negate(c.delta) for c in changes if c.delta is not None]
+        rows = pa.concat_batches([version.weighted(now), *undone]) if undone else version.weighted(now)
+        return self._snapshot_rows(zset.netted(rows))
+
+    def _snapshot_rows(self, rows: zset.Delta) -> pa.RecordBatch | None:
+        parts = [] if rows is None or not rows.num_rows else [self._stamped(rows, self.epoch)]
+        if self._progress:
+            parts.append(self._progress_row(self.epoch))
+        return pa.concat_batches(parts) if parts else None
+
+    def _wait(self, timeout: float | None) -> bool:
+        def more() -> bool:
+            behind = self._state.log.forgotten > self.epoch
+            return behind or self._has_changes() or (self._progress and self._state.frontier > self.epoch)
+
+        return self._engine.wait(more, self._cancelled, timeout)
+
+    def _has_changes(self) -> bool:
+        change = self._state.log.after(self.epoch)
+        while change is not None and change.delta is None:
+            change = self._state.log.after(change.epoch)
+        return change is not None and change.epoch <= self._state.frontier
+
+    def _changes(self) -> pa.RecordBatch | None:
+        with self._engine.lock:
+            state = self._state
+            if state.log.forgotten > self.epoch:
+                raise SubscriberTooSlow(
+                    f'the subscription to "{state.name}" fell behind the changes that are kept',
+                    hint=f"resume with AS OF EPOCH {self.epoch} if retain_history allows, or subscribe anew",
+                )
+            frontier = state.frontier
+            changes = state.log.all_after(self.epoch, frontier)
+        parts = []
+        for change in changes:
+            if change.delta is not None:
+                parts.append(self._stamped(change.delta, change.epoch))
+                if self._progress:
+                    parts.append(self._progress_row(change.epoch))
+        if self._progress and (not changes or changes[-1].epoch < frontier or changes[-1].delta is None):
+            parts.append(self._progress_row(frontier))
+        self.epoch = frontier
+        return pa.concat_batches(parts) if parts else None
+
+    def _stamped(self, delta: pa.RecordBatch, epoch: int) -> pa.RecordBatch:
+        own = zset.weights(delta)
+        count = delta.num_rows
+        diff = np.ones(count, np.int64) if own is None else own
+        columns = [pa.array(np.full(count, epoch, np.int64)), pa.array(diff), *zset.data(delta).columns]
+        return pa.RecordBatch.from_arrays(columns[: len(self.schema)], schema=self.schema)
+
+    def _progress_row(self, epoch: int) -> pa.RecordBatch:
+        nulls = [pa.nulls(1, f.type) for f in list(self.schema)[1:]]
+        return pa.RecordBatch.from_arrays([pa.array([epoch], pa.int64()), *nulls], schema=self.schema)
+
+    def cancel(self) -> None:
+        """Any thread: make ``next`` raise QueryCanceled."""
+        self._cancelled.set()
+        with self._engine.lock:
+            self._engine.changed.notify_all()
+
+    def close(self) -> None:
+        self._cancelled.set()

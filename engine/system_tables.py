@@ -1,0 +1,146 @@
+"""The schema ``constellation``: what the engine is doing, as tables. Read live, not at an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from constellationdb.engine.operators.base import ENDED, NO_WATERMARK
+from constellationdb.engine.sources import SourceState
+
+if TYPE_CHECKING:
+    from constellationdb.engine.engine import Engine
+
+_TEXT, _INT, _TIME, _BOOL = pa.string(), pa.int64(), pa.timestamp("us"), pa.bool_()
+
+SYSTEM_TABLES: dict[str, pa.Schema] = {
+    "constellation.relations": pa.schema(
+        [("oid", _INT), ("name", _TEXT), ("kind", _TEXT), ("frontier", _INT), ("watermark", _TIME), ("rows", _INT),
+         ("append_only", _BOOL), ("owner", _TEXT), ("definition", _TEXT)]
+    ),
+    "constellation.jobs": pa.schema(
+        [("name", _TEXT), ("state", _TEXT), ("frontier", _INT), ("watermark", _TIME), ("epochs", _INT),
+         ("rows_in", _INT), ("rows_out", _INT), ("rows_used", _INT), ("rows_late", _INT), ("error", _TEXT)]
+    ),
+    "constellation.sources": pa.schema(
+        [("name", _TEXT), ("connector", _TEXT), ("state", _TEXT), ("position", _TEXT), ("watermark", _TIME),
+         ("rows_accepted", _INT), ("rows_error", _INT), ("error", _TEXT)]
+    ),
+    "constellation.epochs": pa.schema([("epoch", _INT), ("durable_epoch", _INT), ("frontier", _INT)]),
+    "constellation.checkpoints": pa.schema([("epoch", _INT), ("seconds", pa.float64()), ("bytes", _INT)]),
+    "constellation.errors": pa.schema(
+        [("relation", _TEXT), ("node", _INT), ("sqlstate", _TEXT), ("message", _TEXT), ("payload", _TEXT)]
+    ),
+}  # fmt: skip
+
+Row = dict[str, Any]
+
+
+def system_rows(engine: Engine, name: str) -> pa.Table:
+    """The rows of a system table now."""
+    with engine.lock:
+        rows = _READERS[name](engine)
+    return pa.Table.from_pylist(rows, schema=SYSTEM_TABLES[name])
+
+
+def _time(watermark: int) -> int | None:
+    """A watermark as a timestamp; NULL before the first one and after the end."""
+    return None if watermark in (NO_WATERMARK, ENDED) else watermark
+
+
+def _relations(engine: Engine) -> list[Row]:
+    rows = []
+    for relation in engine.catalog.relations.values():
+        state = engine.states.get(relation.name)
+        contents = None if state is None else state.contents
+        rows.append(
+            {
+                "oid": relation.oid,
+                "name": relation.name,
+                "kind": relation.kind,
+                "frontier": None if state is None else state.frontier,
+                "watermark": None if state is None else _time(state.watermark),
+                "rows": None if contents is None else contents.live,
+                "append_only": relation.append_only,
+                "owner": relation.owner,
+                "definition": relation.sql,
+            }
+        )
+    return rows
+
+
+def _jobs(engine: Engine) -> list[Row]:
+    return [
+        {
+            "name": job.name,
+            "state": "failed" if job.failure else "starting" if job.backfill is not None else "running",
+            "frontier": job.position,
+            "watermark": _time(job.outputs.view.watermark),
+            "epochs": job.counters.epochs,
+            "rows_in": job.counters.rows_in,
+            "rows_out": job.counters.rows_out,
+            "rows_used": job.counters.used,
+            "rows_late": job.counters.late,
+            "error": None if job.failure is None else str(job.failure),
+        }
+        for job in engine.jobs.values()
+    ]
+
+
+def _sources(engine: Engine) -> list[Row]:
+    return [
+        {
+            "name": state.name,
+            "connector": state.relation.options.get("connector"),
+            "state": _source_state(state),
+            "position": None if state.pushed else str(state.positions),
+            "watermark": _time(state.tracker.value),
+            "rows_accepted": state.rows,
+            "rows_error": state.errors,
+            "error": state.trouble,
+        }
+        for state in engine.states.values()
+        if isinstance(state, SourceState)
+    ]
+
+
+def _source_state(state: SourceState) -> str:
+    if state.stopped:
+        return "failed"
+    if state.pushed:
+        return "push"
+    if state.exhausted:
+        return "ended"
+    return "reading" if state.consumers else "idle"
+
+
+def _epochs(engine: Engine) -> list[Row]:
+    durable = engine.durability.log.durable_epoch
+    return [{"epoch": engine.epoch, "durable_epoch": durable, "frontier": engine.floor()}]
+
+
+def _checkpoints(engine: Engine) -> list[Row]:
+    last = engine.durability.last
+    return [] if last is None else [{"epoch": last[0], "seconds": last[1], "bytes": last[2]}]
+
+
+def _errors(engine: Engine) -> list[Row]:
+    rows = []
+    for relation in engine.catalog.relations.values():
+        if relation.kind != "side output" or relation.owner is None or relation.name != f"{relation.owner}_errors":
+            continue
+        state = engine.states[relation.name]
+        rows += [{"relation": relation.owner, **row} for row in state.version().scan(state.frontier).to_pylist()]
+    return rows
+
+
+_READERS: dict[str, Callable[[Engine], list[Row]]] = {
+    "constellation.relations": _relations,
+    "constellation.jobs": _jobs,
+    "constellation.sources": _sources,
+    "constellation.epochs": _epochs,
+    "constellation.checkpoints": _checkpoints,
+    "constellation.errors": _errors,
+}

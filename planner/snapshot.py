@@ -1,0 +1,178 @@
+"""Plan a snapshot SELECT: the same rewriting and checked arithmetic as a view's, run once over whole tables.
+
+The plan leaves as Substrait with its arithmetic and sums hardened. A query that
+Substrait cannot carry (UNNEST, generate_series, recursion, GROUPING SETS) runs
+as the text DataFusion planned, with DataFusion's own arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+from substrait.proto import AggregateFunction, Expression, Rel, Type
+
+from constellationdb.catalog.types import storage_type
+from constellationdb.errors import ConstellationError, UndefinedColumn
+from constellationdb.planner import arithmetic, gate
+from constellationdb.planner.lower.core import width_of
+from constellationdb.planner.messages import planning
+from constellationdb.planner.relations import PlannedRelation, WindowCall
+from constellationdb.planner.rewrite.names import user_name
+from constellationdb.planner.rewrite.prepare import WINDOW_COLUMNS, PreparedQuery, Preparer
+from constellationdb.planner.rewrite.set_all import rewrite_set_all
+from constellationdb.planner.rewrite.tree import to_sql
+from constellationdb.planner.shuttle import Shuttle, project
+from constellationdb.planner.statements import Query
+
+
+@dataclass(frozen=True)
+class SnapshotPlan:
+    """``tables``: internal name → relation; ``windows`` are computed over theirs first. ``substrait`` or ``sql`` runs."""
+
+    tables: Mapping[str, str]
+    windows: Mapping[str, WindowCall]
+    views: Mapping[str, str]  # internal name → SQL of a plain view, in the order to register
+    sql: str
+    substrait: bytes | None
+    names: tuple[str, ...]
+    schema: pa.Schema
+
+
+@dataclass
+class _Parts:
+    tables: dict[str, str] = field(default_factory=dict)
+    windows: dict[str, WindowCall] = field(default_factory=dict)
+    views: dict[str, str] = field(default_factory=dict)
+
+
+class SnapshotPlanner:
+    """Plans one SELECT over ``relations``."""
+
+    def __init__(self, relations: Mapping[str, PlannedRelation]) -> None:
+        self._relations = relations
+        self._preparer = Preparer(relations, continuous=False)
+        self._shuttle = Shuttle(())
+        self._parts = _Parts()
+
+    def plan(self, query: Query) -> SnapshotPlan:
+        prepared = self._prepare(query)
+        with planning(prepared.tree, query.offset):
+            prepared.tree = rewrite_set_all(prepared.tree, self._columns_of)
+            sql = prepared.sql
+            written = self._shuttle.context.sql(sql).schema()
+            substrait, kinds = self._harden(sql, written)
+        names = tuple(user_name(name) for name in written.names)
+        fields = [pa.field(name, storage_type(kind)) for name, kind in zip(names, kinds, strict=True)]
+        parts = self._parts
+        return SnapshotPlan(parts.tables, parts.windows, parts.views, sql, substrait, names, pa.schema(fields))
+
+    def _harden(self, sql: str, written: pa.Schema) -> tuple[bytes | None, list[pa.DataType]]:
+        try:
+            rel, _, display = self._shuttle.plan(sql)
+            width = width_of(rel)
+            gate.check(self._shuttle, rel, width, display)
+            harden(self._shuttle, rel)
+            return self._shuttle.encode(rel, width), self._shuttle.schema_of(rel, width).types
+        except ConstellationError:
+            return None, written.types
+        except Exception:
+            # Whatever Substrait cannot write or read back still runs as text.
+            return None, written.types
+
+    def _columns_of(self, tree: Any) -> list[str]:
+        return [user_name(name) for name in self._shuttle.context.sql(to_sql(tree)).schema().names]
+
+    def _prepare(self, query: Query) -> PreparedQuery:
+        prepared = self._preparer.prepare(query)
+        for name, relation in prepared.relations.items():
+            self._shuttle.register(name, relation.schema)
+            self._parts.tables[name] = relation.name
+        for name, call in prepared.windows.items():
+            self._window(name, call)
+        for name, view in prepared.views.items():
+            self._view(name, view)
+        return prepared
+
+    def _window(self, name: str, call: WindowCall) -> None:
+        schema = self._relations[call.relation].schema
+        index = schema.get_field_index(call.time_column)
+        if index < 0:
+            raise UndefinedColumn(
+                f'column "{call.time_column}" of relation "{call.relation}" does not exist', position=call.position
+            )
+        kind = schema.field(index).type
+        self._shuttle.register(name, pa.schema([*schema, *[pa.field(n, kind) for n, _ in WINDOW_COLUMNS]]))
+        self._parts.windows[name] = call
+
+    def _view(self, name: str, view: PlannedRelation) -> None:
+        assert view.query is not None
+        inner = self._prepare(view.query)
+        with planning(inner.tree, view.query.offset):
+            frame = self._shuttle.context.sql(inner.sql)
+            names = [user_name(n) for n in frame.schema().names]
+            names = [*view.column_names, *names[len(view.column_names) :]]
+            columns = ", ".join('"' + n.replace('"', '""') + '"' for n in names)
+            sql = f"SELECT * FROM ({inner.sql}) AS v({columns})"
+            self._shuttle.context.register_view(name, self._shuttle.context.sql(sql))
+        self._parts.views[name] = sql
+
+
+def harden(shuttle: Shuttle, rel: Rel) -> None:
+    """Checked arithmetic and exact sums throughout ``rel``, in place, inputs first."""
+    kind = rel.WhichOneof("rel_type")
+    body = getattr(rel, kind)
+    match kind:
+        case "read":
+            return
+        case "set":
+            for member in body.inputs:
+                harden(shuttle, member)
+            return
+        case "join" | "cross":
+            harden(shuttle, body.left)
+            harden(shuttle, body.right)
+            if kind == "join":
+                arithmetic.check(shuttle, _both(body), width_of(body.left) + width_of(body.right), body.expression)
+            return
+    harden(shuttle, body.input)
+    width = width_of(body.input)
+    match kind:
+        case "filter":
+            arithmetic.check(shuttle, body.input, width, body.condition)
+        case "project":
+            arithmetic.check(shuttle, body.input, width, body.expressions)
+        case "sort":
+            arithmetic.check(shuttle, body.input, width, body.sorts)
+        case "aggregate":
+            arithmetic.check(shuttle, body.input, width, body)
+            for measure in body.measures:
+                _exact_sum(shuttle, body.input, width, measure.measure)
+
+
+def _both(body: Any) -> Rel:
+    rel = Rel()
+    rel.cross.left.CopyFrom(body.left)
+    rel.cross.right.CopyFrom(body.right)
+    return rel
+
+
+def _exact_sum(shuttle: Shuttle, source: Rel, width: int, function: AggregateFunction) -> None:
+    """sum(bigint) is numeric, as in Postgres; the sum of narrower integers stays a bigint."""
+    if shuttle.function_name(function.function_reference) != "sum":
+        return
+    argument = function.arguments[0].value
+    if argument.WhichOneof("rex_type") == "cast":
+        inner = shuttle.schema_of(project(source, width, [argument.cast.input]), 1).types[0]
+        if pa.types.is_signed_integer(inner) and inner != pa.int64():
+            return
+    if shuttle.schema_of(project(source, width, [argument]), 1).types[0] != pa.int64():
+        return
+    cast = Expression()
+    cast.cast.input.CopyFrom(argument)
+    cast.cast.failure_behavior = Expression.Cast.FAILURE_BEHAVIOR_THROW_EXCEPTION
+    cast.cast.type.decimal.precision, cast.cast.type.decimal.scale = 38, 0
+    cast.cast.type.decimal.nullability = Type.NULLABILITY_NULLABLE
+    argument.CopyFrom(cast)
