@@ -147,15 +147,16 @@ class Engine:
         epoch.command(command)
 
     def apply_command(self, command: Command, catalog: Catalog, epoch: int, at_us: int) -> None:
-        match command:
-            case Create():
-                for relation in command.relations:
-                    self._install(relation, epoch, at_us)
-            case Drop():
-                for name in command.names:
-                    self._uninstall(name)
-        self.catalog = catalog
-        self.changed.notify_all()
+        with self.lock:
+            match command:
+                case Create():
+                    for relation in command.relations:
+                        self._install(relation, epoch, at_us)
+                case Drop():
+                    for name in command.names:
+                        self._uninstall(name)
+            self.catalog = catalog
+            self.changed.notify_all()
 
     def _install(self, relation: Relation, epoch: int, at_us: int) -> None:
         before = epoch - 1
