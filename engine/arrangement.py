@@ -23,8 +23,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from constellationdb.engine import batch as zset
-from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels import chains
+from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.groupby import consolidate
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows

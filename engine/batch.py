@@ -35,7 +35,7 @@ def weights(batch: pa.RecordBatch) -> I64 | None:
 
 
 def data_width(batch: pa.RecordBatch) -> int:
-    return batch.num_columns - is_weighted(batch)
+    return int(batch.num_columns) - is_weighted(batch)
 
 
 def data(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -121,9 +121,7 @@ def expanded(batch: pa.RecordBatch) -> pa.RecordBatch:
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """The data columns cast to ``schema`` (names, types), the weight kept."""
     own = weights(batch)
-    columns = [
-        c if c.type == f.type else c.cast(f.type) for c, f in zip(data(batch).columns, schema, strict=True)
-    ]
+    columns = [c if c.type == f.type else c.cast(f.type) for c, f in zip(data(batch).columns, schema, strict=True)]
     rows = pa.RecordBatch.from_arrays(columns, schema=schema) if columns else rows_of_nothing(batch.num_rows)
     return rows if own is None else with_weights(rows, own)
 

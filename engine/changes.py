@@ -69,9 +69,7 @@ def _plan(session: Session, statement: Statement, state: TableState | SourceStat
             return planner.delete(statement, state)
 
 
-def _plan_text(
-    session: Session, statement: Statement, text: str, extra: dict[str, PlannedRelation]
-) -> SnapshotPlan:
+def _plan_text(session: Session, statement: Statement, text: str, extra: dict[str, PlannedRelation]) -> SnapshotPlan:
     """Plan a piece of DML; an error's place is found again by its words, for the text was put together anew."""
     relations = planned_relations(session.engine) | extra
     try:
@@ -177,12 +175,12 @@ def truncate(session: Session, statement: st.Truncate) -> Result:
     for name in statement.names:
         state = target(session.engine, name, None, insert=False)
         assert isinstance(state, TableState)
-        gone = Dml(name, lambda _run, t, epoch: _everything(session, t, epoch), None, "TRUNCATE TABLE")
+        gone = Dml(name, lambda _run, t, epoch: _everything(t, epoch), None, "TRUNCATE TABLE")
         _perform(session, gone, state)
     return Result("TRUNCATE TABLE")
 
 
-def _everything(session: Session, state: TableState | SourceState, epoch: int) -> Write:
+def _everything(state: TableState | SourceState, epoch: int) -> Write:
     rows = state.version().scan(min(epoch, 1 << 60)).combine_chunks().to_batches()
     gone = rows[0] if rows else None
     return Write(gone, None, 0 if gone is None else gone.num_rows)

@@ -38,10 +38,14 @@ class Definer:
             case _:
                 raise FeatureNotSupported(f"{type(statement).__name__} is not supported", position=statement.offset + 1)
 
-    def _create(self, statement: st.CreateTable | st.CreateSource | st.CreateLookupTable | st.CreateView, tag: str, make: object) -> Result:
+    def _create(
+        self, statement: st.CreateTable | st.CreateSource | st.CreateLookupTable | st.CreateView, tag: str, make: object
+    ) -> Result:
         exists = statement.name in self._engine.catalog.relations
         if exists and statement.if_not_exists:
-            return Result(tag, notices=[Notice(f'relation "{statement.name}" already exists, skipping', sqlstate="42P07")])
+            return Result(
+                tag, notices=[Notice(f'relation "{statement.name}" already exists, skipping', sqlstate="42P07")]
+            )
         replaced = exists and getattr(statement, "or_replace", False)
         if not replaced:
             definitions.refuse_existing(self._engine, statement.name, statement.name_position + 1)
@@ -97,7 +101,9 @@ class Definer:
         engine.wait(ready, self._session.cancelled)
         job = engine.jobs.get(name)
         if job is not None and job.failure is not None:
-            raise InternalError(f'the first answer of "{name}" could not be computed', detail=str(job.failure)) from job.failure
+            raise InternalError(
+                f'the first answer of "{name}" could not be computed', detail=str(job.failure)
+            ) from job.failure
 
     def _table_as(self, statement: st.CreateTableAs) -> Result:
         from constellationdb.catalog.model import ColumnDefinition, make_relation
@@ -111,9 +117,14 @@ class Definer:
         definitions.refuse_existing(self._engine, statement.name, statement.name_position + 1)
         rows = selects.snapshot(self._session, statement.query)
         columns = tuple(ColumnDefinition(f.name, of_arrow(f.type).name) for f in rows.schema)
-        self._submit(Create((make_relation(statement.name, "table", rows.schema, columns=columns, sql=statement.text),)))
+        self._submit(
+            Create((make_relation(statement.name, "table", rows.schema, columns=columns, sql=statement.text),))
+        )
         for batch in rows.to_batches():
-            self._session.wrote(self._engine.submit(lambda e, b=batch: insert_rows(self._engine, e, statement.name, b)).result(), {statement.name})
+            self._session.wrote(
+                self._engine.submit(lambda e, b=batch: insert_rows(self._engine, e, statement.name, b)).result(),
+                {statement.name},
+            )
         return Result(f"SELECT {rows.num_rows}")
 
     def _drop(self, statement: st.Drop) -> Result:

@@ -27,7 +27,13 @@ from constellationdb.engine.rowstore import empty
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableState
 from constellationdb.engine.writes import Write
-from constellationdb.errors import CardinalityViolation, DuplicateColumn, InvalidDefinition, SqlSyntaxError, UndefinedColumn
+from constellationdb.errors import (
+    CardinalityViolation,
+    DuplicateColumn,
+    InvalidDefinition,
+    SqlSyntaxError,
+    UndefinedColumn,
+)
 from constellationdb.planner import statements as st
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.snapshot import SnapshotPlan
@@ -85,7 +91,7 @@ class DmlPlanner:
             source = lambda run: fixed  # noqa: E731
         elif statement.query is None:
             default = self._default_row(state)
-            source = lambda run: default(run)  # noqa: E731, PLW0108
+            source = lambda run: default(run)  # noqa: E731
         else:
             source = self._selected_rows(statement, state, columns)
         conflict = self._conflict(statement, state)
@@ -106,7 +112,9 @@ class DmlPlanner:
                 raise DuplicateColumn(f'column "{statement.columns[i]}" specified more than once', position=position)
         return indexes or list(range(len(schema)))
 
-    def _constant_rows(self, statement: st.Insert, state: TableState | SourceState, columns: list[int]) -> pa.RecordBatch:
+    def _constant_rows(
+        self, statement: st.Insert, state: TableState | SourceState, columns: list[int]
+    ) -> pa.RecordBatch:
         assert statement.rows is not None
         widest = max(map(len, statement.rows), default=0)
         if widest > len(columns):
@@ -182,12 +190,12 @@ class DmlPlanner:
         update = self._conflict_query(statement, clause, state)
         return lambda run, target, rows, epoch: _do_update(run, target, rows, epoch, update)
 
-    def _conflict_query(self, statement: st.Insert, clause: st.OnConflict, state: TableState) -> tuple[SnapshotPlan, list[int]]:
+    def _conflict_query(
+        self, statement: st.Insert, clause: st.OnConflict, state: TableState
+    ) -> tuple[SnapshotPlan, list[int]]:
         alias = identifier(statement.table)
         number = pa.field(_NUMBER, pa.int64())
-        extra = {
-            name: PlannedRelation(name, "table", state.schema.append(number)) for name in (_TARGET, _PROPOSED)
-        }
+        extra = {name: PlannedRelation(name, "table", state.schema.append(number)) for name in (_TARGET, _PROPOSED)}
         indexes = [column_of(state.schema, c, statement.table, None) for c, _ in clause.set]
         expressions = ", ".join(f"({text}) AS s{i}" for i, (_, text) in enumerate(clause.set))
         where = f" WHERE {clause.where}" if clause.where else ""
@@ -208,7 +216,8 @@ class DmlPlanner:
         old = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
         defaults = {c.name: c.default or "NULL" for c in state.relation.columns}
         texts = [
-            defaults.get(column, "NULL") if text.strip().lower() == "default" else text for column, text in statement.set
+            defaults.get(column, "NULL") if text.strip().lower() == "default" else text
+            for column, text in statement.set
         ]
         new = ", ".join(f"({text}) AS n{i}" for i, text in enumerate(texts))
         more = f", {statement.from_clause}" if statement.from_clause else ""
@@ -227,7 +236,12 @@ class DmlPlanner:
                 before, after = _once_each(before, after)
             return Write(before, after, before.num_rows, after)
 
-        return Dml(statement.table, evaluate, self._returning(statement.returning, statement.alias or statement.table, state), "UPDATE")
+        return Dml(
+            statement.table,
+            evaluate,
+            self._returning(statement.returning, statement.alias or statement.table, state),
+            "UPDATE",
+        )
 
     def delete(self, statement: st.Delete, state: TableState) -> Dml:
         alias = identifier(statement.alias or statement.table)
@@ -243,7 +257,12 @@ class DmlPlanner:
                 gone, _ = _once_each(gone, gone)
             return Write(gone, None, gone.num_rows, gone)
 
-        return Dml(statement.table, evaluate, self._returning(statement.returning, statement.alias or statement.table, state), "DELETE")
+        return Dml(
+            statement.table,
+            evaluate,
+            self._returning(statement.returning, statement.alias or statement.table, state),
+            "DELETE",
+        )
 
     def _returning(self, text: str | None, name: str, state: TableState | SourceState) -> SnapshotPlan | None:
         if text is None:
@@ -282,7 +301,8 @@ def _do_update(
     if _first_of_each_key(target, rows).num_rows < rows.num_rows:
         raise CardinalityViolation(
             "ON CONFLICT DO UPDATE command cannot affect row a second time",
-            hint="Ensure that no rows proposed for insertion within the same command have duplicate constrained values.",
+            hint="Ensure that no rows proposed for insertion within the same command have duplicate"
+            " constrained values.",
         )
     fresh, there, proposed = _split(target, rows, epoch)
     planned, indexes = update
@@ -298,7 +318,9 @@ def _do_update(
     return Write(before, added, added.num_rows, added)
 
 
-def _split(target: TableState, rows: pa.RecordBatch, epoch: int) -> tuple[pa.RecordBatch, pa.RecordBatch, pa.RecordBatch]:
+def _split(
+    target: TableState, rows: pa.RecordBatch, epoch: int
+) -> tuple[pa.RecordBatch, pa.RecordBatch, pa.RecordBatch]:
     """(rows with a new key, the rows there for the other keys, the proposed rows beside those)."""
     probe, there = target.existing(rows, epoch)
     fresh = np.setdiff1d(np.arange(rows.num_rows, dtype=np.int64), probe)

@@ -147,7 +147,7 @@ class Durability:
         for name, state in engine.states.items():
             if state.contents is not None and not name.startswith("#"):
                 mark = state.contents.changes
-                self._group(f"contents/{name}", mark, lambda s=state: {"": s.contents.snapshot()}, number, fresh, names)  # type: ignore[misc, union-attr]
+                self._group(f"contents/{name}", mark, lambda s=state: {"": s.contents.snapshot()}, number, fresh, names)
         for name, job in engine.jobs.items():
             if not name.startswith("#"):
                 self._group(f"job/{name}", job.counters.epochs + 1, job.graph.snapshot, number, fresh, names)
@@ -227,9 +227,7 @@ class Durability:
         self._blobs = dict(manifest.blobs)
         return manifest
 
-    def _restore_job(
-        self, name: str, manifest: JobManifest, blobs: Mapping[str, pa.RecordBatch], epoch: int
-    ) -> None:
+    def _restore_job(self, name: str, manifest: JobManifest, blobs: Mapping[str, pa.RecordBatch], epoch: int) -> None:
         job = self._engine.jobs[name]
         prefix = f"job/{name}/"
         state = {n[len(prefix) :]: b for n, b in blobs.items() if n.startswith(prefix)}

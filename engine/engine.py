@@ -198,7 +198,7 @@ class Engine:
         self.lookups.remove(name)
 
     def transient(self, lowered: plan.Plan) -> tuple[Job, Subscription]:
-        """A job nobody named, for one continuous query, and the subscription that reads it. ``drop_transient`` ends it."""
+        """A job nobody named, for one continuous query, and the subscription that reads it; see ``drop_transient``."""
         with self.lock:
             self._transients += 1
             name = f"#query{self._transients}"

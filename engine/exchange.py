@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -140,4 +141,4 @@ def spread(batch: pa.RecordBatch, workers: int) -> list[Delta]:
     if workers == 1:
         return [batch]
     edges = [batch.num_rows * i // workers for i in range(workers + 1)]
-    return [batch.slice(a, b - a) if b > a else None for a, b in zip(edges, edges[1:], strict=False)]
+    return [batch.slice(a, b - a) if b > a else None for a, b in pairwise(edges)]

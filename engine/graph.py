@@ -18,7 +18,15 @@ import pyarrow as pa
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.exchange import Exchange, spread
-from constellationdb.engine.operators.base import ENDED, NO_WATERMARK, Context, FailedRow, LookupAnswer, LookupRequest, Operator
+from constellationdb.engine.operators.base import (
+    ENDED,
+    NO_WATERMARK,
+    Context,
+    FailedRow,
+    LookupAnswer,
+    LookupRequest,
+    Operator,
+)
 from constellationdb.engine.operators.build import LookupFactory, build, exchange_keys
 from constellationdb.errors import CorruptState
 from constellationdb.planner import plan
@@ -110,8 +118,7 @@ class Graph:
             now = self._watermark(node)
             self._watermarks[node.id] = now
             if isinstance(node, plan.Scan):
-                given = inputs.get(node.relation)
-                produced[node.id] = self._scan(node, None if given is None else given.delta)
+                produced[node.id] = self._scan(node, inputs[node.relation].delta if node.relation in inputs else None)
                 continue
             context = Context(epoch, before, now, at_us=at_us, answers=(answers or {}).get(node.id, ()))
             produced[node.id] = self._process(node, produced, context, output)

@@ -61,7 +61,7 @@ def _numeric_name(kind: pa.DataType) -> str:
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    return pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind)
+    return bool(pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind))
 
 
 def _python_type(value: object) -> str:

@@ -48,7 +48,9 @@ class LookupTables:
             raise InvalidParameter(f'pushdown is "{pushdown}"', hint="it is auto, enabled or disabled")
         opened = open_back_end(relation)
         if pushdown == "enabled" and not opened.capabilities.predicates:
-            raise InvalidParameter(f'pushdown is enabled, but connector "{options["connector"]}" evaluates no predicate')
+            raise InvalidParameter(
+                f'pushdown is enabled, but connector "{options["connector"]}" evaluates no predicate'
+            )
         self._sources[relation.name] = PushdownAdapter(opened, push=pushdown != "disabled")
         self._definitions[relation.name] = relation
 

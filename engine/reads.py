@@ -37,7 +37,9 @@ class Reader:
         self._engine = engine
         self._cancelled = cancelled
 
-    def tables(self, names: Iterable[str], at_least: int, overlay: Overlay, at: int | None = None) -> dict[str, pa.Table]:
+    def tables(
+        self, names: Iterable[str], at_least: int, overlay: Overlay, at: int | None = None
+    ) -> dict[str, pa.Table]:
         """The contents of some relations at one epoch (``at``, or the latest all have reached)."""
         asked = set(names)
         stored = sorted(n for n in asked if n not in SYSTEM_TABLES)
@@ -109,7 +111,9 @@ def _execute(context: SessionContext, planned: SnapshotPlan) -> pa.Table:
 def _with_overlay(version: Version, epoch: int, changes: pa.RecordBatch | None) -> pa.Table:
     if changes is None:
         return version.scan(epoch)
-    whole = zset.netted(pa.concat_batches([version.weighted(epoch), zset.named_like(changes, _weighted(version.schema))]))
+    whole = zset.netted(
+        pa.concat_batches([version.weighted(epoch), zset.named_like(changes, _weighted(version.schema))])
+    )
     return version.schema.empty_table() if whole is None else pa.Table.from_batches([zset.expanded(whole)])
 
 

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 def planned_relations(engine: Engine) -> dict[str, PlannedRelation]:
     """Every relation of the current catalog version, with what its watermark says of its columns."""
-    found = {
-        name: PlannedRelation(name, "system table", schema) for name, schema in SYSTEM_TABLES.items()
-    }
+    found = {name: PlannedRelation(name, "system table", schema) for name, schema in SYSTEM_TABLES.items()}
     for relation in engine.catalog.relations.values():
         found[relation.name] = _planned(engine, relation)
     return found

@@ -104,7 +104,7 @@ class SessionProtocol(Protocol):
         ...
 
     def fail(self) -> None:
-        """An error went to the client, whoever raised it: the open transaction, implicit or not, has failed. Idempotent."""
+        """An error went to the client, whoever raised it: the open transaction has failed. Idempotent."""
         ...
 
     def setting(self, name: str) -> str:

@@ -44,7 +44,7 @@ class RowStore:
 
 
 def _mergeable(left: pa.RecordBatch, right: pa.RecordBatch) -> bool:
-    return right.num_rows * 2 >= left.num_rows and left.num_rows + right.num_rows <= _MERGED_ROWS
+    return bool(right.num_rows * 2 >= left.num_rows and left.num_rows + right.num_rows <= _MERGED_ROWS)
 
 
 def empty(schema: pa.Schema) -> pa.RecordBatch:

@@ -86,7 +86,7 @@ def run_snapshot(session: Session, planned: SnapshotPlan, at: int | None = None)
 
 
 def _at_least(session: Session, names: set[str]) -> int:
-    """The session's last epoch, when something it reads depends on what it wrote (or everything was defined by then)."""
+    """The session's last epoch, when something it reads depends on what it wrote."""
     catalog = session.engine.catalog
     bases = {base for name in names for base in catalog.bases_of(name)}
     return session.last_epoch if bases & session.written else 0
@@ -105,9 +105,7 @@ def _one_epoch(session: Session, transaction: Transaction) -> int | None:
 # -- continuous queries -------------------------------------------------------------------------
 
 
-def plan_continuous(
-    query: st.Query, relations: dict[str, PlannedRelation]
-) -> tuple[plan.Plan, int | None]:
+def plan_continuous(query: st.Query, relations: dict[str, PlannedRelation]) -> tuple[plan.Plan, int | None]:
     """The plan, and the LIMIT that ends the stream (a LIMIT without ORDER BY over rows that only grow)."""
     bare, limit = split_limit(query)
     if limit is not None:
@@ -230,7 +228,9 @@ def copy_out(session: Session, statement: st.Copy) -> Result:
         from constellationdb.planner.syntax.edits import identifier
 
         columns = ", ".join(identifier(c) for c in statement.columns) or "*"
-        source = st.Select(statement.text, statement.offset, st.Query(f"SELECT {columns} FROM {identifier(statement.table)}"))
+        source = st.Select(
+            statement.text, statement.offset, st.Query(f"SELECT {columns} FROM {identifier(statement.table)}")
+        )
     result = subscribe(session, source) if isinstance(source, st.Subscribe) else select(session, source.query)
     result.command, result.copy_out, result.copy_options = "COPY", True, dict(statement.options)
     result.tag_of = lambda rows: f"COPY {rows}"

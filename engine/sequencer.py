@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -194,5 +193,3 @@ class Sequencer:
         for _, future in waiting:
             future.set_exception(InternalError("the engine has stopped", detail=str(error)))
         self._target.failed(error)
-
-

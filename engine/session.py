@@ -77,7 +77,9 @@ class Session:
         if self.transaction is not None and self.transaction.failed:
             ending = isinstance(statement, st.Transaction) and statement.action in _ENDS
             if not ending:
-                raise InFailedTransaction("current transaction is aborted, commands ignored until end of transaction block")
+                raise InFailedTransaction(
+                    "current transaction is aborted, commands ignored until end of transaction block"
+                )
         match statement:
             case st.Select():
                 return selects.select(self, statement.query)
@@ -86,7 +88,9 @@ class Session:
             case st.Truncate():
                 return changes.truncate(self, statement)
             case st.Copy():
-                return changes.copy(self, statement) if statement.direction == "in" else selects.copy_out(self, statement)
+                return (
+                    changes.copy(self, statement) if statement.direction == "in" else selects.copy_out(self, statement)
+                )
             case st.Subscribe():
                 return selects.subscribe(self, statement)
             case st.Transaction():
@@ -189,7 +193,9 @@ class Session:
             case "commit" | "rollback":
                 return self._end(statement)
         if self.transaction is None or not self.transaction.explicit:
-            raise NoActiveTransaction(f"{statement.action.replace('_', ' ').upper()} can only be used in transaction blocks")
+            raise NoActiveTransaction(
+                f"{statement.action.replace('_', ' ').upper()} can only be used in transaction blocks"
+            )
         name = statement.savepoint or ""
         match statement.action:
             case "savepoint":

@@ -74,7 +74,9 @@ class SourceState(RelationState):
     def poll(self) -> tuple[list[pa.RecordBatch], list[RowError], list[SourceRange]]:
         """What the partitions bring now, and the ranges that were read."""
         self.open_readers()
-        batches, failed, ranges = [], [], []
+        batches: list[pa.RecordBatch] = []
+        failed: list[RowError] = []
+        ranges: list[SourceRange] = []
         for partition, reader in self._readers.items():
             if partition in self.ended:
                 continue

@@ -40,7 +40,7 @@ class Subscription:
         self.schema = pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *state.schema])
 
     def next(self, timeout: float | None = None) -> pa.RecordBatch | None:
-        """The next batch; None after ``timeout`` seconds, or when the engine shut down. QueryCanceled after ``cancel``."""
+        """The next batch; None after ``timeout`` seconds or at shutdown. QueryCanceled after ``cancel``."""
         while True:
             if not self._started:
                 first = self._begin(timeout)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Write:
-    """The rows a statement takes away and adds; ``count`` is what its command tag says, ``shown`` what RETURNING reads."""
+    """The rows a statement takes away and adds; ``count`` is for its command tag, ``shown`` for RETURNING."""
 
     removed: pa.RecordBatch | None
     added: pa.RecordBatch | None
@@ -115,4 +115,3 @@ def _validate(state: TableState, delta: pa.RecordBatch, epoch: int) -> None:
             hint="run the transaction again",
         )
     state.check_unique(removed, zset.take(rows, np.flatnonzero(weights > 0)), epoch)
-

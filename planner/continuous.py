@@ -1,6 +1,6 @@
 """Plan a continuous query: text to lowered plan.
 
-    query ──Preparer──▶ SQL over internal names ──Shuttle──▶ Substrait ──gate──▶ Lowering ──▶ Plan
+query ──Preparer──▶ SQL over internal names ──Shuttle──▶ Substrait ──gate──▶ Lowering ──▶ Plan
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ContinuousPlanner:
         stream, names = self._query(query)
         root = self._lowering.build.finish(stream)
         if emit.mode == "on_window_close":
-            root = self._on_close(root, query, emit)
+            root = self._on_close(root, emit)
         if len(column_names) > len(names):
             raise InvalidDefinition("more column names are given than the query has columns")
         names = [*column_names, *names[len(column_names) :]]
@@ -137,7 +137,7 @@ class ContinuousPlanner:
             )
         )
 
-    def _on_close(self, root: plan.AnyNode, query: Query, emit: Emit) -> plan.AnyNode:
+    def _on_close(self, root: plan.AnyNode, emit: Emit) -> plan.AnyNode:
         """EMIT ON WINDOW CLOSE: the policy goes into the aggregate where one stands at the root, else on top."""
         if not root.closing:
             raise FeatureNotSupported(

@@ -33,7 +33,8 @@ def _describe(node: plan.AnyNode) -> str:
         case plan.WindowAssign():
             kind = "Tumble" if node.slide_us == node.size_us else "Hop"
             late = "late rows leave" if node.watermarked else "no watermark: never late"
-            return f"{kind} size={_interval(node.size_us)} slide={_interval(node.slide_us)} on c{node.time_column} ({late})"
+            size, slide = _interval(node.size_us), _interval(node.slide_us)
+            return f"{kind} size={size} slide={slide} on c{node.time_column} ({late})"
         case plan.Aggregate():
             calls = ", ".join(_measure(m) for m in node.measures)
             emits = "on window close" if node.emit_on_close else "on change"

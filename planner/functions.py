@@ -25,7 +25,7 @@ SUFFIX_OF = {pa.int16(): "i16", pa.int32(): "i32", pa.int64(): "i64", pa.float32
 _MARK = re.compile(r"CON\[(\w{5})\](.*?)(?:$|[\n\"'\]])")
 
 
-class _Raised(ValueError):
+class _ComputationError(ValueError):
     def __init__(self, sqlstate: str, message: str) -> None:
         super().__init__(f"CON[{sqlstate}]{message}")
 
@@ -36,8 +36,8 @@ def _checked(operation: Callable[..., pa.Array], type_name: str) -> Callable[...
             return operation(*arguments)
         except pa.ArrowInvalid as error:
             if "zero" in str(error):
-                raise _Raised("22012", "division by zero") from None
-            raise _Raised("22003", f"{type_name} out of range") from None
+                raise _ComputationError("22012", "division by zero") from None
+            raise _ComputationError("22003", f"{type_name} out of range") from None
 
     return evaluate
 
@@ -48,7 +48,7 @@ def _modulus(left: pa.Array, right: pa.Array) -> pa.Array:
     numerator = pc.fill_null(left, 0).to_numpy(zero_copy_only=False)
     divisor = pc.fill_null(right, 1).to_numpy(zero_copy_only=False)
     if np.any((divisor == 0) & mask):
-        raise _Raised("22012", "division by zero")
+        raise _ComputationError("22012", "division by zero")
     # fmod truncates as Postgres does; -1 is spared because min % -1 traps.
     safe = np.where((divisor == 0) | (divisor == -1), 1, divisor)
     return pa.array(np.fmod(numerator, safe).astype(numerator.dtype), mask=~mask, type=left.type)
@@ -57,7 +57,7 @@ def _modulus(left: pa.Array, right: pa.Array) -> pa.Array:
 def _float_divide(left: pa.Array, right: pa.Array) -> pa.Array:
     zero = pc.and_(pc.equal(right, pa.scalar(0.0, right.type)), left.is_valid())
     if pc.any(zero).as_py():
-        raise _Raised("22012", "division by zero")
+        raise _ComputationError("22012", "division by zero")
     return pc.divide(left, right)
 
 

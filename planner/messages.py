@@ -16,10 +16,14 @@ from constellationdb.planner.rewrite.tree import last_name, nodes, strings
 _NO_FIELD = re.compile(r"No field named (.+?)(?:\.\s|\. Valid|\.$|$)")
 _AMBIGUOUS = re.compile(r"Ambiguous reference to unqualified field (\S+)|ambiguous.*?(?:name|field) \"?(\w+)")
 _NO_FUNCTION = re.compile(r"Invalid function '(\w+)'")
-_NO_MATCH = re.compile(r"(?:Failed to coerce arguments|does not support|No function matches|Function '?(\w+)'? expects)")
+_NO_MATCH = re.compile(
+    r"(?:Failed to coerce arguments|does not support|No function matches|Function '?(\w+)'? expects)"
+)
 _GROUPING = re.compile(r"[Cc]olumn in SELECT must be in GROUP BY.*?\"?([\w.]+)\"? |must appear in the GROUP BY")
 _DUPLICATE = re.compile(r"duplicate (?:unqualified|qualified) field name|unique expression names")
-_TYPES = re.compile(r"Cannot (?:coerce|infer)|[Cc]annot be coerced|Can't compare|Cannot compare|incompatible|to be coerced")
+_TYPES = re.compile(
+    r"Cannot (?:coerce|infer)|[Cc]annot be coerced|Can't compare|Cannot compare|incompatible|to be coerced"
+)
 _UNPLANNED = re.compile(r"[Nn]ot ?[Ii]mplemented|[Uu]nsupported|not yet implemented|feature is not")
 
 
@@ -55,8 +59,10 @@ def _translated(text: str, tree: Any, offset: int) -> errors.ConstellationError:
     if _UNPLANNED.search(text):
         return errors.FeatureNotSupported("this query form is not supported", detail=_short(text))
     computed = translate(errors.DataException(text))
-    return computed if type(computed) is not errors.DataException else errors.InternalError(
-        "the query could not be planned", detail=_short(text)
+    return (
+        computed
+        if type(computed) is not errors.DataException
+        else errors.InternalError("the query could not be planned", detail=_short(text))
     )
 
 

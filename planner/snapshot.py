@@ -30,7 +30,7 @@ from constellationdb.planner.statements import Query
 
 @dataclass(frozen=True)
 class SnapshotPlan:
-    """``tables``: internal name → relation; ``windows`` are computed over theirs first. ``substrait`` or ``sql`` runs."""
+    """``tables``: internal name → relation; ``windows`` are computed over theirs first."""
 
     tables: Mapping[str, str]
     windows: Mapping[str, WindowCall]

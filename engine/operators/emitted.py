@@ -32,9 +32,7 @@ class EmittedRows:
         epoch: int,
     ) -> None:
         self._epoch = epoch
-        rows = pa.RecordBatch.from_arrays(
-            [*inputs.columns, pa.array(emitted), *columns.columns], schema=self._schema
-        )
+        rows = pa.RecordBatch.from_arrays([*inputs.columns, pa.array(emitted), *columns.columns], schema=self._schema)
         self._rows.apply(rows if weights is None else zset.with_weights(rows, weights), epoch)
 
     def retract(self, inputs: pa.RecordBatch, counts: NDArray[np.int64], output: pa.Schema) -> Delta:

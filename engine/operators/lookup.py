@@ -201,7 +201,9 @@ class LookupJoinOperator:
             return zset.rows_of_nothing(len(entry))
         absent = entry < 0
         if absent.all():
-            return pa.RecordBatch.from_arrays([pa.nulls(len(entry), f.type) for f in self._columns], schema=self._columns)
+            return pa.RecordBatch.from_arrays(
+                [pa.nulls(len(entry), f.type) for f in self._columns], schema=self._columns
+            )
         taken = self._answers.take(np.where(absent, 0, entry))
         if not absent.any():
             return taken

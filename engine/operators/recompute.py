@@ -37,9 +37,7 @@ class RecomputeOperator(Unheld):
     def __init__(self, node: plan.Recompute) -> None:
         self._node = node
         self._schema = node.schema
-        self._inputs = [
-            Arrangement(child.schema, keys) for child, keys in zip(node.inputs, node.keys, strict=True)
-        ]
+        self._inputs = [Arrangement(child.schema, keys) for child, keys in zip(node.inputs, node.keys, strict=True)]
         self._key_width = len(node.out_keys)
         # The output is kept with its key in front, for the key may be spread over several columns.
         keyed = [pa.field(f"k{i}", self._key_type(i)) for i in range(self._key_width)] + list(self._schema)
@@ -59,9 +57,7 @@ class RecomputeOperator(Unheld):
         changed = [(i, b) for i, b in enumerate(inputs) if b is not None and b.num_rows]
         if not changed:
             return None
-        touched = _distinct(
-            [encode_rows(zset.data(b), self._node.keys[i]) for i, b in changed]
-        )
+        touched = _distinct([encode_rows(zset.data(b), self._node.keys[i]) for i, b in changed])
         for i, b in changed:
             self._inputs[i].apply(b, context.epoch)
         return self._recompute(touched, context)

@@ -16,6 +16,7 @@ from constellationdb.planner.lower.lookup import find_lookup, lower_lookup
 from constellationdb.planner.lower.stream import Stream, describe
 from constellationdb.planner.shuttle import field, remap
 
+
 def lower_join(lowering: Lowering, rel: Rel) -> Stream:
     body = rel.join
     kind = JOIN_TYPES[body.type]
@@ -33,7 +34,9 @@ def lower_join(lowering: Lowering, rel: Rel) -> Stream:
 
 def lower_cross(lowering: Lowering, rel: Rel) -> Stream:
     left, right = lowering.lower(rel.cross.left), lowering.lower(rel.cross.right)
-    return join_streams(lowering, "inner", Sides(left, right, [], [], (left.width, right.width)), Condition([], [], [], []))
+    return join_streams(
+        lowering, "inner", Sides(left, right, [], [], (left.width, right.width)), Condition([], [], [], [])
+    )
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,9 @@ def expand_scalars(lowering: Lowering, stream: Stream, holder: Any) -> Stream:
             )
         value = lowering.lower(query)
         column = field(stream.width)
-        stream = join_streams(lowering, "left", Sides(stream, value, [], [], (stream.width, 1)), Condition([], [], [], []))
+        stream = join_streams(
+            lowering, "left", Sides(stream, value, [], [], (stream.width, 1)), Condition([], [], [], [])
+        )
         link.CopyFrom(column)
     return stream
 

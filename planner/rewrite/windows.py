@@ -65,7 +65,9 @@ def _read(name: str, call: Any, position: int) -> Call:
     amounts = {key: _interval(name, key, value) for key, value in sizes.items()}
     size = _positive(name, "size", amounts)
     slide = _positive(name, "slide", amounts) if name == "hop" else size
-    return Call(_name(positional[0], usage), _name(positional[1], usage), slide, size, amounts.get("offset", 0), position)
+    return Call(
+        _name(positional[0], usage), _name(positional[1], usage), slide, size, amounts.get("offset", 0), position
+    )
 
 
 def _interval(name: str, key: str, node: Any) -> int:
