@@ -87,11 +87,9 @@ class DmlPlanner:
     def insert(self, statement: st.Insert, state: TableState | SourceState) -> Dml:
         columns = self._columns(statement, state.schema)
         if statement.rows is not None:
-            fixed = self._constant_rows(statement, state, columns)
-            source = lambda run: fixed  # noqa: E731
+            source = _always(self._constant_rows(statement, state, columns))
         elif statement.query is None:
-            default = self._default_row(state)
-            source = lambda run: default(run)  # noqa: E731
+            source = self._default_row(state)
         else:
             source = self._selected_rows(statement, state, columns)
         conflict = self._conflict(statement, state)
@@ -145,8 +143,7 @@ class DmlPlanner:
     def _default_row(self, state: TableState | SourceState) -> Callable[[Run], pa.RecordBatch]:
         defaults = self.defaults(state)
         row = [to_array([defaults.get(f.name)], f.type) for f in state.schema]
-        fixed = pa.RecordBatch.from_arrays(row, schema=state.schema)
-        return lambda _run: fixed
+        return _always(pa.RecordBatch.from_arrays(row, schema=state.schema))
 
     def _selected_rows(
         self, statement: st.Insert, state: TableState | SourceState, columns: list[int]
@@ -269,6 +266,11 @@ class DmlPlanner:
             return None
         extra = {_CHANGED: PlannedRelation(_CHANGED, "table", state.schema)}
         return self._plan(f'SELECT {text} FROM "{_CHANGED}" AS {identifier(name)}', extra)
+
+
+def _always(rows: pa.RecordBatch) -> Callable[[Run], pa.RecordBatch]:
+    """Rows that need no query."""
+    return lambda _run: rows
 
 
 def _assigned(column: pa.ChunkedArray | pa.Array, kind: pa.DataType) -> pa.Array:

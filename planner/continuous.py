@@ -15,7 +15,7 @@ from constellationdb.errors import FeatureNotSupported, InvalidDefinition, Undef
 from constellationdb.planner import gate, plan
 from constellationdb.planner.lower.core import Lowering, Stage, width_of
 from constellationdb.planner.lower.rules import RULES
-from constellationdb.planner.lower.stream import Stream
+from constellationdb.planner.lower.stream import Builder, Stream
 from constellationdb.planner.messages import planning
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
@@ -43,7 +43,7 @@ class ContinuousPlanner:
         stream, names = self._query(query)
         root = self._lowering.build.finish(stream)
         if emit.mode == "on_window_close":
-            root = self._on_close(root, emit)
+            root = _on_close(self._lowering.build, root, emit)
         if len(column_names) > len(names):
             raise InvalidDefinition("more column names are given than the query has columns")
         names = [*column_names, *names[len(column_names) :]]
@@ -137,26 +137,27 @@ class ContinuousPlanner:
             )
         )
 
-    def _on_close(self, root: plan.AnyNode, emit: Emit) -> plan.AnyNode:
-        """EMIT ON WINDOW CLOSE: the policy goes into the aggregate where one stands at the root, else on top."""
-        if not root.closing:
-            raise FeatureNotSupported(
-                "EMIT ON WINDOW CLOSE needs a window_start or window_end column of a source with a watermark",
-                hint="declare WATERMARK FOR on the source, and SELECT window_end",
-                position=emit.position + 1,
-            )
-        column = min(root.closing, key=lambda c: (c.offset_us, c.index))
-        fused = None if emit.lateness_us else _fuse(root)
-        if fused is not None:
-            return fused
-        return plan.OnClose(
-            id=self._lowering.build.next_id(),
-            schema_ipc=root.schema_ipc,
-            append_only=emit.lateness_us == 0,
-            closing=root.closing,
-            input=root,
-            column=column,
+
+def _on_close(build: Builder, root: plan.AnyNode, emit: Emit) -> plan.AnyNode:
+    """EMIT ON WINDOW CLOSE: the policy goes into the aggregate where one stands at the root, else on top."""
+    if not root.closing:
+        raise FeatureNotSupported(
+            "EMIT ON WINDOW CLOSE needs a window_start or window_end column of a source with a watermark",
+            hint="declare WATERMARK FOR on the source, and SELECT window_end",
+            position=emit.position + 1,
         )
+    column = min(root.closing, key=lambda c: (c.offset_us, c.index))
+    fused = None if emit.lateness_us else _fuse(root)
+    if fused is not None:
+        return fused
+    return plan.OnClose(
+        id=build.next_id(),
+        schema_ipc=root.schema_ipc,
+        append_only=emit.lateness_us == 0,
+        closing=root.closing,
+        input=root,
+        column=column,
+    )
 
 
 def _fuse(root: plan.AnyNode) -> plan.AnyNode | None:
