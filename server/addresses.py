@@ -31,7 +31,7 @@ def bound_sockets(host: str, port: int) -> list[socket.socket]:
 
 def _loopback_addresses(host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as problem:
         raise InvalidParameter(f'cannot find an address for "{host}"', hint="listen on 127.0.0.1") from problem
     addresses = [(int(family), (str(address[0]), port)) for family, _, _, _, address in found]

@@ -44,22 +44,23 @@ class Server:
     @property
     def address(self) -> tuple[str, int]:
         """Where it listens; with port 0 the port that was found."""
-        name = self._sockets[0].getsockname() if self._sockets else (self._host, self._port)
-        return str(name[0]), int(name[1])
+        return self._host, self._port
 
     @property
     def port(self) -> int:
-        return self.address[1]
+        return self._port
 
     def start(self) -> None:
         assert self._thread is None, "a server starts once"
         sys.setswitchinterval(_SWITCH_SECONDS)
         self._sockets = bound_sockets(self._host, self._port)
-        self._port = self.port
+        self._host, self._port = self._sockets[0].getsockname()[:2]
         self._thread = threading.Thread(target=self._run, name="constellation-listener", daemon=True)
         self._thread.start()
         self._serving.wait()
         if self._failure is not None:
+            for opened in self._sockets:
+                opened.close()
             raise InternalError(f"the listener did not start: {self._failure}") from self._failure
 
     def stop(self, grace: float = 10.0) -> None:

@@ -16,11 +16,10 @@ from constellationdb.engine.copy_rows import copy_options
 from constellationdb.engine.result import CopySink, Result, ResultColumn
 from constellationdb.errors import ConstellationError, ProtocolViolation, QueryCanceled
 from constellationdb.wire import replies
-from constellationdb.wire.binary import binary_encoder
+from constellationdb.wire.columns import ColumnEncoder, column_encoder
 from constellationdb.wire.copy_out import copy_header, copy_lines
 from constellationdb.wire.messages import CopyData, CopyDone, CopyFail, Flush, FrontendMessage, Sync
-from constellationdb.wire.rows import CHUNK_ROWS, copy_rows, data_rows
-from constellationdb.wire.text import Encoder, text_encoder
+from constellationdb.wire.rows import chunk_rows, copy_rows, data_rows
 
 
 class Peer(Protocol):
@@ -68,6 +67,7 @@ class RowStream:
         self.done = False
         self._batch: pa.RecordBatch | None = None
         self._offset = 0
+        self._chunk = 0  # rows to encode at a time
 
     def next_chunk(self, limit: int = 0) -> pa.RecordBatch | None:
         """At most ``limit`` rows (0: as many as are encoded at once); None at the end, for good."""
@@ -75,7 +75,7 @@ class RowStream:
             self.done = True
             return None
         assert self._batch is not None
-        size = min(CHUNK_ROWS, limit or CHUNK_ROWS, self._batch.num_rows - self._offset)
+        size = min(self._chunk, limit or self._chunk, self._batch.num_rows - self._offset)
         chunk = self._batch.slice(self._offset, size)
         self._offset += size
         self.rows += size
@@ -88,6 +88,7 @@ class RowStream:
             self._offset = 0
             if self._batch is None:
                 return False
+            self._chunk = chunk_rows(self._batch)
         return True
 
     def close(self) -> None:
@@ -165,13 +166,13 @@ class _Encoders:
             (column.type, code) for column, code in zip(columns, formats or (0,) * len(columns), strict=True)
         ]
         self._schema: pa.Schema | None = None
-        self._encoders: list[Encoder] = []
+        self._encoders: list[ColumnEncoder] = []
 
-    def of(self, batch: pa.RecordBatch) -> list[Encoder]:
+    def of(self, batch: pa.RecordBatch) -> list[ColumnEncoder]:
         if batch.schema is not self._schema:
             self._schema = batch.schema
             self._encoders = [
-                binary_encoder(field.type, kind) if code else text_encoder(field.type, kind)
+                column_encoder(field.type, kind, code)
                 for field, (kind, code) in zip(batch.schema, self._columns, strict=True)
             ]
         return self._encoders

@@ -78,8 +78,10 @@ class Conversation:
             while not isinstance(message := self._peer.receive(), Terminate):
                 self._handle(message)
         finally:
-            self._extended.forget_portals()
-            self._session.close()
+            try:
+                self._extended.forget_portals()
+            finally:
+                self._session.close()
 
     # -- startup ----------------------------------------------------------------------------------------------
 

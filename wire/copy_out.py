@@ -9,19 +9,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from constellationdb.engine.copy_rows import CopyOptions
-from constellationdb.wire.text import Encoder
+from constellationdb.wire.columns import ColumnEncoder
 
 _ESCAPES = (("\\", "\\\\"), ("\b", "\\b"), ("\f", "\\f"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"), ("\v", "\\v"))
 # A delimiter that no number or time contains; others (a minus, a colon) are looked for in every column.
 _NEVER_IN_NUMBERS = "\t,;|"
 
 
-def copy_lines(batch: pa.RecordBatch, encoders: Sequence[Encoder], options: CopyOptions) -> pa.Array:
+def copy_lines(batch: pa.RecordBatch, encoders: Sequence[ColumnEncoder], options: CopyOptions) -> pa.Array:
     """One line a row, its end included, as a binary array."""
     if not encoders:
         return pa.array([b"\n"] * batch.num_rows, pa.binary())
     fields = [
-        _field(encoder(column).cast(pa.string()), column.type, options, len(encoders) == 1)
+        _field(encoder.vector(column).cast(pa.string()), column.type, options, len(encoders) == 1)
         for encoder, column in zip(encoders, batch.columns, strict=True)
     ]
     lines = pc.binary_join_element_wise(*fields, options.delimiter)

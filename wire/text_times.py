@@ -33,7 +33,7 @@ def date_text(array: pa.Array) -> pa.Array:
     days = array.cast(pa.date32())
     numbers = days.cast(pa.int32()).fill_null(0).to_numpy(zero_copy_only=False)
     odd = (numbers < _FIRST_DAY) | (numbers >= _END_DAY)
-    return _with_odd(days, numbers, odd, lambda usual: usual.cast(pa.string()), _long_date)
+    return _with_odd(days, numbers, odd, lambda usual: usual.cast(pa.string()), one_date)
 
 
 def time_text(array: pa.Array) -> pa.Array:
@@ -63,7 +63,7 @@ def _timestamps(array: pa.Array, zone: str) -> pa.Array:
         text = _usual_fraction(values.cast(pa.timestamp("us")))
         return pc.binary_join_element_wise(text, zone, "") if zone else text
 
-    return _with_odd(local, numbers, odd, usual, lambda us: _long_timestamp(us, zone))
+    return _with_odd(local, numbers, odd, usual, lambda us: one_timestamp(us, zone))
 
 
 def _usual_fraction(values: pa.Array) -> pa.Array:
@@ -87,7 +87,7 @@ def _with_odd(
     return pc.replace_with_mask(text, mask, replacement).cast(pa.binary())
 
 
-def _long_timestamp(us: int, zone: str) -> str:
+def one_timestamp(us: int, zone: str) -> str:
     if us in (_INT64.min, _INT64.max):
         return "infinity" if us > 0 else "-infinity"
     days, rest = divmod(us, _DAY_US)
@@ -95,7 +95,7 @@ def _long_timestamp(us: int, zone: str) -> str:
     return f"{_iso(year, month, day)} {clock_text(rest)}{zone}{_era(year)}"
 
 
-def _long_date(days: int) -> str:
+def one_date(days: int) -> str:
     if days in (_INT32.min, _INT32.max):
         return "infinity" if days > 0 else "-infinity"
     year, month, day = civil(days)

@@ -54,11 +54,15 @@ class DataFusionSession:
         self.settings = {"application_name": ""} | settings
         self.closed = False
         self.synced = 0
+        self.batches_read = 0
+        self.subscribed = threading.Event()
         self._tables = tables
         self._block = "I"
         self._canceled = threading.Event()
         self._running = False
-        self._context = datafusion.SessionContext()
+        self._context = datafusion.SessionContext(
+            datafusion.SessionConfig().set("datafusion.execution.time_zone", "UTC")
+        )
 
     # -- SessionProtocol --------------------------------------------------------------------------------------
 
@@ -127,8 +131,8 @@ class DataFusionSession:
             (r"show (\w+)", self._show),
             (r"create table (\w+) \((.*)\)", self._create),
             (r"insert into (\w+) values (.*)", self._insert),
-            (r"copy (\w+) from stdin(.*)", self._copy_in),
-            (r"copy \((.*)\) to stdout(.*)", self._copy_out),
+            (r"copy\s+(\w+)\s+from\s+stdin(.*)", self._copy_in),
+            (r"copy\s+\((.*)\)\s+to\s+stdout(.*)", self._copy_out),
             (r"subscribe (\d+)", self._subscribe),
             (r"raise notice (.*)", lambda text: Result("DO", notices=[Notice(text, hint="none needed")])),
             (r"select pg_sleep\(([\d.]+)\)", self._sleep),
@@ -177,6 +181,7 @@ class DataFusionSession:
         def batches() -> Iterator[pa.RecordBatch]:
             for n in range(int(count)):
                 yield pa.record_batch({"n": [n]})
+            self.subscribed.set()
             self._canceled.wait()
             raise QueryCanceled("canceling statement due to user request")
 
@@ -192,6 +197,10 @@ class DataFusionSession:
     def _columns(self, sql: str) -> tuple[ResultColumn, ...] | None:
         if match := re.fullmatch(r"(?i)show (\w+)", sql):
             return (ResultColumn(match[1], types.TEXT),)
+        if re.match(r"(?i)select pg_sleep", sql):
+            return (ResultColumn("pg_sleep", types.TEXT),)
+        if re.match(r"(?i)subscribe", sql):
+            return (ResultColumn("n", types.BIGINT),)
         if not re.match(r"(?i)select|values|with|table", sql):
             return None
         return _described(self._frame(sql).schema())
@@ -215,6 +224,7 @@ class DataFusionSession:
             for batch in frame.execute_stream():
                 if self._canceled.is_set():
                     raise QueryCanceled("canceling statement due to user request")
+                self.batches_read += 1
                 yield batch.to_pyarrow()
         except ConstellationError:
             raise
@@ -245,7 +255,7 @@ class _ListSink:
 
 def _split(sql: str) -> list[str]:
     """The statements without their semicolons; raises with the position at which Postgres' grammar gives up."""
-    if re.match(r"(?i)\s*(subscribe|raise)\b", sql):
+    if re.match(r"(?i)\s*(subscribe|raise|copy \(subscribe)\b", sql):
         return [sql.strip().rstrip(";")]
     try:
         parsed = pglast.parse_sql(sql)

@@ -17,8 +17,8 @@ def message(kind: str, body: bytes = b"") -> bytes:
     return kind.encode() + struct.pack(">i", len(body) + 4) + body
 
 
-def startup(minor: int = 0, **parameters: str) -> bytes:
-    body = struct.pack(">i", (3 << 16) | minor)
+def startup(version_minor: int = 0, /, **parameters: str) -> bytes:
+    body = struct.pack(">i", (3 << 16) | version_minor)
     body += b"".join(text(name) + text(value) for name, value in parameters.items()) + b"\0"
     return struct.pack(">i", len(body) + 4) + body
 

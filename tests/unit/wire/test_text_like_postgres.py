@@ -15,7 +15,7 @@ import pytest
 
 from constellationdb.catalog import types
 from constellationdb.catalog.types import SqlType
-from constellationdb.wire.text import text_encoder
+from constellationdb.wire.columns import column_encoder
 
 Ask = Callable[..., list[str | None]]
 _COUNT = 20_000
@@ -48,9 +48,13 @@ _SQL_ARRAYS = {
 
 
 def ours(array: pa.Array, sql_type: SqlType | None = None) -> list[str | None]:
-    encoded = text_encoder(array.type, sql_type)(array)
+    """Both ways of printing a column, which must agree."""
+    encoder = column_encoder(array.type, sql_type or types.of_arrow(array.type), 0)
+    encoded = encoder.vector(array)
     assert encoded.type == pa.binary()
-    return [None if value is None else value.decode() for value in encoded.to_pylist()]
+    values = encoded.to_pylist()
+    assert encoder.few(array) == values
+    return [None if value is None else value.decode() for value in values]
 
 
 def differing(mine: list[str | None], theirs: list[str | None]) -> list[tuple[str | None, str | None]]:
