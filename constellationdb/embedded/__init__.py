@@ -13,9 +13,10 @@ gives whole epochs, and its token resumes it without a gap or a repetition.
     relation      a query's text, and the ways to look at its rows
     subscription  changes epoch by epoch, in ``for`` and ``async for``
     rows          what ``insert`` takes, made one Arrow batch
+    copying       … as the text of COPY, for what must travel as text
     link          the seam: what a kind of connection must do
     local         … with an engine in this process
-    remote        … with a server, through psycopg
+    remote        … with a server, through psycopg; remote_feed, remote_errors and texts belong to it
 
 Left out: several sessions on one Database (open another), and parameters in
 SQL text (insert data with ``insert``, never by pasting it into a statement).

@@ -6,6 +6,7 @@ import os
 from types import TracebackType
 from typing import Any, Self
 
+from constellationdb.embedded.copying import quoted
 from constellationdb.embedded.link import Answer, Link, OnNotice
 from constellationdb.embedded.relation import Relation
 from constellationdb.embedded.rows import as_batch
@@ -60,7 +61,7 @@ class Database:
 
         ``rows``: mappings, sequences, Arrow, pandas or polars. Columns that are not given take their default.
         """
-        schema = self._link.columns(f"SELECT * FROM {name}")
+        schema = self._link.columns(f"SELECT * FROM {quoted(name)}")
         return self._link.insert(name, as_batch(name, rows, schema))
 
     def subscribe(self, name: str, *, snapshot: bool = True, resume: str | None = None) -> Subscription:

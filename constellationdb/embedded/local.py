@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from constellationdb.embedded.copying import copy_statement, copy_text, quoted
 from constellationdb.embedded.link import Answer, Feed, OnNotice
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.result import Result, ResultColumn, SessionProtocol
@@ -61,7 +62,18 @@ class LocalLink:
         return _schema(columns or ())
 
     def insert(self, name: str, rows: pa.RecordBatch) -> int:
-        return self.engine.insert(name, rows)
+        with self._turn:
+            whole = rows.schema.names == self.columns(f"SELECT * FROM {quoted(name)}").names
+            if whole and self._session.transaction_status == "I":
+                return self.engine.insert(name, rows)
+            # COPY fills in defaults, and is part of the open transaction.
+            with self._speaking() as session:
+                for result in session.execute(copy_statement(name, rows)):
+                    assert result.copy_in is not None
+                    for line in copy_text(rows).to_pylist():
+                        result.copy_in.write(line)
+                    result.copy_in.finish()
+            return int(self.run("SHOW epoch")[-1].table().column(0)[0].as_py())
 
     def subscribe(self, name: str, snapshot: bool, as_of: int | None) -> Feed:
         return LocalFeed(self.engine.subscribe(name, snapshot=snapshot, progress=True, as_of=as_of))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,22 +9,22 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 from psycopg.errors import error_from_result
+from psycopg.generators import execute
 from psycopg.pq import ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 from psycopg.types.string import TextLoader
 
-from constellationdb.catalog.types import SqlType, of_arrow
+from constellationdb.catalog.types import SqlType
+from constellationdb.embedded.copying import copy_statement, copy_text, quoted
 from constellationdb.embedded.link import Answer, Feed, OnNotice
 from constellationdb.embedded.remote_errors import as_ours
 from constellationdb.embedded.remote_feed import RemoteFeed
 from constellationdb.embedded.texts import column_of, type_of
-from constellationdb.engine.copy_rows import CopyOptions
 from constellationdb.engine.result import Notice
-from constellationdb.wire.columns import column_encoder
-from constellationdb.wire.copy_out import copy_lines
 
-_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)*")
 _READING = ("SELECT", "SHOW", "EXPLAIN", "FLUSH")
+
+_CANCEL_SECONDS = 10.0
 
 
 class RemoteLink:
@@ -77,11 +76,12 @@ class RemoteLink:
         return RemoteFeed(self._connect(), sql, kinds)
 
     def cancel(self) -> None:
-        self._connection.cancel()
+        # Not cancel(): that one waits inside libpq, holding the interpreter a server in this process needs.
+        self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
     def close(self) -> None:
         if not self._connection.closed:
-            self._connection.cancel()
+            self.cancel()
             with self._turn:
                 self._connection.close()
 
@@ -98,11 +98,17 @@ class RemoteLink:
 
     def _described(self, sql: str) -> list[tuple[str, SqlType]]:
         with self._turn, as_ours():
-            connection = self._connection.pgconn
-            for result in (connection.prepare(b"", sql.encode()), connection.describe_prepared(b"")):
-                if result.status == ExecStatus.FATAL_ERROR:
-                    raise error_from_result(result)
-            return _kinds(result)
+            self._connection.pgconn.send_prepare(b"", sql.encode())
+            self._received()
+            self._connection.pgconn.send_describe_prepared(b"")
+            return _kinds(self._received())
+
+    def _received(self) -> PGresult:
+        """libpq's own waiting would hold the interpreter, and with it a server in the same process."""
+        result = self._connection.wait(execute(self._connection.pgconn))[-1]
+        if result.status == ExecStatus.FATAL_ERROR:
+            raise error_from_result(result)
+        return result
 
     def _rows(self, sql: str, kinds: list[tuple[str, SqlType]]) -> Iterator[pa.RecordBatch]:
         schema = _schema(kinds)
@@ -114,22 +120,14 @@ class RemoteLink:
                     columns = [column_of([text], kind) for text, (_, kind) in zip(row, kinds, strict=True)]
                     yield pa.RecordBatch.from_arrays(columns, schema=schema)
             except GeneratorExit:
-                connection.cancel()
+                connection.cancel_safe(timeout=_CANCEL_SECONDS)
                 raise
 
     def _copy(self, name: str, rows: pa.RecordBatch) -> None:
-        encoders = [column_encoder(field.type, of_arrow(field.type), 0) for field in rows.schema]
-        lines = copy_lines(rows, encoders, CopyOptions())
-        names = ", ".join(f'"{column.replace(chr(34), chr(34) * 2)}"' for column in rows.schema.names)
-        statement = f"COPY {quoted(name)} ({names}) FROM STDIN".encode()
+        statement = copy_statement(name, rows).encode()
         with as_ours(), self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for line in lines.to_pylist():
+            for line in copy_text(rows).to_pylist():
                 copy.write(line)
-
-
-def quoted(name: str) -> str:
-    """A relation's name as SQL; one that needs quotes gets them."""
-    return name if _PLAIN_NAME.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
 def _answer(result: PGresult | None, tag: str) -> Answer:

@@ -47,7 +47,7 @@ class RemoteFeed:
     def close(self) -> None:
         if not self._closing.is_set():
             self._closing.set()
-            self._connection.cancel()
+            self._connection.cancel_safe(timeout=10.0)
             while self._thread.is_alive():  # it may be waiting for room
                 self._drain()
                 self._thread.join(0.05)

@@ -1,0 +1,30 @@
+"""Rows as the text of COPY … FROM STDIN, and the statement that takes them."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+
+from constellationdb.catalog.types import of_arrow
+from constellationdb.engine.copy_rows import CopyOptions
+from constellationdb.wire.columns import column_encoder
+from constellationdb.wire.copy_out import copy_lines
+
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)*")
+
+
+def copy_statement(name: str, rows: pa.RecordBatch) -> str:
+    columns = ", ".join('"' + column.replace('"', '""') + '"' for column in rows.schema.names)
+    return f"COPY {quoted(name)} ({columns}) FROM STDIN"
+
+
+def copy_text(rows: pa.RecordBatch) -> pa.Array:
+    """One line a row, as bytes."""
+    encoders = [column_encoder(field.type, of_arrow(field.type), 0) for field in rows.schema]
+    return copy_lines(rows, encoders, CopyOptions())
+
+
+def quoted(name: str) -> str:
+    """A relation's name as SQL; one that needs quotes gets them."""
+    return name if _PLAIN_NAME.fullmatch(name) else '"' + name.replace('"', '""') + '"'
