@@ -105,7 +105,7 @@ class RemoteLink:
 
     def _received(self) -> PGresult:
         """libpq's own waiting would hold the interpreter, and with it a server in the same process."""
-        result = self._connection.wait(execute(self._connection.pgconn))[-1]
+        result: PGresult = self._connection.wait(execute(self._connection.pgconn))[-1]
         if result.status == ExecStatus.FATAL_ERROR:
             raise error_from_result(result)
         return result
