@@ -39,14 +39,15 @@
     ├── SubscriberTooSlow           54000  CON-4003
     ├── HistoryExpired              55000  CON-4004
     ├── LimitExceeded               54001  CON-4005
+    ├── RelationUnusable            55000  CON-4006
     ├── AddressInUse                58000  CON-5001
     ├── ConnectorFailure            58030  CON-5002
     ├── CorruptState                XX001  CON-5003
     ├── MissingExtra                0A000  CON-5004
     ├── ProtocolViolation           08P01  CON-5005
-    ├── TooManyConnections          53300  CON-5006
     ├── DirectoryInUse              F0001  CON-5006
     ├── StorageFailure              58030  CON-5007
+    ├── TooManyConnections          53300  CON-5008
     └── InternalError               XX000  CON-9001
 
 A message is lower case, names the object and has no full stop; what to do
@@ -233,6 +234,12 @@ class LimitExceeded(ConstellationError):
     sqlstate, code = "54001", "CON-4005"
 
 
+class RelationUnusable(ConstellationError):
+    """It was dropped under its reader, or the view's job failed: no further epoch will come."""
+
+    sqlstate, code = "55000", "CON-4006"
+
+
 class AddressInUse(ConstellationError):
     sqlstate, code = "58000", "CON-5001"
 
@@ -253,10 +260,6 @@ class ProtocolViolation(ConstellationError):
     sqlstate, code = "08P01", "CON-5005"
 
 
-class TooManyConnections(ConstellationError):
-    sqlstate, code = "53300", "CON-5006"
-
-
 class DirectoryInUse(ConstellationError):
     sqlstate, code = "F0001", "CON-5006"
 
@@ -265,6 +268,10 @@ class StorageFailure(ConstellationError):
     """A write or sync failed. Never retried: what the disk now holds is unknown until it is opened anew."""
 
     sqlstate, code = "58030", "CON-5007"
+
+
+class TooManyConnections(ConstellationError):
+    sqlstate, code = "53300", "CON-5008"
 
 
 class InternalError(ConstellationError):

@@ -1,0 +1,106 @@
+"""The error tree is a contract: classes, SQLSTATEs and codes stay what they are, and the docstring shows them all."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from constellationdb import errors
+from constellationdb.errors import ConstellationError, all_errors
+
+# What clients and scripts may rely on. A line may be added; one that changes or goes breaks somebody.
+GOLDEN = {
+    "SqlSyntaxError": ("42601", "CON-1001"),
+    "UndefinedRelation": ("42P01", "CON-1002"),
+    "UndefinedColumn": ("42703", "CON-1003"),
+    "UndefinedFunction": ("42883", "CON-1004"),
+    "AmbiguousColumn": ("42702", "CON-1005"),
+    "DuplicateRelation": ("42P07", "CON-1006"),
+    "DuplicateColumn": ("42701", "CON-1007"),
+    "WrongObjectType": ("42809", "CON-1008"),
+    "DependentObjects": ("2BP01", "CON-1009"),
+    "DatatypeMismatch": ("42804", "CON-1010"),
+    "GroupingError": ("42803", "CON-1011"),
+    "InvalidParameter": ("22023", "CON-1012"),
+    "InvalidDefinition": ("42P16", "CON-1013"),
+    "FeatureNotSupported": ("0A000", "CON-1014"),
+    "UndefinedDatabase": ("3D000", "CON-1015"),
+    "UndefinedObject": ("42704", "CON-1016"),
+    "UndefinedStatement": ("26000", "CON-1017"),
+    "DuplicateStatement": ("42P05", "CON-1018"),
+    "UndefinedCursor": ("34000", "CON-1019"),
+    "DuplicateCursor": ("42P03", "CON-1020"),
+    "InvalidTextRepresentation": ("22P02", "CON-2001"),
+    "DivisionByZero": ("22012", "CON-2002"),
+    "NumericOutOfRange": ("22003", "CON-2003"),
+    "NotNullViolation": ("23502", "CON-2004"),
+    "UniqueViolation": ("23505", "CON-2005"),
+    "CardinalityViolation": ("21000", "CON-2006"),
+    "BadCopyFormat": ("22P04", "CON-2007"),
+    "InvalidDatetime": ("22007", "CON-2008"),
+    "DataException": ("22000", "CON-2009"),
+    "ReadsOwnWritesThroughView": ("25001", "CON-3001"),
+    "InFailedTransaction": ("25P02", "CON-3002"),
+    "SerializationFailure": ("40001", "CON-3003"),
+    "NoActiveTransaction": ("25P01", "CON-3004"),
+    "QueryCanceled": ("57014", "CON-4001"),
+    "ShuttingDown": ("57P01", "CON-4002"),
+    "SubscriberTooSlow": ("54000", "CON-4003"),
+    "HistoryExpired": ("55000", "CON-4004"),
+    "LimitExceeded": ("54001", "CON-4005"),
+    "AddressInUse": ("58000", "CON-5001"),
+    "ConnectorFailure": ("58030", "CON-5002"),
+    "CorruptState": ("XX001", "CON-5003"),
+    "MissingExtra": ("0A000", "CON-5004"),
+    "ProtocolViolation": ("08P01", "CON-5005"),
+    "DirectoryInUse": ("F0001", "CON-5006"),
+    "StorageFailure": ("58030", "CON-5007"),
+    "TooManyConnections": ("53300", "CON-5008"),
+    "RelationUnusable": ("55000", "CON-4006"),
+    "InternalError": ("XX000", "CON-9001"),
+}
+
+_CLASSES = [cls for cls in all_errors() if cls is not ConstellationError]
+
+
+@pytest.mark.parametrize("cls", _CLASSES, ids=lambda cls: cls.__name__)
+def test_class_has_its_sqlstate_and_code(cls: type[ConstellationError]) -> None:
+    assert (cls.sqlstate, cls.code) == GOLDEN[cls.__name__]
+
+
+def test_every_promised_class_exists() -> None:
+    assert {cls.__name__ for cls in _CLASSES} == set(GOLDEN)
+
+
+def test_codes_are_unique() -> None:
+    codes = [cls.code for cls in _CLASSES]
+    assert sorted(set(codes)) == sorted(codes)
+
+
+@pytest.mark.parametrize("cls", _CLASSES, ids=lambda cls: cls.__name__)
+def test_class_says_its_own_codes(cls: type[ConstellationError]) -> None:
+    """Only the root's codes are inherited, by the error that means the same."""
+    inherited = cls.code == ConstellationError.code and cls.sqlstate == ConstellationError.sqlstate
+    assert inherited == (cls is errors.InternalError)
+    assert re.fullmatch(r"[0-9A-Z]{5}", cls.sqlstate)
+    assert re.fullmatch(r"CON-\d{4}", cls.code)
+
+
+def test_docstring_shows_the_tree_as_it_is() -> None:
+    assert errors.__doc__ is not None
+    shown = re.findall(r"[├└]── (\w+) +(\w{5})  (CON-\d{4})$", errors.__doc__, re.M)
+    assert shown == [(cls.__name__, cls.sqlstate, cls.code) for cls in _CLASSES]
+
+
+def test_an_error_carries_what_postgres_fields_need() -> None:
+    error = errors.UndefinedRelation('relation "t" does not exist', detail="d", hint="h", position=7)
+    assert (str(error), error.message) == ('relation "t" does not exist', 'relation "t" does not exist')
+    assert (error.detail, error.hint, error.position) == ("d", "h", 7)
+
+
+def test_a_known_position_is_kept() -> None:
+    error = errors.SqlSyntaxError("x")
+    assert error.at(None).position is None
+    assert error.at(3).position == 3
+    assert error.at(9).position == 3
