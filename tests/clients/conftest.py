@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import pytest
 
+from constellationdb.engine.engine import Engine
 from constellationdb.server.listener import Server
-from tests.unit.wire.datafusion_session import DataFusionEngine
 
 
 @dataclass(frozen=True)
 class Served:
-    """Where the server is. Tests use only SQL that every engine behind it understands."""
+    """Where the server is. All tests share its engine, so each names its own tables."""
 
     host: str
     port: int
@@ -23,8 +23,12 @@ class Served:
         return f"host={self.host} port={self.port} user=tester dbname=constellation"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def served() -> Iterator[Served]:
-    with Server(DataFusionEngine(), port=0) as server:
-        host, port = server.address
-        yield Served(host, port)
+    engine = Engine().start()
+    try:
+        with Server(engine, port=0) as server:
+            host, port = server.address
+            yield Served(host, port)
+    finally:
+        engine.close()
