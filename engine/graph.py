@@ -91,9 +91,10 @@ class Graph:
             if isinstance(node, plan.Scan):
                 produced[node.id] = [None] * self._workers
                 continue
-            parts = self._process(node, produced, Context(epoch), output)
+            # Before what the inputs start with, for that changes the operator's own first answer.
             initial = self._operators[node.id][0].start(Context(epoch, errors=output.errors))
-            parts[0] = zset.concat([p for p in (parts[0], initial) if p is not None])
+            parts = self._process(node, produced, Context(epoch), output)
+            parts[0] = zset.concat([p for p in (initial, parts[0]) if p is not None])
             produced[node.id] = parts
         output.delta = zset.concat([p for p in produced[self._root.id] if p is not None])
         return output

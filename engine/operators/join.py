@@ -42,9 +42,11 @@ class JoinOperator(Unheld):
         if left is not None:
             parts.append(self._match(left, self._node.left_keys, self._right, context.epoch, swapped=False))
             self._left.apply(left, context.epoch)
+            self._left.compact(context.epoch)
         if right is not None:
             parts.append(self._match(right, self._node.right_keys, self._left, context.epoch, swapped=True))
             self._right.apply(right, context.epoch)
+            self._right.compact(context.epoch)
         self._evict(context)
         whole = zset.concat([p for p in parts if p is not None])
         if whole is None or self._residual is None:
@@ -107,5 +109,6 @@ def _expiry(node: plan.Join) -> tuple[plan.Column | None, plan.Column | None]:
     right = {c.index: c for c in node.right.closing}
     for a, b in zip(node.left_keys, node.right_keys, strict=True):
         if a in left and b in right:
-            return left[a], right[b]
+            offset_us = max(left[a].offset_us, right[b].offset_us)
+            return plan.Column(a, offset_us), plan.Column(b, offset_us)
     return None, None

@@ -8,6 +8,8 @@
 The last output is stored, not computed again: a function that depends on row
 order could answer differently for the same rows and leave negative counts.
 Where order matters the rows are fed in the order of their canonical bytes.
+A key that cannot be computed has an error row instead of an answer, until it
+is touched again.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.types as pt
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
@@ -26,7 +29,7 @@ from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import Rows
 from constellationdb.engine.operators.base import Context, Unheld
-from constellationdb.engine.operators.stateless import failed_row
+from constellationdb.engine.operators.failures import Failures
 from constellationdb.engine.rowstore import empty
 from constellationdb.planner import plan
 
@@ -43,6 +46,7 @@ class RecomputeOperator(Unheld):
         keyed = [pa.field(f"k{i}", self._key_type(i)) for i in range(self._key_width)] + list(self._schema)
         self._output = Arrangement(pa.schema(keyed), tuple(range(self._key_width)))
         self._fragment = Fragment(node.substrait, [child.schema for child in node.inputs], self._schema)
+        self._failures = Failures(node.id)
 
     def _key_type(self, index: int) -> pa.DataType:
         return self._schema.field(self._node.out_keys[index][0]).type
@@ -60,12 +64,14 @@ class RecomputeOperator(Unheld):
         touched = _distinct([encode_rows(zset.data(b), self._node.keys[i]) for i, b in changed])
         for i, b in changed:
             self._inputs[i].apply(b, context.epoch)
+            self._inputs[i].compact(context.epoch)
         return self._recompute(touched, context)
 
     def _recompute(self, touched: Rows | None, context: Context) -> Delta:
         if touched is None:
             touched = encode_rows(zset.rows_of_nothing(1), ())
         rows = [self._rows_of(a, touched, context.epoch) for a in self._inputs]
+        self._failures.take_back(touched, context)
         after = self._run(rows, context)
         before = self._stored(touched, context.epoch)
         parts = [] if after is None else [zset.weighted(self._keyed(after))]
@@ -77,6 +83,7 @@ class RecomputeOperator(Unheld):
         if change is None:
             return None
         self._output.apply(change, context.epoch)
+        self._output.compact(context.epoch)
         columns = change.columns[self._key_width :]
         return pa.RecordBatch.from_arrays(columns, schema=self._schema.append(pa.field(zset.WEIGHT, pa.int64())))
 
@@ -86,6 +93,7 @@ class RecomputeOperator(Unheld):
         weight = arrangement.weight_of(entries)
         if len(weight) and bool((weight != 1).any()):
             rows = zset.take(rows, np.repeat(np.arange(len(weight), dtype=np.int64), weight))
+        rows = canonical_floats(rows)
         return _in_order(rows) if self._node.ordered else rows
 
     def _stored(self, touched: Rows, epoch: int) -> Delta:
@@ -105,7 +113,7 @@ class RecomputeOperator(Unheld):
         keys = [encode_rows(r, k) for r, k in zip(rows, self._node.keys, strict=True)]
         distinct = _distinct(keys)
         if len(distinct) <= 1:
-            context.errors.append(failed_row(self._node.id, rows[0].slice(0, 1), error))
+            self._failures.note(distinct, rows, error, context)
             return None
         index = KeyIndex()
         index.upsert(distinct)
@@ -116,8 +124,7 @@ class RecomputeOperator(Unheld):
             try:
                 found.append(self._fragment.run(*group))
             except Exception as failure:
-                shown = next((g for g in group if g.num_rows), rows[0])
-                context.errors.append(failed_row(self._node.id, shown.slice(0, 1), failure))
+                self._failures.note(distinct.take(np.array([slot])), group, failure, context)
         return zset.concat([f for f in found if f is not None])
 
     def _keyed(self, output: pa.RecordBatch) -> pa.RecordBatch:
@@ -126,12 +133,13 @@ class RecomputeOperator(Unheld):
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
         state = {f"input{i}": a.snapshot() for i, a in enumerate(self._inputs)}
-        return {**state, "output": self._output.snapshot()}
+        return {**state, "output": self._output.snapshot(), "failures": self._failures.snapshot()}
 
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
         for i, arrangement in enumerate(self._inputs):
             arrangement.restore(state[f"input{i}"], epoch)
         self._output.restore(state["output"], epoch)
+        self._failures.restore(state["failures"])
 
 
 def _first_of(batch: pa.RecordBatch, columns: tuple[int, ...]) -> pa.Array:
@@ -140,6 +148,19 @@ def _first_of(batch: pa.RecordBatch, columns: tuple[int, ...]) -> pa.Array:
     for column in columns[1:]:
         found = pc.coalesce(found, batch.column(column).cast(found.type))
     return found
+
+
+def canonical_floats(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """One NaN and one zero, as in our keys: DataFusion ranks, partitions and counts -0.0 and -NaN apart."""
+    floating = [i for i, kind in enumerate(rows.schema.types) if pt.is_floating(kind)]
+    if not floating or not rows.num_rows:
+        return rows
+    columns = list(rows.columns)
+    for i in floating:
+        kind = columns[i].type
+        canonical = pc.add(columns[i], pa.scalar(0.0, kind))
+        columns[i] = pc.if_else(pc.is_nan(canonical), pa.scalar(np.nan, kind), canonical)
+    return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
 
 
 def _distinct(keys: Sequence[Rows]) -> Rows:
