@@ -1,4 +1,4 @@
-"""Put checked arithmetic where DataFusion would wrap: Postgres' 22003 and 22012.
+"""Make expressions Postgres': checked arithmetic where DataFusion would wrap (22003, 22012), doubles kept doubles.
 
 DataFusion plans ``bigint + 1`` as a wrapping add. The types of the operands are
 asked of DataFusion itself, by planning them as a projection; then the function
@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 from substrait.proto import Expression, Rel
 
+from constellationdb.planner import doubles
 from constellationdb.planner.functions import SUFFIX_OF
 from constellationdb.planner.shuttle import Shuttle, project, visit
 
@@ -21,14 +22,15 @@ _SPELLINGS = {"mod": "modulus", "negative": "negate"}
 
 
 def check(shuttle: Shuttle, source: Rel, width: int, holder: Any) -> None:
-    """Replace, in place, every arithmetic call inside ``holder``, whose columns are those of ``source``."""
+    """Correct, in place, every expression inside ``holder``, whose columns are those of ``source``."""
+    doubles.restore(shuttle, source, width, holder)
     calls: list[Expression] = []
 
     def collect(expression: Expression) -> None:
         if expression.WhichOneof("rex_type") == "scalar_function" and _operation(shuttle, expression) in _CHECKED:
             calls.append(expression)
 
-    visit(holder, collect)
+    visit(holder, collect, enter_relations=False)
     if not calls:
         return
     operands = [argument.value for call in calls for argument in call.scalar_function.arguments]

@@ -115,12 +115,13 @@ class ContinuousPlanner:
 
     def _window(self, base: Stream, column: int, call: WindowCall) -> Stream:
         node = self._lowering.build.finish(base)
-        closes = {c.index for c in node.closing if c.offset_us == 0}
+        closes = {c.index for c in node.closing if c.offset_us <= self._lateness_us}
         watermarked = column in node.times or column in closes
         width = len(node.schema)
         kind = node.schema.field(column).type
         types = [*node.schema.types, kind, kind]
-        closing = (plan.Column(width, call.size_us), plan.Column(width + 1, 0)) if watermarked else ()
+        late = self._lateness_us  # a window is final only when no late row is let in any more
+        closing = (plan.Column(width, call.size_us + late), plan.Column(width + 1, late)) if watermarked else ()
         return self._lowering.build.stream(
             plan.WindowAssign(
                 id=self._lowering.build.next_id(),
@@ -147,6 +148,8 @@ def _on_close(build: Builder, root: plan.AnyNode, emit: Emit) -> plan.AnyNode:
             position=emit.position + 1,
         )
     column = min(root.closing, key=lambda c: (c.offset_us, c.index))
+    if any(isinstance(node, plan.WindowAssign) and node.lateness_us for node in plan.walk(root)):
+        column = plan.Column(column.index, column.offset_us - emit.lateness_us)  # shown at its end, corrected after
     fused = None if emit.lateness_us else _fuse(root)
     if fused is not None:
         return fused

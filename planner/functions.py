@@ -61,6 +61,22 @@ def _float_divide(left: pa.Array, right: pa.Array) -> pa.Array:
     return pc.divide(left, right)
 
 
+_REST = np.int64(np.iinfo(np.int64).max)  # every bit but the sign
+
+
+def _rank(values: pa.Array) -> pa.Array:
+    """Doubles as integers in Postgres' order: -inf … -0 = 0 … inf, NaN."""
+    doubles = pc.fill_null(values, 0.0).to_numpy(zero_copy_only=False) + 0.0
+    bits = np.where(np.isnan(doubles), np.nan, doubles).view(np.int64)
+    return pa.array(np.where(bits < 0, bits ^ _REST, bits), mask=values.is_null().to_numpy(zero_copy_only=False))
+
+
+def _unrank(values: pa.Array) -> pa.Array:
+    ranks = pc.fill_null(values, 0).to_numpy(zero_copy_only=False)
+    doubles = np.where(ranks < 0, ranks ^ _REST, ranks).view(np.float64)
+    return pa.array(doubles, mask=values.is_null().to_numpy(zero_copy_only=False))
+
+
 def register(context: SessionContext) -> None:
     """Make every ``con_`` function known to ``context``."""
     for function in _functions():
@@ -79,6 +95,8 @@ def _functions() -> list[Any]:
         made.append(udf(_checked(pc.negate_checked, shown), [kind], kind, "immutable", f"con_negate_{suffix}"))
     for suffix, kind in _FLOATS.items():
         made.append(udf(_float_divide, [kind, kind], kind, "immutable", f"con_divide_{suffix}"))
+    made.append(udf(_rank, [pa.float64()], pa.int64(), "immutable", "con_rank_f64"))
+    made.append(udf(_unrank, [pa.int64()], pa.float64(), "immutable", "con_unrank_f64"))
     return made
 
 

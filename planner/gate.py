@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 
 from substrait.proto import Expression, Rel
 
@@ -68,5 +69,30 @@ def _signature(display: str) -> Counter[str]:
         if join := _JOIN.match(line):
             found[join.group(1).replace("Cross", "Inner")] += 1  # a cross join comes back as ON TRUE
         elif calls := _AGGREGATE.search(line) or _WINDOW.search(line):
-            found.update(name or word for name, word in _CALL.findall(calls.group(1)))
+            items = ", ".join(_without_aliases(calls.group(1)))
+            found.update(name or word for name, word in _CALL.findall(items))
     return found
+
+
+def _without_aliases(items: str) -> Iterator[str]:
+    """The items of a list, each up to its ``AS``: an alias repeats the call, with other casts."""
+    depth, start, quote, hidden = 0, 0, "", False
+    for place, letter in enumerate(items):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in "([{":
+            depth += 1
+        elif letter in ")]}":
+            depth -= 1
+        elif depth == 0 and letter == "," and not hidden:
+            yield items[start:place]
+            start = place + 1
+        elif depth == 0 and letter == "," and hidden:
+            start, hidden = place + 1, False
+        elif depth == 0 and not hidden and items.startswith(" AS ", place):
+            yield items[start:place]
+            hidden = True
+    if not hidden:
+        yield items[start:]

@@ -173,17 +173,20 @@ def field_index(expression: Expression) -> int | None:
     return index
 
 
-def visit(message: Any, action: Callable[[Expression], None]) -> None:
-    """Call ``action`` on every Expression inside a protobuf message (or a list of them), children first."""
+def visit(message: Any, action: Callable[[Expression], None], *, enter_relations: bool = True) -> None:
+    """Call ``action`` on every Expression inside a protobuf message (or a list of them), children first.
+
+    Without ``enter_relations``, only on those whose columns are the message's own: not in inputs or subqueries.
+    """
     if not hasattr(message, "ListFields"):
         for member in message:
-            visit(member, action)
+            visit(member, action, enter_relations=enter_relations)
         return
     for descriptor, value in message.ListFields():
-        if descriptor.message_type is None:
+        if descriptor.message_type is None or (not enter_relations and descriptor.message_type.name == "Rel"):
             continue
         for item in value if _repeated(descriptor) else (value,):
-            visit(item, action)
+            visit(item, action, enter_relations=enter_relations)
     if isinstance(message, Expression):
         action(message)
 

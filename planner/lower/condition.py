@@ -96,11 +96,21 @@ def equality(shuttle: Shuttle, left: Expression, right: Expression, null_safe: b
     return expression
 
 
+def checked(shuttle: Shuttle, schema: pa.Schema, parts: list[Expression]) -> list[Expression]:
+    """``parts`` over rows of ``schema``, with arithmetic that raises instead of wrapping."""
+    source = shuttle.slot(0, positional(schema))
+    for part in parts:
+        arithmetic.check(shuttle, source, len(schema), part)
+    return parts
+
+
 def condition_plan(shuttle: Shuttle, schema: pa.Schema, parts: list[Expression]) -> bytes | None:
     """The AND of ``parts`` as a plan that gives one boolean per row of ``slot0``; None when there are no parts."""
     if not parts:
         return None
-    source = shuttle.slot(0, pa.schema([pa.field(f"c{i}", kind) for i, kind in enumerate(schema.types)]))
-    test = conjunction(shuttle, parts)
-    arithmetic.check(shuttle, source, len(schema), test)
-    return shuttle.encode(project(source, len(schema), [test]), 1)
+    test = conjunction(shuttle, checked(shuttle, schema, parts))
+    return shuttle.encode(project(shuttle.slot(0, positional(schema)), len(schema), [test]), 1)
+
+
+def positional(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([pa.field(f"c{i}", kind) for i, kind in enumerate(schema.types)])

@@ -9,7 +9,7 @@ from substrait.proto import Expression, Rel
 
 from constellationdb.planner import plan
 from constellationdb.planner.lower.casts import align
-from constellationdb.planner.lower.condition import Condition, condition_plan, conjunction, equality, split_condition
+from constellationdb.planner.lower.condition import Condition, checked, condition_plan, conjunction, equality, split_condition
 from constellationdb.planner.lower.core import JOIN_TYPES, Lowering
 from constellationdb.planner.lower.keys import with_keys
 from constellationdb.planner.lower.lookup import find_lookup, lower_lookup
@@ -78,16 +78,12 @@ def _delta_join(lowering: Lowering, sides: Sides, condition: Condition, residual
     schema = _side_by_side(left, right)
     shuttle = lowering.shuttle
     filtered = condition_plan(shuttle, schema, residual)
-    keyed_left = {c for c in left.closing if c.index in sides.left_keys}
-    offset = len(left.schema)
-    keyed_right = {c for c in right.closing if c.index in sides.right_keys}
-    closing = (*keyed_left, *(plan.Column(c.index + offset, c.offset_us) for c in keyed_right))
     return lowering.build.stream(
         plan.Join(
             id=lowering.build.next_id(),
             schema_ipc=plan.encode_schema(schema),
             append_only=left.append_only and right.append_only,
-            closing=tuple(sorted(closing, key=lambda c: c.index)),
+            closing=_closing(left, right, sides),
             left=left,
             right=right,
             left_keys=tuple(sides.left_keys),
@@ -97,6 +93,17 @@ def _delta_join(lowering: Lowering, sides: Sides, condition: Condition, residual
             shows=_shows(condition, sides),
         )
     )
+
+
+def _closing(left: plan.AnyNode, right: plan.AnyNode, sides: Sides) -> tuple[plan.Column, ...]:
+    """A key closes when neither side can bring a row of it any more."""
+    first = {c.index: c.offset_us for c in left.closing}
+    second = {c.index: c.offset_us for c in right.closing}
+    found: dict[int, int] = {}
+    for a, b in zip(sides.left_keys, sides.right_keys, strict=True):
+        if a in first and b in second:
+            found[a] = found[b + len(left.schema)] = max(first[a], second[b])
+    return tuple(plan.Column(index, offset) for index, offset in sorted(found.items()))
 
 
 def _shows(condition: Condition, sides: Sides) -> str:
@@ -114,6 +121,9 @@ def _recompute_join(
 ) -> Stream:
     shuttle = lowering.shuttle
     left, right = lowering.build.finish(sides.left), lowering.build.finish(sides.right)
+    if residual:
+        combined = _side_by_side(left, right)
+        residual = checked(shuttle, combined, residual)
     rel = Rel()
     rel.join.left.CopyFrom(shuttle.slot(0, left.schema))
     rel.join.right.CopyFrom(shuttle.slot(1, right.schema))

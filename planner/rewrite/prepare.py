@@ -22,6 +22,7 @@ from constellationdb.planner.rewrite.intervals import normalise_intervals
 from constellationdb.planner.rewrite.names import name_outputs
 from constellationdb.planner.rewrite.not_in import rewrite_not_in
 from constellationdb.planner.rewrite.refuse import refuse
+from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.tree import nodes, parse_query, to_sql
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
@@ -52,7 +53,7 @@ class Preparer:
         self._numbers: Iterator[int] = itertools.count(1)
 
     def prepare(self, query: Query) -> PreparedQuery:
-        tree = normalise_intervals(parse_query(query.text))
+        tree = respell(normalise_intervals(parse_query(query.text)))
         refuse(tree, query.offset, continuous=self._continuous)
         self._check_temporal(query)
         name_outputs(tree)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pglast
 from pglast import ast
+from pglast.enums import A_Expr_Kind
 from pglast.stream import RawStream
 
 
@@ -21,8 +22,22 @@ def parse_expression(text: str) -> Any:
 
 def to_sql(node: Any) -> str:
     """The tree as SQL text."""
-    printed: str = RawStream()(node)
+    printed: str = _Printer()(node)
     return printed
+
+
+class _Printer(RawStream):  # type: ignore[misc]
+    """Puts IS [NOT] DISTINCT FROM in parentheses: DataFusion's parser takes all that follows as its right side."""
+
+    def print_node(self, node: Any, is_name: bool = False, is_symbol: bool = False) -> None:
+        if not isinstance(node, ast.A_Expr) or node.kind not in _DISTINCT:
+            super().print_node(node, is_name, is_symbol)
+            return
+        with self.expression(True):
+            super().print_node(node, is_name, is_symbol)
+
+
+_DISTINCT = (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT)
 
 
 def nodes(tree: Any) -> Iterator[Any]:

@@ -1,0 +1,52 @@
+"""min and max of doubles over integers in the same order: DataFusion's grouped ones lose their way at a NaN."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from substrait.proto import Expression, FunctionArgument, Rel, Type
+
+from constellationdb.planner.shuttle import Shuttle, field, project
+
+
+def rank_extremes(shuttle: Shuttle, rel: Rel, source: Rel, source_width: int) -> Rel:
+    """The aggregate ``rel`` (inputs of ``source``), with the same columns; a projection above undoes the ranking."""
+    body = rel.aggregate
+    keys = len(body.grouping_expressions)
+    ranked: dict[int, pa.DataType] = {}
+    for place, measure in enumerate(body.measures, keys):
+        function = measure.measure
+        if shuttle.function_name(function.function_reference) not in ("min", "max"):
+            continue
+        argument = function.arguments[0].value
+        kind = shuttle.schema_of(project(source, source_width, [argument]), 1).types[0]
+        if pa.types.is_floating(kind):
+            argument.CopyFrom(_call(shuttle, "con_rank_f64", cast_float(argument, pa.float64(), kind)))
+            ranked[place] = kind
+    if not ranked:
+        return rel
+    width = keys + len(body.measures)
+    outputs = [
+        cast_float(_call(shuttle, "con_unrank_f64", field(i)), ranked[i], pa.float64()) if i in ranked else field(i)
+        for i in range(width)
+    ]
+    return project(rel, width, outputs)
+
+
+def cast_float(expression: Expression, kind: pa.DataType, known: pa.DataType) -> Expression:
+    """``expression``, of type ``known``, as a real or a double."""
+    copy = Expression()
+    if kind == known:
+        copy.CopyFrom(expression)
+        return copy
+    copy.cast.input.CopyFrom(expression)
+    copy.cast.failure_behavior = Expression.Cast.FAILURE_BEHAVIOR_THROW_EXCEPTION
+    target = copy.cast.type.fp64 if kind == pa.float64() else copy.cast.type.fp32
+    target.nullability = Type.NULLABILITY_NULLABLE
+    return copy
+
+
+def _call(shuttle: Shuttle, name: str, argument: Expression) -> Expression:
+    made = Expression()
+    made.scalar_function.function_reference = shuttle.anchor(name)
+    made.scalar_function.arguments.append(FunctionArgument(value=argument))
+    return made

@@ -1,0 +1,43 @@
+"""What pglast prints in Postgres' inner words, said so that DataFusion understands it.
+
+``trim(s)`` is ``pg_catalog.btrim(s)`` in the parse tree; a constant such as ``1e100``,
+which no numeric of ours can hold, is written as the double it must be.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from pglast import ast
+
+from constellationdb.planner.rewrite.tree import last_name, replace
+
+_PLAIN = frozenset({"btrim", "ltrim", "rtrim", "substring", "overlay"})
+_DIGITS = 38
+_SCALE = 15  # what DataFusion adds when the constant meets a double
+
+
+def respell(tree: Any) -> Any:
+    return replace(tree, _respell)
+
+
+def _respell(node: Any) -> Any:
+    match node:
+        case ast.FuncCall() if len(node.funcname) == 2 and last_name(node) in _PLAIN:
+            node.funcname = node.funcname[-1:]
+        case ast.A_Const() if isinstance(node.val, ast.Float) and not _fits(node.val.fval):
+            return _double(node.val.fval)
+    return None
+
+
+def _fits(text: str) -> bool:
+    """Whether the constant has no exponent, or is short enough without it to stand beside a double."""
+    _, digits, exponent = Decimal(text).as_tuple()
+    assert isinstance(exponent, int)
+    return "e" not in text.lower() or max(len(digits) + exponent, -exponent) <= _DIGITS - _SCALE
+
+
+def _double(text: str) -> Any:
+    name = ast.TypeName(names=(ast.String(sval="pg_catalog"), ast.String(sval="float8")), typemod=-1)
+    return ast.TypeCast(arg=ast.A_Const(isnull=False, val=ast.String(sval=text)), typeName=name)
