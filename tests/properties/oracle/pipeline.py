@@ -1,0 +1,172 @@
+"""The system under test: each stage of a form planned and run as a graph, the output of one the input of the next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+import pyarrow as pa
+
+from constellationdb.engine import batch as zset
+from constellationdb.engine.graph import Graph, Input, Output
+from constellationdb.planner import plan as plans
+from constellationdb.planner.continuous import ContinuousPlanner, describe_relation
+from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.statements import Emit, Query
+from tests.properties.oracle.compare import canonical
+from tests.properties.oracle.forms import Form
+from tests.properties.oracle.history import WEIGHT, Relation
+from tests.properties.oracle.tables import Row
+from tests.properties.oracle.windows import NO_MARK
+
+
+class NegativeCountError(AssertionError):
+    """A row would occur less than zero times."""
+
+
+def plan_form(form: Form, relations: Mapping[str, Relation]) -> list[tuple[str, plans.Plan]]:
+    """Every stage's plan, by the name under which later stages read it."""
+    known = {name: _planned(relation) for name, relation in relations.items()}
+    calls = {name: window.sql() for name, window in form.windows.items()}
+    for name, sql in form.views.items():
+        known[name] = PlannedRelation(name, "view", pa.schema([]), query=Query(sql.format(**calls)))
+    made = []
+    for stage in form.stages:
+        emit = Emit("on_window_close" if stage.on_close else "changes", True, form.lateness * 1_000_000)
+        lowered = ContinuousPlanner(known).plan(Query(stage.sql.format(**calls), emit=emit))
+        made.append((stage.name, lowered))
+        view = PlannedRelation(stage.name, "materialized view", lowered.output)
+        known[stage.name] = describe_relation(view, lowered)
+    return made
+
+
+def _planned(relation: Relation) -> PlannedRelation:
+    table = relation.table
+    if not relation.source:
+        return PlannedRelation(table.name, "table", table.schema)
+    return PlannedRelation(table.name, "source", table.schema, append_only=True, times=(table.column("ts"),))
+
+
+class Pipeline:
+    """``content`` and ``errors`` are what a reader would have accumulated of the last stage.
+
+    ``used`` and ``late`` count rows in the form's window calls, in all stages together.
+    """
+
+    def __init__(self, form: Form, relations: Mapping[str, Relation], workers: int) -> None:
+        self._stages = stages = plan_form(form, relations)
+        self._windowed = {s.name for s in form.stages if form.views or any(f"{{{w}}}" in s.sql for w in form.windows)}
+        self._workers = workers
+        self._graphs = [Graph(lowered.root, workers=workers) for _, lowered in stages]
+        self.content: Counter[Row] = Counter()
+        self.errors: Counter[Row] = Counter()
+        self.late: Counter[Row] = Counter()
+        self.used = 0
+        self.rows_on = [0] * workers
+        self.exchanged = False
+        self.retracted = 0
+
+    @property
+    def floats(self) -> list[int]:
+        """The double columns of the answer."""
+        return [i for i, kind in enumerate(self._stages[-1][1].output.types) if pa.types.is_floating(kind)]
+
+    def start(self, epoch: int) -> None:
+        inputs: dict[str, Input] = {}
+        for (name, lowered), graph in zip(self._stages, self._graphs, strict=True):
+            first = graph.start(epoch)
+            self._hand_on(inputs, name, lowered, first)
+            fed = {k: v for k, v in inputs.items() if k in graph.relations}
+            if fed:
+                self._hand_on(inputs, name, lowered, graph.run(epoch, fed))
+
+    def run(self, epoch: int, deltas: Mapping[str, pa.RecordBatch | None], marks: Mapping[str, int]) -> None:
+        """One batch of an epoch through all stages."""
+        inputs = {name: Input(delta, marks.get(name, NO_MARK)) for name, delta in deltas.items()}
+        for (name, lowered), graph in zip(self._stages, self._graphs, strict=True):
+            output = graph.run(epoch, {k: v for k, v in inputs.items() if k in graph.relations})
+            self._hand_on(inputs, name, lowered, output)
+
+    def _hand_on(self, inputs: dict[str, Input], name: str, lowered: plans.Plan, output: Output) -> None:
+        """What the engine does with a job's output: types of the view, netted, then to its readers."""
+        self.used += output.used if name in self._windowed else 0
+        for batch in output.late:
+            _add(self.late, batch)
+        for failed in output.errors:
+            self.errors[failed.node, failed.sqlstate, failed.message, failed.row] += failed.weight
+        delta = output.delta
+        if delta is not None:
+            assert not (lowered.root.append_only and zset.is_weighted(delta)), "an append-only plan gave weights"
+            delta = zset.conform(delta, lowered.output)
+            delta = delta if lowered.root.append_only else zset.netted(delta)
+        known = inputs.get(name)
+        joined = zset.concat([d for d in (known.delta if known else None, delta) if d is not None])
+        inputs[name] = Input(joined, output.watermark)
+        if name == self._stages[-1][0] and delta is not None:
+            self.retracted += _add(self.content, delta)
+            _drop_zeros(self.content)
+        _drop_zeros(self.errors)
+
+    def restart(self, epoch: int, random: Random) -> None:
+        """Everything anew from a checkpoint of bytes; rows of stored multisets come back in another order."""
+        self._note_workers()
+        for number, ((name, lowered), graph) in enumerate(zip(self._stages, self._graphs, strict=True)):
+            state = {key: _through_bytes(_permuted(batch, random)) for key, batch in graph.snapshot().items()}
+            reread = plans.decode(plans.encode(lowered))
+            fresh = Graph(reread.root, workers=self._workers)
+            fresh.restore(state, graph.watermarks(), epoch)
+            self._graphs[number] = fresh
+            self._stages[number] = (name, reread)
+
+    def finish(self) -> None:
+        self._note_workers()
+
+    def _note_workers(self) -> None:
+        for graph in self._graphs:
+            self.rows_on = [a + b for a, b in zip(self.rows_on, graph.rows_on, strict=True)]
+            self.exchanged |= _has_keys(graph)
+
+
+def _has_keys(graph: Graph) -> bool:
+    """Whether some exchange of the graph goes by a key, so that every worker should get rows."""
+    return any(exchange._keys for exchange in graph._exchanges.values())
+
+
+def _add(content: Counter[Row], delta: pa.RecordBatch) -> int:
+    """Add a delta to a multiset; how many copies it took away."""
+    weights = zset.weights(delta)
+    columns = [column.to_pylist() for column in delta.columns]
+    if weights is not None:
+        columns = columns[:-1]
+    taken = 0
+    for i in range(delta.num_rows):
+        weight = 1 if weights is None else int(weights[i])
+        content[tuple(canonical(column[i]) for column in columns)] += weight
+        taken -= min(weight, 0)
+    return taken
+
+
+def _drop_zeros(content: Counter[Row]) -> None:
+    negative = {row: count for row, count in content.items() if count < 0}
+    if negative:
+        raise NegativeCountError(f"negative counts: {negative}")
+    for row in [row for row, count in content.items() if count == 0]:
+        del content[row]
+
+
+def _permuted(batch: pa.RecordBatch, random: Random) -> pa.RecordBatch:
+    if WEIGHT not in batch.schema.names:  # the parallel arrays of accumulators have one order
+        return batch
+    order = list(range(batch.num_rows))
+    random.shuffle(order)
+    return batch.take(pa.array(order, pa.int64()))
+
+
+def _through_bytes(batch: pa.RecordBatch) -> pa.RecordBatch:
+    sink: Any = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    batches = pa.ipc.open_stream(sink.getvalue()).read_all().combine_chunks().to_batches()
+    return batches[0] if batches else batch
