@@ -21,6 +21,9 @@
     ├── DuplicateStatement          42P05  CON-1018
     ├── UndefinedCursor             34000  CON-1019
     ├── DuplicateCursor             42P03  CON-1020
+    ├── InvalidColumnReference      42P10  CON-1021
+    ├── WindowingError              42P20  CON-1022
+    ├── DuplicateAlias              42712  CON-1023
     ├── InvalidTextRepresentation   22P02  CON-2001
     ├── DivisionByZero              22012  CON-2002
     ├── NumericOutOfRange           22003  CON-2003
@@ -30,10 +33,14 @@
     ├── BadCopyFormat               22P04  CON-2007
     ├── InvalidDatetime             22007  CON-2008
     ├── DataException               22000  CON-2009
+    ├── DatetimeOverflow            22008  CON-2010
+    ├── InvalidLimit                2201W  CON-2011
+    ├── InvalidOffset               2201X  CON-2012
     ├── ReadsOwnWritesThroughView   25001  CON-3001
     ├── InFailedTransaction         25P02  CON-3002
     ├── SerializationFailure        40001  CON-3003
     ├── NoActiveTransaction         25P01  CON-3004
+    ├── ReadOnlyTransaction         25006  CON-3005
     ├── QueryCanceled               57014  CON-4001
     ├── ShuttingDown                57P01  CON-4002
     ├── SubscriberTooSlow           54000  CON-4003
@@ -162,6 +169,18 @@ class DuplicateCursor(ConstellationError):
     sqlstate, code = "42P03", "CON-1020"
 
 
+class InvalidColumnReference(ConstellationError):
+    sqlstate, code = "42P10", "CON-1021"
+
+
+class WindowingError(ConstellationError):
+    sqlstate, code = "42P20", "CON-1022"
+
+
+class DuplicateAlias(ConstellationError):
+    sqlstate, code = "42712", "CON-1023"
+
+
 class InvalidTextRepresentation(ConstellationError):
     sqlstate, code = "22P02", "CON-2001"
 
@@ -198,6 +217,18 @@ class DataException(ConstellationError):
     sqlstate, code = "22000", "CON-2009"
 
 
+class DatetimeOverflow(ConstellationError):
+    sqlstate, code = "22008", "CON-2010"
+
+
+class InvalidLimit(ConstellationError):
+    sqlstate, code = "2201W", "CON-2011"
+
+
+class InvalidOffset(ConstellationError):
+    sqlstate, code = "2201X", "CON-2012"
+
+
 class ReadsOwnWritesThroughView(ConstellationError):
     sqlstate, code = "25001", "CON-3001"
 
@@ -212,6 +243,10 @@ class SerializationFailure(ConstellationError):
 
 class NoActiveTransaction(ConstellationError):
     sqlstate, code = "25P01", "CON-3004"
+
+
+class ReadOnlyTransaction(ConstellationError):
+    sqlstate, code = "25006", "CON-3005"
 
 
 class QueryCanceled(ConstellationError):

@@ -35,7 +35,7 @@ class LocalLink:
     def __init__(self, engine: Engine, on_notice: OnNotice | None = None) -> None:
         self.engine = engine
         self._on_notice = on_notice
-        self._session: SessionProtocol = engine.session()
+        self._session = engine.session()
         self._turn = threading.RLock()
         self._closed = False
 
@@ -65,7 +65,9 @@ class LocalLink:
         with self._turn:
             whole = rows.schema.names == self.columns(f"SELECT * FROM {quoted(name)}").names
             if whole and self._session.transaction_status == "I":
-                return self.engine.insert(name, rows)
+                epoch = self.engine.insert(name, rows)
+                self._session.wrote(epoch, {name})  # so that what is read next shows it
+                return epoch
             # COPY fills in defaults, and is part of the open transaction.
             with self._speaking() as session:
                 for result in session.execute(copy_statement(name, rows)):

@@ -43,9 +43,9 @@ def _figure(node: Any) -> str | None:
         case ast.RowExpr():
             return "row"
         case ast.MinMaxExpr():
-            return node.op.name.removeprefix("IS_").lower()
+            return str(node.op.name).removeprefix("IS_").lower()
         case ast.SQLValueFunction():
-            return node.op.name.removeprefix("SVFOP_").removesuffix("_N").lower()
+            return str(node.op.name).removeprefix("SVFOP_").removesuffix("_N").lower()
         case ast.SubLink():
             return _sublink(node)
         case ast.A_Expr() if node.kind.name == "AEXPR_NULLIF":
