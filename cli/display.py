@@ -6,10 +6,8 @@ import sys
 from collections.abc import Sequence
 
 import pyarrow as pa
-from rich import box
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from constellationdb.catalog.types import of_arrow
 from constellationdb.embedded import Database
@@ -17,32 +15,36 @@ from constellationdb.embedded.link import Answer
 from constellationdb.engine.result import Notice
 from constellationdb.wire.text import text_encoder
 
-_PSQL = box.Box("    \n    \n -+ \n    \n    \n    \n    \n    \n", ascii=True)
-
 
 def print_answers(database: Database, sql: str, console: Console | None = None) -> None:
     """Runs statements as one text and prints what each of them answered."""
     for answer in database.answers(sql):
-        print_answer(answer, console or data_console())
+        print_answer(answer, console or Console())
 
 
 def print_answer(answer: Answer, console: Console) -> None:
     if answer.schema is None:
-        console.print(answer.tag, markup=False, highlight=False)
+        _say(console, answer.tag)
         return
     table = answer.table()
-    console.print(aligned(table))
-    console.print(f"({table.num_rows} row{'' if table.num_rows == 1 else 's'})\n", markup=False, highlight=False)
+    for line in aligned(table):
+        _say(console, line)
+    _say(console, f"({table.num_rows} row{'' if table.num_rows == 1 else 's'})\n")
 
 
-def aligned(table: pa.Table) -> Table:
-    shown = Table(box=_PSQL, show_edge=False, pad_edge=True, header_style="", safe_box=True)
-    for field in table.schema:
-        shown.add_column(Text(field.name, justify="center"), justify="right" if _is_number(field.type) else "left",
-                         no_wrap=True, overflow="ignore")  # fmt: skip
-    for row in zip(*(texts_of(column) for column in table.columns), strict=True):
-        shown.add_row(*(Text("" if value is None else value) for value in row))
-    return shown
+def aligned(table: pa.Table) -> list[str]:
+    """The lines of a table: header in the middle, numbers to the right, a rule between."""
+    columns = [["" if value is None else _one_line(value) for value in texts_of(column)] for column in table.columns]
+    widths = [
+        max(cell_len(name), *map(cell_len, cells), 0) for name, cells in zip(table.column_names, columns, strict=True)
+    ]
+    header = [_centred(name, width) for name, width in zip(table.column_names, widths, strict=True)]
+    rows = [
+        [_placed(cell, width, field.type) for cell, width, field in zip(row, widths, table.schema, strict=True)]
+        for row in zip(*columns, strict=True)
+    ]
+    rule = "+".join("-" * (width + 2) for width in widths)
+    return [_line(header), rule, *map(_line, rows)]
 
 
 def texts_of(column: pa.ChunkedArray | pa.Array) -> list[str | None]:
@@ -62,10 +64,24 @@ def say_notice(notice: Notice) -> None:
         print(f"HINT:  {notice.hint}", file=sys.stderr)
 
 
-def data_console() -> Console:
-    """As wide as the rows when a pipe reads them: nothing may be cut."""
-    return Console(soft_wrap=True) if sys.stdout.isatty() else Console(width=1_000_000, color_system=None)
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+def _line(cells: Sequence[str]) -> str:
+    return " " + " | ".join(cells).rstrip()
+
+
+def _centred(name: str, width: int) -> str:
+    left = (width - cell_len(name)) // 2
+    return " " * left + name + " " * (width - cell_len(name) - left)
+
+
+def _placed(cell: str, width: int, kind: pa.DataType) -> str:
+    blank = " " * (width - cell_len(cell))
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    return blank + cell if is_number else cell + blank
+
+
+def _one_line(value: str) -> str:
+    return value.replace("\n", "↵") if "\n" in value else value

@@ -9,7 +9,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.history import FileHistory
 from rich.console import Console
 
-from constellationdb.cli.display import data_console, print_answers
+from constellationdb.cli.display import print_answers
 from constellationdb.cli.main import describe
 from constellationdb.embedded import Database
 from constellationdb.errors import ConstellationError
@@ -27,7 +27,7 @@ class Shell:
 
     def __init__(self, database: Database, console: Console | None = None) -> None:
         self._database = database
-        self._console = console or data_console()
+        self._console = console or Console()
 
     def run(self) -> None:
         prompt: PromptSession[str] = PromptSession(history=FileHistory(str(_history_file())))

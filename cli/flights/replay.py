@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ _ARRIVED = """\
 SELECT coalesce((SELECT sum(flights) FROM routes), 0), coalesce((SELECT sum(flights) FROM delays_closed), 0),
        coalesce((SELECT sum(flights) FROM makers), 0)"""
 _LOOK_S = 0.25
+_STATEMENT = re.compile(r"^CREATE [A-Z ]+ \w+", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,9 @@ class Arrived:
 
 def set_up(database: Database, files: FlightFiles, say: Callable[[str], None]) -> None:
     for text in setup_sql(files):
-        say(text.partition(" AS\n")[0].partition(" (")[0].partition("\n")[0])
         database.execute(text)
+        for statement in _STATEMENT.findall(text):
+            say(statement)
 
 
 def watch(database: Database, progress: Callable[[Arrived], None], patience_s: float = 60.0) -> Arrived:

@@ -8,6 +8,7 @@ from rich.columns import Columns
 from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
+from rich.text import Text
 
 from constellationdb.cli.display import aligned
 from constellationdb.embedded import Database
@@ -43,4 +44,6 @@ def line(database: Database) -> str:
 
 
 def _frame(database: Database) -> Columns:
-    return Columns([Panel(aligned(database.sql(sql).arrow()), title=name) for name, sql in _PANELS.items()])
+    return Columns(
+        [Panel(Text("\n".join(aligned(database.sql(sql).arrow()))), title=name) for name, sql in _PANELS.items()]
+    )

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from constellationdb.catalog.types import of_arrow
 from constellationdb.engine.copy_rows import CopyOptions
+from constellationdb.errors import FeatureNotSupported
 from constellationdb.wire.columns import column_encoder
 from constellationdb.wire.copy_out import copy_lines
 
@@ -28,3 +29,11 @@ def copy_text(rows: pa.RecordBatch) -> pa.Array:
 def quoted(name: str) -> str:
     """A relation's name as SQL; one that needs quotes gets them."""
     return name if _PLAIN_NAME.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+
+
+def no_copy() -> FeatureNotSupported:
+    """COPY inside a statement: there is no stream to copy to or from."""
+    return FeatureNotSupported(
+        "COPY with STDIN or STDOUT needs a client with a stream",
+        hint="use insert(name, rows), sql(query) or subscribe(name)",
+    )

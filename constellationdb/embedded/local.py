@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from constellationdb.embedded.copying import copy_statement, copy_text, quoted
+from constellationdb.embedded.copying import copy_statement, copy_text, no_copy, quoted
 from constellationdb.embedded.link import Answer, Feed, OnNotice
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.result import Result, ResultColumn, SessionProtocol
 from constellationdb.engine.subscription import Subscription as EngineSubscription
-from constellationdb.errors import ConstellationError, FeatureNotSupported
+from constellationdb.errors import ConstellationError
 
 
 def open_link(target: str | os.PathLike[str] | None, workers: int = 1, on_notice: OnNotice | None = None) -> LocalLink:
@@ -103,7 +103,7 @@ class LocalLink:
                 raise
 
     def _read(self, result: Result) -> Answer:
-        _refuse_copy_in(result)
+        _refuse_copy(result)
         batches = tuple(result.batches)
         rows = sum(batch.num_rows for batch in batches)
         tag = result.tag(rows)
@@ -145,10 +145,11 @@ def _conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _refuse_copy_in(result: Result) -> None:
+def _refuse_copy(result: Result) -> None:
     if result.copy_in is not None:
         result.copy_in.fail()
-        raise FeatureNotSupported("COPY FROM STDIN needs a client that sends data", hint="use insert(name, rows)")
+    if result.copy_in is not None or result.copy_out:
+        raise no_copy()
 
 
 def _schema(columns: tuple[ResultColumn, ...]) -> pa.Schema:

@@ -15,7 +15,7 @@ from psycopg.pq.abc import PGresult
 from psycopg.types.string import TextLoader
 
 from constellationdb.catalog.types import SqlType
-from constellationdb.embedded.copying import copy_statement, copy_text, quoted
+from constellationdb.embedded.copying import copy_statement, copy_text, no_copy, quoted
 from constellationdb.embedded.link import Answer, Feed, OnNotice
 from constellationdb.embedded.remote_errors import as_ours
 from constellationdb.embedded.remote_feed import RemoteFeed
@@ -39,7 +39,15 @@ class RemoteLink:
 
     def run(self, sql: str) -> list[Answer]:
         with self._turn, as_ours(), self._connection.cursor() as cursor:
-            cursor.execute(sql.encode())
+            try:
+                cursor.execute(sql.encode())
+            except psycopg.ProgrammingError:
+                if self._connection.info.transaction_status != TransactionStatus.ACTIVE:
+                    raise
+                # psycopg has noticed a COPY that the server is in the middle of; a new session is the way out.
+                self._connection.close()
+                self._connection = self._connect()
+                raise no_copy() from None
             answers = []
             while True:
                 answers.append(_answer(cursor.pgresult, cursor.statusmessage or ""))
