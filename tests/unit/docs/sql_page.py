@@ -90,13 +90,14 @@ class Player:
     def _run(self, block: Block) -> str:
         shown: list[str] = []
         rows = (block.expected or "").count("\n") - 2  # without the two lines of the heading
-        try:
-            for result in self._session.execute(block.body.replace(POSTGRES_URL, self._postgres)):
-                if result.columns is not None:
-                    shown.append(_table(self._read(result, rows)))
-                shown += [_notice(n.severity, n.message, n.hint) for n in result.notices]
-        except ConstellationError as error:
-            shown.append(_error(error))
+        for statement in statements_of(block.body.replace(POSTGRES_URL, self._postgres)):
+            try:
+                for result in self._session.execute(statement):
+                    if result.columns is not None:
+                        shown.append(_table(self._read(result, rows)))
+                    shown += [_notice(n.severity, n.message, n.hint) for n in result.notices]
+            except ConstellationError as error:
+                shown.append(_error(error))
         return "\n".join(shown)
 
     def _read(self, result: Result, rows: int) -> pa.Table:
@@ -128,9 +129,15 @@ def play_page(page: str, folder: Path, postgres: str, *, record: bool = False) -
             yield block, player.play(block)
 
 
+def statements_of(sql: str) -> list[str]:
+    """As psql sends them, one by one: a statement ends with a semicolon that ends its line."""
+    parts = re.split(r"(?<=;)[ ]*\n", sql.strip())
+    return [part for part in parts if re.sub(r"--.*", "", part).strip()]
+
+
 def _only_reads(sql: str) -> bool:
-    text = re.sub(r"--.*", "", sql).strip()
-    return text.lower().startswith("select") and text.rstrip(";").count(";") == 0
+    statements = statements_of(re.sub(r"--.*", "", sql))
+    return len(statements) == 1 and statements[0].lower().lstrip().startswith("select")
 
 
 def _table(table: pa.Table) -> str:
