@@ -1,0 +1,217 @@
+"""Bugs planted into the engine, one at a time: what the oracle must find to be worth its time.
+
+Each replaces a real piece by one that errs in a single point, the way it could
+have been written by mistake. ``near`` are forms to try first, to save time; the
+oracle is then run over all the others until one fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from constellationdb.engine import accumulators, arrangement, exchange, graph
+from constellationdb.engine import batch as zset
+from constellationdb.engine.kernels import accumulate, arrowkeys, groupby
+from constellationdb.engine.operators import aggregate, join, recompute, window
+from constellationdb.engine.operators.base import NO_WATERMARK, Context
+from constellationdb.engine.operators.condition import Condition
+
+Patch = pytest.MonkeyPatch
+
+
+@dataclass(frozen=True)
+class PlantedBug:
+    name: str
+    install: Callable[[Patch], None]
+    near: tuple[str, ...]
+
+
+def _keeps_old_output(patch: Patch) -> None:
+    patch.setattr(recompute.RecomputeOperator, "_stored", lambda *_: None)
+
+
+def _exchanges_by_another_column(patch: Patch) -> None:
+    known = exchange.worker_of
+
+    def worker_of(batch: pa.RecordBatch, keys: tuple[int, ...], workers: int) -> Any:
+        return known(batch, tuple((k + 1) % zset.data_width(batch) for k in keys), workers)
+
+    patch.setattr(exchange, "worker_of", worker_of)
+
+
+def _forgets_the_product_of_changes(patch: Patch) -> None:
+    known = join.JoinOperator._match
+
+    def match(self: Any, delta: Any, keys: Any, other: Any, epoch: int, *, swapped: bool) -> Any:
+        return known(self, delta, keys, other, epoch - swapped, swapped=swapped)
+
+    patch.setattr(join.JoinOperator, "_match", match)
+
+
+def _counts_rows_not_weights(patch: Patch) -> None:
+    def update(self: Any, slots: Any, values: Any, weights: Any, valid: Any) -> None:  # noqa: ARG001
+        accumulate.add_count(self.counts, slots, None if weights is None else np.sign(weights), valid)
+
+    patch.setattr(accumulators.Count, "update", update)
+
+
+def _window_takes_its_end(patch: Patch) -> None:
+    """``<=`` for ``<``: a row at the very end of a window is put into it."""
+    known = window.WindowAssignOperator._assign
+    patch.setattr(window.WindowAssignOperator, "_assign", lambda self, micros: known(self, micros - 1))
+
+
+def _late_by_the_watermark_of_this_epoch(patch: Patch) -> None:
+    known = window.WindowAssignOperator.process
+
+    def process(self: Any, inputs: Sequence[Any], context: Context) -> Any:
+        before, context.watermark_before = context.watermark_before, context.watermark
+        try:
+            return known(self, inputs, context)
+        finally:
+            context.watermark_before = before
+
+    patch.setattr(window.WindowAssignOperator, "process", process)
+
+
+def _joins_null_keys(patch: Patch) -> None:
+    def matchable(self: Any, batch: Any, keys: Any) -> Any:  # noqa: ARG001
+        return batch if batch is not None and batch.num_rows else None
+
+    patch.setattr(join.JoinOperator, "_matchable", matchable)
+
+
+def _tells_zero_from_minus_zero(patch: Patch) -> None:
+    def floats(array: pa.Array) -> Any:
+        values = arrowkeys._items(array, array.type.to_pandas_dtype()).astype(np.float64)
+        return arrowkeys.Words((values.view(np.int64),), arrowkeys.valid_of(array))
+
+    forms = tuple((test, floats if make is arrowkeys._floats else make) for test, make in arrowkeys._FORMS)
+    patch.setattr(arrowkeys, "_FORMS", forms)
+
+
+def _restart_loses_the_last_output(patch: Patch) -> None:
+    known = recompute.RecomputeOperator.snapshot
+
+    def snapshot(self: Any) -> dict[str, pa.RecordBatch]:
+        state = known(self)
+        return {**state, "output": state["output"].slice(0, 0)}
+
+    patch.setattr(recompute.RecomputeOperator, "snapshot", snapshot)
+
+
+def _restart_loses_watermarks(patch: Patch) -> None:
+    known = graph.Graph.watermarks
+    patch.setattr(graph.Graph, "watermarks", lambda self: dict.fromkeys(known(self), NO_WATERMARK))
+
+
+def _emits_closed_windows_twice(patch: Patch) -> None:
+    known = aggregate.AggregateOperator._close
+
+    def close(self: Any, context: Context) -> Any:
+        freed = self._freed.copy()
+        out = known(self, context)
+        if out is not None and not freed.any():
+            self._freed[: len(freed)], self._next_end = freed, NO_WATERMARK
+        return out
+
+    patch.setattr(aggregate.AggregateOperator, "_close", close)
+
+
+def _sums_do_not_take_back(patch: Patch) -> None:
+    known = accumulate.add_sum_i128
+
+    def add(hi: Any, lo: Any, slots: Any, values: Any, weights: Any, valid: Any) -> None:
+        known(hi, lo, slots, values, None if weights is None else np.abs(weights), valid)
+
+    patch.setattr(accumulate, "add_sum_i128", add)
+
+
+def _netting_drops_deletions(patch: Patch) -> None:
+    known = groupby.consolidate
+
+    def consolidate(rows: Any, weights: Any) -> Any:
+        first, net = known(rows, weights)
+        return first[net > 0], net[net > 0]
+
+    patch.setattr(zset, "consolidate", consolidate)
+
+
+def _sums_doubles_in_doubles(patch: Patch) -> None:
+    known = accumulators.FloatSum
+    patch.setattr(accumulators, "FloatSum", lambda _exact, average: known(False, average))
+
+
+def _ignores_residuals(patch: Patch) -> None:
+    def run(self: Any, batch: pa.RecordBatch, context: Context) -> Any:  # noqa: ARG001
+        return np.ones(batch.num_rows, np.bool_)
+
+    patch.setattr(Condition, "run", run)
+
+
+def _keys_full_joins_by_the_left(patch: Patch) -> None:
+    patch.setattr(recompute, "_first_of", lambda batch, columns: batch.column(columns[0]))
+
+
+def _compaction_forgets_who_lives(patch: Patch) -> None:
+    known = arrangement.Arrangement.compact
+
+    def compact(self: Any, floor: int) -> None:
+        rows = len(self)
+        known(self, floor)
+        if len(self) < rows:
+            self._live_entry[:] = -1
+
+    patch.setattr(arrangement.Arrangement, "compact", compact)
+
+
+def _joins_free_windows_early(patch: Patch) -> None:
+    known = join.JoinOperator._evict
+
+    def evict(self: Any, context: Context) -> None:
+        known(self, Context(context.epoch, context.watermark_before, context.watermark + 10_000_000))
+
+    patch.setattr(join.JoinOperator, "_evict", evict)
+
+
+def _groups_lose_a_measure_on_restart(patch: Patch) -> None:
+    known = aggregate.AggregateOperator.restore
+
+    def restore(self: Any, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        known(self, state, epoch)
+        self._rows.counts[:] = np.minimum(self._rows.counts, 1)
+
+    patch.setattr(aggregate.AggregateOperator, "restore", restore)
+
+
+PLANTED: tuple[PlantedBug, ...] = (
+    PlantedBug("recomputation adds new output and keeps the old", _keeps_old_output, ("count distinct",)),
+    PlantedBug("rows go to the worker of another column", _exchanges_by_another_column, ("inner", "count sum avg")),
+    PlantedBug("a join forgets what both changes make together", _forgets_the_product_of_changes, ("inner",)),
+    PlantedBug("count counts changes instead of weights", _counts_rows_not_weights, ("count sum avg", "group only")),
+    PlantedBug("a window takes rows at its end", _window_takes_its_end, ("tumble rows",)),
+    PlantedBug("late is judged by this epoch's watermark", _late_by_the_watermark_of_this_epoch, ("tumble by key",)),
+    PlantedBug("NULL keys join", _joins_null_keys, ("inner",)),
+    PlantedBug("0.0 and -0.0 are two keys", _tells_zero_from_minus_zero, ("by double",)),
+    PlantedBug("a restart loses the last output", _restart_loses_the_last_output, ("left",)),
+    PlantedBug("a restart loses the watermarks", _restart_loses_watermarks, ("tumble by key",)),
+    PlantedBug("a closed window is emitted twice", _emits_closed_windows_twice, ("close tumble", "close hop")),
+    PlantedBug("sum does not take back", _sums_do_not_take_back, ("count sum avg",)),
+    PlantedBug("netting drops deletions", _netting_drops_deletions, ("filter",)),
+    PlantedBug("sums of doubles lose what is small", _sums_doubles_in_doubles, ("sum double",)),
+    PlantedBug("the residual of a join is ignored", _ignores_residuals, ("inner residual",)),
+    PlantedBug("a full join is keyed by its left side", _keys_full_joins_by_the_left, ("full",)),
+    PlantedBug(
+        "compaction forgets which rows live",
+        _compaction_forgets_who_lives,
+        ("left", "full", "semi", "count distinct", "median"),
+    ),
+    PlantedBug("a join frees windows early", _joins_free_windows_early, ("windows joined",)),
+    PlantedBug("a restart counts each group once", _groups_lose_a_measure_on_restart, ("count sum avg",)),
+)

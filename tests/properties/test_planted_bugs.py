@@ -1,0 +1,36 @@
+"""The oracle finds bugs: each of ``planted.PLANTED`` is installed alone and must be found by the default cases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from constellationdb.errors import InternalError
+from tests.properties.oracle.all_forms import FORMS
+from tests.properties.oracle.answers import Answers
+from tests.properties.oracle.pipeline import NegativeCountError
+from tests.properties.oracle.planted import PLANTED, PlantedBug
+from tests.properties.oracle.run import MismatchError, Seen, cases_of, run_case
+
+# A wrong answer, a negative count, or the engine noticing that something is not as it must be.
+FOUND = (MismatchError, NegativeCountError, InternalError)
+
+
+@pytest.fixture(scope="module")
+def answers() -> Iterator[Answers]:
+    made = Answers()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("bug", PLANTED, ids=lambda bug: bug.name.replace(" ", "-"))
+def test_the_oracle_finds(bug: PlantedBug, answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
+    bug.install(monkeypatch)
+    for form in sorted(FORMS, key=lambda form: form.name not in bug.near):
+        for case in cases_of(form):
+            try:
+                run_case(case, answers, Seen(form))
+            except FOUND:
+                return
+    pytest.fail(f"not found in {sum(len(cases_of(form)) for form in FORMS)} cases: {bug.name}")
