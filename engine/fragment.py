@@ -53,11 +53,7 @@ class _Piece:
         self._slot = slot
 
     def scanner(
-        self,
-        schema: pa.Schema | None = None,
-        *,
-        columns: Sequence[str] | None = None,
-        **_ignored: Any,
+        self, _schema: pa.Schema | None = None, *, columns: Sequence[str] | None = None, **_ignored: Any
     ) -> _Scanner:
         return _Scanner(self._slot, columns)
 

@@ -50,7 +50,7 @@ class Peer(Protocol):
         ...
 
 
-class Disconnected(Exception):  # noqa: N818 - an event, not an error
+class Disconnected(Exception):
     """The conversation is over. ``reason`` is what the client is told, None when it is gone already."""
 
     def __init__(self, reason: ConstellationError | None = None) -> None:

@@ -23,7 +23,7 @@ class SqlError(Exception):
         return "\n".join(lines)
 
 
-class ConnectionLost(Exception):  # noqa: N818 (it says what happened)
+class ConnectionLost(Exception):
     """Nobody answers any more; no script expects that."""
 
 

@@ -15,7 +15,7 @@ _REFERENCE = re.compile(
 )
 
 
-class UndefinedVariable(Exception):  # noqa: N818 (it says what happened)
+class UndefinedVariable(Exception):
     """A script names a variable that nobody set and that has no default."""
 
 

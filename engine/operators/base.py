@@ -96,5 +96,5 @@ class Stateless(Unheld):
     def snapshot(self) -> dict[str, pa.RecordBatch]:
         return {}
 
-    def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+    def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
         return None

@@ -9,7 +9,14 @@ from substrait.proto import Expression, Rel
 
 from constellationdb.planner import plan
 from constellationdb.planner.lower.casts import align
-from constellationdb.planner.lower.condition import Condition, checked, condition_plan, conjunction, equality, split_condition
+from constellationdb.planner.lower.condition import (
+    Condition,
+    checked,
+    condition_plan,
+    conjunction,
+    equality,
+    split_condition,
+)
 from constellationdb.planner.lower.core import JOIN_TYPES, Lowering
 from constellationdb.planner.lower.keys import with_keys
 from constellationdb.planner.lower.lookup import find_lookup, lower_lookup

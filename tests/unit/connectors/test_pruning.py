@@ -1,6 +1,5 @@
 """Row groups are skipped by their statistics only when no row of theirs can match."""
 
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest

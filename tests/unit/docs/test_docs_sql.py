@@ -19,9 +19,7 @@ _ELSEWHERE = {"postgres-differences.md", "index.md"}
 
 
 @pytest.mark.parametrize("path", [p for p in PAGES if p.name not in _ELSEWHERE], ids=lambda path: path.stem)
-def test_page_prints_what_it_says(
-    path: Path, tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_page_prints_what_it_says(path: Path, tmp_path: Path, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     page = path.read_text()
     if os.environ.get("CONSTELLATION_RECORD"):

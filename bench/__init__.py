@@ -1,0 +1,16 @@
+"""Benchmarks: what the whole engine does in a second, and how long a row takes to be seen.
+
+    python -m bench nexmark [--query q5] [--events N] [--input memory|parquet|jsonl] [--json]
+    python -m bench latency [--seconds N] [--json]
+
+``nexmark`` runs each query twice over the same rows: as a materialized view,
+from a source through epochs, watermarks and jobs to a subscriber that reads
+every column of every change; and as one DuckDB query with one thread. Each
+runs in a process of its own on the same core. The answers are compared, by a
+checksum taken in a second run that nobody times.
+
+``latency`` starts a server, and measures through the Postgres port.
+
+Figures of one machine say little: compare ratios, from one run. Nothing here is
+run by the tests except a few thousand events, to see that the answers are right.
+"""

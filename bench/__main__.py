@@ -1,0 +1,86 @@
+"""The command line of the benchmarks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import click
+import msgspec
+
+from bench import latency as latencies
+from bench import nexmark as nexmark_bench
+from bench.queries import QUERIES, query_named
+from bench.run import INPUTS
+
+_EVENTS = {"memory": 2_000_000, "parquet": 2_000_000, "jsonl": 500_000}
+
+
+@click.group()
+def main() -> None:
+    """What the engine does in a second, and how long a row takes."""
+
+
+@main.command()
+@click.option("--query", "names", multiple=True, type=click.Choice([q.name for q in QUERIES]), help="default: all")
+@click.option("--events", type=click.IntRange(min=50), help="bids, auctions and people together")
+@click.option("--input", "form", type=click.Choice(INPUTS), default="memory", show_default=True)
+@click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="the best one counts")
+@click.option("--core", type=int, help="which core both engines run on; default: the last")
+@click.option("--json", "only_json", is_flag=True, help="JSON lines only")
+def nexmark(
+    names: tuple[str, ...], events: int | None, form: str, repeats: int, core: int | None, only_json: bool
+) -> None:
+    """Nexmark through the whole engine, beside DuckDB's batch run on the same core."""
+    queries = [query_named(name) for name in names] or list(QUERIES)
+    lines = []
+    for line in nexmark_bench.compare(queries, events or _EVENTS[form], form, _core(core), repeats):
+        lines.append(line)
+        _say(asdict(line))
+    if not only_json:
+        click.echo(nexmark_bench.table_of(lines))
+    sys.exit(0 if all(line.answer_ok for line in lines) else 1)
+
+
+@main.command()
+@click.option("--case", "names", multiple=True, type=click.Choice(list(latencies.CASES)), help="default: all")
+@click.option("--rows", type=click.IntRange(min=10), default=500, show_default=True, help="one by one")
+@click.option("--seconds", type=click.IntRange(min=1), default=60, show_default=True, help="of the steady case")
+@click.option("--json", "only_json", is_flag=True, help="JSON lines only")
+def latency(names: tuple[str, ...], rows: int, seconds: int, only_json: bool) -> None:
+    """From an INSERT through the Postgres port to the subscriber that receives the row."""
+    lines = []
+    for line in latencies.measure(names or tuple(latencies.CASES), rows, seconds):
+        lines.append(line)
+        _say(asdict(line))
+    if not only_json:
+        click.echo(latencies.table_of(lines))
+    sys.exit(0 if all(line.answer_ok for line in lines) else 1)
+
+
+@main.command("all")
+@click.pass_context
+def everything(context: click.Context) -> None:
+    """Both, as they are by default."""
+    for command in (nexmark, latency):
+        try:
+            context.invoke(command)
+        except SystemExit as end:
+            if end.code:
+                raise
+
+
+def _core(asked: int | None) -> int:
+    if asked is not None:
+        return asked
+    return max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else -1
+
+
+def _say(line: dict[str, Any]) -> None:
+    click.echo(msgspec.json.encode(line).decode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The Nexmark queries: what they read, and what each engine is told.
+
+q5 is the count per auction and window without the final join, q7 the maximum
+and count of a window without the join back; windows are shown when they close.
+q13 looks up ``auction % K`` in a table of K rows. q17 has no windows: every
+change of every group is handed on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Query:
+    """``types`` are those the answers of both engines are compared as; ``side`` the rows of q13's table."""
+
+    name: str
+    streams: tuple[str, ...]
+    view: str
+    batch: str
+    types: tuple[str, ...]
+    side: int = 0
+
+
+def _same(name: str, sql: str, types: str, side: int = 0) -> Query:
+    return Query(name, ("bid",), sql, sql, tuple(types.split()), side)
+
+
+def _q13(name: str, rows: int) -> Query:
+    columns = "SELECT b.auction, b.bidder, b.price, b.date_time, s.value"
+    keyed = f"(SELECT auction, bidder, price, date_time, auction % {rows} AS place FROM bid)"
+    return _same(
+        name, f"{columns} FROM {keyed} b JOIN side s ON s.key = b.place", "BIGINT BIGINT BIGINT TIMESTAMP VARCHAR", rows
+    )
+
+
+_Q5 = Query(
+    "q5",
+    ("bid",),
+    """SELECT auction, count(*) AS bids, window_start, window_end
+       FROM HOP(bid, date_time, INTERVAL '2' SECOND, INTERVAL '10' SECOND)
+       GROUP BY auction, window_start, window_end EMIT ON WINDOW CLOSE""",
+    """SELECT auction, count(*) AS bids, window_start, window_start + INTERVAL 10 SECOND AS window_end
+       FROM (SELECT auction, time_bucket(INTERVAL 2 SECOND, date_time) - to_seconds(2 * pane) AS window_start
+             FROM bid, range(5) AS panes(pane))
+       GROUP BY auction, window_start""",
+    ("BIGINT", "BIGINT", "TIMESTAMP", "TIMESTAMP"),
+)
+_Q7 = Query(
+    "q7",
+    ("bid",),
+    """SELECT window_start, window_end, max(price) AS price, count(*) AS bids
+       FROM TUMBLE(bid, date_time, INTERVAL '10' SECOND)
+       GROUP BY window_start, window_end EMIT ON WINDOW CLOSE""",
+    """SELECT window_start, window_start + INTERVAL 10 SECOND AS window_end, max(price) AS price, count(*) AS bids
+       FROM (SELECT price, time_bucket(INTERVAL 10 SECOND, date_time) AS window_start FROM bid)
+       GROUP BY window_start""",
+    ("TIMESTAMP", "TIMESTAMP", "BIGINT", "BIGINT"),
+)
+_Q8 = Query(
+    "q8",
+    ("person", "auction"),
+    """SELECT p.id, p.name, p.window_start
+       FROM (SELECT id, name, window_start, window_end FROM TUMBLE(person, date_time, INTERVAL '10' SECOND)
+             GROUP BY id, name, window_start, window_end) p
+       JOIN (SELECT seller, window_start, window_end FROM TUMBLE(auction, date_time, INTERVAL '10' SECOND)
+             GROUP BY seller, window_start, window_end) a
+       ON p.id = a.seller AND p.window_start = a.window_start AND p.window_end = a.window_end""",
+    """SELECT p.id, p.name, p.window_start
+       FROM (SELECT id, name, time_bucket(INTERVAL 10 SECOND, date_time) AS window_start
+             FROM person GROUP BY ALL) p
+       JOIN (SELECT seller, time_bucket(INTERVAL 10 SECOND, date_time) AS window_start
+             FROM auction GROUP BY ALL) a
+       ON p.id = a.seller AND p.window_start = a.window_start""",
+    ("BIGINT", "VARCHAR", "TIMESTAMP"),
+)
+
+QUERIES: tuple[Query, ...] = (
+    _same("q0", "SELECT auction, bidder, price, date_time, extra FROM bid", "BIGINT BIGINT BIGINT TIMESTAMP VARCHAR"),
+    _same(
+        "q1",
+        "SELECT auction, bidder, 0.908 * price AS price, date_time, extra FROM bid",
+        "BIGINT BIGINT DECIMAL(30,3) TIMESTAMP VARCHAR",
+    ),
+    _same("q2", "SELECT auction, price FROM bid WHERE auction % 123 = 0", "BIGINT BIGINT"),
+    _Q5,
+    _Q7,
+    _Q8,
+    _q13("q13_10k", 10_000),
+    _q13("q13_1m", 1_000_000),
+    _same(
+        "q17",
+        """SELECT auction, count(*) AS bids, min(price) AS least, max(price) AS most, avg(price) AS mean
+           FROM bid GROUP BY auction""",
+        "BIGINT BIGINT BIGINT BIGINT DOUBLE",
+    ),
+)
+
+
+def query_named(name: str) -> Query:
+    return next(q for q in QUERIES if q.name == name)
