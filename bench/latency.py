@@ -135,8 +135,8 @@ def _line(name: str, sent: dict[int, float], subscriber: Subscriber) -> Line:
     p50, p99 = np.percentile(took, [50, 99])
     whole = len(came) == len(sent) and subscriber.twice == 0
     rate = len(came) / float(times[-1] - times[0])
-    figures = (round(float(f), 2) for f in (p50, p99, took.max(), gap, rate))
-    return Line(name, len(sent), *figures, answer_ok=whole)
+    middle, high, worst, longest, steady = (round(float(f), 2) for f in (p50, p99, took.max(), gap, rate))
+    return Line(name, len(sent), middle, high, worst, longest, steady, whole)
 
 
 CASES: dict[str, Callable[[str, Wire, int, int], Line]] = {

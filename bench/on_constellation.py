@@ -14,7 +14,9 @@ from bench.run import Run
 from bench.sinks import Answer, read_columns
 from bench.streams import build, write, write_side
 from constellationdb.engine.engine import Engine
+from constellationdb.engine.job import Job
 from constellationdb.engine.operators.base import ENDED
+from constellationdb.engine.relation import RelationState
 from constellationdb.engine.subscription import Subscription
 
 Take = Callable[[pa.RecordBatch], object]
@@ -95,10 +97,14 @@ def _drain(engine: Engine, subscription: Subscription, take: Take) -> None:
     """Take what comes until the sources have ended and everything they brought has come."""
     state, job = engine.state("answer"), engine.jobs["answer"]
     while True:
-        reached = state.frontier
-        engine.wait(lambda seen=reached: state.frontier > seen or state.watermark == ENDED or job.failure is not None)
+        _wait_for_news(engine, state, job)
         ended = state.watermark == ENDED or job.failure is not None
         while (changes := subscription.next(timeout=0)) is not None:
             take(changes)
         if ended:
             return
+
+
+def _wait_for_news(engine: Engine, state: RelationState, job: Job) -> None:
+    reached = state.frontier
+    engine.wait(lambda: state.frontier > reached or state.watermark == ENDED or job.failure is not None)
