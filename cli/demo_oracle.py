@@ -63,19 +63,20 @@ CREATE SOURCE trades (
 );
 """
 
+# The windows come first: the view that starts the source sees every row in the epoch in which it came.
 VIEWS_SQL = f"""\
 CREATE LOOKUP TABLE symbols (symbol text, name text, sector text, PRIMARY KEY (symbol))
 WITH (connector = 'inline', rows = '{_SYMBOL_ROWS}');
-
-CREATE MATERIALIZED VIEW volume_by_symbol AS
-SELECT symbol, count(*) AS trades, sum(size) AS volume, max(price) AS high, min(price) AS low
-FROM trades GROUP BY symbol;
 
 CREATE MATERIALIZED VIEW bars_10s AS
 SELECT symbol, window_start, window_end, count(*) AS trades, sum(size) AS volume, min(price) AS low, max(price) AS high
 FROM TUMBLE(trades, ts, INTERVAL '10 seconds')
 GROUP BY symbol, window_start, window_end
 EMIT ON WINDOW CLOSE;
+
+CREATE MATERIALIZED VIEW volume_by_symbol AS
+SELECT symbol, count(*) AS trades, sum(size) AS volume, max(price) AS high, min(price) AS low
+FROM trades GROUP BY symbol;
 
 CREATE MATERIALIZED VIEW big_moves AS
 SELECT t.trade_id, t.ts, t.symbol, s.name, s.sector, t.side, t.size * t.price AS value

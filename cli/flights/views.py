@@ -95,15 +95,12 @@ WHERE n.dep_delay >= 240""",
 
 
 def setup_sql(files: FlightFiles) -> list[str]:
-    """One text a step, each one transaction: so all views begin together, with the first flight.
-
-    Every name may exist already, so that a restarted demo goes on.
-    """
+    """One statement a text. Every name may exist already, so that a restarted demo goes on."""
     tables = LOOKUPS.format(
         airlines=_quoted(files.airlines), airports=_quoted(files.airports), planes=_quoted(files.planes), null=NULL
     )
     views = [f"CREATE MATERIALIZED VIEW IF NOT EXISTS {name} AS\n{query};" for name, query in VIEWS]
-    return [SOURCE.format(path=_quoted(files.flights)), tables, "\n\n".join(views)]
+    return [SOURCE.format(path=_quoted(files.flights)), *tables.split("\n\n"), *views]
 
 
 def _quoted(path: Path) -> str:

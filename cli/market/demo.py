@@ -37,7 +37,9 @@ def check(directory: Path | None, port: int, seconds: float, console: Console, e
             raise InvalidParameter(
                 f'directory "{directory}" holds trades of an earlier run', hint="check a new directory, or none"
             )
-        console.print(f"{limit:,} trades at {RATE:,} a second; look in with:  {server.psql}", highlight=False)
+        console.print(
+            f"{limit:,} trades at {RATE:,} a second; look in with:  {server.psql}", highlight=False, soft_wrap=True
+        )
         create_source(database, limit)
         with database.subscribe("trades") as subscription:
             _wait_until_subscribed(subscription)

@@ -1,0 +1,67 @@
+"""The command as a process of its own."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+PATIENCE_S = 60.0
+
+
+@dataclass
+class Served:
+    """A running ``constellation serve``: what it said until it was ready, and where it is."""
+
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def dsn(self) -> str:
+        return f"postgres://tester@127.0.0.1:{self.port}/constellation"
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_S)
+
+
+Serve = Callable[..., Served]
+
+
+def constellation(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "constellationdb", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts a server, ready when it returns; whatever still runs at the end is killed."""
+    running: list[Served] = []
+
+    def start(directory: Path | None = None) -> Served:
+        place = ["--dir", str(directory)] if directory else []
+        command = [sys.executable, "-m", "constellationdb", "serve", "--listen", "127.0.0.1:0", *place]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        served = Served(process)
+        running.append(served)
+        assert process.stdout is not None
+        for line in process.stdout:
+            served.lines.append(line.rstrip())
+            if found := re.search(r"psql -h 127.0.0.1 -p (\d+)", line):
+                served.port = int(found[1])
+                return served
+        raise AssertionError("serve ended: " + "\n".join(served.lines))
+
+    yield start
+    for served in running:
+        served.process.kill()
+        served.process.wait()
+        assert served.process.stdout is not None
+        served.process.stdout.close()
