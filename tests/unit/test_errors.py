@@ -31,6 +31,7 @@ GOLDEN = {
     "DuplicateStatement": ("42P05", "CON-1018"),
     "UndefinedCursor": ("34000", "CON-1019"),
     "DuplicateCursor": ("42P03", "CON-1020"),
+    "ConstellationError": ("55000", "CON-4006"),
     "InvalidTextRepresentation": ("22P02", "CON-2001"),
     "DivisionByZero": ("22012", "CON-2002"),
     "NumericOutOfRange": ("22003", "CON-2003"),
