@@ -31,7 +31,6 @@ GOLDEN = {
     "DuplicateStatement": ("42P05", "CON-1018"),
     "UndefinedCursor": ("34000", "CON-1019"),
     "DuplicateCursor": ("42P03", "CON-1020"),
-    "ConstellationError": ("55000", "CON-4006"),
     "InvalidTextRepresentation": ("22P02", "CON-2001"),
     "DivisionByZero": ("22012", "CON-2002"),
     "NumericOutOfRange": ("22003", "CON-2003"),
@@ -60,6 +59,13 @@ GOLDEN = {
     "TooManyConnections": ("53300", "CON-5008"),
     "RelationUnusable": ("55000", "CON-4006"),
     "InternalError": ("XX000", "CON-9001"),
+    "InvalidColumnReference": ("42P10", "CON-1021"),
+    "WindowingError": ("42P20", "CON-1022"),
+    "DuplicateAlias": ("42712", "CON-1023"),
+    "DatetimeOverflow": ("22008", "CON-2010"),
+    "InvalidLimit": ("2201W", "CON-2011"),
+    "InvalidOffset": ("2201X", "CON-2012"),
+    "ReadOnlyTransaction": ("25006", "CON-3005"),
 }
 
 _CLASSES = [cls for cls in all_errors() if cls is not ConstellationError]
