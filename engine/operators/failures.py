@@ -10,9 +10,7 @@ from constellationdb.engine.kernels.rows import Rows
 from constellationdb.engine.operators.base import Context, FailedRow
 from constellationdb.engine.operators.stateless import failed_row
 
-_SCHEMA = pa.schema(
-    [("key", pa.binary()), ("sqlstate", pa.string()), ("message", pa.string()), ("row", pa.string())]
-)
+_SCHEMA = pa.schema([("key", pa.binary()), ("sqlstate", pa.string()), ("message", pa.string()), ("row", pa.string())])
 
 
 class Failures:

@@ -93,7 +93,7 @@ def test_pipeline_mode(connection: psycopg.Connection) -> None:
 
 def test_a_pipeline_skips_after_an_error_and_recovers(connection: psycopg.Connection) -> None:
     # The error may come back while the second statement is still being sent.
-    with pytest.raises(psycopg.errors.SyntaxError), connection.pipeline() as pipeline:
+    with pytest.raises(psycopg.errors.SyntaxError), connection.pipeline() as pipeline:  # noqa: PT012
         connection.execute("SELEC %s", (1,))
         connection.execute("SELECT %s::int AS n", (1,))
         pipeline.sync()
