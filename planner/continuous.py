@@ -44,6 +44,7 @@ class ContinuousPlanner:
         root = self._lowering.build.finish(stream)
         if emit.mode == "on_window_close":
             root = _on_close(self._lowering.build, root, emit)
+        _check_storable(names, root.schema)
         if len(column_names) > len(names):
             raise InvalidDefinition("more column names are given than the query has columns")
         names = [*column_names, *names[len(column_names) :]]
@@ -56,7 +57,7 @@ class ContinuousPlanner:
         """The query's stream and its output names; nested views come back here."""
         prepared = self._preparer.prepare(query)
         self._register(prepared)
-        with planning(prepared.tree, query.offset):
+        with planning(prepared.tree, query.offset, prepared.signatures):
             prepared.tree = rewrite_set_all(prepared.tree, self._columns_of)
             rel, schema, written = self._shuttle.plan(prepared.sql)
             gate.check(self._shuttle, rel, width_of(rel), written)
@@ -137,6 +138,12 @@ class ContinuousPlanner:
                 lateness_us=self._lateness_us,
             )
         )
+
+
+def _check_storable(names: list[str], schema: pa.Schema) -> None:
+    for name, kind in zip(names, schema.types, strict=True):
+        if pa.types.is_nested(kind):
+            raise FeatureNotSupported(f'column "{name}" is an array or a row, which a view cannot hold yet')
 
 
 def _on_close(build: Builder, root: plan.AnyNode, emit: Emit) -> plan.AnyNode:

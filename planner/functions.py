@@ -17,6 +17,8 @@ import pyarrow.compute as pc
 from datafusion import SessionContext, udf
 
 from constellationdb import errors
+from constellationdb.planner import interval_functions
+from constellationdb.planner.raising import ComputationError
 
 _INTEGERS = {"i16": (pa.int16(), "smallint"), "i32": (pa.int32(), "integer"), "i64": (pa.int64(), "bigint")}
 _FLOATS = {"f32": pa.float32(), "f64": pa.float64()}
@@ -25,19 +27,14 @@ SUFFIX_OF = {pa.int16(): "i16", pa.int32(): "i32", pa.int64(): "i64", pa.float32
 _MARK = re.compile(r"CON\[(\w{5})\](.*?)(?:$|[\n\"'\]])")
 
 
-class _ComputationError(ValueError):
-    def __init__(self, sqlstate: str, message: str) -> None:
-        super().__init__(f"CON[{sqlstate}]{message}")
-
-
 def _checked(operation: Callable[..., pa.Array], type_name: str) -> Callable[..., pa.Array]:
     def evaluate(*arguments: pa.Array) -> pa.Array:
         try:
             return operation(*arguments)
         except pa.ArrowInvalid as error:
             if "zero" in str(error):
-                raise _ComputationError("22012", "division by zero") from None
-            raise _ComputationError("22003", f"{type_name} out of range") from None
+                raise ComputationError("22012", "division by zero") from None
+            raise ComputationError("22003", f"{type_name} out of range") from None
 
     return evaluate
 
@@ -48,7 +45,7 @@ def _modulus(left: pa.Array, right: pa.Array) -> pa.Array:
     numerator = pc.fill_null(left, 0).to_numpy(zero_copy_only=False)
     divisor = pc.fill_null(right, 1).to_numpy(zero_copy_only=False)
     if np.any((divisor == 0) & mask):
-        raise _ComputationError("22012", "division by zero")
+        raise ComputationError("22012", "division by zero")
     # fmod truncates as Postgres does; -1 is spared because min % -1 traps.
     safe = np.where((divisor == 0) | (divisor == -1), 1, divisor)
     return pa.array(np.fmod(numerator, safe).astype(numerator.dtype), mask=~mask, type=left.type)
@@ -57,7 +54,7 @@ def _modulus(left: pa.Array, right: pa.Array) -> pa.Array:
 def _float_divide(left: pa.Array, right: pa.Array) -> pa.Array:
     zero = pc.and_(pc.equal(right, pa.scalar(0.0, right.type)), left.is_valid())
     if pc.any(zero).as_py():
-        raise _ComputationError("22012", "division by zero")
+        raise ComputationError("22012", "division by zero")
     return pc.divide(left, right)
 
 
@@ -97,6 +94,7 @@ def _functions() -> list[Any]:
         made.append(udf(_float_divide, [kind, kind], kind, "immutable", f"con_divide_{suffix}"))
     made.append(udf(_rank, [pa.float64()], pa.int64(), "immutable", "con_rank_f64"))
     made.append(udf(_unrank, [pa.int64()], pa.float64(), "immutable", "con_unrank_f64"))
+    made += [udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in interval_functions.definitions()]
     return made
 
 
@@ -107,12 +105,19 @@ _TEXTS: tuple[tuple[re.Pattern[str], type[errors.ConstellationError], str], ...]
     (re.compile(r"[Ee]rror parsing timestamp|Error parsing date|[Ii]nvalid timezone"), errors.InvalidDatetime,
      "invalid date or time"),
 )  # fmt: skip
+_OVERFLOW = re.compile(r"Can't cast value \S+ to type (\w+)|is out of range (\w+)")
+_SPAN = re.compile(r'[Ii]nvalid input syntax for type interval: "(.*?)"')
 _CAST = re.compile(r"Cannot cast (?:string|value) ['\"](.*?)['\"] to value of (\S+) type")
 _DATETIME = re.compile(r"Error parsing (timestamp|date) from '(.*?)'")
 _TYPE_NAMES = {
     "Int16": "smallint", "Int32": "integer", "Int64": "bigint", "Float32": "real", "Float64": "double precision",
-    "Boolean": "boolean",
+    "Boolean": "boolean", "Date32": "date",
 }  # fmt: skip
+_WHOLE = frozenset({"Int16", "Int32", "Int64"})
+_BY_STATE: dict[str, type[errors.ConstellationError]] = {
+    kind.sqlstate: kind
+    for kind in (errors.DivisionByZero, errors.NumericOutOfRange, errors.CardinalityViolation, errors.InvalidDatetime)
+}
 
 
 def translate(error: BaseException) -> errors.ConstellationError:
@@ -120,8 +125,18 @@ def translate(error: BaseException) -> errors.ConstellationError:
     text = str(error)
     if marked := _MARK.search(text):
         state, message = marked.group(1), marked.group(2).strip()
-        return (errors.DivisionByZero if state == "22012" else errors.NumericOutOfRange)(message)
+        return _BY_STATE.get(state, errors.DataException)(message)
+    if overflow := _OVERFLOW.search(text):
+        kind = _TYPE_NAMES.get(overflow.group(1) or overflow.group(2), "value")
+        return errors.NumericOutOfRange(f"{kind} out of range")
+    if "Scalar subquery returned more than one row" in text:
+        return errors.CardinalityViolation("more than one row returned by a subquery used as an expression")
+    if span := _SPAN.search(text):
+        return errors.InvalidDatetime(f'invalid input syntax for type interval: "{span.group(1)}"')
     if cast := _CAST.search(text):
+        if cast.group(2) in _WHOLE and re.fullmatch(r"\s*[+-]?\d+\s*", cast.group(1)):
+            named = _TYPE_NAMES[cast.group(2)]
+            return errors.NumericOutOfRange(f'value "{cast.group(1)}" is out of range for type {named}')
         shown = _TYPE_NAMES.get(cast.group(2), "numeric" if "Decimal" in cast.group(2) else cast.group(2).lower())
         return errors.InvalidTextRepresentation(f'invalid input syntax for type {shown}: "{cast.group(1)}"')
     if stamp := _DATETIME.search(text):

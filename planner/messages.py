@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from pglast import ast
 
 from constellationdb import errors
+from constellationdb.planner.analysis.functions import NO_FUNCTION
 from constellationdb.planner.functions import translate
 from constellationdb.planner.rewrite.tree import last_name, nodes, strings
 
@@ -19,7 +20,14 @@ _NO_FUNCTION = re.compile(r"Invalid function '(?:pg_catalog\.)?(\w+)'")
 _NO_MATCH = re.compile(
     r"(?:Failed to coerce arguments|does not support|No function matches|Function '?(\w+)'? expects)"
 )
-_GROUPING = re.compile(r"[Cc]olumn in SELECT must be in GROUP BY.*?\"?([\w.]+)\"? |must appear in the GROUP BY")
+_GROUPING = re.compile(r'column "([^"]+)" must appear in the GROUP BY')
+_CALLED = re.compile(r"'(\w+)\([^']*\)'|Function '(\w+)'")
+_SAID: tuple[tuple[re.Pattern[str], type[errors.ConstellationError], str], ...] = (
+    (re.compile(r"For SELECT DISTINCT, ORDER BY"), errors.InvalidColumnReference,
+     "for SELECT DISTINCT, ORDER BY expressions must appear in select list"),
+    (re.compile(r"SELECT DISTINCT ON expressions must match"), errors.InvalidColumnReference,
+     "SELECT DISTINCT ON expressions must match initial ORDER BY expressions"),
+)  # fmt: skip
 _DUPLICATE = re.compile(r"duplicate (?:unqualified|qualified) field name|unique expression names")
 _TYPES = re.compile(
     r"Cannot (?:coerce|infer)|[Cc]annot be coerced|Can't compare|Cannot compare|incompatible|to be coerced"
@@ -28,31 +36,39 @@ _UNPLANNED = re.compile(r"[Nn]ot ?[Ii]mplemented|[Uu]nsupported|not yet implemen
 
 
 @contextmanager
-def planning(tree: Any, offset: int) -> Iterator[None]:
+def planning(tree: Any, offset: int, signatures: Mapping[int, str] | None = None) -> Iterator[None]:
     """Turn what DataFusion raises inside into a ConstellationError with a position from ``tree``."""
     try:
         yield
     except errors.ConstellationError:
         raise
     except Exception as error:
-        raise _translated(str(error), tree, offset) from error
+        raise _translated(str(error), tree, offset, signatures or {}) from error
 
 
-def _translated(text: str, tree: Any, offset: int) -> errors.ConstellationError:
+def _translated(text: str, tree: Any, offset: int, signatures: Mapping[int, str]) -> errors.ConstellationError:
     if found := _NO_FIELD.search(text):
         return _no_column(found.group(1), tree, offset)
     if found := _AMBIGUOUS.search(text):
         name = (found.group(1) or found.group(2)).strip("'\".")
         return errors.AmbiguousColumn(f'column reference "{name}" is ambiguous', position=_column(tree, name, offset))
     if found := _NO_FUNCTION.search(text):
-        return _no_function(found.group(1), tree, offset)
-    if _GROUPING.search(text):
+        return _no_function(found.group(1), tree, offset, signatures)
+    if found := _GROUPING.search(text):
+        column = found.group(1)
         return errors.GroupingError(
-            "a column must appear in the GROUP BY clause or be used in an aggregate function", detail=_short(text)
+            f'column "{column}" must appear in the GROUP BY clause or be used in an aggregate function',
+            position=_column(tree, column.split(".")[-1], offset),
         )
+    for pattern, kind, message in _SAID:
+        if pattern.search(text):
+            return kind(message)
     if _DUPLICATE.search(text):
         return errors.DuplicateColumn("a column name is used more than once", detail=_short(text))
     if _NO_MATCH.search(text):
+        called = _CALLED.search(text)
+        if called is not None and (missing := _no_function(called.group(1) or called.group(2), tree, offset, signatures)).position:
+            return missing
         return errors.UndefinedFunction("no function or operator matches these argument types", detail=_short(text))
     if _TYPES.search(text):
         return errors.DatatypeMismatch("the types of an expression cannot be matched", detail=_short(text))
@@ -94,8 +110,16 @@ def _column(tree: Any, name: str, offset: int) -> int | None:
     return None
 
 
-def _no_function(name: str, tree: Any, offset: int) -> errors.ConstellationError:
+def _no_function(
+    name: str, tree: Any, offset: int, signatures: Mapping[int, str]
+) -> errors.ConstellationError:
     for node in nodes(tree):
         if isinstance(node, ast.FuncCall) and last_name(node) == name:
-            return errors.UndefinedFunction(f"function {name} does not exist", position=node.location + offset + 1)
-    return errors.UndefinedFunction(f"function {name} does not exist")
+            location = node.location
+            shown = signatures.get(location, name) if location is not None else name
+            return errors.UndefinedFunction(
+                f"function {shown} does not exist",
+                hint=NO_FUNCTION,
+                position=None if location is None else location + offset + 1,
+            )
+    return errors.UndefinedFunction(f"function {name} does not exist", hint=NO_FUNCTION)

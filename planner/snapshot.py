@@ -60,7 +60,7 @@ class SnapshotPlanner:
 
     def plan(self, query: Query) -> SnapshotPlan:
         prepared = self._prepare(query)
-        with planning(prepared.tree, query.offset):
+        with planning(prepared.tree, query.offset, prepared.signatures):
             prepared.tree = rewrite_set_all(prepared.tree, self._columns_of)
             sql = prepared.sql
             written = self._shuttle.context.sql(sql).schema()
@@ -111,7 +111,7 @@ class SnapshotPlanner:
     def _view(self, name: str, view: PlannedRelation) -> None:
         assert view.query is not None
         inner = self._prepare(view.query)
-        with planning(inner.tree, view.query.offset):
+        with planning(inner.tree, view.query.offset, inner.signatures):
             frame = self._shuttle.context.sql(inner.sql)
             names = [user_name(n) for n in frame.schema().names]
             names = [*view.column_names, *names[len(view.column_names) :]]

@@ -85,9 +85,14 @@ def name_outputs(select: Any) -> None:
             continue
         plain_column = isinstance(target.val, ast.ColumnRef) and target.name is None
         if names.count(name) > 1 or (starred and not plain_column):
-            target.name = f"{_MARK}{number}_{name}"
+            target.name = mark(number, name)
         elif target.name is None and not plain_column:
             target.name = name
+
+
+def mark(number: int, name: str) -> str:
+    """A name for DataFusion that no other output has."""
+    return f"{_MARK}{number}_{name}"
 
 
 def user_name(name: str) -> str:

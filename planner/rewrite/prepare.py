@@ -17,10 +17,14 @@ import pyarrow as pa
 from pglast import ast
 
 from constellationdb.errors import FeatureNotSupported, UndefinedRelation
+from constellationdb.planner.analysis import kinds
+from constellationdb.planner.analysis.queries import Columns, analyse
+from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.intervals import normalise_intervals
 from constellationdb.planner.rewrite.names import name_outputs
 from constellationdb.planner.rewrite.not_in import rewrite_not_in
+from constellationdb.planner.rewrite.quantified import rewrite_quantified
 from constellationdb.planner.rewrite.refuse import refuse
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.tree import nodes, parse_query, to_sql
@@ -38,6 +42,7 @@ class PreparedQuery:
     relations: dict[str, PlannedRelation] = field(default_factory=dict)
     windows: dict[str, WindowCall] = field(default_factory=dict)
     views: dict[str, PlannedRelation] = field(default_factory=dict)
+    signatures: Mapping[int, str] = field(default_factory=dict)  # calls as messages name them, by location
 
     @property
     def sql(self) -> str:
@@ -47,20 +52,25 @@ class PreparedQuery:
 class Preparer:
     """Rewrites queries against one set of relations, with one counter of internal names."""
 
-    def __init__(self, relations: Mapping[str, PlannedRelation], *, continuous: bool) -> None:
+    def __init__(
+        self, relations: Mapping[str, PlannedRelation], *, continuous: bool, clause: str = "SELECT"
+    ) -> None:
         self._relations = relations
         self._continuous = continuous
+        self._clause = clause  # what the SELECT list stands for: RETURNING's comes as a SELECT
         self._numbers: Iterator[int] = itertools.count(1)
 
     def prepare(self, query: Query) -> PreparedQuery:
         tree = respell(normalise_intervals(parse_query(query.text)))
         refuse(tree, query.offset, continuous=self._continuous)
         self._check_temporal(query)
+        analysis = analyse(tree, self._columns, query.offset, clause=self._clause)
         name_outputs(tree)
-        prepared = PreparedQuery(tree)
+        prepared = PreparedQuery(tree, signatures=analysis.signatures)
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
+        prepared.tree = rewrite_quantified(tree)
         if self._continuous:
-            prepared.tree = rewrite_not_in(tree)
+            prepared.tree = rewrite_not_in(prepared.tree)
         return prepared
 
     def relation(self, name: str, schema: str | None, location: int) -> PlannedRelation:
@@ -69,6 +79,20 @@ class Preparer:
         if found is None:
             raise UndefinedRelation(f'relation "{full}" does not exist', position=location + 1)
         return found
+
+    def _columns(self, name: str, schema: str | None) -> Columns:
+        """A relation's columns for the analysis; None when it does not exist, which is said later."""
+        found = self._relations.get(name if schema in (None, "public") else f"{schema}.{name}")
+        if found is None:
+            return None
+        if found.query is None:
+            return tuple(Column(f.name, kinds.of_column(f.type)) for f in found.schema)
+        inner = respell(normalise_intervals(parse_query(found.query.text)))
+        columns = analyse(inner, self._columns, found.query.offset).columns
+        if columns is None:
+            return None
+        names = [*found.column_names, *(c.name for c in columns[len(found.column_names) :])]
+        return tuple(Column(n, c.kind) for n, c in zip(names, columns, strict=True))
 
     def internal(self) -> str:
         return f"rel{next(self._numbers)}"

@@ -1,0 +1,59 @@
+"""Functions: which are aggregates, which need OVER, what they return, what their string arguments are."""
+
+from __future__ import annotations
+
+from constellationdb.planner.analysis import kinds
+from constellationdb.planner.analysis.kinds import Kind
+
+AGGREGATES = frozenset(
+    {"count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "string_agg", "array_agg", "stddev",
+     "stddev_pop", "stddev_samp", "var_pop", "var_samp", "variance", "corr", "covar_pop", "covar_samp", "bit_and",
+     "bit_or", "bit_xor", "median", "regr_slope", "regr_intercept", "regr_count", "regr_r2", "approx_distinct",
+     "approx_median"}
+)  # fmt: skip
+WINDOW_ONLY = frozenset(
+    {"row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "nth_value",
+     "first_value", "last_value"}
+)  # fmt: skip
+
+_TEXT = frozenset(
+    {"lower", "upper", "trim", "btrim", "ltrim", "rtrim", "substr", "substring", "left", "right", "replace", "concat",
+     "concat_ws", "repeat", "reverse", "lpad", "rpad", "initcap", "md5", "to_char", "split_part", "translate", "chr",
+     "regexp_replace", "string_agg", "to_hex"}
+)  # fmt: skip
+_INTEGER = frozenset(
+    {"length", "char_length", "character_length", "octet_length", "bit_length", "strpos", "position", "ascii", "ntile"}
+)
+_BIGINT = frozenset({"count", "row_number", "rank", "dense_rank"})
+_DOUBLE = frozenset({"sqrt", "exp", "ln", "sin", "cos", "tan", "atan", "atan2", "pi", "random", "cbrt", "degrees",
+                     "radians", "percent_rank", "cume_dist"})  # fmt: skip
+_BOOLEAN = frozenset({"bool_and", "bool_or", "every", "starts_with"})
+_FIRST = frozenset({"min", "max", "lag", "lead", "first_value", "last_value", "nth_value"})
+_MATHS = frozenset({"sqrt", "exp", "ln", "power", "sin", "cos", "tan", "degrees", "radians", "cbrt"})
+_SUMS = {kinds.SMALLINT: kinds.BIGINT, kinds.INTEGER: kinds.BIGINT, kinds.BIGINT: kinds.NUMERIC,
+         kinds.NUMERIC: kinds.NUMERIC, kinds.REAL: kinds.REAL, kinds.DOUBLE: kinds.DOUBLE}  # fmt: skip
+
+
+def returns(name: str, arguments: list[Kind]) -> Kind:
+    """The type of a call; None when it is not known for certain."""
+    for names, kind in (
+        (_TEXT, kinds.TEXT), (_INTEGER, kinds.INTEGER), (_BIGINT, kinds.BIGINT), (_DOUBLE, kinds.DOUBLE),
+        (_BOOLEAN, kinds.BOOLEAN),
+    ):  # fmt: skip
+        if name in names:
+            return kind
+    if not arguments:
+        return None
+    first = arguments[0]
+    if name in _FIRST:
+        return kinds.TEXT if first == kinds.UNKNOWN else first
+    if name == "sum":
+        return _SUMS.get(first or "")
+    if name in ("round", "trunc", "ceil", "ceiling", "floor") and first in (kinds.NUMERIC, kinds.DOUBLE):
+        return first
+    return first if name == "abs" and first in kinds.NUMBERS else None
+
+
+def literal_argument(name: str) -> Kind:
+    """What a string literal among the arguments is read as; None leaves it a string."""
+    return kinds.DOUBLE if name in _MATHS else None

@@ -1,0 +1,306 @@
+"""The walk over expressions: each node typed, checked, and where DataFusion would differ, said in another way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pglast import ast
+from pglast.enums import A_Expr_Kind, BoolExprType, SubLinkType
+
+from constellationdb.errors import DatatypeMismatch, SqlSyntaxError, UndefinedFunction
+from constellationdb.planner.analysis import forms, kinds, operators, texts
+from constellationdb.planner.analysis.functions import Calls
+from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
+from constellationdb.planner.analysis.scope import Column, Scope
+from constellationdb.planner.rewrite.tree import strings
+
+NO_OPERATOR = "No operator matches the given name and argument types. You might need to add explicit type casts."
+_BETWEEN = (A_Expr_Kind.AEXPR_BETWEEN, A_Expr_Kind.AEXPR_NOT_BETWEEN)
+_SYMMETRIC = (A_Expr_Kind.AEXPR_BETWEEN_SYM, A_Expr_Kind.AEXPR_NOT_BETWEEN_SYM)
+_EQUALITIES = (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT, A_Expr_Kind.AEXPR_NULLIF)
+_LIKES = (A_Expr_Kind.AEXPR_LIKE, A_Expr_Kind.AEXPR_ILIKE, A_Expr_Kind.AEXPR_SIMILAR)
+
+Subquery = Callable[[Any, Scope], "tuple[Column, ...] | None"]
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A node, its type, and whether it is made of constants alone."""
+
+    node: Any
+    kind: Kind
+    constant: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an expression stands: the columns in sight, the clause, and whether inside an aggregate's arguments."""
+
+    scope: Scope
+    clause: str
+    aggregate: bool = False
+    windows: frozenset[str] = frozenset()
+
+
+class Expressions:
+    """``query`` analyses a subquery and gives its columns; ``signatures``: calls as messages name them, by location."""
+
+    def __init__(self, query: Subquery, offset: int) -> None:
+        self._query = query
+        self._offset = offset
+        self._calls = Calls(self)
+        self.signatures: dict[int, str] = {}
+
+    def at(self, node: Any) -> int | None:
+        location = getattr(node, "location", None)
+        return None if location is None or location < 0 else location + self._offset + 1
+
+    def many(self, nodes: Sequence[Any] | None, place: Place) -> tuple[Any, ...]:
+        return tuple(self.expression(node, place).node for node in nodes or ())
+
+    def boolean(self, node: Any, what: str, place: Place) -> Any:
+        """``node`` as the argument of WHERE, NOT, …"""
+        position = self.at(node)
+        typed = self.expression(node, place)
+        if typed.kind == UNKNOWN and isinstance(typed.node, ast.A_Const):
+            return texts.typed(typed.node, kinds.BOOLEAN, position)
+        if typed.kind not in (None, UNKNOWN, kinds.BOOLEAN):
+            raise DatatypeMismatch(
+                f"argument of {what} must be type boolean, not type {typed.kind}", position=position
+            )
+        return typed.node
+
+    def condition(self, node: Any, what: str, place: Place) -> Any:
+        """A WHERE or JOIN condition; ``(a, b) IN (SELECT …)`` at its top is a plain EXISTS."""
+        if isinstance(node, ast.BoolExpr) and node.boolop != BoolExprType.NOT_EXPR:
+            word = node.boolop.name.removesuffix("_EXPR")
+            node.args = tuple(self.condition(argument, word, place) for argument in node.args)
+            return node
+        checked = self.boolean(node, what, place)
+        return forms.row_in(checked) if forms.is_row_in(checked) else checked
+
+    def expression(self, node: Any, place: Place) -> Typed:
+        match node:
+            case ast.A_Const():
+                return Typed(node, _constant_kind(node), constant=True)
+            case ast.ColumnRef():
+                return self._column(node, place)
+            case ast.TypeCast():
+                return self._cast(node, place)
+            case ast.A_Expr():
+                return self._operator(node, place)
+            case ast.BoolExpr():
+                word = node.boolop.name.removesuffix("_EXPR")
+                node.args = tuple(self.boolean(argument, word, place) for argument in node.args)
+                return Typed(node, kinds.BOOLEAN)
+            case ast.CaseExpr():
+                return self._case(node, place)
+            case ast.CoalesceExpr() | ast.MinMaxExpr():
+                what = "COALESCE" if isinstance(node, ast.CoalesceExpr) else node.op.name.removeprefix("IS_")
+                node.args, kind = self.together(node.args, what, place)
+                return Typed(node, kind)
+            case ast.FuncCall():
+                return self._calls.call(node, place)
+            case ast.SubLink():
+                return self._sublink(node, place)
+            case ast.NullTest() | ast.BooleanTest():
+                node.arg = self.expression(node.arg, place).node
+                return Typed(node, kinds.BOOLEAN)
+            case _:
+                return Typed(self._inside(node, place), None)
+
+    def _inside(self, node: Any, place: Place) -> Any:
+        """A node of no interest, its children analysed."""
+        if isinstance(node, tuple | list):
+            return self.many(node, place)
+        if isinstance(node, ast.Node):
+            for name in node:
+                value = getattr(node, name)
+                if isinstance(value, ast.Node | tuple | list):
+                    setattr(node, name, self.expression(value, place).node)
+        return node
+
+    def _column(self, node: Any, place: Place) -> Typed:
+        names = strings(node)
+        if len(names) != len(node.fields) or len(names) > 2:
+            return Typed(node, None)
+        if len(names) == 1:
+            visible = place.scope.named(names[0])
+            if visible is None:
+                return Typed(node, None)
+            return Typed(visible.node if visible.merged else node, visible.column.kind)
+        table = place.scope.table(names[0])
+        if table is None:
+            raise place.scope.missing(names[0], self.at(node))
+        found = [c.kind for c in table.columns or () if c.name == names[1]]
+        return Typed(node, found[0] if len(found) == 1 else None)
+
+    def _cast(self, node: Any, place: Place) -> Typed:
+        position = self.at(node.arg)
+        argument = self.expression(node.arg, place)
+        kind = kinds.of_type_name(node.typeName, self.at(node.typeName))
+        node.arg = argument.node
+        if kind is None:
+            return Typed(node, None)
+        if isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.String):
+            read = texts.typed(node.arg, kind, position)
+            if kind == kinds.BOOLEAN or kind in kinds.INTEGERS:
+                return Typed(read, kind, constant=True)
+        elif kind in kinds.INTEGERS:
+            node.arg = forms.rounded(node.arg, argument.kind)
+        return Typed(node, kind, argument.constant)
+
+    # -- operators -----------------------------------------------------------------------------
+
+    def _operator(self, node: Any, place: Place) -> Typed:
+        if node.kind == A_Expr_Kind.AEXPR_IN:
+            members, _ = self.together((node.lexpr, *node.rexpr), None, place)
+            node.lexpr, node.rexpr = members[0], members[1:]
+            return Typed(node, kinds.BOOLEAN)
+        if node.kind in _BETWEEN or node.kind in _SYMMETRIC:
+            (node.lexpr, *bounds), _ = self.together((node.lexpr, *node.rexpr), None, place)
+            node.rexpr = tuple(bounds)
+            return Typed(forms.symmetric(node) if node.kind in _SYMMETRIC else node, kinds.BOOLEAN)
+        if node.kind in _EQUALITIES:
+            (node.lexpr, node.rexpr), kind = self.together((node.lexpr, node.rexpr), None, place)
+            return Typed(node, kind if node.kind == A_Expr_Kind.AEXPR_NULLIF else kinds.BOOLEAN)
+        if node.kind in _LIKES:
+            node.lexpr, node.rexpr = self.many((node.lexpr, node.rexpr), place)
+            return Typed(node, kinds.BOOLEAN)
+        if node.kind != A_Expr_Kind.AEXPR_OP or len(node.name) > 1:
+            return Typed(self._inside(node, place), None)
+        if node.lexpr is None:
+            return self._unary(node, place)
+        return self._binary(node, self.expression(node.lexpr, place), self.expression(node.rexpr, place))
+
+    def _unary(self, node: Any, place: Place) -> Typed:
+        operand = self.expression(node.rexpr, place)
+        name = node.name[0].sval
+        if name == "-" and operand.constant and operand.kind in kinds.INTEGERS:
+            zero = Typed(forms.integer(0), operand.kind, constant=True)
+            return self._binary(node, zero, operand)
+        if name in "+-" and operand.kind in (kinds.BOOLEAN, kinds.TEXT, *kinds.MOMENTS):
+            raise UndefinedFunction(
+                f"operator does not exist: {name} {operand.kind}", hint=NO_OPERATOR, position=self.at(node)
+            )
+        node.rexpr = operand.node
+        return Typed(node, operand.kind if name in "+-" else None, operand.constant)
+
+    def _binary(self, node: Any, left: Typed, right: Typed) -> Typed:
+        name = node.name[0].sval
+        left, right = self._read_literal(name, left, right.kind), self._read_literal(name, right, left.kind)
+        if not operators.exists(name, left.kind, right.kind):
+            raise UndefinedFunction(
+                f"operator does not exist: {left.kind} {name} {right.kind}", hint=NO_OPERATOR, position=self.at(node)
+            )
+        kind = operators.result(name, left.kind, right.kind)
+        constant = left.constant and right.constant
+        made = forms.binary(name, (left.node, left.kind), (right.node, right.kind), kind, constant=constant)
+        if made is not None:
+            return Typed(made, kind, constant)
+        node.lexpr, node.rexpr = left.node, right.node
+        return Typed(node, kind, constant)
+
+    def _read_literal(self, name: str, operand: Typed, other: Kind) -> Typed:
+        """A string beside a number, date, … is read as one."""
+        if operand.kind != UNKNOWN or not isinstance(operand.node, ast.A_Const) or other in (None, UNKNOWN, kinds.TEXT):
+            return operand
+        numeric = name in operators.ARITHMETIC and other in kinds.NUMBERS
+        if operand.node.isnull or not (numeric or name in operators.COMPARISONS):
+            return operand
+        assert other is not None
+        return Typed(texts.typed(operand.node, other, self.at(operand.node)), other, constant=True)
+
+    def together(self, nodes: Sequence[Any], what: str | None, place: Place) -> tuple[tuple[Any, ...], Kind]:
+        """Expressions that must be of one type; ``what`` names them in the error, None says it with ``=``."""
+        typed = [self.expression(node, place) for node in nodes]
+        return self.settle(typed, what, [self.at(node) for node in nodes])
+
+    def settle(
+        self, typed: Sequence[Typed], what: str | None, positions: Sequence[int | None]
+    ) -> tuple[tuple[Any, ...], Kind]:
+        if pair := kinds.clash(t.kind for t in typed):
+            if what is None:
+                message = f"operator does not exist: {pair[0]} = {pair[1]}"
+                raise UndefinedFunction(message, hint=NO_OPERATOR, position=positions[-1])
+            raise DatatypeMismatch(f"{what} types {pair[0]} and {pair[1]} cannot be matched", position=positions[-1])
+        kind = kinds.unify(t.kind for t in typed)
+        made = []
+        for member, position in zip(typed, positions, strict=True):
+            node = member.node
+            if kind not in (None, UNKNOWN) and member.kind == UNKNOWN and isinstance(node, ast.A_Const):
+                assert kind is not None
+                node = texts.typed(node, kind, position)
+            elif kind == kinds.INTEGER and what is not None:
+                node = forms.as_integer(node)
+            made.append(node)
+        return tuple(made), kind
+
+    def _case(self, node: Any, place: Place) -> Typed:
+        if node.arg is None:
+            for when in node.args:
+                when.expr = self.boolean(when.expr, "CASE/WHEN", place)
+        else:
+            (node.arg, *tests), _ = self.together((node.arg, *(when.expr for when in node.args)), None, place)
+            for when, test in zip(node.args, tests, strict=True):
+                when.expr = test
+        results = [when.result for when in node.args] + ([node.defresult] if node.defresult is not None else [])
+        settled, kind = self.together(results, "CASE", place)
+        for when, result in zip(node.args, settled, strict=False):
+            when.result = result
+        if node.defresult is not None:
+            node.defresult = settled[-1]
+        return Typed(node, kind)
+
+    # -- subqueries ----------------------------------------------------------------------------
+
+    def _sublink(self, node: Any, place: Place) -> Typed:
+        columns = self._query(node.subselect, place.scope)
+        if node.subLinkType == SubLinkType.EXISTS_SUBLINK:
+            return Typed(node, kinds.BOOLEAN)
+        if node.subLinkType == SubLinkType.EXPR_SUBLINK:
+            if columns is not None and len(columns) != 1:
+                raise SqlSyntaxError("subquery must return only one column", position=self.at(node))
+            node.subselect = forms.at_most_one(node.subselect)
+            return Typed(node, columns[0].kind if columns else None)
+        if node.testexpr is not None:
+            return self._in(node, columns, place)
+        return Typed(node, None)
+
+    def _in(self, node: Any, columns: tuple[Column, ...] | None, place: Place) -> Typed:
+        row = isinstance(node.testexpr, ast.RowExpr)
+        wanted = len(node.testexpr.args) if row else 1
+        if columns is not None and len(columns) != wanted:
+            word = "many" if len(columns) > wanted else "few"
+            raise SqlSyntaxError(f"subquery has too {word} columns", position=self.at(node))
+        if row or node.operName or columns is None:
+            node.testexpr = self.expression(node.testexpr, place).node
+            return Typed(node, kinds.BOOLEAN)
+        test = self.expression(node.testexpr, place)
+        (node.testexpr, _), _ = self.settle([test, Typed(None, columns[0].kind)], None, [self.at(node)] * 2)
+        if place.clause == "SELECT" and node.subLinkType == SubLinkType.ANY_SUBLINK:
+            return Typed(forms.in_value(node), kinds.BOOLEAN)
+        return Typed(node, kinds.BOOLEAN)
+
+
+def inside_aggregate(place: Place) -> Place:
+    return replace(place, aggregate=True)
+
+
+def _constant_kind(node: Any) -> Kind:
+    if node.isnull:
+        return UNKNOWN
+    match node.val:
+        case ast.Integer():
+            return kinds.INTEGER
+        case ast.Float():
+            whole = node.val.fval.lstrip("-").isdigit()
+            return kinds.BIGINT if whole and -(1 << 63) <= int(node.val.fval) < 1 << 63 else kinds.NUMERIC
+        case ast.Boolean():
+            return kinds.BOOLEAN
+        case ast.String():
+            return UNKNOWN
+        case _:
+            return None

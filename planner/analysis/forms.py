@@ -1,0 +1,190 @@
+"""What DataFusion must be told in other words to answer as Postgres does."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from pglast import ast
+from pglast.enums import A_Expr_Kind, BoolExprType, SetOperation, SubLinkType
+
+from constellationdb.planner.analysis import calls, kinds, operators
+from constellationdb.planner.analysis.kinds import Kind
+from constellationdb.planner.rewrite.tree import last_name, parse_expression, to_sql
+
+_NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulus"}
+
+
+def call(name: str, *arguments: Any) -> Any:
+    return ast.FuncCall(funcname=(ast.String(sval=name),), args=tuple(arguments))
+
+
+def integer(value: int) -> Any:
+    return ast.A_Const(isnull=False, val=ast.Integer(ival=value))
+
+
+def is_integer(node: Any) -> bool:
+    return isinstance(node, ast.A_Const) and isinstance(node.val, ast.Integer) and not node.isnull
+
+
+def as_integer(node: Any) -> Any:
+    """An integer constant as Postgres' integer; DataFusion takes every one for a bigint."""
+    return kinds.cast(node, kinds.INTEGER) if is_integer(node) else node
+
+
+def rounded(node: Any, kind: Kind) -> Any:
+    """The argument of a cast to an integer type: Postgres rounds where DataFusion cuts off."""
+    if kind == kinds.NUMERIC:
+        return call("round", node)
+    if kind in (kinds.REAL, kinds.DOUBLE):
+        return call("con_rint", kinds.cast(node, kinds.DOUBLE))
+    return node
+
+
+def binary(
+    name: str, left: tuple[Any, Kind], right: tuple[Any, Kind], kind: Kind, *, constant: bool
+) -> Any | None:
+    """``left name right`` as something else; None when it can stay."""
+    if left[1] == right[1] == kinds.INTERVAL and name in operators.COMPARISONS:
+        return _operation(name, call("con_interval_order", left[0]), call("con_interval_order", right[0]))
+    if kind == kinds.INTERVAL:
+        return _interval(name, left, right)
+    if name not in _NAMES:
+        return None
+    if kind in kinds.INTEGERS and left[1] in kinds.INTEGERS and right[1] in kinds.INTEGERS:
+        assert kind is not None
+        if constant:  # DataFusion would compute it while planning, and wrap
+            return call(
+                f"con_{_NAMES[name]}_{operators.suffix(kind)}", kinds.cast(left[0], kind), kinds.cast(right[0], kind)
+            )
+        if kind != kinds.BIGINT and (is_integer(left[0]) or is_integer(right[0])):
+            return _operation(name, as_integer(left[0]), as_integer(right[0]))
+    if constant and name == "/" and kind == kinds.DOUBLE:
+        return call("con_divide_f64", kinds.cast(left[0], kinds.DOUBLE), kinds.cast(right[0], kinds.DOUBLE))
+    return None
+
+
+def _interval(name: str, left: tuple[Any, Kind], right: tuple[Any, Kind]) -> Any | None:
+    if left[1] in kinds.MOMENTS:
+        return call(
+            "con_interval_between", kinds.cast(left[0], kinds.TIMESTAMP), kinds.cast(right[0], kinds.TIMESTAMP)
+        )
+    if left[1] in kinds.NUMBERS:
+        left, right = right, left
+    if right[1] in kinds.NUMBERS:
+        word = "multiply" if name == "*" else "divide"
+        return call(f"con_interval_{word}", left[0], kinds.cast(right[0], kinds.DOUBLE))
+    return None
+
+
+def _operation(name: str, left: Any, right: Any) -> Any:
+    return ast.A_Expr(kind=A_Expr_Kind.AEXPR_OP, name=(ast.String(sval=name),), lexpr=left, rexpr=right)
+
+
+def symmetric(node: Any) -> Any:
+    """BETWEEN SYMMETRIC, either way round."""
+    negated = node.kind == A_Expr_Kind.AEXPR_NOT_BETWEEN_SYM
+    kind = A_Expr_Kind.AEXPR_NOT_BETWEEN if negated else A_Expr_Kind.AEXPR_BETWEEN
+    word = ast.String(sval="NOT BETWEEN" if negated else "BETWEEN")
+    first, second = node.rexpr
+    ways = tuple(
+        ast.A_Expr(kind=kind, name=(word,), lexpr=node.lexpr, rexpr=bounds)
+        for bounds in ((first, second), (second, first))
+    )
+    return ast.BoolExpr(boolop=BoolExprType.AND_EXPR if negated else BoolExprType.OR_EXPR, args=ways)
+
+
+# -- subqueries -----------------------------------------------------------------------------------
+
+_numbers = itertools.count()
+
+
+def is_row_in(node: Any) -> bool:
+    return (
+        isinstance(node, ast.SubLink)
+        and node.subLinkType == SubLinkType.ANY_SUBLINK
+        and isinstance(node.testexpr, ast.RowExpr)
+        and not node.operName
+    )
+
+
+def row_in(node: Any) -> Any:
+    """``(a, b) IN (SELECT …)`` where false and NULL are the same: EXISTS."""
+    names = [f"c{i}" for i in range(len(node.testexpr.args))]
+    alias = f"__in{next(_numbers)}"
+    tests = " AND ".join(f"{alias}.{n} = {to_sql(a)}" for n, a in zip(names, node.testexpr.args, strict=True))
+    rows = to_sql(node.subselect)
+    return parse_expression(f"EXISTS (SELECT 1 FROM ({rows}) AS {alias}({', '.join(names)}) WHERE {tests})")
+
+
+def in_value(node: Any) -> Any:
+    """``x IN (SELECT …)`` as a value, which may be NULL: DataFusion knows it only as a condition."""
+    value, rows = to_sql(node.testexpr), f"({to_sql(node.subselect)}) AS __in(v)"
+    return parse_expression(
+        f"CASE WHEN (SELECT count(*) FROM {rows}) = 0 THEN false"
+        f" WHEN {value} IS NULL THEN NULL"
+        f" WHEN coalesce(array_has((SELECT array_agg(v) FROM {rows}), {value}), false) THEN true"
+        f" WHEN (SELECT count(*) - count(v) FROM {rows}) > 0 THEN NULL ELSE false END"
+    )
+
+
+def at_most_one(select: Any) -> Any:
+    """A scalar subquery as an aggregate that fails on a second row.
+
+    DataFusion takes a column that is never NULL to be so also when the subquery has no row.
+    """
+    if _is_aggregate(select):
+        return select
+    plain = not (
+        select.op != SetOperation.SETOP_NONE or select.valuesLists or select.groupClause or select.havingClause
+        or select.distinctClause or select.sortClause or select.limitCount or select.limitOffset
+        or select.withClause
+    )  # fmt: skip
+    if plain and len(select.targetList) == 1 and not _has_calls(select.targetList):
+        target = select.targetList[0]
+        if isinstance(target.val, ast.ColumnRef) and isinstance(target.val.fields[-1], ast.A_Star):
+            return select
+        target.val = _single(target.val)
+        return select
+    from constellationdb.planner.rewrite.tree import parse_query
+
+    wrapped = parse_query(f"SELECT 1 FROM ({to_sql(select)}) AS __one(v)")
+    wrapped.targetList[0].val = _single(ast.ColumnRef(fields=(ast.String(sval="__one"), ast.String(sval="v"))))
+    return wrapped
+
+
+def _single(value: Any) -> Any:
+    return parse_expression(f"CASE WHEN con_at_most_one(count(*)) THEN max({to_sql(value)}) END")
+
+
+def _is_aggregate(select: Any) -> bool:
+    """One row whatever it reads, even when that is nothing."""
+    if select.op != SetOperation.SETOP_NONE or select.groupClause or select.havingClause or select.limitOffset:
+        return False
+    if select.limitCount is not None or select.valuesLists:
+        return False
+    if not select.fromClause and select.whereClause is None:
+        return True
+    return any(_aggregates(target.val) for target in select.targetList or ())
+
+
+def _aggregates(node: Any) -> bool:
+    """Whether an aggregate stands in ``node``, not in a subquery of it."""
+    if isinstance(node, ast.FuncCall) and last_name(node) in calls.AGGREGATES and node.over is None:
+        return True
+    if isinstance(node, tuple | list):
+        return any(_aggregates(member) for member in node)
+    if not isinstance(node, ast.Node) or isinstance(node, ast.SubLink):
+        return False
+    return any(_aggregates(getattr(node, name)) for name in node)
+
+
+def _has_calls(node: Any) -> bool:
+    """Whether window functions stand in ``node``: they cannot go inside an aggregate."""
+    if isinstance(node, ast.FuncCall) and node.over is not None:
+        return True
+    if isinstance(node, tuple | list):
+        return any(_has_calls(member) for member in node)
+    if not isinstance(node, ast.Node):
+        return False
+    return isinstance(node, ast.SubLink) or any(_has_calls(getattr(node, name)) for name in node)

@@ -1,0 +1,137 @@
+"""Function calls: allowed where they stand, their arguments typed, Postgres' names turned into DataFusion's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pglast import ast
+from pglast.enums import A_Expr_Kind
+
+from constellationdb.errors import GroupingError, UndefinedFunction, UndefinedObject, WindowingError, WrongObjectType
+from constellationdb.planner.analysis import calls, forms, kinds, texts
+from constellationdb.planner.analysis.kinds import UNKNOWN
+from constellationdb.planner.rewrite.tree import last_name
+
+if TYPE_CHECKING:
+    from constellationdb.planner.analysis.expressions import Expressions, Place, Typed
+
+NO_FUNCTION = "No function matches the given name and argument types. You might need to add explicit type casts."
+_RENAMED = {"every": "bool_and", "variance": "var_samp", "sign": "signum", "substring": "substr", "position": "strpos"}
+_NOWHERE = {"WHERE": "WHERE", "GROUP BY": "GROUP BY", "JOIN/ON": "JOIN conditions", "FILTER": "FILTER",
+            "RETURNING": "RETURNING", "VALUES": "VALUES"}  # fmt: skip
+_ROUNDING = frozenset({"ceil", "ceiling", "floor", "trunc"})
+
+
+class Calls:
+    def __init__(self, expressions: Expressions) -> None:
+        self._expressions = expressions
+
+    def call(self, node: Any, place: Place) -> Typed:
+        from constellationdb.planner.analysis.expressions import Typed
+
+        walk = self._expressions
+        name = last_name(node)
+        own_schema = len(node.funcname) > 1 and node.funcname[0].sval != "pg_catalog"
+        position = walk.at(node)
+        if not own_schema:
+            self._check(node, name, place)
+        inner = replace(place, aggregate=True) if name in calls.AGGREGATES and node.over is None else place
+        arguments = [walk.expression(argument, inner) for argument in node.args or ()]
+        known = calls.literal_argument(name)
+        if known is not None:
+            arguments = [self._literal(argument, known) for argument in arguments]
+        node.args = tuple(argument.node for argument in arguments) or None
+        self._clauses(node, name, inner)
+        shown = [argument.kind for argument in arguments]
+        if position is not None and all(kind is not None for kind in shown):
+            walk.signatures[node.location] = f"{name}({', '.join(str(kind) for kind in shown)})"
+        kind = None if own_schema else calls.returns(name, shown)
+        return Typed(node if own_schema else self._respelled(node, name, shown), kind)
+
+    def _literal(self, argument: Typed, kind: str) -> Typed:
+        if argument.kind != UNKNOWN or not isinstance(argument.node, ast.A_Const) or argument.node.isnull:
+            return argument
+        return replace(
+            argument, node=texts.typed(argument.node, kind, self._expressions.at(argument.node)), kind=kind
+        )
+
+    def _check(self, node: Any, name: str, place: Place) -> None:
+        position = self._expressions.at(node)
+        aggregate = name in calls.AGGREGATES and node.over is None
+        if node.agg_star and name != "count":
+            raise UndefinedFunction(f"function {name}() does not exist", hint=NO_FUNCTION, position=position)
+        if node.agg_filter is not None and not aggregate and node.over is None:
+            raise WrongObjectType(f"FILTER specified, but {name} is not an aggregate function", position=position)
+        if name in calls.WINDOW_ONLY and node.over is None:
+            raise WrongObjectType(f"window function {name} requires an OVER clause", position=position)
+        if aggregate and place.aggregate:
+            raise GroupingError("aggregate function calls cannot be nested", position=position)
+        if aggregate and place.clause in _NOWHERE:
+            raise GroupingError(
+                f"aggregate functions are not allowed in {_NOWHERE[place.clause]}", position=position
+            )
+        if node.over is not None and (place.clause in _NOWHERE or place.clause == "HAVING"):
+            where = _NOWHERE.get(place.clause, place.clause)
+            raise WindowingError(f"window functions are not allowed in {where}", position=position)
+        if node.over is not None:
+            self._window(node.over, place)
+
+    def _window(self, over: Any, place: Place) -> None:
+        for name in (over.name, over.refname):
+            if name is not None and name not in place.windows:
+                raise UndefinedObject(f'window "{name}" does not exist', position=self._expressions.at(over))
+
+    def _clauses(self, node: Any, name: str, place: Place) -> None:
+        walk = self._expressions
+        if node.agg_filter is not None:
+            outside = replace(place, aggregate=False, clause="FILTER")
+            node.agg_filter = walk.boolean(node.agg_filter, "FILTER", outside)
+        for sort in node.agg_order or ():
+            sort.node = walk.expression(sort.node, place).node
+        if node.over is not None:
+            self.window_definition(node.over, place)
+
+    def window_definition(self, over: Any, place: Place) -> None:
+        walk = self._expressions
+        over.partitionClause = walk.many(over.partitionClause, place) or None
+        for sort in over.orderClause or ():
+            sort.node = walk.expression(sort.node, place).node
+
+    def _respelled(self, node: Any, name: str, shown: list[kinds.Kind]) -> Any:
+        arguments = node.args or ()
+        if name == "mod" and len(arguments) == 2:
+            return self._modulus(arguments, shown)
+        if name == "round" and shown == [kinds.DOUBLE]:
+            return forms.call("con_rint", *arguments)
+        if name in _ROUNDING and shown and shown[0] == kinds.NUMERIC:
+            return _scaled(node, arguments)
+        if name == "substring" and (len(shown) < 2 or shown[1] not in kinds.INTEGERS):
+            return node
+        if name in _RENAMED:
+            node.funcname = (ast.String(sval=_RENAMED[name]),)
+            node.funcformat = None
+        return node
+
+    def _modulus(self, arguments: Any, shown: list[kinds.Kind]) -> Any:
+        left, right = ((node, kind) for node, kind in zip(arguments, shown, strict=True))
+        constant = all(isinstance(node, ast.A_Const) for node in arguments)
+        kind = max(shown, key=kinds.NUMBERS.index) if all(k in kinds.INTEGERS for k in shown) else None  # type: ignore[arg-type]
+        made = forms.binary("%", left, right, kind, constant=constant)
+        if made is not None:
+            return made
+        return ast.A_Expr(
+            kind=A_Expr_Kind.AEXPR_OP, name=(ast.String(sval="%"),), lexpr=arguments[0], rexpr=arguments[1]
+        )
+
+
+def _scaled(node: Any, arguments: Any) -> Any:
+    """A numeric with the digits that ceil, floor and trunc leave; DataFusion keeps the argument's scale."""
+    digits = 0
+    if len(arguments) > 1:
+        if not forms.is_integer(arguments[1]) or not 0 <= arguments[1].val.ival <= 38:
+            return node
+        digits = arguments[1].val.ival
+    name = kinds.type_name(kinds.NUMERIC)
+    name.typmods = (forms.integer(38), forms.integer(digits))
+    return ast.TypeCast(arg=node, typeName=name)

@@ -1,0 +1,385 @@
+"""The walk over queries: FROM into a scope, each clause in its place, set operations, VALUES, WITH."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pglast import ast
+from pglast.enums import SetOperation
+
+from constellationdb.errors import (
+    DatatypeMismatch,
+    DuplicateAlias,
+    InvalidColumnReference,
+    InvalidLimit,
+    InvalidOffset,
+    SqlSyntaxError,
+    UndefinedColumn,
+)
+from constellationdb.planner.analysis import forms, kinds, texts
+from constellationdb.planner.analysis.expressions import Expressions, Place, Typed
+from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, merge, visible_of
+from constellationdb.planner.rewrite.names import column_name, mark
+from constellationdb.planner.rewrite.tree import strings, to_sql
+from constellationdb.planner.rewrite.windows import window_call
+
+Columns = tuple[Column, ...] | None
+# The columns of a relation by name and schema; None when there is none, or they are not known.
+Relations = Callable[[str, str | None], Columns]
+_WINDOW = (Column("window_start", kinds.TIMESTAMP), Column("window_end", kinds.TIMESTAMP))
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A query's columns; ``signatures``: its calls as messages name them, by location in the text."""
+
+    columns: Columns
+    signatures: Mapping[int, str] = field(default_factory=dict)
+
+
+def analyse(tree: Any, relations: Relations, offset: int, *, clause: str = "SELECT") -> Analysis:
+    """Check and retouch ``tree`` in place. ``clause``: what a SELECT list stands for (RETURNING)."""
+    walk = _Queries(relations, offset, clause)
+    columns = walk.query(tree, None, {})
+    return Analysis(columns, walk.expressions.signatures)
+
+
+class _Queries:
+    def __init__(self, relations: Relations, offset: int, clause: str) -> None:
+        self._relations = relations
+        self._clause = clause
+        self._ctes: dict[str, Columns] = {}
+        self.expressions = Expressions(self._subquery, offset)
+
+    def _subquery(self, select: Any, scope: Scope) -> Columns:
+        clause, self._clause = self._clause, "SELECT"
+        try:
+            return self.query(select, scope, self._ctes)
+        finally:
+            self._clause = clause
+
+    def query(self, select: Any, parent: Scope | None, ctes: Mapping[str, Columns]) -> Columns:
+        outer, self._ctes = self._ctes, dict(ctes)
+        try:
+            if select.withClause is not None:
+                self._with(select.withClause, parent)
+            return self._body(select, parent)
+        finally:
+            self._ctes = outer
+
+    def _with(self, clause: Any, parent: Scope | None) -> None:
+        seen: set[str] = set()
+        for cte in clause.ctes:
+            if cte.ctename in seen:
+                raise DuplicateAlias(
+                    f'WITH query name "{cte.ctename}" specified more than once', position=self.expressions.at(cte)
+                )
+            seen.add(cte.ctename)
+            if clause.recursive:
+                self._ctes[cte.ctename] = None
+            columns = self.query(cte.ctequery, parent, self._ctes)
+            self._ctes[cte.ctename] = None if clause.recursive else _renamed(columns, cte.aliascolnames)
+
+    def _body(self, select: Any, parent: Scope | None) -> Columns:
+        if select.op != SetOperation.SETOP_NONE:
+            return self._set_operation(select, parent)
+        if select.valuesLists:
+            return self._values(select, parent)
+        return self._select(select, parent)
+
+    # -- set operations and VALUES -------------------------------------------------------------
+
+    def _set_operation(self, select: Any, parent: Scope | None) -> Columns:
+        left = self.query(select.larg, parent, self._ctes)
+        right = self.query(select.rarg, parent, self._ctes)
+        self._limits(select)
+        if left is None or right is None:
+            return None
+        word = select.op.name.removeprefix("SETOP_")
+        if len(left) != len(right):
+            first = _first_value(select.rarg)
+            raise SqlSyntaxError(
+                f"each {word} query must have the same number of columns", position=self.expressions.at(first)
+            )
+        pairs = zip(left, right, strict=True)
+        found = tuple(Column(a.name, self._meet(select, i, word, a.kind, b.kind)) for i, (a, b) in enumerate(pairs))
+        for sort in select.sortClause or ():
+            self._output_sort(sort.node, found)
+        return found
+
+    def _meet(self, select: Any, index: int, word: str, left: kinds.Kind, right: kinds.Kind) -> kinds.Kind:
+        """The type of one column of a set operation; a literal on one side is read as the other side's type."""
+        if pair := kinds.clash((left, right)):
+            node = _target(select.rarg, index)
+            raise DatatypeMismatch(
+                f"{word} types {pair[0]} and {pair[1]} cannot be matched",
+                position=None if node is None else self.expressions.at(node.val),
+            )
+        for side, mine, other in ((select.larg, left, right), (select.rarg, right, left)):
+            target = _target(side, index)
+            if mine != kinds.UNKNOWN or target is None or not isinstance(target.val, ast.A_Const):
+                continue
+            if other is not None and other != kinds.UNKNOWN:
+                name = column_name(target)
+                target.val = texts.typed(target.val, other, self.expressions.at(target.val))
+                target.name = target.name or name
+        return kinds.unify((left, right))
+
+    def _output_sort(self, node: Any, columns: tuple[Column, ...]) -> None:
+        if not isinstance(node, ast.ColumnRef) or len(strings(node)) != 1:
+            self._position(node, len(columns), "ORDER BY")
+        elif strings(node)[0] not in {c.name for c in columns}:
+            raise UndefinedColumn(
+                f'column "{strings(node)[0]}" does not exist', position=self.expressions.at(node)
+            )
+
+    def _values(self, select: Any, parent: Scope | None) -> Columns:
+        rows = [list(row) for row in select.valuesLists]
+        if any(len(row) != len(rows[0]) for row in rows):
+            odd = next(row for row in rows if len(row) != len(rows[0]))
+            raise SqlSyntaxError("VALUES lists must all be the same length", position=self.expressions.at(odd[0]))
+        place = Place(Scope(parent=parent), "VALUES")
+        columns = []
+        for index in range(len(rows[0])):
+            settled, kind = self.expressions.together([row[index] for row in rows], "VALUES", place)
+            for row, node in zip(rows, settled, strict=True):
+                row[index] = node
+            columns.append(Column(f"column{index + 1}", kind))
+        select.valuesLists = tuple(tuple(row) for row in rows)
+        self._limits(select)
+        return tuple(columns)
+
+    # -- SELECT --------------------------------------------------------------------------------
+
+    def _select(self, select: Any, parent: Scope | None) -> Columns:
+        scope = Scope(parent=parent)
+        for item in select.fromClause or ():
+            self._from(item, scope)
+        windows = frozenset(w.name for w in select.windowClause or () if w.name)
+        place = Place(scope, self._clause, windows=windows)
+        names = self._targets(select, place)
+        if select.whereClause is not None:
+            select.whereClause = self.expressions.condition(select.whereClause, "WHERE", self._in(place, "WHERE"))
+        columns = self._output(select, scope, names)
+        self._grouping(select, place)
+        self._order(select, place, columns)
+        self._limits(select)
+        return None if columns is None else tuple(columns)
+
+    def _in(self, place: Place, clause: str) -> Place:
+        return Place(place.scope, clause, windows=place.windows)
+
+    def _targets(self, select: Any, place: Place) -> dict[int, kinds.Kind]:
+        """Types by the target's identity; what is no longer said as it was keeps its name."""
+        found: dict[int, kinds.Kind] = {}
+        targets: list[Any] = []
+        for target in select.targetList or ():
+            if _is_star(target.val):
+                targets += self._expanded(target, place.scope, found)
+                continue
+            name = column_name(target)
+            typed = self.expressions.expression(target.val, place)
+            node = forms.as_integer(typed.node)
+            if node is not target.val and target.name is None and name is not None:
+                target.name = mark(len(targets), name) if name == "?column?" else name
+            target.val = node
+            found[id(target)] = typed.kind
+            targets.append(target)
+        select.targetList = tuple(targets) or None
+        return found
+
+    def _expanded(self, target: Any, scope: Scope, found: dict[int, kinds.Kind]) -> list[Any]:
+        """``*`` over a USING join, column by column."""
+        if len(target.val.fields) > 1 or not scope.has_merged or scope.visible is None:
+            return [target]
+        made = []
+        for visible in scope.visible:
+            made.append(ast.ResTarget(name=visible.column.name, val=visible.node, location=target.location))
+            found[id(made[-1])] = visible.column.kind
+        return made
+
+    def _output(self, select: Any, scope: Scope, known: Mapping[int, kinds.Kind]) -> list[Column] | None:
+        columns: list[Column] = []
+        for target in select.targetList or ():
+            if _is_star(target.val):
+                starred = self._star(target.val, scope)
+                if starred is None:
+                    return None
+                columns += starred
+            else:
+                columns.append(Column(column_name(target) or "?column?", known.get(id(target))))
+        return columns
+
+    def _star(self, node: Any, scope: Scope) -> list[Column] | None:
+        names = strings(node)
+        if not names:
+            return None if scope.visible is None else [v.column for v in scope.visible]
+        table = scope.table(names[-1])
+        if table is None:
+            raise scope.missing(names[-1], self.expressions.at(node))
+        return None if table.columns is None else list(table.columns)
+
+    def _grouping(self, select: Any, place: Place) -> None:
+        if select.groupClause:
+            grouping = self._in(place, "GROUP BY")
+            select.groupClause = tuple(
+                node if forms.is_integer(node) or self._is_output(node, select, place)
+                else self.expressions.expression(node, grouping).node
+                for node in select.groupClause
+            )  # fmt: skip
+        if select.havingClause is not None:
+            select.havingClause = self.expressions.boolean(select.havingClause, "HAVING", self._in(place, "HAVING"))
+        for window in select.windowClause or ():
+            window.partitionClause = self.expressions.many(window.partitionClause, place) or None
+            for sort in window.orderClause or ():
+                sort.node = self.expressions.expression(sort.node, place).node
+
+    def _is_output(self, node: Any, select: Any, place: Place) -> bool:
+        """Whether a bare name means an output column: GROUP BY takes it only when no input has it."""
+        if not isinstance(node, ast.ColumnRef) or len(strings(node)) != 1 or _is_star(node):
+            return False
+        name = strings(node)[0]
+        return place.scope.named(name) is None and any(t.name == name for t in select.targetList or ())
+
+    def _order(self, select: Any, place: Place, columns: list[Column] | None) -> None:
+        names = {c.name for c in columns} if columns is not None else {t.name for t in select.targetList or ()}
+        count = None if columns is None else len(columns)
+        distinct = [node for node in select.distinctClause or () if node is not None]
+        said = {to_sql(t.val) for t in select.targetList or () if not _is_star(t.val)}
+        for sort in select.sortClause or ():
+            bare = isinstance(sort.node, ast.ColumnRef) and len(strings(sort.node)) == 1
+            if self._position(sort.node, count, "ORDER BY") or (bare and strings(sort.node)[0] in names):
+                continue
+            position = self.expressions.at(sort.node)
+            sort.node = self.expressions.expression(sort.node, self._in(place, "ORDER BY")).node
+            starred = any(_is_star(t.val) for t in select.targetList or ())
+            if select.distinctClause and not distinct and not starred and to_sql(sort.node) not in said:
+                raise InvalidColumnReference(
+                    "for SELECT DISTINCT, ORDER BY expressions must appear in select list", position=position
+                )
+        if distinct:
+            select.distinctClause = self.expressions.many(distinct, self._in(place, "DISTINCT ON"))
+
+    def _position(self, node: Any, count: int | None, clause: str) -> bool:
+        """Whether ``node`` is a column's number; InvalidColumnReference when there are not so many."""
+        if not forms.is_integer(node):
+            return False
+        if count is not None and not 1 <= node.val.ival <= count:
+            raise InvalidColumnReference(
+                f"{clause} position {node.val.ival} is not in select list", position=self.expressions.at(node)
+            )
+        return True
+
+    def _limits(self, select: Any) -> None:
+        for name, error, word in (("limitCount", InvalidLimit, "LIMIT"), ("limitOffset", InvalidOffset, "OFFSET")):
+            node = getattr(select, name)
+            if isinstance(node, ast.A_Const) and isinstance(node.val, ast.String):
+                setattr(select, name, texts.typed(node, kinds.BIGINT, self.expressions.at(node)))
+            if forms.is_integer(node) and node.val.ival < 0:
+                raise error(f"{word} must not be negative")
+
+    # -- FROM ----------------------------------------------------------------------------------
+
+    def _from(self, item: Any, scope: Scope) -> None:
+        tables, visible = self._item(item, scope)
+        scope.add(tables, visible, self.expressions.at(item))
+
+    def _item(self, item: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
+        match item:
+            case ast.RangeVar():
+                return self._table(item)
+            case ast.JoinExpr():
+                return self._join(item, scope)
+            case ast.RangeSubselect():
+                columns = self._subselect(item, scope)
+                alias = item.alias.aliasname if item.alias is not None else ""
+                return _one(Table(alias, "", _aliased(columns, item.alias)))
+            case ast.RangeFunction():
+                return self._function(item)
+            case _:
+                return [], None
+
+    def _subselect(self, item: Any, scope: Scope) -> Columns:
+        clause, self._clause = self._clause, "SELECT"
+        try:
+            return self.query(item.subquery, scope if item.lateral else scope.parent, self._ctes)
+        finally:
+            self._clause = clause
+
+    def _table(self, item: Any) -> tuple[list[Table], list[Visible] | None]:
+        if item.schemaname is None and item.relname in self._ctes:
+            columns = self._ctes[item.relname]
+        else:
+            columns = self._relations(item.relname, item.schemaname)
+        alias = item.alias.aliasname if item.alias is not None else item.relname
+        return _one(Table(alias, item.relname, _aliased(columns, item.alias)))
+
+    def _function(self, item: Any) -> tuple[list[Table], list[Visible] | None]:
+        call = window_call(item, 0)
+        if call is None:
+            alias = item.alias.aliasname if item.alias is not None else ""
+            return _one(Table(alias, "", None))
+        columns = self._relations(call.relation, None)
+        alias = item.alias.aliasname if item.alias is not None else call.relation
+        whole = None if columns is None else (*columns, *_WINDOW)
+        return _one(Table(alias, call.relation, _aliased(whole, item.alias)))
+
+    def _join(self, join: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
+        left_tables, left = self._item(join.larg, scope)
+        right_tables, right = self._item(join.rarg, scope)
+        inner = Scope(parent=scope)
+        inner.add(left_tables, left, self.expressions.at(join.larg))
+        inner.add(right_tables, right, self.expressions.at(join.rarg))
+        visible = None if left is None or right is None else left + right
+        if left is not None and right is not None and join.alias is None and (join.usingClause or join.isNatural):
+            names = [name.sval for name in join.usingClause or ()] or _common(left, right)
+            if names:
+                position = self.expressions.at(join)
+                visible = merge(join, names, left, right, position)
+        elif join.quals is not None:
+            place = Place(inner, "JOIN/ON")
+            join.quals = self.expressions.condition(join.quals, "JOIN/ON", place)
+        return left_tables + right_tables, visible
+
+
+def _one(table: Table) -> tuple[list[Table], list[Visible] | None]:
+    return [table], visible_of(table)
+
+
+def _common(left: Sequence[Visible], right: Sequence[Visible]) -> list[str]:
+    there = {v.column.name for v in right}
+    return [v.column.name for v in left if v.column.name in there]
+
+
+def _aliased(columns: Columns, alias: Any) -> Columns:
+    return columns if alias is None else _renamed(columns, alias.colnames)
+
+
+def _renamed(columns: Columns, names: Any) -> Columns:
+    if columns is None or not names:
+        return columns
+    given = [name.sval for name in names]
+    return tuple(Column(n, c.kind) for n, c in zip(given, columns, strict=False)) + columns[len(given) :]
+
+
+def _is_star(node: Any) -> bool:
+    return isinstance(node, ast.ColumnRef) and isinstance(node.fields[-1], ast.A_Star)
+
+
+def _target(select: Any, index: int) -> Any | None:
+    """The target that gives column ``index`` of a plain SELECT without stars."""
+    targets = select.targetList or ()
+    if select.op != SetOperation.SETOP_NONE or any(_is_star(t.val) for t in targets) or index >= len(targets):
+        return None
+    return targets[index]
+
+
+def _first_value(select: Any) -> Any:
+    while select.op != SetOperation.SETOP_NONE:
+        select = select.larg
+    return select.targetList[0].val if select.targetList else None
+
+
+__all__ = ["Analysis", "Typed", "analyse"]

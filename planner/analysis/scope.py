@@ -1,0 +1,138 @@
+"""What FROM brings into sight: tables by alias, columns in the order of ``*``, merged columns of USING."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pglast import ast
+from pglast.enums import JoinType
+
+from constellationdb.errors import DuplicateAlias, UndefinedColumn, UndefinedRelation
+from constellationdb.planner.analysis.kinds import Kind
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Table:
+    """An item of FROM. ``columns`` None: not known. ``relation``: the name it was written with."""
+
+    alias: str
+    relation: str
+    columns: tuple[Column, ...] | None
+
+
+@dataclass(frozen=True)
+class Visible:
+    """One column of ``*``: how it is said, and whether USING made it of two."""
+
+    column: Column
+    node: Any
+    merged: bool = False
+
+
+@dataclass
+class Scope:
+    """``visible`` None: some item's columns are not known. ``parent``: the query around a subquery."""
+
+    tables: list[Table] = field(default_factory=list)
+    visible: list[Visible] | None = field(default_factory=list)
+    parent: Scope | None = None
+
+    @property
+    def has_merged(self) -> bool:
+        return self.visible is not None and any(v.merged for v in self.visible)
+
+    def add(self, tables: list[Table], visible: list[Visible] | None, position: int | None) -> None:
+        for table in tables:
+            if any(known.alias == table.alias for known in self.tables):
+                raise DuplicateAlias(f'table name "{table.alias}" specified more than once', position=position)
+            self.tables.append(table)
+        self.visible = None if self.visible is None or visible is None else self.visible + visible
+
+    def named(self, name: str) -> Visible | None:
+        """The one column of that name in sight, here or around; None when there is none, several, or no telling."""
+        if self.visible is None:
+            return None
+        found = [v for v in self.visible if v.column.name == name]
+        if len(found) == 1:
+            return found[0]
+        return self.parent.named(name) if not found and self.parent is not None else None
+
+    def table(self, alias: str) -> Table | None:
+        for scope in self.chain():
+            for table in scope.tables:
+                if table.alias == alias:
+                    return table
+        return None
+
+    def chain(self) -> Iterator[Scope]:
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.parent
+
+    def missing(self, alias: str, position: int | None) -> UndefinedRelation:
+        """The error for a reference through a name that no item of FROM has."""
+        for scope in self.chain():
+            for table in scope.tables:
+                if table.relation == alias:
+                    return UndefinedRelation(
+                        f'invalid reference to FROM-clause entry for table "{alias}"',
+                        hint=f'Perhaps you meant to reference the table alias "{table.alias}".',
+                        position=position,
+                    )
+        return UndefinedRelation(f'missing FROM-clause entry for table "{alias}"', position=position)
+
+
+def reference(*names: str) -> Any:
+    return ast.ColumnRef(fields=tuple(ast.String(sval=name) for name in names))
+
+
+def visible_of(table: Table) -> list[Visible] | None:
+    if table.columns is None:
+        return None
+    return [Visible(column, reference(table.alias, column.name)) for column in table.columns]
+
+
+def merge(
+    join: Any, names: list[str], left: list[Visible], right: list[Visible], position: int | None
+) -> list[Visible]:
+    """The columns of a USING join; the join itself becomes one with ON."""
+    pairs = [(_side(left, name, "left", position), _side(right, name, "right", position)) for name in names]
+    join.usingClause, join.isNatural = None, False
+    join.quals = _all_equal(pairs)
+    merged = [Visible(a.column, _value(join.jointype, a, b), merged=True) for a, b in pairs]
+    rest = [v for side in (left, right) for v in side if v.column.name not in names]
+    return merged + rest
+
+
+def _side(columns: list[Visible], name: str, side: str, position: int | None) -> Visible:
+    for visible in columns:
+        if visible.column.name == name:
+            return visible
+    raise UndefinedColumn(
+        f'column "{name}" specified in USING clause does not exist in {side} table', position=position
+    )
+
+
+def _all_equal(pairs: list[tuple[Visible, Visible]]) -> Any:
+    from pglast.enums import A_Expr_Kind, BoolExprType
+
+    tests = tuple(
+        ast.A_Expr(kind=A_Expr_Kind.AEXPR_OP, name=(ast.String(sval="="),), lexpr=a.node, rexpr=b.node)
+        for a, b in pairs
+    )
+    return tests[0] if len(tests) == 1 else ast.BoolExpr(boolop=BoolExprType.AND_EXPR, args=tests)
+
+
+def _value(kind: Any, left: Visible, right: Visible) -> Any:
+    if kind == JoinType.JOIN_FULL:
+        return ast.CoalesceExpr(args=(left.node, right.node))
+    return right.node if kind == JoinType.JOIN_RIGHT else left.node

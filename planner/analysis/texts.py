@@ -1,0 +1,84 @@
+"""String literals that the query turns into values: Postgres' errors for those that cannot be."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from pglast import ast
+
+from constellationdb.errors import DatetimeOverflow, InvalidDatetime, InvalidTextRepresentation, NumericOutOfRange
+from constellationdb.planner.analysis import kinds
+
+_BITS = {kinds.SMALLINT: 15, kinds.INTEGER: 31, kinds.BIGINT: 63}
+_TRUE = frozenset({"t", "true", "y", "yes", "on", "1", "tr", "tru", "ye"})
+_FALSE = frozenset({"f", "false", "n", "no", "off", "0", "fa", "fal", "fals", "of"})
+_SPECIAL = frozenset({"now", "today", "tomorrow", "yesterday", "epoch", "infinity", "-infinity"})
+_MOMENT = re.compile(
+    r"(\d{4,6})-(\d{1,2})-(\d{1,2})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(\.\d+)?)?)?\s*(?:Z|UTC|[+-]\d{1,2}(?::?\d{2})?)?",
+    re.IGNORECASE,
+)
+
+
+def typed(node: Any, kind: str, position: int | None) -> Any:
+    """The literal ``node`` as a value of ``kind``: a cast, once it is known to succeed."""
+    if node.isnull or kind in (kinds.TEXT, kinds.UNKNOWN):
+        return node
+    text = node.val.sval
+    stripped = text.strip()
+    if kind in _BITS:
+        return kinds.cast(_string(str(_integer(text, kind, position))), kind)
+    if kind == kinds.BOOLEAN:
+        return ast.A_Const(isnull=False, val=ast.Boolean(boolval=_boolean(text, position)))
+    if kind == kinds.NUMERIC:
+        _number(text, Decimal, kind, position)
+    elif kind in (kinds.REAL, kinds.DOUBLE):
+        _number(text, float, kind, position)
+    elif kind in kinds.MOMENTS:
+        _moment(text, kind, position)
+    return kinds.cast(_string(stripped), kind)
+
+
+def _string(text: str) -> Any:
+    return ast.A_Const(isnull=False, val=ast.String(sval=text))
+
+
+def _integer(text: str, kind: str, position: int | None) -> int:
+    value = _number(text, int, kind, position)
+    if not -(1 << _BITS[kind]) <= value < 1 << _BITS[kind]:
+        raise NumericOutOfRange(f'value "{text}" is out of range for type {kind}', position=position)
+    return int(value)
+
+
+def _number(text: str, read: Any, kind: str, position: int | None) -> Any:
+    try:
+        return read(text.strip())
+    except (ValueError, InvalidOperation):
+        raise InvalidTextRepresentation(
+            f'invalid input syntax for type {kind}: "{text}"', position=position
+        ) from None
+
+
+def _boolean(text: str, position: int | None) -> bool:
+    lowered = text.strip().lower()
+    if lowered in _TRUE or lowered in _FALSE:
+        return lowered in _TRUE
+    raise InvalidTextRepresentation(f'invalid input syntax for type boolean: "{text}"', position=position)
+
+
+def _moment(text: str, kind: str, position: int | None) -> None:
+    if text.strip().lower() in _SPECIAL:
+        return
+    found = _MOMENT.fullmatch(text.strip())
+    if found is None:
+        raise InvalidDatetime(f'invalid input syntax for type {kind.split(" without")[0]}: "{text}"', position=position)
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
+    try:
+        datetime.date(min(max(year, 1), 9999), month, day)
+        clock = hour * 3600 + minute * 60 + second
+        if minute > 59 or second > 60 or clock > 86_400:
+            raise ValueError
+    except ValueError:
+        raise DatetimeOverflow(f'date/time field value out of range: "{text}"', position=position) from None

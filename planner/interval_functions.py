@@ -1,0 +1,96 @@
+"""Functions over intervals, with Postgres' rules for months, days and time; rounding halves to even; one-row checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from constellationdb.planner.raising import ComputationError
+
+_PARTS = np.dtype([("months", "<i4"), ("days", "<i4"), ("nanos", "<i8")])
+_DAYS_A_MONTH, _DAY_US = 30, 86_400_000_000
+INTERVAL = pa.month_day_nano_interval()
+
+
+def _parts(values: pa.Array) -> NDArray[Any]:
+    raw = np.frombuffer(values.buffers()[1], dtype=_PARTS)
+    return raw[values.offset : values.offset + len(values)]
+
+
+def _interval(months: NDArray[Any], days: NDArray[Any], micros: NDArray[Any], null: NDArray[np.bool_]) -> pa.Array:
+    made = np.zeros(len(months), _PARTS)
+    made["months"], made["days"], made["nanos"] = months, days, micros * 1000
+    validity = pa.py_buffer(np.packbits(~null, bitorder="little").tobytes())
+    return pa.Array.from_buffers(INTERVAL, len(made), [validity, pa.py_buffer(made.tobytes())])
+
+
+def _nulls(*values: pa.Array) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = np.logical_or.reduce([v.is_null().to_numpy(zero_copy_only=False) for v in values])
+    return mask
+
+
+def order(values: pa.Array) -> pa.Array:
+    """What intervals compare by: µs, a month being 30 days and a day 24 hours."""
+    parts = _parts(values)
+    days = parts["months"].astype(np.int64) * _DAYS_A_MONTH + parts["days"]
+    return pa.array(days * _DAY_US + parts["nanos"] // 1000, mask=_nulls(values))
+
+
+def between(left: pa.Array, right: pa.Array) -> pa.Array:
+    """The time from ``right`` to ``left`` in days and what is less than a day."""
+    null = _nulls(left, right)
+    ends = [pc.fill_null(v.cast(pa.int64()), 0).to_numpy(zero_copy_only=False) for v in (left, right)]
+    micros = ends[0] - ends[1]
+    days = np.trunc(micros / _DAY_US).astype(np.int64)
+    # The division above is inexact for spans of centuries: put right what it took too many.
+    days -= np.where(np.sign(micros - days * _DAY_US) * np.sign(micros) < 0, np.sign(micros), 0)
+    return _interval(np.zeros(len(days), np.int64), days, micros - days * _DAY_US, null)
+
+
+def multiply(values: pa.Array, factors: pa.Array) -> pa.Array:
+    """A fraction of a month spills into days, a fraction of a day into time."""
+    null = _nulls(values, factors)
+    factor = pc.fill_null(factors, 0.0).to_numpy(zero_copy_only=False)
+    parts = _parts(values)
+    months, days = np.trunc(parts["months"] * factor), np.trunc(parts["days"] * factor)
+    spilled = np.round((parts["months"] * factor - months) * _DAYS_A_MONTH, 6)
+    seconds = np.round((parts["days"] * factor - days + spilled - np.trunc(spilled)) * 86_400, 6)
+    whole = np.where(np.abs(seconds) >= 86_400, np.trunc(seconds / 86_400), 0)
+    micros = np.rint(parts["nanos"] // 1000 * factor + (seconds - whole * 86_400) * 1e6)
+    return _interval(months, days + whole + np.trunc(spilled), micros.astype(np.int64), null)
+
+
+def divide(values: pa.Array, divisors: pa.Array) -> pa.Array:
+    zero = pc.fill_null(pc.and_(pc.equal(divisors, 0.0), values.is_valid()), False)
+    if pc.any(zero).as_py():
+        raise ComputationError("22012", "division by zero")
+    return multiply(values, pc.divide(pa.scalar(1.0), divisors))
+
+
+def rint(values: pa.Array) -> pa.Array:
+    """The nearest whole double, halves to even."""
+    return pc.round(values, round_mode="half_to_even")
+
+
+def at_most_one(counts: pa.Array) -> pa.Array:
+    """True, or the error for a scalar subquery with more rows than one."""
+    if pc.any(pc.greater(counts, 1)).as_py():
+        raise ComputationError("21000", "more than one row returned by a subquery used as an expression")
+    return pa.array(np.ones(len(counts), np.bool_))
+
+
+def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
+    """(function, arguments, result, name) of each."""
+    moment, double = pa.timestamp("us"), pa.float64()
+    return [
+        (order, [INTERVAL], pa.int64(), "con_interval_order"),
+        (between, [moment, moment], INTERVAL, "con_interval_between"),
+        (multiply, [INTERVAL, double], INTERVAL, "con_interval_multiply"),
+        (divide, [INTERVAL, double], INTERVAL, "con_interval_divide"),
+        (rint, [double], double, "con_rint"),
+        (at_most_one, [pa.int64()], pa.bool_(), "con_at_most_one"),
+    ]

@@ -1,0 +1,8 @@
+"""An error of a computed row on its way through DataFusion, which keeps nothing of it but the text."""
+
+from __future__ import annotations
+
+
+class ComputationError(ValueError):
+    def __init__(self, sqlstate: str, message: str) -> None:
+        super().__init__(f"CON[{sqlstate}]{message}")
