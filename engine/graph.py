@@ -114,24 +114,24 @@ class Graph:
             self._inputs[name] = max(self._inputs[name], given.watermark)
         output = Output(None, NO_WATERMARK)
         produced: dict[int, list[Delta]] = {}
+        past = dict(self._watermarks)
         for node in self._nodes:
-            before = self._watermarks[node.id]
-            now = self._watermark(node)
-            self._watermarks[node.id] = now
             if isinstance(node, plan.Scan):
-                produced[node.id] = self._scan(node, inputs[node.relation].delta if node.relation in inputs else None)
+                given = inputs.get(node.relation)
+                self._watermarks[node.id] = self._inputs[node.relation]
+                produced[node.id] = self._scan(node, None if given is None else given.delta)
                 continue
+            before, now = (min((m[c.id] for c in node.children), default=ENDED) for m in (past, self._watermarks))
             context = Context(epoch, before, now, at_us=at_us, answers=(answers or {}).get(node.id, ()))
             produced[node.id] = self._process(node, produced, context, output)
+            self._watermarks[node.id] = max(past[node.id], self._held(node, now))
         output.delta = zset.concat([p for p in produced[self._root.id] if p is not None])
         output.watermark = self._watermarks[self._root.id]
         return output
 
-    def _watermark(self, node: plan.AnyNode) -> int:
-        if isinstance(node, plan.Scan):
-            return self._inputs[node.relation]
-        least = min((self._watermarks[child.id] for child in node.children), default=ENDED)
-        return min([least, *(hold for o in self._operators[node.id] if (hold := o.hold()) is not None)])
+    def _held(self, node: plan.AnyNode, watermark: int) -> int:
+        """The output's watermark: the input's, unless rows from before it are still to come."""
+        return min([watermark, *(hold for o in self._operators[node.id] if (hold := o.hold()) is not None)])
 
     def _scan(self, node: plan.Scan, delta: Delta) -> list[Delta]:
         if delta is None or delta.num_rows == 0:
