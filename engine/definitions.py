@@ -25,7 +25,7 @@ from constellationdb.errors import (
 from constellationdb.planner import plan
 from constellationdb.planner import statements as st
 from constellationdb.planner.continuous import ContinuousPlanner
-from constellationdb.planner.rewrite.prepare import relation_names
+from constellationdb.planner.prepare import relation_names
 from constellationdb.planner.snapshot import SnapshotPlanner
 
 if TYPE_CHECKING:

@@ -110,8 +110,8 @@ class Graph:
 
         ``answers``: lookup answers that this epoch brings, by node. ``at_us``: the epoch's clock.
         """
-        for name, given in inputs.items():
-            self._inputs[name] = max(self._inputs[name], given.watermark)
+        for name, change in inputs.items():
+            self._inputs[name] = max(self._inputs[name], change.watermark)
         output = Output(None, NO_WATERMARK)
         produced: dict[int, list[Delta]] = {}
         past = dict(self._watermarks)

@@ -20,9 +20,9 @@ from constellationdb.planner import plan
 from constellationdb.planner import statements as st
 from constellationdb.planner.continuous import ContinuousPlanner
 from constellationdb.planner.explain import explain as explain_plan
+from constellationdb.planner.prepare import relation_names
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.rewrite.limits import split_limit
-from constellationdb.planner.rewrite.prepare import relation_names
 from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from constellationdb.planner.lower.core import Lowering, Stage, width_of
 from constellationdb.planner.lower.rules import RULES
 from constellationdb.planner.lower.stream import Builder, Stream
 from constellationdb.planner.messages import planning
+from constellationdb.planner.prepare import WINDOW_COLUMNS, PreparedQuery, Preparer
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
-from constellationdb.planner.rewrite.prepare import WINDOW_COLUMNS, PreparedQuery, Preparer
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
 from constellationdb.planner.shuttle import Shuttle
 from constellationdb.planner.statements import Emit, Query

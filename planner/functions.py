@@ -94,7 +94,9 @@ def _functions() -> list[Any]:
         made.append(udf(_float_divide, [kind, kind], kind, "immutable", f"con_divide_{suffix}"))
     made.append(udf(_rank, [pa.float64()], pa.int64(), "immutable", "con_rank_f64"))
     made.append(udf(_unrank, [pa.int64()], pa.float64(), "immutable", "con_unrank_f64"))
-    made += [udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in interval_functions.definitions()]
+    made += [
+        udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in interval_functions.definitions()
+    ]
     return made
 
 
@@ -141,7 +143,7 @@ def translate(error: BaseException) -> errors.ConstellationError:
         return errors.InvalidTextRepresentation(f'invalid input syntax for type {shown}: "{cast.group(1)}"')
     if stamp := _DATETIME.search(text):
         return errors.InvalidDatetime(f'invalid input syntax for type {stamp.group(1)}: "{stamp.group(2)}"')
-    for pattern, kind, message in _TEXTS:
+    for pattern, raised, message in _TEXTS:
         if pattern.search(text):
-            return kind(message, detail=text[:500])
+            return raised(message, detail=text[:500])
     return errors.DataException("the row could not be computed", detail=text[:500])

@@ -67,7 +67,10 @@ def _translated(text: str, tree: Any, offset: int, signatures: Mapping[int, str]
         return errors.DuplicateColumn("a column name is used more than once", detail=_short(text))
     if _NO_MATCH.search(text):
         called = _CALLED.search(text)
-        if called is not None and (missing := _no_function(called.group(1) or called.group(2), tree, offset, signatures)).position:
+        if (
+            called is not None
+            and (missing := _no_function(called.group(1) or called.group(2), tree, offset, signatures)).position
+        ):
             return missing
         return errors.UndefinedFunction("no function or operator matches these argument types", detail=_short(text))
     if _TYPES.search(text):
@@ -110,9 +113,7 @@ def _column(tree: Any, name: str, offset: int) -> int | None:
     return None
 
 
-def _no_function(
-    name: str, tree: Any, offset: int, signatures: Mapping[int, str]
-) -> errors.ConstellationError:
+def _no_function(name: str, tree: Any, offset: int, signatures: Mapping[int, str]) -> errors.ConstellationError:
     for node in nodes(tree):
         if isinstance(node, ast.FuncCall) and last_name(node) == name:
             location = node.location

@@ -20,9 +20,9 @@ from constellationdb.planner import arithmetic, gate
 from constellationdb.planner.extremes import rank_extremes
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning
+from constellationdb.planner.prepare import WINDOW_COLUMNS, PreparedQuery, Preparer
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
-from constellationdb.planner.rewrite.prepare import WINDOW_COLUMNS, PreparedQuery, Preparer
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
 from constellationdb.planner.rewrite.tree import to_sql
 from constellationdb.planner.shuttle import Shuttle, project

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pglast import ast
@@ -14,6 +14,7 @@ from constellationdb.planner.analysis import forms, kinds, operators, texts
 from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column, Scope
+from constellationdb.planner.analysis.typed import Place, Typed
 from constellationdb.planner.rewrite.tree import strings
 
 NO_OPERATOR = "No operator matches the given name and argument types. You might need to add explicit type casts."
@@ -23,25 +24,6 @@ _EQUALITIES = (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT, A_Exp
 _LIKES = (A_Expr_Kind.AEXPR_LIKE, A_Expr_Kind.AEXPR_ILIKE, A_Expr_Kind.AEXPR_SIMILAR)
 
 Subquery = Callable[[Any, Scope], "tuple[Column, ...] | None"]
-
-
-@dataclass(frozen=True)
-class Typed:
-    """A node, its type, and whether it is made of constants alone."""
-
-    node: Any
-    kind: Kind
-    constant: bool = False
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an expression stands: the columns in sight, the clause, and whether inside an aggregate's arguments."""
-
-    scope: Scope
-    clause: str
-    aggregate: bool = False
-    windows: frozenset[str] = frozenset()
 
 
 class Expressions:
@@ -67,9 +49,7 @@ class Expressions:
         if typed.kind == UNKNOWN and isinstance(typed.node, ast.A_Const):
             return texts.typed(typed.node, kinds.BOOLEAN, position)
         if typed.kind not in (None, UNKNOWN, kinds.BOOLEAN):
-            raise DatatypeMismatch(
-                f"argument of {what} must be type boolean, not type {typed.kind}", position=position
-            )
+            raise DatatypeMismatch(f"argument of {what} must be type boolean, not type {typed.kind}", position=position)
         return typed.node
 
     def condition(self, node: Any, what: str, place: Place) -> Any:

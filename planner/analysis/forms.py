@@ -41,9 +41,7 @@ def rounded(node: Any, kind: Kind) -> Any:
     return node
 
 
-def binary(
-    name: str, left: tuple[Any, Kind], right: tuple[Any, Kind], kind: Kind, *, constant: bool
-) -> Any | None:
+def binary(name: str, left: tuple[Any, Kind], right: tuple[Any, Kind], kind: Kind, *, constant: bool) -> Any | None:
     """``left name right`` as something else; None when it can stay."""
     if left[1] == right[1] == kinds.INTERVAL and name in operators.COMPARISONS:
         return _operation(name, call("con_interval_order", left[0]), call("con_interval_order", right[0]))
@@ -66,9 +64,7 @@ def binary(
 
 def _interval(name: str, left: tuple[Any, Kind], right: tuple[Any, Kind]) -> Any | None:
     if left[1] in kinds.MOMENTS:
-        return call(
-            "con_interval_between", kinds.cast(left[0], kinds.TIMESTAMP), kinds.cast(right[0], kinds.TIMESTAMP)
-        )
+        return call("con_interval_between", kinds.cast(left[0], kinds.TIMESTAMP), kinds.cast(right[0], kinds.TIMESTAMP))
     if left[1] in kinds.NUMBERS:
         left, right = right, left
     if right[1] in kinds.NUMBERS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pglast import ast
 from pglast.enums import A_Expr_Kind
@@ -11,10 +11,8 @@ from pglast.enums import A_Expr_Kind
 from constellationdb.errors import GroupingError, UndefinedFunction, UndefinedObject, WindowingError, WrongObjectType
 from constellationdb.planner.analysis import calls, forms, kinds, texts
 from constellationdb.planner.analysis.kinds import UNKNOWN
+from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.rewrite.tree import last_name
-
-if TYPE_CHECKING:
-    from constellationdb.planner.analysis.expressions import Expressions, Place, Typed
 
 NO_FUNCTION = "No function matches the given name and argument types. You might need to add explicit type casts."
 _RENAMED = {"every": "bool_and", "variance": "var_samp", "sign": "signum", "substring": "substr", "position": "strpos"}
@@ -24,12 +22,10 @@ _ROUNDING = frozenset({"ceil", "ceiling", "floor", "trunc"})
 
 
 class Calls:
-    def __init__(self, expressions: Expressions) -> None:
+    def __init__(self, expressions: Walk) -> None:
         self._expressions = expressions
 
     def call(self, node: Any, place: Place) -> Typed:
-        from constellationdb.planner.analysis.expressions import Typed
-
         walk = self._expressions
         name = last_name(node)
         own_schema = len(node.funcname) > 1 and node.funcname[0].sval != "pg_catalog"
@@ -42,7 +38,7 @@ class Calls:
         if known is not None:
             arguments = [self._literal(argument, known) for argument in arguments]
         node.args = tuple(argument.node for argument in arguments) or None
-        self._clauses(node, name, inner)
+        self._clauses(node, inner)
         shown = [argument.kind for argument in arguments]
         if position is not None and all(kind is not None for kind in shown):
             walk.signatures[node.location] = f"{name}({', '.join(str(kind) for kind in shown)})"
@@ -52,9 +48,7 @@ class Calls:
     def _literal(self, argument: Typed, kind: str) -> Typed:
         if argument.kind != UNKNOWN or not isinstance(argument.node, ast.A_Const) or argument.node.isnull:
             return argument
-        return replace(
-            argument, node=texts.typed(argument.node, kind, self._expressions.at(argument.node)), kind=kind
-        )
+        return replace(argument, node=texts.typed(argument.node, kind, self._expressions.at(argument.node)), kind=kind)
 
     def _check(self, node: Any, name: str, place: Place) -> None:
         position = self._expressions.at(node)
@@ -68,9 +62,7 @@ class Calls:
         if aggregate and place.aggregate:
             raise GroupingError("aggregate function calls cannot be nested", position=position)
         if aggregate and place.clause in _NOWHERE:
-            raise GroupingError(
-                f"aggregate functions are not allowed in {_NOWHERE[place.clause]}", position=position
-            )
+            raise GroupingError(f"aggregate functions are not allowed in {_NOWHERE[place.clause]}", position=position)
         if node.over is not None and (place.clause in _NOWHERE or place.clause == "HAVING"):
             where = _NOWHERE.get(place.clause, place.clause)
             raise WindowingError(f"window functions are not allowed in {where}", position=position)
@@ -82,7 +74,7 @@ class Calls:
             if name is not None and name not in place.windows:
                 raise UndefinedObject(f'window "{name}" does not exist', position=self._expressions.at(over))
 
-    def _clauses(self, node: Any, name: str, place: Place) -> None:
+    def _clauses(self, node: Any, place: Place) -> None:
         walk = self._expressions
         if node.agg_filter is not None:
             outside = replace(place, aggregate=False, clause="FILTER")
@@ -116,7 +108,7 @@ class Calls:
     def _modulus(self, arguments: Any, shown: list[kinds.Kind]) -> Any:
         left, right = ((node, kind) for node, kind in zip(arguments, shown, strict=True))
         constant = all(isinstance(node, ast.A_Const) for node in arguments)
-        kind = max(shown, key=kinds.NUMBERS.index) if all(k in kinds.INTEGERS for k in shown) else None  # type: ignore[arg-type]
+        kind = max(shown, key=kinds.NUMBERS.index) if all(k in kinds.INTEGERS for k in shown) else None
         made = forms.binary("%", left, right, kind, constant=constant)
         if made is not None:
             return made

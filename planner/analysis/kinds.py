@@ -56,9 +56,7 @@ _PASSED = frozenset({"regclass", "regtype", "oid", "regproc", "regnamespace", "v
 
 def type_name(kind: str) -> Any:
     """The type as a cast in the tree names it."""
-    return ast.TypeName(
-        names=(ast.String(sval="pg_catalog"), ast.String(sval=_INTERNAL.get(kind, kind))), typemod=-1
-    )
+    return ast.TypeName(names=(ast.String(sval="pg_catalog"), ast.String(sval=_INTERNAL.get(kind, kind))), typemod=-1)
 
 
 def cast(node: Any, kind: str) -> Any:

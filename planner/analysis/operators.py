@@ -28,7 +28,8 @@ def _result(operator: str, left: Kind, right: Kind) -> Kind:
         return _with_literal(operator, right if left == kinds.UNKNOWN else left)
     if left not in _KNOWN or right not in _KNOWN:
         return None
-    assert left is not None and right is not None
+    assert left is not None
+    assert right is not None
     if operator in COMPARISONS:
         return BOOLEAN if kinds.family(left) == kinds.family(right) else _MISSING
     if operator in _PATTERNS:

@@ -19,8 +19,9 @@ from constellationdb.errors import (
     UndefinedColumn,
 )
 from constellationdb.planner.analysis import forms, kinds, texts
-from constellationdb.planner.analysis.expressions import Expressions, Place, Typed
+from constellationdb.planner.analysis.expressions import Expressions
 from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, merge, visible_of
+from constellationdb.planner.analysis.typed import Place, Typed
 from constellationdb.planner.rewrite.names import column_name, mark
 from constellationdb.planner.rewrite.tree import strings, to_sql
 from constellationdb.planner.rewrite.windows import window_call
@@ -131,9 +132,7 @@ class _Queries:
         if not isinstance(node, ast.ColumnRef) or len(strings(node)) != 1:
             self._position(node, len(columns), "ORDER BY")
         elif strings(node)[0] not in {c.name for c in columns}:
-            raise UndefinedColumn(
-                f'column "{strings(node)[0]}" does not exist', position=self.expressions.at(node)
-            )
+            raise UndefinedColumn(f'column "{strings(node)[0]}" does not exist', position=self.expressions.at(node))
 
     def _values(self, select: Any, parent: Scope | None) -> Columns:
         rows = [list(row) for row in select.valuesLists]

@@ -17,7 +17,8 @@ _TRUE = frozenset({"t", "true", "y", "yes", "on", "1", "tr", "tru", "ye"})
 _FALSE = frozenset({"f", "false", "n", "no", "off", "0", "fa", "fal", "fals", "of"})
 _SPECIAL = frozenset({"now", "today", "tomorrow", "yesterday", "epoch", "infinity", "-infinity"})
 _MOMENT = re.compile(
-    r"(\d{4,6})-(\d{1,2})-(\d{1,2})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(\.\d+)?)?)?\s*(?:Z|UTC|[+-]\d{1,2}(?::?\d{2})?)?",
+    r"(\d{4,6})-(\d{1,2})-(\d{1,2})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(\.\d+)?)?)?"
+    r"\s*(?:Z|UTC|[+-]\d{1,2}(?::?\d{2})?)?",
     re.IGNORECASE,
 )
 
@@ -56,9 +57,7 @@ def _number(text: str, read: Any, kind: str, position: int | None) -> Any:
     try:
         return read(text.strip())
     except (ValueError, InvalidOperation):
-        raise InvalidTextRepresentation(
-            f'invalid input syntax for type {kind}: "{text}"', position=position
-        ) from None
+        raise InvalidTextRepresentation(f'invalid input syntax for type {kind}: "{text}"', position=position) from None
 
 
 def _boolean(text: str, position: int | None) -> bool:

@@ -52,9 +52,7 @@ class PreparedQuery:
 class Preparer:
     """Rewrites queries against one set of relations, with one counter of internal names."""
 
-    def __init__(
-        self, relations: Mapping[str, PlannedRelation], *, continuous: bool, clause: str = "SELECT"
-    ) -> None:
+    def __init__(self, relations: Mapping[str, PlannedRelation], *, continuous: bool, clause: str = "SELECT") -> None:
         self._relations = relations
         self._continuous = continuous
         self._clause = clause  # what the SELECT list stands for: RETURNING's comes as a SELECT

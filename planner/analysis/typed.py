@@ -1,0 +1,43 @@
+"""What the walk over expressions hands around: a typed node, where it stands, and the walk itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from constellationdb.planner.analysis.kinds import Kind
+from constellationdb.planner.analysis.scope import Scope
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A node, its type, and whether it is made of constants alone."""
+
+    node: Any
+    kind: Kind
+    constant: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an expression stands: the columns in sight, the clause, and whether inside an aggregate's arguments."""
+
+    scope: Scope
+    clause: str
+    aggregate: bool = False
+    windows: frozenset[str] = frozenset()
+
+
+class Walk(Protocol):
+    """The walk; ``signatures``: calls as messages name them, by location."""
+
+    signatures: dict[int, str]
+
+    def at(self, node: Any) -> int | None: ...
+
+    def expression(self, node: Any, place: Place) -> Typed: ...
+
+    def many(self, nodes: Sequence[Any] | None, place: Place) -> tuple[Any, ...]: ...
+
+    def boolean(self, node: Any, what: str, place: Place) -> Any: ...
