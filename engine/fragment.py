@@ -32,6 +32,10 @@ REUSABLE_NODES = frozenset(
      "CooperativeExec", "GlobalLimitExec", "LocalLimitExec", "SortPreservingMergeExec"}
 )  # fmt: skip
 _NODE = re.compile(r"^\s*(\w+)")
+# A node that gathers rows makes room for a whole batch of them, so that three rows hold megabytes for as long as
+# somebody keeps them: in a view, in a log. Larger results waste less than a copy would cost.
+_GATHERING_NODES = ("FilterExec", "CoalesceBatchesExec", "RepartitionExec")
+_COPIED_ROWS = 16_384
 
 
 class _Scanner:
@@ -111,6 +115,7 @@ class Fragment:
         self._plan_bytes = substrait
         self._physical: Any = self._build()
         self.reusable = self._is_reusable()
+        self._gathers = any(node in self._physical.display_indent() for node in _GATHERING_NODES)
 
     def _build(self) -> Any:
         logical = Consumer.from_substrait_plan(self._context, Serde.deserialize_bytes(self._plan_bytes))
@@ -134,6 +139,8 @@ class Fragment:
                 slot.batches = ()
         if not found:
             return None
+        if len(found) == 1 and self._gathers and found[0].num_rows <= _COPIED_ROWS:
+            found.append(found[0].slice(0, 0))  # two are copied, one would be handed through
         whole = found[0] if len(found) == 1 else pa.concat_batches(found)
         return _renamed(whole, self._output)
 
