@@ -102,7 +102,7 @@ class Arrangement:
 
     # -- writing -------------------------------------------------------------------------------
 
-    def apply(self, delta: pa.RecordBatch, epoch: int) -> None:
+    def apply(self, delta: pa.RecordBatch, epoch: int, *, netted: bool = False) -> None:
         """Take ``delta`` into effect at ``epoch``; InternalError when a row would get a negative count."""
         self.changes += 1
         rows = zset.data(delta)
@@ -113,16 +113,18 @@ class Arrangement:
             self._append(rows, np.ones(rows.num_rows, np.int64) if own is None else own, epoch)
         else:
             counts = np.ones(rows.num_rows, np.int64) if own is None else own
-            self._apply_netted(rows, encode_rows(rows, self._all), counts, epoch)
+            encoded = encode_rows(rows, self._all)
+            if not netted:
+                first, counts = consolidate(encoded, counts)
+                if len(first) < len(encoded):
+                    encoded, rows = encoded.take(first), zset.take(rows, first)
+            self._apply_netted(rows, encoded, counts, epoch)
         self.version = self._publish()
 
-    def _apply_netted(self, rows: pa.RecordBatch, encoded: Rows, counts: I64, epoch: int) -> None:
+    def _apply_netted(self, rows: pa.RecordBatch, encoded: Rows, net: I64, epoch: int) -> None:
         assert self._identity is not None
-        first, net = consolidate(encoded, counts)
-        if len(first) == 0:
+        if len(encoded) == 0:
             return
-        if len(first) < len(encoded):
-            encoded, rows = encoded.take(first), zset.take(rows, first)
         slots, _ = self._identity.upsert(encoded)
         self._live_entry = grow(self._live_entry, len(self._identity), -1)
         current = self._live_entry[slots]

@@ -22,6 +22,7 @@ from constellationdb.catalog.model import Command, Create, Drop, Relation
 from constellationdb.clock import Clock, SystemClock
 from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
+from constellationdb.engine.contents import AppendedRows, Contents
 from constellationdb.engine.durability import Durability
 from constellationdb.engine.graph import Graph
 from constellationdb.engine.job import CHUNK_ROWS, ERRORS_SCHEMA, Answered, Job, Outputs
@@ -29,7 +30,7 @@ from constellationdb.engine.lookups import LookupTables
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer
 from constellationdb.engine.record import Answer
 from constellationdb.engine.relation import Change, RelationState
-from constellationdb.engine.sequencer import Epoch, Sequencer
+from constellationdb.engine.sequencer import POLL_SECONDS, Epoch, Sequencer
 from constellationdb.engine.side import errors_name
 from constellationdb.engine.sources import SourceState, error_rows
 from constellationdb.engine.subscription import Subscription
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 # Epochs a source may be ahead of the views that read it.
 _AHEAD = 4
+# A poll that brings as many rows left others waiting: the next one need not wait.
+_BACKLOG_ROWS = 16_384
 _TIDY_EVERY = 256
 
 
@@ -62,6 +65,7 @@ class Engine:
         self.restored: str | None = None
         self._stopping = False
         self._transients = 0
+        self._held_back = False  # sources wait for a view to catch up
         self.durability = Durability(self, directory)
         self.sequencer: Sequencer | None = None
         self._worker = threading.Thread(target=self._work, name="worker", daemon=True)
@@ -206,7 +210,8 @@ class Engine:
         def work(epoch: Epoch) -> tuple[Job, Subscription]:
             with self.lock:
                 before = epoch.number - 1
-                contents = Arrangement(lowered.output, append_only=lowered.root.append_only)
+                append_only = lowered.root.append_only
+                contents = AppendedRows(lowered.output) if append_only else Arrangement(lowered.output)
                 view = RelationState(name, lowered.output, contents, before)
                 errors = RelationState(errors_name(name), ERRORS_SCHEMA, Arrangement(ERRORS_SCHEMA), before)
                 graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator)
@@ -241,24 +246,25 @@ class Engine:
 
     # -- the sequencer's target ----------------------------------------------------------------
 
-    def poll_sources(self, epoch: Epoch) -> bool:
+    def poll_sources(self, epoch: Epoch) -> float | None:
         with self.lock:
             sources = [s for s in self.states.values() if isinstance(s, SourceState) and s.active]
             behind = min((j.position for j in self.jobs.values() if j.failure is None), default=self.epoch)
-        if not sources:
-            return False
-        if epoch.number - behind > _AHEAD:
-            return True
-        for source in sources:
-            self._poll(source, epoch)
-        return any(s.active for s in sources)
+            self._held_back = bool(sources) and epoch.number - behind > _AHEAD
+        if self._held_back:
+            return POLL_SECONDS
+        most = max((self._poll(source, epoch) for source in sources), default=0)
+        if not any(s.active for s in sources):
+            return None
+        return 0.0 if most >= _BACKLOG_ROWS else POLL_SECONDS
 
-    def _poll(self, source: SourceState, epoch: Epoch) -> None:
+    def _poll(self, source: SourceState, epoch: Epoch) -> int:
+        """Take what a source has now into the epoch: how many rows."""
         try:
             batches, failed, ranges = source.poll()
         except ConstellationError as error:
             self._source_trouble(source, error)
-            return
+            return 0
         for batch in batches:
             epoch.change(source.name, batch)
         if failed:
@@ -268,6 +274,7 @@ class Engine:
             state.contents.apply(rows, epoch.number)
             epoch.change(state.name, rows)
         epoch.record.ranges += ranges
+        return sum(int(batch.num_rows) for batch in batches) + len(failed)
 
     def _source_trouble(self, source: SourceState, error: ConstellationError) -> None:
         """A source that cannot be read stops; what it said stands in constellation.sources."""
@@ -385,6 +392,8 @@ class Engine:
             self._advance_idle()
             if changes or job.backfill is None:
                 self.changed.notify_all()
+        if self._held_back:
+            self._nudge()
         self._send_requests(job)
 
     def _send_requests(self, job: Job) -> None:
@@ -444,5 +453,5 @@ class Engine:
             return True
 
 
-def _contents(relation: Relation) -> Arrangement:
-    return Arrangement(relation.schema, append_only=relation.append_only)
+def _contents(relation: Relation) -> Contents:
+    return AppendedRows(relation.schema) if relation.append_only else Arrangement(relation.schema)

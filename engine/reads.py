@@ -11,7 +11,7 @@ from datafusion import SessionContext
 from datafusion.substrait import Consumer, Serde
 
 from constellationdb.engine import batch as zset
-from constellationdb.engine.arrangement import Version
+from constellationdb.engine.contents import Version
 from constellationdb.engine.operators.base import Context
 from constellationdb.engine.operators.window import WindowAssignOperator
 from constellationdb.engine.relation import RelationState

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from constellationdb.engine.arrangement import Arrangement, Version
 from constellationdb.engine.batch import Delta
+from constellationdb.engine.contents import Contents, Version
 from constellationdb.engine.operators.base import NO_WATERMARK
 
 RETAINED_BYTES = 64 << 20
@@ -73,7 +73,7 @@ def _size(change: Change) -> int:
 class RelationState:
     """A relation that others read. ``contents`` is None for sources, which keep only their log."""
 
-    def __init__(self, name: str, schema: pa.Schema, contents: Arrangement | None, epoch: int) -> None:
+    def __init__(self, name: str, schema: pa.Schema, contents: Contents | None, epoch: int) -> None:
         self.name = name
         self.schema = schema
         self.contents = contents

@@ -25,7 +25,7 @@ from constellationdb.errors import InternalError, ShuttingDown
 from constellationdb.storage.epochlog import EpochLog
 
 EPOCH_ROWS = 262_144
-_POLL_SECONDS = 0.005
+POLL_SECONDS = 0.005
 
 
 class Work(Protocol):
@@ -59,8 +59,8 @@ class Epoch:
 class Target(Protocol):
     """What the sequencer drives: the engine."""
 
-    def poll_sources(self, epoch: Epoch) -> bool:
-        """Take what sources bring; True when one of them is being read and may bring more."""
+    def poll_sources(self, epoch: Epoch) -> float | None:
+        """Take what sources bring; in how many seconds to ask again, None when no source is being read."""
         ...
 
     def due_us(self) -> int | None:
@@ -84,6 +84,7 @@ class Sequencer:
         self.epoch = last_epoch
         self._queue: deque[tuple[Work, Future[Any]]] = deque()
         self._wake = threading.Condition()
+        self._nudged = False
         self._stopping = False
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
@@ -104,8 +105,9 @@ class Sequencer:
         return future
 
     def nudge(self) -> None:
-        """Something outside the queue changed (a source got a reader): look again."""
+        """Something outside the queue changed (a source got a reader, a view caught up): look again."""
         with self._wake:
+            self._nudged = True
             self._wake.notify()
 
     def stop(self) -> None:
@@ -116,13 +118,13 @@ class Sequencer:
             self._thread.join()
 
     def _run(self) -> None:
-        polling = True
+        pause: float | None = POLL_SECONDS
         try:
             while True:
-                self._wait(_POLL_SECONDS if polling else None)
+                self._wait(pause)
                 if self._stopping and not self._queue:
                     return
-                polling = self._cut()
+                pause = self._cut()
         except BaseException as error:
             self._fail(error)
 
@@ -132,8 +134,9 @@ class Sequencer:
             if due is not None:
                 left = max((due - self._clock.now_us()) / 1e6, 0.0)
                 seconds = left if seconds is None else min(seconds, left)
-            if not self._queue and not self._stopping:
+            if not self._queue and not self._stopping and not self._nudged:
                 self._wake.wait(seconds)
+            self._nudged = False
 
     def _take(self) -> list[tuple[Work, Future[Any]]]:
         with self._wake:
@@ -141,16 +144,16 @@ class Sequencer:
             self._queue.clear()
         return taken
 
-    def _cut(self) -> bool:
-        """One epoch, if there is anything to put into it. True when sources may bring more at once."""
+    def _cut(self) -> float | None:
+        """One epoch, if there is anything to put into it; when to look for the next without being woken."""
         number, now = self.epoch + 1, self._clock.now_us()
         epoch = Epoch(number, now, EpochRecord(number, now))
         answered = self._evaluate(self._take(), epoch)
-        polling = self._target.poll_sources(epoch)
+        pause = self._target.poll_sources(epoch)
         deltas = self._finish(epoch)
         for future, result in answered:
             future.set_result(result)
-        return polling or bool(deltas)
+        return POLL_SECONDS if pause is None and deltas else pause
 
     def _evaluate(self, requests: list[tuple[Work, Future[Any]]], epoch: Epoch) -> list[tuple[Future[Any], Any]]:
         answered = []

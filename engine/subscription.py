@@ -10,6 +10,8 @@ the log keeps is told the epoch to resume from, never skipped ahead.
 from __future__ import annotations
 
 import threading
+from collections import deque
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +23,8 @@ from constellationdb.errors import HistoryExpired, SubscriberTooSlow
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
+
+_LARGE_ROWS = 16_384
 
 
 class Subscription:
@@ -35,6 +39,7 @@ class Subscription:
         self._cancelled = threading.Event()
         self._snapshot = snapshot and state.contents is not None
         self._started = False
+        self._pending: deque[tuple[pa.RecordBatch, int]] = deque()  # not handed out yet; the epoch each completes
         self._as_of = as_of
         self.epoch = 0  # everything up to here was handed out: the token to resume from
         self.schema = pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *state.schema])
@@ -48,11 +53,12 @@ class Subscription:
                     return first
                 if not self._started:
                     return None
+            if self._pending:
+                batch, self.epoch = self._pending.popleft()
+                return batch
             if not self._wait(timeout):
                 return None
-            batch = self._changes()
-            if batch is not None:
-                return batch
+            self._fetch()
 
     def _begin(self, timeout: float | None) -> pa.RecordBatch | None:
         """Register at an epoch: what is contained there comes as the snapshot, what follows as changes."""
@@ -106,7 +112,8 @@ class Subscription:
             change = self._state.log.after(change.epoch)
         return change is not None and change.epoch <= self._state.frontier
 
-    def _changes(self) -> pa.RecordBatch | None:
+    def _fetch(self) -> None:
+        """What came since: small epochs joined to one batch, a large one as it is."""
         with self._engine.lock:
             state = self._state
             if state.log.forgotten > self.epoch:
@@ -116,22 +123,29 @@ class Subscription:
                 )
             frontier = state.frontier
             changes = state.log.all_after(self.epoch, frontier)
-        parts = []
+        parts: list[pa.RecordBatch] = []
         for change in changes:
             if change.delta is not None:
                 parts.append(self._stamped(change.delta, change.epoch))
                 if self._progress:
                     parts.append(self._progress_row(change.epoch))
+                if change.delta.num_rows >= _LARGE_ROWS:
+                    self._pending.append((_joined(parts), change.epoch))
+                    parts = []
         if self._progress and (not changes or changes[-1].epoch < frontier or changes[-1].delta is None):
             parts.append(self._progress_row(frontier))
-        self.epoch = frontier
-        return pa.concat_batches(parts) if parts else None
+        if parts:
+            self._pending.append((_joined(parts), frontier))
+        elif self._pending:
+            self._pending.append((self._pending.pop()[0], frontier))
+        else:
+            self.epoch = frontier
 
     def _stamped(self, delta: pa.RecordBatch, epoch: int) -> pa.RecordBatch:
         own = zset.weights(delta)
         count = delta.num_rows
-        diff = np.ones(count, np.int64) if own is None else own
-        columns = [pa.array(np.full(count, epoch, np.int64)), pa.array(diff), *zset.data(delta).columns]
+        diff = _ones(count) if own is None else pa.array(own)
+        columns = [pa.array(np.full(count, epoch, np.int64)), diff, *zset.data(delta).columns]
         return pa.RecordBatch.from_arrays(columns[: len(self.schema)], schema=self.schema)
 
     def _progress_row(self, epoch: int) -> pa.RecordBatch:
@@ -146,3 +160,17 @@ class Subscription:
 
     def close(self) -> None:
         self._cancelled.set()
+
+
+def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return parts[0] if len(parts) == 1 else pa.concat_batches(parts)
+
+
+@cache
+def _many_ones() -> pa.Array:
+    return pa.array(np.ones(1 << 16, np.int64))
+
+
+def _ones(count: int) -> pa.Array:
+    """The weights of rows that only come: one array serves all."""
+    return _many_ones().slice(0, count) if count <= 1 << 16 else pa.array(np.ones(count, np.int64))

@@ -1,0 +1,122 @@
+"""What a relation keeps of itself, and what others may read of it.
+
+A view whose rows are only ever added is a list of chunks (``AppendedRows``);
+everything else is an ``Arrangement``. Readers on other threads take ``version``,
+which never changes under them, and scan it as of an epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from constellationdb.engine import batch as zset
+from constellationdb.engine.rowstore import empty, mergeable
+from constellationdb.errors import InternalError
+
+
+class Version(Protocol):
+    """An immutable state of a relation, readable as of any epoch from ``floor`` on."""
+
+    @property
+    def floor(self) -> int: ...
+
+    @property
+    def schema(self) -> pa.Schema: ...
+
+    def scan(self, epoch: int) -> pa.Table:
+        """The rows at ``epoch``, each as often as its weight says."""
+        ...
+
+    def weighted(self, epoch: int) -> pa.RecordBatch:
+        """The rows at ``epoch`` with their weights."""
+        ...
+
+
+class Contents(Protocol):
+    """A multiset of rows with one writer. ``changes`` counts the deltas applied: whether a checkpoint is due."""
+
+    changes: int
+
+    @property
+    def version(self) -> Version: ...
+
+    @property
+    def live(self) -> int: ...
+
+    def apply(self, delta: pa.RecordBatch, epoch: int, *, netted: bool = False) -> None:
+        """Take ``delta`` into effect at ``epoch``. ``netted``: no two of its rows are equal."""
+        ...
+
+    def compact(self, floor: int) -> None:
+        """Forget what only readers below epoch ``floor`` would see: there are none."""
+        ...
+
+    def snapshot(self) -> pa.RecordBatch:
+        """Every live row with its weight."""
+        ...
+
+    def restore(self, rows: pa.RecordBatch, epoch: int) -> None:
+        """Fill empty contents with a snapshot's rows, live from ``epoch`` on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Appended:
+    """Rows that came at one epoch."""
+
+    rows: pa.RecordBatch
+    epoch: int
+
+
+@dataclass(frozen=True)
+class AppendedVersion:
+    schema: pa.Schema
+    chunks: tuple[Appended, ...]
+    floor: int
+
+    def scan(self, epoch: int) -> pa.Table:
+        return pa.Table.from_batches([c.rows for c in self.chunks if c.epoch <= epoch], self.schema)
+
+    def weighted(self, epoch: int) -> pa.RecordBatch:
+        rows = [c.rows for c in self.chunks if c.epoch <= epoch]
+        return zset.with_weights(pa.concat_batches(rows) if rows else empty(self.schema), 1)
+
+
+class AppendedRows:
+    """Rows that are never taken away: the batches as they came, small ones joined once nobody tells them apart."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self.changes = 0
+        self.live = 0
+        self.version = AppendedVersion(schema, (), 0)
+
+    def apply(self, delta: pa.RecordBatch, epoch: int, *, netted: bool = False) -> None:  # noqa: ARG002
+        own = zset.weights(delta)
+        if own is not None and bool((own < 0).any()):
+            raise InternalError("a row was taken away from a relation that only grows")
+        rows = zset.named_like(zset.expanded(delta), self.schema)
+        self.changes += 1
+        self.live += rows.num_rows
+        self.version = AppendedVersion(self.schema, (*self.version.chunks, Appended(rows, epoch)), self.version.floor)
+
+    def compact(self, floor: int) -> None:
+        chunks: list[Appended] = []
+        for chunk in self.version.chunks:
+            chunks.append(chunk)
+            while len(chunks) > 1 and chunks[-1].epoch <= floor and mergeable(chunks[-2].rows, chunks[-1].rows):
+                tail = chunks.pop()
+                chunks[-1] = Appended(pa.concat_batches([chunks[-1].rows, tail.rows]), tail.epoch)
+        if len(chunks) < len(self.version.chunks):
+            self.version = AppendedVersion(self.schema, tuple(chunks), max(floor, self.version.floor))
+
+    def snapshot(self) -> pa.RecordBatch:
+        return self.version.weighted(self.version.chunks[-1].epoch if self.version.chunks else 0)
+
+    def restore(self, rows: pa.RecordBatch, epoch: int) -> None:
+        if rows.num_rows:
+            self.apply(rows, epoch)
+        self.version = AppendedVersion(self.schema, self.version.chunks, epoch)
