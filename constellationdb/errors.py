@@ -41,6 +41,7 @@
     ├── SerializationFailure        40001  CON-3003
     ├── NoActiveTransaction         25P01  CON-3004
     ├── ReadOnlyTransaction         25006  CON-3005
+    ├── UndefinedSavepoint          3B001  CON-3006
     ├── QueryCanceled               57014  CON-4001
     ├── ShuttingDown                57P01  CON-4002
     ├── SubscriberTooSlow           54000  CON-4003
@@ -247,6 +248,10 @@ class NoActiveTransaction(ConstellationError):
 
 class ReadOnlyTransaction(ConstellationError):
     sqlstate, code = "25006", "CON-3005"
+
+
+class UndefinedSavepoint(ConstellationError):
+    sqlstate, code = "3B001", "CON-3006"
 
 
 class QueryCanceled(ConstellationError):

@@ -223,8 +223,8 @@ class Arrangement:
             slots, _ = fresh._identity.upsert(encode_rows(zset.take(kept, alive), self._all))
             fresh._live_entry = grow(fresh._live_entry, len(fresh._identity), -1)
             fresh._live_entry[slots] = alive
+        fresh.version = fresh._publish()  # before the swap: another thread may read it at any time
         self.__dict__.update(fresh.__dict__)
-        self.version = self._publish()
 
     # -- checkpoints ---------------------------------------------------------------------------
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from constellationdb.engine import answers
 from constellationdb.engine.copy_in import CopyIn
-from constellationdb.engine.dml import Dml, DmlPlanner, Run, column_of
+from constellationdb.engine.dml import Dml, DmlPlanner, Run, Target, column_of
+from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.reads import Reader, execute, relations_of
-from constellationdb.engine.relations import planned_relations
 from constellationdb.engine.result import Result, ResultColumn
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.system_tables import SYSTEM_TABLES
-from constellationdb.engine.tables import TableState, delta_of
-from constellationdb.engine.writes import Write, apply_write, target
-from constellationdb.errors import ConstellationError, DataException, WrongObjectType
+from constellationdb.engine.tables import TableRules, TableState
+from constellationdb.engine.transaction import defined_anew
+from constellationdb.engine.visible import epoch_of, visible
+from constellationdb.engine.writes import Write, apply_write, check_target
+from constellationdb.errors import ConstellationError, ReadOnlyTransaction, WrongObjectType
 from constellationdb.planner import statements as st
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
@@ -30,7 +33,7 @@ Statement = st.Insert | st.Update | st.Delete
 
 
 def change(session: Session, statement: Statement) -> Result:
-    state = _target(session, statement)
+    state = _target_of(session, statement)
     dml = _plan(session, statement, state)
     write, shown = _perform(session, dml, state)
     tag = f"INSERT 0 {write.count}" if dml.command == "INSERT" else f"{dml.command} {write.count}"
@@ -39,39 +42,41 @@ def change(session: Session, statement: Statement) -> Result:
     return Result(dml.command, answers.columns_of(shown.schema), iter(shown.to_batches()), lambda _n: tag)
 
 
-def _target(session: Session, statement: Statement) -> TableState | SourceState:
-    if statement.table in SYSTEM_TABLES:
-        raise WrongObjectType(f'cannot change system table "{statement.table}"', position=statement.table_position + 1)
-    if session.transaction is not None and session.transaction.read_only:
-        raise _read_only(type(statement).__name__.upper())
-    insert = isinstance(statement, st.Insert)
-    state = target(session.engine, statement.table, statement.table_position + 1, insert=insert)
+def _target(session: Session, name: str, position: int, command: str) -> Target:
+    """The relation that a statement writes, as the session sees it."""
+    if name in SYSTEM_TABLES:
+        raise WrongObjectType(f'cannot change system table "{name}"', position=position)
+    if session.read_only:
+        raise ReadOnlyTransaction(f"cannot execute {command} in a read-only transaction")
+    relation = session.catalog.get(name, position)
+    check_target(relation, position, insert=command in ("INSERT", "COPY FROM"))
+    if session.transaction is not None:
+        return session.transaction.target(session.engine, relation)
+    state = session.engine.state(name)
     assert isinstance(state, TableState | SourceState)
     return state
 
 
-def _read_only(command: str) -> ConstellationError:
-    error = DataException(f"cannot execute {command} in a read-only transaction")
-    error.sqlstate = "25006"  # type: ignore[misc]
-    return error
+def _target_of(session: Session, statement: Statement) -> Target:
+    return _target(session, statement.table, statement.table_position + 1, type(statement).__name__.upper())
 
 
-def _plan(session: Session, statement: Statement, state: TableState | SourceState) -> Dml:
-    planner = DmlPlanner(session.engine.catalog, lambda text, extra: _plan_text(session, statement, text, extra))
+def _plan(session: Session, statement: Statement, state: Target) -> Dml:
+    planner = DmlPlanner(lambda text, extra: _plan_text(session, statement, text, extra))
     match statement:
         case st.Insert():
             return planner.insert(statement, state)
         case st.Update():
-            assert isinstance(state, TableState)
+            assert isinstance(state, TableRules)
             return planner.update(statement, state)
         case st.Delete():
-            assert isinstance(state, TableState)
+            assert isinstance(state, TableRules)
             return planner.delete(statement, state)
 
 
 def _plan_text(session: Session, statement: Statement, text: str, extra: dict[str, PlannedRelation]) -> SnapshotPlan:
     """Plan a piece of DML; an error's place is found again by its words, for the text was put together anew."""
-    relations = planned_relations(session.engine) | extra
+    relations = {**session.relations, **extra}
     try:
         return SnapshotPlanner(relations).plan(st.Query(text))
     except ConstellationError as error:
@@ -88,43 +93,25 @@ def _place(statement: Statement, text: str, position: int) -> int | None:
     return None if found < 0 else statement.offset + found + 1
 
 
-def _perform(session: Session, dml: Dml, state: TableState | SourceState) -> tuple[Write, pa.Table | None]:
+def _perform(session: Session, dml: Dml, state: Target) -> tuple[Write, pa.Table | None]:
     transaction = session.transaction
     if transaction is None:
+        assert isinstance(state, TableState | SourceState)
         return _at_once(session, dml, state)
-    run = _reading(session, lambda names: _committed(session, names))
-    scratch = _scratch(state, session) if isinstance(state, TableState) else state
-    write = dml.evaluate(run, scratch, 1 << 60)
+    run = _reading(session, lambda names: visible(session, names))
+    committed = isinstance(state, TableOverlay) and state.committed is not None
+    epoch = epoch_of(session, transaction, [state.name] if committed else []) or 0
+    write = dml.evaluate(run, state, epoch)
     if isinstance(state, SourceState):
         assert write.added is not None
         transaction.push(state.name, write.added)
-    elif isinstance(scratch, TableState):
+    else:
+        assert isinstance(state, TableOverlay)
         if write.added is not None:
-            scratch.check(write.added)
-            scratch.check_unique(write.removed, write.added, 1 << 60)
-        delta = delta_of(write.removed, write.added)
-        if delta is not None:
-            transaction.write(state.name, delta)
+            state.check(write.added)
+            state.check_unique(write.removed, write.added, epoch)
+        transaction.write(state, write.removed, write.added)
     return write, dml.shown(run, write)
-
-
-def _scratch(state: TableState, session: Session) -> TableState:
-    """The table as the transaction sees it, apart from the real one: keys are looked up there."""
-    assert session.transaction is not None
-    made = TableState(state.relation, 0)
-    rows = _committed(session, {state.name})[state.name]
-    for batch in rows.to_batches():
-        made.contents.apply(batch, 1)
-    return made
-
-
-def _committed(session: Session, names: set[str]) -> dict[str, pa.Table]:
-    """Relations as the session sees them now: committed rows, its transaction's changes on top."""
-    transaction = session.transaction
-    overlay = {} if transaction is None else transaction.changes
-    if transaction is not None:
-        transaction.check_reads(session.engine.catalog, names)
-    return Reader(session.engine, session.cancelled).tables(names, session.last_epoch, overlay)
 
 
 def _reading(session: Session, tables: Callable[[set[str]], dict[str, pa.Table]]) -> Run:
@@ -139,6 +126,8 @@ def _at_once(session: Session, dml: Dml, state: TableState | SourceState) -> tup
     """Evaluate on the sequencer's thread, against the tables as the previous statement left them."""
 
     def work(epoch: Epoch) -> tuple[Write, pa.Table | None]:
+        if session.engine.states.get(state.name) is not state:
+            raise defined_anew(state.name)
         run = _reading(session, lambda names: _current(session, names, epoch.number))
         write = dml.evaluate(run, state, epoch.number)
         shown = dml.shown(run, write)
@@ -167,32 +156,33 @@ def _current(session: Session, names: set[str], epoch: int) -> dict[str, pa.Tabl
         else:
             views.add(name)
     if views:
-        found |= Reader(engine, session.cancelled).tables(views, 0, {})
+        found |= Reader(engine, session.cancelled).tables(views, 0)
     return found
 
 
 def truncate(session: Session, statement: st.Truncate) -> Result:
-    for name in statement.names:
-        state = target(session.engine, name, None, insert=False)
-        assert isinstance(state, TableState)
-        gone = Dml(name, lambda _run, t, epoch: _everything(t, epoch), None, "TRUNCATE TABLE")
-        _perform(session, gone, state)
+    """All of the tables or none."""
+    alone = len(statement.names) == 1
+    with nullcontext() if alone else session.together():
+        for name in statement.names:
+            state = _target(session, name, statement.offset + 1, "TRUNCATE TABLE")
+            assert isinstance(state, TableRules)
+            _perform(session, Dml(name, _everything, None, "TRUNCATE TABLE"), state)
     return Result("TRUNCATE TABLE")
 
 
-def _everything(state: TableState | SourceState, epoch: int) -> Write:
-    rows = state.version().scan(min(epoch, 1 << 60)).combine_chunks().to_batches()
-    gone = rows[0] if rows else None
-    return Write(gone, None, 0 if gone is None else gone.num_rows)
+def _everything(run: Run, state: Target, epoch: int) -> Write:  # noqa: ARG001
+    assert isinstance(state, TableRules)
+    gone = state.everything(epoch)
+    return Write(gone, None, gone.num_rows)
 
 
 def copy(session: Session, statement: st.Copy) -> Result:
     assert statement.table is not None
-    state = target(session.engine, statement.table, statement.offset + 1, insert=True)
-    assert isinstance(state, TableState | SourceState)
+    state = _target(session, statement.table, statement.offset + 1, "COPY FROM")
     columns = [column_of(state.schema, c, statement.table, None) for c in statement.columns]
     columns = columns or list(range(len(state.schema)))
-    planner = DmlPlanner(session.engine.catalog, lambda text, extra: SnapshotPlanner(extra).plan(st.Query(text)))
+    planner = DmlPlanner(lambda text, extra: SnapshotPlanner(extra).plan(st.Query(text)))
 
     def insert(rows: pa.RecordBatch) -> None:
         dml = Dml(state.name, lambda _run, _state, _epoch: Write(None, rows, rows.num_rows, rows), None, "COPY")
@@ -205,6 +195,6 @@ def copy(session: Session, statement: st.Copy) -> Result:
 def describe(session: Session, statement: Statement) -> tuple[ResultColumn, ...] | None:
     if statement.returning is None:
         return None
-    planned = _plan(session, statement, _target(session, statement)).returning
+    planned = _plan(session, statement, _target_of(session, statement)).returning
     assert planned is not None
     return answers.columns_of(planned.schema)

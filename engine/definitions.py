@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 import pyarrow as pa
 
+from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import ColumnDefinition, Create, Drop, Watermark, make_relation
+from constellationdb.catalog.types import of_arrow
+from constellationdb.clock import Clock
 from constellationdb.connectors.registry import open_source
 from constellationdb.engine.lookups import open_back_end
-from constellationdb.engine.relations import planned_relations
+from constellationdb.engine.relations import Planned
 from constellationdb.engine.side import errors_name, errors_relation, late_relation
 from constellationdb.engine.system_tables import SYSTEM_TABLES
 from constellationdb.errors import (
@@ -27,9 +28,6 @@ from constellationdb.planner import statements as st
 from constellationdb.planner.continuous import ContinuousPlanner
 from constellationdb.planner.prepare import relation_names
 from constellationdb.planner.snapshot import SnapshotPlanner
-
-if TYPE_CHECKING:
-    from constellationdb.engine.engine import Engine
 
 
 def schema_of(columns: tuple[st.ColumnDef, ...]) -> pa.Schema:
@@ -71,7 +69,13 @@ def table(statement: st.CreateTable) -> Create:
     return Create((relation,))
 
 
-def source(engine: Engine, statement: st.CreateSource) -> Create:
+def table_of(name: str, rows: pa.Schema, sql: str) -> Create:
+    """CREATE TABLE AS: a table that can hold these rows."""
+    columns = tuple(ColumnDefinition(f.name, of_arrow(f.type).name) for f in rows)
+    return Create((make_relation(name, "table", rows, columns=columns, sql=sql),))
+
+
+def source(clock: Clock, statement: st.CreateSource) -> Create:
     options = dict(statement.options)
     declared = schema_of(statement.columns) if statement.columns else None
     connector = options.get("connector")
@@ -83,7 +87,7 @@ def source(engine: Engine, statement: st.CreateSource) -> Create:
         schema = declared
     else:
         inner = {k: v for k, v in options.items() if k != "connector"}
-        schema = open_source(connector, declared, inner, engine.clock).schema
+        schema = open_source(connector, declared, inner, clock).schema
     mark = _watermark(statement, schema)
     relation = make_relation(
         statement.name,
@@ -129,11 +133,11 @@ def lookup_table(statement: st.CreateLookupTable) -> Create:
     return Create((relation,))
 
 
-def view(engine: Engine, statement: st.CreateView) -> Create:
+def view(catalog: Catalog, relations: Planned, statement: st.CreateView) -> Create:
     names = relation_names(statement.query)
-    depends_on = tuple(n for n in names if n in engine.catalog.relations)
+    depends_on = tuple(n for n in names if n in catalog.relations)
     if not statement.materialized:
-        SnapshotPlanner(planned_relations(engine)).plan(statement.query)
+        SnapshotPlanner(relations).plan(statement.query)
         relation = make_relation(
             statement.name,
             "view",
@@ -144,12 +148,12 @@ def view(engine: Engine, statement: st.CreateView) -> Create:
         )
         return Create((relation,))
     _refuse_system(names)
-    lowered = ContinuousPlanner(planned_relations(engine)).plan(statement.query, statement.column_names)
+    lowered = ContinuousPlanner(relations).plan(statement.query, statement.column_names)
     _check_names(lowered, statement)
     late = None
     if lowered.late_to is not None:
-        late = late_relation(statement.name, lowered, _window_names(engine, lowered))
-    reads = tuple(n for n in plan.relations_of(lowered.root) if n in engine.catalog.relations)
+        late = late_relation(statement.name, lowered, _window_names(catalog, lowered))
+    reads = tuple(n for n in plan.relations_of(lowered.root) if n in catalog.relations)
     lookups = tuple(n.table for n in plan.walk(lowered.root) if isinstance(n, plan.LookupJoin))
     relation = make_relation(
         statement.name,
@@ -183,26 +187,26 @@ def _check_names(lowered: plan.Plan, statement: st.CreateView) -> None:
             )
 
 
-def _window_names(engine: Engine, lowered: plan.Plan) -> list[str]:
+def _window_names(catalog: Catalog, lowered: plan.Plan) -> list[str]:
     window = next((n for n in plan.walk(lowered.root) if isinstance(n, plan.WindowAssign)), None)
     if window is None:
         raise InvalidDefinition("LATE DATA TO needs a window in the query", hint="use TUMBLE or HOP")
     if not isinstance(window.input, plan.Scan):
         return [f.name for f in window.schema]
-    relation = engine.catalog.get(window.input.relation)
+    relation = catalog.get(window.input.relation)
     return [*(relation.schema.field(c).name for c in window.input.columns), "window_start", "window_end"]
 
 
-def drop(engine: Engine, statement: st.Drop, present: list[str]) -> Drop:
+def drop(catalog: Catalog, statement: st.Drop, present: list[str]) -> Drop:
     for name in present:
-        relation = engine.catalog.get(name)
+        relation = catalog.get(name)
         if relation.kind != statement.kind:
             raise WrongObjectType(
                 f'"{name}" is not a {statement.kind}', hint=f"Use DROP {relation.kind.upper()} to remove it."
             )
-    return Drop(engine.catalog.to_drop(present, cascade=statement.cascade))
+    return Drop(catalog.to_drop(present, cascade=statement.cascade))
 
 
-def refuse_existing(engine: Engine, name: str, position: int) -> None:
-    if name in engine.catalog.relations or errors_name(name) in engine.catalog.relations:
+def refuse_existing(catalog: Catalog, name: str, position: int) -> None:
+    if name in catalog.relations or errors_name(name) in catalog.relations:
         raise DuplicateRelation(f'relation "{name}" already exists', position=position)

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-from constellationdb.catalog.catalog import Catalog
 from constellationdb.engine import batch as zset
 from constellationdb.engine.kernels.groupby import group
 from constellationdb.engine.kernels.rowcodec import encode_rows
@@ -25,7 +25,7 @@ from constellationdb.engine.literals import to_array
 from constellationdb.engine.reads import evaluate_constant
 from constellationdb.engine.rowstore import empty
 from constellationdb.engine.sources import SourceState
-from constellationdb.engine.tables import TableState
+from constellationdb.engine.tables import TableRules
 from constellationdb.engine.writes import Write
 from constellationdb.errors import (
     CardinalityViolation,
@@ -39,6 +39,8 @@ from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.snapshot import SnapshotPlan
 from constellationdb.planner.syntax.edits import identifier
 
+Target: TypeAlias = TableRules | SourceState
+
 # Runs a planned query: (plan, extra tables by relation name) → rows.
 Run = Callable[[SnapshotPlan, dict[str, pa.Table]], pa.Table]
 Plan = Callable[[str, dict[str, PlannedRelation]], SnapshotPlan]
@@ -51,7 +53,7 @@ class Dml:
     """A DML statement ready to run, any number of times: ``evaluate(run, state, epoch)`` gives its effect."""
 
     table: str
-    evaluate: Callable[[Run, TableState | SourceState, int], Write]
+    evaluate: Callable[[Run, Target, int], Write]
     returning: SnapshotPlan | None
     command: str
 
@@ -76,15 +78,14 @@ def column_of(schema: pa.Schema, name: str, table: str, position: int | None) ->
 
 
 class DmlPlanner:
-    """Plans DML over one catalog version."""
+    """Plans DML; ``plan`` knows the catalog."""
 
-    def __init__(self, catalog: Catalog, plan: Plan) -> None:
-        self._catalog = catalog
+    def __init__(self, plan: Plan) -> None:
         self._plan = plan
 
     # -- INSERT --------------------------------------------------------------------------------
 
-    def insert(self, statement: st.Insert, state: TableState | SourceState) -> Dml:
+    def insert(self, statement: st.Insert, state: Target) -> Dml:
         columns = self._columns(statement, state.schema)
         if statement.rows is not None:
             source = _always(self._constant_rows(statement, state, columns))
@@ -94,7 +95,7 @@ class DmlPlanner:
             source = self._selected_rows(statement, state, columns)
         conflict = self._conflict(statement, state)
 
-        def evaluate(run: Run, target: TableState | SourceState, epoch: int) -> Write:
+        def evaluate(run: Run, target: Target, epoch: int) -> Write:
             rows = source(run)
             if conflict is None or isinstance(target, SourceState):
                 return Write(None, rows, rows.num_rows, rows)
@@ -110,9 +111,7 @@ class DmlPlanner:
                 raise DuplicateColumn(f'column "{statement.columns[i]}" specified more than once', position=position)
         return indexes or list(range(len(schema)))
 
-    def _constant_rows(
-        self, statement: st.Insert, state: TableState | SourceState, columns: list[int]
-    ) -> pa.RecordBatch:
+    def _constant_rows(self, statement: st.Insert, state: Target, columns: list[int]) -> pa.RecordBatch:
         assert statement.rows is not None
         widest = max(map(len, statement.rows), default=0)
         if widest > len(columns):
@@ -131,7 +130,7 @@ class DmlPlanner:
             arrays.append(to_array(values, column.type))
         return pa.RecordBatch.from_arrays(arrays, schema=state.schema)
 
-    def defaults(self, state: TableState | SourceState) -> dict[str, object]:
+    def defaults(self, state: Target) -> dict[str, object]:
         """Each column's DEFAULT as a value: constant expressions, evaluated now."""
         found = {}
         for column in state.relation.columns:
@@ -140,13 +139,13 @@ class DmlPlanner:
                 found[column.name] = evaluate_constant(planned)
         return found
 
-    def _default_row(self, state: TableState | SourceState) -> Callable[[Run], pa.RecordBatch]:
+    def _default_row(self, state: Target) -> Callable[[Run], pa.RecordBatch]:
         defaults = self.defaults(state)
         row = [to_array([defaults.get(f.name)], f.type) for f in state.schema]
         return _always(pa.RecordBatch.from_arrays(row, schema=state.schema))
 
     def _selected_rows(
-        self, statement: st.Insert, state: TableState | SourceState, columns: list[int]
+        self, statement: st.Insert, state: Target, columns: list[int]
     ) -> Callable[[Run], pa.RecordBatch]:
         assert statement.query is not None
         planned = self._plan(statement.query.text, {})
@@ -170,12 +169,12 @@ class DmlPlanner:
         return rows
 
     def _conflict(
-        self, statement: st.Insert, state: TableState | SourceState
-    ) -> Callable[[Run, TableState, pa.RecordBatch, int], Write] | None:
+        self, statement: st.Insert, state: Target
+    ) -> Callable[[Run, TableRules, pa.RecordBatch, int], Write] | None:
         clause = statement.on_conflict
         if clause is None:
             return None
-        assert isinstance(state, TableState)
+        assert isinstance(state, TableRules)
         key = tuple(state.relation.primary_key)
         if not key or (clause.target and set(clause.target) != set(key)):
             raise InvalidDefinition(
@@ -188,7 +187,7 @@ class DmlPlanner:
         return lambda run, target, rows, epoch: _do_update(run, target, rows, epoch, update)
 
     def _conflict_query(
-        self, statement: st.Insert, clause: st.OnConflict, state: TableState
+        self, statement: st.Insert, clause: st.OnConflict, state: TableRules
     ) -> tuple[SnapshotPlan, list[int]]:
         alias = identifier(statement.table)
         number = pa.field(_NUMBER, pa.int64())
@@ -204,7 +203,7 @@ class DmlPlanner:
 
     # -- UPDATE and DELETE ---------------------------------------------------------------------
 
-    def update(self, statement: st.Update, state: TableState) -> Dml:
+    def update(self, statement: st.Update, state: TableRules) -> Dml:
         alias = identifier(statement.alias or statement.table)
         position = statement.table_position + 1
         indexes = [column_of(state.schema, c, statement.table, position) for c, _ in statement.set]
@@ -222,7 +221,7 @@ class DmlPlanner:
         planned = self._plan(f"SELECT {old}, {new} FROM {identifier(statement.table)} AS {alias}{more}{where}", {})
         width = len(state.schema)
 
-        def evaluate(run: Run, target: TableState | SourceState, epoch: int) -> Write:  # noqa: ARG001
+        def evaluate(run: Run, target: Target, epoch: int) -> Write:  # noqa: ARG001
             rows = _batch(run(planned, {}))
             before = pa.RecordBatch.from_arrays(rows.columns[:width], schema=target.schema)
             columns = list(before.columns)
@@ -240,14 +239,14 @@ class DmlPlanner:
             "UPDATE",
         )
 
-    def delete(self, statement: st.Delete, state: TableState) -> Dml:
+    def delete(self, statement: st.Delete, state: TableRules) -> Dml:
         alias = identifier(statement.alias or statement.table)
         listed = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
         more = f", {statement.using}" if statement.using else ""
         where = f" WHERE {statement.where}" if statement.where else ""
         planned = self._plan(f"SELECT {listed} FROM {identifier(statement.table)} AS {alias}{more}{where}", {})
 
-        def evaluate(run: Run, target: TableState | SourceState, epoch: int) -> Write:  # noqa: ARG001
+        def evaluate(run: Run, target: Target, epoch: int) -> Write:  # noqa: ARG001
             rows = _batch(run(planned, {}))
             gone = pa.RecordBatch.from_arrays(rows.columns, schema=target.schema)
             if statement.using:
@@ -261,7 +260,7 @@ class DmlPlanner:
             "DELETE",
         )
 
-    def _returning(self, text: str | None, name: str, state: TableState | SourceState) -> SnapshotPlan | None:
+    def _returning(self, text: str | None, name: str, state: Target) -> SnapshotPlan | None:
         if text is None:
             return None
         extra = {_CHANGED: PlannedRelation(_CHANGED, "table", state.schema)}
@@ -292,13 +291,13 @@ def _once_each(before: pa.RecordBatch, after: pa.RecordBatch) -> tuple[pa.Record
     return zset.take(before, first), zset.take(after, first)
 
 
-def _do_nothing(run: Run, target: TableState, rows: pa.RecordBatch, epoch: int) -> Write:  # noqa: ARG001
+def _do_nothing(run: Run, target: TableRules, rows: pa.RecordBatch, epoch: int) -> Write:  # noqa: ARG001
     fresh, _, _ = _split(target, _first_of_each_key(target, rows), epoch)
     return Write(None, fresh, fresh.num_rows, fresh)
 
 
 def _do_update(
-    run: Run, target: TableState, rows: pa.RecordBatch, epoch: int, update: tuple[SnapshotPlan, list[int]]
+    run: Run, target: TableRules, rows: pa.RecordBatch, epoch: int, update: tuple[SnapshotPlan, list[int]]
 ) -> Write:
     if _first_of_each_key(target, rows).num_rows < rows.num_rows:
         raise CardinalityViolation(
@@ -321,7 +320,7 @@ def _do_update(
 
 
 def _split(
-    target: TableState, rows: pa.RecordBatch, epoch: int
+    target: TableRules, rows: pa.RecordBatch, epoch: int
 ) -> tuple[pa.RecordBatch, pa.RecordBatch, pa.RecordBatch]:
     """(rows with a new key, the rows there for the other keys, the proposed rows beside those)."""
     probe, there = target.existing(rows, epoch)
@@ -329,7 +328,7 @@ def _split(
     return zset.take(rows, fresh), there, zset.take(rows, probe)
 
 
-def _first_of_each_key(target: TableState, rows: pa.RecordBatch) -> pa.RecordBatch:
+def _first_of_each_key(target: TableRules, rows: pa.RecordBatch) -> pa.RecordBatch:
     _, first = group(encode_rows(rows, target.key_columns))
     return zset.take(rows, first)
 

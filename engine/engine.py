@@ -30,6 +30,7 @@ from constellationdb.engine.lookups import LookupTables
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer
 from constellationdb.engine.record import Answer
 from constellationdb.engine.relation import Change, RelationState
+from constellationdb.engine.relations import PlannedCatalog
 from constellationdb.engine.sequencer import POLL_SECONDS, Epoch, Sequencer
 from constellationdb.engine.side import errors_name
 from constellationdb.engine.sources import SourceState, error_rows
@@ -60,6 +61,8 @@ class Engine:
         self.states: dict[str, RelationState] = {}
         self.jobs: dict[str, Job] = {}
         self.lookups = LookupTables(self._deliver)
+        self.planned = PlannedCatalog(self)
+        self.pins: dict[object, int] = {}  # open transactions → the epoch they read at
         self.epoch = 0
         self.failure: BaseException | None = None
         self.restored: str | None = None
@@ -118,11 +121,11 @@ class Engine:
 
     # -- requests ------------------------------------------------------------------------------
 
-    def submit(self, work: Any) -> Future[Any]:
-        """Run ``work(epoch)`` on the sequencer's thread as part of the next epoch."""
+    def submit(self, work: Any, *, first: bool = False) -> Future[Any]:
+        """Run ``work(epoch)`` on the sequencer's thread as part of the next epoch; ``first`` when it defines."""
         if self.sequencer is None:
             raise InternalError("the engine is not started")
-        return self.sequencer.submit(work)
+        return self.sequencer.submit(work, first=first)
 
     def insert(self, name: str, rows: pa.RecordBatch) -> int:
         """Rows into a table or a push source, as one statement: the epoch they are in."""
@@ -224,7 +227,7 @@ class Engine:
                 return job, Subscription(self, view, snapshot=True, progress=False, as_of=None)
 
         made: tuple[Job, Subscription] = self.submit(work).result()
-        self._nudge()
+        self.nudge()
         return made
 
     def drop_transient(self, job: Job) -> None:
@@ -331,7 +334,7 @@ class Engine:
 
     def floor(self) -> int:
         """No snapshot reads below this epoch: the least frontier of what is ready."""
-        return min((s.frontier for s in self.states.values() if s.ready), default=self.epoch)
+        return min([s.frontier for s in self.states.values() if s.ready] + list(self.pins.values()), default=self.epoch)
 
     def take_answer(self, answer: Answer, epoch: int, at_us: int) -> None:
         with self.lock:
@@ -351,7 +354,8 @@ class Engine:
             self.failure = error
             self.changed.notify_all()
 
-    def _nudge(self) -> None:
+    def nudge(self) -> None:
+        """A source may have got a reader: let the sequencer look again."""
         if self.sequencer is not None:
             self.sequencer.nudge()
 
@@ -393,7 +397,7 @@ class Engine:
             if changes or job.backfill is None:
                 self.changed.notify_all()
         if self._held_back:
-            self._nudge()
+            self.nudge()
         self._send_requests(job)
 
     def _send_requests(self, job: Job) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from constellationdb.catalog.model import Relation
 from constellationdb.connectors.api import LookupPredicate, LookupSource
@@ -42,16 +43,7 @@ class LookupTables:
         self.trouble: dict[str, str] = {}
 
     def add(self, relation: Relation) -> None:
-        options = relation.options
-        pushdown = options.get("pushdown", "auto")
-        if pushdown not in ("auto", "enabled", "disabled"):
-            raise InvalidParameter(f'pushdown is "{pushdown}"', hint="it is auto, enabled or disabled")
-        opened = open_back_end(relation)
-        if pushdown == "enabled" and not opened.capabilities.predicates:
-            raise InvalidParameter(
-                f'pushdown is enabled, but connector "{options["connector"]}" evaluates no predicate'
-            )
-        self._sources[relation.name] = PushdownAdapter(opened, push=pushdown != "disabled")
+        self._sources[relation.name] = pushdown_of(relation, open_back_end(relation))
         self._definitions[relation.name] = relation
 
     def remove(self, name: str) -> None:
@@ -60,8 +52,11 @@ class LookupTables:
         if source is not None:
             source.close()
 
-    def source(self, name: str) -> PushdownAdapter:
-        return self._sources[name]
+    def opened(self, relation: Relation) -> PushdownAdapter | None:
+        """The back end of this very definition, if it is in effect."""
+        known = self._definitions.get(relation.name)
+        same = known is not None and replace(known, oid=0) == replace(relation, oid=0)
+        return self._sources.get(relation.name) if same else None
 
     def operator(self, node: plan.LookupJoin) -> LookupJoinOperator:
         relation = self._definitions[node.table]
@@ -99,6 +94,17 @@ class LookupTables:
         self._pool.shutdown(wait=True, cancel_futures=True)
         for source in self._sources.values():
             source.close()
+
+
+def pushdown_of(relation: Relation, opened: LookupSource) -> PushdownAdapter:
+    """``opened`` with as much pushdown as the table's options say."""
+    options = relation.options
+    pushdown = options.get("pushdown", "auto")
+    if pushdown not in ("auto", "enabled", "disabled"):
+        raise InvalidParameter(f'pushdown is "{pushdown}"', hint="it is auto, enabled or disabled")
+    if pushdown == "enabled" and not opened.capabilities.predicates:
+        raise InvalidParameter(f'pushdown is enabled, but connector "{options["connector"]}" evaluates no predicate')
+    return PushdownAdapter(opened, push=pushdown != "disabled")
 
 
 def open_back_end(relation: Relation) -> LookupSource:

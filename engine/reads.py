@@ -10,7 +10,6 @@ import pyarrow as pa
 from datafusion import SessionContext
 from datafusion.substrait import Consumer, Serde
 
-from constellationdb.engine import batch as zset
 from constellationdb.engine.contents import Version
 from constellationdb.engine.operators.base import Context
 from constellationdb.engine.operators.window import WindowAssignOperator
@@ -26,27 +25,19 @@ from constellationdb.planner.snapshot import SnapshotPlan
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
 
-# Changes that a transaction has made and not committed, by table: weighted rows.
-Overlay = Mapping[str, pa.RecordBatch]
-
 
 class Reader:
-    """Runs snapshot plans for one session."""
+    """Reads stored relations, until a statement is cancelled."""
 
     def __init__(self, engine: Engine, cancelled: threading.Event) -> None:
         self._engine = engine
         self._cancelled = cancelled
 
-    def tables(
-        self, names: Iterable[str], at_least: int, overlay: Overlay, at: int | None = None
-    ) -> dict[str, pa.Table]:
+    def tables(self, names: Iterable[str], at_least: int, at: int | None = None) -> dict[str, pa.Table]:
         """The contents of some relations at one epoch (``at``, or the latest all have reached)."""
         asked = set(names)
-        stored = sorted(n for n in asked if n not in SYSTEM_TABLES)
-        epoch, versions = self._pin(stored, at_least, at)
-        found = {}
-        for name, version in versions.items():
-            found[name] = _with_overlay(version, epoch, overlay.get(name))
+        epoch, versions = self._pin(sorted(n for n in asked if n not in SYSTEM_TABLES), at_least, at)
+        found = {name: version.scan(epoch) for name, version in versions.items()}
         for name in asked & set(SYSTEM_TABLES):
             found[name] = system_rows(self._engine, name)
         return found
@@ -68,10 +59,6 @@ class Reader:
             if state.contents is not None and state.version().floor > at:
                 raise HistoryExpired(f'epoch {at} of "{name}" is no longer kept')
         return at
-
-    def run(self, planned: SnapshotPlan, at_least: int, overlay: Overlay, at: int | None = None) -> pa.Table:
-        """All rows of a SELECT, in the types the plan promised."""
-        return execute(planned, self.tables(relations_of(planned), at_least, overlay, at))
 
 
 def relations_of(planned: SnapshotPlan) -> set[str]:
@@ -106,19 +93,6 @@ def _execute(context: SessionContext, planned: SnapshotPlan) -> pa.Table:
         return context.sql(planned.sql).to_arrow_table()
     logical = Consumer.from_substrait_plan(context, Serde.deserialize_bytes(planned.substrait))
     return context.create_dataframe_from_logical_plan(logical).to_arrow_table()
-
-
-def _with_overlay(version: Version, epoch: int, changes: pa.RecordBatch | None) -> pa.Table:
-    if changes is None:
-        return version.scan(epoch)
-    whole = zset.netted(
-        pa.concat_batches([version.weighted(epoch), zset.named_like(changes, _weighted(version.schema))])
-    )
-    return version.schema.empty_table() if whole is None else pa.Table.from_batches([zset.expanded(whole)])
-
-
-def _weighted(schema: pa.Schema) -> pa.Schema:
-    return schema.append(pa.field(zset.WEIGHT, pa.int64()))
 
 
 def _register(context: SessionContext, name: str, table: pa.Table) -> None:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.contents import Contents, Version
 from constellationdb.engine.operators.base import NO_WATERMARK
+from constellationdb.engine.point_index import PointIndex
 
 RETAINED_BYTES = 64 << 20
 RETAINED_US = 300 * 1_000_000
@@ -83,6 +85,7 @@ class RelationState:
         self.watermark = NO_WATERMARK
         self.ready = True  # False while a view's first answer is being computed
         self.consumers: dict[object, int] = {}  # who reads the log → the epoch they have passed
+        self._point_indexes: dict[tuple[int, ...], PointIndex] = {}
 
     def publish(self, change: Change) -> None:
         """Make a change visible; its rows are already in ``contents``."""
@@ -94,6 +97,13 @@ class RelationState:
     def version(self) -> Version:
         assert self.contents is not None
         return self.contents.version
+
+    def point_index(self, columns: tuple[int, ...]) -> PointIndex | None:
+        """The readers' index of these columns, made when it is first asked for; None where nothing is arranged."""
+        if not isinstance(self.contents, Arrangement):
+            return None
+        found = self._point_indexes.get(columns)
+        return found or self._point_indexes.setdefault(columns, PointIndex(columns, self.contents))
 
     def tidy(self, now_us: int, floor: int) -> None:
         """Forget and compact what no reader needs; no snapshot reads below epoch ``floor``."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Relation
+from constellationdb.engine.lookups import open_back_end, pushdown_of
 from constellationdb.engine.system_tables import SYSTEM_TABLES
 from constellationdb.planner import plan
 from constellationdb.planner.relations import PlannedRelation
@@ -15,13 +19,33 @@ from constellationdb.planner.statements import Query
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
 
+Planned = Mapping[str, PlannedRelation]
 
-def planned_relations(engine: Engine) -> dict[str, PlannedRelation]:
-    """Every relation of the current catalog version, with what its watermark says of its columns."""
-    found = {name: PlannedRelation(name, "system table", schema) for name, schema in SYSTEM_TABLES.items()}
-    for relation in engine.catalog.relations.values():
-        found[relation.name] = _planned(engine, relation)
-    return found
+_SYSTEM = {name: PlannedRelation(name, "system table", schema) for name, schema in SYSTEM_TABLES.items()}
+
+
+class PlannedCatalog:
+    """Catalog versions as mappings for the planner. A definition is read once; the last version stays at hand."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._known: dict[str, tuple[Relation, PlannedRelation]] = {}
+        self._last: tuple[Catalog, Planned] = (Catalog(), MappingProxyType(_SYSTEM))
+
+    def of(self, catalog: Catalog) -> Planned:
+        """Any thread: what is replaced here is replaced whole."""
+        last, planned = self._last
+        if last is catalog:
+            return planned
+        before, known = self._known, {}
+        for relation in catalog.relations.values():
+            found = before.get(relation.name)
+            if found is None or found[0] is not relation:
+                found = (relation, _planned(self._engine, relation))
+            known[relation.name] = found
+        planned = MappingProxyType(_SYSTEM | {name: found for name, (_, found) in known.items()})
+        self._known, self._last = known, (catalog, planned)
+        return planned
 
 
 def _planned(engine: Engine, relation: Relation) -> PlannedRelation:
@@ -30,20 +54,19 @@ def _planned(engine: Engine, relation: Relation) -> PlannedRelation:
             times = () if relation.watermark is None else (relation.schema.get_field_index(relation.watermark.column),)
             return PlannedRelation(relation.name, "source", relation.schema, append_only=True, times=times)
         case "lookup table":
-            source = engine.lookups.source(relation.name)
             return PlannedRelation(
                 relation.name,
                 "lookup table",
                 relation.schema,
                 primary_key=relation.primary_key,
-                pushable=frozenset(source.pushed_forms),
+                pushable=_pushable(engine, relation),
                 connector=relation.options.get("connector", ""),
             )
         case "view":
             query, names = msgspec.msgpack.decode(relation.query, type=tuple[Query, tuple[str, ...]])
             return PlannedRelation(relation.name, "view", relation.schema, query=query, column_names=names)
         case "materialized view":
-            root = engine.jobs[relation.name].plan.root
+            root = plan.decode(relation.plan).root
             return PlannedRelation(
                 relation.name,
                 "materialized view",
@@ -54,3 +77,15 @@ def _planned(engine: Engine, relation: Relation) -> PlannedRelation:
             )
         case _:
             return PlannedRelation(relation.name, "table", relation.schema, primary_key=relation.primary_key)
+
+
+def _pushable(engine: Engine, relation: Relation) -> frozenset[str]:
+    """The predicates a lookup table's back end evaluates; one defined in an open transaction is asked by itself."""
+    opened = engine.lookups.opened(relation)
+    if opened is not None:
+        return frozenset(opened.pushed_forms)
+    source = pushdown_of(relation, open_back_end(relation))
+    try:
+        return frozenset(source.pushed_forms)
+    finally:
+        source.close()

@@ -92,7 +92,9 @@ class SessionProtocol(Protocol):
 
     def prepare(self, sql: str, parameter_oids: tuple[int, ...] = ()) -> Prepared: ...
 
-    def execute_prepared(self, prepared: Prepared, parameters: tuple[str | None, ...]) -> Result: ...
+    def execute_prepared(self, prepared: Prepared, parameters: tuple[str | None, ...], *, more: bool = False) -> Result:
+        """``more``: other statements may follow before ``sync``, all of one implicit transaction."""
+        ...
 
     @property
     def transaction_status(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -10,11 +10,10 @@ import pyarrow as pa
 from constellationdb.engine import answers
 from constellationdb.engine.job import Job
 from constellationdb.engine.operators.base import ENDED
-from constellationdb.engine.reads import Reader, relations_of
-from constellationdb.engine.relations import planned_relations
+from constellationdb.engine.reads import execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
 from constellationdb.engine.subscription import Subscription
-from constellationdb.engine.transaction import Transaction
+from constellationdb.engine.visible import visible
 from constellationdb.errors import FeatureNotSupported, WrongObjectType
 from constellationdb.planner import plan
 from constellationdb.planner import statements as st
@@ -23,7 +22,7 @@ from constellationdb.planner.explain import explain as explain_plan
 from constellationdb.planner.prepare import relation_names
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.rewrite.limits import split_limit
-from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
+from constellationdb.planner.snapshot import SnapshotPlanner
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -36,7 +35,7 @@ def _tag(rows: int) -> str:
     return f"SELECT {rows}"
 
 
-def is_continuous(query: st.Query, relations: dict[str, PlannedRelation]) -> bool:
+def is_continuous(query: st.Query, relations: Mapping[str, PlannedRelation]) -> bool:
     """Whether a query reads an unbounded relation, itself or through a plain view."""
     if query.emit is not None:
         return True
@@ -52,7 +51,7 @@ def is_continuous(query: st.Query, relations: dict[str, PlannedRelation]) -> boo
 
 
 def select(session: Session, query: st.Query) -> Result:
-    relations = planned_relations(session.engine)
+    relations = session.relations
     if is_continuous(query, relations):
         return _continuous(session, query, relations)
     rows = snapshot(session, query)
@@ -64,48 +63,16 @@ def _batches(rows: pa.Table) -> list[pa.RecordBatch]:
     return found
 
 
-def plan_snapshot(session: Session, query: st.Query) -> SnapshotPlan:
-    return SnapshotPlanner(planned_relations(session.engine)).plan(query)
-
-
 def snapshot(session: Session, query: st.Query) -> pa.Table:
     """The rows of a SELECT over tables, views and system tables, at one epoch."""
-    return run_snapshot(session, plan_snapshot(session, query), query.as_of_epoch)
-
-
-def run_snapshot(session: Session, planned: SnapshotPlan, at: int | None = None) -> pa.Table:
-    names = relations_of(planned)
-    transaction = session.transaction
-    overlay = {}
-    if transaction is not None:
-        transaction.check_reads(session.engine.catalog, names)
-        overlay = transaction.changes
-        at = at if at is not None else _one_epoch(session, transaction)
-    reader = Reader(session.engine, session.cancelled)
-    return reader.run(planned, _at_least(session, names), overlay, at)
-
-
-def _at_least(session: Session, names: set[str]) -> int:
-    """The session's last epoch, when something it reads depends on what it wrote."""
-    catalog = session.engine.catalog
-    bases = {base for name in names for base in catalog.bases_of(name)}
-    return session.last_epoch if bases & session.written else 0
-
-
-def _one_epoch(session: Session, transaction: Transaction) -> int | None:
-    """A READ ONLY transaction reads all its statements at the epoch of the first."""
-    if not transaction.read_only:
-        return None
-    if transaction.epoch is None:
-        with session.engine.lock:
-            transaction.epoch = session.engine.floor()
-    return transaction.epoch
+    planned = SnapshotPlanner(session.relations).plan(query)
+    return execute(planned, visible(session, relations_of(planned), query.as_of_epoch))
 
 
 # -- continuous queries -------------------------------------------------------------------------
 
 
-def plan_continuous(query: st.Query, relations: dict[str, PlannedRelation]) -> tuple[plan.Plan, int | None]:
+def plan_continuous(query: st.Query, relations: Mapping[str, PlannedRelation]) -> tuple[plan.Plan, int | None]:
     """The plan, and the LIMIT that ends the stream (a LIMIT without ORDER BY over rows that only grow)."""
     bare, limit = split_limit(query)
     if limit is not None:
@@ -115,7 +82,7 @@ def plan_continuous(query: st.Query, relations: dict[str, PlannedRelation]) -> t
     return ContinuousPlanner(relations).plan(query), None
 
 
-def _continuous(session: Session, query: st.Query, relations: dict[str, PlannedRelation]) -> Result:
+def _continuous(session: Session, query: st.Query, relations: Mapping[str, PlannedRelation]) -> Result:
     lowered, limit = plan_continuous(query, relations)
     emit = query.emit
     if not lowered.root.append_only and (emit is None or emit.mode != "changes" or not emit.explicit):
@@ -135,6 +102,8 @@ def _continuous(session: Session, query: st.Query, relations: dict[str, PlannedR
 
 def _stream(session: Session, lowered: plan.Plan, limit: int | None, *, plain: bool) -> Iterator[pa.RecordBatch]:
     """The rows of a transient job until it ends, its limit is reached or the statement is cancelled."""
+    if session.transaction is not None:
+        session.transaction.check_reads(session.catalog, plan.relations_of(lowered.root), changes=True)
     if limit == 0:
         return
     job, subscription = session.engine.transient(lowered)
@@ -188,7 +157,9 @@ def subscribe(session: Session, statement: st.Subscribe) -> Result:
 
 def _open(session: Session, statement: st.Subscribe) -> Subscription:
     assert statement.relation is not None
-    relation = session.engine.catalog.get(statement.relation, statement.name_position + 1)
+    relation = session.catalog.get(statement.relation, statement.name_position + 1)
+    if session.transaction is not None:
+        session.transaction.check_reads(session.catalog, [relation.name], changes=True)
     if relation.kind in ("lookup table", "view"):
         raise WrongObjectType(
             f'"{relation.name}" is a {relation.kind}: it has no changes of its own',
@@ -215,7 +186,7 @@ def _changes(session: Session, subscription: Subscription) -> Iterator[pa.Record
 
 def _subscribe_query(session: Session, statement: st.Subscribe) -> Result:
     assert statement.query is not None
-    lowered = ContinuousPlanner(planned_relations(session.engine)).plan(statement.query)
+    lowered = ContinuousPlanner(session.relations).plan(statement.query)
     schema = pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *lowered.output])
     rows = _stream(session, lowered, None, plain=False)
     return Result("SUBSCRIBE", answers.columns_of(schema), rows, lambda n: f"SUBSCRIBE {n}", streaming=True)
@@ -241,7 +212,7 @@ def copy_out(session: Session, statement: st.Copy) -> Result:
 
 
 def describe(session: Session, query: st.Query) -> tuple[ResultColumn, ...]:
-    relations = planned_relations(session.engine)
+    relations = session.relations
     if not is_continuous(query, relations):
         return answers.columns_of(SnapshotPlanner(relations).plan(query).schema)
     lowered, _ = plan_continuous(query, relations)
@@ -253,15 +224,15 @@ def describe(session: Session, query: st.Query) -> tuple[ResultColumn, ...]:
 
 def describe_subscribe(session: Session, statement: st.Subscribe) -> tuple[ResultColumn, ...]:
     if statement.query is not None:
-        schema = ContinuousPlanner(planned_relations(session.engine)).plan(statement.query).output
+        schema = ContinuousPlanner(session.relations).plan(statement.query).output
     else:
-        schema = session.engine.state(statement.relation or "").schema
+        schema = session.catalog.get(statement.relation or "", statement.name_position + 1).schema
     return answers.columns_of(pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *schema]))
 
 
 def explain(session: Session, statement: st.Explain) -> Result:
     inner = statement.statement
-    relations = planned_relations(session.engine)
+    relations = session.relations
     query: st.Query | None = None
     names: tuple[str, ...] = ()
     continuous = True

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -56,6 +56,12 @@ class Epoch:
         self.record.answers.append(answer)
 
 
+class Request(NamedTuple):
+    work: Work
+    future: Future[Any]
+    first: bool
+
+
 class Target(Protocol):
     """What the sequencer drives: the engine."""
 
@@ -82,7 +88,7 @@ class Sequencer:
         self._log = log
         self._clock = clock
         self.epoch = last_epoch
-        self._queue: deque[tuple[Work, Future[Any]]] = deque()
+        self._queue: deque[Request] = deque()
         self._wake = threading.Condition()
         self._nudged = False
         self._stopping = False
@@ -92,15 +98,18 @@ class Sequencer:
     def start(self) -> None:
         self._thread.start()
 
-    def submit(self, work: Work) -> Future[Any]:
-        """Queue a request; its result is what ``work`` returned, once its epoch is published."""
+    def submit(self, work: Work, *, first: bool = False) -> Future[Any]:
+        """Queue a request; its result is what ``work`` returned, once its epoch is published.
+
+        ``first``: it defines relations, and a record's definitions come before its rows.
+        """
         future: Future[Any] = Future()
         with self._wake:
             if self._failure is not None:
                 raise InternalError("the engine has stopped", detail=str(self._failure))
             if self._stopping:
                 raise ShuttingDown("the engine is shutting down")
-            self._queue.append((work, future))
+            self._queue.append(Request(work, future, first))
             self._wake.notify()
         return future
 
@@ -138,7 +147,7 @@ class Sequencer:
                 self._wake.wait(seconds)
             self._nudged = False
 
-    def _take(self) -> list[tuple[Work, Future[Any]]]:
+    def _take(self) -> list[Request]:
         with self._wake:
             taken = list(self._queue)
             self._queue.clear()
@@ -155,17 +164,17 @@ class Sequencer:
             future.set_result(result)
         return POLL_SECONDS if pause is None and deltas else pause
 
-    def _evaluate(self, requests: list[tuple[Work, Future[Any]]], epoch: Epoch) -> list[tuple[Future[Any], Any]]:
+    def _evaluate(self, requests: list[Request], epoch: Epoch) -> list[tuple[Future[Any], Any]]:
         answered = []
-        for number, (work, future) in enumerate(requests):
-            if epoch.rows >= EPOCH_ROWS:
+        for number, request in enumerate(requests):
+            if epoch.rows >= EPOCH_ROWS or (request.first and epoch.changes):
                 with self._wake:
                     self._queue.extendleft(reversed(requests[number:]))
                 break
             try:
-                answered.append((future, work(epoch)))
+                answered.append((request.future, request.work(epoch)))
             except Exception as error:
-                future.set_exception(error)
+                request.future.set_exception(error)
         return answered
 
     def _finish(self, epoch: Epoch) -> dict[str, pa.RecordBatch]:
@@ -193,6 +202,6 @@ class Sequencer:
             self._failure = error
             waiting = list(self._queue)
             self._queue.clear()
-        for _, future in waiting:
-            future.set_exception(InternalError("the engine has stopped", detail=str(error)))
+        for request in waiting:
+            request.future.set_exception(InternalError("the engine has stopped", detail=str(error)))
         self._target.failed(error)

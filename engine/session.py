@@ -2,20 +2,23 @@
 
     text ─▶ parse ─▶ one Result a statement
 
-Several statements in one text are one implicit transaction. DML waits until its
-epoch is durable; a later SELECT of the session waits until what it reads has
-reached that epoch. Definitions take effect at once, also inside a transaction.
+Several statements in one text, and the extended protocol's between two Syncs,
+are one implicit transaction. DML waits until its epoch is durable; a later
+SELECT of the session waits until what it reads has reached that epoch.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from constellationdb.catalog import types
+from constellationdb.catalog.catalog import Catalog
 from constellationdb.engine import answers, changes, selects
-from constellationdb.engine.defining import Definer
+from constellationdb.engine.defining import define, wait_for
+from constellationdb.engine.relations import Planned
 from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
 from constellationdb.engine.settings import Settings
 from constellationdb.engine.transaction import Transaction
@@ -50,36 +53,56 @@ class Session:
         self.last_epoch = 0  # of this session's own writes
         self.written: set[str] = set()
 
+    # -- what it sees --------------------------------------------------------------------------
+
+    @property
+    def catalog(self) -> Catalog:
+        """With what the open transaction has defined."""
+        current = self.engine.catalog
+        return current if self.transaction is None else self.transaction.catalog(current)
+
+    @property
+    def relations(self) -> Planned:
+        return self.engine.planned.of(self.catalog)
+
+    @property
+    def read_only(self) -> bool:
+        return self.transaction is not None and self.transaction.read_only
+
     # -- the simple protocol -------------------------------------------------------------------
 
     def execute(self, sql: str) -> Iterator[Result]:
         self.cancelled.clear()
         try:
             statements = parse(sql)
-        except ConstellationError:
-            self.fail()
-            raise
-        if not statements:
-            yield Result("", empty_query=True)
-            return
-        if len(statements) > 1 and self.transaction is None:
-            self.transaction = Transaction(explicit=False)
-        try:
-            for statement in statements:
-                yield self._run(statement)
-            self._finish_implicit()
+            if not statements:
+                yield Result("", empty_query=True)
+            for number, statement in enumerate(statements, 1):
+                yield self._run(statement, more=number < len(statements))
+            self.sync()
         except ConstellationError:
             self.fail()
             raise
 
-    def _run(self, statement: st.Statement) -> Result:
-        """One statement. In a failed transaction only its end is heard."""
+    def _run(self, statement: st.Statement, *, more: bool) -> Result:
+        """One statement; ``more`` of the same implicit transaction may follow."""
+        self._check_failed(statement)
+        if self.transaction is not None:
+            self.transaction.next_statement(self.engine)
+        elif more:
+            self._start(explicit=False)
+        return self._perform(statement)
+
+    def _check_failed(self, statement: st.Statement) -> None:
+        """In a failed transaction only its end is heard."""
         if self.transaction is not None and self.transaction.failed:
             ending = isinstance(statement, st.Transaction) and statement.action in _ENDS
             if not ending:
                 raise InFailedTransaction(
                     "current transaction is aborted, commands ignored until end of transaction block"
                 )
+
+    def _perform(self, statement: st.Statement) -> Result:
         match statement:
             case st.Select():
                 return selects.select(self, statement.query)
@@ -96,8 +119,7 @@ class Session:
             case st.Transaction():
                 return self._transaction(statement)
             case st.SetVariable():
-                self.settings.set(statement.name, statement.value, local=statement.local)
-                return Result("RESET" if statement.value is None else "SET")
+                return self._set(statement)
             case st.Show():
                 return self._show(statement)
             case st.Explain():
@@ -109,7 +131,7 @@ class Session:
                 notices = [Notice(statement.notice)] if statement.notice else []
                 return Result(statement.tag, notices=notices)
             case _:
-                return Definer(self).define(statement)
+                return define(self, statement)
 
     # -- the extended protocol -----------------------------------------------------------------
 
@@ -121,6 +143,7 @@ class Session:
             raise SqlSyntaxError("cannot insert multiple commands into a prepared statement")
         if not statements:
             return Prepared(sql, oids, None)
+        self._check_failed(statements[0])
         described = parse(parameters.describe(sql, oids))[0] if count else statements[0]
         shown = tuple(oid or types.TEXT.oid for oid in oids)
         return Prepared(sql, shown, self._columns(described))
@@ -141,16 +164,19 @@ class Session:
             case _:
                 return None
 
-    def execute_prepared(self, prepared: Prepared, parameters_: tuple[str | None, ...]) -> Result:
+    def execute_prepared(
+        self, prepared: Prepared, parameters_: tuple[str | None, ...], *, more: bool = False
+    ) -> Result:
         self.cancelled.clear()
         sql = parameters.bind(prepared.sql, parameters_, prepared.parameters) if parameters_ else prepared.sql
         statements = parse(sql)
         if not statements:
             return Result("", empty_query=True)
-        return self._run(statements[0])
+        return self._run(statements[0], more=more)
 
     def sync(self) -> None:
-        self._finish_implicit()
+        if self.transaction is not None and not self.transaction.explicit:
+            self._commit()
 
     # -- transactions --------------------------------------------------------------------------
 
@@ -167,19 +193,52 @@ class Session:
         if self.transaction.explicit:
             self.transaction.failed = True
         else:
-            self.transaction = None
+            self._rollback()
 
-    def _finish_implicit(self) -> None:
-        if self.transaction is not None and not self.transaction.explicit:
-            self._commit()
+    def _start(self, *, explicit: bool) -> Transaction:
+        self.settings.begin()
+        self.transaction = Transaction(explicit)
+        self._set_modes(self.transaction)
+        return self.transaction
+
+    def _set_modes(self, transaction: Transaction) -> None:
+        transaction.read_only = self.settings.get("transaction_read_only") == "on"
+        transaction.steady = self.settings.get("transaction_isolation") == "repeatable read"
+
+    @contextmanager
+    def together(self) -> Iterator[Transaction]:
+        """Several changes as one: in the open transaction, else in one of their own."""
+        if self.transaction is not None:
+            yield self.transaction
+            return
+        try:
+            yield self._start(explicit=False)
+        except BaseException:
+            self._rollback()
+            raise
+        self._commit()
 
     def _commit(self) -> None:
-        transaction, self.transaction = self.transaction, None
-        self.settings.end_transaction()
-        if transaction is None or not (transaction.changes or transaction.pushed):
+        transaction = self._leave(committed=True)
+        work = transaction.to_commit(self.engine)
+        if work is None:
             return
-        work = lambda epoch: commit(self.engine, epoch, transaction.changes, transaction.pushed)  # noqa: E731
-        self.wrote(self.engine.submit(work).result(), {*transaction.changes, *transaction.pushed})
+        epoch = self.engine.submit(lambda e: commit(self.engine, e, work), first=bool(work.commands)).result()
+        self.wrote(epoch, work.relations)
+        if work.commands:
+            self.engine.nudge()
+            for name in work.views:
+                wait_for(self, name)
+
+    def _rollback(self) -> None:
+        self._leave(committed=False)
+
+    def _leave(self, *, committed: bool) -> Transaction:
+        transaction, self.transaction = self.transaction, None
+        assert transaction is not None
+        transaction.end(self.engine)
+        self.settings.end(committed=committed)
+        return transaction
 
     def wrote(self, epoch: int, relations: set[str]) -> None:
         """Remember a write, for the reads that follow it."""
@@ -205,32 +264,41 @@ class Session:
                 self.transaction.release(name)
                 return Result("RELEASE")
             case _:
-                self.transaction.rollback_to(name)
+                self.transaction.rollback_to(self.engine, name)
                 return Result("ROLLBACK")
 
     def _begin(self, statement: st.Transaction) -> Result:
         if self.transaction is not None and self.transaction.explicit:
             return Result("BEGIN", notices=[Notice("there is already a transaction in progress", "WARNING", "25001")])
-        carried = self.transaction or Transaction(explicit=True)
-        carried.explicit = True
-        carried.read_only = statement.read_only
-        self.transaction = carried
+        transaction = self.transaction or self._start(explicit=True)
+        transaction.explicit = True
+        if statement.read_only is not None:
+            self.settings.set("transaction_read_only", "on" if statement.read_only else "off", local=True)
+        if statement.isolation is not None:
+            self.settings.set("transaction_isolation", statement.isolation, local=True)
+        self._set_modes(transaction)
         return Result("BEGIN")
 
     def _end(self, statement: st.Transaction) -> Result:
-        if self.transaction is None or not self.transaction.explicit:
-            self._finish_implicit()
-            return Result(
-                statement.action.upper(), notices=[Notice("there is no transaction in progress", "WARNING", "25P01")]
-            )
-        if statement.action == "commit" and not self.transaction.failed:
+        transaction, tag = self.transaction, statement.action.upper()
+        notices = []
+        if transaction is None or not transaction.explicit:
+            notices.append(Notice("there is no transaction in progress", "WARNING", "25P01"))
+        if transaction is None:
+            return Result(tag, notices=notices)
+        if statement.action == "commit" and not transaction.failed:
             self._commit()
-            return Result("COMMIT")
-        self.transaction = None
-        self.settings.end_transaction()
-        return Result("ROLLBACK")
+            return Result("COMMIT", notices=notices)
+        self._rollback()
+        return Result("ROLLBACK", notices=notices)
 
     # -- the rest ------------------------------------------------------------------------------
+
+    def _set(self, statement: st.SetVariable) -> Result:
+        self.settings.set(statement.name, statement.value, local=statement.local)
+        if self.transaction is not None and statement.name in ("transaction_isolation", "transaction_read_only"):
+            self._set_modes(self.transaction)
+        return Result("RESET" if statement.value is None else "SET")
 
     def _show(self, statement: st.Show) -> Result:
         if statement.name.lower() == "all":
@@ -263,4 +331,5 @@ class Session:
 
     def close(self) -> None:
         self.cancel()
-        self.transaction = None
+        if self.transaction is not None:
+            self._rollback()

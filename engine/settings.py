@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from constellationdb.errors import UndefinedObject
+from constellationdb.errors import FeatureNotSupported, InvalidParameter, UndefinedObject
 
 DEFAULTS = {
     "application_name": "",
@@ -10,7 +10,7 @@ DEFAULTS = {
     "client_encoding": "UTF8",
     "client_min_messages": "notice",
     "datestyle": "ISO, MDY",
-    "default_transaction_isolation": "read committed",
+    "default_transaction_isolation": "repeatable read",
     "default_transaction_read_only": "off",
     "extra_float_digits": "1",
     "idle_in_transaction_session_timeout": "0",
@@ -26,10 +26,10 @@ DEFAULTS = {
     "statement_timeout": "0",
     "synchronous_commit": "on",
     "timezone": "UTC",
-    "transaction_isolation": "read committed",
-    "transaction_read_only": "off",
 }
 _SPELLED = {"time zone": "timezone", "session_authorization": "session_authorization", "names": "client_encoding"}
+# What a transaction's own setting is while none was said.
+_DEFAULTED = {name: f"default_{name}" for name in ("transaction_isolation", "transaction_read_only")}
 
 
 class Settings:
@@ -38,12 +38,15 @@ class Settings:
         self._initial |= {_key(k): v for k, v in given.items() if _key(k) in DEFAULTS}
         self._values: dict[str, str] = {}
         self._local: dict[str, str] = {}
+        self._before: dict[str, str] | None = None  # values as they were when the transaction began
 
     def get(self, name: str) -> str:
         key = _key(name)
         for layer in (self._local, self._values, self._initial):
             if key in layer:
                 return layer[key]
+        if key in _DEFAULTED:
+            return self.get(_DEFAULTED[key])
         raise UndefinedObject(f'unrecognized configuration parameter "{name}"')
 
     def set(self, name: str, value: str | None, *, local: bool) -> None:
@@ -51,21 +54,43 @@ class Settings:
         if key == "all" and value is None:
             self._values.clear()
             return
-        if key not in self._initial and "." not in key:
+        if key not in self._initial and key not in _DEFAULTED and "." not in key:
             raise UndefinedObject(f'unrecognized configuration parameter "{name}"')
-        layer = self._local if local else self._values
+        if key.endswith("transaction_isolation") and value is not None:
+            value = _isolation(value)
+        layer = self._local if local or key in _DEFAULTED else self._values
         if value is None:
             layer.pop(key, None)
         else:
             layer[key] = value
 
-    def end_transaction(self) -> None:
+    def begin(self) -> None:
+        """A transaction begins: a ROLLBACK brings back what was set now."""
+        self._before = dict(self._values)
+
+    def end(self, *, committed: bool) -> None:
+        """It ends, and with it what SET LOCAL said."""
+        if not committed and self._before is not None:
+            self._values = self._before
+        self._before = None
         self._local.clear()
 
     def all(self) -> dict[str, str]:
-        return dict(sorted((self._initial | self._values | self._local).items()))
+        defaulted = {name: self.get(name) for name in _DEFAULTED}
+        return dict(sorted((self._initial | self._values | self._local | defaulted).items()))
 
 
 def _key(name: str) -> str:
     lowered = name.lower()
     return _SPELLED.get(lowered, lowered)
+
+
+def _isolation(level: str) -> str:
+    known = level.lower()
+    if known in ("repeatable read", "read committed"):
+        return known
+    if known == "read uncommitted":
+        return "read committed"
+    if known == "serializable":
+        raise FeatureNotSupported("isolation level SERIALIZABLE is not supported", hint="use REPEATABLE READ")
+    raise InvalidParameter(f'invalid value for parameter "transaction_isolation": "{level}"')

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -12,19 +14,25 @@ from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.kernels.groupby import consolidate
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.relation import RelationState
+from constellationdb.engine.rowstore import empty
 from constellationdb.errors import NotNullViolation, UniqueViolation
 
 
-class TableState(RelationState):
-    """A relation whose contents DML changes. ``key_columns`` are the primary key's, or empty."""
+class TableRules(ABC):
+    """What a table demands of its rows, and where DML finds them: the table itself, or a transaction's view of it."""
 
-    contents: Arrangement
+    name: str
+    relation: Relation
+    schema: pa.Schema
+    key_columns: tuple[int, ...]
 
-    def __init__(self, relation: Relation, epoch: int) -> None:
-        schema = relation.schema
-        self.relation = relation
-        self.key_columns = tuple(schema.get_field_index(name) for name in relation.primary_key)
-        super().__init__(relation.name, schema, Arrangement(schema, self.key_columns or None), epoch)
+    @abstractmethod
+    def existing(self, rows: pa.RecordBatch, epoch: int) -> tuple[NDArray[np.int64], pa.RecordBatch]:
+        """For rows whose key is in the table: (which of ``rows``, the row there now)."""
+
+    @abstractmethod
+    def everything(self, epoch: int) -> pa.RecordBatch:
+        """Every row."""
 
     def check(self, rows: pa.RecordBatch) -> None:
         """NOT NULL of rows about to be inserted."""
@@ -36,11 +44,6 @@ class TableState(RelationState):
                     f'null value in column "{column.name}" of relation "{self.name}" violates not-null constraint',
                     detail=f"Failing row contains ({shown}).",
                 )
-
-    def existing(self, rows: pa.RecordBatch, epoch: int) -> tuple[NDArray[np.int64], pa.RecordBatch]:
-        """For rows whose key is in the table: (which of ``rows``, the row there now)."""
-        probe, entries = self.contents.lookup(encode_rows(rows, self.key_columns), epoch)
-        return probe, self.contents.take(entries)
 
     def check_unique(self, removed: pa.RecordBatch | None, added: pa.RecordBatch, epoch: int) -> None:
         """23505 when ``added`` would give a key twice, in itself or with rows that ``removed`` does not take away."""
@@ -65,6 +68,30 @@ class TableState(RelationState):
             f'duplicate key value violates unique constraint "{self.name}_pkey"',
             detail=f"Key ({names})=({values}) already exists.",
         )
+
+
+class TableState(TableRules, RelationState):
+    """A relation whose contents DML changes. ``key_columns`` are the primary key's, or empty."""
+
+    contents: Arrangement
+
+    def __init__(self, relation: Relation, epoch: int) -> None:
+        schema = relation.schema
+        self.relation = relation
+        self.key_columns = key_columns(relation, schema)
+        RelationState.__init__(self, relation.name, schema, Arrangement(schema, self.key_columns or None), epoch)
+
+    def existing(self, rows: pa.RecordBatch, epoch: int) -> tuple[NDArray[np.int64], pa.RecordBatch]:
+        probe, entries = self.contents.lookup(encode_rows(rows, self.key_columns), epoch)
+        return probe, self.contents.take(entries)
+
+    def everything(self, epoch: int) -> pa.RecordBatch:
+        rows = self.version().scan(epoch).combine_chunks().to_batches()
+        return rows[0] if rows else empty(self.schema)
+
+
+def key_columns(relation: Relation, schema: pa.Schema) -> tuple[int, ...]:
+    return tuple(schema.get_field_index(name) for name in relation.primary_key)
 
 
 def _keys(rows: pa.RecordBatch, columns: tuple[int, ...]) -> list[bytes]:

@@ -1,70 +1,234 @@
-"""A session's transaction: writes wait in an overlay until COMMIT, reads of tables see them.
+"""A session's transaction: definitions and writes wait until COMMIT, and then become one epoch together.
 
-Each statement reads the latest committed rows (READ COMMITTED) with the overlay
-on top; a READ ONLY transaction reads everything at one epoch. A view does not see the overlay,
-so reading one that depends on a table written here is refused rather than
-answered with the past.
+Everything it reads is as of one epoch, the latest when it first read or wrote,
+with its own changes on top (READ COMMITTED, if asked for, takes the latest
+epoch anew for each statement). A view does not contain those changes before
+COMMIT: reading one that depends on them is refused, not answered with the past.
+
+What a transaction did is kept as a list of operations; the catalog and the
+tables as it sees them follow from that list. ROLLBACK TO shortens it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
+from constellationdb.catalog.model import Command, Create, Drop, Relation
 from constellationdb.engine import batch as zset
-from constellationdb.errors import ReadsOwnWritesThroughView, UndefinedObject
+from constellationdb.engine.overlay import TableOverlay
+from constellationdb.engine.relation import RelationState
+from constellationdb.engine.sources import SourceState
+from constellationdb.engine.tables import TableState
+from constellationdb.errors import ReadsOwnWritesThroughView, SerializationFailure, UndefinedSavepoint
+
+if TYPE_CHECKING:
+    from constellationdb.engine.engine import Engine
+
+_S = TypeVar("_S", TableState, SourceState)
 
 
-@dataclass
+@dataclass(frozen=True)
+class Written:
+    table: str
+    removed: pa.RecordBatch | None
+    added: pa.RecordBatch | None
+
+
+@dataclass(frozen=True)
+class Pushed:
+    source: str
+    rows: pa.RecordBatch
+
+
+@dataclass(frozen=True)
+class Defined:
+    command: Command
+
+
+Operation: TypeAlias = Written | Pushed | Defined
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What COMMIT sends to the sequencer.
+
+    ``base``: the catalog that the definitions were made over; ``over``: the
+    relations, there before, that the rows are for.
+    """
+
+    base: Catalog
+    commands: tuple[Command, ...]
+    changes: Mapping[str, pa.RecordBatch]
+    pushed: Mapping[str, pa.RecordBatch]
+    over: Mapping[str, RelationState]
+
+    @property
+    def relations(self) -> set[str]:
+        return {*self.changes, *self.pushed}
+
+    @property
+    def views(self) -> list[str]:
+        """The materialized views it defines."""
+        made = [r for c in self.commands if isinstance(c, Create) for r in c.relations]
+        return [r.name for r in made if r.kind == "materialized view"]
+
+
+@dataclass(eq=False)
 class Transaction:
-    """``explicit``: begun by BEGIN; else it lasts for one message of several statements."""
+    """``explicit``: begun by BEGIN; else it ends with its message or at Sync. ``steady``: reads at one epoch."""
 
     explicit: bool
     read_only: bool = False
+    steady: bool = True
     failed: bool = False
-    epoch: int | None = None  # the one epoch of a READ ONLY transaction
-    changes: dict[str, pa.RecordBatch] = field(default_factory=dict)
-    pushed: dict[str, pa.RecordBatch] = field(default_factory=dict)
-    savepoints: list[tuple[str, dict[str, pa.RecordBatch], dict[str, pa.RecordBatch]]] = field(default_factory=list)
+    epoch: int | None = None
+    operations: list[Operation] = field(default_factory=list)
+    savepoints: list[tuple[str, int]] = field(default_factory=list)
+    base: Catalog | None = None  # set by the first definition
+    defined: Catalog | None = None  # base with the definitions
+    tables: dict[str, TableOverlay] = field(default_factory=dict)
+    sources: dict[str, SourceState] = field(default_factory=dict)
 
-    def write(self, table: str, delta: pa.RecordBatch) -> None:
-        known = self.changes.get(table)
-        whole = zset.netted(delta if known is None else pa.concat_batches([known, delta]))
-        if whole is None:
-            self.changes.pop(table, None)
-        else:
-            self.changes[table] = whole
+    # -- its view of the catalog and the tables ------------------------------------------------
 
-    def push(self, source: str, rows: pa.RecordBatch) -> None:
-        known = self.pushed.get(source)
-        self.pushed[source] = rows if known is None else pa.concat_batches([known, rows])
+    def catalog(self, current: Catalog) -> Catalog:
+        return current if self.defined is None else self.defined
 
-    def check_reads(self, catalog: Catalog, names: Iterable[str]) -> None:
-        """25001 for a view over a table that this transaction has written."""
-        written = set(self.changes) | set(self.pushed)
+    def created(self, name: str) -> bool:
+        """Whether the transaction itself made the relation that it knows by this name."""
+        if self.defined is None or self.base is None:
+            return False
+        return self.defined.relations.get(name) is not self.base.relations.get(name)
+
+    def target(self, engine: Engine, relation: Relation) -> TableOverlay | SourceState:
+        """Where DML on a table or push source goes."""
+        name = relation.name
+        if relation.kind == "source":
+            if name not in self.sources:
+                self.sources[name] = _state(engine, relation, SourceState)
+            return self.sources[name]
+        found = self.tables.get(name)
+        if found is None:
+            committed = None if self.created(name) else _state(engine, relation, TableState)
+            found = self.tables[name] = TableOverlay(relation, committed)
+        elif found.committed is not None and engine.states.get(name) is not found.committed:
+            raise defined_anew(name)
+        return found
+
+    def check_reads(self, catalog: Catalog, names: Iterable[str], *, changes: bool = False) -> None:
+        """25001 for what has no answer yet: a view over relations that this transaction has changed.
+
+        ``changes``: they are read by SUBSCRIBE or a continuous query, which see nothing of a transaction.
+        """
+        touched = {
+            o.table if isinstance(o, Written) else o.source for o in self.operations if not isinstance(o, Defined)
+        }
         for name in names:
             relation = catalog.relations.get(name)
-            if relation is None or relation.kind == "table":
+            if relation is None or relation.kind == "view" or (relation.kind == "table" and not changes):
                 continue
-            stale = sorted(catalog.bases_of(name) & written)
+            if self.created(name):
+                raise ReadsOwnWritesThroughView(
+                    f'{relation.kind} "{name}" was created in this transaction and has no rows before COMMIT',
+                    hint="COMMIT first",
+                )
+            stale = sorted(catalog.bases_of(name) & touched)
             if stale:
                 raise ReadsOwnWritesThroughView(
                     f'"{name}" does not show this transaction\'s changes of "{stale[0]}" before COMMIT',
                     hint="COMMIT first, or read the table itself",
                 )
 
-    def savepoint(self, name: str) -> None:
-        self.savepoints.append((name, dict(self.changes), dict(self.pushed)))
+    # -- its operations ------------------------------------------------------------------------
 
-    def rollback_to(self, name: str) -> None:
+    def write(self, table: TableOverlay, removed: pa.RecordBatch | None, added: pa.RecordBatch | None) -> None:
+        table.write(removed, added)
+        self.operations.append(Written(table.name, removed, added))
+
+    def push(self, source: str, rows: pa.RecordBatch) -> None:
+        self.operations.append(Pushed(source, rows))
+
+    def define(self, engine: Engine, command: Command) -> None:
+        self._take_definition(engine, command)
+        self.operations.append(Defined(command))
+
+    def _take_definition(self, engine: Engine, command: Command) -> None:
+        if self.base is None or self.defined is None:
+            self.base = self.defined = engine.catalog
+        self.defined = self.defined.apply(command)
+        names = command.names if isinstance(command, Drop) else tuple(r.name for r in command.relations)
+        for name in names:
+            self.tables.pop(name, None)
+            self.sources.pop(name, None)
+        if isinstance(command, Create):
+            for relation in command.relations:
+                if relation.kind == "source":
+                    self.sources[relation.name] = SourceState(relation, 0, engine.clock)
+
+    def to_commit(self, engine: Engine) -> Commit | None:
+        """None when there is nothing to do."""
+        commands = tuple(o.command for o in self.operations if isinstance(o, Defined))
+        changes = {name: delta for name, table in self.tables.items() if (delta := table.delta) is not None}
+        pushed: dict[str, list[pa.RecordBatch]] = {}
+        for operation in self.operations:
+            match operation:
+                case Pushed(source, batch):
+                    pushed.setdefault(source, []).append(batch)
+                case Defined(Drop(names)):
+                    for name in names:
+                        pushed.pop(name, None)
+                case _:
+                    pass
+        rows = {name: whole for name, parts in pushed.items() if (whole := zset.concat(parts)) is not None}
+        if not (commands or changes or rows):
+            return None
+        over: dict[str, RelationState] = {n: t.committed for n, t in self.tables.items() if t.committed is not None}
+        over |= {n: s for n, s in self.sources.items() if not self.created(n)}
+        return Commit(self.base or engine.catalog, commands, changes, rows, over)
+
+    def next_statement(self, engine: Engine) -> None:
+        """READ COMMITTED takes the latest epoch anew for each statement."""
+        if not self.steady:
+            self.end(engine)
+            self.epoch = None
+
+    def end(self, engine: Engine) -> None:
+        """Its epoch need not be kept any more."""
+        with engine.lock:
+            engine.pins.pop(self, None)
+
+    # -- savepoints ----------------------------------------------------------------------------
+
+    def savepoint(self, name: str) -> None:
+        self.savepoints.append((name, len(self.operations)))
+
+    def rollback_to(self, engine: Engine, name: str) -> None:
         index = self._find(name)
-        _, changes, pushed = self.savepoints[index]
-        self.changes, self.pushed = dict(changes), dict(pushed)
+        kept = self.operations[: self.savepoints[index][1]]
         del self.savepoints[index + 1 :]
         self.failed = False
+        if len(kept) < len(self.operations):
+            self._replay(engine, kept)
+
+    def _replay(self, engine: Engine, kept: list[Operation]) -> None:
+        base, self.operations = self.base, kept
+        self.tables, self.sources = {}, {}
+        self.base = self.defined = base if any(isinstance(o, Defined) for o in kept) else None
+        for operation in kept:
+            match operation:
+                case Written(name, removed, added):
+                    table = self.target(engine, self.catalog(engine.catalog).get(name))
+                    assert isinstance(table, TableOverlay)
+                    table.write(removed, added)
+                case Pushed(name):
+                    self.target(engine, self.catalog(engine.catalog).get(name))
+                case Defined(command):
+                    self._take_definition(engine, command)
 
     def release(self, name: str) -> None:
         del self.savepoints[self._find(name) :]
@@ -73,4 +237,18 @@ class Transaction:
         for index in range(len(self.savepoints) - 1, -1, -1):
             if self.savepoints[index][0] == name:
                 return index
-        raise UndefinedObject(f'savepoint "{name}" does not exist')
+        raise UndefinedSavepoint(f'savepoint "{name}" does not exist')
+
+
+def _state(engine: Engine, relation: Relation, kind: type[_S]) -> _S:
+    state = engine.states.get(relation.name)
+    if not isinstance(state, kind) or state.relation.columns != relation.columns:
+        raise defined_anew(relation.name)
+    return state
+
+
+def defined_anew(name: str) -> SerializationFailure:
+    return SerializationFailure(
+        f'could not serialize access: "{name}" was dropped or defined anew by another session',
+        hint="run the transaction again",
+    )

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from constellationdb.catalog.model import Create, Relation
 from constellationdb.engine import batch as zset
-from constellationdb.engine.relation import RelationState
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableState, delta_of
+from constellationdb.engine.transaction import Commit, defined_anew
 from constellationdb.errors import SerializationFailure, WrongObjectType
 
 if TYPE_CHECKING:
@@ -43,31 +44,36 @@ _REFUSED = {
 }
 
 
-def target(engine: Engine, name: str, position: int | None, *, insert: bool) -> RelationState:
-    """The table (or, for INSERT, push source) that a statement writes; 42809 when it cannot be written."""
-    relation = engine.catalog.get(name, position)
+def check_target(relation: Relation, position: int | None, *, insert: bool) -> None:
+    """42809 when a statement cannot write this relation: it may a table and, with INSERT, a push source."""
+    name = relation.name
     if relation.kind in _REFUSED:
         raise WrongObjectType(_REFUSED[relation.kind].format(name=name), position=position)
-    state = engine.state(name)
-    if isinstance(state, SourceState):
+    if relation.kind == "source":
         if not insert:
             raise WrongObjectType(f'cannot update or delete rows of source "{name}"', position=position)
-        if not state.pushed:
+        if "connector" in relation.options:
             raise WrongObjectType(
                 f'cannot insert into source "{name}": its rows come from its connector', position=position
             )
+
+
+def target(engine: Engine, name: str) -> TableState | SourceState:
+    """The table or push source that rows are inserted into."""
+    check_target(engine.catalog.get(name), None, insert=True)
+    state = engine.state(name)
+    assert isinstance(state, TableState | SourceState)
     return state
 
 
 def insert_rows(engine: Engine, epoch: Epoch, name: str, rows: pa.RecordBatch) -> int:
     """Plain INSERT of complete rows: the epoch they are in."""
-    state = target(engine, name, None, insert=True)
+    state = target(engine, name)
     rows = zset.conform(rows, state.schema)
     if isinstance(state, SourceState):
         state.push(rows)
         epoch.change(name, rows)
         return epoch.number
-    assert isinstance(state, TableState)
     apply_write(epoch, state, Write(None, rows, rows.num_rows))
     return epoch.number
 
@@ -83,23 +89,41 @@ def apply_write(epoch: Epoch, state: TableState, write: Write) -> None:
         epoch.change(state.name, delta)
 
 
-def commit(engine: Engine, epoch: Epoch, changes: dict[str, pa.RecordBatch], pushed: dict[str, pa.RecordBatch]) -> int:
-    """A transaction's changes, all or none: validate every table, then apply every one."""
-    states = {}
-    for name, delta in changes.items():
-        state = target(engine, name, None, insert=True)
+def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
+    """A transaction's definitions and changes, all or none: check everything, then put everything into effect."""
+    _check_definitions(engine, work)
+    for name, state in work.over.items():
+        if engine.states.get(name) is not state:
+            raise defined_anew(name)
+        if name in work.changes and isinstance(state, TableState):
+            _validate(state, work.changes[name], epoch.number)
+    for command in work.commands:
+        engine.define(epoch, command)
+    for name, delta in work.changes.items():
+        state = target(engine, name)
         assert isinstance(state, TableState)
-        _validate(state, delta, epoch.number)
-        states[name] = state
-    for name, state in states.items():
-        state.contents.apply(changes[name], epoch.number)
-        epoch.change(name, changes[name])
-    for name, rows in pushed.items():
-        source = target(engine, name, None, insert=True)
+        state.contents.apply(delta, epoch.number)
+        epoch.change(name, delta)
+    for name, rows in work.pushed.items():
+        source = target(engine, name)
         assert isinstance(source, SourceState)
         source.push(rows)
         epoch.change(name, rows)
     return epoch.number
+
+
+def _check_definitions(engine: Engine, work: Commit) -> None:
+    """Whether the commands fit the catalog as it is; 40001 when what they were planned over is not what it was."""
+    catalog = engine.catalog
+    for command in work.commands:
+        if isinstance(command, Create):
+            for name in {n for r in command.relations for n in r.depends_on}:
+                planned_over = work.base.relations.get(name)
+                if planned_over is not None and planned_over is not engine.catalog.relations.get(name):
+                    raise defined_anew(name)
+        else:
+            catalog.to_drop(command.names, cascade=False)  # a dependant may have come since
+        catalog = catalog.apply(command)
 
 
 def _validate(state: TableState, delta: pa.RecordBatch, epoch: int) -> None:

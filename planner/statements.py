@@ -245,7 +245,8 @@ class Explain(Statement):
 class Transaction(Statement):
     action: Literal["begin", "commit", "rollback", "savepoint", "release", "rollback_to"]
     savepoint: str | None = None
-    read_only: bool = False
+    read_only: bool | None = None  # None: as the session's default says
+    isolation: str | None = None
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,10 @@ class Peer(Protocol):
         """The next message, waited for. ``cancelable``: a CancelRequest meanwhile raises QueryCanceled."""
         ...
 
+    def alone(self) -> bool:
+        """Whether a Sync comes next. Waits for the next message, whatever it is, and leaves it there."""
+        ...
+
 
 class Disconnected(Exception):
     """The conversation is over. ``reason`` is what the client is told, None when it is gone already."""

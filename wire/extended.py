@@ -13,6 +13,7 @@ from constellationdb.engine.result import Prepared, ResultColumn, SessionProtoco
 from constellationdb.errors import (
     DuplicateCursor,
     DuplicateStatement,
+    FeatureNotSupported,
     InvalidTextRepresentation,
     LimitExceeded,
     ProtocolViolation,
@@ -88,12 +89,23 @@ class ExtendedQuery:
         """Runs the portal, or goes on with it; the command it ran."""
         portal = self._portal(message.portal)
         if portal.stream is None:
-            result = self._session.execute_prepared(portal.prepared, portal.parameters)
+            more = not self._alone(portal.prepared)
+            result = self._session.execute_prepared(portal.prepared, portal.parameters, more=more)
+            if result.columns != portal.prepared.columns and portal.prepared.columns is not None:
+                raise FeatureNotSupported("cached plan must not change result type", hint="prepare the statement again")
             portal.stream = RowStream(result)
         elif portal.stream.result.columns is None or portal.stream.result.copy_out:
             raise ProtocolViolation(f'portal "{portal.name}" cannot be run anymore', hint="bind the statement again")
         send_rows(self._peer, portal.stream, portal.formats, message.max_rows)
         return portal.stream.result.command
+
+    def _alone(self, prepared: Prepared) -> bool:
+        """Whether this is the only statement before Sync, and so needs no transaction around it.
+
+        A client that has sent Execute expects nothing before its Sync or Flush,
+        so there is one to wait for, except when it is asked for COPY data.
+        """
+        return prepared.sql.lstrip()[:4].lower() != "copy" and self._peer.alone()
 
     def close(self, message: Close) -> None:
         """Closing what does not exist is no error."""

@@ -16,7 +16,7 @@ from collections import deque
 
 from constellationdb.errors import ConstellationError, QueryCanceled
 from constellationdb.wire.answer import Disconnected
-from constellationdb.wire.messages import FrontendMessage
+from constellationdb.wire.messages import FrontendMessage, Sync
 
 INBOX_LIMIT = 4 << 20
 OUTBOX_LIMIT = 1 << 20
@@ -133,6 +133,15 @@ class Link:
                 if self._end is not None:
                     raise self._end
                 self._changed.wait()
+
+    def alone(self) -> bool:
+        with self._changed:
+            while not self._inbox:
+                self._raise_end()
+                if self._end is not None:
+                    raise self._end
+                self._changed.wait()
+            return isinstance(self._inbox[0][0], Sync)
 
     def _taken(self) -> FrontendMessage:
         message, cost = self._inbox.popleft()

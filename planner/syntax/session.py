@@ -44,12 +44,14 @@ def transaction(region: Region) -> Statement:
     if node.chain:
         raise FeatureNotSupported("AND CHAIN is not supported", position=region.start + 1)
     modes = _modes(node.options or ())
+    read_only = modes.get("transaction_read_only")
     return Transaction(
         region.text,
         region.start,
         action,  # type: ignore[arg-type]  # the table above holds nothing else
         node.savepoint_name,
-        modes.get("transaction_read_only") == "on",
+        None if read_only is None else read_only == "on",
+        modes.get("transaction_isolation"),
     )
 
 

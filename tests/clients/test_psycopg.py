@@ -100,6 +100,19 @@ def test_a_pipeline_skips_after_an_error_and_recovers(connection: psycopg.Connec
     assert one(connection, "SELECT 1 AS n") == (1,)
 
 
+def test_the_statements_of_a_pipeline_are_one_transaction(connection: psycopg.Connection) -> None:
+    connection.execute("CREATE TABLE piped (n int PRIMARY KEY)")
+    with pytest.raises(psycopg.errors.UniqueViolation), connection.pipeline() as pipeline:  # noqa: PT012
+        for n in (1, 2, 1):
+            connection.execute("INSERT INTO piped VALUES (%s)", (n,))
+        pipeline.sync()
+    assert one(connection, "SELECT count(*) AS n FROM piped") == (0,)
+    with connection.pipeline():
+        for n in range(200):
+            connection.execute("INSERT INTO piped VALUES (%s)", (n,))
+    assert one(connection, "SELECT count(*) AS n FROM piped") == (200,)
+
+
 def test_stream_reads_row_by_row(connection: psycopg.Connection) -> None:
     rows = connection.cursor().stream("SELECT value AS n FROM range(1000) ORDER BY value")
     assert [row[0] for row in rows] == list(range(1000))

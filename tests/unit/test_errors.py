@@ -66,6 +66,7 @@ GOLDEN = {
     "InvalidLimit": ("2201W", "CON-2011"),
     "InvalidOffset": ("2201X", "CON-2012"),
     "ReadOnlyTransaction": ("25006", "CON-3005"),
+    "UndefinedSavepoint": ("3B001", "CON-3006"),
 }
 
 _CLASSES = [cls for cls in all_errors() if cls is not ConstellationError]

@@ -45,8 +45,8 @@ class TwoResults:
     def prepare(self, sql: str, parameter_oids: tuple[int, ...] = ()) -> Prepared:
         return Prepared(sql, parameter_oids, None)
 
-    def execute_prepared(self, prepared: Prepared, parameters: tuple[str | None, ...]) -> Result:
-        raise AssertionError((prepared, parameters))
+    def execute_prepared(self, prepared: Prepared, parameters: tuple[str | None, ...], *, more: bool = False) -> Result:
+        raise AssertionError((prepared, parameters, more))
 
     @property
     def transaction_status(self) -> str:

@@ -84,7 +84,7 @@ class DataFusionSession:
         example = _bound(statements[0] if statements else "", oids, (None,) * count)
         return Prepared(sql, oids, self._columns(example))
 
-    def execute_prepared(self, prepared: Prepared, parameters: tuple[str | None, ...]) -> Result:
+    def execute_prepared(self, prepared: Prepared, parameters: tuple[str | None, ...], *, more: bool = False) -> Result:  # noqa: ARG002
         self._canceled.clear()
         statements = _split(prepared.sql)
         if not statements:

@@ -1,0 +1,103 @@
+"""A table as one transaction sees it: the committed rows of an epoch, without what it removed, with what it added.
+
+    committed rows ─ removed + added        removed ⊆ committed rows, added are its own
+
+Only the difference is kept, so a statement in a transaction costs what it
+touches, not what the table holds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from constellationdb.catalog.model import Relation
+from constellationdb.engine import batch as zset
+from constellationdb.engine.arrangement import Arrangement
+from constellationdb.engine.kernels.rowcodec import encode_rows
+from constellationdb.engine.rowstore import empty
+from constellationdb.engine.tables import TableRules, TableState, key_columns
+from constellationdb.errors import HistoryExpired
+
+
+class TableOverlay(TableRules):
+    """``committed`` None: the transaction created the table itself."""
+
+    def __init__(self, relation: Relation, committed: TableState | None) -> None:
+        self.name = relation.name
+        self.relation = relation
+        self.committed = committed
+        self.schema = relation.schema if committed is None else committed.schema
+        self.key_columns = key_columns(relation, self.schema)
+        self._added = Arrangement(self.schema, self.key_columns or None)
+        self._removed = Arrangement(self.schema)
+        self._step = 1  # stamps of the two: a statement's changes are seen by the next
+        self._delta: zset.Delta = None
+
+    @property
+    def delta(self) -> zset.Delta:
+        """What COMMIT has to change."""
+        if self._delta is None and (self._added.live or self._removed.live):
+            self._delta = zset.netted(
+                pa.concat_batches([self._added.snapshot(), zset.negate(self._removed.snapshot())])
+            )
+        return self._delta
+
+    def write(self, removed: pa.RecordBatch | None, added: pa.RecordBatch | None) -> None:
+        self._delta = None
+        self._step += 1
+        if removed is not None and (gone := zset.netted(removed)) is not None:
+            self._remove(zset.data(gone), zset.weights(gone))
+        if added is not None and added.num_rows:
+            self._added.apply(zset.named_like(added, self.schema), self._step)
+
+    def _remove(self, rows: pa.RecordBatch, counts: NDArray[np.int64] | None) -> None:
+        """Its own rows first: they are undone, the others are noted."""
+        assert counts is not None
+        rows = zset.named_like(rows, self.schema)
+        own = np.minimum(self._added.find(rows), counts)
+        for target, weight in ((self._added, -own), (self._removed, counts - own)):
+            chosen = np.flatnonzero(weight)
+            if len(chosen):
+                target.apply(zset.with_weights(zset.take(rows, chosen), weight[chosen]), self._step)
+
+    def existing(self, rows: pa.RecordBatch, epoch: int) -> tuple[NDArray[np.int64], pa.RecordBatch]:
+        probe, entries = self._added.lookup(encode_rows(rows, self.key_columns), self._step)
+        own = self._added.take(entries)
+        if self.committed is None:
+            return probe, own
+        there, found = self._committed(rows, epoch)
+        kept = np.flatnonzero(self._removed.find(found) == 0)
+        return np.concatenate([probe, there[kept]]), pa.concat_batches([own, zset.take(found, kept)])
+
+    def _committed(self, rows: pa.RecordBatch, epoch: int) -> tuple[NDArray[np.int64], pa.RecordBatch]:
+        assert self.committed is not None
+        fields = pa.schema([self.schema.field(c) for c in self.key_columns])
+        keys = pa.RecordBatch.from_arrays([rows.column(c) for c in self.key_columns], schema=fields)
+        index = self.committed.point_index(self.key_columns)
+        assert index is not None, "a table is arranged"
+        found = index.find(keys, epoch)
+        if found is None:
+            raise HistoryExpired(f'epoch {epoch} of "{self.name}" is no longer kept', hint="run the transaction again")
+        return found[0], zset.named_like(found[1], self.schema)
+
+    def everything(self, epoch: int) -> pa.RecordBatch:
+        table = self.over(empty(self.schema) if self.committed is None else self.committed.everything(epoch))
+        return table.combine_chunks().to_batches()[0] if table.num_rows else empty(self.schema)
+
+    def over(self, rows: pa.RecordBatch | pa.Table) -> pa.Table:
+        """``rows`` of the table with the changes on top."""
+        table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
+        delta = self.delta
+        if delta is None:
+            return table
+        if not self._removed.live:
+            return pa.concat_tables([table, pa.Table.from_batches([zset.expanded(delta)], self.schema)])
+        whole = [zset.with_weights(b, 1) for b in table.to_batches()]
+        left = zset.netted(pa.concat_batches([*whole, zset.named_like(delta, _weighted(self.schema))]))
+        return self.schema.empty_table() if left is None else pa.Table.from_batches([zset.expanded(left)], self.schema)
+
+
+def _weighted(schema: pa.Schema) -> pa.Schema:
+    return schema.append(pa.field(zset.WEIGHT, pa.int64()))

@@ -1,0 +1,103 @@
+"""Finding rows of a relation by the values of some columns, from any thread.
+
+An arrangement's own index belongs to its writer. This one belongs to the
+readers: it is built from the published version when somebody first asks, and
+the next one to ask adds the entries that have come since. So a relation that
+nobody reads by key pays nothing, and the writer never waits.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from itertools import accumulate
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from constellationdb.engine.arrangement import Arrangement, Version
+from constellationdb.engine.kernels import chains
+from constellationdb.engine.kernels.accumulate import grow
+from constellationdb.engine.kernels.keyindex import KeyIndex
+from constellationdb.engine.kernels.rowcodec import encode_rows
+from constellationdb.engine.rowstore import empty
+
+# Up to so many rows are cut out one by one; taking from a table of many chunks costs more to begin with.
+_FEW = 8
+
+
+class PointIndex:
+    """Entries of an arrangement by ``columns``."""
+
+    def __init__(self, columns: tuple[int, ...], contents: Arrangement) -> None:
+        self.columns = columns
+        self._contents = contents
+        self._lock = threading.Lock()
+        self._reset(-1)
+
+    def _reset(self, floor: int) -> None:
+        self._keys = KeyIndex()
+        self._head = np.full(16, -1, np.int64)  # key slot → its newest entry
+        self._following = np.full(16, -1, np.int64)  # entry → the next older one of its key
+        self._entries = 0
+        self._floor = floor  # of the version: entries are numbered anew when it rises
+
+    def find(self, keys: pa.RecordBatch, epoch: int) -> tuple[NDArray[np.int64], pa.RecordBatch] | None:
+        """(which of ``keys``, the row) for every row live at ``epoch``, each as often as it occurs.
+
+        ``keys`` has the indexed columns in order; None when ``epoch`` is before what is kept.
+        """
+        with self._lock:
+            version = self._contents.version  # never older than what is indexed already
+            if epoch < version.floor:
+                return None
+            self._catch_up(version)
+            slots = self._keys.probe(encode_rows(keys, range(len(self.columns))))
+            probe, entries = chains.gather(self._head, self._following, slots, version.born, version.died, epoch)
+        weight = version.weight[entries]
+        if bool((weight != 1).any()):
+            probe, entries = np.repeat(probe, weight), np.repeat(entries, weight)
+        return probe, take(version, entries)
+
+    def _catch_up(self, version: Version) -> None:
+        if version.floor != self._floor:
+            self._reset(version.floor)
+        start, end = self._entries, version.rows
+        if start == end:
+            return
+        self._following = grow(self._following, end, -1)
+        for batch in _from(version.chunks, start):
+            slots, _ = self._keys.upsert(encode_rows(batch, self.columns))
+            self._head = grow(self._head, len(self._keys), -1)
+            chains.append(self._head, self._following, slots, self._entries)
+            self._entries += batch.num_rows
+
+
+def _from(chunks: tuple[pa.RecordBatch, ...], start: int) -> list[pa.RecordBatch]:
+    """The rows from number ``start`` on."""
+    found = []
+    for chunk in chunks:
+        if start < chunk.num_rows:
+            found.append(chunk.slice(start) if start else chunk)
+        start = max(start - chunk.num_rows, 0)
+    return found
+
+
+def take(version: Version, entries: NDArray[np.int64]) -> pa.RecordBatch:
+    """The rows with these numbers, in this order."""
+    if len(entries) == 0:
+        return empty(version.schema)
+    if len(entries) <= _FEW:
+        return _cut(version.chunks, [int(e) for e in entries])
+    table = pa.Table.from_batches(version.chunks, version.schema)
+    return table.take(pa.array(entries, pa.int64())).combine_chunks().to_batches()[0]
+
+
+def _cut(chunks: tuple[pa.RecordBatch, ...], entries: list[int]) -> pa.RecordBatch:
+    ends = list(accumulate(chunk.num_rows for chunk in chunks))
+    rows = []
+    for entry in entries:
+        place = bisect_right(ends, entry)
+        rows.append(chunks[place].slice(entry - (ends[place - 1] if place else 0), 1))
+    return rows[0] if len(rows) == 1 else pa.concat_batches(rows)

@@ -1,0 +1,77 @@
+"""What a session's statement sees of the relations it reads.
+
+no transaction     the latest epoch that all of them have reached, not before the session's own writes
+a transaction      the one epoch it reads at, with its own changes on top
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from constellationdb.engine.overlay import TableOverlay
+from constellationdb.engine.reads import Reader
+from constellationdb.engine.system_tables import SYSTEM_TABLES
+from constellationdb.engine.transaction import Transaction
+
+if TYPE_CHECKING:
+    from constellationdb.engine.session import Session
+
+
+def visible(session: Session, names: Iterable[str], at: int | None = None) -> dict[str, pa.Table]:
+    """The rows of some relations as the session sees them now; ``at``: AS OF EPOCH."""
+    asked, transaction = set(names), session.transaction
+    reader = Reader(session.engine, session.cancelled)
+    if transaction is None:
+        return reader.tables(asked, at_least(session, asked), at)
+    transaction.check_reads(session.catalog, asked)
+    overlays = _overlays(session, transaction, asked)
+    stored = {n for n in asked if n not in overlays or overlays[n].committed is not None}
+    found = reader.tables(stored, session.last_epoch, epoch_of(session, transaction, stored) if at is None else at)
+    for name, overlay in overlays.items():
+        found[name] = overlay.over(found.get(name, overlay.schema.empty_table()))
+    return found
+
+
+def at_least(session: Session, names: Iterable[str]) -> int:
+    """The session's last epoch, when something it reads depends on what it wrote."""
+    if not session.written:
+        return 0
+    catalog = session.catalog
+    bases = {base for name in names for base in catalog.bases_of(name)}
+    return session.last_epoch if bases & session.written else 0
+
+
+def epoch_of(session: Session, transaction: Transaction, names: Iterable[str] = ()) -> int | None:
+    """The epoch a transaction reads at, settled by its first statement: None before that, for system tables alone.
+
+    It is the latest that everything read by that statement has reached, and holds the session's own writes.
+    """
+    engine = session.engine
+    stored = [n for n in names if n not in SYSTEM_TABLES]
+    if transaction.epoch is None and stored:
+        with engine.lock:
+            states = [engine.state(n) for n in stored]
+        engine.wait(lambda: all(s.ready and s.frontier >= session.last_epoch for s in states), session.cancelled)
+        with engine.lock:
+            transaction.epoch = min(s.frontier for s in states)
+            engine.pins[transaction] = transaction.epoch
+    return transaction.epoch
+
+
+def _overlays(session: Session, transaction: Transaction, names: set[str]) -> dict[str, TableOverlay]:
+    """The tables among ``names`` that the transaction has changed or created."""
+    found = {}
+    for name in names:
+        relation = session.catalog.relations.get(name)
+        if (
+            relation is not None
+            and relation.kind == "table"
+            and (name in transaction.tables or transaction.created(name))
+        ):
+            overlay = transaction.target(session.engine, relation)
+            assert isinstance(overlay, TableOverlay)
+            found[name] = overlay
+    return found
