@@ -17,23 +17,29 @@ def one(sql: str) -> Statement:
 @pytest.mark.parametrize(
     ("sql", "action", "savepoint", "read_only"),
     [
-        ("BEGIN", "begin", None, False),
+        ("BEGIN", "begin", None, None),
         ("BEGIN READ WRITE", "begin", None, False),
         ("BEGIN WORK ISOLATION LEVEL REPEATABLE READ READ ONLY", "begin", None, True),
         ("START TRANSACTION READ ONLY, ISOLATION LEVEL SERIALIZABLE", "begin", None, True),
-        ("COMMIT", "commit", None, False),
-        ("END TRANSACTION", "commit", None, False),
-        ("ROLLBACK", "rollback", None, False),
-        ("abort", "rollback", None, False),
-        ('SAVEPOINT "S 1"', "savepoint", "S 1", False),
-        ("RELEASE SAVEPOINT s", "release", "s", False),
-        ("ROLLBACK TO s", "rollback_to", "s", False),
+        ("COMMIT", "commit", None, None),
+        ("END TRANSACTION", "commit", None, None),
+        ("ROLLBACK", "rollback", None, None),
+        ("abort", "rollback", None, None),
+        ('SAVEPOINT "S 1"', "savepoint", "S 1", None),
+        ("RELEASE SAVEPOINT s", "release", "s", None),
+        ("ROLLBACK TO s", "rollback_to", "s", None),
     ],
 )
-def test_transactions(sql: str, action: str, savepoint: str | None, read_only: bool) -> None:
+def test_transactions(sql: str, action: str, savepoint: str | None, read_only: bool | None) -> None:
     found = one(sql)
     assert isinstance(found, Transaction)
     assert (found.action, found.savepoint, found.read_only) == (action, savepoint, read_only)
+
+
+def test_a_transaction_may_say_its_isolation() -> None:
+    found = one("BEGIN ISOLATION LEVEL READ COMMITTED")
+    assert isinstance(found, Transaction)
+    assert found.isolation == "read committed"
 
 
 @pytest.mark.parametrize(
