@@ -81,7 +81,8 @@ class Durability:
             self._store = RocksCheckpointStore(self._directory.checkpoints)
         self._blobs: dict[str, str] = {}
         self._marks: dict[str, int] = {}  # blob group → how much had happened to it when it was last written
-        self.last: tuple[int, float, int] | None = None  # epoch, seconds, bytes
+        self.last: tuple[int, float, int] | None = None  # epoch, seconds, bytes: of this process' own
+        self._covered = -1  # the epoch of the newest checkpoint on disk, whoever took it
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
 
@@ -119,7 +120,7 @@ class Durability:
         begin = time.perf_counter()
         dropped = set(self._blobs.values()) - set(manifest.blobs.values())
         self._store.commit(manifest.epoch, msgspec.msgpack.encode(manifest), blobs, dropped)
-        self._blobs = dict(manifest.blobs)
+        self._blobs, self._covered = dict(manifest.blobs), manifest.epoch
         self.log.truncate_before(manifest.epoch + 1)
         self.last = (manifest.epoch, time.perf_counter() - begin, sum(map(len, blobs.values())))
         return manifest.epoch
@@ -130,7 +131,7 @@ class Durability:
         number = epoch.number - 1
         if epoch.changes or epoch.record.commands:
             return None  # other requests of this epoch have touched tables already; the next try is soon
-        if self.last is not None and self.last[0] >= number:
+        if self._covered >= number:
             return None
         jobs = list(engine.jobs.values())
         if any(j.backfill is not None or j.failure is not None for j in jobs):
@@ -224,7 +225,7 @@ class Durability:
                 state.contents.restore(blobs[f"contents/{name}/"], manifest.epoch)
         for name, job_manifest in manifest.jobs.items():
             self._restore_job(name, job_manifest, blobs, manifest.epoch)
-        self._blobs = dict(manifest.blobs)
+        self._blobs, self._covered = dict(manifest.blobs), manifest.epoch
         return manifest
 
     def _restore_job(self, name: str, manifest: JobManifest, blobs: Mapping[str, pa.RecordBatch], epoch: int) -> None:
