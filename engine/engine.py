@@ -409,7 +409,7 @@ class Engine:
         """Move the frontiers of jobs that have nothing to do for the epochs that passed them by."""
         moved = False
         for job in self.jobs.values():
-            frontier = job.idle_frontier()
+            frontier = job.idle_frontier(self.epoch)
             if frontier <= job.position or job.backfill is not None:
                 continue
             job.position = frontier

@@ -146,12 +146,12 @@ class Job:
         due = [e for e in changes if e <= limit]
         return min(due) if due else None
 
-    def idle_frontier(self) -> int:
-        """How far the job has come when nothing of its inputs is left to do."""
+    def idle_frontier(self, now: int) -> int:
+        """How far the job has come when nothing of its inputs is left to do; one without inputs is at ``now``."""
         if self.backfill is not None or self.failure is not None:
             return self.position
         following = self._next()
-        limit = min((s.frontier for s in self.inputs.values()), default=self.position)
+        limit = min((s.frontier for s in self.inputs.values()), default=now)
         return limit if following is None else min(limit, following - 1)
 
     def step(self) -> list[tuple[RelationState, Change]]:

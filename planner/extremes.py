@@ -7,12 +7,14 @@ from substrait.proto import Expression, FunctionArgument, Rel, Type
 
 from constellationdb.planner.shuttle import Shuttle, field, project
 
+Ranked = dict[int, pa.DataType]  # columns of the aggregate that are ranks, and what they are ranks of
 
-def rank_extremes(shuttle: Shuttle, rel: Rel, source: Rel, source_width: int) -> Rel:
-    """The aggregate ``rel`` (inputs of ``source``), with the same columns; a projection above undoes the ranking."""
+
+def rank_extremes(shuttle: Shuttle, rel: Rel, source: Rel, source_width: int) -> Ranked:
+    """Let the aggregate ``rel`` (inputs of ``source``) rank its doubles, in place."""
     body = rel.aggregate
     keys = len(body.grouping_expressions)
-    ranked: dict[int, pa.DataType] = {}
+    ranked: Ranked = {}
     for place, measure in enumerate(body.measures, keys):
         function = measure.measure
         if shuttle.function_name(function.function_reference) not in ("min", "max"):
@@ -22,9 +24,13 @@ def rank_extremes(shuttle: Shuttle, rel: Rel, source: Rel, source_width: int) ->
         if pa.types.is_floating(kind):
             argument.CopyFrom(_call(shuttle, "con_rank_f64", cast_float(argument, pa.float64(), kind)))
             ranked[place] = kind
+    return ranked
+
+
+def unrank_extremes(shuttle: Shuttle, rel: Rel, width: int, ranked: Ranked) -> Rel:
+    """``rel`` with doubles again where ``rank_extremes`` put ranks."""
     if not ranked:
         return rel
-    width = keys + len(body.measures)
     outputs = [
         cast_float(_call(shuttle, "con_unrank_f64", field(i)), ranked[i], pa.float64()) if i in ranked else field(i)
         for i in range(width)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 
 from substrait.proto import Expression, Rel
 
@@ -69,14 +68,14 @@ def _signature(display: str) -> Counter[str]:
         if join := _JOIN.match(line):
             found[join.group(1).replace("Cross", "Inner")] += 1  # a cross join comes back as ON TRUE
         elif calls := _AGGREGATE.search(line) or _WINDOW.search(line):
-            items = ", ".join(_without_aliases(calls.group(1)))
-            found.update(name or word for name, word in _CALL.findall(items))
+            found.update(name or word for name, word in _CALL.findall(_without_aliases(calls.group(1))))
     return found
 
 
-def _without_aliases(items: str) -> Iterator[str]:
-    """The items of a list, each up to its ``AS``: an alias repeats the call, with other casts."""
-    depth, start, quote, hidden = 0, 0, "", False
+def _without_aliases(items: str) -> str:
+    """A list of calls without its ``AS name``, at any depth: an alias repeats the call, with other casts."""
+    kept: list[str] = []
+    depth, quote, hidden = 0, "", -1
     for place, letter in enumerate(items):
         if quote:
             quote = "" if letter == quote else quote
@@ -84,15 +83,13 @@ def _without_aliases(items: str) -> Iterator[str]:
             quote = letter
         elif letter in "([{":
             depth += 1
-        elif letter in ")]}":
-            depth -= 1
-        elif depth == 0 and letter == "," and not hidden:
-            yield items[start:place]
-            start = place + 1
-        elif depth == 0 and letter == "," and hidden:
-            start, hidden = place + 1, False
-        elif depth == 0 and not hidden and items.startswith(" AS ", place):
-            yield items[start:place]
-            hidden = True
-    if not hidden:
-        yield items[start:]
+        else:
+            depth -= letter in ")]}"
+            ends = letter == "," or items.startswith((" ASC", " DESC"), place)
+            if depth < hidden or (depth == hidden and ends):
+                hidden = -1
+            elif hidden < 0 and items.startswith(" AS ", place):
+                hidden = depth
+        if hidden < 0:
+            kept.append(letter)
+    return "".join(kept)

@@ -17,7 +17,7 @@ from substrait.proto import AggregateFunction, Expression, Rel, Type
 from constellationdb.catalog.types import storage_type
 from constellationdb.errors import ConstellationError, UndefinedColumn
 from constellationdb.planner import arithmetic, gate
-from constellationdb.planner.extremes import rank_extremes
+from constellationdb.planner.aggregates import correct
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning
 from constellationdb.planner.prepare import WINDOW_COLUMNS, PreparedQuery, Preparer
@@ -151,7 +151,7 @@ def harden(shuttle: Shuttle, rel: Rel) -> None:
             arithmetic.check(shuttle, body.input, width, body)
             for measure in body.measures:
                 _exact_sum(shuttle, body.input, width, measure.measure)
-            rel.CopyFrom(_copy(rank_extremes(shuttle, rel, body.input, width)))
+            rel.CopyFrom(_copy(correct(shuttle, _copy(rel), body.input, width)))
 
 
 def _copy(rel: Rel) -> Rel:

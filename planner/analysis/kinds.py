@@ -56,7 +56,10 @@ _PASSED = frozenset({"regclass", "regtype", "oid", "regproc", "regnamespace", "v
 
 def type_name(kind: str) -> Any:
     """The type as a cast in the tree names it."""
-    return ast.TypeName(names=(ast.String(sval="pg_catalog"), ast.String(sval=_INTERNAL.get(kind, kind))), typemod=-1)
+    made = ast.TypeName(names=(ast.String(sval="pg_catalog"), ast.String(sval=_INTERNAL.get(kind, kind))), typemod=-1)
+    if kind in (TIMESTAMP, TIMESTAMPTZ):
+        made.typmods = (ast.A_Const(isnull=False, val=ast.Integer(ival=6)),)  # DataFusion's own are nanoseconds
+    return made
 
 
 def cast(node: Any, kind: str) -> Any:

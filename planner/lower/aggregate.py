@@ -10,7 +10,7 @@ from substrait.proto import AggregateFunction, AggregateRel, Expression, Rel, Ty
 
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner import arithmetic, plan
-from constellationdb.planner.extremes import rank_extremes
+from constellationdb.planner.aggregates import correct
 from constellationdb.planner.lower.core import Lowering
 from constellationdb.planner.lower.stream import Stream, describe
 from constellationdb.planner.shuttle import field, field_index, project
@@ -181,7 +181,7 @@ def _recompute(lowering: Lowering, stream: Stream, key_count: int, calls: list[_
         _break_ties(stream, call)
         rel.aggregate.measures.append(call.measure)
     width = key_count + len(calls)
-    rel = rank_extremes(shuttle, rel, rel.aggregate.input, stream.width)
+    rel = correct(shuttle, rel, rel.aggregate.input, stream.width)
     return lowering.build.stream(
         plan.Recompute(
             id=lowering.build.next_id(),

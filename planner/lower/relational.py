@@ -19,7 +19,7 @@ from constellationdb.planner.shuttle import field, select
 
 def lower_read(lowering: Lowering, rel: Rel) -> Stream:
     if rel.read.WhichOneof("read_type") == "virtual_table":
-        return lowering.build.stream(_constant(lowering, rel))
+        return _constant(lowering, rel)
     name = rel.read.named_table.names[-1]
     columns = read_columns(rel)
     if name in lowering.stages:
@@ -33,19 +33,22 @@ def lower_read(lowering: Lowering, rel: Rel) -> Stream:
     return lowering.build.stream(lowering.scan(relation, columns))
 
 
-def _constant(lowering: Lowering, rel: Rel) -> plan.Constant:
+def _constant(lowering: Lowering, rel: Rel) -> Stream:
     """Rows written in the query itself: DataFusion evaluates them now, once."""
     width = width_of(rel)
     table = lowering.shuttle.evaluate(rel, width)
+    if width == 0:  # the one row of a SELECT without FROM: Arrow's files need a column to count it
+        table = pa.table({"c0": pa.array([True] * table.num_rows)})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return plan.Constant(
+    node = plan.Constant(
         id=lowering.build.next_id(),
         schema_ipc=plan.encode_schema(table.schema),
         append_only=True,
         rows=sink.getvalue().to_pybytes(),
     )
+    return lowering.build.project(lowering.build.stream(node), [field(i) for i in range(width)])
 
 
 def lower_filter(lowering: Lowering, rel: Rel) -> Stream:

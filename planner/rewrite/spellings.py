@@ -1,7 +1,8 @@
 """What pglast prints in Postgres' inner words, said so that DataFusion understands it.
 
 ``trim(s)`` is ``pg_catalog.btrim(s)`` in the parse tree; a constant such as ``1e100``,
-which no numeric of ours can hold, is written as the double it must be.
+which no numeric of ours can hold, is written as the double it must be; a timestamp
+counts microseconds, where DataFusion's own are nanoseconds and end in 2262.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pglast import ast
 from constellationdb.planner.rewrite.tree import last_name, replace
 
 _PLAIN = frozenset({"btrim", "ltrim", "rtrim", "substring", "overlay"})
+_MOMENTS = frozenset({"timestamp", "timestamptz"})
 _DIGITS = 38
 _SCALE = 15  # what DataFusion adds when the constant meets a double
 
@@ -28,6 +30,8 @@ def _respell(node: Any) -> Any:
             node.funcname = node.funcname[-1:]
         case ast.A_Const() if isinstance(node.val, ast.Float) and not _fits(node.val.fval):
             return _double(node.val.fval)
+        case ast.TypeName() if node.names[-1].sval in _MOMENTS and not node.typmods:
+            node.typmods = (ast.A_Const(isnull=False, val=ast.Integer(ival=6)),)
     return None
 
 
