@@ -2,7 +2,8 @@
 
 ``with start_postgres() as dsn`` runs a fresh cluster on a loopback port in a
 temporary directory and removes both. Postgres refuses to run as root, so then
-it runs as ``nobody``. A test that needs it fails where it cannot start: an
+it runs as ``nobody``, from a copy of its programs: root's environment often
+lies where nobody else may look. A test that needs it fails where it cannot start: an
 oracle that is silently absent proves nothing.
 """
 
@@ -43,17 +44,17 @@ def start_postgres() -> Iterator[str]:
     """A running server's DSN, e.g. ``host=127.0.0.1 port=… user=postgres dbname=postgres``."""
     folder = Path(tempfile.mkdtemp(prefix="constellation-oracle-"))
     try:
-        _own(folder)
+        programs = _programs(folder)
         data = folder / "data"
-        _run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        _run(programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         port = free_port()
         with (data / "postgresql.auto.conf").open("a") as conf:
             conf.writelines(f"{name} = '{value}'\n" for name, value in (_SETTINGS | {"port": str(port)}).items())
-        _run("pg_ctl", "-D", data, "-l", folder / "log", "-w", "-t", "60", "start", log=folder / "log")
+        _run(programs / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-t", "60", "start", log=folder / "log")
         try:
             yield f"host=127.0.0.1 port={port} user=postgres dbname=postgres"
         finally:
-            _run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+            _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -65,13 +66,21 @@ def free_port() -> int:
         return port
 
 
-def _own(folder: Path) -> None:
-    if os.geteuid() == 0:
-        shutil.chown(folder, "nobody")
+def _programs(folder: Path) -> Path:
+    """The folder of the programs for whoever is going to run them; as root that is ``nobody``, who owns ``folder``."""
+    programs = postgres_program("initdb").parent
+    if os.geteuid() != 0:
+        return programs
+    shutil.chown(folder, "nobody")
+    packages = programs.parents[2]
+    for part in packages.glob("pgserver*"):  # with the libraries beside it, which the programs find by their place
+        if part.is_dir():
+            shutil.copytree(part, folder / part.name, symlinks=True)
+    return folder / programs.relative_to(packages)
 
 
-def _run(program: str, *arguments: str | Path, log: Path | None = None) -> None:
-    command = [str(postgres_program(program)), *map(str, arguments)]
+def _run(program: Path, *arguments: str | Path, log: Path | None = None) -> None:
+    command = [str(program), *map(str, arguments)]
     if os.geteuid() == 0:
         command = ["runuser", "-u", "nobody", "--", *command]
     # Output goes to a file: a daemon that inherits a pipe would keep it open.
@@ -80,4 +89,4 @@ def _run(program: str, *arguments: str | Path, log: Path | None = None) -> None:
         if code != 0:
             output.seek(0)
             more = log.read_text() if log is not None and log.exists() else ""
-            raise RuntimeError(f"{program} ended with {code}: {output.read().decode()}{more}")
+            raise RuntimeError(f"{program.name} ended with {code}: {output.read().decode()}{more}")
