@@ -5,7 +5,7 @@ query ──Preparer──▶ SQL over internal names ──Shuttle──▶ Sub
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ from constellationdb.planner.prepare import WINDOW_COLUMNS, PreparedQuery, Prepa
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
-from constellationdb.planner.shuttle import Shuttle
+from constellationdb.planner.shuttle import Shuttle, field
 from constellationdb.planner.statements import Emit, Query
 
 
@@ -36,10 +36,12 @@ class ContinuousPlanner:
         self._stages: dict[str, Stage] = {}
         self._lowering = Lowering(self._shuttle, self._internal, self._stages, RULES)
         self._lateness_us = 0
+        self._keeps_late_rows = False
 
     def plan(self, query: Query, column_names: tuple[str, ...] = ()) -> plan.Plan:
         emit = query.emit or Emit()
         self._lateness_us = emit.lateness_us
+        self._keeps_late_rows = emit.late_to is not None
         stream, names = self._query(query)
         root = self._lowering.build.finish(stream)
         if emit.mode == "on_window_close":
@@ -84,13 +86,13 @@ class ContinuousPlanner:
         names = [*view.column_names, *names[len(view.column_names) :]]
         types = [storage_type(kind) for kind in stream.schema.types]
         self._shuttle.register(name, pa.schema(list(zip(names, types, strict=True))))
-        self._stages[name] = lambda _lowering: stream
+        self._stages[name] = lambda lowering, wanted: lowering.build.project(stream, [field(i) for i in wanted])
 
     def _register_window(self, name: str, call: WindowCall) -> None:
         relation = self._relations[call.relation]
         if relation.kind in ("lookup table", "system table"):
             raise WrongObjectType(f'"{call.relation}" is a {relation.kind}, not a stream', position=call.position)
-        base, schema = self._window_input(relation)
+        read, schema = self._window_input(relation)
         column = schema.get_field_index(call.time_column)
         if column < 0:
             raise UndefinedColumn(
@@ -102,19 +104,30 @@ class ContinuousPlanner:
                 f'column "{call.time_column}" is of type {kind}, a window needs a timestamp', position=call.position
             )
         self._shuttle.register(name, pa.schema([*schema, *[pa.field(n, kind) for n, _ in WINDOW_COLUMNS]]))
-        self._stages[name] = lambda _lowering: self._window(base, column, call)
+        self._stages[name] = lambda _lowering, wanted: self._window(read, len(schema), column, call, wanted)
 
-    def _window_input(self, relation: PlannedRelation) -> tuple[Stream, pa.Schema]:
-        """The stream a window reads, and its columns under the user's names."""
+    def _window_input(self, relation: PlannedRelation) -> tuple[Callable[[list[int]], Stream], pa.Schema]:
+        """How to read some columns of what a window is over, and all of them under the user's names."""
         if relation.kind == "view":
             assert relation.query is not None
             stream, names = self._query(relation.query)
             names = [*relation.column_names, *names[len(relation.column_names) :]]
-            return stream, pa.schema(list(zip(names, stream.schema.types, strict=True)))
-        scan = self._lowering.scan(relation, list(range(len(relation.schema))))
-        return self._lowering.build.stream(scan), relation.schema
+            schema = pa.schema(list(zip(names, stream.schema.types, strict=True)))
+            return lambda kept: self._lowering.build.project(stream, [field(i) for i in kept]), schema
+        return lambda kept: self._lowering.build.stream(self._lowering.scan(relation, kept)), relation.schema
 
-    def _window(self, base: Stream, column: int, call: WindowCall) -> Stream:
+    def _window(
+        self, read: Callable[[list[int]], Stream], width: int, time: int, call: WindowCall, wanted: list[int]
+    ) -> Stream:
+        """The ``wanted`` columns of a windowed relation of ``width`` columns; a row is copied once per window."""
+        kept = sorted({time, *(i for i in wanted if i < width)})
+        if self._keeps_late_rows:
+            kept = list(range(width))
+        assigned = self._assigned(read(kept), kept.index(time), call)
+        place = {column: j for j, column in enumerate([*kept, width, width + 1])}
+        return self._lowering.build.project(assigned, [field(place[i]) for i in wanted])
+
+    def _assigned(self, base: Stream, column: int, call: WindowCall) -> Stream:
         node = self._lowering.build.finish(base)
         closes = {c.index for c in node.closing if c.offset_us <= self._lateness_us}
         watermarked = column in node.times or column in closes

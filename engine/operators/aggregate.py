@@ -42,6 +42,7 @@ class AggregateOperator(Unheld):
         self._schema = node.schema
         self._key_schema = pa.schema(list(node.schema)[: len(node.keys)])
         self._closing = min(node.closing, key=lambda c: (c.offset_us, c.index)) if node.closing else None
+        self._index_keys = _determining(node)
         self._reset()
 
     def _reset(self) -> None:
@@ -99,7 +100,7 @@ class AggregateOperator(Unheld):
 
     def _upsert(self, rows: pa.RecordBatch) -> I64:
         known = len(self._index)
-        slots, new = self._index.upsert(encode_rows(rows, self._node.keys))
+        slots, new = self._index.upsert(encode_rows(rows, [self._node.keys[i] for i in self._index_keys]))
         if new:
             first = np.full(new, -1, np.int64)
             fresh = np.flatnonzero(slots >= known)
@@ -216,7 +217,7 @@ class AggregateOperator(Unheld):
         keys = state["keys"]
         self._reset()
         if keys.num_rows:
-            self._index.upsert(encode_rows(keys, range(len(self._node.keys))))
+            self._index.upsert(encode_rows(keys, self._index_keys))
             self._replace_keys(keys)
         for name, accumulator in [("rows", self._rows), *((str(i), a) for i, a in enumerate(self._accumulators))]:
             prefix = f"{name}."
@@ -233,6 +234,19 @@ class AggregateOperator(Unheld):
             ends = keys.column(self._closing.index).cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
             self._ends = grow(np.asarray(ends + self._closing.offset_us), 64)
             self._next_end = int(self._ends[: keys.num_rows].min())
+
+
+def _determining(node: plan.Aggregate) -> list[int]:
+    """The places in the key that tell groups apart: a window's end says nothing that its start does not."""
+    input_, columns = node.input, list(node.keys)
+    while isinstance(input_, plan.Fragment):
+        columns = [input_.passthrough[c] if c >= 0 and input_.passthrough else -1 for c in columns]
+        input_ = input_.input
+    if isinstance(input_, plan.WindowAssign):
+        end = len(input_.schema) - 1
+        if end in columns and end - 1 in columns:
+            return [i for i, c in enumerate(columns) if c != end]
+    return list(range(len(columns)))
 
 
 def _array(batch: pa.RecordBatch) -> NDArray[np.generic]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
+from constellationdb.engine.kernels import windows
 from constellationdb.engine.operators.base import Context, Stateless
 from constellationdb.planner import plan
 
@@ -38,27 +39,15 @@ class WindowAssignOperator(Stateless):
         if batch.num_rows == 0:
             return None
         micros = times.cast(pa.int64()).to_numpy(zero_copy_only=False)
-        row, start = self._assign(micros)
-        if node.watermarked:
+        row, start = windows.assign(micros, node.slide_us, node.size_us, node.offset_us)
+        if node.watermarked and len(start):
             limit = context.watermark_before - node.lateness_us
-            late = start + node.size_us <= limit
-            if late.any():
+            if int(start.min()) + node.size_us <= limit:
+                late = start + node.size_us <= limit
                 context.late.append(self._windowed(batch, row[late], start[late]))
                 row, start = row[~late], start[~late]
         context.used += len(row)
         return self._windowed(batch, row, start) if len(row) else None
-
-    def _assign(self, micros: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(row, window start) pairs, grouped by row."""
-        node = self._node
-        last = (micros - node.offset_us) // node.slide_us * node.slide_us + node.offset_us
-        if self._copies == 1 and node.slide_us == node.size_us:
-            return np.arange(len(micros), dtype=np.int64), last
-        row = np.repeat(np.arange(len(micros), dtype=np.int64), self._copies)
-        back = np.tile(np.arange(self._copies, dtype=np.int64) * node.slide_us, len(micros))
-        start = last[row] - back
-        inside = start + node.size_us > micros[row]
-        return row[inside], start[inside]
 
     def _windowed(self, batch: pa.RecordBatch, row: NDArray[np.int64], start: NDArray[np.int64]) -> pa.RecordBatch:
         whole = len(row) == batch.num_rows and self._copies == 1

@@ -68,7 +68,7 @@ class Lowering:
 
 
 Rule: TypeAlias = Callable[[Lowering, Rel], Stream]
-Stage: TypeAlias = Callable[[Lowering], Stream]
+Stage: TypeAlias = Callable[[Lowering, list[int]], Stream]  # the wanted columns of a virtual table, in order
 
 
 def read_columns(rel: Rel) -> list[int]:

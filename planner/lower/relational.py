@@ -23,7 +23,7 @@ def lower_read(lowering: Lowering, rel: Rel) -> Stream:
     name = rel.read.named_table.names[-1]
     columns = read_columns(rel)
     if name in lowering.stages:
-        return lowering.build.project(lowering.stages[name](lowering), [field(i) for i in columns])
+        return lowering.stages[name](lowering, columns)
     relation = lowering.relations[name]
     if relation.kind == "lookup table":
         raise FeatureNotSupported(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -26,7 +27,9 @@ class NegativeCountError(AssertionError):
     """A row would occur less than zero times."""
 
 
-def plan_form(form: Form, relations: Mapping[str, Relation]) -> list[tuple[str, plans.Plan]]:
+def plan_form(
+    form: Form, relations: Mapping[str, Relation], *, late_rows: bool = False
+) -> list[tuple[str, plans.Plan]]:
     """Every stage's plan, by the name under which later stages read it."""
     known = {name: _planned(relation) for name, relation in relations.items()}
     calls = {name: window.sql() for name, window in form.windows.items()}
@@ -35,6 +38,7 @@ def plan_form(form: Form, relations: Mapping[str, Relation]) -> list[tuple[str, 
     made = []
     for stage in form.stages:
         emit = Emit("on_window_close" if stage.on_close else "changes", True, form.lateness * 1_000_000)
+        emit = replace(emit, late_to="late" if late_rows else None)
         lowered = ContinuousPlanner(known).plan(Query(stage.sql.format(**calls), emit=emit))
         made.append((stage.name, lowered))
         view = PlannedRelation(stage.name, "materialized view", lowered.output)
@@ -52,11 +56,13 @@ def _planned(relation: Relation) -> PlannedRelation:
 class Pipeline:
     """``content`` and ``errors`` are what a reader would have accumulated of the last stage.
 
-    ``used`` and ``late`` count rows in the form's window calls, in all stages together.
+    ``used`` and ``late`` count rows in the form's window calls, in all stages together. Without ``late_rows``
+    the plan may drop columns that it does not need, so of a late row only its window is kept.
     """
 
-    def __init__(self, form: Form, relations: Mapping[str, Relation], workers: int) -> None:
-        self._stages = stages = plan_form(form, relations)
+    def __init__(self, form: Form, relations: Mapping[str, Relation], workers: int, *, late_rows: bool) -> None:
+        self._stages = stages = plan_form(form, relations, late_rows=late_rows)
+        self.late_rows = late_rows
         self._windowed = {s.name for s in form.stages if form.views or any(f"{{{w}}}" in s.sql for w in form.windows)}
         self._workers = workers
         self._graphs = [Graph(lowered.root, workers=workers) for _, lowered in stages]
@@ -93,7 +99,7 @@ class Pipeline:
         """What the engine does with a job's output: types of the view, netted, then to its readers."""
         self.used += output.used if name in self._windowed else 0
         for batch in output.late:
-            _add(self.late, batch)
+            _add(self.late, batch if self.late_rows else batch.select(range(batch.num_columns - 2, batch.num_columns)))
         for failed in output.errors:
             self.errors[failed.node, failed.sqlstate, failed.message, failed.row] += failed.weight
         delta = output.delta

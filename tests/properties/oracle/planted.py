@@ -17,7 +17,7 @@ import pytest
 
 from constellationdb.engine import accumulators, arrangement, exchange, graph
 from constellationdb.engine import batch as zset
-from constellationdb.engine.kernels import accumulate, arrowkeys, groupby
+from constellationdb.engine.kernels import accumulate, arrowkeys, groupby, windows
 from constellationdb.engine.operators import aggregate, join, recompute, window
 from constellationdb.engine.operators.base import NO_WATERMARK, Context
 from constellationdb.engine.operators.condition import Condition
@@ -63,8 +63,8 @@ def _counts_rows_not_weights(patch: Patch) -> None:
 
 def _window_takes_its_end(patch: Patch) -> None:
     """``<=`` for ``<``: a row at the very end of a window is put into it."""
-    known = window.WindowAssignOperator._assign
-    patch.setattr(window.WindowAssignOperator, "_assign", lambda self, micros: known(self, micros - 1))
+    known = windows.assign
+    patch.setattr(windows, "assign", lambda micros, *shape: known(micros - 1, *shape))
 
 
 def _late_by_the_watermark_of_this_epoch(patch: Patch) -> None:

@@ -243,6 +243,23 @@ def test_the_hash_is_part_of_the_stored_format() -> None:
     assert hash_columns(pa.record_batch([pa.array([42])], ["x"]), [0])[0] == _wyhash(b"\0" + (42).to_bytes(8, "little"))
 
 
+@pytest.mark.parametrize("columns", [1, 2])
+def test_words_without_nulls_take_a_short_cut_to_the_same_bytes_and_hash(columns: int) -> None:
+    random = np.random.default_rng(columns)
+    edges = np.array([0, 1, -1, 255, 256, 2**63 - 1, -(2**63), 2**40, -(2**40)], np.int64)
+    values = [np.concatenate([edges, random.integers(-(2**63), 2**63 - 1, 500)]) for _ in range(columns)]
+    batch = pa.record_batch({str(i): random.permutation(v) for i, v in enumerate(values)})
+    short = encode_rows(batch, range(columns))
+    # a last row with a NULL makes the general way write all rows
+    nulls = pa.record_batch({str(i): [None] for i in range(columns)}, schema=batch.schema)
+    general = encode_rows(pa.concat_batches([batch, nulls]), range(columns))
+    assert [short.key(i) for i in range(len(short))] == [general.key(i) for i in range(len(short))]
+    assert (short.hashes == general.hashes[:-1]).all()
+    assert (rows_of(short.data, short.offsets).hashes == short.hashes).all()
+    assert short.width == 1 + 8 * columns
+    assert not short.null_mask.any()
+
+
 def test_keys_spread_over_all_vnodes() -> None:
     counts = np.bincount(vnodes(hash_columns(pa.record_batch([pa.array(range(100_000))], ["x"]), [0])), minlength=256)
     assert counts.min() > 300
