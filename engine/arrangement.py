@@ -49,6 +49,7 @@ class Version:
     born: I64
     died: I64
     floor: int
+    generation: int  # entries keep their numbers within one
 
     def scan(self, epoch: int) -> pa.Table:
         """The rows live at ``epoch``, each as often as its weight says."""
@@ -89,6 +90,7 @@ class Arrangement:
         self._died = np.zeros(16, np.int64)
         self._dead = 0
         self._floor = 0
+        self._generation = 0
         self.changes = 0  # deltas applied: whether a checkpoint must write it again
         self.version = self._publish()
 
@@ -200,8 +202,9 @@ class Arrangement:
 
     def _publish(self) -> Version:
         return Version(
-            self.schema, self._store.chunks, self._store.rows, self._weight, self._born, self._died, self._floor
-        )
+            self.schema, self._store.chunks, self._store.rows, self._weight, self._born, self._died, self._floor,
+            self._generation,
+        )  # fmt: skip
 
     def compact(self, floor: int) -> None:
         """Drop entries that died at or before ``floor``, when they are many: nobody reads below it any more."""
@@ -214,7 +217,7 @@ class Arrangement:
         kept = self._store.take(keep) if len(keep) else empty(self.schema)
         weight, born, died = self._weight[keep], self._born[keep], self._died[keep]
         fresh = Arrangement(self.schema, self.keys, append_only=self._identity is None)
-        fresh._floor, fresh.changes = floor, self.changes
+        fresh._floor, fresh.changes, fresh._generation = floor, self.changes, self._generation + 1
         fresh._append(kept, weight, 0)
         fresh._born[: len(keep)], fresh._died[: len(keep)] = born, died
         fresh._dead = int((died != FOREVER).sum())

@@ -32,6 +32,7 @@ from constellationdb.engine.record import Answer
 from constellationdb.engine.relation import Change, RelationState
 from constellationdb.engine.relations import PlannedCatalog
 from constellationdb.engine.sequencer import POLL_SECONDS, Epoch, Sequencer
+from constellationdb.engine.shared_index import SharedIndex
 from constellationdb.engine.side import errors_name
 from constellationdb.engine.sources import SourceState, error_rows
 from constellationdb.engine.subscription import Subscription
@@ -188,12 +189,15 @@ class Engine:
     def make_job(self, relation: Relation) -> Job:
         """The job of a materialized view whose relations are installed; its side outputs follow it in the catalog."""
         lowered = plan.decode(relation.plan)
-        graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator)
+        graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
         inputs = {name: self.states[name] for name in graph.relations}
         outputs = Outputs(self.states[relation.name], self.states[errors_name(relation.name)])
         if lowered.late_to is not None:
             outputs.late = self.states[lowered.late_to]
         return Job(relation.name, lowered, graph, inputs, outputs, 0)
+
+    def _borrow(self, relation: str, keys: tuple[int, ...]) -> SharedIndex | None:
+        return self.states[relation].index(keys)
 
     def _uninstall(self, name: str) -> None:
         job = self.jobs.pop(name, None)
@@ -217,7 +221,7 @@ class Engine:
                 contents = AppendedRows(lowered.output) if append_only else Arrangement(lowered.output)
                 view = RelationState(name, lowered.output, contents, before)
                 errors = RelationState(errors_name(name), ERRORS_SCHEMA, Arrangement(ERRORS_SCHEMA), before)
-                graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator)
+                graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
                 inputs = {n: self.states[n] for n in graph.relations}
                 job = Job(name, lowered, graph, inputs, Outputs(view, errors), 0)
                 job.started_us = epoch.at_us

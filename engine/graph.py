@@ -18,6 +18,7 @@ import pyarrow as pa
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.exchange import Exchange, spread
+from constellationdb.engine.operators.arranged import Borrow, Borrowed
 from constellationdb.engine.operators.base import (
     ENDED,
     NO_WATERMARK,
@@ -55,12 +56,19 @@ class Output:
 class Graph:
     """The operators of ``root``. One thread at a time."""
 
-    def __init__(self, root: plan.AnyNode, *, workers: int = 1, lookups: LookupFactory | None = None) -> None:
+    def __init__(
+        self,
+        root: plan.AnyNode,
+        *,
+        workers: int = 1,
+        lookups: LookupFactory | None = None,
+        borrow: Borrow | None = None,
+    ) -> None:
         self._nodes = list({node.id: node for node in plan.walk(root)}.values())
         self._root = root
         self._workers = workers
         self._operators: dict[int, list[Operator]] = {
-            node.id: [build(node, lookups) for _ in range(workers)]
+            node.id: [build(node, lookups, borrow) for _ in range(workers)]
             for node in self._nodes
             if not isinstance(node, plan.Scan)
         }
@@ -164,6 +172,14 @@ class Graph:
             output.used += mine.used
             output.requests += mine.requests
         return results
+
+    def fed(self, relation: str, epoch: int) -> None:
+        """A new job has read all of a relation, as of ``epoch``: those who borrow it may look."""
+        for operators in self._operators.values():
+            for operator in operators:
+                for side in getattr(operator, "arranged", ()):
+                    if isinstance(side, Borrowed) and side.relation == relation:
+                        side.fed(epoch)
 
     # -- checkpoints ---------------------------------------------------------------------------
 

@@ -97,6 +97,7 @@ class Job:
             for rows, watermark in read:
                 self._keep(self.graph.run(epoch, {name: Input(rows, watermark)}, at_us=self.started_us), epoch)
                 yield
+            self.graph.fed(name, epoch)
         marks = {name: Input(None, state.watermark) for name, state in self.inputs.items() if _at(state, epoch)}
         output = self.graph.run(epoch, marks, at_us=self.started_us)
         self._keep(output, epoch)

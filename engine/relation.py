@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 import pyarrow as pa
 
@@ -17,6 +18,7 @@ from constellationdb.engine.batch import Delta
 from constellationdb.engine.contents import Contents, Version
 from constellationdb.engine.operators.base import NO_WATERMARK
 from constellationdb.engine.point_index import PointIndex
+from constellationdb.engine.shared_index import SharedIndex
 
 RETAINED_BYTES = 64 << 20
 RETAINED_US = 300 * 1_000_000
@@ -84,6 +86,7 @@ class RelationState:
         self.frontier = epoch
         self.watermark = NO_WATERMARK
         self.ready = True  # False while a view's first answer is being computed
+        self._indexes: WeakValueDictionary[tuple[int, ...], SharedIndex] = WeakValueDictionary()
         self.consumers: dict[object, int] = {}  # who reads the log → the epoch they have passed
         self._point_indexes: dict[tuple[int, ...], PointIndex] = {}
 
@@ -104,6 +107,15 @@ class RelationState:
             return None
         found = self._point_indexes.get(columns)
         return found or self._point_indexes.setdefault(columns, PointIndex(columns, self.contents))
+
+    def index(self, keys: tuple[int, ...]) -> SharedIndex | None:
+        """The jobs' index of these columns, for as long as one of them lives; None where nothing is arranged."""
+        if not isinstance(self.contents, Arrangement):
+            return None
+        found = self._indexes.get(keys)
+        if found is None:
+            found = self._indexes[keys] = SharedIndex(self.contents, keys)
+        return found
 
     def tidy(self, now_us: int, floor: int) -> None:
         """Forget and compact what no reader needs; no snapshot reads below epoch ``floor``."""

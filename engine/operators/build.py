@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias, assert_never
 
 from constellationdb.engine.operators.aggregate import AggregateOperator
+from constellationdb.engine.operators.arranged import Borrow
 from constellationdb.engine.operators.base import Operator
 from constellationdb.engine.operators.join import JoinOperator
 from constellationdb.engine.operators.on_close import OnCloseOperator
@@ -18,7 +19,7 @@ from constellationdb.planner import plan
 LookupFactory: TypeAlias = Callable[[plan.LookupJoin], Operator]
 
 
-def build(node: plan.AnyNode, lookups: LookupFactory | None) -> Operator:
+def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | None) -> Operator:
     match node:
         case plan.Constant():
             return ConstantOperator(node)
@@ -31,9 +32,9 @@ def build(node: plan.AnyNode, lookups: LookupFactory | None) -> Operator:
         case plan.Aggregate():
             return AggregateOperator(node)
         case plan.Recompute():
-            return RecomputeOperator(node)
+            return RecomputeOperator(node, borrow)
         case plan.Join():
-            return JoinOperator(node)
+            return JoinOperator(node, borrow)
         case plan.OnClose():
             return OnCloseOperator(node)
         case plan.LookupJoin():

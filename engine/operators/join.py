@@ -1,7 +1,8 @@
 """Inner equi-join by deltas: dL ⋈ R_before + L_after ⋈ dR.
 
-Both inputs are arranged by key; rows whose key is NULL match nothing and are
-kept only for a null-safe key. State goes when the watermark closes its key.
+Both inputs are arranged by key, or borrowed from relations that are; rows whose
+key is NULL match nothing and are kept only for a null-safe key. State goes when
+the watermark closes its key.
 """
 
 from __future__ import annotations
@@ -12,24 +13,25 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
-from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.kernels.rowcodec import encode_rows
+from constellationdb.engine.kernels.rows import I64, Rows
+from constellationdb.engine.operators.arranged import Arranged, Borrow, Own, arrange
 from constellationdb.engine.operators.base import Context, Unheld
 from constellationdb.engine.operators.condition import Condition
 from constellationdb.planner import plan
 
 
 class JoinOperator(Unheld):
-    """State: one arrangement a side."""
+    """State: one arrangement a side, unless it is borrowed."""
 
-    def __init__(self, node: plan.Join) -> None:
+    def __init__(self, node: plan.Join, borrow: Borrow | None = None) -> None:
         self._node = node
         self._schema = node.schema
-        self._left = Arrangement(node.left.schema, node.left_keys, append_only=node.left.append_only)
-        self._right = Arrangement(node.right.schema, node.right_keys, append_only=node.right.append_only)
         self._weighted = not node.append_only
         self._expiry = _expiry(node)
+        self._left, self._right = _sides(node, self._expiry, borrow)
+        self.arranged = (self._left, self._right)
         self._residual = None if node.residual is None else Condition(node.id, node.residual, self._schema)
 
     def start(self, context: Context) -> Delta:  # noqa: ARG002
@@ -42,11 +44,9 @@ class JoinOperator(Unheld):
         if left is not None:
             parts.append(self._match(left, self._node.left_keys, self._right, context.epoch, swapped=False))
             self._left.apply(left, context.epoch)
-            self._left.compact(context.epoch)
         if right is not None:
             parts.append(self._match(right, self._node.right_keys, self._left, context.epoch, swapped=True))
             self._right.apply(right, context.epoch)
-            self._right.compact(context.epoch)
         self._evict(context)
         whole = zset.concat([p for p in parts if p is not None])
         if whole is None or self._residual is None:
@@ -67,10 +67,10 @@ class JoinOperator(Unheld):
         return zset.take(batch, np.flatnonzero(keep)) if keep.any() else None
 
     def _match(
-        self, delta: pa.RecordBatch, keys: tuple[int, ...], other: Arrangement, epoch: int, *, swapped: bool
+        self, delta: pa.RecordBatch, keys: tuple[int, ...], other: Arranged, epoch: int, *, swapped: bool
     ) -> Delta:
         rows = zset.data(delta)
-        probe, entries = other.lookup(encode_rows(rows, keys), epoch)
+        probe, entries = _ask(other, encode_rows(rows, keys), epoch, swapped=swapped)
         if len(entries) == 0:
             return None
         mine, theirs = zset.take(rows, probe), other.take(entries)
@@ -88,19 +88,36 @@ class JoinOperator(Unheld):
         return zset.take(whole, np.flatnonzero(passing)) if passing.any() else None
 
     def _evict(self, context: Context) -> None:
-        for arrangement, column in zip((self._left, self._right), self._expiry, strict=True):
-            if column is None or context.watermark <= context.watermark_before or not len(arrangement):
-                continue
-            ends = arrangement.column(column.index).cast(pa.int64()).fill_null(0).to_numpy()
-            arrangement.evict(ends + column.offset_us <= context.watermark, context.epoch)
-            arrangement.compact(context.epoch)
+        for side, column in zip(self.arranged, self._expiry, strict=True):
+            if column is not None and context.watermark > context.watermark_before:
+                side.evict(column, context.watermark, context.epoch)
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
-        return {"left": self._left.snapshot(), "right": self._right.snapshot()}
+        sides = {"left": self._left, "right": self._right}
+        return {name: rows for name, side in sides.items() for rows in side.snapshot().values()}
 
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
-        self._left.restore(state["left"], epoch)
-        self._right.restore(state["right"], epoch)
+        self._left.restore(state.get("left"), epoch)
+        self._right.restore(state.get("right"), epoch)
+
+
+def _ask(other: Arranged, keys: Rows, epoch: int, *, swapped: bool) -> tuple[I64, I64]:
+    """The left's change meets the right as it was; the right's change meets the left as it is now."""
+    return other.after(keys, epoch) if swapped else other.before(keys, epoch)
+
+
+def _sides(
+    node: plan.Join, expiry: tuple[plan.Column | None, plan.Column | None], borrow: Borrow | None
+) -> tuple[Arranged, Arranged]:
+    """Not borrowed: what expires, and what a self-join reads, for its first rows come to both sides at once."""
+    common = set(plan.relations_of(node.left)) & set(plan.relations_of(node.right))
+    left, right = (
+        Own(child.schema, keys, append_only=child.append_only)
+        if column is not None or common & set(plan.relations_of(child))
+        else arrange(child, keys, borrow, append_only=child.append_only)
+        for child, keys, column in zip(node.children, (node.left_keys, node.right_keys), expiry, strict=True)
+    )
+    return left, right
 
 
 def _expiry(node: plan.Join) -> tuple[plan.Column | None, plan.Column | None]:

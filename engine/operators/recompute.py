@@ -28,6 +28,7 @@ from constellationdb.engine.fragment import Fragment
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import Rows
+from constellationdb.engine.operators.arranged import Arranged, Borrow, arrange
 from constellationdb.engine.operators.base import Context, Unheld
 from constellationdb.engine.operators.failures import Failures
 from constellationdb.engine.rowstore import empty
@@ -35,12 +36,12 @@ from constellationdb.planner import plan
 
 
 class RecomputeOperator(Unheld):
-    """State: an arrangement of each input by key, and of the output by key."""
+    """State: an arrangement of each input by key, unless it is borrowed, and of the output by key."""
 
-    def __init__(self, node: plan.Recompute) -> None:
+    def __init__(self, node: plan.Recompute, borrow: Borrow | None = None) -> None:
         self._node = node
         self._schema = node.schema
-        self._inputs = [Arrangement(child.schema, keys) for child, keys in zip(node.inputs, node.keys, strict=True)]
+        self.arranged = tuple(arrange(child, keys, borrow) for child, keys in zip(node.inputs, node.keys, strict=True))
         self._key_width = len(node.out_keys)
         # The output is kept with its key in front, for the key may be spread over several columns.
         keyed = [pa.field(f"k{i}", self._key_type(i)) for i in range(self._key_width)] + list(self._schema)
@@ -63,14 +64,13 @@ class RecomputeOperator(Unheld):
             return None
         touched = _distinct([encode_rows(zset.data(b), self._node.keys[i]) for i, b in changed])
         for i, b in changed:
-            self._inputs[i].apply(b, context.epoch)
-            self._inputs[i].compact(context.epoch)
+            self.arranged[i].apply(b, context.epoch)
         return self._recompute(touched, context)
 
     def _recompute(self, touched: Rows | None, context: Context) -> Delta:
         if touched is None:
             touched = encode_rows(zset.rows_of_nothing(1), ())
-        rows = [self._rows_of(a, touched, context.epoch) for a in self._inputs]
+        rows = [self._rows_of(a, touched, context.epoch) for a in self.arranged]
         self._failures.take_back(touched, context)
         after = self._run(rows, context)
         before = self._stored(touched, context.epoch)
@@ -87,8 +87,8 @@ class RecomputeOperator(Unheld):
         columns = change.columns[self._key_width :]
         return pa.RecordBatch.from_arrays(columns, schema=self._schema.append(pa.field(zset.WEIGHT, pa.int64())))
 
-    def _rows_of(self, arrangement: Arrangement, touched: Rows, epoch: int) -> pa.RecordBatch:
-        _, entries = arrangement.lookup(touched, epoch)
+    def _rows_of(self, arrangement: Arranged, touched: Rows, epoch: int) -> pa.RecordBatch:
+        _, entries = arrangement.whole(touched, epoch)
         rows = arrangement.take(entries)
         weight = arrangement.weight_of(entries)
         if len(weight) and bool((weight != 1).any()):
@@ -132,12 +132,12 @@ class RecomputeOperator(Unheld):
         return pa.RecordBatch.from_arrays([*keys, *output.columns], schema=self._output.schema)
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
-        state = {f"input{i}": a.snapshot() for i, a in enumerate(self._inputs)}
+        state = {f"input{i}": rows for i, a in enumerate(self.arranged) for rows in a.snapshot().values()}
         return {**state, "output": self._output.snapshot(), "failures": self._failures.snapshot()}
 
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
-        for i, arrangement in enumerate(self._inputs):
-            arrangement.restore(state[f"input{i}"], epoch)
+        for i, arrangement in enumerate(self.arranged):
+            arrangement.restore(state.get(f"input{i}"), epoch)
         self._output.restore(state["output"], epoch)
         self._failures.restore(state["failures"])
 

@@ -1,0 +1,161 @@
+"""One input of a keyed operator, by key: in an arrangement of the operator's own, or borrowed from a relation.
+
+An input that is a table or a view as it is need not be kept twice: the operator
+borrows the relation's own rows and one index on them, which all jobs share. A
+borrowed input always holds every epoch, so it is asked as of one: of the epoch
+before, where the operator's own arrangement would not have taken this epoch's
+change yet. While a new job reads its inputs one after the other, all at one
+epoch, a borrowed input counts as empty until its turn is over (``fed``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from constellationdb.engine.arrangement import Arrangement
+from constellationdb.engine.kernels.rows import I64, Rows
+from constellationdb.engine.shared_index import SharedIndex
+from constellationdb.planner import plan
+
+_NONE: I64 = np.zeros(0, np.int64)
+_UNFED = (1 << 63) - 1
+
+# The index on these columns of a relation, or None where the relation keeps no contents.
+Borrow: TypeAlias = Callable[[str, tuple[int, ...]], "SharedIndex | None"]
+
+
+class Arranged(Protocol):
+    """Rows by key. ``before``/``after``: without and with the change of the epoch, see ``apply``."""
+
+    def apply(self, delta: pa.RecordBatch, epoch: int) -> None: ...
+
+    def before(self, keys: Rows, epoch: int) -> tuple[I64, I64]:
+        """(which of ``keys``, entry), asked before ``apply``."""
+        ...
+
+    def after(self, keys: Rows, epoch: int) -> tuple[I64, I64]:
+        """The same, asked after ``apply``."""
+        ...
+
+    def whole(self, keys: Rows, epoch: int) -> tuple[I64, I64]:
+        """Like ``after``; also what a new job has not read yet, where that is known."""
+        ...
+
+    def take(self, entries: I64) -> pa.RecordBatch: ...
+
+    def weight_of(self, entries: I64) -> I64: ...
+
+    def fed(self, epoch: int) -> None:
+        """A new job has read all of this input, as of ``epoch``."""
+        ...
+
+    def evict(self, column: plan.Column, watermark: int, epoch: int) -> None:
+        """Stop keeping the rows whose ``column`` the watermark has passed."""
+        ...
+
+    def snapshot(self) -> Mapping[str, pa.RecordBatch]:
+        """Under the empty name; nothing where the rows are another's."""
+        ...
+
+    def restore(self, state: pa.RecordBatch | None, epoch: int) -> None: ...
+
+
+class Own:
+    """An arrangement of the operator's own."""
+
+    def __init__(self, schema: pa.Schema, keys: tuple[int, ...], *, append_only: bool = False) -> None:
+        self._rows = Arrangement(schema, keys, append_only=append_only)
+
+    def apply(self, delta: pa.RecordBatch, epoch: int) -> None:
+        self._rows.apply(delta, epoch)
+        self._rows.compact(epoch)
+
+    def before(self, keys: Rows, epoch: int) -> tuple[I64, I64]:
+        return self._rows.lookup(keys, epoch)
+
+    after = before
+    whole = before
+
+    def take(self, entries: I64) -> pa.RecordBatch:
+        return self._rows.take(entries)
+
+    def weight_of(self, entries: I64) -> I64:
+        return self._rows.weight_of(entries)
+
+    def fed(self, epoch: int) -> None:
+        """It holds what it was given."""
+
+    def evict(self, column: plan.Column, watermark: int, epoch: int) -> None:
+        if not len(self._rows):
+            return
+        ends: NDArray[np.int64] = self._rows.column(column.index).cast(pa.int64()).fill_null(0).to_numpy()
+        self._rows.evict(ends + column.offset_us <= watermark, epoch)
+        self._rows.compact(epoch)
+
+    def snapshot(self) -> Mapping[str, pa.RecordBatch]:
+        return {"": self._rows.snapshot()}
+
+    def restore(self, state: pa.RecordBatch | None, epoch: int) -> None:
+        if state is None:
+            raise KeyError("rows")
+        self._rows.restore(state, epoch)
+
+
+class Borrowed:
+    """The relation's own rows. Its writer is ahead of the job or level with it, never behind."""
+
+    def __init__(self, index: SharedIndex, scan: plan.Scan) -> None:
+        self._index = index
+        self._scan = scan
+        self._from = _UNFED
+
+    @property
+    def relation(self) -> str:
+        return self._scan.relation
+
+    def apply(self, delta: pa.RecordBatch, epoch: int) -> None:
+        """The relation has it already."""
+
+    def before(self, keys: Rows, epoch: int) -> tuple[I64, I64]:
+        return self._as_of(keys, max(epoch - 1, self._from))
+
+    def after(self, keys: Rows, epoch: int) -> tuple[I64, I64]:
+        return self._as_of(keys, max(epoch, self._from))
+
+    def whole(self, keys: Rows, epoch: int) -> tuple[I64, I64]:
+        return self._index.lookup(keys, epoch)
+
+    def _as_of(self, keys: Rows, epoch: int) -> tuple[I64, I64]:
+        return (_NONE, _NONE) if epoch == _UNFED else self._index.lookup(keys, epoch)
+
+    def take(self, entries: I64) -> pa.RecordBatch:
+        return self._index.take(entries, self._scan.columns, self._scan.schema)
+
+    def weight_of(self, entries: I64) -> I64:
+        return self._index.weight_of(entries)
+
+    def fed(self, epoch: int) -> None:
+        self._from = epoch
+
+    def evict(self, column: plan.Column, watermark: int, epoch: int) -> None:
+        """Not its to free."""
+
+    def snapshot(self) -> Mapping[str, pa.RecordBatch]:
+        return {}
+
+    def restore(self, state: pa.RecordBatch | None, epoch: int) -> None:  # noqa: ARG002
+        self._from = epoch
+
+
+def arrange(node: plan.AnyNode, keys: tuple[int, ...], borrow: Borrow | None, *, append_only: bool = False) -> Arranged:
+    """Borrowed if the input is a relation as it is and the relation keeps its rows; else own."""
+    if borrow is not None and isinstance(node, plan.Scan) and node.columns:
+        index = borrow(node.relation, tuple(node.columns[k] for k in keys))
+        if index is not None:
+            return Borrowed(index, node)
+    return Own(node.schema, keys, append_only=append_only)

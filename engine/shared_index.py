@@ -1,0 +1,86 @@
+"""A relation's contents by key: one index per (relation, key columns), shared by every job that asks.
+
+The rows stay where they are, in the relation's contents; the index only adds
+key → entry numbers. It follows the contents' published versions: entries are
+only ever appended, so it reads those it has not seen; when a compaction has
+numbered the entries anew it is built again. All its readers are on the worker's
+thread; the contents' writer may be another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from constellationdb.engine.arrangement import Arrangement, Version
+from constellationdb.engine.kernels import chains
+from constellationdb.engine.kernels.accumulate import grow
+from constellationdb.engine.kernels.keyindex import KeyIndex
+from constellationdb.engine.kernels.rowcodec import encode_rows
+from constellationdb.engine.kernels.rows import I64, Rows
+from constellationdb.engine.rowstore import empty
+
+
+class SharedIndex:
+    """``lookup(keys, epoch)``: the entries of these keys as of any epoch the contents still know."""
+
+    def __init__(self, contents: Arrangement, keys: tuple[int, ...]) -> None:
+        self._contents = contents
+        self._keys = keys
+        self._seen: Version | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._index = KeyIndex()
+        self._head = np.full(16, -1, np.int64)
+        self._following = np.full(16, -1, np.int64)
+        self._rows = 0
+        self._table: pa.Table | None = None
+
+    def lookup(self, keys: Rows, epoch: int) -> tuple[I64, I64]:
+        """(which of ``keys``, entry) of every entry live at ``epoch``; entries are good until the next lookup."""
+        version = self._follow()
+        return chains.gather(self._head, self._following, self._index.probe(keys), version.born, version.died, epoch)
+
+    def take(self, entries: I64, columns: tuple[int, ...], schema: pa.Schema) -> pa.RecordBatch:
+        """The rows of these entries, as ``columns`` of the relation under the names of ``schema``."""
+        if len(entries) == 0:
+            return empty(schema)
+        assert self._seen is not None
+        if self._table is None:
+            self._table = pa.Table.from_batches(list(self._seen.chunks), self._seen.schema)
+        taken = self._table.select(list(columns)).take(pa.array(entries, pa.int64())).combine_chunks()
+        if not columns:
+            return pa.RecordBatch.from_arrays([], schema=schema)
+        return pa.RecordBatch.from_arrays([c.chunk(0) for c in taken.columns], schema=schema)
+
+    def weight_of(self, entries: I64) -> I64:
+        assert self._seen is not None
+        return self._seen.weight[entries]
+
+    def _follow(self) -> Version:
+        version = self._contents.version
+        if version is self._seen:
+            return version
+        if self._seen is not None and version.generation != self._seen.generation:
+            self._forget()
+        self._seen, self._table = version, None
+        for rows in _from_entry(version, self._rows):
+            slots, _ = self._index.upsert(encode_rows(rows, self._keys))
+            self._head = grow(self._head, len(self._index), -1)
+            self._following = grow(self._following, self._rows + rows.num_rows, -1)
+            chains.append(self._head, self._following, slots, self._rows)
+            self._rows += rows.num_rows
+        return version
+
+
+def _from_entry(version: Version, first: int) -> Iterator[pa.RecordBatch]:
+    """The rows from entry ``first`` on."""
+    start = 0
+    for chunk in version.chunks:
+        end = start + chunk.num_rows
+        if end > first:
+            yield chunk.slice(max(first - start, 0))
+        start = end
