@@ -14,7 +14,7 @@ def rank_extremes(shuttle: Shuttle, rel: Rel, source: Rel, source_width: int) ->
     """Let the aggregate ``rel`` (inputs of ``source``) rank its doubles, in place."""
     body = rel.aggregate
     keys = len(body.grouping_expressions)
-    ranked: Ranked = {}
+    kinds: Ranked = {}
     for place, measure in enumerate(body.measures, keys):
         function = measure.measure
         if shuttle.function_name(function.function_reference) not in ("min", "max"):
@@ -22,20 +22,25 @@ def rank_extremes(shuttle: Shuttle, rel: Rel, source: Rel, source_width: int) ->
         argument = function.arguments[0].value
         kind = shuttle.schema_of(project(source, source_width, [argument]), 1).types[0]
         if pa.types.is_floating(kind):
-            argument.CopyFrom(_call(shuttle, "con_rank_f64", cast_float(argument, pa.float64(), kind)))
-            ranked[place] = kind
-    return ranked
+            argument.CopyFrom(ranked(shuttle, cast_float(argument, pa.float64(), kind)))
+            kinds[place] = kind
+    return kinds
 
 
-def unrank_extremes(shuttle: Shuttle, rel: Rel, width: int, ranked: Ranked) -> Rel:
+def unrank_extremes(shuttle: Shuttle, rel: Rel, width: int, kinds: Ranked) -> Rel:
     """``rel`` with doubles again where ``rank_extremes`` put ranks."""
-    if not ranked:
+    if not kinds:
         return rel
     outputs = [
-        cast_float(_call(shuttle, "con_unrank_f64", field(i)), ranked[i], pa.float64()) if i in ranked else field(i)
+        cast_float(_call(shuttle, "con_unrank_f64", field(i)), kinds[i], pa.float64()) if i in kinds else field(i)
         for i in range(width)
     ]
     return project(rel, width, outputs)
+
+
+def ranked(shuttle: Shuttle, double: Expression) -> Expression:
+    """A double as an integer in Postgres' order, one NaN at the end of it."""
+    return _call(shuttle, "con_rank_f64", double)
 
 
 def cast_float(expression: Expression, kind: pa.DataType, known: pa.DataType) -> Expression:

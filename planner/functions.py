@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,9 @@ def register(context: SessionContext) -> None:
         context.register_udf(function)
 
 
+@cache
 def _functions() -> list[Any]:
+    """The functions themselves belong to no context, and making them takes longer than registering them."""
     made: list[Any] = []
     binary = {
         "add": pc.add_checked, "subtract": pc.subtract_checked,

@@ -29,6 +29,11 @@ _SAID: tuple[tuple[re.Pattern[str], type[errors.ConstellationError], str], ...] 
      "SELECT DISTINCT ON expressions must match initial ORDER BY expressions"),
 )  # fmt: skip
 _DUPLICATE = re.compile(r"duplicate (?:unqualified|qualified) field name|unique expression names")
+_TWO_MARKS = re.compile(r"(?:duplicate|ambiguous)?.*field name (?:\w+\.)?mark\b")
+_CORRELATED = re.compile(
+    r"No field named (?:__in|__any|__all)\.|__correlated_sq_\d+|__scalar_sq_\d+|decorrelate_\w+' failed"
+)
+_RANGE = re.compile(r"Cannot run range queries on datatype")
 _TYPES = re.compile(
     r"Cannot (?:coerce|infer)|[Cc]annot be coerced|Can't compare|Cannot compare|incompatible|to be coerced"
 )
@@ -47,6 +52,10 @@ def planning(tree: Any, offset: int, signatures: Mapping[int, str] | None = None
 
 
 def _translated(text: str, tree: Any, offset: int, signatures: Mapping[int, str]) -> errors.ConstellationError:
+    if _CORRELATED.search(text):
+        return errors.FeatureNotSupported(
+            "this correlated subquery is not supported", hint="write it as a join, or with EXISTS", detail=_short(text)
+        )
     if found := _NO_FIELD.search(text):
         return _no_column(found.group(1), tree, offset)
     if found := _AMBIGUOUS.search(text):
@@ -63,6 +72,13 @@ def _translated(text: str, tree: Any, offset: int, signatures: Mapping[int, str]
     for pattern, kind, message in _SAID:
         if pattern.search(text):
             return kind(message)
+    if _RANGE.search(text):
+        return errors.FeatureNotSupported("OVER (ORDER BY …) of this type is not supported", detail=_short(text))
+    if _TWO_MARKS.search(text):
+        return errors.FeatureNotSupported(
+            "several subqueries under OR, NOT or CASE are not supported in one query",
+            hint="join conditions with subqueries by AND, or give each a view of its own",
+        )
     if _DUPLICATE.search(text):
         return errors.DuplicateColumn("a column name is used more than once", detail=_short(text))
     if _NO_MATCH.search(text):

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-from substrait.proto import AggregateFunction, Expression, Rel, Type
+from substrait.proto import AggregateFunction, Rel
 
 from constellationdb.catalog.types import storage_type
-from constellationdb.errors import ConstellationError, UndefinedColumn
-from constellationdb.planner import arithmetic, gate
+from constellationdb.errors import FeatureNotSupported, UndefinedColumn
+from constellationdb.planner import arithmetic, gate, overs
 from constellationdb.planner.aggregates import correct
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning
@@ -75,12 +75,15 @@ class SnapshotPlanner:
             rel, _, display = self._shuttle.plan(sql)
             width = width_of(rel)
             gate.check(self._shuttle, rel, width, display)
-            harden(self._shuttle, rel)
-            return self._shuttle.encode(rel, width), self._shuttle.schema_of(rel, width).types
-        except ConstellationError:
-            return None, written.types
         except Exception:
             # Whatever Substrait cannot write or read back still runs as text.
+            return None, written.types
+        try:
+            harden(self._shuttle, rel)
+            return self._shuttle.encode(rel, width), self._shuttle.schema_of(rel, width).types
+        except FeatureNotSupported:
+            raise
+        except Exception:
             return None, written.types
 
     def _columns_of(self, tree: Any) -> list[str]:
@@ -145,8 +148,10 @@ def harden(shuttle: Shuttle, rel: Rel) -> None:
             arithmetic.check(shuttle, body.input, width, body.condition)
         case "project":
             arithmetic.check(shuttle, body.input, width, body.expressions)
+            overs.correct(shuttle, body.input, width, overs.window_calls(body.expressions))
         case "sort":
             arithmetic.check(shuttle, body.input, width, body.sorts)
+            overs.rank_sorts(shuttle, body.input, width, body.sorts)
         case "aggregate":
             arithmetic.check(shuttle, body.input, width, body)
             for measure in body.measures:
@@ -172,15 +177,7 @@ def _exact_sum(shuttle: Shuttle, source: Rel, width: int, function: AggregateFun
     if shuttle.function_name(function.function_reference) != "sum":
         return
     argument = function.arguments[0].value
-    if argument.WhichOneof("rex_type") == "cast":
-        inner = shuttle.schema_of(project(source, width, [argument.cast.input]), 1).types[0]
-        if pa.types.is_signed_integer(inner) and inner != pa.int64():
-            return
-    if shuttle.schema_of(project(source, width, [argument]), 1).types[0] != pa.int64():
+    if overs.is_widened(shuttle, source, width, argument):
         return
-    cast = Expression()
-    cast.cast.input.CopyFrom(argument)
-    cast.cast.failure_behavior = Expression.Cast.FAILURE_BEHAVIOR_THROW_EXCEPTION
-    cast.cast.type.decimal.precision, cast.cast.type.decimal.scale = 38, 0
-    cast.cast.type.decimal.nullability = Type.NULLABILITY_NULLABLE
-    argument.CopyFrom(cast)
+    if shuttle.schema_of(project(source, width, [argument]), 1).types[0] == pa.int64():
+        overs.to_numeric(argument)

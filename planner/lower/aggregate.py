@@ -70,8 +70,8 @@ class _Arguments:
         if name in ("sum", "avg") and measure.measure.arguments:
             narrow = self._strip_widening(name, measure.measure)
         columns = []
-        for argument in measure.measure.arguments:
-            if argument.value.WhichOneof("rex_type") == "literal":
+        for place, argument in enumerate(measure.measure.arguments):
+            if _is_setting(name, place, argument.value):
                 continue
             columns.append(self.column(argument.value))
             argument.value.CopyFrom(field(columns[-1]))
@@ -103,6 +103,13 @@ class _Arguments:
             copy.CopyFrom(inner)
             value.CopyFrom(copy)
         return False
+
+
+def _is_setting(name: str, place: int, argument: Expression) -> bool:
+    """Whether an argument is a constant that belongs to the call: count(1)'s, a delimiter, a percentile."""
+    if argument.WhichOneof("rex_type") != "literal":
+        return False
+    return place > 0 or (name == "count" and argument.literal.WhichOneof("literal_type") != "null")
 
 
 def _fast_measures(stream: Stream, calls: list[_Call]) -> list[tuple[plan.Measure, pa.DataType]] | None:

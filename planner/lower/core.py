@@ -23,6 +23,12 @@ JOIN_TYPES: dict[int, plan.JoinType] = {
     JoinRel.JOIN_TYPE_LEFT_ANTI: "anti",
     JoinRel.JOIN_TYPE_LEFT_MARK: "mark",
 }
+# Joins that give the rows of their right side: lowered with the sides exchanged.
+MIRRORED: dict[int, JoinRel.JoinType.ValueType] = {
+    JoinRel.JOIN_TYPE_RIGHT_SEMI: JoinRel.JOIN_TYPE_LEFT_SEMI,
+    JoinRel.JOIN_TYPE_RIGHT_ANTI: JoinRel.JOIN_TYPE_LEFT_ANTI,
+    JoinRel.JOIN_TYPE_RIGHT_MARK: JoinRel.JOIN_TYPE_LEFT_MARK,
+}
 
 
 class Lowering:
@@ -103,7 +109,10 @@ def width_of(rel: Rel) -> int:
 
 def _join_width(rel: Rel) -> int:
     left, right = width_of(rel.join.left), width_of(rel.join.right)
-    match JOIN_TYPES.get(rel.join.type):
+    kind = MIRRORED.get(rel.join.type)
+    if kind is not None:
+        left, right = right, left
+    match JOIN_TYPES.get(kind or rel.join.type):
         case "semi" | "anti":
             return left
         case "mark":

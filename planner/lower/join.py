@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
-from substrait.proto import Expression, Rel
+from substrait.proto import Expression, JoinRel, Rel
 
+from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner import plan
 from constellationdb.planner.lower.casts import align
 from constellationdb.planner.lower.condition import (
@@ -17,7 +18,7 @@ from constellationdb.planner.lower.condition import (
     equality,
     split_condition,
 )
-from constellationdb.planner.lower.core import JOIN_TYPES, Lowering
+from constellationdb.planner.lower.core import JOIN_TYPES, MIRRORED, Lowering, width_of
 from constellationdb.planner.lower.keys import with_keys
 from constellationdb.planner.lower.lookup import find_lookup, lower_lookup
 from constellationdb.planner.lower.stream import Stream, describe
@@ -25,8 +26,10 @@ from constellationdb.planner.shuttle import field, remap
 
 
 def lower_join(lowering: Lowering, rel: Rel) -> Stream:
-    body = rel.join
-    kind = JOIN_TYPES[body.type]
+    body = _mirrored(rel.join) if rel.join.type in MIRRORED else rel.join
+    kind = JOIN_TYPES.get(body.type)
+    if kind is None:
+        raise FeatureNotSupported("a join of this kind is not supported in a continuous query")
     lookup = find_lookup(lowering, body, kind)
     if lookup is not None:
         return lower_lookup(lowering, body, lookup)
@@ -37,6 +40,15 @@ def lower_join(lowering: Lowering, rel: Rel) -> Stream:
     right, right_keys = with_keys(lowering, right, condition.right)
     left, right = align(lowering, left, right, left_keys, right_keys)
     return join_streams(lowering, kind, Sides(left, right, left_keys, right_keys, widths), condition)
+
+
+def _mirrored(body: JoinRel) -> JoinRel:
+    """The same join with its sides exchanged."""
+    left, right = width_of(body.left), width_of(body.right)
+    swapped = JoinRel(left=body.right, right=body.left, type=MIRRORED[body.type])
+    if body.HasField("expression"):
+        swapped.expression.CopyFrom(remap(body.expression, lambda i: i + right if i < left else i - left))
+    return swapped
 
 
 def lower_cross(lowering: Lowering, rel: Rel) -> Stream:

@@ -7,31 +7,71 @@ from substrait.proto import Rel, SortField
 from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.lower.core import Lowering
 from constellationdb.planner.lower.stream import Stream, describe
+from constellationdb.planner.overs import rank_sorts
 from constellationdb.planner.shuttle import field, field_index
 
 
 def lower_order(lowering: Lowering, rel: Rel) -> Stream:
     if rel.WhichOneof("rel_type") == "sort":
         return lowering.lower(rel.sort.input)
-    inner = rel.fetch.input
+    if _projects_order(rel.fetch.input):
+        return lowering.lower(_sunk(rel))
+    fetches, inner = _fetches(rel)
     sorts: list[SortField] = []
     if inner.WhichOneof("rel_type") == "sort":
         sorts, inner = list(inner.sort.sorts), inner.sort.input
     stream = lowering.lower(inner)
     for sort in sorts:
         arithmetic.check(lowering.shuttle, lowering.build.source(stream), stream.width, sort)
-    return _top(lowering, stream, sorts, rel)
+    rank_sorts(lowering.shuttle, lowering.build.source(stream), stream.width, sorts)
+    return _top(lowering, stream, sorts, fetches)
 
 
-def _top(lowering: Lowering, stream: Stream, sorts: list[SortField], fetch: Rel) -> Stream:
+def _fetches(rel: Rel) -> tuple[list[Rel], Rel]:
+    """LIMITs one upon the other, outermost first, and what is under them; OFFSET comes as two over one sort."""
+    found = []
+    while rel.WhichOneof("rel_type") == "fetch":
+        found.append(rel)
+        rel = rel.fetch.input
+    return found, rel
+
+
+def _projects_order(rel: Rel) -> bool:
+    """Whether ``rel`` computes columns of rows that come in an order: a LIMIT above still means that order."""
+    below = rel
+    while below.WhichOneof("rel_type") == "project" and not _has_windows(below):
+        below = below.project.input
+    return below is not rel and below.WhichOneof("rel_type") in ("sort", "fetch")
+
+
+def _has_windows(rel: Rel) -> bool:
+    return any(e.WhichOneof("rex_type") == "window_function" for e in rel.project.expressions)
+
+
+def _sunk(rel: Rel) -> Rel:
+    """The LIMIT put under the projection it stands on."""
+    projection, limit = Rel(), Rel()
+    projection.CopyFrom(rel.fetch.input)
+    limit.CopyFrom(rel)
+    limit.fetch.input.CopyFrom(projection.project.input)
+    projection.project.input.CopyFrom(limit)
+    return projection
+
+
+def _top(lowering: Lowering, stream: Stream, sorts: list[SortField], fetches: list[Rel]) -> Stream:
     shuttle = lowering.shuttle
+    if not stream.width:  # rows of no column are all alike
+        counted = _top(lowering, lowering.build.pad(stream), [], fetches)
+        return lowering.build.project(counted, [])
     node = lowering.build.finish(stream)
-    ordered = Rel()
-    ordered.sort.input.CopyFrom(shuttle.slot(0, stream.schema))
-    ordered.sort.sorts.extend([*sorts, *tie_breakers(sorts, stream.width)])
     top = Rel()
-    top.CopyFrom(fetch)
-    top.fetch.input.CopyFrom(ordered)
+    top.sort.input.CopyFrom(shuttle.slot(0, stream.schema))
+    top.sort.sorts.extend([*sorts, *tie_breakers(sorts, stream.width)])
+    for fetch in reversed(fetches):
+        limited = Rel()
+        limited.CopyFrom(fetch)
+        limited.fetch.input.CopyFrom(top)
+        top = limited
     return lowering.build.stream(
         plan.Recompute(
             id=lowering.build.next_id(),

@@ -8,25 +8,15 @@ from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.lower.core import Lowering
 from constellationdb.planner.lower.order import tie_breakers
 from constellationdb.planner.lower.stream import Stream, describe
-from constellationdb.planner.shuttle import field, field_index, visit
+from constellationdb.planner.overs import correct, window_calls
+from constellationdb.planner.shuttle import field, field_index
 
 _ONE_ROW_EACH = frozenset({"row_number", "ntile", "lag", "lead", "first_value"})
 _ROWS = Expression.WindowFunction.BOUNDS_TYPE_ROWS
 
 
 def has_window(rel: Rel) -> bool:
-    return bool(_window_calls(rel))
-
-
-def _window_calls(rel: Rel) -> list[Expression]:
-    calls: list[Expression] = []
-
-    def collect(expression: Expression) -> None:
-        if expression.WhichOneof("rex_type") == "window_function":
-            calls.append(expression)
-
-    visit(rel.project.expressions, collect)
-    return calls
+    return bool(window_calls(rel.project.expressions))
 
 
 def lower_window(lowering: Lowering, rel: Rel) -> Stream:
@@ -35,10 +25,11 @@ def lower_window(lowering: Lowering, rel: Rel) -> Stream:
     stream = lowering.build.pad(stream)
     shuttle = lowering.shuttle
     arithmetic.check(shuttle, lowering.build.source(stream), stream.width, rel.project)
-    calls = _window_calls(rel)
+    calls = window_calls(rel.project.expressions)
+    keys = _partition_keys(calls)
+    correct(shuttle, lowering.build.source(stream), stream.width, calls)
     for call in calls:
         _break_ties(lowering, call, stream.width)
-    keys = _partition_keys(calls)
     node = lowering.build.finish(stream)
     over = Rel()
     over.project.input.CopyFrom(shuttle.slot(0, stream.schema))

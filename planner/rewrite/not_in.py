@@ -12,6 +12,7 @@ from typing import Any
 from pglast import ast
 from pglast.enums import BoolExprType, SubLinkType
 
+from constellationdb.planner.rewrite.correlated import exists, is_correlated
 from constellationdb.planner.rewrite.tree import parse_expression, replace, to_sql
 
 
@@ -42,9 +43,12 @@ def _not_in(node: Any) -> Any | None:
 
 
 def _exists_form(link: Any) -> Any:
-    value, rows = to_sql(link.testexpr), to_sql(link.subselect)
+    if is_correlated(link.subselect):
+        found = exists(link.testexpr, link.subselect, "({value} = {column}) IS NOT FALSE")
+        return ast.BoolExpr(boolop=BoolExprType.NOT_EXPR, args=(found,))
+    value, rows = f"({to_sql(link.testexpr)})", to_sql(link.subselect)
     return parse_expression(
-        f"NOT EXISTS (SELECT 1 FROM ({rows}) AS __in(v) WHERE __in.v = {value})"
-        f" AND (SELECT count(*) - count(v) FROM ({rows}) AS __in(v)) = 0"
-        f" AND ({value} IS NOT NULL OR (SELECT count(*) FROM ({rows}) AS __in(v)) = 0)"
+        f"NOT EXISTS (SELECT 1 FROM ({rows}) AS __in(__v) WHERE __in.__v = {value})"
+        f" AND (SELECT count(*) - count(__v) FROM ({rows}) AS __in(__v)) = 0"
+        f" AND ({value} IS NOT NULL OR (SELECT count(*) FROM ({rows}) AS __in(__v)) = 0)"
     )

@@ -12,6 +12,7 @@ from typing import Any
 from pglast import ast
 from pglast.enums import BoolExprType, SubLinkType
 
+from constellationdb.planner.rewrite.correlated import exists, is_correlated
 from constellationdb.planner.rewrite.tree import parse_expression, replace, to_sql
 
 _COMPARISONS = frozenset({"=", "<>", "!=", "<", "<=", ">", ">="})
@@ -34,7 +35,13 @@ def _condition(node: Any) -> Any:
         return node
     if not isinstance(node, ast.SubLink) or _operator(node) not in _COMPARISONS:
         return node
-    value, rows, operator = to_sql(node.testexpr), to_sql(node.subselect), _operator(node)
+    operator, correlated = _operator(node), is_correlated(node.subselect)
+    if correlated and node.subLinkType == SubLinkType.ANY_SUBLINK:
+        return exists(node.testexpr, node.subselect, f"{{value}} {operator} {{column}}")
+    if correlated and node.subLinkType == SubLinkType.ALL_SUBLINK:
+        found = exists(node.testexpr, node.subselect, f"({{value}} {operator} {{column}}) IS NOT TRUE")
+        return ast.BoolExpr(boolop=BoolExprType.NOT_EXPR, args=(found,))
+    value, rows = to_sql(node.testexpr), to_sql(node.subselect)
     if node.subLinkType == SubLinkType.ANY_SUBLINK:
         return parse_expression(f"EXISTS (SELECT 1 FROM ({rows}) AS __any(__v) WHERE ({value}) {operator} __any.__v)")
     if node.subLinkType == SubLinkType.ALL_SUBLINK:

@@ -63,9 +63,8 @@ class Answers:
     def answer(self, form: Form, mark: int) -> list[Row]:
         """What the last stage holds at an epoch whose watermark is ``mark``."""
         *inner, last = [(stage.name, _expected(form, stage, mark)) for stage in form.stages]
-        named = [*((name, sql.format(**_used(form))) for name, sql in form.views.items()), *inner]
-        listed = ", ".join(f"{name} AS ({sql})" for name, sql in named)
-        return self.ask(f"WITH {listed} {last[1]}" if listed else last[1])
+        listed = ", ".join(f"{name} AS ({sql})" for name, sql in inner)
+        return self.ask(f"WITH {listed} SELECT * FROM ({last[1]}) AS answer" if listed else last[1])
 
 
 def _used(form: Form) -> dict[str, str]:

@@ -8,13 +8,13 @@ from typing import Literal
 
 from tests.properties.oracle.windows import Window
 
-Mode = Literal["table", "source"]
+Mode = Literal["table", "source", "mixed"]  # mixed: t is a source
 BOTH: tuple[Mode, ...] = ("table", "source")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One materialized view. ``{W}`` in the text stands for window call W of the form.
+    """One materialized view, or a ``plain`` one. ``{W}`` in the text stands for window call W of the form.
 
     ``duck`` is the same query in DuckDB's words, where they differ. Under ``on_close``
     the answer is cut to the windows that the logged watermark has passed.
@@ -25,6 +25,7 @@ class Stage:
     on_close: bool = False
     name: str = "answer"
     window_end: str = "window_end"  # what the stage calls the column that closes
+    plain: bool = False
 
     @property
     def expected(self) -> str:
@@ -35,11 +36,11 @@ class Stage:
 class Form:
     """A named query over t, u and v: its stages in order, the last of which is compared.
 
-    ``views`` are plain views, inlined when planned. ``ulps``: how far doubles may be off
-    (0: not at all). ``slack``: the last column of DuckDB's answer is the sum of absolute
-    values times their number; a double may be off by its ulp, which is what adding doubles one
-    by one in any order costs. ``fails``: a query for the number of rows that must be in
-    the errors relation. ``few_keys``: too few distinct keys to keep every worker busy.
+    ``ulps``: how far doubles may be off (0: not at all). ``slack``: the last column of DuckDB's
+    answer is the sum of absolute values times their number; a double may be off by its ulp,
+    which is what adding doubles one by one in any order costs. ``fails``: a query for the number
+    of rows that must be in the errors relation. ``few_keys``: too few distinct keys to keep every
+    worker busy.
     """
 
     name: str
@@ -48,7 +49,6 @@ class Form:
     ulps: int = 0
     slack: bool = False
     windows: Mapping[str, Window] = field(default_factory=dict)
-    views: Mapping[str, str] = field(default_factory=dict)
     lateness: int = 0
     fails: str = ""
     few_keys: bool = False

@@ -124,10 +124,10 @@ VIEWS: tuple[Form, ...] = (
                  "SELECT k, time_bucket(INTERVAL '30 seconds', done, TIMESTAMP '1970-01-01') AS w, sum(n) AS n FROM m"
                  " GROUP BY k, time_bucket(INTERVAL '30 seconds', done, TIMESTAMP '1970-01-01')"),
            modes=("source",), windows=_TUMBLE),
-    form("plain view", "SELECT k, count(*) AS n FROM p WHERE b > 1 GROUP BY k",
-         views={"p": "SELECT k, b, s FROM t WHERE s <> 'x'"}),
-    form("plain view of window", "SELECT window_end, max(n) AS n FROM p GROUP BY window_end",
-         views={"p": _WINDOW_COUNTS.sql}, windows=_TUMBLE, few_keys=True),
-    form("plain view twice", "SELECT a.k, z.n FROM p AS a JOIN p AS z ON a.n = z.n",
-         views={"p": "SELECT k, count(*) AS n FROM t GROUP BY k"}),
+    _chain("plain view", Stage("SELECT k, b, s FROM t WHERE s <> 'x'", name="p", plain=True),
+           Stage("SELECT k, count(*) AS n FROM p WHERE b > 1 GROUP BY k")),
+    _chain("plain view of window", Stage(_WINDOW_COUNTS.sql, name="p", plain=True),
+           Stage("SELECT window_end, max(n) AS n FROM p GROUP BY window_end"), windows=_TUMBLE, few_keys=True),
+    _chain("plain view twice", Stage("SELECT k, count(*) AS n FROM t GROUP BY k", name="p", plain=True),
+           Stage("SELECT a.k, z.n FROM p AS a JOIN p AS z ON a.n = z.n")),
 )  # fmt: skip

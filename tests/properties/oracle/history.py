@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -37,18 +38,23 @@ class Relation:
 
 @dataclass
 class History:
-    """``step`` makes one epoch: for each relation a list of deltas to be fed one after the other."""
+    """``step`` makes one epoch: for each relation a list of deltas to be fed one after the other.
 
-    random: Random
+    ``part``: the randomness of one part of the case, by name; each relation's changes in an epoch are one.
+    """
+
+    part: Callable[[str], Random]
     relations: dict[str, Relation]
     now: datetime.datetime = BASE
     retractions: int = 0
+    random: Random = field(init=False)
 
-    def step(self) -> dict[str, list[pa.RecordBatch]]:
-        self.now += datetime.timedelta(seconds=self.random.randint(0, 9))
-        return {name: self._change(relation) for name, relation in self.relations.items()}
+    def step(self, epoch: int) -> dict[str, list[pa.RecordBatch]]:
+        self.now += datetime.timedelta(seconds=self.part("clock").randint(0, 9))
+        return {name: self._change(epoch, relation) for name, relation in self.relations.items()}
 
-    def _change(self, relation: Relation) -> list[pa.RecordBatch]:
+    def _change(self, epoch: int, relation: Relation) -> list[pa.RecordBatch]:
+        self.random = self.part(f"{relation.table.name} in epoch {epoch}")
         count = self.random.choice((0, 2, 6, 12, 18, 26))
         changes = self._source(relation, count) if relation.source else self._table(relation, count)
         deltas = [self._delta(relation, part) for part in self._split(changes)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -16,15 +16,31 @@ from constellationdb.planner import plan as plans
 from constellationdb.planner.continuous import ContinuousPlanner, describe_relation
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.statements import Emit, Query
-from tests.properties.oracle.compare import canonical
+from tests.properties.oracle.compare import canonical, difference
 from tests.properties.oracle.forms import Form
 from tests.properties.oracle.history import WEIGHT, Relation
 from tests.properties.oracle.tables import Row
 from tests.properties.oracle.windows import NO_MARK
 
+Deltas: TypeAlias = Mapping[str, pa.RecordBatch | None]
+
 
 class NegativeCountError(AssertionError):
     """A row would occur less than zero times."""
+
+
+class ReplayError(AssertionError):
+    """An epoch that was run once more did not come out as before."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """``states``: of each stage its graph's state as bytes and its watermarks. ``seen``: content, errors, late."""
+
+    epoch: int
+    states: list[tuple[dict[str, pa.RecordBatch], dict[str, int]]]
+    seen: tuple[Counter[Row], ...]
+    used: int
 
 
 def plan_form(
@@ -33,10 +49,12 @@ def plan_form(
     """Every stage's plan, by the name under which later stages read it."""
     known = {name: _planned(relation) for name, relation in relations.items()}
     calls = {name: window.sql() for name, window in form.windows.items()}
-    for name, sql in form.views.items():
-        known[name] = PlannedRelation(name, "view", pa.schema([]), query=Query(sql.format(**calls)))
     made = []
     for stage in form.stages:
+        if stage.plain:
+            query = Query(stage.sql.format(**calls))
+            known[stage.name] = PlannedRelation(stage.name, "view", pa.schema([]), query=query)
+            continue
         emit = Emit("on_window_close" if stage.on_close else "changes", True, form.lateness * 1_000_000)
         emit = replace(emit, late_to="late" if late_rows else None)
         lowered = ContinuousPlanner(known).plan(Query(stage.sql.format(**calls), emit=emit))
@@ -63,7 +81,8 @@ class Pipeline:
     def __init__(self, form: Form, relations: Mapping[str, Relation], workers: int, *, late_rows: bool) -> None:
         self._stages = stages = plan_form(form, relations, late_rows=late_rows)
         self.late_rows = late_rows
-        self._windowed = {s.name for s in form.stages if form.views or any(f"{{{w}}}" in s.sql for w in form.windows)}
+        plain = any(s.plain for s in form.stages)
+        self._windowed = {s.name for s in form.stages if plain or any(f"{{{w}}}" in s.sql for w in form.windows)}
         self._workers = workers
         self._graphs = [Graph(lowered.root, workers=workers) for _, lowered in stages]
         self.content: Counter[Row] = Counter()
@@ -72,7 +91,19 @@ class Pipeline:
         self.used = 0
         self.rows_on = [0] * workers
         self.exchanged = False
-        self.retracted = 0
+        self._log: list[tuple[int, Deltas, Mapping[str, int], Counter[Row]]] = []
+
+    @property
+    def window_calls(self) -> int:
+        """How many of the form's window calls are left in the plans."""
+        return len(
+            {
+                (name, node.id)
+                for name, lowered in self._stages
+                for node in plans.walk(lowered.root)
+                if name in self._windowed and isinstance(node, plans.WindowAssign)
+            }
+        )
 
     @property
     def floats(self) -> list[int]:
@@ -87,13 +118,15 @@ class Pipeline:
             fed = {k: v for k, v in inputs.items() if k in graph.relations}
             if fed:
                 self._hand_on(inputs, name, lowered, graph.run(epoch, fed))
+        self.checkpoint(epoch)
 
-    def run(self, epoch: int, deltas: Mapping[str, pa.RecordBatch | None], marks: Mapping[str, int]) -> None:
+    def run(self, epoch: int, deltas: Deltas, marks: Mapping[str, int]) -> None:
         """One batch of an epoch through all stages."""
         inputs = {name: Input(delta, marks.get(name, NO_MARK)) for name, delta in deltas.items()}
         for (name, lowered), graph in zip(self._stages, self._graphs, strict=True):
             output = graph.run(epoch, {k: v for k, v in inputs.items() if k in graph.relations})
             self._hand_on(inputs, name, lowered, output)
+        self._log.append((epoch, deltas, marks, Counter(self.content)))
 
     def _hand_on(self, inputs: dict[str, Input], name: str, lowered: plans.Plan, output: Output) -> None:
         """What the engine does with a job's output: types of the view, netted, then to its readers."""
@@ -111,20 +144,40 @@ class Pipeline:
         joined = zset.concat([d for d in (known.delta if known else None, delta) if d is not None])
         inputs[name] = Input(joined, output.watermark)
         if name == self._stages[-1][0] and delta is not None:
-            self.retracted += _add(self.content, delta)
+            _add(self.content, delta)
             _drop_zeros(self.content)
         _drop_zeros(self.errors)
 
-    def restart(self, epoch: int, random: Random) -> None:
-        """Everything anew from a checkpoint of bytes; rows of stored multisets come back in another order."""
+    # -- restarts ----------------------------------------------------------------------------
+
+    def checkpoint(self, epoch: int) -> None:
+        """Remember everything as of ``epoch``; the log begins anew after it."""
+        states = [({k: _through_bytes(b) for k, b in g.snapshot().items()}, g.watermarks()) for g in self._graphs]
+        seen = tuple(Counter(c) for c in (self.content, self.errors, self.late))
+        self._checkpoint = Checkpoint(epoch, states, seen, self.used)
+        self._log.clear()
+
+    def recover(self, random: Random) -> int:
+        """Everything anew from the checkpoint's bytes, then the log's epochs once more; how many those were.
+
+        Rows of stored multisets come back in another order, and yet every replayed epoch must
+        come out as it did: a subscriber has seen it.
+        """
         self._note_workers()
-        for number, ((name, lowered), graph) in enumerate(zip(self._stages, self._graphs, strict=True)):
-            state = {key: _through_bytes(_permuted(batch, random)) for key, batch in graph.snapshot().items()}
+        held = self._checkpoint
+        for number, ((name, lowered), (state, marks)) in enumerate(zip(self._stages, held.states, strict=True)):
             reread = plans.decode(plans.encode(lowered))
-            fresh = Graph(reread.root, workers=self._workers)
-            fresh.restore(state, graph.watermarks(), epoch)
-            self._graphs[number] = fresh
+            self._graphs[number] = fresh = Graph(reread.root, workers=self._workers)
+            fresh.restore({key: _permuted(batch, random) for key, batch in state.items()}, marks, held.epoch)
             self._stages[number] = (name, reread)
+        self.content, self.errors, self.late = (Counter(c) for c in held.seen)
+        self.used = held.used
+        log, self._log = self._log, []
+        for epoch, deltas, logged, content in log:
+            self.run(epoch, deltas, logged)
+            if self.content != content:
+                raise ReplayError(f"epoch {epoch} came out differently: {difference(self.content, content, [], 0)}")
+        return len({epoch for epoch, *_ in log})
 
     def finish(self) -> None:
         self._note_workers()
@@ -140,18 +193,15 @@ def _has_keys(graph: Graph) -> bool:
     return any(exchange._keys for exchange in graph._exchanges.values())
 
 
-def _add(content: Counter[Row], delta: pa.RecordBatch) -> int:
-    """Add a delta to a multiset; how many copies it took away."""
+def _add(content: Counter[Row], delta: pa.RecordBatch) -> None:
+    """Add a delta to a multiset."""
     weights = zset.weights(delta)
     columns = [column.to_pylist() for column in delta.columns]
     if weights is not None:
         columns = columns[:-1]
-    taken = 0
     for i in range(delta.num_rows):
         weight = 1 if weights is None else int(weights[i])
         content[tuple(canonical(column[i]) for column in columns)] += weight
-        taken -= min(weight, 0)
-    return taken
 
 
 def _drop_zeros(content: Counter[Row]) -> None:

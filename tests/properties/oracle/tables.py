@@ -44,6 +44,13 @@ KEY_PAIRS = (
 )
 _WILD: Pool = [0.0, -0.0, NAN, 0.1, 0.2, 0.3, 1e16, -1e16, 1.0, 1e-300, 5e-324, 1e100, -1e100, 3.5]
 _TEXTS: Pool = ["", "a", "b", "x", "7", "ab", "A", "ü", " a "]
+_OTHERS: tuple[tuple[pa.DataType, Pool], ...] = (
+    (pa.float32(), [0.0, -0.0, NAN, 0.5, -1.5, 2.0**100]),
+    (pa.time64("us"), [datetime.time(), datetime.time(12), datetime.time(23, 59, 59, 999_999)]),
+    (pa.binary(), [b"", b"\x00", b"a", b"\xff" * 20]),
+    (pa.int64(), [0, 1, BIGGEST]),
+    (pa.string(), ["", "b", "ä"]),
+)
 _INTEGERS = {"bigint": pa.int64(), "integer": pa.int32(), "smallint": pa.int16()}
 
 
@@ -57,7 +64,7 @@ class Column:
 @dataclass(frozen=True)
 class Table:
     """``k`` a key, ``b`` and ``c`` small integers, ``big`` extreme ones, ``f`` wild and ``g`` tame doubles,
-    ``d`` numeric, ``s`` text, ``x`` boolean, ``dt`` date, ``ts`` timestamp; others nobody reads."""
+    ``d`` numeric, ``s`` text, ``x`` boolean, ``dt`` date, ``ts`` timestamp; ``z0`` and ``z1`` others."""
 
     name: str
     columns: tuple[Column, ...]
@@ -105,7 +112,7 @@ def _table(random: Random, name: str, key: str, small: str, scale: int) -> Table
         _pooled("x", pa.bool_(), [True, False], 0.2),
         _pooled("dt", pa.date32(), [BASE.date() + datetime.timedelta(days=n) for n in range(-2, 3)], 0.2),
         _pooled("ts", pa.timestamp("us"), [BASE], 0.0),
-        *[_pooled(f"z{i}", pa.int64(), [0, 1], 0.5) for i in range(random.randint(0, 2))],
+        *[_pooled(f"z{i}", *random.choice(_OTHERS), 0.2) for i in range(random.randint(0, 2))],
     ]
     random.shuffle(columns)
     return Table(name, tuple(columns))

@@ -1,0 +1,97 @@
+"""Window functions and sort keys as Postgres computes them, where DataFusion would err without a word.
+
+- sum(bigint) OVER wraps: it is summed as numeric.
+- Doubles sort and partition by their bits, -NaN first: integers in Postgres' order stand for them.
+- A sum of doubles over a moving frame is kept by adding and taking away, so one NaN or
+  1e16 that has left the frame spoils what follows: refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as pt
+from substrait.proto import Expression, Rel, Type
+
+from constellationdb.errors import FeatureNotSupported
+from constellationdb.planner.extremes import cast_float, ranked
+from constellationdb.planner.shuttle import Shuttle, project, visit
+
+_TAKEN_AWAY = frozenset(
+    {"sum", "avg", "stddev", "stddev_samp", "stddev_pop", "var_samp", "var_pop", "var", "variance", "mean",
+     "corr", "covar_pop", "covar_samp", "regr_slope", "regr_intercept"}
+)  # fmt: skip
+
+
+def window_calls(expressions: Any) -> list[Expression]:
+    """Every window function in ``expressions``."""
+    calls: list[Expression] = []
+
+    def collect(expression: Expression) -> None:
+        if expression.WhichOneof("rex_type") == "window_function":
+            calls.append(expression)
+
+    visit(expressions, collect)
+    return calls
+
+
+def correct(shuttle: Shuttle, source: Rel, width: int, calls: Iterable[Expression]) -> None:
+    """In place; the calls' columns are those of ``source``."""
+    for call in calls:
+        function = call.window_function
+        name = shuttle.function_name(function.function_reference)
+        arguments = [argument.value for argument in function.arguments]
+        kinds = list(shuttle.schema_of(project(source, width, arguments), len(arguments)).types) if arguments else []
+        if name in _TAKEN_AWAY and _moves(function) and any(pt.is_floating(kind) for kind in kinds):
+            raise FeatureNotSupported(
+                f"{name} of doubles over a moving frame is not supported",
+                hint="begin the frame with UNBOUNDED PRECEDING, or cast the argument to numeric",
+            )
+        if name == "sum" and kinds[0] == pa.int64() and not is_widened(shuttle, source, width, arguments[0]):
+            to_numeric(arguments[0])
+        rank_sorts(shuttle, source, width, function.sorts)
+        rank_partitions(shuttle, source, width, function.partitions)
+
+
+def rank_sorts(shuttle: Shuttle, source: Rel, width: int, sorts: Any) -> None:
+    """Sort doubles as Postgres does, in place."""
+    if not sorts:
+        return
+    kinds = shuttle.schema_of(project(source, width, [sort.expr for sort in sorts]), len(sorts)).types
+    for sort, kind in zip(sorts, kinds, strict=True):
+        if pt.is_floating(kind):
+            sort.expr.CopyFrom(ranked(shuttle, cast_float(sort.expr, pa.float64(), kind)))
+
+
+def rank_partitions(shuttle: Shuttle, source: Rel, width: int, partitions: Any) -> None:
+    """One partition for every NaN, and one for both zeros, in place."""
+    if not partitions:
+        return
+    kinds = shuttle.schema_of(project(source, width, partitions), len(partitions)).types
+    for partition, kind in zip(partitions, kinds, strict=True):
+        if pt.is_floating(kind):
+            partition.CopyFrom(ranked(shuttle, cast_float(partition, pa.float64(), kind)))
+
+
+def is_widened(shuttle: Shuttle, source: Rel, width: int, argument: Expression) -> bool:
+    """Whether a bigint is a narrower integer that DataFusion cast: Postgres' sum of it is a bigint."""
+    if argument.WhichOneof("rex_type") != "cast":
+        return False
+    inner = shuttle.schema_of(project(source, width, [argument.cast.input]), 1).types[0]
+    return bool(pt.is_signed_integer(inner) and inner != pa.int64())
+
+
+def to_numeric(expression: Expression) -> None:
+    """An integer as numeric(38, 0), in place."""
+    cast = Expression()
+    cast.cast.input.CopyFrom(expression)
+    cast.cast.failure_behavior = Expression.Cast.FAILURE_BEHAVIOR_THROW_EXCEPTION
+    cast.cast.type.decimal.precision, cast.cast.type.decimal.scale = 38, 0
+    cast.cast.type.decimal.nullability = Type.NULLABILITY_NULLABLE
+    expression.CopyFrom(cast)
+
+
+def _moves(function: Any) -> bool:
+    return function.lower_bound.WhichOneof("kind") not in (None, "unbounded")
