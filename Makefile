@@ -6,9 +6,12 @@ demo:
 test:
 	python -m pytest
 
-# The oracle at length: seeds per query form.
+# The oracle at length: three seeds a query form, then random queries for ORACLE_SECONDS from seed ORACLE_SEED on.
+ORACLE_SECONDS ?= 600
+ORACLE_SEED ?= 1000
 oracle:
-	CONSTELLATION_ORACLE_RUNS=$${CONSTELLATION_ORACLE_RUNS:-20} python -m pytest tests/properties --timeout=0
+	CONSTELLATION_ORACLE_RUNS=$${CONSTELLATION_ORACLE_RUNS:-3} python -m pytest tests/properties --timeout=0
+	python -m tests.properties.oracle.hunt --seconds $(ORACLE_SECONDS) --seed $(ORACLE_SEED)
 
 lint:
 	ruff check .

@@ -9,7 +9,11 @@
 - ``answers``: DuckDB over what the history has accumulated. Never DataFusion: our planner stands on it.
 - ``compare``: multisets of canonical rows; exact, or within a form's stated number of ulps.
 - ``pipeline``: the system under test: one graph per stage, the output of one the input of the next.
-- ``forms_*``: the query forms. ``run``: one case, and what it must have seen to count.
+- ``case``: one case: its schedule of epochs, checkpoints and restarts, and the comparison.
+- ``forms_*``: the query forms. ``run``: a form's cases, and what they must have seen to count.
+- ``expressions``, ``calls``, ``items``, ``queries``, ``generate``: random queries in the words of both.
+- ``hunt``: random queries on random schedules, counted by form. ``choices``, ``script``: a failure made small.
+- ``planted``: bugs that must be found.
 
 It shares no code with the engine or the planner beyond calling them. What it
 leaves out: sessions, the epoch log and lookup tables, which have tests of their own.
