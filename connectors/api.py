@@ -7,9 +7,9 @@ reader opened at a logged position gives the same rows again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -101,6 +101,23 @@ class LookupSource(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class TableSource(Protocol):
+    """A lookup source whose whole table can be read at once, to be kept as a copy. Calls may block and may fail."""
+
+    def version(self) -> Hashable:
+        """Another value when the rows may be others; None: they never change. Cheap: no row is read."""
+        ...
+
+    def size(self) -> int:
+        """About how many bytes the rows take, judged without reading them."""
+        ...
+
+    def table(self) -> pa.Table:
+        """Every row, in the columns of ``schema``."""
+        ...
 
 
 Options = Mapping[str, str]

@@ -49,6 +49,9 @@ class TextLookup:
         self._key = tuple(primary_key)
         self._lock = threading.Lock()
         self._loaded: tuple[_Signature, MemoryLookup] | None = None
+
+    def check(self) -> None:
+        """Read it: a file that is not there or does not fit its columns is said now."""
         self._current()
 
     def fetch(self, keys: pa.RecordBatch, columns: Sequence[str], predicates: Sequence[LookupPredicate]) -> pa.Table:
@@ -56,6 +59,15 @@ class TextLookup:
 
     def describe(self, columns: Sequence[str], predicates: Sequence[LookupPredicate]) -> str:
         return self._current().describe(columns, predicates)
+
+    def version(self) -> _Signature:
+        return _signature(self._shape)
+
+    def size(self) -> int:
+        return sum(length for _, _, length in self.version())
+
+    def table(self) -> pa.Table:
+        return self._current().table()
 
     def close(self) -> None:
         return None
@@ -85,8 +97,33 @@ class ParquetLookup:
         self._lock = threading.Lock()
         self._metadata: dict[tuple[str, int, int], pq.FileMetaData] = {}
         self._read = (0, 0)
-        for path in shape.existing_files():
-            pick_columns(self._metadata_of(path).schema.to_arrow_schema(), schema, f'file "{path}"')
+
+    def check(self) -> None:
+        """Compare the declared columns with those of the files that are there."""
+        for path in self._shape.existing_files():
+            pick_columns(self._metadata_of(path).schema.to_arrow_schema(), self.schema, f'file "{path}"')
+
+    def version(self) -> _Signature:
+        return _signature(self._shape)
+
+    def size(self) -> int:
+        """Uncompressed, by the files' own account."""
+        return sum(
+            metadata.row_group(i).total_byte_size
+            for metadata in map(self._metadata_of, self._shape.existing_files())
+            for i in range(metadata.num_row_groups)
+        )
+
+    def table(self) -> pa.Table:
+        self.check()
+        parts = []
+        for path in self._shape.existing_files():
+            try:
+                with pq.ParquetFile(path) as file:
+                    parts.append(conform(file.read(columns=self.schema.names, use_threads=False), self.schema))
+            except (OSError, pa.ArrowInvalid) as error:
+                raise ConnectorFailure(f'cannot read file "{path}": {error}') from None
+        return pa.concat_tables(parts)
 
     @property
     def groups_read(self) -> tuple[int, int]:

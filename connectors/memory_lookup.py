@@ -39,5 +39,14 @@ class MemoryLookup:
         parts += ["where " + " and ".join(show(each) for each in predicates)] if predicates else []
         return " ".join(parts)
 
+    def version(self) -> None:
+        return None
+
+    def size(self) -> int:
+        return int(self._table.nbytes)
+
+    def table(self) -> pa.Table:
+        return self._table
+
     def close(self) -> None:
         return None

@@ -38,6 +38,10 @@ OPTIONS = (
     Option("connect_timeout", "duration", "5s", minimum=1),
     Option("statement_timeout", "duration", "5s", minimum=1_000),
 )
+# A server that vanished without a word would otherwise hold its connection for minutes; seconds, but for the last.
+_NOTICE_A_DEAD_PEER = {
+    "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 15_000,
+}  # fmt: skip
 _COLUMN_TYPES = (
     "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute"
     " WHERE attrelid = to_regclass($1::text) AND attnum > 0 AND NOT attisdropped"
@@ -144,7 +148,9 @@ def _conninfo(settings: Settings) -> tuple[str, str | None]:
     }
     timeout_s = max(settings.integer("connect_timeout") // 1_000_000, 1)
     try:
-        conninfo = make_conninfo(dsn, connect_timeout=timeout_s, application_name="constellation", **given)
+        there = conninfo_to_dict(dsn)
+        alive = {name: value for name, value in _NOTICE_A_DEAD_PEER.items() if name not in there}
+        conninfo = make_conninfo(dsn, connect_timeout=timeout_s, application_name="constellation", **alive, **given)
         password = conninfo_to_dict(conninfo).get("password")
     except psycopg.Error:
         # the driver's own message quotes the text, password and all

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 RETRY_AFTER_S = (0.1, 0.2, 0.4)
 _IDLE_S = 60.0
+_CANCEL_S = 2.0
 _SETTINGS = (
     "SELECT set_config('statement_timeout', $1, false), set_config('timezone', 'UTC', false),"
     " set_config('default_transaction_read_only', 'on', false)"
@@ -54,6 +55,8 @@ class PostgresPool:
         self._free = threading.BoundedSemaphore(size)
         self._lock = threading.Lock()
         self._idle: list[tuple[float, psycopg.Connection[Row]]] = []
+        self._busy: list[psycopg.Connection[Row]] = []
+        self._closed = False
         self._stats = PoolStats()
 
     @property
@@ -66,6 +69,8 @@ class PostgresPool:
             try:
                 return self._query_once(text, parameters)
             except _TransientError:
+                if self._closed:
+                    break
                 self._count(retries=1)
                 self._sleep(wait)
         try:
@@ -74,10 +79,16 @@ class PostgresPool:
             raise ConnectorFailure(f"lookup in Postgres failed: {error}", hint="is the server up?") from None
 
     def close(self) -> None:
+        """End all queries: those under way are cancelled, and nothing is asked any more."""
         with self._lock:
+            self._closed = True
             idle, self._idle = self._idle, []
+            busy = list(self._busy)
         for _, connection in idle:
             connection.close()
+        for connection in busy:
+            with suppress(Exception):  # it has just ended by itself
+                connection.cancel_safe(timeout=_CANCEL_S)
 
     def _query_once(self, text: str, parameters: Sequence[Any]) -> list[Row]:
         import psycopg
@@ -104,14 +115,25 @@ class PostgresPool:
         """A connection of one's own; one that failed is closed, not given back."""
         with self._free:
             connection = self._take() or self._connect()
+            with self._lock:
+                self._busy.append(connection)
             try:
+                if self._closed:
+                    raise ConnectorFailure("the lookup table is closed")
                 yield connection
             except BaseException:
-                with suppress(Exception):
-                    connection.close()
+                self._release(connection, usable=False)
                 raise
-            with self._lock:
+            self._release(connection, usable=not self._closed)
+
+    def _release(self, connection: psycopg.Connection[Row], *, usable: bool) -> None:
+        with self._lock:
+            self._busy.remove(connection)
+            if usable:
                 self._idle.append((time.monotonic(), connection))
+        if not usable:
+            with suppress(Exception):
+                connection.close()
 
     def _take(self) -> psycopg.Connection[Row] | None:
         with self._lock:

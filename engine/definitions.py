@@ -10,7 +10,8 @@ from constellationdb.catalog.model import ColumnDefinition, Create, Drop, Waterm
 from constellationdb.catalog.types import of_arrow
 from constellationdb.clock import Clock
 from constellationdb.connectors.registry import open_source
-from constellationdb.engine.lookups import open_back_end
+from constellationdb.connectors.strategy import LookupSettings, choose
+from constellationdb.engine.lookups import check_back_end, open_back_end
 from constellationdb.engine.relations import Planned
 from constellationdb.engine.side import errors_name, errors_relation, late_relation
 from constellationdb.engine.system_tables import SYSTEM_TABLES
@@ -118,6 +119,7 @@ def _watermark(statement: st.CreateSource, schema: pa.Schema) -> Watermark | Non
 
 
 def lookup_table(statement: st.CreateLookupTable) -> Create:
+    """Asks the source, so that what is wrong with it or the options is said now, not at the first join."""
     schema = schema_of(statement.columns)
     _check_key(statement.primary_key, schema, statement.name_position + 1)
     relation = make_relation(
@@ -129,8 +131,13 @@ def lookup_table(statement: st.CreateLookupTable) -> Create:
         options=dict(statement.options),
         sql=statement.text,
     )
-    open_back_end(relation).close()  # what is wrong with the options is said now, not at the first join
-    return Create((relation,))
+    source = open_back_end(relation)
+    try:
+        check_back_end(source)
+        strategy = choose(LookupSettings.of(relation.options), source, relation.options["connector"])
+    finally:
+        source.close()
+    return Create((msgspec.structs.replace(relation, options={**relation.options, "strategy": strategy}),))
 
 
 def view(catalog: Catalog, relations: Planned, statement: st.CreateView) -> Create:
@@ -154,7 +161,7 @@ def view(catalog: Catalog, relations: Planned, statement: st.CreateView) -> Crea
     if lowered.late_to is not None:
         late = late_relation(statement.name, lowered, _window_names(catalog, lowered))
     reads = tuple(n for n in plan.relations_of(lowered.root) if n in catalog.relations)
-    lookups = tuple(n.table for n in plan.walk(lowered.root) if isinstance(n, plan.LookupJoin))
+    lookups = tuple(n.table for n in plan.walk(lowered.root) if isinstance(n, plan.LookupJoin | plan.ReplicatedLookup))
     relation = make_relation(
         statement.name,
         "materialized view",

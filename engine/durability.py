@@ -233,6 +233,7 @@ class Durability:
         prefix = f"job/{name}/"
         state = {n[len(prefix) :]: b for n, b in blobs.items() if n.startswith(prefix)}
         job.graph.restore(state, manifest.watermarks, epoch)
+        job.reload(epoch)
         job.backfill = None
         job.position = epoch
         job.counters.used, job.counters.late = manifest.used, manifest.late

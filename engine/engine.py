@@ -9,6 +9,7 @@ Base relations are written by the sequencer, views by the worker, each alone.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -61,7 +62,7 @@ class Engine:
         self.catalog = Catalog()
         self.states: dict[str, RelationState] = {}
         self.jobs: dict[str, Job] = {}
-        self.lookups = LookupTables(self._deliver)
+        self.lookups = LookupTables(self._deliver, self.submit, workers)
         self.planned = PlannedCatalog(self)
         self.pins: dict[object, int] = {}  # open transactions → the epoch they read at
         self.epoch = 0
@@ -80,6 +81,7 @@ class Engine:
         from constellationdb import jit
 
         jit.compile_all()
+        _choose_allocator()
         self.durability.recover()
         self.sequencer = Sequencer(self, self.durability.log, self.clock, self.epoch)
         for job in self.jobs.values():
@@ -87,6 +89,7 @@ class Engine:
             self._send_requests(job)
         self.sequencer.start()
         self._worker.start()
+        self.lookups.replicas.start()
         self.durability.start()
         return self
 
@@ -159,14 +162,14 @@ class Engine:
             match command:
                 case Create():
                     for relation in command.relations:
-                        self._install(relation, epoch, at_us)
+                        self._install(relation, catalog.get(relation.name).oid, epoch, at_us)
                 case Drop():
                     for name in command.names:
                         self._uninstall(name)
             self.catalog = catalog
             self.changed.notify_all()
 
-    def _install(self, relation: Relation, epoch: int, at_us: int) -> None:
+    def _install(self, relation: Relation, oid: int, epoch: int, at_us: int) -> None:
         before = epoch - 1
         match relation.kind:
             case "table":
@@ -176,17 +179,19 @@ class Engine:
             case "side output":
                 self.states[relation.name] = RelationState(relation.name, relation.schema, _contents(relation), before)
             case "lookup table":
-                self.lookups.add(relation)
+                copy = self.lookups.add(relation, before)
+                if copy is not None:
+                    self.states[relation.name] = copy
             case "materialized view":
                 self.states[relation.name] = RelationState(relation.name, relation.schema, _contents(relation), before)
-                job = self.make_job(relation)
+                job = self.make_job(relation, oid)
                 job.started_us = at_us
                 job.begin(before, self._read)
                 self.jobs[relation.name] = job
             case "view":
                 pass
 
-    def make_job(self, relation: Relation) -> Job:
+    def make_job(self, relation: Relation, oid: int) -> Job:
         """The job of a materialized view whose relations are installed; its side outputs follow it in the catalog."""
         lowered = plan.decode(relation.plan)
         graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
@@ -194,7 +199,7 @@ class Engine:
         outputs = Outputs(self.states[relation.name], self.states[errors_name(relation.name)])
         if lowered.late_to is not None:
             outputs.late = self.states[lowered.late_to]
-        return Job(relation.name, lowered, graph, inputs, outputs, 0)
+        return Job(relation.name, lowered, graph, inputs, outputs, 0, oid=oid)
 
     def _borrow(self, relation: str, keys: tuple[int, ...]) -> SharedIndex | None:
         return self.states[relation].index(keys)
@@ -203,6 +208,7 @@ class Engine:
         job = self.jobs.pop(name, None)
         if job is not None:
             job.close()
+            self.lookups.forget(job.oid)
         state = self.states.pop(name, None)
         if isinstance(state, SourceState):
             state.close()
@@ -212,7 +218,7 @@ class Engine:
         """A job nobody named, for one continuous query, and the subscription that reads it; see ``drop_transient``."""
         with self.lock:
             self._transients += 1
-            name = f"#query{self._transients}"
+            name, oid = f"#query{self._transients}", -self._transients
 
         def work(epoch: Epoch) -> tuple[Job, Subscription]:
             with self.lock:
@@ -223,7 +229,7 @@ class Engine:
                 errors = RelationState(errors_name(name), ERRORS_SCHEMA, Arrangement(ERRORS_SCHEMA), before)
                 graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
                 inputs = {n: self.states[n] for n in graph.relations}
-                job = Job(name, lowered, graph, inputs, Outputs(view, errors), 0)
+                job = Job(name, lowered, graph, inputs, Outputs(view, errors), 0, oid=oid)
                 job.started_us = epoch.at_us
                 job.begin(before, self._read)
                 self.jobs[name] = job
@@ -238,6 +244,7 @@ class Engine:
         with self.lock:
             self.jobs.pop(job.name, None)
             job.close()
+        self.lookups.forget(job.oid)
 
     def _read(self, state: RelationState, epoch: int) -> Iterator[tuple[pa.RecordBatch, int]]:
         """What a new job reads first: a relation's contents as of an epoch, or a source's history."""
@@ -343,7 +350,7 @@ class Engine:
     def take_answer(self, answer: Answer, epoch: int, at_us: int) -> None:
         with self.lock:
             job = self.jobs.get(answer.header.job)
-            if job is not None:
+            if job is not None and job.oid == answer.header.oid:
                 given = LookupAnswer(answer.keys, answer.rows)
                 job.answers.append(Answered(epoch, at_us, answer.header.node, given))
 
@@ -405,9 +412,12 @@ class Engine:
         self._send_requests(job)
 
     def _send_requests(self, job: Job) -> None:
+        requests = job.take_requests()
+        if not requests or self.sequencer is None:  # while the log is replayed, the answers come from it
+            return
         nodes = {node.id: node for node in plan.walk(job.plan.root) if isinstance(node, plan.LookupJoin)}
-        for request in job.take_requests():
-            self.lookups.request(job.name, nodes[request.node], request)
+        for request in requests:
+            self.lookups.request(job.name, job.oid, nodes[request.node], request)
 
     def _advance_idle(self) -> None:
         """Move the frontiers of jobs that have nothing to do for the epochs that passed them by."""
@@ -459,6 +469,16 @@ class Engine:
                     return False
                 self.changed.wait(left)
             return True
+
+
+def _choose_allocator() -> None:
+    """Arrow's memory from malloc, unless the environment says otherwise.
+
+    An epoch's batches are some megabytes, allocated and freed all the time; Arrow's own default gives them back to
+    the system at once and faults them in again, which took two thirds of the time of a lookup join.
+    """
+    if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
+        pa.set_memory_pool(pa.system_memory_pool())
 
 
 def _contents(relation: Relation) -> Contents:

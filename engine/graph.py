@@ -10,7 +10,7 @@ Equal subplans (one node id) run once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -29,6 +29,7 @@ from constellationdb.engine.operators.base import (
     Operator,
 )
 from constellationdb.engine.operators.build import LookupFactory, build, exchange_keys
+from constellationdb.engine.operators.lookup import LookupJoinOperator
 from constellationdb.errors import CorruptState
 from constellationdb.planner import plan
 
@@ -129,7 +130,7 @@ class Graph:
                 self._watermarks[node.id] = self._inputs[node.relation]
                 produced[node.id] = self._scan(node, None if given is None else given.delta)
                 continue
-            before, now = (min((m[c.id] for c in node.children), default=ENDED) for m in (past, self._watermarks))
+            before, now = (min((m[c.id] for c in node.clocks), default=ENDED) for m in (past, self._watermarks))
             context = Context(epoch, before, now, at_us=at_us, answers=(answers or {}).get(node.id, ()))
             produced[node.id] = self._process(node, produced, context, output)
             self._watermarks[node.id] = max(past[node.id], self._held(node, now))
@@ -180,6 +181,17 @@ class Graph:
                 for side in getattr(operator, "arranged", ()):
                     if isinstance(side, Borrowed) and side.relation == relation:
                         side.fed(epoch)
+
+    def lookups(self) -> Iterator[tuple[plan.LookupJoin, LookupJoinOperator]]:
+        """The joins that ask a source by key."""
+        for node in self._nodes:
+            for operator in self._operators.get(node.id, ()):
+                if isinstance(node, plan.LookupJoin) and isinstance(operator, LookupJoinOperator):
+                    yield node, operator
+
+    def outstanding(self) -> list[LookupRequest]:
+        """The lookups that were asked for and not answered."""
+        return [request for _, operator in self.lookups() if (request := operator.outstanding()) is not None]
 
     # -- checkpoints ---------------------------------------------------------------------------
 

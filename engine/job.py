@@ -19,7 +19,7 @@ from constellationdb.engine.batch import Delta
 from constellationdb.engine.graph import Graph, Input, Output
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer, LookupRequest
 from constellationdb.engine.relation import Change, RelationState
-from constellationdb.planner.plan import Plan
+from constellationdb.planner.plan import Plan, copies_of
 
 CHUNK_ROWS = 65_536
 
@@ -80,6 +80,7 @@ class Job:
     failure: BaseException | None = None
     answers: list[Answered] = field(default_factory=list)  # not yet processed, in epoch order
     requests: list[LookupRequest] = field(default_factory=list)  # not yet sent
+    oid: int = 0  # the view's; negative for a query's
     started_us: int = 0
 
     def begin(self, epoch: int, read: Backfill) -> None:
@@ -201,8 +202,14 @@ class Job:
         return taken
 
     def resume(self) -> None:
-        """After recovery: let rows that wait for a lookup ask again."""
-        self.requests += self.graph.run(self.position, {}).requests
+        """After recovery: ask again what no logged answer has come for."""
+        self.requests = self.graph.outstanding()
+
+    def reload(self, epoch: int) -> None:
+        """After its state was restored as of ``epoch``: give the joins their copies of lookup tables again."""
+        copies = {n: self.inputs[n].version().weighted(epoch) for n in copies_of(self.plan.root)}
+        if copies:
+            self.graph.run(epoch, {name: Input(rows) for name, rows in copies.items()})
 
     def close(self) -> None:
         for state in self.inputs.values():

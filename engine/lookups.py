@@ -1,56 +1,59 @@
-"""Fetching for lookup joins: off the engine's threads, retried until the source answers.
-
-A miss never becomes a NULL: a source that fails is asked again, with a growing
-pause, while the rows of those keys wait; ``trouble`` says what it said last.
-"""
+"""Lookup tables at run time: opened back ends, their fetchers, and the copies of those that are replicated."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
+from typing import Any
 
-import pyarrow as pa
 from msgspec.structs import replace
 
 from constellationdb.catalog.model import Relation
-from constellationdb.connectors.api import LookupPredicate, LookupSource
+from constellationdb.connectors.api import LookupSource, TableSource
 from constellationdb.connectors.pushdown import PushdownAdapter
 from constellationdb.connectors.registry import open_lookup
+from constellationdb.connectors.strategy import NAMES, LookupSettings
+from constellationdb.engine.fetching import Asker, Deliver, Fetcher
 from constellationdb.engine.operators.base import LookupRequest
 from constellationdb.engine.operators.lookup import LookupJoinOperator
-from constellationdb.engine.record import Answer, AnswerHeader
-from constellationdb.errors import ConnectorFailure, InvalidParameter
+from constellationdb.engine.replicas import FirstCopy, Replicas, ReplicaState, Submit, read_copy
+from constellationdb.errors import InvalidParameter
 from constellationdb.planner import plan
-from constellationdb.planner.lower.predicates import values_of
-from constellationdb.planner.syntax.intervals import parse_interval
-
-_THREADS = 4
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
-
-Deliver = Callable[[Answer], None]
 
 
 class LookupTables:
-    """The opened back ends of lookup tables, and the threads that ask them."""
+    """``add`` and ``remove`` follow the catalog; nothing here is asked of a source before a row needs it."""
 
-    def __init__(self, deliver: Deliver) -> None:
+    def __init__(self, deliver: Deliver, submit: Submit, workers: int) -> None:
         self._deliver = deliver
-        self._sources: dict[str, PushdownAdapter] = {}
+        self._workers = workers
         self._definitions: dict[str, Relation] = {}
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="lookup")
-        self._stopping = threading.Event()
-        self.trouble: dict[str, str] = {}
+        self._sources: dict[str, PushdownAdapter] = {}
+        self._fetchers: dict[str, Fetcher] = {}
+        self.replicas = Replicas(submit)
 
-    def add(self, relation: Relation) -> None:
-        self._sources[relation.name] = pushdown_of(relation, open_back_end(relation))
+    def add(self, relation: Relation, epoch: int) -> ReplicaState | None:
+        """The table's copy, not filled yet, if it is replicated."""
         self._definitions[relation.name] = relation
+        if is_replicated(relation):
+            state = ReplicaState(relation, epoch)
+            opened = open_back_end(relation)
+            if isinstance(opened, TableSource) and not is_fixed(relation):
+                self.replicas.add(state, opened, LookupSettings.of(relation.options).ttl_us)
+            return state
+        source = pushdown_of(relation, open_back_end(relation))
+        self._sources[relation.name] = source
+        self._fetchers[relation.name] = Fetcher(relation.name, source, self._deliver)
+        return None
 
     def remove(self, name: str) -> None:
-        source = self._sources.pop(name, None)
-        self._definitions.pop(name, None)
-        if source is not None:
-            source.close()
+        if self._definitions.pop(name, None) is None:
+            return
+        self._sources.pop(name, None)
+        self.replicas.remove(name)
+        fetcher = self._fetchers.pop(name, None)
+        if fetcher is not None:  # a fetch under way may take its time to end, and the epoch must not
+            threading.Thread(target=fetcher.close, name=f"end of lookup {name}", daemon=True).start()
 
     def opened(self, relation: Relation) -> PushdownAdapter | None:
         """The back end of this very definition, if it is in effect."""
@@ -60,67 +63,81 @@ class LookupTables:
 
     def operator(self, node: plan.LookupJoin) -> LookupJoinOperator:
         relation = self._definitions[node.table]
-        ttl = relation.options.get("cache.ttl")
-        return LookupJoinOperator(node, relation.schema, None if ttl is None else parse_interval(ttl))
+        settings = LookupSettings.of(relation.options)
+        share = None if settings.max_rows is None else -(-settings.max_rows // self._workers)
+        return LookupJoinOperator(node, relation.schema, settings.ttl_us, share)
 
-    def request(self, job: str, node: plan.LookupJoin, request: LookupRequest) -> None:
+    def request(self, job: str, oid: int, node: plan.LookupJoin, request: LookupRequest) -> None:
         """Fetch in the background; the answer goes to ``deliver``."""
-        if not self._stopping.is_set():
-            self._pool.submit(self._fetch, job, node, request)
+        fetcher = self._fetchers.get(request.table)
+        if fetcher is not None:
+            fetcher.ask(Asker(job, oid, node), request.keys)
 
-    def _fetch(self, job: str, node: plan.LookupJoin, request: LookupRequest) -> None:
-        pause = _FIRST_PAUSE_S
-        predicates = [LookupPredicate(p.column, p.op, tuple(values_of(p))) for p in node.predicates]  # type: ignore[arg-type]
-        while not self._stopping.is_set():
-            source = self._sources.get(request.table)
-            if source is None:
-                return
-            try:
-                found = source.fetch(request.keys, list(node.columns), predicates)
-            except Exception as error:
-                self.trouble[request.table] = str(error)
-                self._stopping.wait(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
-                continue
-            self.trouble.pop(request.table, None)
-            rows = found.combine_chunks().to_batches()
-            empty = pa.RecordBatch.from_pylist([], schema=found.schema)
-            header = AnswerHeader(job, node.id, request.table)
-            self._deliver(Answer(header, request.keys, rows[0] if rows else empty))
-            return
+    def forget(self, oid: int) -> None:
+        """A job is gone: nobody waits for what it asked."""
+        for fetcher in self._fetchers.values():
+            fetcher.forget(oid)
+
+    def status(self) -> Iterable[dict[str, Any]]:
+        """What ``constellation.lookups`` shows of each table, but for what its joins know."""
+        for name, relation in self._definitions.items():
+            source, fetcher = self._sources.get(name), self._fetchers.get(name)
+            stats = None if source is None else source.stats
+            yield {
+                "name": name,
+                "connector": relation.options.get("connector"),
+                "strategy": relation.options.get("strategy"),
+                "keys_waiting": 0 if fetcher is None else fetcher.waiting_keys,
+                "fetches": None if stats is None else stats.fetches,
+                "keys_asked": None if stats is None else stats.keys,
+                "rows_received": None if stats is None else stats.rows,
+                "rows_kept": None if stats is None else stats.kept,
+                "error": self.replicas.trouble.get(name) if fetcher is None else fetcher.trouble,
+            }
 
     def close(self) -> None:
-        self._stopping.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        for source in self._sources.values():
-            source.close()
+        self.replicas.close()
+        for fetcher in self._fetchers.values():
+            fetcher.close()
+
+
+def is_replicated(relation: Relation) -> bool:
+    return relation.options.get("strategy") == "replicated"
+
+
+def is_fixed(relation: Relation) -> bool:
+    """Whether the rows stand in the statement, and so never change."""
+    return relation.options.get("connector") == "inline"
 
 
 def pushdown_of(relation: Relation, opened: LookupSource) -> PushdownAdapter:
     """``opened`` with as much pushdown as the table's options say."""
-    options = relation.options
-    pushdown = options.get("pushdown", "auto")
-    if pushdown not in ("auto", "enabled", "disabled"):
-        raise InvalidParameter(f'pushdown is "{pushdown}"', hint="it is auto, enabled or disabled")
-    if pushdown == "enabled" and not opened.capabilities.predicates:
-        raise InvalidParameter(f'pushdown is enabled, but connector "{options["connector"]}" evaluates no predicate')
-    return PushdownAdapter(opened, push=pushdown != "disabled")
+    return PushdownAdapter(opened, push=LookupSettings.of(relation.options).pushdown != "disabled")
 
 
 def open_back_end(relation: Relation) -> LookupSource:
-    """The connector of a CREATE LOOKUP TABLE; what is wrong with its options is said here."""
+    """The connector of a CREATE LOOKUP TABLE; what is wrong with its options is said here, without asking it."""
     connector = relation.options.get("connector")
     if connector is None:
         raise InvalidParameter(
             f'lookup table "{relation.name}" has no connector', hint="add WITH (connector = 'file', path = …)"
         )
-    options = {k: v for k, v in relation.options.items() if k not in ("connector", "cache.ttl", "pushdown", "strategy")}
-    source = open_lookup(connector, relation.schema, relation.primary_key, options)
+    options = {k: v for k, v in relation.options.items() if k not in NAMES and k != "connector"}
+    return open_lookup(connector, relation.schema, relation.primary_key, options)
+
+
+def check_back_end(source: LookupSource) -> None:
+    """Ask the source once, so that what is wrong with it is said now and not at the first join."""
     check = getattr(source, "check", None)
     if check is not None:
-        try:
-            check()
-        except ConnectorFailure:
-            source.close()
-            raise
-    return source
+        check()
+
+
+def first_copy(relation: Relation) -> FirstCopy:
+    """Read the source of a replicated table as it is now."""
+    source = open_back_end(relation)
+    try:
+        assert isinstance(source, TableSource)
+        return FirstCopy(*read_copy(relation, source))
+    finally:
+        source.close()

@@ -43,7 +43,7 @@ class AnswerHeader(msgspec.Struct, frozen=True):
     job: str
     node: int
     table: str
-    error: str | None = None
+    oid: int = 0  # of the job: another one of the same name does not take it
 
 
 @dataclass(frozen=True)

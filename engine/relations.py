@@ -10,7 +10,7 @@ import msgspec
 
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Relation
-from constellationdb.engine.lookups import open_back_end, pushdown_of
+from constellationdb.engine.lookups import is_fixed, is_replicated, open_back_end, pushdown_of
 from constellationdb.engine.system_tables import SYSTEM_TABLES
 from constellationdb.planner import plan
 from constellationdb.planner.relations import PlannedRelation
@@ -60,7 +60,8 @@ def _planned(engine: Engine, relation: Relation) -> PlannedRelation:
                 relation.schema,
                 primary_key=relation.primary_key,
                 pushable=_pushable(engine, relation),
-                connector=relation.options.get("connector", ""),
+                replicated=is_replicated(relation),
+                fixed=is_fixed(relation),
             )
         case "view":
             query, names = msgspec.msgpack.decode(relation.query, type=tuple[Query, tuple[str, ...]])
@@ -81,6 +82,8 @@ def _planned(engine: Engine, relation: Relation) -> PlannedRelation:
 
 def _pushable(engine: Engine, relation: Relation) -> frozenset[str]:
     """The predicates a lookup table's back end evaluates; one defined in an open transaction is asked by itself."""
+    if is_replicated(relation):
+        return frozenset()
     opened = engine.lookups.opened(relation)
     if opened is not None:
         return frozenset(opened.pushed_forms)

@@ -56,6 +56,14 @@ class RowStore:
         place[order] = np.arange(len(order))
         return self._take_in_order(entries[order], chunk[order]).take(pa.array(place))
 
+    def pick(self, entries: pa.Array) -> pa.RecordBatch:
+        """As ``take``, and a row of NULLs for a NULL."""
+        if entries.null_count == 0:
+            return self.take(entries.to_numpy())
+        valid = entries.is_valid().to_numpy(zero_copy_only=False)
+        rows = self.take(entries.drop_null().to_numpy())
+        return rows.take(pa.array(np.cumsum(valid) - 1, mask=~valid))
+
     def _take_in_order(self, entries: NDArray[np.int64], chunk: NDArray[np.int64]) -> pa.RecordBatch:
         """The rows of entries that come chunk by chunk: one take from each chunk, not from all of them joined."""
         assert self._ends is not None

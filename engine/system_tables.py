@@ -28,6 +28,10 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
         [("name", _TEXT), ("connector", _TEXT), ("state", _TEXT), ("position", _TEXT), ("watermark", _TIME),
          ("rows_accepted", _INT), ("rows_error", _INT), ("error", _TEXT)]
     ),
+    "constellation.lookups": pa.schema(
+        [("name", _TEXT), ("connector", _TEXT), ("strategy", _TEXT), ("rows_waiting", _INT), ("keys_waiting", _INT),
+         ("fetches", _INT), ("keys_asked", _INT), ("rows_received", _INT), ("rows_kept", _INT), ("error", _TEXT)]
+    ),
     "constellation.epochs": pa.schema([("epoch", _INT), ("durable_epoch", _INT), ("frontier", _INT)]),
     "constellation.checkpoints": pa.schema([("epoch", _INT), ("seconds", pa.float64()), ("bytes", _INT)]),
     "constellation.errors": pa.schema(
@@ -116,6 +120,15 @@ def _source_state(state: SourceState) -> str:
     return "reading" if state.consumers else "idle"
 
 
+def _lookups(engine: Engine) -> list[Row]:
+    """Waiting rows are those of every view that joins the table."""
+    waiting: dict[str, int] = {}
+    for job in engine.jobs.values():
+        for node, operator in job.graph.lookups():
+            waiting[node.table] = waiting.get(node.table, 0) + operator.waiting_rows
+    return [status | {"rows_waiting": waiting.get(status["name"], 0)} for status in engine.lookups.status()]
+
+
 def _epochs(engine: Engine) -> list[Row]:
     durable = engine.durability.log.durable_epoch
     return [{"epoch": engine.epoch, "durable_epoch": durable, "frontier": engine.floor()}]
@@ -140,6 +153,7 @@ _READERS: dict[str, Callable[[Engine], list[Row]]] = {
     "constellation.relations": _relations,
     "constellation.jobs": _jobs,
     "constellation.sources": _sources,
+    "constellation.lookups": _lookups,
     "constellation.epochs": _epochs,
     "constellation.checkpoints": _checkpoints,
     "constellation.errors": _errors,

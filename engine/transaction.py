@@ -20,8 +20,10 @@ import pyarrow as pa
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Command, Create, Drop, Relation
 from constellationdb.engine import batch as zset
+from constellationdb.engine.lookups import first_copy, is_replicated
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.relation import RelationState
+from constellationdb.engine.replicas import FirstCopy
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableState
 from constellationdb.errors import ReadsOwnWritesThroughView, SerializationFailure, UndefinedSavepoint
@@ -47,7 +49,10 @@ class Pushed:
 
 @dataclass(frozen=True)
 class Defined:
+    """``copies``: what lookup tables that it creates begin with."""
+
     command: Command
+    copies: Mapping[str, FirstCopy]
 
 
 Operation: TypeAlias = Written | Pushed | Defined
@@ -65,6 +70,7 @@ class Commit:
     commands: tuple[Command, ...]
     changes: Mapping[str, pa.RecordBatch]
     pushed: Mapping[str, pa.RecordBatch]
+    copies: Mapping[str, FirstCopy]
     over: Mapping[str, RelationState]
 
     @property
@@ -154,8 +160,10 @@ class Transaction:
         self.operations.append(Pushed(source, rows))
 
     def define(self, engine: Engine, command: Command) -> None:
+        made = command.relations if isinstance(command, Create) else ()
+        copies = {relation.name: first_copy(relation) for relation in made if is_replicated(relation)}
         self._take_definition(engine, command)
-        self.operations.append(Defined(command))
+        self.operations.append(Defined(command, copies))
 
     def _take_definition(self, engine: Engine, command: Command) -> None:
         if self.base is None or self.defined is None:
@@ -175,6 +183,7 @@ class Transaction:
         commands = tuple(o.command for o in self.operations if isinstance(o, Defined))
         changes = {name: delta for name, table in self.tables.items() if (delta := table.delta) is not None}
         pushed: dict[str, list[pa.RecordBatch]] = {}
+        copies: dict[str, FirstCopy] = {}
         for operation in self.operations:
             match operation:
                 case Pushed(source, batch):
@@ -182,6 +191,9 @@ class Transaction:
                 case Defined(Drop(names)):
                     for name in names:
                         pushed.pop(name, None)
+                        copies.pop(name, None)
+                case Defined(_, created):
+                    copies.update(created)
                 case _:
                     pass
         rows = {name: whole for name, parts in pushed.items() if (whole := zset.concat(parts)) is not None}
@@ -189,7 +201,7 @@ class Transaction:
             return None
         over: dict[str, RelationState] = {n: t.committed for n, t in self.tables.items() if t.committed is not None}
         over |= {n: s for n, s in self.sources.items() if not self.created(n)}
-        return Commit(self.base or engine.catalog, commands, changes, rows, over)
+        return Commit(self.base or engine.catalog, commands, changes, rows, copies, over)
 
     def next_statement(self, engine: Engine) -> None:
         """READ COMMITTED takes the latest epoch anew for each statement."""

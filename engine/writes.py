@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from constellationdb.catalog.model import Create, Relation
 from constellationdb.engine import batch as zset
+from constellationdb.engine.replicas import ReplicaState
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableState, delta_of
 from constellationdb.engine.transaction import Commit, defined_anew
@@ -99,6 +100,10 @@ def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
             _validate(state, work.changes[name], epoch.number)
     for command in work.commands:
         engine.define(epoch, command)
+    for name, first in work.copies.items():
+        copy = engine.states[name]
+        assert isinstance(copy, ReplicaState)
+        engine.lookups.replicas.begin(epoch, copy, first)
     for name, delta in work.changes.items():
         state = target(engine, name)
         assert isinstance(state, TableState)

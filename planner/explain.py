@@ -46,6 +46,9 @@ def _describe(node: plan.AnyNode) -> str:
             return f"Inner join on {node.shows}{' with a residual' if node.residual else ''} state={state}"
         case plan.LookupJoin():
             return f"Lookup join ({node.join_type}) {node.table} {node.shows} state=answers by key"
+        case plan.ReplicatedLookup():
+            state = "a copy of the table by key"
+            return f"Lookup join ({node.join_type}) {node.table} {node.shows} state={state}"
         case plan.OnClose():
             return f"Emit on window close c{node.column.index} state=rows of open windows"
 

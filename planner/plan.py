@@ -49,6 +49,11 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, tag_field="node"):
     def children(self) -> tuple[AnyNode, ...]:
         return ()
 
+    @property
+    def clocks(self) -> tuple[AnyNode, ...]:
+        """The children whose watermarks hold back this node's: all but those that time does not pass through."""
+        return self.children
+
 
 class Scan(Node, frozen=True, kw_only=True, tag="scan"):
     """The changes of a relation, projected to ``columns`` of it."""
@@ -198,6 +203,33 @@ class LookupJoin(Node, frozen=True, kw_only=True, tag="lookup"):
         return (self.input,)
 
 
+class ReplicatedLookup(Node, frozen=True, kw_only=True, tag="replicated_lookup"):
+    """A lookup join with a table that is kept here as a copy: each row meets it as it stands at the end of the epoch.
+
+    ``side`` brings the copy's changes: ``width`` columns to add, then keys computed from them. A change of the copy
+    alone puts out nothing. ``fixed``: it never changes, so what a row met once it would meet again.
+    """
+
+    input: AnyNode
+    side: AnyNode
+    table: str
+    join_type: Literal["inner", "left"]
+    input_keys: tuple[int, ...]
+    side_keys: tuple[int, ...]
+    width: int
+    residual: bytes | None  # conjuncts over both sides: a boolean per row of input columns + added columns
+    fixed: bool
+    shows: str
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.side, self.input)
+
+    @property
+    def clocks(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
 class OnClose(Node, frozen=True, kw_only=True, tag="on_close"):
     """EMIT ON WINDOW CLOSE: hold rows until the watermark passes their window's end."""
 
@@ -210,7 +242,17 @@ class OnClose(Node, frozen=True, kw_only=True, tag="on_close"):
 
 
 AnyNode: TypeAlias = (
-    Scan | Constant | Fragment | Union | WindowAssign | Aggregate | Recompute | Join | LookupJoin | OnClose
+    Scan
+    | Constant
+    | Fragment
+    | Union
+    | WindowAssign
+    | Aggregate
+    | Recompute
+    | Join
+    | LookupJoin
+    | ReplicatedLookup
+    | OnClose
 )
 
 
@@ -252,5 +294,12 @@ def walk(node: AnyNode) -> Iterator[AnyNode]:
 
 
 def relations_of(node: AnyNode) -> list[str]:
-    """The relations scanned, each once, in order of appearance."""
-    return list(dict.fromkeys(n.relation for n in walk(node) if isinstance(n, Scan)))
+    """The relations scanned, each once: copies of lookup tables first, for a row must find them complete."""
+    copies = copies_of(node)
+    scanned = dict.fromkeys(n.relation for n in walk(node) if isinstance(n, Scan))
+    return [*copies, *(name for name in scanned if name not in copies)]
+
+
+def copies_of(node: AnyNode) -> list[str]:
+    """The lookup tables among them."""
+    return list(dict.fromkeys(n.table for n in walk(node) if isinstance(n, ReplicatedLookup)))

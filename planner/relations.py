@@ -31,7 +31,8 @@ class PlannedRelation:
     query: Query | None = None  # a plain view's
     column_names: tuple[str, ...] = ()
     pushable: frozenset[str] = frozenset()  # lookup tables: predicate forms the source evaluates itself
-    connector: str = ""
+    replicated: bool = False  # lookup tables: a copy is kept here, and read like a table
+    fixed: bool = False  # … that never changes
 
 
 @dataclass(frozen=True)

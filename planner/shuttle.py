@@ -223,6 +223,20 @@ def remap(expression: Expression, mapping: Callable[[int], int]) -> Expression:
     return copy
 
 
+def substitute(expression: Expression, outputs: Sequence[Expression]) -> Expression:
+    """A copy in which each column reference is the expression in its place of ``outputs``."""
+    copy = Expression()
+    copy.CopyFrom(expression)
+
+    def replace(inner: Expression) -> None:
+        index = field_index(inner)
+        if index is not None:
+            inner.CopyFrom(outputs[index])
+
+    visit(copy, replace)
+    return copy
+
+
 def project(source: Rel, width: int, expressions: Sequence[Expression]) -> Rel:
     """A projection of ``source`` (``width`` columns) to exactly ``expressions``."""
     rel = Rel()

@@ -92,6 +92,11 @@ class SnapshotPlanner:
     def _prepare(self, query: Query) -> PreparedQuery:
         prepared = self._preparer.prepare(query)
         for name, relation in prepared.relations.items():
+            if relation.kind == "lookup table" and not relation.replicated:
+                raise FeatureNotSupported(
+                    f'lookup table "{relation.name}" is asked by key and cannot be read as a whole',
+                    hint="join a stream with it, or create it WITH (strategy = 'replicated') if its connector can",
+                )
             self._shuttle.register(name, relation.schema)
             self._parts.tables[name] = relation.name
         for name, call in prepared.windows.items():

@@ -11,6 +11,7 @@ from constellationdb.engine.operators.base import Operator
 from constellationdb.engine.operators.join import JoinOperator
 from constellationdb.engine.operators.on_close import OnCloseOperator
 from constellationdb.engine.operators.recompute import RecomputeOperator
+from constellationdb.engine.operators.replicated import ReplicatedLookupOperator
 from constellationdb.engine.operators.stateless import ConstantOperator, FragmentOperator, UnionOperator
 from constellationdb.engine.operators.window import WindowAssignOperator
 from constellationdb.errors import InternalError
@@ -41,6 +42,8 @@ def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | No
             if lookups is None:
                 raise InternalError("a lookup join needs lookup tables")
             return lookups(node)
+        case plan.ReplicatedLookup():
+            return ReplicatedLookupOperator(node)
         case plan.Scan():
             raise InternalError("a scan has no operator")
         case _:
@@ -58,6 +61,8 @@ def exchange_keys(node: plan.AnyNode) -> tuple[tuple[int, ...] | None, ...]:
             return (node.left_keys, node.right_keys)
         case plan.LookupJoin():
             return (node.input_keys,)
+        case plan.ReplicatedLookup():
+            return (node.side_keys, node.input_keys)
         case plan.OnClose():
             return (tuple(range(len(node.schema))),)
         case _:

@@ -4,8 +4,8 @@ DataFusion has already moved each conjunct as far down as outer-join rules allow
 what stands below the join on the lookup side may be asked of the source, what
 stands on the stream side filters before the lookup, and what the join itself
 keeps needs both sides. OR is never split; under LEFT JOIN only predicates of ON
-come below. A conjunct the source's language cannot say is evaluated by us on
-the fetched rows, with the same answer.
+come below. A conjunct of ON that looks at the stream alone does not drop rows
+of a LEFT JOIN: it decides whether the row asks at all.
 """
 
 from __future__ import annotations
@@ -16,26 +16,35 @@ from typing import Literal
 import pyarrow as pa
 from substrait.proto import Expression, JoinRel, Rel
 
-from constellationdb.errors import FeatureNotSupported, InvalidDefinition
+from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner import plan
-from constellationdb.planner.lower.condition import Condition, condition_plan, conjuncts, equality, split_condition
+from constellationdb.planner.lower.condition import condition_plan, conjuncts, split_condition
 from constellationdb.planner.lower.core import Lowering, read_columns, width_of
 from constellationdb.planner.lower.keys import with_keys
-from constellationdb.planner.lower.predicates import show, to_predicate
+from constellationdb.planner.lower.lookup_keys import LookupKeys, find_keys
+from constellationdb.planner.lower.lookup_side import Own, keep_copy, named, split_own
+from constellationdb.planner.lower.predicates import show_expressions
 from constellationdb.planner.lower.stream import Stream
 from constellationdb.planner.relations import PlannedRelation
-from constellationdb.planner.shuttle import Shuttle, field, field_index, fields_used, remap
+from constellationdb.planner.shuttle import field, field_index, fields_used, remap, substitute
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """The lookup side of a join: its table, output columns (as table columns) and own conjuncts (over those)."""
+    """The lookup side of a join: its table, columns (as table columns) and own conjuncts (over those).
+
+    Columns that only a conjunct needs stand behind those that the join puts out.
+    """
 
     relation: PlannedRelation
     columns: list[int]
     conjuncts: list[Expression]
     swapped: bool  # the lookup table was written on the left
     join_type: Literal["inner", "left"]
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([self.relation.schema.field(c) for c in self.columns])
 
 
 def find_lookup(lowering: Lowering, body: JoinRel, kind: plan.JoinType) -> Lookup | None:
@@ -47,58 +56,66 @@ def find_lookup(lowering: Lowering, body: JoinRel, kind: plan.JoinType) -> Looku
     swapped = right is None
     found = right or left
     assert found is not None
-    relation, columns, parts = found
+    name = found.relation.name
     if left is not None and right is not None:
         raise FeatureNotSupported(
-            f'"{relation.name}" is joined to another lookup table', hint="one side of a lookup join must be a stream"
+            f'"{name}" is joined to another lookup table', hint="one side of a lookup join must be a stream"
         )
     join_type = {"left": "right", "right": "left"}.get(kind, kind) if swapped else kind
     if join_type not in ("inner", "left"):
         raise FeatureNotSupported(
-            f'a {join_type} join with lookup table "{relation.name}" is not supported',
+            f'a {join_type} join with lookup table "{name}" is not supported',
             hint="a lookup table can be joined by INNER JOIN or LEFT JOIN with the stream on the left",
         )
-    return Lookup(relation, columns, parts, swapped, "left" if join_type == "left" else "inner")
+    columns, parts = found.columns()
+    return Lookup(found.relation, columns, parts, swapped, "left" if join_type == "left" else "inner")
 
 
-def _unwrap(lowering: Lowering, rel: Rel) -> tuple[PlannedRelation, list[int], list[Expression]] | None:
-    """(table, columns, conjuncts over those columns) when ``rel`` is filters and column choices over a lookup table."""
+@dataclass(frozen=True)
+class _Unwrapped:
+    """Filters and projections over a lookup table, all of them said over the table's own columns."""
+
+    relation: PlannedRelation
+    outputs: list[Expression]
+    conjuncts: list[Expression]
+
+    def over(self, expression: Expression) -> Expression:
+        """An expression over the outputs, over the table's columns."""
+        return substitute(expression, self.outputs)
+
+    def columns(self) -> tuple[list[int], list[Expression]]:
+        """The table's columns that are put out, then those that only a conjunct needs; and the conjuncts over them."""
+        found = [field_index(output) for output in self.outputs]
+        columns = [index for index in found if index is not None]
+        if len(columns) < len(found):
+            raise FeatureNotSupported(
+                f'an expression over lookup table "{self.relation.name}" inside the join is not supported',
+                hint="compute it in the SELECT list, or in a view above the join",
+            )
+        columns += sorted(fields_used(self.conjuncts) - set(columns))
+        return columns, [remap(part, columns.index) for part in self.conjuncts]
+
+
+def _unwrap(lowering: Lowering, rel: Rel) -> _Unwrapped | None:
+    """What a relation is over a lookup table, or None when it is something else."""
     kind = rel.WhichOneof("rel_type")
     if kind == "read" and rel.read.WhichOneof("read_type") == "named_table":
         relation = lowering.relations.get(rel.read.named_table.names[-1])
         if relation is None or relation.kind != "lookup table":
             return None
-        return relation, read_columns(rel), []
+        return _Unwrapped(relation, [field(c) for c in read_columns(rel)], [])
+    if kind not in ("filter", "project"):
+        return None
+    inner = _unwrap(lowering, getattr(rel, kind).input)
+    if inner is None:
+        return None
     if kind == "filter":
-        inner = _unwrap(lowering, rel.filter.input)
-        if inner is None:
-            return None
-        return inner[0], inner[1], [*inner[2], *conjuncts(lowering.shuttle, rel.filter.condition)]
-    if kind == "project":
-        inner = _unwrap(lowering, rel.project.input)
-        return None if inner is None else _choose(inner, rel)
-    return None
-
-
-def _choose(
-    inner: tuple[PlannedRelation, list[int], list[Expression]], rel: Rel
-) -> tuple[PlannedRelation, list[int], list[Expression]]:
-    """A projection over the lookup side: columns only; those that a conjunct still needs are kept at the end."""
-    relation, columns, parts = inner
-    outputs = list(range(len(columns)))
-    for expression in rel.project.expressions:
-        index = field_index(expression)
-        if index is None:
-            raise FeatureNotSupported(
-                f'an expression over lookup table "{relation.name}" inside the join is not supported',
-                hint="compute it in the SELECT list, or in a view above the join",
-            )
-        outputs.append(index)
+        parts = conjuncts(lowering.shuttle, rel.filter.condition)
+        return _Unwrapped(inner.relation, inner.outputs, [*inner.conjuncts, *map(inner.over, parts)])
+    outputs = [*inner.outputs, *map(inner.over, rel.project.expressions)]
     if rel.project.common.HasField("emit"):
         outputs = [outputs[i] for i in rel.project.common.emit.output_mapping]
-    needed = sorted({i for part in parts for i in fields_used(part)} - set(outputs))
-    place = {index: j for j, index in reversed(list(enumerate([*outputs, *needed])))}
-    return relation, [columns[i] for i in [*outputs, *needed]], [remap(p, place.__getitem__) for p in parts]
+    return _Unwrapped(inner.relation, outputs, inner.conjuncts)
 
 
 def lower_lookup(lowering: Lowering, body: JoinRel, lookup: Lookup) -> Stream:
@@ -108,109 +125,107 @@ def lower_lookup(lowering: Lowering, body: JoinRel, lookup: Lookup) -> Stream:
     expression = body.expression
     if lookup.swapped:
         expression = remap(expression, lambda i: i + stream.width if i < visible else i - visible)
-    keys = _keys(shuttle, lookup, split_condition(shuttle, expression, stream.width), stream.width)
     original = stream.width
-    stream, input_keys = with_keys(lowering, stream, keys.inputs)
+    condition = split_condition(shuttle, expression, original)
+    keys = find_keys(shuttle, lookup.relation, lookup.schema, condition, original, left=lookup.join_type == "left")
+    stream, input_keys = with_keys(lowering, stream, keys.gated(shuttle))
     node = lowering.build.finish(stream)
-    added = stream.width - original
-    residual = [remap(part, lambda i: i if i < original else i + added) for part in keys.residual]
-    made = lowering.build.stream(_node(lowering, node, lookup, keys, input_keys, residual))
+    make = _replicated if lookup.relation.replicated else _on_demand
+    made = lowering.build.stream(make(lowering, lookup, _Ready(node, input_keys, original, visible, keys)))
     from_stream = list(range(original))
     from_table = [stream.width + i for i in range(visible)]
     order = [*from_table, *from_stream] if lookup.swapped else [*from_stream, *from_table]
     return lowering.build.project(made, [field(i) for i in order])
 
 
-def _node(
-    lowering: Lowering,
-    node: plan.AnyNode,
-    lookup: Lookup,
-    keys: _Keys,
-    input_keys: list[int],
-    residual: list[Expression],
-) -> plan.LookupJoin:
-    columns = pa.schema([lookup.relation.schema.field(c) for c in lookup.columns])
-    types = [*node.schema.types, *columns.types]
-    schema = pa.schema([pa.field(f"c{i}", kind) for i, kind in enumerate(types)])
-    own = _split_own(lowering.shuttle, lookup)
+@dataclass(frozen=True)
+class _Ready:
+    """The stream side as a node, its key columns (computed ones stand after the ``original`` columns), the keys."""
+
+    node: plan.AnyNode
+    input_keys: list[int]
+    original: int
+    visible: int  # how many of the lookup side's columns the join puts out
+    keys: LookupKeys
+
+    def output(self, columns: pa.Schema) -> pa.Schema:
+        types = [*self.node.schema.types, *columns.types]
+        return pa.schema([pa.field(f"c{i}", kind) for i, kind in enumerate(types)])
+
+    def residual(self) -> list[Expression]:
+        """Over the output: the table's columns have moved behind the computed keys."""
+        added = len(self.node.schema) - self.original
+        return [remap(part, lambda i: i if i < self.original else i + added) for part in self.keys.residual]
+
+
+def _on_demand(lowering: Lowering, lookup: Lookup, ready: _Ready) -> plan.LookupJoin:
+    own = split_own(lowering.shuttle, lookup.schema, lookup.conjuncts)
+    kept = sorted({*range(ready.visible), *fields_used(own.local)})  # what a pushed predicate looks at stays there
+    columns = pa.schema([lookup.schema.field(i) for i in kept])
+    local = [remap(part, kept.index) for part in own.local]
+    schema = ready.output(columns)
     return plan.LookupJoin(
         id=lowering.build.next_id(),
         schema_ipc=plan.encode_schema(schema),
-        append_only=node.append_only,
-        closing=node.closing,
-        times=node.times,
-        input=node,
+        append_only=ready.node.append_only,
+        closing=ready.node.closing,
+        times=ready.node.times,
+        input=ready.node,
         table=lookup.relation.name,
         join_type=lookup.join_type,
-        input_keys=tuple(input_keys),
-        table_keys=tuple(keys.tables),
+        input_keys=tuple(ready.input_keys),
+        table_keys=tuple(ready.keys.tables),
         columns=tuple(columns.names),
         predicates=tuple(own.pushed),
-        right_filter=condition_plan(lowering.shuttle, columns, own.local),
-        residual=condition_plan(lowering.shuttle, schema, residual),
-        shows=_shows(lookup, keys, own),
+        right_filter=condition_plan(lowering.shuttle, columns, local),
+        residual=condition_plan(lowering.shuttle, schema, ready.residual()),
+        shows=_shows(lowering, lookup, ready, columns, own),
     )
 
 
-@dataclass(frozen=True)
-class _Keys:
-    inputs: list[Expression]
-    tables: list[str]
-    residual: list[Expression]
+def _replicated(lowering: Lowering, lookup: Lookup, ready: _Ready) -> plan.ReplicatedLookup:
+    columns = pa.schema(list(lookup.schema)[: ready.visible])
+    side, side_keys = keep_copy(
+        lowering, lookup.relation, lookup.columns, lookup.conjuncts, ready.keys.columns, len(columns)
+    )
+    schema = ready.output(columns)
+    return plan.ReplicatedLookup(
+        id=lowering.build.next_id(),
+        schema_ipc=plan.encode_schema(schema),
+        append_only=ready.node.append_only,
+        closing=ready.node.closing,
+        times=ready.node.times,
+        input=ready.node,
+        side=side,
+        table=lookup.relation.name,
+        join_type=lookup.join_type,
+        input_keys=tuple(ready.input_keys),
+        side_keys=tuple(side_keys),
+        width=len(columns),
+        residual=condition_plan(lowering.shuttle, schema, ready.residual()),
+        fixed=lookup.relation.fixed,
+        shows=_shows(lowering, lookup, ready, columns, None),
+    )
 
 
-def _keys(shuttle: Shuttle, lookup: Lookup, condition: Condition, width: int) -> _Keys:
-    """The equalities that cover the primary key; every other equality joins the residual."""
-    found: dict[str, Expression] = {}
-    residual = list(condition.residual)
-    for left, right, null_safe in zip(condition.left, condition.right, condition.null_safe, strict=True):
-        index = field_index(right)
-        name = None if index is None else lookup.relation.schema.field(lookup.columns[index]).name
-        if name in lookup.relation.primary_key and name not in found and not null_safe:
-            found[name] = left
-        else:
-            residual.append(equality(shuttle, left, remap(right, lambda i: i + width), null_safe))
-    missing = [name for name in lookup.relation.primary_key if name not in found]
-    if missing:
-        raise InvalidDefinition(
-            f'the join with lookup table "{lookup.relation.name}" does not give its key column "{missing[0]}"',
-            detail=f"its primary key is ({', '.join(lookup.relation.primary_key)})",
-            hint=f"add AND {lookup.relation.name}.{missing[0]} = … to the join condition",
-        )
-    names = list(lookup.relation.primary_key)
-    return _Keys([found[name] for name in names], names, residual)
-
-
-@dataclass(frozen=True)
-class _Own:
-    """The lookup side's own conjuncts: what the source's language can say, and what only we can."""
-
-    pushed: list[plan.PushedPredicate]
-    shown: list[str]
-    local: list[Expression]
-
-
-def _split_own(shuttle: Shuttle, lookup: Lookup) -> _Own:
-    own = _Own([], [], [])
-    schema = pa.schema([lookup.relation.schema.field(c) for c in lookup.columns])
-    for conjunct in lookup.conjuncts:
-        predicate = to_predicate(shuttle, conjunct, schema)
-        if predicate is None:
-            own.local.append(conjunct)
-        else:
-            own.pushed.append(predicate)
-            own.shown.append(show(predicate))
-    return own
-
-
-def _shows(lookup: Lookup, keys: _Keys, own: _Own) -> str:
-    """The EXPLAIN line: keys, columns fetched, and where each conjunct is evaluated."""
-    pushed = [t for p, t in zip(own.pushed, own.shown, strict=True) if p.op in lookup.relation.pushable]
-    kept = [t for p, t in zip(own.pushed, own.shown, strict=True) if p.op not in lookup.relation.pushable]
-    columns = ", ".join(lookup.relation.schema.field(c).name for c in lookup.columns)
-    parts = [f"key=({', '.join(keys.tables)})", f"fetch=({columns})"]
-    parts.append(f"pushed=[{' AND '.join(pushed)}]")
-    local = [*kept, *(["expression"] * len(own.local))]
-    parts.append(f"after fetch=[{' AND '.join(local)}]")
-    parts.append(f"residual=[{len(keys.residual)} conjunct{'s' if len(keys.residual) != 1 else ''}]")
+def _shows(lowering: Lowering, lookup: Lookup, ready: _Ready, columns: pa.Schema, own: Own | None) -> str:
+    """The EXPLAIN line: keys, columns, and where each conjunct is evaluated."""
+    shuttle, keys = lowering.shuttle, ready.keys
+    table = named(pa.schema([]), lookup.schema)
+    parts = [f"key=({', '.join(keys.tables)})"]
+    if own is None:
+        filters = show_expressions(shuttle, table, lookup.conjuncts)
+        parts.append(f"replicated columns=({', '.join(columns.names)}) where=[{' AND '.join(filters)}]")
+    else:
+        parts.append(f"fetch=({', '.join(columns.names)})")
+        pushed = [text for p, text in zip(own.pushed, own.shown, strict=True) if p.op in lookup.relation.pushable]
+        kept = [text for p, text in zip(own.pushed, own.shown, strict=True) if p.op not in lookup.relation.pushable]
+        parts.append(f"pushed=[{' AND '.join(pushed)}]")
+        kept += show_expressions(shuttle, table, own.local)
+        parts.append(f"after fetch=[{' AND '.join(kept)}]")
+    stream_side = show_expressions(shuttle, pa.schema(list(ready.node.schema)[: ready.original]), keys.stream)
+    if stream_side:
+        parts.append(f"asked only if=[{' AND '.join(stream_side)}]")
+    both = named(ready.node.schema, columns)
+    parts.append(f"residual=[{' AND '.join(show_expressions(shuttle, both, ready.residual()))}]")
     return " ".join(parts)

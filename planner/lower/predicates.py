@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 from substrait.proto import Expression
 
 from constellationdb.planner import plan
-from constellationdb.planner.shuttle import Shuttle, field_index
+from constellationdb.planner.shuttle import Shuttle, field_index, project
 
 _OPERATORS = {"equal": "=", "not_equal": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _MIRRORED = {"=": "=", "<>": "<>", ">": "<", ">=": "<=", "<": ">", "<=": ">="}
@@ -126,3 +128,16 @@ def show(predicate: plan.PushedPredicate) -> str:
     if not values:
         return f"{predicate.column} {predicate.op.upper()}"
     return f"{predicate.column} {predicate.op} {values[0]}"
+
+
+def show_expressions(shuttle: Shuttle, schema: pa.Schema, expressions: Sequence[Expression]) -> list[str]:
+    """Expressions over columns of ``schema`` as EXPLAIN shows them: DataFusion's words, constants as in SQL."""
+    shown = []
+    for expression in expressions:
+        source = shuttle.slot(0, schema)
+        first = shuttle.display_of(project(source, len(schema), [expression]), 1).splitlines()[0]
+        text = first.strip().removeprefix("Projection: ").removesuffix(" AS c0").replace("slot0.", "")
+        text = re.sub(r'Utf8\("([^"]*)"\)', r"'\1'", text)
+        text = re.sub(r"Decimal128\(([^(),]*),\d+,\d+\)", r"\1", text)
+        shown.append(re.sub(r"\b(?:U?Int|Float)\d+\(([^()]*)\)", r"\1", text))
+    return shown

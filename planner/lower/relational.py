@@ -27,8 +27,8 @@ def lower_read(lowering: Lowering, rel: Rel) -> Stream:
     relation = lowering.relations[name]
     if relation.kind == "lookup table":
         raise FeatureNotSupported(
-            f'lookup table "{name}" can only be joined to a stream',
-            hint=f"write FROM stream JOIN {name} ON stream.key = {name}.key",
+            f'lookup table "{relation.name}" can only be joined to a stream',
+            hint=f"write FROM stream JOIN {relation.name} ON stream.key = {relation.name}.key",
         )
     return lowering.build.stream(lowering.scan(relation, columns))
 

@@ -10,6 +10,7 @@ import pytest
 
 from constellationdb.connectors.key_index import index_keys
 from constellationdb.connectors.registry import open_lookup
+from constellationdb.engine.lookups import check_back_end
 from constellationdb.errors import (
     ConnectorFailure,
     DatatypeMismatch,
@@ -100,10 +101,10 @@ def test_a_parquet_file_must_have_the_columns(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"symbol": ["A"], "lot": pa.array([1], pa.int32())}), path)
     with pytest.raises(UndefinedColumn, match='has no column "fee"'):
-        open_lookup("file", SCHEMA, ["symbol"], {"path": str(path)})
+        check_back_end(open_lookup("file", SCHEMA, ["symbol"], {"path": str(path)}))
     pq.write_table(pa.table({"symbol": ["A"], "lot": ["1"]}), path)
     with pytest.raises(DatatypeMismatch, match=r'column "lot" .* is text, not integer'):
-        open_lookup("file", pa.schema(list(SCHEMA)[:2]), ["symbol"], {"path": str(path)})
+        check_back_end(open_lookup("file", pa.schema(list(SCHEMA)[:2]), ["symbol"], {"path": str(path)}))
 
 
 def test_a_parquet_file_may_be_replaced(tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+"""Integer keys that lie close together need no hash: a row number at every place between the least and the greatest.
+
+A table of ids 1 … n is of this kind, and what it costs to look a key up is one
+read of memory. ``place`` makes the array, ``find`` reads it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from constellationdb.engine.kernels.rows import I64
+from constellationdb.jit import kernel
+
+I32 = NDArray[np.int32]
+
+ABSENT = -1
+_LEAST = 1024
+
+
+def place(keys: I64, entries: I64) -> tuple[int, I32] | None:
+    """(least key, entry by key minus the least), or None where the array would be much larger than the keys."""
+    if len(keys) == 0:
+        return None
+    low, high = int(keys.min()), int(keys.max())
+    if high - low >= max(_LEAST, 4 * len(keys)) or int(entries.max()) >= 1 << 31:
+        return None
+    by_key = np.full(high - low + 1, ABSENT, np.int32)
+    by_key[keys - low] = entries
+    return low, by_key
+
+
+@kernel("void(const i64[], i64, const i32[], i64[])")
+def find(keys: I64, low: int, by_key: I32, out: I64) -> None:
+    """The entry of every key, or ABSENT."""
+    count = np.uint64(len(by_key))
+    for i in range(len(keys)):
+        at = np.uint64(keys[i] - low)  # wraps around, and so is large, for a key below the least
+        out[i] = by_key[at] if at < count else ABSENT
