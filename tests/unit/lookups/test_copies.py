@@ -1,4 +1,4 @@
-"""Copies of lookup tables: filled with their definition, followed when their source changes, the same after a restart."""
+"""Copies of lookup tables: filled with their definition, following their source, the same after a restart."""
 
 from __future__ import annotations
 
