@@ -106,7 +106,7 @@ def _literal(expression: Expression) -> Any:
             return value.value if kind == "var_char" else value
         case "decimal":
             unscaled = int.from_bytes(literal.decimal.value, "little", signed=True)
-            return decimal.Decimal(unscaled).scaleb(-literal.decimal.scale)
+            return decimal.Decimal(f"{unscaled}e-{literal.decimal.scale}")  # scaleb would round to 28 digits
         case "date":
             return datetime.date(1970, 1, 1) + datetime.timedelta(days=literal.date)
         case "precision_timestamp" if literal.precision_timestamp.precision == 6:
@@ -122,12 +122,20 @@ def values_of(predicate: plan.PushedPredicate) -> pa.Array:
 
 def show(predicate: plan.PushedPredicate) -> str:
     """The predicate as SQL, for EXPLAIN."""
-    values = [f"'{v}'" if isinstance(v, str) else str(v) for v in values_of(predicate).to_pylist()]
+    values = [_constant(value) for value in values_of(predicate).to_pylist()]
     if predicate.op == "in":
         return f"{predicate.column} IN ({', '.join(values)})"
     if not values:
         return f"{predicate.column} {predicate.op.upper()}"
     return f"{predicate.column} {predicate.op} {values[0]}"
+
+
+def _constant(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float | decimal.Decimal):
+        return str(value)
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def show_expressions(shuttle: Shuttle, schema: pa.Schema, expressions: Sequence[Expression]) -> list[str]:

@@ -139,6 +139,24 @@ def test_only_what_is_needed_is_fetched_and_only_where_it_matters(database: Data
     assert "residual=[n < c2]" in line("SELECT s.id FROM s LEFT JOIN d ON d.k = s.k AND d.n < s.price")
 
 
+def test_a_numeric_keeps_its_digits_wherever_it_is_compared(database: Database) -> None:
+    """38 of them: more than Python's decimals keep when they calculate."""
+    long = "1234567890123456789012345678.012345678"
+    dim = f"[[1, {long}8], [2, {long}9], [3, {long}7]]"
+    database.execute("CREATE TABLE s (id int PRIMARY KEY, k int)")
+    database.execute("INSERT INTO s VALUES (1, 1), (2, 2), (3, 3)")
+    for name, strategy in VARIANTS.items():
+        database.execute(
+            f"CREATE LOOKUP TABLE {name} (k int PRIMARY KEY, n numeric(38,10))"
+            f" WITH (connector = 'inline', strategy = '{strategy}', rows = '{dim}')"
+        )
+        for number, test in enumerate((f"= {long}8", f"> {long}8", f"IN ({long}7, {long}9)", f"<> {long}9")):
+            query = f"SELECT s.id FROM s JOIN {name} d ON d.k = s.k AND d.n {test}"
+            database.execute(f"CREATE MATERIALIZED VIEW {name}_{number} AS {query}")
+            wanted = {0: [(1,)], 1: [(2,)], 2: [(2,), (3,)], 3: [(1,), (3,)]}[number]
+            eventually(database, f"SELECT * FROM {name}_{number} ORDER BY id", wanted.__eq__)
+
+
 @pytest.mark.parametrize(
     ("join", "message"),
     [
