@@ -21,12 +21,20 @@ _MIRRORED = {"=": "=", "<>": "<>", ">": "<", ">=": "<=", "<": ">", "<=": ">="}
 def to_predicate(shuttle: Shuttle, conjunct: Expression, schema: pa.Schema) -> plan.PushedPredicate | None:
     """``conjunct`` over columns of ``schema`` as a predicate, or None when the language cannot say it."""
     match conjunct.WhichOneof("rex_type"):
+        case "selection":
+            return _flag(conjunct, schema, value=True)
         case "singular_or_list":
             return _in_list(conjunct, schema)
         case "scalar_function":
             return _call(shuttle, conjunct, schema)
         case _:
             return None
+
+
+def _flag(conjunct: Expression, schema: pa.Schema, *, value: bool) -> plan.PushedPredicate | None:
+    """A boolean column by itself, or under NOT."""
+    index = field_index(conjunct)
+    return None if index is None else _of_values(schema, index, "=", [value])
 
 
 def _in_list(conjunct: Expression, schema: pa.Schema) -> plan.PushedPredicate | None:
@@ -43,6 +51,8 @@ def _call(shuttle: Shuttle, conjunct: Expression, schema: pa.Schema) -> plan.Pus
     if name in ("is_null", "is_not_null"):
         index = field_index(arguments[0])
         return None if index is None else _made(schema, index, name.replace("_", " "), [])
+    if name == "not":
+        return _flag(arguments[0], schema, value=False)
     if name == "or":
         return _either(shuttle, conjunct, schema)
     operator = _OPERATORS.get(name)
@@ -77,13 +87,17 @@ def _either(shuttle: Shuttle, conjunct: Expression, schema: pa.Schema) -> plan.P
 
 
 def _made(schema: pa.Schema, index: int, operator: str, constants: list[Expression]) -> plan.PushedPredicate | None:
-    kind = schema.field(index).type
     values: list[Any] = []
     for constant in constants:
         value = _literal(constant)
         if value is None:
             return None
         values.append(value)
+    return _of_values(schema, index, operator, values)
+
+
+def _of_values(schema: pa.Schema, index: int, operator: str, values: list[Any]) -> plan.PushedPredicate | None:
+    kind = schema.field(index).type
     try:
         batch = pa.record_batch([pa.array(values, kind)], names=["value"])
     except (pa.ArrowInvalid, pa.ArrowTypeError):
