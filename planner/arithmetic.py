@@ -1,4 +1,4 @@
-"""Make expressions Postgres': checked arithmetic where DataFusion would wrap (22003, 22012), doubles kept doubles.
+"""Make expressions Postgres': checked arithmetic where DataFusion would wrap (22003, 22012), doubles as they are there.
 
 DataFusion plans ``bigint + 1`` as a wrapping add. The types of the operands are
 asked of DataFusion itself, by planning them as a projection; then the function
@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from substrait.proto import Expression, Rel
 
-from constellationdb.planner import doubles
+from constellationdb.planner import comparisons, doubles
 from constellationdb.planner.functions import SUFFIX_OF
 from constellationdb.planner.shuttle import Shuttle, project, visit
 
@@ -24,6 +24,7 @@ _SPELLINGS = {"mod": "modulus", "negative": "negate"}
 def check(shuttle: Shuttle, source: Rel, width: int, holder: Any) -> None:
     """Correct, in place, every expression inside ``holder``, whose columns are those of ``source``."""
     doubles.restore(shuttle, source, width, holder)
+    comparisons.canonical(shuttle, source, width, holder)
     calls: list[Expression] = []
 
     def collect(expression: Expression) -> None:

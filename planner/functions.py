@@ -69,6 +69,12 @@ def _rank(values: pa.Array) -> pa.Array:
     return pa.array(np.where(bits < 0, bits ^ _REST, bits), mask=values.is_null().to_numpy(zero_copy_only=False))
 
 
+def _canonical(values: pa.Array) -> pa.Array:
+    """One NaN, one zero."""
+    whole = pc.add(values, pa.scalar(0.0, values.type))
+    return pc.if_else(pc.is_nan(whole), pa.scalar(np.nan, values.type), whole)
+
+
 def _unrank(values: pa.Array) -> pa.Array:
     ranks = pc.fill_null(values, 0).to_numpy(zero_copy_only=False)
     doubles = np.where(ranks < 0, ranks ^ _REST, ranks).view(np.float64)
@@ -95,6 +101,7 @@ def _functions() -> list[Any]:
         made.append(udf(_checked(pc.negate_checked, shown), [kind], kind, "immutable", f"con_negate_{suffix}"))
     for suffix, kind in _FLOATS.items():
         made.append(udf(_float_divide, [kind, kind], kind, "immutable", f"con_divide_{suffix}"))
+        made.append(udf(_canonical, [kind], kind, "immutable", f"con_canonical_{suffix}"))
     made.append(udf(_rank, [pa.float64()], pa.int64(), "immutable", "con_rank_f64"))
     made.append(udf(_unrank, [pa.int64()], pa.float64(), "immutable", "con_unrank_f64"))
     made += [

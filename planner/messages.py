@@ -72,6 +72,10 @@ def _translated(text: str, tree: Any, offset: int, signatures: Mapping[int, str]
     for pattern, kind, message in _SAID:
         if pattern.search(text):
             return kind(message)
+    if "'array_has'" in text:  # see analysis.forms.in_value
+        return errors.FeatureNotSupported(
+            "IN (SELECT …) as a value is not supported between these types", hint="cast both sides to the same type"
+        )
     if _RANGE.search(text):
         return errors.FeatureNotSupported("OVER (ORDER BY …) of this type is not supported", detail=_short(text))
     if _TWO_MARKS.search(text):

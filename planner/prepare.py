@@ -23,10 +23,9 @@ from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.intervals import normalise_intervals
 from constellationdb.planner.rewrite.names import name_outputs
-from constellationdb.planner.rewrite.not_in import rewrite_not_in
-from constellationdb.planner.rewrite.quantified import rewrite_quantified
 from constellationdb.planner.rewrite.refuse import refuse
 from constellationdb.planner.rewrite.spellings import respell
+from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
 from constellationdb.planner.rewrite.tree import nodes, parse_query, to_sql
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
@@ -66,9 +65,7 @@ class Preparer:
         name_outputs(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures)
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
-        prepared.tree = rewrite_quantified(tree)
-        if self._continuous:
-            prepared.tree = rewrite_not_in(prepared.tree)
+        prepared.tree = rewrite_conditions(tree)
         return prepared
 
     def relation(self, name: str, schema: str | None, location: int) -> PlannedRelation:

@@ -259,9 +259,9 @@ class Expressions:
             node.testexpr = self.expression(node.testexpr, place).node
             return Typed(node, kinds.BOOLEAN)
         test = self.expression(node.testexpr, place)
-        (node.testexpr, _), _ = self.settle([test, Typed(None, columns[0].kind)], None, [self.at(node)] * 2)
+        (node.testexpr, _), kind = self.settle([test, Typed(None, columns[0].kind)], None, [self.at(node)] * 2)
         if place.clause == "SELECT" and node.subLinkType == SubLinkType.ANY_SUBLINK:
-            return Typed(forms.in_value(node), kinds.BOOLEAN)
+            return Typed(forms.in_value(node, kind), kinds.BOOLEAN)
         return Typed(node, kinds.BOOLEAN)
 
 

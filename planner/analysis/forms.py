@@ -113,14 +113,20 @@ def row_in(node: Any) -> Any:
     return parse_expression(f"EXISTS (SELECT 1 FROM ({rows}) AS {alias}({', '.join(names)}) WHERE {tests})")
 
 
-def in_value(node: Any) -> Any:
-    """``x IN (SELECT …)`` as a value, which may be NULL: DataFusion knows it only as a condition."""
-    value, rows = to_sql(node.testexpr), f"({to_sql(node.subselect)}) AS __in(v)"
+def in_value(node: Any, kind: Kind) -> Any:
+    """``x IN (SELECT …)`` as a value, which may be NULL: DataFusion knows it only as a condition.
+
+    ``kind``: what both sides are compared as. array_has takes doubles by their bits, so their ranks are given it.
+    """
+    value, rows = to_sql(node.testexpr), f"({to_sql(node.subselect)}) AS __in(__v)"
+    sought, found = value, "__v"
+    if kind in (kinds.REAL, kinds.DOUBLE):
+        sought, found = (f"con_rank_f64(CAST({side} AS float8))" for side in (value, found))
     return parse_expression(
         f"CASE WHEN (SELECT count(*) FROM {rows}) = 0 THEN false"
         f" WHEN {value} IS NULL THEN NULL"
-        f" WHEN coalesce(array_has((SELECT array_agg(v) FROM {rows}), {value}), false) THEN true"
-        f" WHEN (SELECT count(*) - count(v) FROM {rows}) > 0 THEN NULL ELSE false END"
+        f" WHEN coalesce(array_has((SELECT array_agg({found}) FROM {rows}), {sought}), false) THEN true"
+        f" WHEN (SELECT count(*) - count(__v) FROM {rows}) > 0 THEN NULL ELSE false END"
     )
 
 

@@ -12,6 +12,7 @@ from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.aggregates import correct
 from constellationdb.planner.lower.core import Lowering
+from constellationdb.planner.lower.scalar import expand_scalars
 from constellationdb.planner.lower.stream import Stream, describe
 from constellationdb.planner.shuttle import field, field_index, project
 
@@ -35,6 +36,8 @@ def lower_aggregate(lowering: Lowering, rel: Rel) -> Stream:
     if len(body.groupings) > 1:
         raise FeatureNotSupported("GROUPING SETS, ROLLUP and CUBE are not supported in a continuous query yet")
     stream = lowering.lower(body.input)
+    for part in (*body.grouping_expressions, *body.measures):
+        stream = expand_scalars(lowering, stream, part)
     arithmetic.check(lowering.shuttle, lowering.build.source(stream), stream.width, body)
     keys = [body.grouping_expressions[i] for i in body.groupings[0].expression_references] if body.groupings else []
     arguments = _Arguments(lowering, stream, keys)

@@ -3,5 +3,5 @@
 Every relation gets an internal name (so that DataFusion sees no name of the
 user's it could misread), window calls and views become virtual tables, and
 what DataFusion would answer wrongly is said in a way it answers right:
-``NOT IN``, ``EXCEPT ALL`` and ``INTERSECT ALL``. What cannot be is refused here.
+``IN``, ``ANY`` and ``ALL`` of subqueries, ``EXCEPT ALL`` and ``INTERSECT ALL``. What cannot be is refused here.
 """

@@ -69,11 +69,15 @@ class Aggregates:
 
 
 class Overs:
-    """Window calls over rows that ``scope`` shows whole: rows equal in its columns are one and the same."""
+    """Window calls over rows that ``scope`` shows whole: rows equal in its columns are one and the same.
+
+    Calls that tell such rows apart use one window, else it would be open which of their values go together.
+    """
 
     def __init__(self, random: Random, scope: Scope) -> None:
         self._random = random
         self._scope = scope
+        self._rowwise: tuple[list[Sql], list[Sql]] | None = None  # PARTITION BY and ORDER BY
         self.tags: set[str] = set()
 
     def call(self) -> Sql:
@@ -93,7 +97,7 @@ class Overs:
 
     def _ordered(self, name: str, partition: list[Sql]) -> Sql:
         """Calls that depend on the order of single rows."""
-        order = self._order(total=True)
+        partition, order = self._rowwise = self._rowwise or (partition, self._order(total=True))
         column = self._random.choice(self._scope)
         match name:
             case "framed":

@@ -119,7 +119,10 @@ class Expressions:
     def _general(self, kind: Kind, depth: int) -> Sql:
         """What exists for every kind."""
         a, b = self.of(kind, depth), self.of(kind, depth)
-        match self._random.randrange(5):
+        match self._random.randrange(6):
+            case 5:
+                first, second = self._compared(self._random.choice(CALCULATED), depth)
+                return write("CASE {} WHEN {} THEN {} ELSE {} END", first, second, a, b, kind=kind)
             case 0:
                 return write("coalesce({}, {})", a, b, kind=kind)
             case 1:
@@ -271,7 +274,13 @@ class Expressions:
             return write(f"({{}} IS {self._random.choice(('', 'NOT '))}NULL)", column, kind="bool")
         return self._comparison(column, depth)
 
+    def _compared(self, kind: Kind, depth: int) -> tuple[Sql, Sql]:
+        first = self.of(kind, depth)
+        return first, self._other(first, depth)
+
     def _comparison(self, column: Sql, depth: int) -> Sql:
+        if depth > 0 and self._random.random() < 0.25:
+            column = self.of(column.kind, depth - 1)
         other = self._other(column, depth)
         match self._random.randrange(8):
             case 0:

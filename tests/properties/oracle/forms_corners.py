@@ -55,6 +55,24 @@ FOUND: tuple[Form, ...] = (  # each was once answered wrong
     form("not in correlated", "SELECT t.k, t.b FROM t WHERE t.b NOT IN (SELECT u.c FROM u WHERE u.k = t.k)"),
     form("less than any correlated", "SELECT t.k, t.b FROM t WHERE t.b < ANY (SELECT u.c FROM u WHERE u.k = t.k)"),
     form("more than all correlated", "SELECT t.k, t.b FROM t WHERE t.b >= ALL (SELECT u.c FROM u WHERE u.k = t.k)"),
+    form("in doubles selected", "SELECT k, -f IN (SELECT f FROM u) AS a, g IN (SELECT f FROM u) AS c FROM t"),
+    form("zeros and NaNs compared", "SELECT nullif(0 * -g, 0) AS a, nullif(-f, f) AS c, CASE g WHEN 0 THEN 1 ELSE 2 END"
+         " AS d, CASE -f WHEN f THEN 1 ELSE 2 END AS e, -f = f AS h, -f > f AS i, -f IN (f, 1) AS j,"
+         " -f BETWEEN f AND f AS l FROM t WHERE -f > 1 OR f <= -f OR b > 4"),
+    form("negated joins", "SELECT q.n, u.f FROM (SELECT -f AS n, k FROM t) AS q LEFT JOIN u ON q.n > u.f"
+         " AND q.k = u.k"),
+    form("not in or", "SELECT b FROM t WHERE x OR b NOT IN (SELECT b FROM u)"),
+    form("not in or correlated", "SELECT b FROM t WHERE c = 1 OR t.b NOT IN (SELECT u.b FROM u WHERE u.k = t.k)"),
+    form("not and in", "SELECT b FROM t WHERE NOT (x AND b IN (SELECT c FROM u WHERE c > 0))"),
+    form("not or in correlated", "SELECT b FROM t WHERE NOT (c = 1 OR t.b IN (SELECT u.b FROM u WHERE u.k = t.k))"),
+    form("not in is not true", "SELECT b FROM t WHERE (b NOT IN (SELECT b FROM u)) IS NOT TRUE"),
+    form("in is not true", "SELECT b FROM t WHERE (t.b IN (SELECT u.b FROM u WHERE u.k = t.k)) IS NOT TRUE"),
+    form("not in under case", "SELECT b FROM t WHERE CASE WHEN t.b NOT IN (SELECT u.b FROM u WHERE u.k = t.k)"
+         " THEN false ELSE true END"),
+    form("less than all or", "SELECT b FROM t WHERE x OR b < ALL (SELECT b FROM u)"),
+    form("less than any and not", "SELECT b FROM t WHERE NOT (x OR b < ANY (SELECT b FROM u WHERE c > 1))"),
+    form("in aggregated", "SELECT k, sum(CASE WHEN b IN (SELECT c FROM u) THEN 1 ELSE 0 END) AS n FROM t GROUP BY k"),
+    form("having not in", "SELECT b FROM t GROUP BY b HAVING b NOT IN (SELECT b FROM u)"),
 )  # fmt: skip
 
 CLAUSES: tuple[Form, ...] = (
