@@ -20,9 +20,8 @@ from pglast import ast
 from pglast.enums import BoolExprType, BoolTestType, JoinType, SubLinkType
 
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.analysis.calls import AGGREGATES
 from constellationdb.planner.rewrite.correlated import exists, is_correlated
-from constellationdb.planner.rewrite.tree import last_name, nodes, parse_expression, replace, to_sql
+from constellationdb.planner.rewrite.tree import nodes, parse_expression, replace, to_sql
 
 _COMPARISONS = frozenset({"=", "<>", "!=", "<", "<=", ">", ">="})
 _QUANTIFIED = (SubLinkType.ANY_SUBLINK, SubLinkType.ALL_SUBLINK)
@@ -39,7 +38,7 @@ def rewrite_conditions(tree: Any) -> Any:
         match node:
             case ast.SelectStmt():
                 node.whereClause = _condition(node.whereClause)
-                node.havingClause = _condition(node.havingClause)
+                node.havingClause = _having(node.havingClause)
                 for clause in (node.targetList, node.groupClause, node.sortClause):
                     _value(clause)
             case ast.JoinExpr() if node.jointype == JoinType.JOIN_INNER:
@@ -57,15 +56,34 @@ def _condition(node: Any) -> Any:
     return node if node is None or not _mentions(node) else _true(node)
 
 
+def _having(node: Any) -> Any:
+    """A HAVING; what its subqueries are compared with cannot go inside them, where an aggregate would be theirs."""
+    called = [link for link in nodes(node) if _is_quantified(link) and _has_calls(link.testexpr)]
+    changed = _condition(node)
+    kept = {id(link) for link in nodes(changed)}
+    if any(id(link) not in kept for link in called):
+        raise FeatureNotSupported(
+            "a function before NOT IN, ANY or ALL (SELECT …) is not supported in HAVING",
+            hint="compute it in a subquery in FROM, and compare in the WHERE around it",
+        )
+    return changed
+
+
+def _is_quantified(node: Any) -> bool:
+    return isinstance(node, ast.SubLink) and node.subLinkType in _QUANTIFIED
+
+
+def _has_calls(value: Any) -> bool:
+    return any(isinstance(node, ast.FuncCall) for node in nodes(value))
+
+
 def _mentions(node: Any) -> bool:
     """Whether an IN, ANY or ALL stands in ``node`` itself, not in a query inside it."""
     if isinstance(node, tuple | list):
         return any(_mentions(member) for member in node)
     if not isinstance(node, ast.Node) or isinstance(node, ast.SelectStmt):
         return False
-    if isinstance(node, ast.SubLink) and node.subLinkType in _QUANTIFIED:
-        return True
-    return any(_mentions(getattr(node, name)) for name in node)
+    return _is_quantified(node) or any(_mentions(getattr(node, name)) for name in node)
 
 
 def _true(node: Any) -> Any:
@@ -140,7 +158,6 @@ def _missed(link: Any) -> Any:
         return _exists(link, f"({{value}} {operator} {{column}}) IS FALSE")
     if operator != "=" or isinstance(link.testexpr, ast.RowExpr) or is_correlated(link.subselect):
         return _not(_exists(link, f"({{value}} {operator} {{column}}) IS NOT FALSE"))
-    _refuse_aggregates(link.testexpr)
     value, rows = f"({to_sql(link.testexpr)})", to_sql(link.subselect)  # by key: an anti join without a residual
     return parse_expression(
         f"NOT EXISTS (SELECT 1 FROM ({rows}) AS __in(__v) WHERE __in.__v = {value})"
@@ -151,20 +168,10 @@ def _missed(link: Any) -> Any:
 
 def _exists(link: Any, test: str) -> Any:
     """EXISTS a row for which ``test`` is true."""
-    _refuse_aggregates(link.testexpr)
     if is_correlated(link.subselect):
         return exists(link.testexpr, link.subselect, test)
     condition = test.format(value=f"({to_sql(link.testexpr)})", column="__some.__v")
     return parse_expression(f"EXISTS (SELECT 1 FROM ({to_sql(link.subselect)}) AS __some(__v) WHERE {condition})")
-
-
-def _refuse_aggregates(value: Any) -> None:
-    """Inside the subquery an aggregate would be the subquery's."""
-    if any(isinstance(node, ast.FuncCall) and last_name(node) in AGGREGATES for node in nodes(value)):
-        raise FeatureNotSupported(
-            "an aggregate before NOT IN, ANY or ALL (SELECT …) is not supported",
-            hint="compute it in a subquery in FROM, and compare in the WHERE around it",
-        )
 
 
 def _operator(link: Any) -> str:
