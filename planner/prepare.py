@@ -21,6 +21,7 @@ from constellationdb.planner.analysis import kinds
 from constellationdb.planner.analysis.queries import Columns, analyse
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.relations import PlannedRelation, WindowCall
+from constellationdb.planner.rewrite.casts import tell_casts_apart
 from constellationdb.planner.rewrite.intervals import normalise_intervals
 from constellationdb.planner.rewrite.names import name_outputs
 from constellationdb.planner.rewrite.refuse import refuse
@@ -65,7 +66,7 @@ class Preparer:
         name_outputs(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures)
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
-        prepared.tree = rewrite_conditions(tree)
+        prepared.tree = tell_casts_apart(rewrite_conditions(tree))
         return prepared
 
     def relation(self, name: str, schema: str | None, location: int) -> PlannedRelation:

@@ -11,12 +11,16 @@ from constellationdb.planner.lower.core import Lowering
 from constellationdb.planner.lower.stream import Stream
 from constellationdb.planner.shuttle import field
 
+_TEXTS = (pa.string(), pa.large_string(), pa.string_view())
+
 
 def common_type(left: pa.DataType, right: pa.DataType) -> pa.DataType:
-    """The type two number columns meet in: numeric beats integers, double beats all."""
+    """The type two columns meet in: numeric beats integers, double beats all; texts come in several widths."""
     if left == right:
         return left
     kinds = (left, right)
+    if all(kind in _TEXTS for kind in kinds):
+        return pa.string()
     if any(pt.is_floating(k) for k in kinds):
         return pa.float64()
     if all(pt.is_decimal(k) or pt.is_integer(k) for k in kinds):
@@ -25,7 +29,7 @@ def common_type(left: pa.DataType, right: pa.DataType) -> pa.DataType:
 
 
 def cast(expression: Expression, kind: pa.DataType) -> Expression:
-    """``expression`` cast to double precision or numeric, the two kinds ``common_type`` makes."""
+    """``expression`` cast to double precision, numeric or text, the kinds ``common_type`` makes."""
     made = Expression()
     made.cast.input.CopyFrom(expression)
     made.cast.failure_behavior = Expression.Cast.FAILURE_BEHAVIOR_THROW_EXCEPTION
@@ -34,6 +38,8 @@ def cast(expression: Expression, kind: pa.DataType) -> Expression:
     elif pt.is_decimal(kind):
         made.cast.type.decimal.precision, made.cast.type.decimal.scale = kind.precision, kind.scale
         made.cast.type.decimal.nullability = Type.NULLABILITY_NULLABLE
+    elif kind == pa.string():
+        made.cast.type.string.nullability = Type.NULLABILITY_NULLABLE
     else:
         raise DatatypeMismatch(f"no cast to {kind}")
     return made
@@ -61,5 +67,4 @@ def align(
 
 
 def _same_bytes(left: pa.DataType, right: pa.DataType) -> bool:
-    texts = (pa.string(), pa.large_string(), pa.string_view())
-    return left == right or (left in texts and right in texts) or (pt.is_integer(left) and pt.is_integer(right))
+    return left == right or (left in _TEXTS and right in _TEXTS) or (pt.is_integer(left) and pt.is_integer(right))

@@ -96,6 +96,22 @@ def equality(shuttle: Shuttle, left: Expression, right: Expression, null_safe: b
     return expression
 
 
+def hidden(shuttle: Shuttle, part: Expression) -> Expression:
+    """An equality as NOT (a <> b): DataFusion would read it back as a join key, even where both are of one side."""
+    other = {"equal": "not_equal", "is_not_distinct_from": "is_distinct_from"}
+    if part.WhichOneof("rex_type") != "scalar_function":
+        return part
+    name = other.get(shuttle.function_name(part.scalar_function.function_reference))
+    if name is None:
+        return part
+    unequal, negated = Expression(), Expression()
+    unequal.CopyFrom(part)
+    unequal.scalar_function.function_reference = shuttle.anchor(name)
+    negated.scalar_function.function_reference = shuttle.anchor("not")
+    negated.scalar_function.arguments.append(FunctionArgument(value=unequal))
+    return negated
+
+
 def checked(shuttle: Shuttle, schema: pa.Schema, parts: list[Expression]) -> list[Expression]:
     """``parts`` over rows of ``schema``, with arithmetic that raises instead of wrapping."""
     source = shuttle.slot(0, positional(schema))

@@ -16,6 +16,7 @@ from constellationdb.planner.lower.condition import (
     condition_plan,
     conjunction,
     equality,
+    hidden,
     split_condition,
 )
 from constellationdb.planner.lower.core import JOIN_TYPES, MIRRORED, Lowering, width_of
@@ -142,7 +143,7 @@ def _recompute_join(
     left, right = lowering.build.finish(sides.left), lowering.build.finish(sides.right)
     if residual:
         combined = _side_by_side(left, right)
-        residual = checked(shuttle, combined, residual)
+        residual = [hidden(shuttle, part) for part in checked(shuttle, combined, residual)]
     rel = Rel()
     rel.join.left.CopyFrom(shuttle.slot(0, left.schema))
     rel.join.right.CopyFrom(shuttle.slot(1, right.schema))

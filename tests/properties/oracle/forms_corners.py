@@ -61,6 +61,12 @@ FOUND: tuple[Form, ...] = (  # each was once answered wrong
          " -f BETWEEN f AND f AS l FROM t WHERE -f > 1 OR f <= -f OR b > 4"),
     form("negated joins", "SELECT q.n, u.f FROM (SELECT -f AS n, k FROM t) AS q LEFT JOIN u ON q.n > u.f"
          " AND q.k = u.k"),
+    form("full join on one side", "SELECT t.b, u.c FROM t FULL JOIN u ON t.b = u.c AND u.b = u.c AND t.c = t.b"),
+    form("full join on distinct", "SELECT t.b, u.c FROM t FULL JOIN u ON t.b = u.c AND u.b IS NOT DISTINCT FROM u.c"),
+    form("union of aggregated strings", "SELECT string_agg(s, ',' ORDER BY s) AS l FROM t UNION ALL SELECT s FROM u"),
+    form("except aggregated strings", "SELECT s FROM u EXCEPT SELECT string_agg(s, ',' ORDER BY s) FROM t GROUP BY k"),
+    form("casts beside columns", "SELECT CAST(b AS text) AS a, b, min(CAST(c AS text)) AS d, min(c) AS e FROM t"
+         " GROUP BY CAST(b AS text), b"),
     form("not in or", "SELECT b FROM t WHERE x OR b NOT IN (SELECT b FROM u)"),
     form("not in or correlated", "SELECT b FROM t WHERE c = 1 OR t.b NOT IN (SELECT u.b FROM u WHERE u.k = t.k)"),
     form("not and in", "SELECT b FROM t WHERE NOT (x AND b IN (SELECT c FROM u WHERE c > 0))"),
