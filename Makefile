@@ -1,4 +1,4 @@
-.PHONY: demo test oracle check bench docs lint
+.PHONY: demo test oracle consistency check bench docs lint
 
 demo:
 	constellation demo flights
@@ -12,6 +12,10 @@ ORACLE_SEED ?= 1000
 oracle:
 	CONSTELLATION_ORACLE_RUNS=$${CONSTELLATION_ORACLE_RUNS:-3} python -m pytest tests/properties --timeout=0
 	python -m tests.properties.oracle.hunt --seconds $(ORACLE_SECONDS) --seed $(ORACLE_SEED)
+
+# Random transactions under the eyes of subscribers and readers, many more than the default run's.
+consistency:
+	CONSTELLATION_TRANSACTIONS=$${CONSTELLATION_TRANSACTIONS:-2000} python -m pytest tests/e2e/consistency --timeout=0
 
 lint:
 	ruff check .
