@@ -8,7 +8,8 @@
 - ``windows``: which rows a window uses and which are late, in plain Python, from the logged watermarks.
 - ``answers``: DuckDB over what the history has accumulated. Never DataFusion: our planner stands on it.
 - ``compare``: multisets of canonical rows; exact, or within a form's stated number of ulps.
-- ``pipeline``: the system under test: one graph per stage, the output of one the input of the next.
+- ``pipeline``: the system under test: one graph per stage, the output of one the input of the next; often with
+  rows borrowed by the shared index, whose writer is ahead, and with jobs made over rows that are already there.
 - ``case``: one case: its schedule of epochs, checkpoints and restarts, and the comparison.
 - ``forms_*``: the query forms. ``run``: a form's cases, and what they must have seen to count.
 - ``expressions``, ``calls``, ``items``, ``queries``, ``generate``: random queries in the words of both.

@@ -16,7 +16,7 @@ from tests.properties.oracle.answers import Answers
 from tests.properties.oracle.compare import canonical, canonical_rows, difference, slack_difference
 from tests.properties.oracle.forms import Form, Mode
 from tests.properties.oracle.history import History, Relation
-from tests.properties.oracle.pipeline import Pipeline
+from tests.properties.oracle.pipeline import Batches, Pipeline, Setting
 from tests.properties.oracle.tables import Row, Table
 from tests.properties.oracle.windows import NO_MARK, Reference
 
@@ -44,6 +44,8 @@ class Met:
     late: int = 0
     restarts: int = 0
     replayed: int = 0  # epochs that a restart ran once more
+    begun: int = 0  # jobs that were made while their inputs already held rows
+    borrowed: bool = False  # whether an operator read the rows of a relation by the shared index
     answers: int = 0
     busy: frozenset[int] | None = None  # the workers that got keyed rows; None where no key is exchanged
 
@@ -58,7 +60,8 @@ class CaseRun:
         self._schedule = part("schedule")
         self.relations = {name: Relation(table, is_source(case.mode, name)) for name, table in tables.items()}
         self._history = History(part, self.relations)
-        self._pipeline = Pipeline(case.form, self.relations, case.workers, late_rows=case.seed % 2 == 0)
+        self.setting = Setting(case.workers, late_rows=case.seed % 2 == 0, borrow=self._schedule.random() < 0.6)
+        self._pipeline = Pipeline(case.form, self.relations, self.setting)
         self._references = {
             name: Reference(window, tables[window.relation].column("ts"), case.form.lateness)
             for name, window in case.form.windows.items()
@@ -69,18 +72,21 @@ class CaseRun:
         """Raise MismatchError, or whatever the engine raises."""
         restarts = set(self._schedule.sample(range(1, self._epochs), 2))
         with _eager_compaction(self._schedule.random() < 0.5):
-            self._pipeline.start(0)
+            self._pipeline.start()
             self._compare(0)
             for epoch in range(1, self._epochs + 1):
                 self._epoch(epoch)
+                if self._schedule.random() < 0.2:
+                    self.met.begun += self._pipeline.begin_again(self._schedule)
                 self._compare(epoch)
                 if self._schedule.random() < 0.5:
-                    self._pipeline.checkpoint(epoch)
+                    self._pipeline.checkpoint()
                 if epoch in restarts:
                     self.met.restarts += 1
                     self.met.replayed += self._pipeline.recover(self._schedule)
         self._pipeline.finish()
         self.met.retractions = self._history.retractions
+        self.met.borrowed = bool(self._pipeline.borrowed)
         if self._pipeline.exchanged:
             self.met.busy = frozenset(worker for worker, rows in enumerate(self._pipeline.rows_on) if rows)
         return self.met
@@ -94,15 +100,17 @@ class CaseRun:
             else:
                 reference.replace(relation.rows)
         marks = {name: relation.mark for name, relation in self.relations.items() if relation.source}
-        batches = max(1, *(len(parts) for parts in deltas.values()))
-        for number in range(batches):
+        count = max(1, *(len(parts) for parts in deltas.values()))
+        batches: Batches = []
+        for number in range(count):
             given: dict[str, pa.RecordBatch | None] = {
                 name: parts[number] for name, parts in deltas.items() if number < len(parts)
             }
-            last = number == batches - 1
+            last = number == count - 1
             if last:
                 given = {name: given.get(name) for name in self.relations}
-            self._pipeline.run(epoch, given, marks if last else {})
+            batches.append((given, marks if last else {}))
+        self._pipeline.run(epoch, batches, self._schedule)
 
     def _compare(self, epoch: int) -> None:
         self._answers.hold(self.relations, self._references)
@@ -133,7 +141,7 @@ class CaseRun:
         late: Counter[Row] = Counter()
         for reference in references:
             for (row, start, end), count in reference.late.items():
-                shown = (*row, start, end) if self._pipeline.late_rows else (start, end)
+                shown = (*row, start, end) if self.setting.late_rows else (start, end)
                 late[tuple(canonical(v) for v in shown)] += count
         self.met.late = sum(late.values())
         if late != self._pipeline.late:

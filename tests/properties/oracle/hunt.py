@@ -61,6 +61,7 @@ class Tally:
     unjudged: Counter[str] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
     met: Met = field(default_factory=Met)
+    borrowing: int = 0  # cases with an operator that borrows
     empty: int = 0  # cases whose every answer was empty
     busy: dict[int, set[int]] = field(default_factory=dict)
     defects: list[Defect] = field(default_factory=list)
@@ -80,6 +81,8 @@ class Tally:
                 self.met.late += result.late
                 self.met.restarts += result.restarts
                 self.met.replayed += result.replayed
+                self.met.begun += result.begun
+                self.borrowing += result.borrowed
                 self.met.answers += result.answers
                 self.empty += not result.answers
                 if result.busy is not None:
@@ -93,7 +96,8 @@ class Tally:
         """What a hunt must have met to prove anything."""
         met = self.met
         counts = {"retraction": met.retractions, "late row": met.late, "restart": met.restarts,
-                  "replayed epoch": met.replayed, "answer": met.answers}  # fmt: skip
+                  "replayed epoch": met.replayed, "answer": met.answers, "job made late": met.begun,
+                  "borrowed row": self.borrowing}  # fmt: skip
         idle = [f"worker {w} of {n}" for n in (1, 2, 3) for w in range(n) if n > 1 and w not in self.busy.get(n, ())]
         return [name for name, count in counts.items() if not count] + idle
 
@@ -103,7 +107,8 @@ class Tally:
             f"{self.cases} cases: {self.compared} compared, {self.refused.total()} refused,"
             f" {self.unjudged.total()} that DuckDB cannot judge, {len(self.defects)} defects",
             f"{met.answers} rows of answers ({self.empty} cases had none), {met.retractions} retractions,"
-            f" {met.late} late rows, {met.restarts} restarts, {met.replayed} epochs replayed",
+            f" {met.late} late rows, {met.restarts} restarts, {met.replayed} epochs replayed,"
+            f" {met.begun} jobs made late, {self.borrowing} cases that borrow",
             f"modes: {_counts(self.modes)}",
             f"forms: {_counts(self.tags)}",
             f"refused: {_counts(self.refused) or 'none'}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeAlias
@@ -11,7 +11,10 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
+from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.graph import Graph, Input, Output
+from constellationdb.engine.relation import RelationState
+from constellationdb.engine.shared_index import SharedIndex
 from constellationdb.planner import plan as plans
 from constellationdb.planner.continuous import ContinuousPlanner, describe_relation
 from constellationdb.planner.relations import PlannedRelation
@@ -23,6 +26,7 @@ from tests.properties.oracle.tables import Row
 from tests.properties.oracle.windows import NO_MARK
 
 Deltas: TypeAlias = Mapping[str, pa.RecordBatch | None]
+Batches: TypeAlias = list[tuple[Deltas, Mapping[str, int]]]  # an epoch's changes one after the other, with watermarks
 
 
 class NegativeCountError(AssertionError):
@@ -35,10 +39,14 @@ class ReplayError(AssertionError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """``states``: of each stage its graph's state as bytes and its watermarks. ``seen``: content, errors, late."""
+    """``states``: of each stage its graph's state as bytes and its watermarks. ``seen``: content, errors, late.
 
-    epoch: int
+    ``contents``: the rows of the relations that are borrowed from.
+    """
+
+    tick: int
     states: list[tuple[dict[str, pa.RecordBatch], dict[str, int]]]
+    contents: dict[str, pa.RecordBatch]
     seen: tuple[Counter[Row], ...]
     used: int
 
@@ -71,6 +79,15 @@ def _planned(relation: Relation) -> PlannedRelation:
     return PlannedRelation(table.name, "source", table.schema, append_only=True, times=(table.column("ts"),))
 
 
+@dataclass(frozen=True)
+class Setting:
+    """How a form is run. ``borrow``: joins read the rows of tables and views where they are, by a shared index."""
+
+    workers: int
+    late_rows: bool
+    borrow: bool
+
+
 class Pipeline:
     """``content`` and ``errors`` are what a reader would have accumulated of the last stage.
 
@@ -78,20 +95,37 @@ class Pipeline:
     the plan may drop columns that it does not need, so of a late row only its window is kept.
     """
 
-    def __init__(self, form: Form, relations: Mapping[str, Relation], workers: int, *, late_rows: bool) -> None:
-        self._stages = stages = plan_form(form, relations, late_rows=late_rows)
-        self.late_rows = late_rows
+    def __init__(self, form: Form, relations: Mapping[str, Relation], setting: Setting) -> None:
+        self._stages = stages = plan_form(form, relations, late_rows=setting.late_rows)
+        self._setting = setting
         plain = any(s.plain for s in form.stages)
         self._windowed = {s.name for s in form.stages if plain or any(f"{{{w}}}" in s.sql for w in form.windows)}
-        self._workers = workers
-        self._graphs = [Graph(lowered.root, workers=workers) for _, lowered in stages]
+        self._kept = {name: r.table.schema for name, r in relations.items() if not r.source} if setting.borrow else {}
+        if setting.borrow:
+            self._kept |= {name: lowered.output for name, lowered in stages[:-1] if not lowered.root.append_only}
+        self.borrowed: set[str] = set()
+        self._relations = self._empty_relations()
+        self._graphs = [self._graph(lowered) for _, lowered in stages]
+        self._tick = 0
         self.content: Counter[Row] = Counter()
         self.errors: Counter[Row] = Counter()
         self.late: Counter[Row] = Counter()
         self.used = 0
-        self.rows_on = [0] * workers
+        self.rows_on = [0] * setting.workers
         self.exchanged = False
-        self._log: list[tuple[int, Deltas, Mapping[str, int], Counter[Row]]] = []
+        self._log: list[tuple[int, Batches, Counter[Row]]] = []
+
+    def _empty_relations(self) -> dict[str, RelationState]:
+        return {n: RelationState(n, schema, Arrangement(schema), 0) for n, schema in self._kept.items()}
+
+    def _graph(self, lowered: plans.Plan) -> Graph:
+        return Graph(lowered.root, workers=self._setting.workers, borrow=self._borrow if self._kept else None)
+
+    def _borrow(self, name: str, keys: tuple[int, ...]) -> SharedIndex | None:
+        if name not in self._relations:
+            return None
+        self.borrowed.add(name)
+        return self._relations[name].index(keys)
 
     @property
     def window_calls(self) -> int:
@@ -110,29 +144,87 @@ class Pipeline:
         """The double columns of the answer."""
         return [i for i, kind in enumerate(self._stages[-1][1].output.types) if pa.types.is_floating(kind)]
 
-    def start(self, epoch: int) -> None:
+    def start(self) -> None:
         inputs: dict[str, Input] = {}
         for (name, lowered), graph in zip(self._stages, self._graphs, strict=True):
-            first = graph.start(epoch)
-            self._hand_on(inputs, name, lowered, first)
+            self._hand_on(inputs, name, lowered, graph.start(self._tick), self._tick)
             fed = {k: v for k, v in inputs.items() if k in graph.relations}
             if fed:
-                self._hand_on(inputs, name, lowered, graph.run(epoch, fed))
-        self.checkpoint(epoch)
+                self._hand_on(inputs, name, lowered, graph.run(self._tick, fed), self._tick)
+            for relation in graph.relations:
+                graph.fed(relation, self._tick)
+        self.checkpoint()
 
-    def run(self, epoch: int, deltas: Deltas, marks: Mapping[str, int]) -> None:
-        """One batch of an epoch through all stages."""
-        inputs = {name: Input(delta, marks.get(name, NO_MARK)) for name, delta in deltas.items()}
-        for (name, lowered), graph in zip(self._stages, self._graphs, strict=True):
-            output = graph.run(epoch, {k: v for k, v in inputs.items() if k in graph.relations})
-            self._hand_on(inputs, name, lowered, output)
-        self._log.append((epoch, deltas, marks, Counter(self.content)))
+    def run(self, epoch: int, batches: Batches, random: Random) -> None:
+        """An epoch's batches, one after the other, through all stages.
 
-    def _hand_on(self, inputs: dict[str, Input], name: str, lowered: plans.Plan, output: Output) -> None:
+        Borrowed rows are read as of a tick, so there every batch is an epoch of its own to the operators. Their
+        writer may be ahead: the tables, or a whole stage, may have taken all batches before a later stage takes one.
+        """
+        ticks = [self._tick + 1 + (i if self._kept else 0) for i in range(len(batches))]
+        inputs = [
+            {name: Input(delta, marks.get(name, NO_MARK)) for name, delta in deltas.items()}
+            for deltas, marks in batches
+        ]
+        if random.random() < 0.5:
+            self._write(range(len(batches)), ticks, inputs)
+            for stage in range(len(self._stages)):
+                for place, tick in enumerate(ticks):
+                    self._run_stage(stage, tick, inputs[place])
+        else:
+            for place, tick in enumerate(ticks):
+                self._write([place], ticks, inputs)
+                for stage in range(len(self._stages)):
+                    self._run_stage(stage, tick, inputs[place])
+        self._tick = ticks[-1]
+        for state in self._relations.values():
+            assert state.contents is not None
+            state.contents.compact(self._tick - random.choice((0, 0, 1, 2)))
+        self._log.append((epoch, batches, Counter(self.content)))
+
+    def _write(self, places: Iterable[int], ticks: list[int], inputs: list[dict[str, Input]]) -> None:
+        """Let the tables have these batches, before anybody reads them."""
+        for place in places:
+            for name, given in inputs[place].items():
+                self._apply(name, given.delta, ticks[place])
+
+    def _apply(self, name: str, delta: pa.RecordBatch | None, tick: int) -> None:
+        state = self._relations.get(name)
+        if state is not None and delta is not None:
+            assert state.contents is not None
+            state.contents.apply(delta, tick)
+
+    def _run_stage(self, number: int, tick: int, inputs: dict[str, Input]) -> None:
+        (name, lowered), graph = self._stages[number], self._graphs[number]
+        output = graph.run(tick, {k: v for k, v in inputs.items() if k in graph.relations})
+        self._hand_on(inputs, name, lowered, output, tick)
+
+    def begin_again(self, random: Random) -> bool:
+        """Make the last stage's job anew from what its inputs hold now, as CREATE on a running database does."""
+        name, lowered = self._stages[-1]
+        graph = self._graph(lowered)
+        if not graph.relations or any(relation not in self._relations for relation in graph.relations):
+            return False
+        self._note_workers()
+        self.content.clear()
+        self.errors.clear()
+        self._hand_on({}, name, lowered, graph.start(self._tick), self._tick)
+        for relation in graph.relations:
+            rows = self._relations[relation].version().weighted(self._tick)
+            cut = random.randint(0, rows.num_rows)
+            for chunk in (rows.slice(0, cut), rows.slice(cut)):
+                self._hand_on({}, name, lowered, graph.run(self._tick, {relation: Input(chunk)}), self._tick)
+            graph.fed(relation, self._tick)
+        self._graphs[-1] = graph
+        self.checkpoint()
+        return True
+
+    def _hand_on(self, inputs: dict[str, Input], name: str, lowered: plans.Plan, output: Output, tick: int) -> None:
         """What the engine does with a job's output: types of the view, netted, then to its readers."""
         self.used += output.used if name in self._windowed else 0
         for batch in output.late:
-            _add(self.late, batch if self.late_rows else batch.select(range(batch.num_columns - 2, batch.num_columns)))
+            width = batch.num_columns
+            _add(self.late, batch if self._setting.late_rows else batch.select(range(width - 2, width)))
         for failed in output.errors:
             self.errors[failed.node, failed.sqlstate, failed.message, failed.row] += failed.weight
         delta = output.delta
@@ -143,6 +235,7 @@ class Pipeline:
         known = inputs.get(name)
         joined = zset.concat([d for d in (known.delta if known else None, delta) if d is not None])
         inputs[name] = Input(joined, output.watermark)
+        self._apply(name, delta, tick)
         if name == self._stages[-1][0] and delta is not None:
             _add(self.content, delta)
             _drop_zeros(self.content)
@@ -150,11 +243,12 @@ class Pipeline:
 
     # -- restarts ----------------------------------------------------------------------------
 
-    def checkpoint(self, epoch: int) -> None:
-        """Remember everything as of ``epoch``; the log begins anew after it."""
+    def checkpoint(self) -> None:
+        """Remember everything as it is now; the log begins anew after it."""
         states = [({k: _through_bytes(b) for k, b in g.snapshot().items()}, g.watermarks()) for g in self._graphs]
         seen = tuple(Counter(c) for c in (self.content, self.errors, self.late))
-        self._checkpoint = Checkpoint(epoch, states, seen, self.used)
+        contents = {n: _through_bytes(s.version().weighted(self._tick)) for n, s in self._relations.items()}
+        self._checkpoint = Checkpoint(self._tick, states, contents, seen, self.used)
         self._log.clear()
 
     def recover(self, random: Random) -> int:
@@ -165,19 +259,24 @@ class Pipeline:
         """
         self._note_workers()
         held = self._checkpoint
+        self._relations = self._empty_relations()
+        for name, rows in held.contents.items():
+            contents = self._relations[name].contents
+            assert contents is not None
+            contents.restore(_permuted(rows, random), held.tick)
         for number, ((name, lowered), (state, marks)) in enumerate(zip(self._stages, held.states, strict=True)):
             reread = plans.decode(plans.encode(lowered))
-            self._graphs[number] = fresh = Graph(reread.root, workers=self._workers)
-            fresh.restore({key: _permuted(batch, random) for key, batch in state.items()}, marks, held.epoch)
+            self._graphs[number] = fresh = self._graph(reread)
+            fresh.restore({key: _permuted(batch, random) for key, batch in state.items()}, marks, held.tick)
             self._stages[number] = (name, reread)
         self.content, self.errors, self.late = (Counter(c) for c in held.seen)
-        self.used = held.used
+        self.used, self._tick = held.used, held.tick
         log, self._log = self._log, []
-        for epoch, deltas, logged, content in log:
-            self.run(epoch, deltas, logged)
+        for epoch, batches, content in log:
+            self.run(epoch, batches, random)
             if self.content != content:
                 raise ReplayError(f"epoch {epoch} came out differently: {difference(self.content, content, [], 0)}")
-        return len({epoch for epoch, *_ in log})
+        return len(log)
 
     def finish(self) -> None:
         self._note_workers()
