@@ -134,7 +134,7 @@ class Durability:
         if self._covered >= number:
             return None
         jobs = list(engine.jobs.values())
-        if any(j.backfill is not None or j.failure is not None for j in jobs):
+        if any(j.starting or j.failure is not None for j in jobs):
             return None
         if not engine.wait(lambda: all(j.position >= number for j in jobs), timeout=2.0):
             return None
@@ -278,7 +278,7 @@ class Durability:
             if isinstance(source, SourceState):
                 source.tracker.restore(watermark)
         engine.publish_base(number, record.at_us, whole, record.watermarks)
-        engine.drain()
+        engine.worker.drain()
 
 
 def _source_manifest(state: SourceState) -> SourceManifest:

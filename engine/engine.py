@@ -4,7 +4,7 @@
                                                              └──▶ snapshot reads, subscriptions
 
 The lock guards logs, frontiers and the catalog; rows are computed outside it.
-Base relations are written by the sequencer, views by the worker, each alone.
+Base relations are written by the sequencer, a view by one of the worker's two threads at a time.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from constellationdb.engine.side import errors_name
 from constellationdb.engine.sources import SourceState, error_rows
 from constellationdb.engine.subscription import Subscription
 from constellationdb.engine.tables import TableState
+from constellationdb.engine.worker import Worker
 from constellationdb.errors import ConstellationError, InternalError, QueryCanceled
 from constellationdb.planner import plan
 
@@ -70,10 +71,10 @@ class Engine:
         self.restored: str | None = None
         self._stopping = False
         self._transients = 0
-        self._held_back = False  # sources wait for a view to catch up
+        self.held_back = False  # sources wait for a view to catch up
         self.durability = Durability(self, directory)
         self.sequencer: Sequencer | None = None
-        self._worker = threading.Thread(target=self._work, name="worker", daemon=True)
+        self.worker = Worker(self)
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -84,11 +85,8 @@ class Engine:
         _choose_allocator()
         self.durability.recover()
         self.sequencer = Sequencer(self, self.durability.log, self.clock, self.epoch)
-        for job in self.jobs.values():
-            job.resume()
-            self._send_requests(job)
         self.sequencer.start()
-        self._worker.start()
+        self.worker.start()
         self.lookups.replicas.start()
         self.durability.start()
         return self
@@ -102,8 +100,7 @@ class Engine:
         with self.lock:
             self._stopping = True
             self.changed.notify_all()
-        if self._worker.is_alive():
-            self._worker.join()
+        self.worker.stop()
         self.lookups.close()
         for state in self.states.values():
             if isinstance(state, SourceState):
@@ -263,9 +260,10 @@ class Engine:
     def poll_sources(self, epoch: Epoch) -> float | None:
         with self.lock:
             sources = [s for s in self.states.values() if isinstance(s, SourceState) and s.active]
-            behind = min((j.position for j in self.jobs.values() if j.failure is None), default=self.epoch)
-            self._held_back = bool(sources) and epoch.number - behind > _AHEAD
-        if self._held_back:
+            jobs = self.jobs.values()
+            behind = min((j.position for j in jobs if j.failure is None and not j.starting), default=self.epoch)
+            self.held_back = bool(sources) and epoch.number - behind > _AHEAD
+        if self.held_back:
             return POLL_SECONDS
         most = max((self._poll(source, epoch) for source in sources), default=0)
         if not any(s.active for s in sources):
@@ -369,87 +367,6 @@ class Engine:
         """A source may have got a reader: let the sequencer look again."""
         if self.sequencer is not None:
             self.sequencer.nudge()
-
-    # -- the worker ----------------------------------------------------------------------------
-
-    def _work(self) -> None:
-        turns = 0
-        while True:
-            with self.lock:
-                if self._stopping:
-                    return
-                ready = [job for job in self.jobs.values() if job.runnable()]
-                if not ready:
-                    self._advance_idle()
-                    self.changed.wait()
-                    continue
-            for job in ready:
-                self.step(job)
-            turns += 1
-            if turns % _TIDY_EVERY == 0:
-                self._tidy_views()
-
-    def step(self, job: Job) -> None:
-        """One step of a job; a failure stops it and nothing else."""
-        try:
-            changes = job.step()
-        except Exception as error:
-            with self.lock:
-                job.failure = error
-                self.changed.notify_all()
-            return
-        with self.lock:
-            for state, change in changes:
-                state.publish(change)
-            for state in job.inputs.values():
-                if job in state.consumers:
-                    state.consumers[job] = job.position
-            self._advance_idle()
-            if changes or job.backfill is None:
-                self.changed.notify_all()
-        if self._held_back:
-            self.nudge()
-        self._send_requests(job)
-
-    def _send_requests(self, job: Job) -> None:
-        requests = job.take_requests()
-        if not requests or self.sequencer is None:  # while the log is replayed, the answers come from it
-            return
-        nodes = {node.id: node for node in plan.walk(job.plan.root) if isinstance(node, plan.LookupJoin)}
-        for request in requests:
-            self.lookups.request(job.name, job.oid, nodes[request.node], request)
-
-    def _advance_idle(self) -> None:
-        """Move the frontiers of jobs that have nothing to do for the epochs that passed them by."""
-        moved = False
-        for job in self.jobs.values():
-            frontier = job.idle_frontier(self.epoch)
-            if frontier <= job.position or job.backfill is not None:
-                continue
-            job.position = frontier
-            for state in job.outputs.all():
-                state.frontier = max(state.frontier, frontier)
-            for state in job.inputs.values():
-                if job in state.consumers:
-                    state.consumers[job] = frontier
-            moved = True
-        if moved:
-            self.changed.notify_all()
-
-    def _tidy_views(self) -> None:
-        with self.lock:
-            floor = self.floor()
-            for job in self.jobs.values():
-                for state in job.outputs.all():
-                    state.tidy(self.clock.now_us(), floor)
-
-    def drain(self) -> None:
-        """Run every job until nothing is left: recovery, before the threads start."""
-        while ready := [job for job in self.jobs.values() if job.runnable()]:
-            for job in ready:
-                self.step(job)
-        with self.lock:
-            self._advance_idle()
 
     # -- waiting -------------------------------------------------------------------------------
 

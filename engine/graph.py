@@ -176,11 +176,19 @@ class Graph:
 
     def fed(self, relation: str, epoch: int) -> None:
         """A new job has read all of a relation, as of ``epoch``: those who borrow it may look."""
+        for side in self._borrowed():
+            if side.relation == relation:
+                side.fed(epoch)
+
+    def let_go(self) -> None:
+        """Another thread goes on with the job."""
+        for side in self._borrowed():
+            side.let_go()
+
+    def _borrowed(self) -> Iterator[Borrowed]:
         for operators in self._operators.values():
             for operator in operators:
-                for side in getattr(operator, "arranged", ()):
-                    if isinstance(side, Borrowed) and side.relation == relation:
-                        side.fed(epoch)
+                yield from (side for side in getattr(operator, "arranged", ()) if isinstance(side, Borrowed))
 
     def lookups(self) -> Iterator[tuple[plan.LookupJoin, LookupJoinOperator]]:
         """The joins that ask a source by key."""

@@ -65,6 +65,16 @@ class Outputs:
         return [r for r in (self.view, self.errors, self.late) if r is not None]
 
 
+@dataclass(frozen=True)
+class Work:
+    """An epoch for a job: its inputs' changes, and the lookup answers that have come, by node."""
+
+    epoch: int
+    at_us: int
+    inputs: Mapping[str, Input]
+    answers: Mapping[int, list[LookupAnswer]]
+
+
 @dataclass
 class Job:
     """``position``: the last epoch that is completely in the outputs. ``failure`` stops it for good."""
@@ -82,6 +92,13 @@ class Job:
     requests: list[LookupRequest] = field(default_factory=list)  # not yet sent
     oid: int = 0  # the view's; negative for a query's
     started_us: int = 0
+    _done: int = 0  # the epoch of the last step
+    _caught_up: bool = False
+
+    @property
+    def starting(self) -> bool:
+        """Whether its first answer is still being computed."""
+        return self.backfill is not None
 
     def begin(self, epoch: int, read: Backfill) -> None:
         """Pin the job to ``epoch``; its first answer is computed by the following steps."""
@@ -102,6 +119,7 @@ class Job:
         marks = {name: Input(None, state.watermark) for name, state in self.inputs.items() if _at(state, epoch)}
         output = self.graph.run(epoch, marks, at_us=self.started_us)
         self._keep(output, epoch)
+        self.graph.let_go()
         for state in self.outputs.all():
             state.watermark = output.watermark if state is self.outputs.view else NO_WATERMARK
             state.frontier = epoch
@@ -156,12 +174,10 @@ class Job:
         limit = min((s.frontier for s in self.inputs.values()), default=now)
         return limit if following is None else min(limit, following - 1)
 
-    def step(self) -> list[tuple[RelationState, Change]]:
-        """One chunk of the first answer, or one whole epoch: what to publish then, else nothing."""
+    def take(self) -> Work | None:
+        """Under the engine's lock: what the next epoch brings; None for a chunk of the first answer."""
         if self.backfill is not None:
-            if next(self.backfill, self) is self:
-                self.backfill = None
-            return []
+            return None
         epoch = self._next()
         assert epoch is not None
         inputs, at_us = self._inputs_at(epoch)
@@ -170,10 +186,25 @@ class Job:
             answered = self.answers.pop(0)
             answers.setdefault(answered.node, []).append(answered.answer)
             at_us = max(at_us, answered.at_us)
-        output = self.graph.run(epoch, inputs, answers, at_us)
+        return Work(epoch, at_us, inputs, answers)
+
+    def step(self, work: Work | None) -> list[tuple[RelationState, Change]]:
+        """Do what was taken: what to publish then, and ``settle``."""
+        if work is None:
+            assert self.backfill is not None
+            self._caught_up = next(self.backfill, self) is self
+            return []
+        output = self.graph.run(work.epoch, work.inputs, work.answers, work.at_us)
         self.counters.epochs += 1
-        self.position = epoch
-        return self._changes(output, epoch, at_us)
+        self._done = work.epoch
+        return self._changes(output, work.epoch, work.at_us)
+
+    def settle(self) -> None:
+        """Under the engine's lock, with what the last step brought published: the job is that far."""
+        if self.backfill is None:
+            self.position = self._done
+        elif self._caught_up:
+            self.backfill = None
 
     def _inputs_at(self, epoch: int) -> tuple[Mapping[str, Input], int]:
         inputs, at_us = {}, 0

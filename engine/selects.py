@@ -140,7 +140,7 @@ def _ended(session: Session, job: Job) -> bool:
     with engine.lock:
         if engine._stopping:
             return True
-        done = job.backfill is None and not job.runnable()
+        done = not job.starting and not job.runnable()
         return done and bool(job.inputs) and all(s.watermark == ENDED for s in job.inputs.values())
 
 

@@ -316,7 +316,7 @@ class Session:
 
         def reached() -> bool:
             jobs = [j for j in engine.jobs.values() if j.failure is None]
-            return all(j.backfill is None and j.position >= self.last_epoch for j in jobs)
+            return all(not j.starting and j.position >= self.last_epoch for j in jobs)
 
         engine.wait(reached, self.cancelled)
 

@@ -3,12 +3,13 @@
 The rows stay where they are, in the relation's contents; the index only adds
 key → entry numbers. It follows the contents' published versions: entries are
 only ever appended, so it reads those it has not seen; when a compaction has
-numbered the entries anew it is built again. All its readers are on the worker's
-thread; the contents' writer may be another.
+numbered the entries anew it is built again. Any thread may ask: one at a time, and
+the entries it was given are good until it asks again, whatever others ask meanwhile.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,6 +24,13 @@ from constellationdb.engine.kernels.rows import I64, Rows
 from constellationdb.engine.rowstore import empty
 
 
+class _Asked(threading.local):
+    """The version that a thread's last entries are of, and its rows put together."""
+
+    version: Version | None = None
+    table: pa.Table | None = None
+
+
 class SharedIndex:
     """``lookup(keys, epoch)``: the entries of these keys as of any epoch the contents still know."""
 
@@ -30,6 +38,8 @@ class SharedIndex:
         self._contents = contents
         self._keys = keys
         self._seen: Version | None = None
+        self._lock = threading.Lock()
+        self._asked = _Asked()
         self._forget()
 
     def _forget(self) -> None:
@@ -37,28 +47,37 @@ class SharedIndex:
         self._head = np.full(16, -1, np.int64)
         self._following = np.full(16, -1, np.int64)
         self._rows = 0
-        self._table: pa.Table | None = None
 
     def lookup(self, keys: Rows, epoch: int) -> tuple[I64, I64]:
-        """(which of ``keys``, entry) of every entry live at ``epoch``; entries are good until the next lookup."""
-        version = self._follow()
-        return chains.gather(self._head, self._following, self._index.probe(keys), version.born, version.died, epoch)
+        """(which of ``keys``, entry) of every entry live at ``epoch``; entries are good until its next lookup."""
+        with self._lock:
+            version = self._follow()
+            slots = self._index.probe(keys)
+            found = chains.gather(self._head, self._following, slots, version.born, version.died, epoch)
+        if version is not self._asked.version:
+            self._asked.version, self._asked.table = version, None
+        return found
 
     def take(self, entries: I64, columns: tuple[int, ...], schema: pa.Schema) -> pa.RecordBatch:
         """The rows of these entries, as ``columns`` of the relation under the names of ``schema``."""
         if len(entries) == 0:
             return empty(schema)
-        assert self._seen is not None
-        if self._table is None:
-            self._table = pa.Table.from_batches(list(self._seen.chunks), self._seen.schema)
-        taken = self._table.select(list(columns)).take(pa.array(entries, pa.int64())).combine_chunks()
+        version, table = self._asked.version, self._asked.table
+        assert version is not None
+        if table is None:
+            table = self._asked.table = pa.Table.from_batches(list(version.chunks), version.schema)
+        taken = table.select(list(columns)).take(pa.array(entries, pa.int64())).combine_chunks()
         if not columns:
             return pa.RecordBatch.from_arrays([], schema=schema)
         return pa.RecordBatch.from_arrays([c.chunk(0) for c in taken.columns], schema=schema)
 
     def weight_of(self, entries: I64) -> I64:
-        assert self._seen is not None
-        return self._seen.weight[entries]
+        assert self._asked.version is not None
+        return self._asked.version.weight[entries]
+
+    def let_go(self) -> None:
+        """This thread will not ask again for a while: do not keep a version for it."""
+        self._asked.version = self._asked.table = None
 
     def _follow(self) -> Version:
         version = self._contents.version
@@ -66,7 +85,7 @@ class SharedIndex:
             return version
         if self._seen is not None and version.generation != self._seen.generation:
             self._forget()
-        self._seen, self._table = version, None
+        self._seen = version
         for rows in _from_entry(version, self._rows):
             slots, _ = self._index.upsert(encode_rows(rows, self._keys))
             self._head = grow(self._head, len(self._index), -1)

@@ -79,7 +79,7 @@ def _jobs(engine: Engine) -> list[Row]:
     return [
         {
             "name": job.name,
-            "state": "failed" if job.failure else "starting" if job.backfill is not None else "running",
+            "state": "failed" if job.failure else "starting" if job.starting else "running",
             "frontier": job.position,
             "watermark": _time(job.outputs.view.watermark),
             "epochs": job.counters.epochs,

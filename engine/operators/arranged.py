@@ -142,6 +142,10 @@ class Borrowed:
     def fed(self, epoch: int) -> None:
         self._from = epoch
 
+    def let_go(self) -> None:
+        """The job goes on in another thread."""
+        self._index.let_go()
+
     def evict(self, column: plan.Column, watermark: int, epoch: int) -> None:
         """Not its to free."""
 

@@ -118,9 +118,9 @@ def watching(dsn: str, checks: dict[str, Check] = CHECKS) -> Iterator[tuple[Thre
                 watched.last = 0  # something else has failed: let them end
 
 
-def transact(dsn: str, pool: ThreadPoolExecutor, transactions: int, tellers: int = 2) -> tuple[list[Teller], int]:
-    """All transactions, and an epoch that has them all."""
-    crew = [Teller(dsn, number + 1, transactions // tellers) for number in range(tellers)]
+def transact(dsn: str, pool: ThreadPoolExecutor, transactions: int, first: int = 1) -> tuple[list[Teller], int]:
+    """All transactions, by two tellers, and an epoch that has them all. Each teller of a bank has its own number."""
+    crew = [Teller(dsn, number, transactions // 2) for number in (first, first + 1)]
     return crew, max(running.result() for running in [pool.submit(teller.work) for teller in crew])
 
 
