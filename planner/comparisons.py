@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
-from substrait.proto import Expression, FunctionArgument, Rel
+from substrait.proto import AggregateFunction, AggregateRel, Expression, FunctionArgument, Rel
 
 from constellationdb.planner.functions import SUFFIX_OF
 from constellationdb.planner.shuttle import Shuttle, project, visit
@@ -18,7 +18,7 @@ _COMPARING = frozenset(
     {"equal", "not_equal", "gt", "gte", "lt", "lte", "is_distinct_from", "is_not_distinct_from", "nullif", "between",
      "greatest", "least"}
 )  # fmt: skip
-_FLOATS = {pa.float32(): "f32", pa.float64(): "f64"}
+_FLOATS = (pa.float32(), pa.float64())
 _OTHERWISE = frozenset({"i8", "i16", "i32", "i64", "string", "boolean", "decimal", "date", "var_char", "binary"})
 
 
@@ -26,13 +26,16 @@ def canonical(shuttle: Shuttle, source: Rel, width: int, holder: Any) -> None:
     """In place, in every comparison of ``holder``, whose columns are those of ``source``."""
     found: list[Expression] = []
     visit(holder, found.append, enter_relations=False)
-    compared = [side for expression in found for side in _sides(shuttle, expression)]
-    if not compared:
-        return
-    kinds = shuttle.schema_of(project(source, width, compared), len(compared)).types
-    for side, kind in zip(compared, kinds, strict=True):
-        if kind in _FLOATS:
-            _make_canonical(shuttle, side, SUFFIX_OF[kind])
+    _make_canonical(shuttle, source, width, [side for expression in found for side in _sides(shuttle, expression)])
+
+
+def canonical_groups(shuttle: Shuttle, source: Rel, width: int, body: AggregateRel) -> None:
+    """In place, what the aggregate ``body`` groups by and counts as distinct."""
+    told_apart = list(body.grouping_expressions)
+    for measure in body.measures:
+        if measure.measure.invocation == AggregateFunction.AGGREGATION_INVOCATION_DISTINCT:
+            told_apart += [argument.value for argument in measure.measure.arguments]
+    _make_canonical(shuttle, source, width, [e for e in told_apart if not _is_canonical(shuttle, e)])
 
 
 def _sides(shuttle: Shuttle, expression: Expression) -> list[Expression]:
@@ -63,8 +66,13 @@ def _is_canonical(shuttle: Shuttle, side: Expression) -> bool:
     return shuttle.function_name(side.scalar_function.function_reference).startswith("con_canonical_")
 
 
-def _make_canonical(shuttle: Shuttle, side: Expression, suffix: str) -> None:
-    call = Expression()
-    call.scalar_function.function_reference = shuttle.anchor(f"con_canonical_{suffix}")
-    call.scalar_function.arguments.append(FunctionArgument(value=side))
-    side.CopyFrom(call)
+def _make_canonical(shuttle: Shuttle, source: Rel, width: int, expressions: list[Expression]) -> None:
+    if not expressions:
+        return
+    kinds = shuttle.schema_of(project(source, width, expressions), len(expressions)).types
+    for expression, kind in zip(expressions, kinds, strict=True):
+        if kind in _FLOATS:
+            call = Expression()
+            call.scalar_function.function_reference = shuttle.anchor(f"con_canonical_{SUFFIX_OF[kind]}")
+            call.scalar_function.arguments.append(FunctionArgument(value=expression))
+            expression.CopyFrom(call)

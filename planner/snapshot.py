@@ -16,8 +16,9 @@ from substrait.proto import AggregateFunction, Rel
 
 from constellationdb.catalog.types import storage_type
 from constellationdb.errors import FeatureNotSupported, UndefinedColumn
-from constellationdb.planner import arithmetic, gate, overs
+from constellationdb.planner import arithmetic, comparisons, gate, overs
 from constellationdb.planner.aggregates import correct
+from constellationdb.planner.lower.condition import hide_residual
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning
 from constellationdb.planner.prepare import WINDOW_COLUMNS, PreparedQuery, Preparer
@@ -144,6 +145,7 @@ def harden(shuttle: Shuttle, rel: Rel) -> None:
             harden(shuttle, body.left)
             harden(shuttle, body.right)
             if kind == "join":
+                hide_residual(shuttle, body.expression, width_of(body.left))
                 arithmetic.check(shuttle, _both(body), width_of(body.left) + width_of(body.right), body.expression)
             return
     harden(shuttle, body.input)
@@ -159,6 +161,7 @@ def harden(shuttle: Shuttle, rel: Rel) -> None:
             overs.rank_sorts(shuttle, body.input, width, body.sorts)
         case "aggregate":
             arithmetic.check(shuttle, body.input, width, body)
+            comparisons.canonical_groups(shuttle, body.input, width, body)
             for measure in body.measures:
                 _exact_sum(shuttle, body.input, width, measure.measure)
             rel.CopyFrom(_copy(correct(shuttle, _copy(rel), body.input, width)))

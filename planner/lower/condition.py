@@ -112,6 +112,17 @@ def hidden(shuttle: Shuttle, part: Expression) -> Expression:
     return negated
 
 
+def hide_residual(shuttle: Shuttle, expression: Expression, left_width: int) -> None:
+    """In place: of a whole join condition, the equalities that are not between the sides."""
+    parts = conjuncts(shuttle, expression)
+    if parts:
+        keys = [_key_pair(shuttle, part, left_width) is not None for part in parts]
+        made = [part if key else hidden(shuttle, part) for part, key in zip(parts, keys, strict=True)]
+        copy = Expression()
+        copy.CopyFrom(conjunction(shuttle, made))
+        expression.CopyFrom(copy)
+
+
 def checked(shuttle: Shuttle, schema: pa.Schema, parts: list[Expression]) -> list[Expression]:
     """``parts`` over rows of ``schema``, with arithmetic that raises instead of wrapping."""
     source = shuttle.slot(0, positional(schema))

@@ -10,6 +10,7 @@
 - ``compare``: multisets of canonical rows; exact, or within a form's stated number of ulps.
 - ``pipeline``: the system under test: one graph per stage, the output of one the input of the next; often with
   rows borrowed by the shared index, whose writer is ahead, and with jobs made over rows that are already there.
+- ``snapshots``: the same query as one SELECT over the rows there are.
 - ``case``: one case: its schedule of epochs, checkpoints and restarts, and the comparison.
 - ``forms_*``: the query forms. ``run``: a form's cases, and what they must have seen to count.
 - ``expressions``, ``calls``, ``items``, ``queries``, ``generate``: random queries in the words of both.

@@ -17,6 +17,7 @@ from tests.properties.oracle.compare import canonical, canonical_rows, differenc
 from tests.properties.oracle.forms import Form, Mode
 from tests.properties.oracle.history import History, Relation
 from tests.properties.oracle.pipeline import Batches, Pipeline, Setting
+from tests.properties.oracle.snapshots import can_be_asked, snapshot
 from tests.properties.oracle.tables import Row, Table
 from tests.properties.oracle.windows import NO_MARK, Reference
 
@@ -44,6 +45,7 @@ class Met:
     late: int = 0
     restarts: int = 0
     replayed: int = 0  # epochs that a restart ran once more
+    asked: int = 0  # cases whose query was also asked as one SELECT
     begun: int = 0  # jobs that were made while their inputs already held rows
     borrowed: bool = False  # whether an operator read the rows of a relation by the shared index
     answers: int = 0
@@ -84,6 +86,7 @@ class CaseRun:
                 if epoch in restarts:
                     self.met.restarts += 1
                     self.met.replayed += self._pipeline.recover(self._schedule)
+        self._ask()
         self._pipeline.finish()
         self.met.retractions = self._history.retractions
         self.met.borrowed = bool(self._pipeline.borrowed)
@@ -126,6 +129,20 @@ class CaseRun:
             self._fail(epoch, f"unexpected error rows: {dict(self._pipeline.errors)}")
         if self._pipeline.window_calls == len(self._references):  # else a call was proven to be of no use
             self._fail(epoch, self._late_difference())
+
+    def _ask(self) -> None:
+        """At the end also as one SELECT, which must give the same."""
+        found = snapshot(self._form, self.relations) if can_be_asked(self._form) else None
+        if found is None:
+            return
+        self.met.asked = 1
+        got, floats = found
+        rows = self._answers.answer(self._form, NO_MARK)
+        if self._form.slack:
+            told = slack_difference(got, rows, floats, exact=False)
+        else:
+            told = difference(got, canonical_rows(rows), floats, self._form.ulps)
+        self._fail(self._epochs, told and f"as one SELECT: {told}")
 
     def _difference(self, rows: list[Row]) -> str | None:
         got, floats = self._pipeline.content, self._pipeline.floats

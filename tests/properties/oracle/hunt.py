@@ -82,6 +82,7 @@ class Tally:
                 self.met.restarts += result.restarts
                 self.met.replayed += result.replayed
                 self.met.begun += result.begun
+                self.met.asked += result.asked
                 self.borrowing += result.borrowed
                 self.met.answers += result.answers
                 self.empty += not result.answers
@@ -97,7 +98,7 @@ class Tally:
         met = self.met
         counts = {"retraction": met.retractions, "late row": met.late, "restart": met.restarts,
                   "replayed epoch": met.replayed, "answer": met.answers, "job made late": met.begun,
-                  "borrowed row": self.borrowing}  # fmt: skip
+                  "SELECT": met.asked,                  "borrowed row": self.borrowing}  # fmt: skip
         idle = [f"worker {w} of {n}" for n in (1, 2, 3) for w in range(n) if n > 1 and w not in self.busy.get(n, ())]
         return [name for name, count in counts.items() if not count] + idle
 
@@ -108,7 +109,7 @@ class Tally:
             f" {self.unjudged.total()} that DuckDB cannot judge, {len(self.defects)} defects",
             f"{met.answers} rows of answers ({self.empty} cases had none), {met.retractions} retractions,"
             f" {met.late} late rows, {met.restarts} restarts, {met.replayed} epochs replayed,"
-            f" {met.begun} jobs made late, {self.borrowing} cases that borrow",
+            f" {met.begun} jobs made late, {self.borrowing} cases that borrow, {met.asked} also asked as one SELECT",
             f"modes: {_counts(self.modes)}",
             f"forms: {_counts(self.tags)}",
             f"refused: {_counts(self.refused) or 'none'}",
