@@ -78,8 +78,8 @@ class Worker:
                 ready = [job for job in engine.jobs.values() if job.starting == starting and job.runnable()]
                 if ready:
                     return ready
-                if not starting:
-                    self._advance_idle()
+                if not starting and self._advance_idle():
+                    continue  # a view that waited for another one's frontier may have its turn
                 engine.changed.wait()
             return None
 
@@ -116,8 +116,8 @@ class Worker:
         for request in requests:
             self._engine.lookups.request(job.name, job.oid, nodes[request.node], request)
 
-    def _advance_idle(self) -> None:
-        """Move the frontiers of jobs that have nothing to do for the epochs that passed them by.
+    def _advance_idle(self) -> bool:
+        """Move the frontiers of jobs that have nothing to do for the epochs that passed them by: whether one moved.
 
         Only between steps: a job in the middle of an epoch would be moved past it.
         """
@@ -136,6 +136,7 @@ class Worker:
             moved = True
         if moved:
             engine.changed.notify_all()
+        return moved
 
     def _tidy_views(self) -> None:
         engine = self._engine
