@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from constellationdb.catalog.model import Command, Create, Drop, Relation
+from constellationdb.catalog.model import Command, Create, Drop, Relation, Replace
 from constellationdb.errors import DependentObjects, DuplicateRelation, UndefinedRelation
 
 # Postgres gives user objects oids from here on.
@@ -30,6 +30,8 @@ class Catalog:
                 return self._create(command)
             case Drop():
                 return self._drop(command)
+            case Replace():
+                return self._replace(command.view)
 
     def get(self, name: str, position: int | None = None) -> Relation:
         found = self.relations.get(name)
@@ -54,6 +56,20 @@ class Catalog:
                 raise UndefinedRelation(f'relation "{name}" does not exist')
         return Catalog(self.version + 1, self.next_oid, MappingProxyType(relations))
 
+    def _replace(self, view: Relation) -> Catalog:
+        """Raises 2BP01 when something stored was computed through the old definition."""
+        stored = [n for n in self._dependants(view.name) if self.relations[n].kind != "view"]
+        if stored:
+            raise _blocked(f"cannot replace view {view.name}", [self.relations[n] for n in stored])
+        relations = dict(self.relations)
+        relations[view.name] = replace(view, oid=self.get(view.name).oid)
+        return Catalog(self.version + 1, self.next_oid, MappingProxyType(relations))
+
+    def _dependants(self, name: str) -> list[str]:
+        found: list[str] = []
+        self._collect(name, found)
+        return [n for n in found if n != name and self.relations[n].owner not in found]
+
     def to_drop(self, names: Iterable[str], *, cascade: bool) -> tuple[str, ...]:
         """``names`` with their side outputs and, under CASCADE, their dependants; dependants first.
 
@@ -65,15 +81,8 @@ class Catalog:
             self._collect(name, found)
         blocking = [n for n in found if n not in asked and self.relations[n].owner not in found]
         if blocking and not cascade:
-            dependants = "\n".join(
-                f"{self.relations[n].kind} {n} depends on {self.relations[n].depends_on[0]}" for n in blocking
-            )
-            kind = self.relations[asked[0]].kind
-            raise DependentObjects(
-                f"cannot drop {kind} {asked[0]} because other objects depend on it",
-                detail=dependants,
-                hint="Use DROP ... CASCADE to drop the dependent objects too.",
-            )
+            what = f"cannot drop {self.relations[asked[0]].kind} {asked[0]}"
+            raise _blocked(what, [self.relations[n] for n in blocking])
         return tuple(found)
 
     def _collect(self, name: str, found: list[str]) -> None:
@@ -92,3 +101,11 @@ class Catalog:
         for dependency in (*relation.depends_on, *([relation.owner] if relation.owner else [])):
             bases |= self.bases_of(dependency)
         return bases
+
+
+def _blocked(what: str, dependants: list[Relation]) -> DependentObjects:
+    return DependentObjects(
+        f"{what} because other objects depend on it",
+        detail="\n".join(f"{r.kind} {r.name} depends on {r.depends_on[0]}" for r in dependants),
+        hint="Use DROP ... CASCADE to drop the dependent objects too.",
+    )

@@ -63,7 +63,13 @@ class Drop(msgspec.Struct, frozen=True, tag="drop"):
     names: tuple[str, ...]
 
 
-Command: TypeAlias = Create | Drop
+class Replace(msgspec.Struct, frozen=True, tag="replace"):
+    """Another definition for a plain view: those that read it see the new one."""
+
+    view: Relation
+
+
+Command: TypeAlias = Create | Drop | Replace
 
 
 def make_relation(name: str, kind: RelationKind, schema: pa.Schema, **rest: object) -> Relation:

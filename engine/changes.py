@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from constellationdb.engine import answers
 from constellationdb.engine.copy_in import CopyIn
-from constellationdb.engine.dml import Dml, DmlPlanner, Run, Target, column_of
+from constellationdb.engine.dml import Dml, DmlPlanner, Run, Target, column_of, plan_constant
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.reads import Reader, execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
@@ -62,7 +62,10 @@ def _target_of(session: Session, statement: Statement) -> Target:
 
 
 def _plan(session: Session, statement: Statement, state: Target) -> Dml:
-    planner = DmlPlanner(lambda text, extra: _plan_text(session, statement, text, extra))
+    def plan(text: str, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
+        return _plan_text(session, statement, text, extra, clause)
+
+    planner = DmlPlanner(plan)
     match statement:
         case st.Insert():
             return planner.insert(statement, state)
@@ -74,11 +77,13 @@ def _plan(session: Session, statement: Statement, state: Target) -> Dml:
             return planner.delete(statement, state)
 
 
-def _plan_text(session: Session, statement: Statement, text: str, extra: dict[str, PlannedRelation]) -> SnapshotPlan:
+def _plan_text(
+    session: Session, statement: Statement, text: str, extra: dict[str, PlannedRelation], clause: str
+) -> SnapshotPlan:
     """Plan a piece of DML; an error's place is found again by its words, for the text was put together anew."""
     relations = {**session.relations, **extra}
     try:
-        return SnapshotPlanner(relations).plan(st.Query(text))
+        return SnapshotPlanner(relations, clause).plan(st.Query(text))
     except ConstellationError as error:
         if error.position is not None:
             error.position = _place(statement, text, error.position)
@@ -182,13 +187,13 @@ def copy(session: Session, statement: st.Copy) -> Result:
     state = _target(session, statement.table, statement.offset + 1, "COPY FROM")
     columns = [column_of(state.schema, c, statement.table, None) for c in statement.columns]
     columns = columns or list(range(len(state.schema)))
-    planner = DmlPlanner(lambda text, extra: SnapshotPlanner(extra).plan(st.Query(text)))
+    planner = DmlPlanner(plan_constant)
 
     def insert(rows: pa.RecordBatch) -> None:
         dml = Dml(state.name, lambda _run, _state, _epoch: Write(None, rows, rows.num_rows, rows), None, "COPY")
         _perform(session, dml, state)
 
-    sink = CopyIn(state.schema, columns, planner.defaults(state), dict(statement.options), insert)
+    sink = CopyIn(state.schema, columns, planner.defaults(state.relation), dict(statement.options), insert)
     return Result("COPY", copy_in=sink, copy_options=dict(statement.options))
 
 

@@ -52,7 +52,7 @@ class CopyIn:
             if index in self._chosen:
                 arrays.append(self._parsed(by_column[self._chosen.index(index)], field))
             else:
-                arrays.append(to_array([self._defaults.get(field.name)] * len(texts), field.type))
+                arrays.append(to_array([self._defaults.get(field.name)] * len(texts), field.type, field.name))
         self._parts.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
         self._rows += len(texts)
 

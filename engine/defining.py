@@ -58,6 +58,9 @@ def _create(session: Session, statement: _Created, tag: str, make: Callable[[], 
         definitions.refuse_existing(session.catalog, name, statement.name_position + 1)
         command = make()
         _submit(session, command)
+    elif isinstance(statement, st.CreateView) and not statement.materialized:
+        command = make()
+        _submit(session, definitions.replacement(session.catalog, session.relations, command.relations[0], statement))
     else:
         command = make()
         if any(name in relation.depends_on for relation in command.relations):

@@ -6,13 +6,14 @@ import msgspec
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import ColumnDefinition, Create, Drop, Watermark, make_relation
+from constellationdb.catalog.model import ColumnDefinition, Create, Drop, Relation, Replace, Watermark, make_relation
 from constellationdb.catalog.types import of_arrow
 from constellationdb.clock import Clock
 from constellationdb.connectors.registry import open_source
 from constellationdb.connectors.strategy import LookupSettings, choose
+from constellationdb.engine.dml import DmlPlanner, plan_constant
 from constellationdb.engine.lookups import check_back_end, open_back_end
-from constellationdb.engine.relations import Planned
+from constellationdb.engine.relations import Planned, planned_view
 from constellationdb.engine.side import errors_name, errors_relation, late_relation
 from constellationdb.engine.system_tables import SYSTEM_TABLES
 from constellationdb.errors import (
@@ -29,6 +30,7 @@ from constellationdb.planner import statements as st
 from constellationdb.planner.continuous import ContinuousPlanner
 from constellationdb.planner.prepare import relation_names
 from constellationdb.planner.snapshot import SnapshotPlanner
+from constellationdb.planner.syntax.edits import identifier
 
 
 def schema_of(columns: tuple[st.ColumnDef, ...]) -> pa.Schema:
@@ -67,6 +69,7 @@ def table(statement: st.CreateTable) -> Create:
         options=dict(statement.options),
         sql=statement.text,
     )
+    DmlPlanner(plan_constant).check_defaults(relation)
     return Create((relation,))
 
 
@@ -144,7 +147,8 @@ def view(catalog: Catalog, relations: Planned, statement: st.CreateView) -> Crea
     names = relation_names(statement.query)
     depends_on = tuple(n for n in names if n in catalog.relations)
     if not statement.materialized:
-        SnapshotPlanner(relations).plan(statement.query)
+        planned = SnapshotPlanner(relations).plan(statement.query)
+        _check_names(_named(planned.names, statement), statement)
         relation = make_relation(
             statement.name,
             "view",
@@ -156,7 +160,7 @@ def view(catalog: Catalog, relations: Planned, statement: st.CreateView) -> Crea
         return Create((relation,))
     _refuse_system(names)
     lowered = ContinuousPlanner(relations).plan(statement.query, statement.column_names)
-    _check_names(lowered, statement)
+    _check_names(lowered.names, statement)
     late = None
     if lowered.late_to is not None:
         late = late_relation(statement.name, lowered, _window_names(catalog, lowered))
@@ -184,9 +188,19 @@ def _refuse_system(names: list[str]) -> None:
             )
 
 
-def _check_names(lowered: plan.Plan, statement: st.CreateView) -> None:
-    for name in lowered.names:
-        if lowered.names.count(name) > 1:
+def _named(names: tuple[str, ...], statement: st.CreateView) -> tuple[str, ...]:
+    """A view's columns: those in its list, then the query's own."""
+    given = statement.column_names
+    if len(given) > len(names):
+        raise InvalidDefinition(
+            "CREATE VIEW specifies more column names than columns", position=statement.name_position + 1
+        )
+    return (*given, *names[len(given) :])
+
+
+def _check_names(names: tuple[str, ...], statement: st.CreateView) -> None:
+    for name in names:
+        if names.count(name) > 1:
             raise DuplicateColumn(
                 f'column "{name}" specified more than once',
                 hint="give one of them another name with AS",
@@ -202,6 +216,36 @@ def _window_names(catalog: Catalog, lowered: plan.Plan) -> list[str]:
         return [f.name for f in window.schema]
     relation = catalog.get(window.input.relation)
     return [*(relation.schema.field(c).name for c in window.input.columns), "window_start", "window_end"]
+
+
+def replacement(catalog: Catalog, relations: Planned, view: Relation, statement: st.CreateView) -> Replace:
+    """CREATE OR REPLACE VIEW: the old columns stay as they are, new ones may follow."""
+    position = statement.name_position + 1
+    if catalog.get(view.name).kind != "view":
+        raise WrongObjectType(f'"{view.name}" is not a view', position=position)
+    if any(view.name in catalog.bases_of(name) for name in view.depends_on):
+        raise InvalidDefinition(f'"{view.name}" cannot be defined over itself', position=position)
+    everything = st.Query(f"SELECT * FROM {identifier(view.name)}")
+    before = SnapshotPlanner(relations).plan(everything).schema
+    after = SnapshotPlanner({**relations, view.name: planned_view(view)}).plan(everything).schema
+    if len(after) < len(before):
+        raise InvalidDefinition("cannot drop columns from view", position=position)
+    for was, becomes in zip(before, after, strict=False):
+        _check_same_column(was, becomes, position)
+    return Replace(view)
+
+
+def _check_same_column(was: pa.Field, becomes: pa.Field, position: int) -> None:
+    if was.name != becomes.name:
+        raise InvalidDefinition(
+            f'cannot change name of view column "{was.name}" to "{becomes.name}"', position=position
+        )
+    before, after = of_arrow(was.type), of_arrow(becomes.type)
+    if before.oid != after.oid:
+        raise InvalidDefinition(
+            f'cannot change data type of view column "{was.name}" from {before.name} to {after.name}',
+            position=position,
+        )
 
 
 def drop(catalog: Catalog, statement: st.Drop, present: list[str]) -> Drop:

@@ -18,7 +18,9 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from constellationdb.catalog.model import Relation
 from constellationdb.engine import batch as zset
+from constellationdb.engine.assignment import check_assignable
 from constellationdb.engine.kernels.groupby import group
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.literals import to_array
@@ -30,20 +32,21 @@ from constellationdb.engine.writes import Write
 from constellationdb.errors import (
     CardinalityViolation,
     DuplicateColumn,
-    InvalidDefinition,
+    InvalidColumnReference,
     SqlSyntaxError,
     UndefinedColumn,
 )
 from constellationdb.planner import statements as st
 from constellationdb.planner.relations import PlannedRelation
-from constellationdb.planner.snapshot import SnapshotPlan
+from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
 from constellationdb.planner.syntax.edits import identifier
 
 Target: TypeAlias = TableRules | SourceState
 
 # Runs a planned query: (plan, extra tables by relation name) → rows.
 Run = Callable[[SnapshotPlan, dict[str, pa.Table]], pa.Table]
-Plan = Callable[[str, dict[str, PlannedRelation]], SnapshotPlan]
+# Plans the text of a SELECT over the catalog and extra relations; the clause is what its list stands for.
+Plan = Callable[[str, dict[str, PlannedRelation], str], SnapshotPlan]
 
 _TARGET, _PROPOSED, _CHANGED, _NUMBER = "#target", "#excluded", "#changed", "#row"
 
@@ -75,6 +78,11 @@ def column_of(schema: pa.Schema, name: str, table: str, position: int | None) ->
     if index < 0:
         raise UndefinedColumn(f'column "{name}" of relation "{table}" does not exist', position=position)
     return index
+
+
+def plan_constant(text: str, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
+    """Plan a SELECT that reads nothing but ``extra``."""
+    return SnapshotPlanner(extra, clause).plan(st.Query(text))
 
 
 class DmlPlanner:
@@ -118,7 +126,7 @@ class DmlPlanner:
             raise SqlSyntaxError("INSERT has more expressions than target columns", position=statement.offset + 1)
         if statement.columns and widest < len(columns):
             raise SqlSyntaxError("INSERT has more target columns than expressions", position=statement.offset + 1)
-        defaults = self.defaults(state)
+        defaults = self.defaults(state.relation)
         arrays = []
         for index, column in enumerate(state.schema):
             place = columns.index(index) if index in columns else -1
@@ -127,33 +135,40 @@ class DmlPlanner:
                 else row[place]
                 for row in statement.rows
             ]  # fmt: skip
-            arrays.append(to_array(values, column.type))
+            arrays.append(to_array(values, column.type, column.name))
         return pa.RecordBatch.from_arrays(arrays, schema=state.schema)
 
-    def defaults(self, state: Target) -> dict[str, object]:
+    def defaults(self, relation: Relation) -> dict[str, object]:
         """Each column's DEFAULT as a value: constant expressions, evaluated now."""
         found = {}
-        for column in state.relation.columns:
+        for column in relation.columns:
             if column.default is not None:
-                planned = self._plan(f"SELECT {column.default} AS value", {})
+                planned = self._plan(f"SELECT {column.default} AS value", {}, "DEFAULT")
+                _check_assignments(planned, 0, relation.schema, [relation.schema.get_field_index(column.name)])
                 found[column.name] = evaluate_constant(planned)
         return found
 
+    def check_defaults(self, relation: Relation) -> None:
+        """Whether every DEFAULT is a value of its column."""
+        for name, value in self.defaults(relation).items():
+            to_array([value], relation.schema.field(name).type, name)
+
     def _default_row(self, state: Target) -> Callable[[Run], pa.RecordBatch]:
-        defaults = self.defaults(state)
-        row = [to_array([defaults.get(f.name)], f.type) for f in state.schema]
+        defaults = self.defaults(state.relation)
+        row = [to_array([defaults.get(f.name)], f.type, f.name) for f in state.schema]
         return _always(pa.RecordBatch.from_arrays(row, schema=state.schema))
 
     def _selected_rows(
         self, statement: st.Insert, state: Target, columns: list[int]
     ) -> Callable[[Run], pa.RecordBatch]:
         assert statement.query is not None
-        planned = self._plan(statement.query.text, {})
+        planned = self._plan(statement.query.text, {}, "SELECT")
         if len(planned.schema) > len(columns):
             raise SqlSyntaxError("INSERT has more expressions than target columns", position=statement.offset + 1)
         if statement.columns and len(planned.schema) < len(columns):
             raise SqlSyntaxError("INSERT has more target columns than expressions", position=statement.offset + 1)
-        defaults = self.defaults(state)
+        _check_assignments(planned, 0, state.schema, columns[: len(planned.schema)])
+        defaults = self.defaults(state.relation)
 
         def rows(run: Run) -> pa.RecordBatch:
             table = run(planned, {})
@@ -161,9 +176,9 @@ class DmlPlanner:
             for index, column in enumerate(state.schema):
                 place = columns.index(index) if index in columns else -1
                 if 0 <= place < table.num_columns:
-                    arrays.append(_assigned(table.column(place), column.type))
+                    arrays.append(_assigned(table.column(place), column))
                 else:
-                    arrays.append(to_array([defaults.get(column.name)] * table.num_rows, column.type))
+                    arrays.append(to_array([defaults.get(column.name)] * table.num_rows, column.type, column.name))
             return pa.RecordBatch.from_arrays(arrays, schema=state.schema)
 
         return rows
@@ -177,7 +192,7 @@ class DmlPlanner:
         assert isinstance(state, TableRules)
         key = tuple(state.relation.primary_key)
         if not key or (clause.target and set(clause.target) != set(key)):
-            raise InvalidDefinition(
+            raise InvalidColumnReference(
                 "there is no unique or exclusion constraint matching the ON CONFLICT specification",
                 position=statement.table_position + 1,
             )
@@ -199,7 +214,9 @@ class DmlPlanner:
             f'SELECT {alias}."{_NUMBER}" AS n, {expressions} FROM "{_TARGET}" AS {alias}'
             f' JOIN "{_PROPOSED}" AS excluded ON {alias}."{_NUMBER}" = excluded."{_NUMBER}"{where}'
         )
-        return self._plan(sql, extra), indexes
+        planned = self._plan(sql, extra, "UPDATE")
+        _check_assignments(planned, 1, state.schema, indexes)
+        return planned, indexes
 
     # -- UPDATE and DELETE ---------------------------------------------------------------------
 
@@ -207,8 +224,10 @@ class DmlPlanner:
         alias = identifier(statement.alias or statement.table)
         position = statement.table_position + 1
         indexes = [column_of(state.schema, c, statement.table, position) for c, _ in statement.set]
-        if len(set(indexes)) < len(indexes):
-            raise SqlSyntaxError("multiple assignments to same column", position=position)
+        for place, index in enumerate(indexes):
+            if index in indexes[:place]:
+                name = state.schema.field(index).name
+                raise SqlSyntaxError(f'multiple assignments to same column "{name}"', position=position)
         old = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
         defaults = {c.name: c.default or "NULL" for c in state.relation.columns}
         texts = [
@@ -218,15 +237,17 @@ class DmlPlanner:
         new = ", ".join(f"({text}) AS n{i}" for i, text in enumerate(texts))
         more = f", {statement.from_clause}" if statement.from_clause else ""
         where = f" WHERE {statement.where}" if statement.where else ""
-        planned = self._plan(f"SELECT {old}, {new} FROM {identifier(statement.table)} AS {alias}{more}{where}", {})
+        sql = f"SELECT {old}, {new} FROM {identifier(statement.table)} AS {alias}{more}{where}"
+        planned = self._plan(sql, {}, "UPDATE")
         width = len(state.schema)
+        _check_assignments(planned, width, state.schema, indexes)
 
         def evaluate(run: Run, target: Target, epoch: int) -> Write:  # noqa: ARG001
             rows = _batch(run(planned, {}))
             before = pa.RecordBatch.from_arrays(rows.columns[:width], schema=target.schema)
             columns = list(before.columns)
             for place, index in enumerate(indexes):
-                columns[index] = _assigned(rows.column(width + place), target.schema.field(index).type)
+                columns[index] = _assigned(rows.column(width + place), target.schema.field(index))
             after = pa.RecordBatch.from_arrays(columns, schema=target.schema)
             if statement.from_clause:
                 before, after = _once_each(before, after)
@@ -244,7 +265,8 @@ class DmlPlanner:
         listed = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
         more = f", {statement.using}" if statement.using else ""
         where = f" WHERE {statement.where}" if statement.where else ""
-        planned = self._plan(f"SELECT {listed} FROM {identifier(statement.table)} AS {alias}{more}{where}", {})
+        sql = f"SELECT {listed} FROM {identifier(statement.table)} AS {alias}{more}{where}"
+        planned = self._plan(sql, {}, "SELECT")
 
         def evaluate(run: Run, target: Target, epoch: int) -> Write:  # noqa: ARG001
             rows = _batch(run(planned, {}))
@@ -264,7 +286,14 @@ class DmlPlanner:
         if text is None:
             return None
         extra = {_CHANGED: PlannedRelation(_CHANGED, "table", state.schema)}
-        return self._plan(f'SELECT {text} FROM "{_CHANGED}" AS {identifier(name)}', extra)
+        return self._plan(f'SELECT {text} FROM "{_CHANGED}" AS {identifier(name)}', extra, "RETURNING")
+
+
+def _check_assignments(planned: SnapshotPlan, first: int, schema: pa.Schema, indexes: list[int]) -> None:
+    """Whether the plan's columns from ``first`` on can be stored in the columns ``indexes``."""
+    if planned.kinds is not None:
+        for kind, index in zip(planned.kinds[first:], indexes, strict=True):
+            check_assignable(kind, schema.field(index))
 
 
 def _always(rows: pa.RecordBatch) -> Callable[[Run], pa.RecordBatch]:
@@ -272,10 +301,10 @@ def _always(rows: pa.RecordBatch) -> Callable[[Run], pa.RecordBatch]:
     return lambda _run: rows
 
 
-def _assigned(column: pa.ChunkedArray | pa.Array, kind: pa.DataType) -> pa.Array:
+def _assigned(column: pa.ChunkedArray | pa.Array, target: pa.Field) -> pa.Array:
     """A computed column in the type of the column it is stored in (assignment cast)."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return array if array.type == kind else to_array(array.to_pylist(), kind)
+    return array if array.type == target.type else to_array(array.to_pylist(), target.type, target.name)
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:
@@ -313,7 +342,7 @@ def _do_update(
     before = zset.take(there, chosen)
     columns = list(before.columns)
     for place, index in enumerate(indexes):
-        columns[index] = _assigned(answer.column(1 + place), target.schema.field(index).type)
+        columns[index] = _assigned(answer.column(1 + place), target.schema.field(index))
     after = pa.RecordBatch.from_arrays(columns, schema=target.schema)
     added = pa.concat_batches([fresh, after])
     return Write(before, added, added.num_rows, added)

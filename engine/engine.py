@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Command, Create, Drop, Relation
+from constellationdb.catalog.model import Command, Create, Drop, Relation, Replace
 from constellationdb.clock import Clock, SystemClock
 from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
@@ -163,6 +163,8 @@ class Engine:
                 case Drop():
                     for name in command.names:
                         self._uninstall(name)
+                case Replace():
+                    pass  # a plain view is nothing but its entry
             self.catalog = catalog
             self.changed.notify_all()
 

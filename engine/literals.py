@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import datetime
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,23 +24,25 @@ from constellationdb.errors import (
     NumericOutOfRange,
 )
 
+_EXACT_DIGITS = 400  # room for the longest number a double can be
+
 _TRUE = frozenset({"t", "true", "y", "yes", "on", "1", "tr", "tru", "ye"})
 _FALSE = frozenset({"f", "false", "n", "no", "off", "0", "fa", "fal", "fals", "of"})
 
 
-def to_array(values: Sequence[object], kind: pa.DataType) -> pa.Array:
-    """A column from Python values; strings are read as the type's text form."""
+def to_array(values: Sequence[object], kind: pa.DataType, column: str) -> pa.Array:
+    """A column from Python values; strings are read as the type's text form. Errors call it ``column``."""
     if any(isinstance(v, str) for v in values) and not pt.is_string(kind):
-        return pa.concat_arrays([_one(v, kind) for v in values])
+        return pa.concat_arrays([_one(v, kind, column) for v in values])
     try:
         return _direct(values, kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, InvalidOperation, ValueError):
         for value in values:
-            _one(value, kind)
+            _one(value, kind, column)
         raise
 
 
-def _one(value: object, kind: pa.DataType) -> pa.Array:
+def _one(value: object, kind: pa.DataType, column: str) -> pa.Array:
     if isinstance(value, str):
         return parse_texts([value], kind)
     try:
@@ -50,10 +52,15 @@ def _one(value: object, kind: pa.DataType) -> pa.Array:
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError) as error:
         if isinstance(value, int | float | Decimal) and not isinstance(value, bool) and _is_number(kind):
             raise NumericOutOfRange(f"{_numeric_name(kind)} out of range", detail=str(error)) from None
-        raise DatatypeMismatch(
-            f"a value is of type {_python_type(value)} but its column is of type {of_arrow(kind).name}",
-            hint="You will need to rewrite or cast the expression.",
-        ) from None
+        raise wrong_type(column, of_arrow(kind).name, _python_type(value)) from None
+
+
+def wrong_type(column: str, wanted: str, found: str) -> DatatypeMismatch:
+    """The error for an expression that its column does not take."""
+    return DatatypeMismatch(
+        f'column "{column}" is of type {wanted} but expression is of type {found}',
+        hint="You will need to rewrite or cast the expression.",
+    )
 
 
 def _numeric_name(kind: pa.DataType) -> str:
@@ -94,7 +101,7 @@ def _decimal(value: object, kind: pa.DataType) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ValueError("not a number")
     exact = value if isinstance(value, Decimal) else Decimal(value)
-    return exact.quantize(Decimal(1).scaleb(-kind.scale), ROUND_HALF_UP) if exact.is_finite() else exact
+    return _fitted(exact, kind) if exact.is_finite() else exact
 
 
 def parse_texts(texts: Sequence[str | None], kind: pa.DataType) -> pa.Array:
@@ -168,7 +175,13 @@ def _text_decimal(text: str, kind: pa.DataType) -> Decimal:
     exact = Decimal(text)
     if not exact.is_finite():
         raise NumericOutOfRange(f'numeric value "{text}" cannot be stored')
-    rounded = exact.quantize(Decimal(1).scaleb(-kind.scale), ROUND_HALF_UP)
+    return _fitted(exact, kind)
+
+
+def _fitted(exact: Decimal, kind: pa.DataType) -> Decimal:
+    """Rounded to the column's scale; it must not have more digits than the column."""
+    with localcontext(prec=_EXACT_DIGITS):
+        rounded = exact.quantize(Decimal(1).scaleb(-kind.scale), ROUND_HALF_UP)
     if len(rounded.as_tuple().digits) > kind.precision:
         raise NumericOutOfRange(
             "numeric field overflow",

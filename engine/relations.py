@@ -64,8 +64,7 @@ def _planned(engine: Engine, relation: Relation) -> PlannedRelation:
                 fixed=is_fixed(relation),
             )
         case "view":
-            query, names = msgspec.msgpack.decode(relation.query, type=tuple[Query, tuple[str, ...]])
-            return PlannedRelation(relation.name, "view", relation.schema, query=query, column_names=names)
+            return planned_view(relation)
         case "materialized view":
             root = plan.decode(relation.plan).root
             return PlannedRelation(
@@ -78,6 +77,11 @@ def _planned(engine: Engine, relation: Relation) -> PlannedRelation:
             )
         case _:
             return PlannedRelation(relation.name, "table", relation.schema, primary_key=relation.primary_key)
+
+
+def planned_view(relation: Relation) -> PlannedRelation:
+    query, names = msgspec.msgpack.decode(relation.query, type=tuple[Query, tuple[str, ...]])
+    return PlannedRelation(relation.name, "view", relation.schema, query=query, column_names=names)
 
 
 def _pushable(engine: Engine, relation: Relation) -> frozenset[str]:

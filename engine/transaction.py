@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Command, Create, Drop, Relation
+from constellationdb.catalog.model import Command, Create, Drop, Relation, Replace
 from constellationdb.engine import batch as zset
 from constellationdb.engine.lookups import first_copy, is_replicated
 from constellationdb.engine.overlay import TableOverlay
@@ -169,8 +169,7 @@ class Transaction:
         if self.base is None or self.defined is None:
             self.base = self.defined = engine.catalog
         self.defined = self.defined.apply(command)
-        names = command.names if isinstance(command, Drop) else tuple(r.name for r in command.relations)
-        for name in names:
+        for name in _touched(command):
             self.tables.pop(name, None)
             self.sources.pop(name, None)
         if isinstance(command, Create):
@@ -250,6 +249,17 @@ class Transaction:
             if self.savepoints[index][0] == name:
                 return index
         raise UndefinedSavepoint(f'savepoint "{name}" does not exist')
+
+
+def _touched(command: Command) -> tuple[str, ...]:
+    """The relations that are not what they were."""
+    match command:
+        case Drop(names):
+            return names
+        case Create(relations):
+            return tuple(relation.name for relation in relations)
+        case Replace():
+            return ()  # a view: nobody writes to it
 
 
 def _state(engine: Engine, relation: Relation, kind: type[_S]) -> _S:

@@ -8,13 +8,15 @@ is no longer there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from constellationdb.catalog.model import Create, Relation
+from constellationdb.catalog.catalog import Catalog
+from constellationdb.catalog.model import Create, Drop, Relation, Replace
 from constellationdb.engine import batch as zset
 from constellationdb.engine.replicas import ReplicaState
 from constellationdb.engine.sources import SourceState
@@ -121,14 +123,21 @@ def _check_definitions(engine: Engine, work: Commit) -> None:
     """Whether the commands fit the catalog as it is; 40001 when what they were planned over is not what it was."""
     catalog = engine.catalog
     for command in work.commands:
-        if isinstance(command, Create):
-            for name in {n for r in command.relations for n in r.depends_on}:
-                planned_over = work.base.relations.get(name)
-                if planned_over is not None and planned_over is not engine.catalog.relations.get(name):
-                    raise defined_anew(name)
-        else:
-            catalog.to_drop(command.names, cascade=False)  # a dependant may have come since
+        match command:
+            case Create():
+                _check_inputs(engine, work.base, command.relations)
+            case Replace():
+                _check_inputs(engine, work.base, (command.view,))
+            case Drop():
+                catalog.to_drop(command.names, cascade=False)  # a dependant may have come since
         catalog = catalog.apply(command)
+
+
+def _check_inputs(engine: Engine, base: Catalog, defined: Iterable[Relation]) -> None:
+    for name in {n for r in defined for n in r.depends_on}:
+        planned_over = base.relations.get(name)
+        if planned_over is not None and planned_over is not engine.catalog.relations.get(name):
+            raise defined_anew(name)
 
 
 def _validate(state: TableState, delta: pa.RecordBatch, epoch: int) -> None:

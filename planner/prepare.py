@@ -43,6 +43,7 @@ class PreparedQuery:
     windows: dict[str, WindowCall] = field(default_factory=dict)
     views: dict[str, PlannedRelation] = field(default_factory=dict)
     signatures: Mapping[int, str] = field(default_factory=dict)  # calls as messages name them, by location
+    columns: Columns = None  # as the analysis knows them; None: it does not
 
     @property
     def sql(self) -> str:
@@ -64,7 +65,7 @@ class Preparer:
         self._check_temporal(query)
         analysis = analyse(tree, self._columns, query.offset, clause=self._clause)
         name_outputs(tree)
-        prepared = PreparedQuery(tree, signatures=analysis.signatures)
+        prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
         prepared.tree = tell_casts_apart(rewrite_conditions(tree))
         return prepared

@@ -18,6 +18,7 @@ from constellationdb.catalog.types import storage_type
 from constellationdb.errors import FeatureNotSupported, UndefinedColumn
 from constellationdb.planner import arithmetic, comparisons, gate, overs
 from constellationdb.planner.aggregates import correct
+from constellationdb.planner.analysis.kinds import Kind
 from constellationdb.planner.lower.condition import hide_residual
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning
@@ -41,6 +42,7 @@ class SnapshotPlan:
     substrait: bytes | None
     names: tuple[str, ...]
     schema: pa.Schema
+    kinds: tuple[Kind, ...] | None = None  # the columns' types as Postgres knows them
 
 
 @dataclass
@@ -51,11 +53,11 @@ class _Parts:
 
 
 class SnapshotPlanner:
-    """Plans one SELECT over ``relations``."""
+    """Plans one SELECT over ``relations``. ``clause``: what its list stands for (RETURNING, UPDATE)."""
 
-    def __init__(self, relations: Mapping[str, PlannedRelation]) -> None:
+    def __init__(self, relations: Mapping[str, PlannedRelation], clause: str = "SELECT") -> None:
         self._relations = relations
-        self._preparer = Preparer(relations, continuous=False)
+        self._preparer = Preparer(relations, continuous=False, clause=clause)
         self._shuttle = Shuttle(())
         self._parts = _Parts()
 
@@ -69,7 +71,8 @@ class SnapshotPlanner:
         names = tuple(user_name(name) for name in written.names)
         fields = [pa.field(name, storage_type(kind)) for name, kind in zip(names, kinds, strict=True)]
         parts = self._parts
-        return SnapshotPlan(parts.tables, parts.windows, parts.views, sql, substrait, names, pa.schema(fields))
+        types = None if prepared.columns is None else tuple(column.kind for column in prepared.columns)
+        return SnapshotPlan(parts.tables, parts.windows, parts.views, sql, substrait, names, pa.schema(fields), types)
 
     def _harden(self, sql: str, written: pa.Schema) -> tuple[bytes | None, list[pa.DataType]]:
         try:

@@ -23,6 +23,8 @@ _SYMMETRIC = (A_Expr_Kind.AEXPR_BETWEEN_SYM, A_Expr_Kind.AEXPR_NOT_BETWEEN_SYM)
 _EQUALITIES = (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT, A_Expr_Kind.AEXPR_NULLIF)
 _LIKES = (A_Expr_Kind.AEXPR_LIKE, A_Expr_Kind.AEXPR_ILIKE, A_Expr_Kind.AEXPR_SIMILAR)
 
+_LISTS = ("SELECT", "RETURNING", "UPDATE")  # where IN is a value, not a condition
+
 Subquery = Callable[[Any, Scope], "tuple[Column, ...] | None"]
 
 
@@ -260,7 +262,7 @@ class Expressions:
             return Typed(node, kinds.BOOLEAN)
         test = self.expression(node.testexpr, place)
         (node.testexpr, _), kind = self.settle([test, Typed(None, columns[0].kind)], None, [self.at(node)] * 2)
-        if place.clause == "SELECT" and node.subLinkType == SubLinkType.ANY_SUBLINK:
+        if place.clause in _LISTS and node.subLinkType == SubLinkType.ANY_SUBLINK:
             return Typed(forms.in_value(node, kind), kinds.BOOLEAN)
         return Typed(node, kinds.BOOLEAN)
 

@@ -17,7 +17,8 @@ from constellationdb.planner.rewrite.tree import last_name
 NO_FUNCTION = "No function matches the given name and argument types. You might need to add explicit type casts."
 _RENAMED = {"every": "bool_and", "variance": "var_samp", "sign": "signum", "substring": "substr", "position": "strpos"}
 _NOWHERE = {"WHERE": "WHERE", "GROUP BY": "GROUP BY", "JOIN/ON": "JOIN conditions", "FILTER": "FILTER",
-            "RETURNING": "RETURNING", "VALUES": "VALUES"}  # fmt: skip
+            "RETURNING": "RETURNING", "VALUES": "VALUES", "UPDATE": "UPDATE",
+            "DEFAULT": "DEFAULT expressions"}  # fmt: skip
 _ROUNDING = frozenset({"ceil", "ceiling", "floor", "trunc"})
 
 

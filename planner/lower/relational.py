@@ -30,6 +30,8 @@ def lower_read(lowering: Lowering, rel: Rel) -> Stream:
             f'lookup table "{relation.name}" can only be joined to a stream',
             hint=f"write FROM stream JOIN {relation.name} ON stream.key = {relation.name}.key",
         )
+    if not columns and relation.append_only:  # rows that only come are counted by a column, others by weight
+        return lowering.build.project(lowering.build.stream(lowering.scan(relation, [0])), [])
     return lowering.build.stream(lowering.scan(relation, columns))
 
 
