@@ -1,10 +1,14 @@
-.PHONY: demo test oracle consistency check bench docs lint
+.PHONY: demo test slt oracle consistency check bench docs lint
 
 demo:
 	constellation demo flights
 
 test:
 	python -m pytest
+
+# Every SQL script on our engine, in this process and over the wire, and on Postgres.
+slt:
+	CONSTELLATION_SLT=all python -m pytest tests/sqllogic
 
 # The oracle at length: three seeds a query form, then random queries for ORACLE_SECONDS from seed ORACLE_SEED on.
 ORACLE_SECONDS ?= 600
