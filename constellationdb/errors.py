@@ -24,6 +24,7 @@
     ├── InvalidColumnReference      42P10  CON-1021
     ├── WindowingError              42P20  CON-1022
     ├── DuplicateAlias              42712  CON-1023
+    ├── CannotCoerce                42846  CON-1024
     ├── InvalidTextRepresentation   22P02  CON-2001
     ├── DivisionByZero              22012  CON-2002
     ├── NumericOutOfRange           22003  CON-2003
@@ -180,6 +181,10 @@ class WindowingError(ConstellationError):
 
 class DuplicateAlias(ConstellationError):
     sqlstate, code = "42712", "CON-1023"
+
+
+class CannotCoerce(ConstellationError):
+    sqlstate, code = "42846", "CON-1024"
 
 
 class InvalidTextRepresentation(ConstellationError):

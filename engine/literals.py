@@ -165,9 +165,10 @@ def _parsed(text: str, kind: pa.DataType) -> object:
     if pt.is_binary(kind):
         return bytes.fromhex(text[2:]) if text.startswith("\\x") else text.encode()
     if pt.is_interval(kind):
-        from constellationdb.planner.syntax.intervals import parse_interval
+        from constellationdb.planner.syntax.spans import parse_span
 
-        return pa.MonthDayNano([0, 0, parse_interval(text) * 1000])
+        months, days, micros = parse_span(text)
+        return pa.MonthDayNano([months, days, micros * 1000])
     raise ValueError(text)
 
 

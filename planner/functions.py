@@ -112,7 +112,7 @@ def _functions() -> list[Any]:
 
 _TEXTS: tuple[tuple[re.Pattern[str], type[errors.ConstellationError], str], ...] = (
     (re.compile(r"[Dd]ivide by zero"), errors.DivisionByZero, "division by zero"),
-    (re.compile(r"[Oo]verflow|out of range|too large to store|Can't cast value"), errors.NumericOutOfRange,
+    (re.compile(r"[Oo]verflow|out of range|not in range|too large to store|Can't cast value"), errors.NumericOutOfRange,
      "value out of range"),
     (re.compile(r"[Ee]rror parsing timestamp|Error parsing date|[Ii]nvalid timezone"), errors.InvalidDatetime,
      "invalid date or time"),

@@ -25,6 +25,7 @@ from constellationdb.planner.rewrite.casts import tell_casts_apart
 from constellationdb.planner.rewrite.intervals import normalise_intervals
 from constellationdb.planner.rewrite.names import name_outputs
 from constellationdb.planner.rewrite.refuse import refuse
+from constellationdb.planner.rewrite.series import expand_series
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
 from constellationdb.planner.rewrite.tree import nodes, parse_query, to_sql
@@ -51,19 +52,30 @@ class PreparedQuery:
 
 
 class Preparer:
-    """Rewrites queries against one set of relations, with one counter of internal names."""
+    """Rewrites queries against one set of relations, with one counter of internal names.
 
-    def __init__(self, relations: Mapping[str, PlannedRelation], *, continuous: bool, clause: str = "SELECT") -> None:
+    ``checked``: arithmetic is checked in the text itself, for a plan that nothing will correct afterwards.
+    """
+
+    def __init__(
+        self,
+        relations: Mapping[str, PlannedRelation],
+        *,
+        continuous: bool,
+        clause: str = "SELECT",
+        checked: bool = False,
+    ) -> None:
         self._relations = relations
+        self._checked = checked
         self._continuous = continuous
         self._clause = clause  # what the SELECT list stands for: RETURNING's comes as a SELECT
         self._numbers: Iterator[int] = itertools.count(1)
 
     def prepare(self, query: Query) -> PreparedQuery:
-        tree = respell(normalise_intervals(parse_query(query.text)))
+        tree = _normal(query)
         refuse(tree, query.offset, continuous=self._continuous)
         self._check_temporal(query)
-        analysis = analyse(tree, self._columns, query.offset, clause=self._clause)
+        analysis = analyse(tree, self._columns, query.offset, clause=self._clause, checked=self._checked)
         name_outputs(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
@@ -84,7 +96,7 @@ class Preparer:
             return None
         if found.query is None:
             return tuple(Column(f.name, kinds.of_column(f.type)) for f in found.schema)
-        inner = respell(normalise_intervals(parse_query(found.query.text)))
+        inner = _normal(found.query)
         columns = analyse(inner, self._columns, found.query.offset).columns
         if columns is None:
             return None
@@ -102,6 +114,10 @@ class Preparer:
                     hint="FOR SYSTEM_TIME AS OF PROCTIME() joins the row as it is known now",
                     position=query.offset + clause.position + 1,
                 )
+
+
+def _normal(query: Query) -> Any:
+    return expand_series(respell(normalise_intervals(parse_query(query.text))))
 
 
 class _Resolver:

@@ -191,6 +191,21 @@ def visit(message: Any, action: Callable[[Expression], None], *, enter_relations
         action(message)
 
 
+def subqueries(message: Any) -> list[Rel]:
+    """The relations that expressions inside a message (or a list of them) ask, not those inside these."""
+    if not hasattr(message, "ListFields"):
+        return [rel for member in message for rel in subqueries(member)]
+    if isinstance(message, Rel):
+        return [message]
+    return [
+        rel
+        for descriptor, value in message.ListFields()
+        if descriptor.message_type is not None
+        for item in (value if _repeated(descriptor) else (value,))
+        for rel in subqueries(item)
+    ]
+
+
 def _repeated(descriptor: Any) -> bool:
     repeated = getattr(descriptor, "is_repeated", None)
     return bool(repeated) if repeated is not None else descriptor.label == descriptor.LABEL_REPEATED

@@ -18,7 +18,8 @@ from constellationdb.catalog.types import storage_type
 from constellationdb.errors import FeatureNotSupported, UndefinedColumn
 from constellationdb.planner import arithmetic, comparisons, gate, overs
 from constellationdb.planner.aggregates import correct
-from constellationdb.planner.analysis.kinds import Kind
+from constellationdb.planner.analysis.kinds import INTEGER, Kind
+from constellationdb.planner.analysis.queries import Columns
 from constellationdb.planner.lower.condition import hide_residual
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning
@@ -27,7 +28,7 @@ from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
 from constellationdb.planner.rewrite.tree import to_sql
-from constellationdb.planner.shuttle import Shuttle, project
+from constellationdb.planner.shuttle import Shuttle, project, subqueries
 from constellationdb.planner.statements import Query
 
 
@@ -55,9 +56,13 @@ class _Parts:
 class SnapshotPlanner:
     """Plans one SELECT over ``relations``. ``clause``: what its list stands for (RETURNING, UPDATE)."""
 
-    def __init__(self, relations: Mapping[str, PlannedRelation], clause: str = "SELECT") -> None:
+    def __init__(
+        self, relations: Mapping[str, PlannedRelation], clause: str = "SELECT", *, checked: bool = False
+    ) -> None:
         self._relations = relations
-        self._preparer = Preparer(relations, continuous=False, clause=clause)
+        self._clause = clause
+        self._checked = checked
+        self._preparer = Preparer(relations, continuous=False, clause=clause, checked=checked)
         self._shuttle = Shuttle(())
         self._parts = _Parts()
 
@@ -68,7 +73,10 @@ class SnapshotPlanner:
             sql = prepared.sql
             written = self._shuttle.context.sql(sql).schema()
             substrait, kinds = self._harden(sql, written)
+        if substrait is None and not self._checked:  # what runs as text cannot be corrected as a plan
+            return SnapshotPlanner(self._relations, self._clause, checked=True).plan(query)
         names = tuple(user_name(name) for name in written.names)
+        kinds = [_narrowed(i, kind, prepared.columns) for i, kind in enumerate(kinds)]
         fields = [pa.field(name, storage_type(kind)) for name, kind in zip(names, kinds, strict=True)]
         parts = self._parts
         types = None if prepared.columns is None else tuple(column.kind for column in prepared.columns)
@@ -133,10 +141,21 @@ class SnapshotPlanner:
         self._parts.views[name] = sql
 
 
+def _narrowed(index: int, kind: pa.DataType, columns: Columns) -> pa.DataType:
+    """The type of an output: DataFusion makes bigints of integers that Postgres keeps."""
+    if pa.types.is_nested(kind):
+        raise FeatureNotSupported("arrays and rows are not supported as a result")
+    known = columns[index].kind if columns is not None and index < len(columns) else None
+    return pa.int32() if kind == pa.int64() and known == INTEGER else kind
+
+
 def harden(shuttle: Shuttle, rel: Rel) -> None:
     """Checked arithmetic and exact sums throughout ``rel``, in place, inputs first."""
     kind = rel.WhichOneof("rel_type")
     body = getattr(rel, kind)
+    for name in _EXPRESSIONS.get(kind, ()):
+        for asked in subqueries(getattr(body, name)):
+            harden(shuttle, asked)
     match kind:
         case "read":
             return
@@ -168,6 +187,9 @@ def harden(shuttle: Shuttle, rel: Rel) -> None:
             for measure in body.measures:
                 _exact_sum(shuttle, body.input, width, measure.measure)
             rel.CopyFrom(_copy(correct(shuttle, _copy(rel), body.input, width)))
+
+
+_EXPRESSIONS = {"filter": ("condition",), "project": ("expressions",), "sort": ("sorts",), "join": ("expression",)}
 
 
 def _copy(rel: Rel) -> Rel:

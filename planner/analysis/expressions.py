@@ -9,13 +9,19 @@ from typing import Any
 from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType, SubLinkType
 
-from constellationdb.errors import DatatypeMismatch, SqlSyntaxError, UndefinedFunction
+from constellationdb.errors import (
+    CannotCoerce,
+    DatatypeMismatch,
+    FeatureNotSupported,
+    SqlSyntaxError,
+    UndefinedFunction,
+)
 from constellationdb.planner.analysis import forms, kinds, operators, texts
 from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column, Scope
 from constellationdb.planner.analysis.typed import Place, Typed
-from constellationdb.planner.rewrite.tree import strings
+from constellationdb.planner.rewrite.tree import last_name, strings
 
 NO_OPERATOR = "No operator matches the given name and argument types. You might need to add explicit type casts."
 _BETWEEN = (A_Expr_Kind.AEXPR_BETWEEN, A_Expr_Kind.AEXPR_NOT_BETWEEN)
@@ -23,6 +29,7 @@ _SYMMETRIC = (A_Expr_Kind.AEXPR_BETWEEN_SYM, A_Expr_Kind.AEXPR_NOT_BETWEEN_SYM)
 _EQUALITIES = (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT, A_Expr_Kind.AEXPR_NULLIF)
 _LIKES = (A_Expr_Kind.AEXPR_LIKE, A_Expr_Kind.AEXPR_ILIKE, A_Expr_Kind.AEXPR_SIMILAR)
 
+_FLOATS = (kinds.REAL, kinds.DOUBLE)
 _LISTS = ("SELECT", "RETURNING", "UPDATE")  # where IN is a value, not a condition
 
 Subquery = Callable[[Any, Scope], "tuple[Column, ...] | None"]
@@ -31,8 +38,9 @@ Subquery = Callable[[Any, Scope], "tuple[Column, ...] | None"]
 class Expressions:
     """``query`` analyses a subquery and gives its columns; ``signatures``: calls as messages name them, by location."""
 
-    def __init__(self, query: Subquery, offset: int) -> None:
+    def __init__(self, query: Subquery, offset: int, *, checked: bool = False) -> None:
         self._query = query
+        self.checked = checked
         self._offset = offset
         self._calls = Calls(self)
         self.signatures: dict[int, str] = {}
@@ -125,14 +133,32 @@ class Expressions:
         kind = kinds.of_type_name(node.typeName, self.at(node.typeName))
         node.arg = argument.node
         if kind is None:
-            return Typed(node, None)
+            return self._cut(node)
+        self._check_cast(argument.kind, kind, self.at(node))
+        if isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.Float) and kind in _FLOATS:
+            node.arg = ast.A_Const(isnull=False, val=ast.String(sval=node.arg.val.fval))  # exact: not by way of numeric
         if isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.String):
             read = texts.typed(node.arg, kind, position)
-            if kind == kinds.BOOLEAN or kind in kinds.INTEGERS:
+            if kind in kinds.MOMENTS and isinstance(read, ast.TypeCast):
+                node.arg = read.arg
+            elif kind in (kinds.BOOLEAN, kinds.INTERVAL, kinds.BYTEA) or kind in kinds.INTEGERS:
                 return Typed(read, kind, constant=True)
         elif kind in kinds.INTEGERS:
             node.arg = forms.rounded(node.arg, argument.kind)
         return Typed(node, kind, argument.constant)
+
+    def _cut(self, node: Any) -> Typed:
+        """A cast to a type this package has no name for; varchar(n) keeps n characters."""
+        name, size = node.typeName.names[-1].sval, node.typeName.typmods
+        if name == "bpchar" and size:
+            raise FeatureNotSupported("character(n) is not supported", hint="cast to text or varchar(n)")
+        if name == "varchar" and size:
+            return Typed(forms.call("left", kinds.cast(node.arg, kinds.TEXT), size[0]), kinds.TEXT)
+        return Typed(node, None)
+
+    def _check_cast(self, found: Kind, wanted: str, position: int | None) -> None:
+        if kinds.no_cast(found, wanted):
+            raise CannotCoerce(f"cannot cast type {found} to {wanted}", position=position)
 
     # -- operators -----------------------------------------------------------------------------
 
@@ -149,13 +175,24 @@ class Expressions:
             (node.lexpr, node.rexpr), kind = self.together((node.lexpr, node.rexpr), None, place)
             return Typed(node, kind if node.kind == A_Expr_Kind.AEXPR_NULLIF else kinds.BOOLEAN)
         if node.kind in _LIKES:
-            node.lexpr, node.rexpr = self.many((node.lexpr, node.rexpr), place)
-            return Typed(node, kinds.BOOLEAN)
+            return self._like(node, place)
         if node.kind != A_Expr_Kind.AEXPR_OP or len(node.name) > 1:
             return Typed(self._inside(node, place), None)
         if node.lexpr is None:
             return self._unary(node, place)
         return self._binary(node, self.expression(node.lexpr, place), self.expression(node.rexpr, place))
+
+    def _like(self, node: Any, place: Place) -> Typed:
+        if node.kind == A_Expr_Kind.AEXPR_SIMILAR:
+            raise FeatureNotSupported("SIMILAR TO is not supported", hint="use LIKE or ~", position=self.at(node))
+        if isinstance(node.rexpr, ast.FuncCall) and last_name(node.rexpr) == "like_escape":
+            node.rexpr = forms.escaped(node.rexpr)
+        left, right = self.expression(node.lexpr, place), self.expression(node.rexpr, place)
+        if any(side.kind not in (None, UNKNOWN, kinds.TEXT) for side in (left, right)):
+            message = f"operator does not exist: {left.kind} {node.name[0].sval} {right.kind}"
+            raise UndefinedFunction(message, hint=NO_OPERATOR, position=self.at(node))
+        node.lexpr, node.rexpr = left.node, right.node
+        return Typed(node, kinds.BOOLEAN)
 
     def _unary(self, node: Any, place: Place) -> Typed:
         operand = self.expression(node.rexpr, place)
@@ -167,6 +204,11 @@ class Expressions:
             raise UndefinedFunction(
                 f"operator does not exist: {name} {operand.kind}", hint=NO_OPERATOR, position=self.at(node)
             )
+        if name == "+" and operand.kind in kinds.NUMBERS:
+            return operand
+        if name == "-" and self.checked and operand.kind in kinds.INTEGERS:
+            assert operand.kind is not None
+            return Typed(forms.negated(operand.node, operand.kind), operand.kind)
         node.rexpr = operand.node
         return Typed(node, operand.kind if name in "+-" else None, operand.constant)
 
@@ -179,7 +221,8 @@ class Expressions:
             )
         kind = operators.result(name, left.kind, right.kind)
         constant = left.constant and right.constant
-        made = forms.binary(name, (left.node, left.kind), (right.node, right.kind), kind, constant=constant)
+        checked = constant or self.checked
+        made = forms.binary(name, (left.node, left.kind), (right.node, right.kind), kind, checked=checked)
         if made is not None:
             return Typed(made, kind, constant)
         node.lexpr, node.rexpr = left.node, right.node
@@ -241,7 +284,7 @@ class Expressions:
     def _sublink(self, node: Any, place: Place) -> Typed:
         columns = self._query(node.subselect, place.scope)
         if node.subLinkType == SubLinkType.EXISTS_SUBLINK:
-            return Typed(node, kinds.BOOLEAN)
+            return Typed(forms.exists_value(node) if place.clause in _LISTS else node, kinds.BOOLEAN)
         if node.subLinkType == SubLinkType.EXPR_SUBLINK:
             if columns is not None and len(columns) != 1:
                 raise SqlSyntaxError("subquery must return only one column", position=self.at(node))
@@ -278,8 +321,12 @@ def _constant_kind(node: Any) -> Kind:
         case ast.Integer():
             return kinds.INTEGER
         case ast.Float():
-            whole = node.val.fval.lstrip("-").isdigit()
-            return kinds.BIGINT if whole and -(1 << 63) <= int(node.val.fval) < 1 << 63 else kinds.NUMERIC
+            if not node.val.fval.lstrip("-").isdigit():
+                return kinds.NUMERIC
+            value = int(node.val.fval)  # the least integer comes as a Float, for its digits alone are no integer
+            if -(1 << 31) <= value < 1 << 31:
+                return kinds.INTEGER
+            return kinds.BIGINT if -(1 << 63) <= value < 1 << 63 else kinds.NUMERIC
         case ast.Boolean():
             return kinds.BOOLEAN
         case ast.String():

@@ -8,7 +8,8 @@ from typing import Any
 from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType, SetOperation, SubLinkType
 
-from constellationdb.planner.analysis import calls, kinds, operators
+from constellationdb.errors import FeatureNotSupported
+from constellationdb.planner.analysis import calls, kinds, operators, patterns
 from constellationdb.planner.analysis.kinds import Kind
 from constellationdb.planner.rewrite.tree import last_name, parse_expression, to_sql
 
@@ -29,7 +30,20 @@ def is_integer(node: Any) -> bool:
 
 def as_integer(node: Any) -> Any:
     """An integer constant as Postgres' integer; DataFusion takes every one for a bigint."""
-    return kinds.cast(node, kinds.INTEGER) if is_integer(node) else node
+    least = isinstance(node, ast.A_Const) and isinstance(node.val, ast.Float) and node.val.fval == str(-(1 << 31))
+    return kinds.cast(node, kinds.INTEGER) if is_integer(node) or least else node
+
+
+def negated(node: Any, kind: str) -> Any:
+    return call(f"con_negate_{operators.suffix(kind)}", kinds.cast(node, kind))
+
+
+def escaped(function: Any) -> Any:
+    """The pattern of LIKE … ESCAPE, both of them constants."""
+    pattern, escape = function.args
+    if not all(isinstance(a, ast.A_Const) and isinstance(a.val, ast.String) for a in function.args):
+        raise FeatureNotSupported("ESCAPE is only supported with constant patterns")
+    return ast.A_Const(isnull=False, val=ast.String(sval=patterns.like(pattern.val.sval, escape.val.sval)))
 
 
 def rounded(node: Any, kind: Kind) -> Any:
@@ -41,23 +55,26 @@ def rounded(node: Any, kind: Kind) -> Any:
     return node
 
 
-def binary(name: str, left: tuple[Any, Kind], right: tuple[Any, Kind], kind: Kind, *, constant: bool) -> Any | None:
-    """``left name right`` as something else; None when it can stay."""
+def binary(name: str, left: tuple[Any, Kind], right: tuple[Any, Kind], kind: Kind, *, checked: bool) -> Any | None:
+    """``left name right`` as something else; None when it can stay. ``checked``: nobody corrects the plan later."""
     if left[1] == right[1] == kinds.INTERVAL and name in operators.COMPARISONS:
         return _operation(name, call("con_interval_order", left[0]), call("con_interval_order", right[0]))
     if kind == kinds.INTERVAL:
         return _interval(name, left, right)
     if name not in _NAMES:
         return None
+    if kind == kinds.TIMESTAMP and {left[1], right[1]} == {kinds.DATE, kinds.INTERVAL}:  # else it stays a date
+        sides = [kinds.cast(node, kinds.TIMESTAMP) if k == kinds.DATE else node for node, k in (left, right)]
+        return _operation(name, *sides)
     if kind in kinds.INTEGERS and left[1] in kinds.INTEGERS and right[1] in kinds.INTEGERS:
         assert kind is not None
-        if constant:  # DataFusion would compute it while planning, and wrap
+        if checked:  # constants, too: DataFusion would compute them while planning, and wrap
             return call(
                 f"con_{_NAMES[name]}_{operators.suffix(kind)}", kinds.cast(left[0], kind), kinds.cast(right[0], kind)
             )
         if kind != kinds.BIGINT and (is_integer(left[0]) or is_integer(right[0])):
             return _operation(name, as_integer(left[0]), as_integer(right[0]))
-    if constant and name == "/" and kind == kinds.DOUBLE:
+    if checked and name == "/" and kind == kinds.DOUBLE:
         return call("con_divide_f64", kinds.cast(left[0], kinds.DOUBLE), kinds.cast(right[0], kinds.DOUBLE))
     return None
 
@@ -128,6 +145,11 @@ def in_value(node: Any, kind: Kind) -> Any:
         f" WHEN coalesce(array_has((SELECT array_agg({found}) FROM {rows}), {sought}), false) THEN true"
         f" WHEN (SELECT count(*) - count(__v) FROM {rows}) > 0 THEN NULL ELSE false END"
     )
+
+
+def exists_value(node: Any) -> Any:
+    """EXISTS as a value, which DataFusion knows only as a condition."""
+    return parse_expression(f"(SELECT count(*) > 0 FROM ({to_sql(node.subselect)}) AS __exists)")
 
 
 def at_most_one(select: Any) -> Any:

@@ -8,8 +8,15 @@ from typing import Any
 from pglast import ast
 from pglast.enums import A_Expr_Kind
 
-from constellationdb.errors import GroupingError, UndefinedFunction, UndefinedObject, WindowingError, WrongObjectType
-from constellationdb.planner.analysis import calls, forms, kinds, texts
+from constellationdb.errors import (
+    FeatureNotSupported,
+    GroupingError,
+    UndefinedFunction,
+    UndefinedObject,
+    WindowingError,
+    WrongObjectType,
+)
+from constellationdb.planner.analysis import calls, forms, kinds, patterns, texts
 from constellationdb.planner.analysis.kinds import UNKNOWN
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.rewrite.tree import last_name
@@ -19,6 +26,7 @@ _RENAMED = {"every": "bool_and", "variance": "var_samp", "sign": "signum", "subs
 _NOWHERE = {"WHERE": "WHERE", "GROUP BY": "GROUP BY", "JOIN/ON": "JOIN conditions", "FILTER": "FILTER",
             "RETURNING": "RETURNING", "VALUES": "VALUES", "UPDATE": "UPDATE",
             "DEFAULT": "DEFAULT expressions"}  # fmt: skip
+_TEXT_ONLY = frozenset({"length", "char_length", "character_length", "octet_length", "bit_length", "ascii"})
 _ROUNDING = frozenset({"ceil", "ceiling", "floor", "trunc"})
 
 
@@ -92,25 +100,49 @@ class Calls:
             sort.node = walk.expression(sort.node, place).node
 
     def _respelled(self, node: Any, name: str, shown: list[kinds.Kind]) -> Any:
-        arguments = node.args or ()
+        arguments: Any = node.args or ()
         if name == "mod" and len(arguments) == 2:
             return self._modulus(arguments, shown)
+        if name == "to_char":
+            return self._to_char(node, shown)
+        if name == "sum" and shown == [kinds.BIGINT] and self._expressions.checked:
+            node.args = (kinds.cast(arguments[0], kinds.NUMERIC),)
+            return node
         if name == "round" and shown == [kinds.DOUBLE]:
             return forms.call("con_rint", *arguments)
         if name in _ROUNDING and shown and shown[0] == kinds.NUMERIC:
             return _scaled(node, arguments)
         if name == "substring" and (len(shown) < 2 or shown[1] not in kinds.INTEGERS):
             return node
+        if name in _TEXT_ONLY and shown and shown[0] in (*kinds.NUMBERS, *kinds.MOMENTS, kinds.BOOLEAN, kinds.INTERVAL):
+            raise UndefinedFunction(
+                f"function {name}({', '.join(str(kind) for kind in shown)}) does not exist",
+                hint=NO_FUNCTION,
+                position=self._expressions.at(node),
+            )
         if name in _RENAMED:
             node.funcname = (ast.String(sval=_RENAMED[name]),)
             node.funcformat = None
         return node
 
+    def _to_char(self, node: Any, shown: list[kinds.Kind]) -> Any:
+        template = node.args[1] if len(shown) == 2 else None
+        constant = isinstance(template, ast.A_Const) and isinstance(template.val, ast.String)
+        if shown[:1] and shown[0] in kinds.MOMENTS and constant:
+            assert template is not None
+            text = patterns.date_format(template.val.sval, self._expressions.at(template))
+            node.args = (node.args[0], ast.A_Const(isnull=False, val=ast.String(sval=text)))
+            return node
+        raise FeatureNotSupported(
+            "to_char is only supported of a date or timestamp by a constant template",
+            position=self._expressions.at(node),
+        )
+
     def _modulus(self, arguments: Any, shown: list[kinds.Kind]) -> Any:
         left, right = ((node, kind) for node, kind in zip(arguments, shown, strict=True))
         constant = all(isinstance(node, ast.A_Const) for node in arguments)
         kind = max(shown, key=kinds.NUMBERS.index) if all(k in kinds.INTEGERS for k in shown) else None
-        made = forms.binary("%", left, right, kind, constant=constant)
+        made = forms.binary("%", left, right, kind, checked=constant or self._expressions.checked)
         if made is not None:
             return made
         return ast.A_Expr(

@@ -15,7 +15,7 @@ Kind = str | None
 UNKNOWN = "unknown"  # a string literal or NULL whose type the context decides
 BOOLEAN, TEXT, INTERVAL, DATE = "boolean", "text", "interval", "date"
 TIMESTAMP, TIMESTAMPTZ = "timestamp without time zone", "timestamp with time zone"
-TIME = "time without time zone"
+TIME, BYTEA = "time without time zone", "bytea"
 SMALLINT, INTEGER, BIGINT, NUMERIC, REAL, DOUBLE = (
     "smallint", "integer", "bigint", "numeric", "real", "double precision",
 )  # fmt: skip
@@ -67,6 +67,19 @@ def cast(node: Any, kind: str) -> Any:
     if kind in (TEXT, DATE):
         name.names = name.names[-1:]
     return ast.TypeCast(arg=node, typeName=name, location=getattr(node, "location", None))
+
+
+def no_cast(found: Kind, wanted: str) -> bool:
+    """Whether Postgres certainly has no cast from one type to the other."""
+    if found in (None, UNKNOWN, TEXT) or found == wanted or wanted not in _CASTABLE:
+        return False
+    if BOOLEAN in (found, wanted):
+        return {found, wanted} - {BOOLEAN, TEXT, INTEGER} != set()
+    spans = (*MOMENTS, TIME, INTERVAL)
+    return wanted != TEXT and ((found in NUMBERS) != (wanted in NUMBERS)) and (found in spans or wanted in spans)
+
+
+_CASTABLE = frozenset({*NUMBERS, *MOMENTS, TIME, INTERVAL, BOOLEAN})
 
 
 def unify(kinds: Iterable[Kind]) -> Kind:

@@ -40,19 +40,22 @@ class Analysis:
     signatures: Mapping[int, str] = field(default_factory=dict)
 
 
-def analyse(tree: Any, relations: Relations, offset: int, *, clause: str = "SELECT") -> Analysis:
-    """Check and retouch ``tree`` in place. ``clause``: what a SELECT list stands for (RETURNING)."""
-    walk = _Queries(relations, offset, clause)
+def analyse(tree: Any, relations: Relations, offset: int, *, clause: str = "SELECT", checked: bool = False) -> Analysis:
+    """Check and retouch ``tree`` in place. ``clause``: what a SELECT list stands for (RETURNING).
+
+    ``checked``: say all arithmetic so that it cannot wrap, also where a plan would be corrected later.
+    """
+    walk = _Queries(relations, offset, clause, checked=checked)
     columns = walk.query(tree, None, {})
     return Analysis(columns, walk.expressions.signatures)
 
 
 class _Queries:
-    def __init__(self, relations: Relations, offset: int, clause: str) -> None:
+    def __init__(self, relations: Relations, offset: int, clause: str, *, checked: bool) -> None:
         self._relations = relations
         self._clause = clause
         self._ctes: dict[str, Columns] = {}
-        self.expressions = Expressions(self._subquery, offset)
+        self.expressions = Expressions(self._subquery, offset, checked=checked)
 
     def _subquery(self, select: Any, scope: Scope) -> Columns:
         clause, self._clause = self._clause, "SELECT"
@@ -162,7 +165,7 @@ class _Queries:
         if select.whereClause is not None:
             select.whereClause = self.expressions.condition(select.whereClause, "WHERE", self._in(place, "WHERE"))
         columns = self._output(select, scope, names)
-        self._grouping(select, place)
+        self._grouping(select, place, None if columns is None else len(columns))
         self._order(select, place, columns)
         self._limits(select)
         return None if columns is None else tuple(columns)
@@ -181,9 +184,9 @@ class _Queries:
             name = column_name(target)
             typed = self.expressions.expression(target.val, place)
             node = forms.as_integer(typed.node)
-            if node is not target.val and target.name is None and name is not None:
-                target.name = mark(len(targets), name) if name == "?column?" else name
             target.val = node
+            if target.name is None and name is not None and (column_name(target) != name or node is not typed.node):
+                target.name = mark(len(targets), name) if name == "?column?" else name
             found[id(target)] = typed.kind
             targets.append(target)
         select.targetList = tuple(targets) or None
@@ -220,11 +223,11 @@ class _Queries:
             raise scope.missing(names[-1], self.expressions.at(node))
         return None if table.columns is None else list(table.columns)
 
-    def _grouping(self, select: Any, place: Place) -> None:
+    def _grouping(self, select: Any, place: Place, count: int | None) -> None:
         if select.groupClause:
             grouping = self._in(place, "GROUP BY")
             select.groupClause = tuple(
-                node if forms.is_integer(node) or self._is_output(node, select, place)
+                node if self._position(node, count, "GROUP BY") or self._is_output(node, select, place)
                 else self.expressions.expression(node, grouping).node
                 for node in select.groupClause
             )  # fmt: skip

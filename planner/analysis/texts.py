@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import datetime
 import re
+import sys
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pglast import ast
 
-from constellationdb.errors import DatetimeOverflow, InvalidDatetime, InvalidTextRepresentation, NumericOutOfRange
+from constellationdb.errors import (
+    DatetimeOverflow,
+    FeatureNotSupported,
+    InvalidDatetime,
+    InvalidTextRepresentation,
+    NumericOutOfRange,
+)
 from constellationdb.planner.analysis import kinds
+from constellationdb.planner.syntax.spans import canonical, parse_span
 
 _BITS = {kinds.SMALLINT: 15, kinds.INTEGER: 31, kinds.BIGINT: 63}
 _TRUE = frozenset({"t", "true", "y", "yes", "on", "1", "tr", "tru", "ye"})
 _FALSE = frozenset({"f", "false", "n", "no", "off", "0", "fa", "fal", "fals", "of"})
 _SPECIAL = frozenset({"now", "today", "tomorrow", "yesterday", "epoch", "infinity", "-infinity"})
+_GREATEST_REAL = 3.4028235677973366e38  # half a step above the greatest, which rounds down to it
 _MOMENT = re.compile(
     r"(\d{4,6})-(\d{1,2})-(\d{1,2})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(\.\d+)?)?)?"
-    r"\s*(?:Z|UTC|[+-]\d{1,2}(?::?\d{2})?)?",
+    r"\s*(Z|UTC|[+-]\d{1,2}(?::?\d{2})?)?",
     re.IGNORECASE,
 )
 
@@ -36,9 +45,13 @@ def typed(node: Any, kind: str, position: int | None) -> Any:
     if kind == kinds.NUMERIC:
         _number(text, Decimal, kind, position)
     elif kind in (kinds.REAL, kinds.DOUBLE):
-        _number(text, float, kind, position)
+        _float(text, kind, position)
     elif kind in kinds.MOMENTS:
-        _moment(text, kind, position)
+        stripped = _moment(text, kind, position)
+    elif kind == kinds.INTERVAL:
+        stripped = canonical(parse_span(text, position))
+    elif kind == kinds.BYTEA and text.startswith("\\x"):
+        return _bytes(text, position)
     return kinds.cast(_string(stripped), kind)
 
 
@@ -60,6 +73,22 @@ def _number(text: str, read: Any, kind: str, position: int | None) -> Any:
         raise InvalidTextRepresentation(f'invalid input syntax for type {kind}: "{text}"', position=position) from None
 
 
+def _float(text: str, kind: str, position: int | None) -> None:
+    value = _number(text, float, kind, position)
+    greatest = _GREATEST_REAL if kind == kinds.REAL else sys.float_info.max
+    if abs(value) > greatest and "inf" not in text.lower():
+        raise NumericOutOfRange(f'"{text}" is out of range for type {kind}', position=position)
+
+
+def _bytes(text: str, position: int | None) -> Any:
+    try:
+        bytes.fromhex(text[2:])
+    except ValueError:
+        raise InvalidTextRepresentation(f'invalid hexadecimal data: "{text}"', position=position) from None
+    function = (ast.String(sval="decode"),)
+    return ast.FuncCall(funcname=function, args=(_string(text[2:]), _string("hex")))
+
+
 def _boolean(text: str, position: int | None) -> bool:
     lowered = text.strip().lower()
     if lowered in _TRUE or lowered in _FALSE:
@@ -67,17 +96,37 @@ def _boolean(text: str, position: int | None) -> bool:
     raise InvalidTextRepresentation(f'invalid input syntax for type boolean: "{text}"', position=position)
 
 
-def _moment(text: str, kind: str, position: int | None) -> None:
-    if text.strip().lower() in _SPECIAL:
-        return
+def _moment(text: str, kind: str, position: int | None) -> str:
+    """The literal written in full, seconds and all; the zone of a type without one is ignored."""
+    word = text.strip().lower()
+    if word == "epoch":
+        return "1970-01-01 00:00:00"
+    if word in _SPECIAL:
+        raise FeatureNotSupported(f'"{text}" is not supported as a {_short(kind)}', position=position)
     found = _MOMENT.fullmatch(text.strip())
     if found is None:
-        raise InvalidDatetime(f'invalid input syntax for type {kind.split(" without")[0]}: "{text}"', position=position)
+        raise InvalidDatetime(f'invalid input syntax for type {_short(kind)}: "{text}"', position=position)
     year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
     try:
-        datetime.date(min(max(year, 1), 9999), month, day)
+        date = datetime.date(min(max(year, 1), 9999), month, day)
         clock = hour * 3600 + minute * 60 + second
         if minute > 59 or second > 60 or clock > 86_400:
             raise ValueError
     except ValueError:
         raise DatetimeOverflow(f'date/time field value out of range: "{text}"', position=position) from None
+    if date.year != year:
+        return text.strip()
+    if kind == kinds.DATE:
+        return date.isoformat()
+    micros = round(Decimal(found[7] or 0) * 1_000_000)
+    try:
+        moment = datetime.datetime.combine(date, datetime.time()) + datetime.timedelta(
+            seconds=clock, microseconds=micros
+        )
+    except OverflowError:
+        return text.strip()
+    return moment.isoformat(sep=" ") + ((found[8] or "") if kind == kinds.TIMESTAMPTZ else "")
+
+
+def _short(kind: str) -> str:
+    return kind.split(" without")[0]

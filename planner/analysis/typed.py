@@ -30,9 +30,10 @@ class Place:
 
 
 class Walk(Protocol):
-    """The walk; ``signatures``: calls as messages name them, by location."""
+    """The walk; ``signatures``: calls as messages name them, by location; ``checked``: arithmetic is said safely."""
 
     signatures: dict[int, str]
+    checked: bool
 
     def at(self, node: Any) -> int | None: ...
 

@@ -30,8 +30,8 @@ def _figure(node: Any) -> str | None:
         case ast.FuncCall():
             return last_name(node)
         case ast.TypeCast():
-            inner = _figure(node.arg)
-            return inner if inner is not None else _type_name(node.typeName)
+            weak = isinstance(node.arg, ast.TypeCast | ast.CaseExpr)
+            return (None if weak else _figure(node.arg)) or _type_name(node.typeName)
         case ast.CollateClause() | ast.A_Indirection():
             return _figure(node.arg)
         case ast.CaseExpr():

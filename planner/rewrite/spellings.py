@@ -28,8 +28,10 @@ def _respell(node: Any) -> Any:
     match node:
         case ast.FuncCall() if len(node.funcname) == 2 and last_name(node) in _PLAIN:
             node.funcname = node.funcname[-1:]
-        case ast.A_Const() if isinstance(node.val, ast.Float) and not _fits(node.val.fval):
-            return _double(node.val.fval)
+        case ast.A_Const() if isinstance(node.val, ast.Float):
+            if not _fits(node.val.fval):
+                return _double(node.val.fval)
+            return _numeric(node.val.fval)
         case ast.TypeName() if node.names[-1].sval in _MOMENTS and not node.typmods:
             node.typmods = (ast.A_Const(isnull=False, val=ast.Integer(ival=6)),)
     return None
@@ -40,6 +42,19 @@ def _fits(text: str) -> bool:
     _, digits, exponent = Decimal(text).as_tuple()
     assert isinstance(exponent, int)
     return "e" not in text.lower() or max(len(digits) + exponent, -exponent) <= _DIGITS - _SCALE
+
+
+def _numeric(text: str) -> Any | None:
+    """The constant without an exponent, which DataFusion loses; as a numeric, also when it is whole."""
+    if "e" in text.lower():
+        text = format(Decimal(text), "f")
+    elif not text.lstrip("-").isdigit() or -(1 << 63) <= int(text) < 1 << 63:
+        return None
+    if "." in text:
+        return ast.A_Const(isnull=False, val=ast.Float(fval=text))
+    name = ast.TypeName(names=(ast.String(sval="pg_catalog"), ast.String(sval="numeric")), typemod=-1)
+    name.typmods = tuple(ast.A_Const(isnull=False, val=ast.Integer(ival=n)) for n in (_DIGITS, 0))
+    return ast.TypeCast(arg=ast.A_Const(isnull=False, val=ast.String(sval=text)), typeName=name)
 
 
 def _double(text: str) -> Any:

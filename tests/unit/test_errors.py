@@ -62,6 +62,7 @@ GOLDEN = {
     "InvalidColumnReference": ("42P10", "CON-1021"),
     "WindowingError": ("42P20", "CON-1022"),
     "DuplicateAlias": ("42712", "CON-1023"),
+    "CannotCoerce": ("42846", "CON-1024"),
     "DatetimeOverflow": ("22008", "CON-2010"),
     "InvalidLimit": ("2201W", "CON-2011"),
     "InvalidOffset": ("2201X", "CON-2012"),

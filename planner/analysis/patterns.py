@@ -1,0 +1,38 @@
+"""Patterns that are constants: LIKE … ESCAPE and to_char, in DataFusion's words."""
+
+from __future__ import annotations
+
+import re
+
+from constellationdb.errors import FeatureNotSupported
+
+_FIELDS = {
+    "YYYY": "%Y", "MM": "%m", "DDD": "%j", "DD": "%d", "HH24": "%H", "HH12": "%I", "HH": "%I", "MI": "%M", "SS": "%S",
+    "MS": "%3f", "US": "%6f", "AM": "%p", "PM": "%p", "Mon": "%b", "Dy": "%a", "IYYY": "%G", "IW": "%V",
+}  # fmt: skip
+_FIELD = re.compile("|".join(sorted(_FIELDS, key=len, reverse=True)) + r'|"[^"]*"|.', re.DOTALL)
+
+
+def like(pattern: str, escape: str) -> str:
+    """``pattern`` with a backslash where it had ``escape``."""
+    made, quoted = [], False
+    for letter in pattern:
+        if not quoted and letter == escape:
+            quoted = True
+            continue
+        made.append("\\" + letter if quoted or letter == "\\" else letter)
+        quoted = False
+    return "".join(made)
+
+
+def date_format(template: str, position: int | None) -> str:
+    """A template of to_char(timestamp, …), where each of its fields is known."""
+    made = []
+    for part in _FIELD.findall(template):
+        if part in _FIELDS:
+            made.append(_FIELDS[part])
+        elif part.isalnum():
+            raise FeatureNotSupported(f'to_char does not know "{part}" in its template yet', position=position)
+        else:
+            made.append((part[1:-1] if part.startswith('"') else part).replace("%", "%%"))
+    return "".join(made)
