@@ -9,11 +9,11 @@ import pyarrow as pa
 from rich.cells import cell_len
 from rich.console import Console
 
+from constellationdb.catalog.text import text_encoder
 from constellationdb.catalog.types import of_arrow
 from constellationdb.embedded import Database
 from constellationdb.embedded.link import Answer
 from constellationdb.engine.result import Notice
-from constellationdb.wire.text import text_encoder
 
 
 def print_answers(database: Database, sql: str, console: Console | None = None) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.catalog.model import Relation
+from constellationdb.catalog.text import cast_to_text
 from constellationdb.engine import batch as zset
 from constellationdb.engine.assignment import check_assignable
 from constellationdb.engine.kernels.groupby import group
@@ -304,6 +305,8 @@ def _always(rows: pa.RecordBatch) -> Callable[[Run], pa.RecordBatch]:
 def _assigned(column: pa.ChunkedArray | pa.Array, target: pa.Field) -> pa.Array:
     """A computed column in the type of the column it is stored in (assignment cast)."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_string(target.type):
+        return cast_to_text(array)
     return array if array.type == target.type else to_array(array.to_pylist(), target.type, target.name)
 
 

@@ -77,7 +77,7 @@ def _python_type(value: object) -> str:
 
 def _direct(values: Sequence[object], kind: pa.DataType) -> pa.Array:
     if pt.is_string(kind):
-        return pa.array([None if v is None else v if isinstance(v, str) else str(v) for v in values], kind)
+        return pa.array([None if v is None else _shown(v) for v in values], kind)
     if pt.is_integer(kind):
         return pa.array([_integer(v) for v in values], kind)
     if pt.is_floating(kind):
@@ -85,6 +85,13 @@ def _direct(values: Sequence[object], kind: pa.DataType) -> pa.Array:
     if pt.is_decimal(kind):
         return pa.array([_decimal(v, kind) for v in values], kind)
     return pa.array(list(values), kind)
+
+
+def _shown(value: object) -> str:
+    """A constant stored in a text column."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
 def _integer(value: object) -> int | None:

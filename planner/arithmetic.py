@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from substrait.proto import Expression, Rel
 
-from constellationdb.planner import comparisons, doubles
+from constellationdb.planner import comparisons, doubles, renderings
 from constellationdb.planner.functions import SUFFIX_OF
 from constellationdb.planner.shuttle import Shuttle, project, visit
 
@@ -23,6 +23,7 @@ _SPELLINGS = {"mod": "modulus", "negative": "negate"}
 
 def check(shuttle: Shuttle, source: Rel, width: int, holder: Any) -> None:
     """Correct, in place, every expression inside ``holder``, whose columns are those of ``source``."""
+    renderings.render(shuttle, source, width, holder)
     doubles.restore(shuttle, source, width, holder)
     comparisons.canonical(shuttle, source, width, holder)
     calls: list[Expression] = []

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from datafusion import SessionContext, udf
 
 from constellationdb import errors
-from constellationdb.planner import interval_functions
+from constellationdb.planner import interval_functions, text_functions
 from constellationdb.planner.raising import ComputationError
 
 _INTEGERS = {"i16": (pa.int16(), "smallint"), "i32": (pa.int32(), "integer"), "i64": (pa.int64(), "bigint")}
@@ -104,9 +104,8 @@ def _functions() -> list[Any]:
         made.append(udf(_canonical, [kind], kind, "immutable", f"con_canonical_{suffix}"))
     made.append(udf(_rank, [pa.float64()], pa.int64(), "immutable", "con_rank_f64"))
     made.append(udf(_unrank, [pa.int64()], pa.float64(), "immutable", "con_unrank_f64"))
-    made += [
-        udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in interval_functions.definitions()
-    ]
+    defined = [*interval_functions.definitions(), *text_functions.definitions()]
+    made += [udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in defined]
     return made
 
 

@@ -16,7 +16,7 @@ How a message travels::
     conversation  extended      the protocol's order; statements and portals
     startup                     user, database, settings, what is reported
     answer  rows  copy_out      a Result as DataRows or COPY lines, chunk by chunk
-    text  text_*  binary        Arrow columns in Postgres' text and binary formats
+    columns  binary             Arrow columns in Postgres' binary format; its text is ``catalog.text``
     link  connection            the bounded bridge between loop and thread; cancel keys
 
 Left out so far: encryption and passwords (the server listens on loopback

@@ -1,6 +1,6 @@
 """Result columns in Postgres' binary formats, and binary parameters read back into text.
 
-Encoders have the shape of ``wire/text.py``: a whole array in, a ``binary``
+Encoders have the shape of ``catalog/text/columns.py``: a whole array in, a ``binary``
 array out. Numbers are written big-endian; dates and timestamps count from the
 year 2000. A type without an encoder here is refused with 0A000 before any row
 is sent: clients then ask again for text.
@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from constellationdb.catalog import types
+from constellationdb.catalog.text import Encoder, text_encoder
 from constellationdb.catalog.types import SqlType
 from constellationdb.errors import FeatureNotSupported, InvalidTextRepresentation
-from constellationdb.wire.text import Encoder, text_encoder
 
 _EPOCH_DAYS = 10_957  # 2000-01-01 in days since 1970
 _EPOCH_US = _EPOCH_DAYS * 86_400_000_000

@@ -17,11 +17,11 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.catalog import types
+from constellationdb.catalog.text import Encoder, text_encoder
+from constellationdb.catalog.text.floats import double_text, single_text
+from constellationdb.catalog.text.times import clock_text, one_date, one_timestamp
 from constellationdb.catalog.types import SqlType
 from constellationdb.wire.binary import binary_encoder
-from constellationdb.wire.text import Encoder, text_encoder
-from constellationdb.wire.text_floats import double_text, single_text
-from constellationdb.wire.text_times import clock_text, one_date, one_timestamp
 
 Values = list[bytes | None]
 # Below this many rows the loop is faster.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from constellationdb.catalog.text import text_encoder
 from constellationdb.cli.slt.connection import Answer, SqlError
 from constellationdb.engine.result import Result, ResultColumn, SessionProtocol
 from constellationdb.errors import ConstellationError
-from constellationdb.wire.text import text_encoder
 
 
 class SessionConnection:

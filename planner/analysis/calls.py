@@ -18,8 +18,8 @@ WINDOW_ONLY = frozenset(
 
 _TEXT = frozenset(
     {"lower", "upper", "trim", "btrim", "ltrim", "rtrim", "substr", "substring", "left", "right", "replace", "concat",
-     "concat_ws", "repeat", "reverse", "lpad", "rpad", "initcap", "md5", "to_char", "split_part", "translate", "chr",
-     "regexp_replace", "string_agg", "to_hex"}
+     "concat_ws", "format", "repeat", "reverse", "lpad", "rpad", "initcap", "md5", "to_char", "split_part",
+     "translate", "chr", "regexp_replace", "string_agg", "to_hex"}
 )  # fmt: skip
 _INTEGER = frozenset(
     {"length", "char_length", "character_length", "octet_length", "bit_length", "strpos", "position", "ascii", "ntile"}

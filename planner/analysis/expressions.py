@@ -16,7 +16,7 @@ from constellationdb.errors import (
     SqlSyntaxError,
     UndefinedFunction,
 )
-from constellationdb.planner.analysis import forms, kinds, operators, texts
+from constellationdb.planner.analysis import forms, kinds, operators, printing, texts
 from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column, Scope
@@ -133,7 +133,7 @@ class Expressions:
         kind = kinds.of_type_name(node.typeName, self.at(node.typeName))
         node.arg = argument.node
         if kind is None:
-            return self._cut(node)
+            return self._cut(node, argument.kind)
         self._check_cast(argument.kind, kind, self.at(node))
         if isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.Float) and kind in _FLOATS:
             node.arg = ast.A_Const(isnull=False, val=ast.String(sval=node.arg.val.fval))  # exact: not by way of numeric
@@ -145,13 +145,17 @@ class Expressions:
                 return Typed(read, kind, constant=True)
         elif kind in kinds.INTEGERS:
             node.arg = forms.rounded(node.arg, argument.kind)
+        elif kind == kinds.TEXT:
+            node.arg = printing.printed(node.arg, argument.kind)
         return Typed(node, kind, argument.constant)
 
-    def _cut(self, node: Any) -> Typed:
+    def _cut(self, node: Any, found: Kind) -> Typed:
         """A cast to a type this package has no name for; varchar(n) keeps n characters."""
         name, size = node.typeName.names[-1].sval, node.typeName.typmods
         if name == "bpchar" and size:
             raise FeatureNotSupported("character(n) is not supported", hint="cast to text or varchar(n)")
+        if name == "varchar":
+            node.arg = printing.printed(node.arg, found)
         if name == "varchar" and size:
             return Typed(forms.call("left", kinds.cast(node.arg, kinds.TEXT), size[0]), kinds.TEXT)
         return Typed(node, None)
@@ -220,6 +224,8 @@ class Expressions:
                 f"operator does not exist: {left.kind} {name} {right.kind}", hint=NO_OPERATOR, position=self.at(node)
             )
         kind = operators.result(name, left.kind, right.kind)
+        if name == "||" and kind == kinds.TEXT:
+            left, right = (replace(side, node=printing.printed(side.node, side.kind)) for side in (left, right))
         constant = left.constant and right.constant
         checked = constant or self.checked
         made = forms.binary(name, (left.node, left.kind), (right.node, right.kind), kind, checked=checked)

@@ -16,7 +16,7 @@ from constellationdb.errors import (
     WindowingError,
     WrongObjectType,
 )
-from constellationdb.planner.analysis import calls, forms, kinds, patterns, texts
+from constellationdb.planner.analysis import calls, forms, kinds, patterns, printing, texts
 from constellationdb.planner.analysis.kinds import UNKNOWN
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.rewrite.tree import last_name
@@ -26,7 +26,13 @@ _RENAMED = {"every": "bool_and", "variance": "var_samp", "sign": "signum", "subs
 _NOWHERE = {"WHERE": "WHERE", "GROUP BY": "GROUP BY", "JOIN/ON": "JOIN conditions", "FILTER": "FILTER",
             "RETURNING": "RETURNING", "VALUES": "VALUES", "UPDATE": "UPDATE",
             "DEFAULT": "DEFAULT expressions"}  # fmt: skip
-_TEXT_ONLY = frozenset({"length", "char_length", "character_length", "octet_length", "bit_length", "ascii"})
+_TEXT_ONLY = frozenset(
+    {"length", "char_length", "character_length", "octet_length", "bit_length", "ascii", "string_agg", "lower", "upper",
+     "initcap", "reverse", "btrim", "ltrim", "rtrim", "left", "right", "repeat", "replace", "split_part", "lpad",
+     "rpad", "md5", "translate", "strpos", "starts_with"}
+)  # fmt: skip
+_NO_TEXTS = (*kinds.NUMBERS, *kinds.MOMENTS, kinds.TIME, kinds.BOOLEAN, kinds.INTERVAL)
+_PRINTING = frozenset({"concat", "concat_ws", "format"})
 _ROUNDING = frozenset({"ceil", "ceiling", "floor", "trunc"})
 
 
@@ -49,10 +55,23 @@ class Calls:
         node.args = tuple(argument.node for argument in arguments) or None
         self._clauses(node, inner)
         shown = [argument.kind for argument in arguments]
+        if not own_schema and name in _PRINTING:
+            node = self._printing(node, name, arguments)
         if position is not None and all(kind is not None for kind in shown):
             walk.signatures[node.location] = f"{name}({', '.join(str(kind) for kind in shown)})"
         kind = None if own_schema else calls.returns(name, shown)
         return Typed(node if own_schema else self._respelled(node, name, shown), kind)
+
+    def _printing(self, node: Any, name: str, arguments: list[Typed]) -> Any:
+        """concat, concat_ws and format take values of any type and print them."""
+        if name == "format":
+            node.funcname, node.args = (
+                (ast.String(sval="concat"),),
+                printing.formatted(arguments, self._expressions.at(node)),
+            )
+            return node
+        node.args = tuple(printing.joined(argument.node, argument.kind) for argument in arguments) or None
+        return node
 
     def _literal(self, argument: Typed, kind: str) -> Typed:
         if argument.kind != UNKNOWN or not isinstance(argument.node, ast.A_Const) or argument.node.isnull:
@@ -114,7 +133,7 @@ class Calls:
             return _scaled(node, arguments)
         if name == "substring" and (len(shown) < 2 or shown[1] not in kinds.INTEGERS):
             return node
-        if name in _TEXT_ONLY and shown and shown[0] in (*kinds.NUMBERS, *kinds.MOMENTS, kinds.BOOLEAN, kinds.INTERVAL):
+        if name in _TEXT_ONLY and shown and shown[0] in _NO_TEXTS:
             raise UndefinedFunction(
                 f"function {name}({', '.join(str(kind) for kind in shown)}) does not exist",
                 hint=NO_FUNCTION,

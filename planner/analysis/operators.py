@@ -45,7 +45,7 @@ def _with_literal(operator: str, other: Kind) -> Kind:
     if operator in COMPARISONS or operator in _PATTERNS:
         return BOOLEAN
     if operator == "||":
-        return TEXT if other == TEXT else None
+        return TEXT if other in _KNOWN or other == kinds.UNKNOWN else None
     return other if other in kinds.NUMBERS and operator in ARITHMETIC else None
 
 

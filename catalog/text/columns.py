@@ -14,11 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from constellationdb.catalog.types import SqlType
-from constellationdb.errors import FeatureNotSupported
-from constellationdb.wire.text_floats import float4_text, float8_text
-from constellationdb.wire.text_nested import list_text, record_text
-from constellationdb.wire.text_times import (
+from constellationdb.catalog.text.floats import float4_text, float8_text
+from constellationdb.catalog.text.nested import list_text, record_text
+from constellationdb.catalog.text.times import (
     date_text,
     duration_text,
     interval_text,
@@ -26,6 +24,8 @@ from constellationdb.wire.text_times import (
     timestamp_text,
     timestamptz_text,
 )
+from constellationdb.catalog.types import SqlType, of_arrow
+from constellationdb.errors import FeatureNotSupported
 
 Encoder = Callable[[pa.Array], pa.Array]
 
@@ -41,6 +41,13 @@ def text_encoder(arrow: pa.DataType, sql_type: SqlType | None = None) -> Encoder
         if predicate(arrow):
             return encoder
     return _nested(arrow)
+
+
+def cast_to_text(array: pa.Array) -> pa.Array:
+    """The column as a cast to text gives it: a boolean is true or false, not t or f."""
+    if pa.types.is_boolean(array.type):
+        return array.cast(pa.string())
+    return text_encoder(array.type, of_arrow(array.type))(array).cast(pa.string())
 
 
 def _nested(arrow: pa.DataType) -> Encoder:

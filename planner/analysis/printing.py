@@ -1,0 +1,76 @@
+"""Values that a query turns into text, in the functions that print them as Postgres does."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pglast import ast
+
+from constellationdb.errors import FeatureNotSupported, InvalidParameter
+from constellationdb.planner.analysis import forms, kinds
+from constellationdb.planner.analysis.kinds import Kind
+from constellationdb.planner.analysis.typed import Typed
+from constellationdb.planner.rewrite.tree import nodes
+from constellationdb.planner.text_functions import SUFFIX_OF_NAME
+
+_PLACE = re.compile(r"%(?:(\d+)\$)?(.)?", re.DOTALL)
+# What DataFusion prints right, and what is seen to once its unit is known.
+_PLAIN = (kinds.BOOLEAN, kinds.TIME)
+
+
+def printed(node: Any, kind: Kind) -> Any:
+    """``node`` as the argument of a cast to text; DataFusion prints booleans, integers and numerics right."""
+    suffix = SUFFIX_OF_NAME.get(kind or "")
+    if suffix is not None and kind not in _PLAIN:
+        return forms.call(f"con_text_{suffix}", node)
+    if kind == kinds.TIME and isinstance(node, ast.TypeCast) and isinstance(node.arg, ast.A_Const):
+        return forms.call("con_text_time_constant", node)
+    if kind == kinds.NUMERIC and any(_is_bare_numeric(inner) for inner in nodes(node)):
+        return forms.call("con_trim_scale", kinds.cast(node, kinds.TEXT))
+    return node
+
+
+def _is_bare_numeric(node: Any) -> bool:
+    """A cast that gives more zeros after the point than the value had."""
+    return isinstance(node, ast.TypeCast) and node.typeName.names[-1].sval == "numeric" and not node.typeName.typmods
+
+
+def joined(node: Any, kind: Kind) -> Any:
+    """``node`` as an argument of concat(), where a boolean is t or f."""
+    return forms.call("con_text_boolean", node) if kind == kinds.BOOLEAN else printed(node, kind)
+
+
+def formatted(arguments: list[Typed], position: int | None) -> tuple[Any, ...]:
+    """What concat() must be given for format() of a constant template with ``%s``."""
+    template = arguments[0].node if arguments else None
+    if not isinstance(template, ast.A_Const) or not isinstance(template.val, ast.String):
+        raise FeatureNotSupported("format is only supported with a constant template", position=position)
+    parts: list[Any] = []
+    following, end = 1, 0
+    for place in _PLACE.finditer(template.val.sval):
+        parts.append(_text(template.val.sval[end : place.start()]))
+        end = place.end()
+        if place.group(2) == "%":
+            parts.append(_text("%"))
+            continue
+        if place.group(2) != "s":
+            raise _unknown(place.group(2), position)
+        number = int(place.group(1) or following)
+        if number >= len(arguments):
+            raise InvalidParameter("too few arguments for format()", position=position)
+        following = number + 1
+        parts.append(joined(arguments[number].node, arguments[number].kind))
+    return (*parts, _text(template.val.sval[end:]))
+
+
+def _unknown(letter: str | None, position: int | None) -> Exception:
+    if letter is None:
+        return InvalidParameter("unterminated format() type specifier", position=position)
+    if letter in "IL-0123456789":
+        return FeatureNotSupported(f'format does not know "%{letter}" yet', hint="use %s", position=position)
+    return InvalidParameter(f'unrecognized format() type specifier "{letter}"', position=position)
+
+
+def _text(value: str) -> Any:
+    return ast.A_Const(isnull=False, val=ast.String(sval=value))

@@ -1,0 +1,39 @@
+"""Values as text: the functions behind casts to text, which print with the renderers the wire uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from constellationdb.catalog import types
+from constellationdb.catalog.text import text_encoder
+
+_PRINTED = {
+    "f32": types.REAL, "f64": types.DOUBLE, "date": types.DATE, "time": types.TIME, "timestamp": types.TIMESTAMP,
+    "timestamptz": types.TIMESTAMPTZ, "interval": types.INTERVAL, "bytea": types.BYTEA, "boolean": types.BOOLEAN,
+}  # fmt: skip
+# con_text_… of a type, by its Arrow type and by its name.
+SUFFIX_OF = {kind.arrow: suffix for suffix, kind in _PRINTED.items()}
+SUFFIX_OF_NAME = {kind.name: suffix for suffix, kind in _PRINTED.items()}
+
+
+def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
+    """(function, arguments, result, name) of each."""
+    printers = [(_printer(kind.arrow), [kind.arrow], pa.string(), f"con_text_{s}") for s, kind in _PRINTED.items()]
+    constant = pa.time64("ns")  # what DataFusion reads '12:00'::time as
+    printers.append((_printer(constant), [constant], pa.string(), "con_text_time_constant"))
+    return [*printers, (_trimmed, [pa.string()], pa.string(), "con_trim_scale")]
+
+
+def _printer(kind: pa.DataType) -> Callable[[pa.Array], pa.Array]:
+    encode = text_encoder(kind)
+    return lambda values: encode(values).cast(pa.string())
+
+
+def _trimmed(values: pa.Array) -> pa.Array:
+    """The text of a numeric without a scale of its own: no zeros after the last digit."""
+    plain = pc.ascii_rtrim(pc.ascii_rtrim(values, "0"), ".")
+    return pc.if_else(pc.match_substring(values, "."), plain, values)
