@@ -25,6 +25,7 @@
     ├── WindowingError              42P20  CON-1022
     ├── DuplicateAlias              42712  CON-1023
     ├── CannotCoerce                42846  CON-1024
+    ├── UndefinedParameter          42P02  CON-1025
     ├── InvalidTextRepresentation   22P02  CON-2001
     ├── DivisionByZero              22012  CON-2002
     ├── NumericOutOfRange           22003  CON-2003
@@ -37,6 +38,10 @@
     ├── DatetimeOverflow            22008  CON-2010
     ├── InvalidLimit                2201W  CON-2011
     ├── InvalidOffset               2201X  CON-2012
+    ├── InvalidLogarithm            2201E  CON-2013
+    ├── InvalidPower                2201F  CON-2014
+    ├── InvalidSubstring            22011  CON-2015
+    ├── ProgramLimitExceeded        54000  CON-2016
     ├── ReadsOwnWritesThroughView   25001  CON-3001
     ├── InFailedTransaction         25P02  CON-3002
     ├── SerializationFailure        40001  CON-3003
@@ -187,6 +192,10 @@ class CannotCoerce(ConstellationError):
     sqlstate, code = "42846", "CON-1024"
 
 
+class UndefinedParameter(ConstellationError):
+    sqlstate, code = "42P02", "CON-1025"
+
+
 class InvalidTextRepresentation(ConstellationError):
     sqlstate, code = "22P02", "CON-2001"
 
@@ -233,6 +242,22 @@ class InvalidLimit(ConstellationError):
 
 class InvalidOffset(ConstellationError):
     sqlstate, code = "2201X", "CON-2012"
+
+
+class InvalidLogarithm(ConstellationError):
+    sqlstate, code = "2201E", "CON-2013"
+
+
+class InvalidPower(ConstellationError):
+    sqlstate, code = "2201F", "CON-2014"
+
+
+class InvalidSubstring(ConstellationError):
+    sqlstate, code = "22011", "CON-2015"
+
+
+class ProgramLimitExceeded(ConstellationError):
+    sqlstate, code = "54000", "CON-2016"
 
 
 class ReadsOwnWritesThroughView(ConstellationError):

@@ -2,8 +2,8 @@
 
 DataFusion plans ``bigint + 1`` as a wrapping add. The types of the operands are
 asked of DataFusion itself, by planning them as a projection; then the function
-is replaced by its ``con_`` twin. Division and modulus by a constant that is
-neither 0 nor -1 cannot fail and keep the vectorised original.
+is replaced by its ``con_`` twin. Division and modulus of integers by a constant
+that is neither 0 nor -1 cannot fail and keep the vectorised original.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.types as pt
 from substrait.proto import Expression, Rel
 
 from constellationdb.planner import comparisons, doubles, renderings
 from constellationdb.planner.functions import SUFFIX_OF
+from constellationdb.planner.math_functions import SCALE, WHOLE_SCALE
+from constellationdb.planner.renderings import as_string
 from constellationdb.planner.shuttle import Shuttle, project, visit
 
 _CHECKED = frozenset({"add", "subtract", "multiply", "divide", "modulus", "negate"})
@@ -49,11 +52,22 @@ def _operation(shuttle: Shuttle, call: Expression) -> str:
 def _replace(shuttle: Shuttle, call: Expression, types: list[pa.DataType]) -> None:
     suffix = SUFFIX_OF.get(types[0])
     operation = _operation(shuttle, call)
+    if operation == "divide" and all(pt.is_decimal(kind) for kind in types):
+        _numeric_quotient(shuttle, call, types[0])
+        return
     if suffix is None or any(kind != types[0] for kind in types) or _harmless(operation, call):
         return
-    if suffix in ("f32", "f64") and operation != "divide":
+    if suffix in ("f32", "f64") and operation in ("modulus", "negate"):
         return
     call.scalar_function.function_reference = shuttle.anchor(f"con_{operation}_{suffix}")
+
+
+def _numeric_quotient(shuttle: Shuttle, call: Expression, dividend: pa.DataType) -> None:
+    """The quotient of numerics, by their texts: whatever digits they have, one function divides them."""
+    scale = SCALE if dividend.scale else WHOLE_SCALE
+    call.scalar_function.function_reference = shuttle.anchor(f"con_quotient_{scale}")
+    for argument in call.scalar_function.arguments:
+        argument.value.CopyFrom(as_string(argument.value))
 
 
 def _harmless(operation: str, call: Expression) -> bool:
@@ -63,4 +77,4 @@ def _harmless(operation: str, call: Expression) -> bool:
     if divisor.WhichOneof("rex_type") != "literal":
         return False
     kind = divisor.literal.WhichOneof("literal_type")
-    return kind in ("i16", "i32", "i64", "fp32", "fp64") and getattr(divisor.literal, kind) not in (0, -1)
+    return kind in ("i16", "i32", "i64") and getattr(divisor.literal, kind) not in (0, -1)

@@ -18,11 +18,10 @@ import pyarrow.compute as pc
 from datafusion import SessionContext, udf
 
 from constellationdb import errors
-from constellationdb.planner import interval_functions, text_functions
+from constellationdb.planner import interval_functions, math_functions, text_functions
 from constellationdb.planner.raising import ComputationError
 
 _INTEGERS = {"i16": (pa.int16(), "smallint"), "i32": (pa.int32(), "integer"), "i64": (pa.int64(), "bigint")}
-_FLOATS = {"f32": pa.float32(), "f64": pa.float64()}
 SUFFIX_OF = {pa.int16(): "i16", pa.int32(): "i32", pa.int64(): "i64", pa.float32(): "f32", pa.float64(): "f64"}
 
 _MARK = re.compile(r"CON\[(\w{5})\](.*?)(?:$|[\n\"'\]])")
@@ -50,13 +49,6 @@ def _modulus(left: pa.Array, right: pa.Array) -> pa.Array:
     # fmod truncates as Postgres does; -1 is spared because min % -1 traps.
     safe = np.where((divisor == 0) | (divisor == -1), 1, divisor)
     return pa.array(np.fmod(numerator, safe).astype(numerator.dtype), mask=~mask, type=left.type)
-
-
-def _float_divide(left: pa.Array, right: pa.Array) -> pa.Array:
-    zero = pc.and_(pc.equal(right, pa.scalar(0.0, right.type)), left.is_valid())
-    if pc.any(zero).as_py():
-        raise ComputationError("22012", "division by zero")
-    return pc.divide(left, right)
 
 
 _REST = np.int64(np.iinfo(np.int64).max)  # every bit but the sign
@@ -99,17 +91,19 @@ def _functions() -> list[Any]:
         for name, operation in binary.items():
             made.append(udf(_checked(operation, shown), [kind, kind], kind, "immutable", f"con_{name}_{suffix}"))
         made.append(udf(_checked(pc.negate_checked, shown), [kind], kind, "immutable", f"con_negate_{suffix}"))
-    for suffix, kind in _FLOATS.items():
-        made.append(udf(_float_divide, [kind, kind], kind, "immutable", f"con_divide_{suffix}"))
+    for suffix, kind in math_functions.FLOATS.items():
         made.append(udf(_canonical, [kind], kind, "immutable", f"con_canonical_{suffix}"))
     made.append(udf(_rank, [pa.float64()], pa.int64(), "immutable", "con_rank_f64"))
     made.append(udf(_unrank, [pa.int64()], pa.float64(), "immutable", "con_unrank_f64"))
-    defined = [*interval_functions.definitions(), *text_functions.definitions()]
+    defined = [*interval_functions.definitions(), *text_functions.definitions(), *math_functions.definitions()]
     made += [udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in defined]
     return made
 
 
 _TEXTS: tuple[tuple[re.Pattern[str], type[errors.ConstellationError], str], ...] = (
+    (re.compile(r"field position must not be zero"), errors.InvalidParameter, "field position must not be zero"),
+    (re.compile(r"negative count not allowed|negative substring length"), errors.InvalidSubstring,
+     "negative substring length not allowed"),
     (re.compile(r"[Dd]ivide by zero"), errors.DivisionByZero, "division by zero"),
     (re.compile(r"[Oo]verflow|out of range|not in range|too large to store|Can't cast value"), errors.NumericOutOfRange,
      "value out of range"),
@@ -127,7 +121,17 @@ _TYPE_NAMES = {
 _WHOLE = frozenset({"Int16", "Int32", "Int64"})
 _BY_STATE: dict[str, type[errors.ConstellationError]] = {
     kind.sqlstate: kind
-    for kind in (errors.DivisionByZero, errors.NumericOutOfRange, errors.CardinalityViolation, errors.InvalidDatetime)
+    for kind in (
+        errors.DivisionByZero,
+        errors.NumericOutOfRange,
+        errors.CardinalityViolation,
+        errors.InvalidDatetime,
+        errors.InvalidLogarithm,
+        errors.InvalidPower,
+        errors.InvalidSubstring,
+        errors.InvalidParameter,
+        errors.ProgramLimitExceeded,
+    )
 }
 
 

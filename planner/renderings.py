@@ -49,12 +49,13 @@ def _print(shuttle: Shuttle, value: Expression, kind: pa.DataType, *, joins: boo
     if pt.is_timestamp(kind):
         kind = pa.timestamp("us", kind.tz and "UTC")
     if kind == numeric().arrow:
-        _call(shuttle, "con_trim_scale", _as_string(value), value)
+        _call(shuttle, "con_trim_scale", as_string(value), value)
     elif kind in SUFFIX_OF and (joins or not pt.is_boolean(kind)):
         _call(shuttle, f"con_text_{SUFFIX_OF[kind]}", value, value)
 
 
-def _as_string(value: Expression) -> Expression:
+def as_string(value: Expression) -> Expression:
+    """``value`` cast to text."""
     made = Expression()
     made.cast.input.CopyFrom(value)
     made.cast.type.string.nullability = Type.NULLABILITY_NULLABLE

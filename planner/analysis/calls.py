@@ -25,11 +25,14 @@ _INTEGER = frozenset(
     {"length", "char_length", "character_length", "octet_length", "bit_length", "strpos", "position", "ascii", "ntile"}
 )
 _BIGINT = frozenset({"count", "row_number", "rank", "dense_rank"})
-_DOUBLE = frozenset({"sqrt", "exp", "ln", "sin", "cos", "tan", "atan", "atan2", "pi", "random", "cbrt", "degrees",
-                     "radians", "percent_rank", "cume_dist"})  # fmt: skip
+_DOUBLE = frozenset(
+    {"sqrt", "exp", "ln", "log", "log10", "log2", "power", "pow", "asin", "acos", "sin", "cos", "tan", "atan", "atan2",
+     "pi", "random", "cbrt", "degrees", "radians", "percent_rank", "cume_dist"}
+)  # fmt: skip
 _BOOLEAN = frozenset({"bool_and", "bool_or", "every", "starts_with"})
 _FIRST = frozenset({"min", "max", "lag", "lead", "first_value", "last_value", "nth_value"})
-_MATHS = frozenset({"sqrt", "exp", "ln", "power", "sin", "cos", "tan", "degrees", "radians", "cbrt"})
+_MATHS = frozenset({"sqrt", "exp", "ln", "log", "log10", "power", "pow", "sin", "cos", "tan", "asin", "acos", "degrees",
+                    "radians", "cbrt"})  # fmt: skip
 _SUMS = {kinds.SMALLINT: kinds.BIGINT, kinds.INTEGER: kinds.BIGINT, kinds.BIGINT: kinds.NUMERIC,
          kinds.NUMERIC: kinds.NUMERIC, kinds.REAL: kinds.REAL, kinds.DOUBLE: kinds.DOUBLE}  # fmt: skip
 

@@ -16,7 +16,7 @@ from constellationdb.errors import (
     SqlSyntaxError,
     UndefinedFunction,
 )
-from constellationdb.planner.analysis import forms, kinds, operators, printing, texts
+from constellationdb.planner.analysis import forms, kinds, maths, operators, printing, texts
 from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column, Scope
@@ -145,6 +145,8 @@ class Expressions:
                 return Typed(read, kind, constant=True)
         elif kind in kinds.INTEGERS:
             node.arg = forms.rounded(node.arg, argument.kind)
+        elif kind == kinds.REAL and argument.kind in (kinds.NUMERIC, kinds.DOUBLE):
+            node.arg = forms.call("con_real", kinds.cast(node.arg, kinds.DOUBLE))
         elif kind == kinds.TEXT:
             node.arg = printing.printed(node.arg, argument.kind)
         return Typed(node, kind, argument.constant)
@@ -227,6 +229,10 @@ class Expressions:
         if name == "||" and kind == kinds.TEXT:
             left, right = (replace(side, node=printing.printed(side.node, side.kind)) for side in (left, right))
         constant = left.constant and right.constant
+        if name == "^" and kind == kinds.DOUBLE:
+            return Typed(maths.power(left.node, right.node), kind, constant)
+        if name == "/" and kind == kinds.NUMERIC:
+            return Typed(maths.quotient(left.node, left.kind, right.node), kind, constant)
         checked = constant or self.checked
         made = forms.binary(name, (left.node, left.kind), (right.node, right.kind), kind, checked=checked)
         if made is not None:

@@ -74,8 +74,8 @@ def binary(name: str, left: tuple[Any, Kind], right: tuple[Any, Kind], kind: Kin
             )
         if kind != kinds.BIGINT and (is_integer(left[0]) or is_integer(right[0])):
             return _operation(name, as_integer(left[0]), as_integer(right[0]))
-    if checked and name == "/" and kind == kinds.DOUBLE:
-        return call("con_divide_f64", kinds.cast(left[0], kinds.DOUBLE), kinds.cast(right[0], kinds.DOUBLE))
+    if checked and name != "%" and kind in (kinds.DOUBLE, kinds.REAL):
+        return call(f"con_{_NAMES[name]}_{operators.suffix(kind)}", *(kinds.cast(s[0], kind) for s in (left, right)))
     return None
 
 

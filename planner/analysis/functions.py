@@ -16,7 +16,7 @@ from constellationdb.errors import (
     WindowingError,
     WrongObjectType,
 )
-from constellationdb.planner.analysis import calls, forms, kinds, patterns, printing, texts
+from constellationdb.planner.analysis import calls, forms, kinds, maths, patterns, printing, texts
 from constellationdb.planner.analysis.kinds import UNKNOWN
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.rewrite.tree import last_name
@@ -32,6 +32,7 @@ _TEXT_ONLY = frozenset(
      "rpad", "md5", "translate", "strpos", "starts_with"}
 )  # fmt: skip
 _NO_TEXTS = (*kinds.NUMBERS, *kinds.MOMENTS, kinds.TIME, kinds.BOOLEAN, kinds.INTERVAL)
+_NO_BOOLEANS = frozenset({"min", "max"})
 _PRINTING = frozenset({"concat", "concat_ws", "format"})
 _ROUNDING = frozenset({"ceil", "ceiling", "floor", "trunc"})
 
@@ -122,6 +123,12 @@ class Calls:
         arguments: Any = node.args or ()
         if name == "mod" and len(arguments) == 2:
             return self._modulus(arguments, shown)
+        if name == "avg" and shown == [kinds.NUMERIC]:
+            return maths.average(node)
+        if (guarded := maths.guarded(node, name, shown)) is not None:
+            return guarded
+        if name in _NO_BOOLEANS and shown == [kinds.BOOLEAN]:
+            raise self._missing(node, name, shown)
         if name == "to_char":
             return self._to_char(node, shown)
         if name == "sum" and shown == [kinds.BIGINT] and self._expressions.checked:
@@ -134,15 +141,16 @@ class Calls:
         if name == "substring" and (len(shown) < 2 or shown[1] not in kinds.INTEGERS):
             return node
         if name in _TEXT_ONLY and shown and shown[0] in _NO_TEXTS:
-            raise UndefinedFunction(
-                f"function {name}({', '.join(str(kind) for kind in shown)}) does not exist",
-                hint=NO_FUNCTION,
-                position=self._expressions.at(node),
-            )
+            raise self._missing(node, name, shown)
         if name in _RENAMED:
             node.funcname = (ast.String(sval=_RENAMED[name]),)
             node.funcformat = None
         return node
+
+    def _missing(self, node: Any, name: str, shown: list[kinds.Kind]) -> UndefinedFunction:
+        arguments = ", ".join(str(kind) for kind in shown)
+        position = self._expressions.at(node)
+        return UndefinedFunction(f"function {name}({arguments}) does not exist", hint=NO_FUNCTION, position=position)
 
     def _to_char(self, node: Any, shown: list[kinds.Kind]) -> Any:
         template = node.args[1] if len(shown) == 2 else None

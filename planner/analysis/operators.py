@@ -36,6 +36,8 @@ def _result(operator: str, left: Kind, right: Kind) -> Kind:
         return BOOLEAN if left == right == TEXT else _MISSING
     if operator == "||":
         return TEXT if TEXT in (left, right) else _MISSING
+    if operator == "^" and left in kinds.NUMBERS and right in kinds.NUMBERS:
+        return DOUBLE
     if operator in ARITHMETIC:
         return _arithmetic(operator, left, right)
     return None
