@@ -40,6 +40,19 @@ def order(values: pa.Array) -> pa.Array:
     return pa.array(days * _DAY_US + parts["nanos"] // 1000, mask=_nulls(values))
 
 
+def epoch(values: pa.Array) -> pa.Array:
+    """Seconds; a year has 365¼ days here, a month 30."""
+    parts = _parts(values)
+    years, months = np.trunc(parts["months"] / 12), np.fmod(parts["months"], 12)
+    days = years * 365.25 + months * _DAYS_A_MONTH + parts["days"]
+    return pa.array(days * 86_400 + parts["nanos"] / 1e9, mask=_nulls(values))
+
+
+def minute(values: pa.Array) -> pa.Array:
+    """Microseconds since the minute began, with the sign of the time."""
+    return pa.array(np.fmod(_parts(values)["nanos"] // 1000, 60_000_000), mask=_nulls(values))
+
+
 def between(left: pa.Array, right: pa.Array) -> pa.Array:
     """The time from ``right`` to ``left`` in days and what is less than a day."""
     null = _nulls(left, right)
@@ -88,6 +101,8 @@ def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
     moment, double = pa.timestamp("us"), pa.float64()
     return [
         (order, [INTERVAL], pa.int64(), "con_interval_order"),
+        (epoch, [INTERVAL], double, "con_interval_epoch"),
+        (minute, [INTERVAL], pa.int64(), "con_interval_minute"),
         (between, [moment, moment], INTERVAL, "con_interval_between"),
         (multiply, [INTERVAL, double], INTERVAL, "con_interval_multiply"),
         (divide, [INTERVAL, double], INTERVAL, "con_interval_divide"),

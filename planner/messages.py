@@ -27,6 +27,9 @@ _SAID: tuple[tuple[re.Pattern[str], type[errors.ConstellationError], str], ...] 
      "for SELECT DISTINCT, ORDER BY expressions must appear in select list"),
     (re.compile(r"SELECT DISTINCT ON expressions must match"), errors.InvalidColumnReference,
      "SELECT DISTINCT ON expressions must match initial ORDER BY expressions"),
+    (re.compile(r"HAVING clause references"), errors.GroupingError,
+     "every column of HAVING must appear in the GROUP BY clause or be used in an aggregate function"),
+    (re.compile(r"Invalid function 'pg_catalog.*overlaps"), errors.FeatureNotSupported, "OVERLAPS is not supported"),
 )  # fmt: skip
 _DUPLICATE = re.compile(r"duplicate (?:unqualified|qualified) field name|unique expression names")
 _TWO_MARKS = re.compile(r"(?:duplicate|ambiguous)?.*field name (?:\w+\.)?mark\b")

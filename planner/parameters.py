@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from constellationdb.catalog.types import by_oid
-from constellationdb.errors import InvalidTextRepresentation, UndefinedObject
+from constellationdb.errors import InvalidTextRepresentation, UndefinedParameter
 from constellationdb.planner.syntax.edits import apply_edits, literal
 from constellationdb.planner.syntax.tokens import read_tokens
 
@@ -34,7 +34,7 @@ def bind(sql: str, values: Sequence[str | None], oids: Sequence[int]) -> str:
             continue
         number = int(sql[token.start + 1 : token.end])
         if not 1 <= number <= len(values):
-            raise UndefinedObject(f"there is no parameter ${number}", position=token.start + 1)
+            raise UndefinedParameter(f"there is no parameter ${number}", position=token.start + 1)
         oid = oids[number - 1] if number <= len(oids) else 0
         edits.append((token.start, token.end, _written(values[number - 1], oid)))
     return apply_edits(sql, edits)[0]

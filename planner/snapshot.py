@@ -18,7 +18,7 @@ from constellationdb.catalog.types import storage_type
 from constellationdb.errors import FeatureNotSupported, UndefinedColumn
 from constellationdb.planner import arithmetic, comparisons, gate, overs
 from constellationdb.planner.aggregates import correct
-from constellationdb.planner.analysis.kinds import INTEGER, Kind
+from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, Kind
 from constellationdb.planner.analysis.queries import Columns
 from constellationdb.planner.lower.condition import hide_residual
 from constellationdb.planner.lower.core import width_of
@@ -146,7 +146,9 @@ def _narrowed(index: int, kind: pa.DataType, columns: Columns) -> pa.DataType:
     if pa.types.is_nested(kind):
         raise FeatureNotSupported("arrays and rows are not supported as a result")
     known = columns[index].kind if columns is not None and index < len(columns) else None
-    return pa.int32() if kind == pa.int64() and known == INTEGER else kind
+    if known == INTEGER and pa.types.is_integer(kind):
+        return pa.int32()
+    return pa.int64() if known == BIGINT and kind == pa.decimal128(38, 0) else kind
 
 
 def harden(shuttle: Shuttle, rel: Rel) -> None:

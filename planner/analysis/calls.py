@@ -31,8 +31,11 @@ _DOUBLE = frozenset(
 )  # fmt: skip
 _BOOLEAN = frozenset({"bool_and", "bool_or", "every", "starts_with"})
 _FIRST = frozenset({"min", "max", "lag", "lead", "first_value", "last_value", "nth_value"})
+_FIXED = {"extract": kinds.NUMERIC, "date_part": kinds.DOUBLE, "to_date": kinds.DATE, "factorial": kinds.NUMERIC}
 _MATHS = frozenset({"sqrt", "exp", "ln", "log", "log10", "power", "pow", "sin", "cos", "tan", "asin", "acos", "degrees",
                     "radians", "cbrt"})  # fmt: skip
+_WHOLE_PLACES = {"repeat": (1,), "left": (1,), "right": (1,), "lpad": (1,), "rpad": (1,), "split_part": (2,),
+                 "substr": (1, 2), "chr": (0,)}  # fmt: skip
 _SUMS = {kinds.SMALLINT: kinds.BIGINT, kinds.INTEGER: kinds.BIGINT, kinds.BIGINT: kinds.NUMERIC,
          kinds.NUMERIC: kinds.NUMERIC, kinds.REAL: kinds.REAL, kinds.DOUBLE: kinds.DOUBLE}  # fmt: skip
 
@@ -48,6 +51,12 @@ def returns(name: str, arguments: list[Kind]) -> Kind:
     if not arguments:
         return None
     first = arguments[0]
+    if name in ("gcd", "lcm") and all(kind in kinds.INTEGERS for kind in arguments):
+        return kinds.unify(arguments)
+    if name == "sign":
+        return kinds.NUMERIC if first == kinds.NUMERIC else kinds.DOUBLE
+    if name in _FIXED:
+        return _FIXED[name]
     if name in _FIRST:
         return kinds.TEXT if first == kinds.UNKNOWN else first
     if name == "sum":
@@ -57,6 +66,8 @@ def returns(name: str, arguments: list[Kind]) -> Kind:
     return first if name == "abs" and first in kinds.NUMBERS else None
 
 
-def literal_argument(name: str) -> Kind:
-    """What a string literal among the arguments is read as; None leaves it a string."""
+def literal_argument(name: str, place: int) -> Kind:
+    """What a string literal as argument number ``place`` is read as; None leaves it a string."""
+    if place in _WHOLE_PLACES.get(name, ()):
+        return kinds.INTEGER
     return kinds.DOUBLE if name in _MATHS else None

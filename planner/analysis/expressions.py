@@ -15,6 +15,7 @@ from constellationdb.errors import (
     FeatureNotSupported,
     SqlSyntaxError,
     UndefinedFunction,
+    UndefinedParameter,
 )
 from constellationdb.planner.analysis import forms, kinds, maths, operators, printing, texts
 from constellationdb.planner.analysis.functions import Calls
@@ -30,6 +31,7 @@ _EQUALITIES = (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT, A_Exp
 _LIKES = (A_Expr_Kind.AEXPR_LIKE, A_Expr_Kind.AEXPR_ILIKE, A_Expr_Kind.AEXPR_SIMILAR)
 
 _FLOATS = (kinds.REAL, kinds.DOUBLE)
+_CLOCKS = frozenset(f"SVFOP_CURRENT_{word}" for word in ("DATE", "TIME", "TIMESTAMP"))
 _LISTS = ("SELECT", "RETURNING", "UPDATE")  # where IN is a value, not a condition
 
 Subquery = Callable[[Any, Scope], "tuple[Column, ...] | None"]
@@ -98,6 +100,11 @@ class Expressions:
             case ast.NullTest() | ast.BooleanTest():
                 node.arg = self.expression(node.arg, place).node
                 return Typed(node, kinds.BOOLEAN)
+            case ast.SQLValueFunction() if node.op.name.removesuffix("_N") not in _CLOCKS:
+                word = node.op.name.removeprefix("SVFOP_").lower()
+                raise FeatureNotSupported(f"{word} is not supported", position=self.at(node))
+            case ast.ParamRef():
+                raise UndefinedParameter(f"there is no parameter ${node.number}", position=self.at(node))
             case _:
                 return Typed(self._inside(node, place), None)
 
@@ -118,6 +125,8 @@ class Expressions:
             return Typed(node, None)
         if len(names) == 1:
             visible = place.scope.named(names[0])
+            if visible is None and place.scope.visible is not None and place.scope.table(names[0]) is not None:
+                raise FeatureNotSupported("a whole row as a value is not supported", position=self.at(node))
             if visible is None:
                 return Typed(node, None)
             return Typed(visible.node if visible.merged else node, visible.column.kind)
@@ -212,6 +221,9 @@ class Expressions:
             )
         if name == "+" and operand.kind in kinds.NUMBERS:
             return operand
+        if name == "~" and operand.kind in kinds.INTEGERS:
+            node.name = (ast.String(sval="#"),)
+            return self._binary(node, operand, Typed(forms.integer(-1), operand.kind, constant=True))
         if name == "-" and self.checked and operand.kind in kinds.INTEGERS:
             assert operand.kind is not None
             return Typed(forms.negated(operand.node, operand.kind), operand.kind)

@@ -24,6 +24,10 @@ def integer(value: int) -> Any:
     return ast.A_Const(isnull=False, val=ast.Integer(ival=value))
 
 
+def text(value: str) -> Any:
+    return ast.A_Const(isnull=False, val=ast.String(sval=value))
+
+
 def is_integer(node: Any) -> bool:
     return isinstance(node, ast.A_Const) and isinstance(node.val, ast.Integer) and not node.isnull
 
@@ -43,7 +47,7 @@ def escaped(function: Any) -> Any:
     pattern, escape = function.args
     if not all(isinstance(a, ast.A_Const) and isinstance(a.val, ast.String) for a in function.args):
         raise FeatureNotSupported("ESCAPE is only supported with constant patterns")
-    return ast.A_Const(isnull=False, val=ast.String(sval=patterns.like(pattern.val.sval, escape.val.sval)))
+    return text(patterns.like(pattern.val.sval, escape.val.sval))
 
 
 def rounded(node: Any, kind: Kind) -> Any:
@@ -61,6 +65,8 @@ def binary(name: str, left: tuple[Any, Kind], right: tuple[Any, Kind], kind: Kin
         return _operation(name, call("con_interval_order", left[0]), call("con_interval_order", right[0]))
     if kind == kinds.INTERVAL:
         return _interval(name, left, right)
+    if name in operators.BITWISE and kind is not None:
+        return _operation(name, kinds.cast(left[0], kind), kinds.cast(right[0], kind))
     if name not in _NAMES:
         return None
     if kind == kinds.TIMESTAMP and {left[1], right[1]} == {kinds.DATE, kinds.INTERVAL}:  # else it stays a date

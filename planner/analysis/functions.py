@@ -16,7 +16,7 @@ from constellationdb.errors import (
     WindowingError,
     WrongObjectType,
 )
-from constellationdb.planner.analysis import calls, forms, kinds, maths, patterns, printing, texts
+from constellationdb.planner.analysis import calls, fields, forms, kinds, maths, patterns, printing, texts
 from constellationdb.planner.analysis.kinds import UNKNOWN
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.rewrite.tree import last_name
@@ -50,9 +50,10 @@ class Calls:
             self._check(node, name, place)
         inner = replace(place, aggregate=True) if name in calls.AGGREGATES and node.over is None else place
         arguments = [walk.expression(argument, inner) for argument in node.args or ()]
-        known = calls.literal_argument(name)
-        if known is not None:
-            arguments = [self._literal(argument, known) for argument in arguments]
+        arguments = [
+            argument if (known := calls.literal_argument(name, place)) is None else self._literal(argument, known)
+            for place, argument in enumerate(arguments)
+        ]
         node.args = tuple(argument.node for argument in arguments) or None
         self._clauses(node, inner)
         shown = [argument.kind for argument in arguments]
@@ -123,14 +124,20 @@ class Calls:
         arguments: Any = node.args or ()
         if name == "mod" and len(arguments) == 2:
             return self._modulus(arguments, shown)
+        if name in ("extract", "date_part"):
+            return fields.part(node, name, shown, self._expressions.at(node))
+        if name == "date_trunc":
+            return fields.truncated(node, shown, self._expressions.at(node))
         if name == "avg" and shown == [kinds.NUMERIC]:
             return maths.average(node)
         if (guarded := maths.guarded(node, name, shown)) is not None:
             return guarded
+        if name == "factorial" or (name == "sign" and shown == [kinds.NUMERIC]):
+            return _whole(node)
         if name in _NO_BOOLEANS and shown == [kinds.BOOLEAN]:
             raise self._missing(node, name, shown)
-        if name == "to_char":
-            return self._to_char(node, shown)
+        if name in ("to_char", "to_date", "to_timestamp") and len(shown) == 2:
+            return self._templated(node, name, shown)
         if name == "sum" and shown == [kinds.BIGINT] and self._expressions.checked:
             node.args = (kinds.cast(arguments[0], kinds.NUMERIC),)
             return node
@@ -152,18 +159,22 @@ class Calls:
         position = self._expressions.at(node)
         return UndefinedFunction(f"function {name}({arguments}) does not exist", hint=NO_FUNCTION, position=position)
 
-    def _to_char(self, node: Any, shown: list[kinds.Kind]) -> Any:
-        template = node.args[1] if len(shown) == 2 else None
+    def _templated(self, node: Any, name: str, shown: list[kinds.Kind]) -> Any:
+        """to_char of a moment and to_date, by a constant template."""
+        template = node.args[1]
         constant = isinstance(template, ast.A_Const) and isinstance(template.val, ast.String)
-        if shown[:1] and shown[0] in kinds.MOMENTS and constant:
-            assert template is not None
-            text = patterns.date_format(template.val.sval, self._expressions.at(template))
-            node.args = (node.args[0], ast.A_Const(isnull=False, val=ast.String(sval=text)))
+        readable = name == "to_date" or (name == "to_char" and shown[0] in kinds.MOMENTS)
+        if constant and readable:
+            text = patterns.date_format(name, template.val.sval, self._expressions.at(template))
+            node.args = (node.args[0], forms.text(text))
             return node
-        raise FeatureNotSupported(
-            "to_char is only supported of a date or timestamp by a constant template",
-            position=self._expressions.at(node),
+        what = {"to_char": "of a date or timestamp by", "to_date": "with"}.get(name)
+        message = (
+            f"{name} with a template is not supported"
+            if what is None
+            else (f"{name} is only supported {what} a constant template")
         )
+        raise FeatureNotSupported(message, position=self._expressions.at(node))
 
     def _modulus(self, arguments: Any, shown: list[kinds.Kind]) -> Any:
         left, right = ((node, kind) for node, kind in zip(arguments, shown, strict=True))
@@ -175,6 +186,14 @@ class Calls:
         return ast.A_Expr(
             kind=A_Expr_Kind.AEXPR_OP, name=(ast.String(sval="%"),), lexpr=arguments[0], rexpr=arguments[1]
         )
+
+
+def _whole(node: Any) -> Any:
+    """A call whose answer is a whole numeric in Postgres."""
+    name = kinds.type_name(kinds.NUMERIC)
+    name.typmods = (forms.integer(38), forms.integer(0))
+    node.funcname = (ast.String(sval=_RENAMED.get(last_name(node), last_name(node))),)
+    return ast.TypeCast(arg=node, typeName=name)
 
 
 def _scaled(node: Any, arguments: Any) -> Any:

@@ -7,6 +7,8 @@ from constellationdb.planner.analysis.kinds import BIGINT, BOOLEAN, DATE, DOUBLE
 
 ARITHMETIC = frozenset("+-*/%")
 COMPARISONS = frozenset({"=", "<>", "!=", "<", "<=", ">", ">="})
+SHIFTS = frozenset({"<<", ">>"})
+BITWISE = SHIFTS | frozenset("&|#")
 _PATTERNS = frozenset({"~", "~*", "!~", "!~*", "~~", "!~~", "~~*", "!~~*"})
 _KNOWN = frozenset({*kinds.NUMBERS, *kinds.MOMENTS, BOOLEAN, TEXT, INTERVAL, kinds.TIME})
 _MISSING = "missing"
@@ -38,6 +40,8 @@ def _result(operator: str, left: Kind, right: Kind) -> Kind:
         return TEXT if TEXT in (left, right) else _MISSING
     if operator == "^" and left in kinds.NUMBERS and right in kinds.NUMBERS:
         return DOUBLE
+    if operator in BITWISE and left in kinds.INTEGERS and right in kinds.INTEGERS:
+        return left if operator in SHIFTS else max(left, right, key=kinds.INTEGERS.index)
     if operator in ARITHMETIC:
         return _arithmetic(operator, left, right)
     return None

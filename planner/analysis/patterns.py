@@ -1,4 +1,4 @@
-"""Patterns that are constants: LIKE … ESCAPE and to_char, in DataFusion's words."""
+"""Patterns that are constants: LIKE … ESCAPE, to_char and to_date, in DataFusion's words."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def like(pattern: str, escape: str) -> str:
     return "".join(made)
 
 
-def date_format(template: str, position: int | None) -> str:
-    """A template of to_char(timestamp, …), where each of its fields is known."""
+def date_format(function: str, template: str, position: int | None) -> str:
+    """A template of to_char(timestamp, …) or to_date, where each of its fields is known."""
     made = []
     for part in _FIELD.findall(template):
         if part in _FIELDS:
             made.append(_FIELDS[part])
         elif part.isalnum():
-            raise FeatureNotSupported(f'to_char does not know "{part}" in its template yet', position=position)
+            raise FeatureNotSupported(f'{function} does not know "{part}" in its template yet', position=position)
         else:
             made.append((part[1:-1] if part.startswith('"') else part).replace("%", "%%"))
     return "".join(made)

@@ -49,10 +49,10 @@ def formatted(arguments: list[Typed], position: int | None) -> tuple[Any, ...]:
     parts: list[Any] = []
     following, end = 1, 0
     for place in _PLACE.finditer(template.val.sval):
-        parts.append(_text(template.val.sval[end : place.start()]))
+        parts.append(forms.text(template.val.sval[end : place.start()]))
         end = place.end()
         if place.group(2) == "%":
-            parts.append(_text("%"))
+            parts.append(forms.text("%"))
             continue
         if place.group(2) != "s":
             raise _unknown(place.group(2), position)
@@ -61,7 +61,7 @@ def formatted(arguments: list[Typed], position: int | None) -> tuple[Any, ...]:
             raise InvalidParameter("too few arguments for format()", position=position)
         following = number + 1
         parts.append(joined(arguments[number].node, arguments[number].kind))
-    return (*parts, _text(template.val.sval[end:]))
+    return (*parts, forms.text(template.val.sval[end:]))
 
 
 def _unknown(letter: str | None, position: int | None) -> Exception:
@@ -70,7 +70,3 @@ def _unknown(letter: str | None, position: int | None) -> Exception:
     if letter in "IL-0123456789":
         return FeatureNotSupported(f'format does not know "%{letter}" yet', hint="use %s", position=position)
     return InvalidParameter(f'unrecognized format() type specifier "{letter}"', position=position)
-
-
-def _text(value: str) -> Any:
-    return ast.A_Const(isnull=False, val=ast.String(sval=value))

@@ -12,6 +12,7 @@ from pglast.enums import SetOperation
 from constellationdb.errors import (
     DatatypeMismatch,
     DuplicateAlias,
+    FeatureNotSupported,
     InvalidColumnReference,
     InvalidLimit,
     InvalidOffset,
@@ -20,7 +21,7 @@ from constellationdb.errors import (
 )
 from constellationdb.planner.analysis import forms, kinds, texts
 from constellationdb.planner.analysis.expressions import Expressions
-from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, merge, visible_of
+from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, aliased, merge, renamed, visible_of
 from constellationdb.planner.analysis.typed import Place, Typed
 from constellationdb.planner.rewrite.names import column_name, mark
 from constellationdb.planner.rewrite.tree import strings, to_sql
@@ -84,7 +85,7 @@ class _Queries:
             if clause.recursive:
                 self._ctes[cte.ctename] = None
             columns = self.query(cte.ctequery, parent, self._ctes)
-            self._ctes[cte.ctename] = None if clause.recursive else _renamed(columns, cte.aliascolnames)
+            self._ctes[cte.ctename] = None if clause.recursive else renamed(columns, cte.aliascolnames)
 
     def _body(self, select: Any, parent: Scope | None) -> Columns:
         if select.op != SetOperation.SETOP_NONE:
@@ -156,6 +157,8 @@ class _Queries:
     # -- SELECT --------------------------------------------------------------------------------
 
     def _select(self, select: Any, parent: Scope | None) -> Columns:
+        if not select.targetList and not select.fromClause and parent is None:
+            raise FeatureNotSupported("a SELECT without columns is not supported")
         scope = Scope(parent=parent)
         for item in select.fromClause or ():
             self._from(item, scope)
@@ -281,6 +284,10 @@ class _Queries:
                 setattr(select, name, texts.typed(node, kinds.BIGINT, self.expressions.at(node)))
             if forms.is_integer(node) and node.val.ival < 0:
                 raise error(f"{word} must not be negative")
+            if isinstance(node, ast.ColumnRef):
+                raise InvalidColumnReference(
+                    f"argument of {word} must not contain variables", position=self.expressions.at(node)
+                )
 
     # -- FROM ----------------------------------------------------------------------------------
 
@@ -297,7 +304,7 @@ class _Queries:
             case ast.RangeSubselect():
                 columns = self._subselect(item, scope)
                 alias = item.alias.aliasname if item.alias is not None else ""
-                return _one(Table(alias, "", _aliased(columns, item.alias)))
+                return _one(Table(alias, "", aliased(columns, item.alias)))
             case ast.RangeFunction():
                 return self._function(item)
             case _:
@@ -316,7 +323,7 @@ class _Queries:
         else:
             columns = self._relations(item.relname, item.schemaname)
         alias = item.alias.aliasname if item.alias is not None else item.relname
-        return _one(Table(alias, item.relname, _aliased(columns, item.alias)))
+        return _one(Table(alias, item.relname, aliased(columns, item.alias)))
 
     def _function(self, item: Any) -> tuple[list[Table], list[Visible] | None]:
         call = window_call(item, 0)
@@ -326,7 +333,7 @@ class _Queries:
         columns = self._relations(call.relation, None)
         alias = item.alias.aliasname if item.alias is not None else call.relation
         whole = None if columns is None else (*columns, *_WINDOW)
-        return _one(Table(alias, call.relation, _aliased(whole, item.alias)))
+        return _one(Table(alias, call.relation, aliased(whole, item.alias)))
 
     def _join(self, join: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
         left_tables, left = self._item(join.larg, scope)
@@ -353,17 +360,6 @@ def _one(table: Table) -> tuple[list[Table], list[Visible] | None]:
 def _common(left: Sequence[Visible], right: Sequence[Visible]) -> list[str]:
     there = {v.column.name for v in right}
     return [v.column.name for v in left if v.column.name in there]
-
-
-def _aliased(columns: Columns, alias: Any) -> Columns:
-    return columns if alias is None else _renamed(columns, alias.colnames)
-
-
-def _renamed(columns: Columns, names: Any) -> Columns:
-    if columns is None or not names:
-        return columns
-    given = [name.sval for name in names]
-    return tuple(Column(n, c.kind) for n, c in zip(given, columns, strict=False)) + columns[len(given) :]
 
 
 def _is_star(node: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from pglast import ast
 from pglast.enums import JoinType
 
-from constellationdb.errors import DuplicateAlias, UndefinedColumn, UndefinedRelation
+from constellationdb.errors import DuplicateAlias, InvalidColumnReference, UndefinedColumn, UndefinedRelation
 from constellationdb.planner.analysis.kinds import Kind
 
 
@@ -136,3 +136,22 @@ def _value(kind: Any, left: Visible, right: Visible) -> Any:
     if kind == JoinType.JOIN_FULL:
         return ast.CoalesceExpr(args=(left.node, right.node))
     return right.node if kind == JoinType.JOIN_RIGHT else left.node
+
+
+def aliased(columns: tuple[Column, ...] | None, alias: Any) -> tuple[Column, ...] | None:
+    """The columns of a FROM item under the names its alias gives them."""
+    if alias is None:
+        return columns
+    if columns is not None and len(alias.colnames or ()) > len(columns):
+        found, given = len(columns), len(alias.colnames)
+        raise InvalidColumnReference(
+            f'table "{alias.aliasname}" has {found} columns available but {given} columns specified'
+        )
+    return renamed(columns, alias.colnames)
+
+
+def renamed(columns: tuple[Column, ...] | None, names: Any) -> tuple[Column, ...] | None:
+    if columns is None or not names:
+        return columns
+    given = [name.sval for name in names]
+    return tuple(Column(n, c.kind) for n, c in zip(given, columns, strict=False)) + columns[len(given) :]

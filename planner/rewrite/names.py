@@ -29,6 +29,8 @@ def _figure(node: Any) -> str | None:
             return strings(node)[-1]
         case ast.FuncCall():
             return last_name(node)
+        case ast.TypeCast() if node.location is None:  # ours, around a constant
+            return _figure(node.arg)
         case ast.TypeCast():
             weak = isinstance(node.arg, ast.TypeCast | ast.CaseExpr)
             return (None if weak else _figure(node.arg)) or _type_name(node.typeName)

@@ -159,7 +159,7 @@ class Expressions:
                 return write("CAST({} AS integer)", self.of("bool", depth), kind="int")
             case 8:
                 return write("CAST(extract(second FROM {}) AS integer)", self._column_or("ts"), kind="int",
-                             duck="CAST(extract(second FROM {}) AS integer)")  # fmt: skip
+                             duck="CAST(round(extract(microsecond FROM {}) / 1000000.0) AS integer)")  # fmt: skip
             case _:
                 return write("length({})", self.of("text", depth), kind="int")
 

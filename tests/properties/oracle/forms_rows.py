@@ -18,7 +18,7 @@ ROWS: tuple[Form, ...] = (
          " reverse(s) AS l, repeat(s, 2) AS m, split_part(s, 'a', 1) AS n, lpad(s, 3, '*') AS o, md5(s) AS p FROM t"),
     form("times", "SELECT date_trunc('minute', ts) AS m, CAST(extract(second FROM ts) AS bigint) AS s,"
          " CAST(ts AS date) AS d, ts + INTERVAL '90 seconds' AS l, date_trunc('day', ts) AS n FROM t",
-         "SELECT date_trunc('minute', ts) AS m, extract(second FROM ts) AS s,"
+         "SELECT date_trunc('minute', ts) AS m, CAST(round(extract(microsecond FROM ts) / 1000000.0) AS bigint) AS s,"
          " CAST(ts AS date) AS d, ts + INTERVAL '90 seconds' AS l, date_trunc('day', ts) AS n FROM t"),
     form("tests", "SELECT k, s FROM t WHERE s LIKE 'a%' OR b IN (1, 2, 3) OR c BETWEEN 2 AND 3 OR x IS TRUE"),
     form("doubles", "SELECT f, g FROM t WHERE f > 0.5 OR f = 0.0 OR g < 1.25"),
