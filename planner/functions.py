@@ -112,12 +112,13 @@ _TEXTS: tuple[tuple[re.Pattern[str], type[errors.ConstellationError], str], ...]
 )  # fmt: skip
 _OVERFLOW = re.compile(r"Can't cast value \S+ to type (\w+)|is out of range (\w+)")
 _SPAN = re.compile(r'[Ii]nvalid input syntax for type interval: "(.*?)"')
-_CAST = re.compile(r"Cannot cast (?:string|value) ['\"](.*?)['\"] to value of (\S+) type")
+_CAST = re.compile(r"Cannot cast (?:string|value) ['\"](.*?)['\"] to value of (.+?) type")
 _DATETIME = re.compile(r"Error parsing (timestamp|date) from '(.*?)'")
 _TYPE_NAMES = {
     "Int16": "smallint", "Int32": "integer", "Int64": "bigint", "Float32": "real", "Float64": "double precision",
     "Boolean": "boolean", "Date32": "date",
 }  # fmt: skip
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _WHOLE = frozenset({"Int16", "Int32", "Int64"})
 _BY_STATE: dict[str, type[errors.ConstellationError]] = {
     kind.sqlstate: kind
@@ -152,6 +153,8 @@ def translate(error: BaseException) -> errors.ConstellationError:
         if cast.group(2) in _WHOLE and re.fullmatch(r"\s*[+-]?\d+\s*", cast.group(1)):
             named = _TYPE_NAMES[cast.group(2)]
             return errors.NumericOutOfRange(f'value "{cast.group(1)}" is out of range for type {named}')
+        if "Decimal" in cast.group(2) and _NUMBER.fullmatch(cast.group(1)):
+            return errors.NumericOutOfRange("numeric field overflow", detail=text[:500])
         shown = _TYPE_NAMES.get(cast.group(2), "numeric" if "Decimal" in cast.group(2) else cast.group(2).lower())
         return errors.InvalidTextRepresentation(f'invalid input syntax for type {shown}: "{cast.group(1)}"')
     if stamp := _DATETIME.search(text):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from pglast import ast
@@ -22,7 +23,7 @@ from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column, Scope
 from constellationdb.planner.analysis.typed import Place, Typed
-from constellationdb.planner.rewrite.tree import last_name, strings
+from constellationdb.planner.rewrite.tree import MADE, last_name, strings
 
 NO_OPERATOR = "No operator matches the given name and argument types. You might need to add explicit type casts."
 _BETWEEN = (A_Expr_Kind.AEXPR_BETWEEN, A_Expr_Kind.AEXPR_NOT_BETWEEN)
@@ -156,6 +157,8 @@ class Expressions:
             node.arg = forms.rounded(node.arg, argument.kind)
         elif kind == kinds.REAL and argument.kind in (kinds.NUMERIC, kinds.DOUBLE):
             node.arg = forms.call("con_real", kinds.cast(node.arg, kinds.DOUBLE))
+        elif kind == kinds.NUMERIC and isinstance(node.arg, ast.TypeCast) and node.arg.location == MADE:
+            node.arg = forms.text(format(Decimal(node.arg.arg.val.sval), "f"))  # exact: not by way of a double
         elif kind == kinds.TEXT:
             node.arg = printing.printed(node.arg, argument.kind)
         return Typed(node, kind, argument.constant)

@@ -7,7 +7,7 @@ from typing import Any
 from pglast import ast
 from pglast.enums import SubLinkType
 
-from constellationdb.planner.rewrite.tree import last_name, strings
+from constellationdb.planner.rewrite.tree import MADE, last_name, strings
 
 _UNNAMED = "?column?"
 _MARK = "__out"
@@ -29,7 +29,7 @@ def _figure(node: Any) -> str | None:
             return strings(node)[-1]
         case ast.FuncCall():
             return last_name(node)
-        case ast.TypeCast() if node.location is None:  # ours, around a constant
+        case ast.TypeCast() if node.location == MADE:
             return _figure(node.arg)
         case ast.TypeCast():
             weak = isinstance(node.arg, ast.TypeCast | ast.CaseExpr)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pglast import ast
 
-from constellationdb.planner.rewrite.tree import last_name, replace
+from constellationdb.planner.rewrite.tree import MADE, last_name, replace
 
 _PLAIN = frozenset({"btrim", "ltrim", "rtrim", "substring", "overlay"})
 _MOMENTS = frozenset({"timestamp", "timestamptz"})
@@ -54,9 +54,9 @@ def _numeric(text: str) -> Any | None:
         return ast.A_Const(isnull=False, val=ast.Float(fval=text))
     name = ast.TypeName(names=(ast.String(sval="pg_catalog"), ast.String(sval="numeric")), typemod=-1)
     name.typmods = tuple(ast.A_Const(isnull=False, val=ast.Integer(ival=n)) for n in (_DIGITS, 0))
-    return ast.TypeCast(arg=ast.A_Const(isnull=False, val=ast.String(sval=text)), typeName=name)
+    return ast.TypeCast(arg=ast.A_Const(isnull=False, val=ast.String(sval=text)), typeName=name, location=MADE)
 
 
 def _double(text: str) -> Any:
     name = ast.TypeName(names=(ast.String(sval="pg_catalog"), ast.String(sval="float8")), typemod=-1)
-    return ast.TypeCast(arg=ast.A_Const(isnull=False, val=ast.String(sval=text)), typeName=name)
+    return ast.TypeCast(arg=ast.A_Const(isnull=False, val=ast.String(sval=text)), typeName=name, location=MADE)

@@ -10,6 +10,8 @@ from pglast import ast
 from pglast.enums import A_Expr_Kind
 from pglast.stream import RawStream
 
+MADE = -2  # the location of a cast that nobody wrote: a constant that DataFusion must be told the type of
+
 
 def parse_query(text: str) -> Any:
     """The one SELECT (VALUES, WITH) statement that ``text``, already validated, consists of."""

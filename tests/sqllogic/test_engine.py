@@ -21,7 +21,7 @@ from constellationdb.engine.engine import Engine
 from constellationdb.server.listener import Server
 
 FOLDER = Path(__file__).parent
-PORTABLE = sorted((FOLDER / "portable").glob("*.slt"))
+PORTABLE = sorted([*(FOLDER / "portable").glob("*.slt"), *(FOLDER / "differences").glob("*.slt")])
 STREAMING = sorted((FOLDER / "streaming").glob("*.slt"))
 SCRIPTS = [*PORTABLE, *STREAMING]
 WIRE = SCRIPTS if os.environ.get("CONSTELLATION_SLT") == "all" else [*PORTABLE[::3], *STREAMING]

@@ -1,4 +1,7 @@
-"""The portable scripts say what Postgres says, so a real Postgres must pass every one of them."""
+"""The portable scripts say what Postgres says, so a real Postgres must pass every one of them.
+
+Those of the differences say what it says as well, beside what we say.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,15 @@ from constellationdb.cli.slt.report import describe
 from constellationdb.cli.slt.suite import Suite
 from constellationdb.cli.slt.wire_connection import WireConnection
 
-PORTABLE = Path(__file__).parent / "portable"
-SCRIPTS = sorted(PORTABLE.glob("*.slt"))
+FOLDER = Path(__file__).parent
+SCRIPTS = sorted([*(FOLDER / "portable").glob("*.slt"), *(FOLDER / "differences").glob("*.slt")])
 
 
 def test_there_are_scripts() -> None:
     assert len(SCRIPTS) >= 60
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_script_on_postgres(script: Path, postgres: str) -> None:
     with psycopg.connect(postgres, autocommit=True) as server:
         server.execute("DROP DATABASE IF EXISTS slt WITH (FORCE)")
