@@ -68,7 +68,8 @@ def _plan(session: Session, statement: Statement, state: Target) -> Dml:
     planner = DmlPlanner(plan)
     match statement:
         case st.Insert():
-            return planner.insert(statement, state)
+            with session.engine.turn.of(len(statement.rows or ())):
+                return planner.insert(statement, state)
         case st.Update():
             assert isinstance(state, TableRules)
             return planner.update(statement, state)
@@ -121,7 +122,7 @@ def _perform(session: Session, dml: Dml, state: Target) -> tuple[Write, pa.Table
 
 def _reading(session: Session, tables: Callable[[set[str]], dict[str, pa.Table]]) -> Run:
     def run(planned: SnapshotPlan, extra: dict[str, pa.Table]) -> pa.Table:
-        session.check_cancelled()
+        session.cancelled.check()
         return execute(planned, tables(relations_of(planned) - set(extra)) | extra)
 
     return run
@@ -129,6 +130,9 @@ def _reading(session: Session, tables: Callable[[set[str]], dict[str, pa.Table]]
 
 def _at_once(session: Session, dml: Dml, state: TableState | SourceState) -> tuple[Write, pa.Table | None]:
     """Evaluate on the sequencer's thread, against the tables as the previous statement left them."""
+    if dml.constant is not None:
+        session.wrote(session.engine.insert_into(state, dml.constant), {state.name})
+        return Write(None, dml.constant, dml.constant.num_rows), None
 
     def work(epoch: Epoch) -> tuple[Write, pa.Table | None]:
         if session.engine.states.get(state.name) is not state:

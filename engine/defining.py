@@ -91,7 +91,7 @@ def wait_for(session: Session, name: str) -> None:
 
     def ready() -> bool:
         job = engine.jobs.get(name)
-        return job is None or job.failure is not None or (not job.starting and job.position >= epoch)
+        return job is None or job.failure is not None or (not job.starting and job.reached() >= epoch)
 
     engine.wait(ready, session.cancelled)
     job = engine.jobs.get(name)

@@ -60,6 +60,7 @@ class Dml:
     evaluate: Callable[[Run, Target, int], Write]
     returning: SnapshotPlan | None
     command: str
+    constant: pa.RecordBatch | None = None  # an INSERT of just these rows, which looks at nothing
 
     def shown(self, run: Run, write: Write) -> pa.Table | None:
         """The rows of RETURNING."""
@@ -96,8 +97,10 @@ class DmlPlanner:
 
     def insert(self, statement: st.Insert, state: Target) -> Dml:
         columns = self._columns(statement, state.schema)
+        constant = None
         if statement.rows is not None:
-            source = _always(self._constant_rows(statement, state, columns))
+            constant = self._constant_rows(statement, state, columns)
+            source = _always(constant)
         elif statement.query is None:
             source = self._default_row(state)
         else:
@@ -110,7 +113,10 @@ class DmlPlanner:
                 return Write(None, rows, rows.num_rows, rows)
             return conflict(run, target, rows, epoch)
 
-        return Dml(statement.table, evaluate, self._returning(statement.returning, statement.table, state), "INSERT")
+        returning = self._returning(statement.returning, statement.table, state)
+        if conflict is not None or returning is not None:
+            constant = None
+        return Dml(statement.table, evaluate, returning, "INSERT", constant)
 
     def _columns(self, statement: st.Insert, schema: pa.Schema) -> list[int]:
         position = statement.table_position + 1

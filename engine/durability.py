@@ -136,7 +136,7 @@ class Durability:
         jobs = list(engine.jobs.values())
         if any(j.starting or j.failure is not None for j in jobs):
             return None
-        if not engine.wait(lambda: all(j.position >= number for j in jobs), timeout=2.0):
+        if not engine.wait(lambda: all(j.reached() >= number for j in jobs), timeout=2.0):
             return None
         with engine.lock:
             return self._copy(number)
@@ -210,7 +210,7 @@ class Durability:
         engine = self._engine
         relations = {r.name: r for r in manifest.relations}
         engine.catalog = Catalog(manifest.catalog_version, manifest.next_oid, relations)
-        engine.epoch = manifest.epoch
+        engine.progress.epoch = manifest.epoch
         # A view comes after its side outputs, and after what it reads: the catalog keeps that order.
         engine.apply_command(Create(tuple(manifest.relations)), engine.catalog, manifest.epoch + 1, 0)
         blobs = {n: from_ipc(self._need(k)) for n, k in manifest.blobs.items()}
@@ -238,11 +238,11 @@ class Durability:
         job.position = epoch
         job.counters.used, job.counters.late = manifest.used, manifest.late
         for out in job.outputs.all():
-            out.ready, out.frontier = True, epoch
+            out.ready = True
             out.log.forgotten = epoch
         job.outputs.view.watermark = manifest.view_watermark
         for given in job.inputs.values():
-            given.consumers[job] = epoch
+            given.consumers.add(job)
 
     def _need(self, key: str) -> bytes:
         assert self._store is not None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from constellationdb.engine.job import CHUNK_ROWS, ERRORS_SCHEMA, Answered, Job,
 from constellationdb.engine.lookups import LookupTables
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer
 from constellationdb.engine.record import Answer
-from constellationdb.engine.relation import Change, RelationState
+from constellationdb.engine.relation import Change, Progress, RelationState
 from constellationdb.engine.relations import PlannedCatalog
 from constellationdb.engine.sequencer import POLL_SECONDS, Epoch, Sequencer
 from constellationdb.engine.shared_index import SharedIndex
@@ -38,8 +38,10 @@ from constellationdb.engine.side import errors_name
 from constellationdb.engine.sources import SourceState, error_rows
 from constellationdb.engine.subscription import Subscription
 from constellationdb.engine.tables import TableState
+from constellationdb.engine.turn import Turn
+from constellationdb.engine.waiting import Cancellation, Condition, Waiting
 from constellationdb.engine.worker import Worker
-from constellationdb.errors import ConstellationError, InternalError, QueryCanceled
+from constellationdb.errors import ConstellationError, InternalError
 from constellationdb.planner import plan
 
 if TYPE_CHECKING:
@@ -59,22 +61,27 @@ class Engine:
         self.clock = clock or SystemClock()
         self.workers = workers
         self.lock = threading.RLock()
-        self.changed = threading.Condition(self.lock)
+        self.waiting = Waiting(self.lock, self.clock)
+        self.turn = Turn()
         self.catalog = Catalog()
         self.states: dict[str, RelationState] = {}
+        self.sources: dict[str, SourceState] = {}  # those of the states that are sources
         self.jobs: dict[str, Job] = {}
         self.lookups = LookupTables(self._deliver, self.submit, workers)
         self.planned = PlannedCatalog(self)
         self.pins: dict[object, int] = {}  # open transactions → the epoch they read at
-        self.epoch = 0
-        self.failure: BaseException | None = None
+        self.progress = Progress()
         self.restored: str | None = None
-        self._stopping = False
         self._transients = 0
         self.held_back = False  # sources wait for a view to catch up
         self.durability = Durability(self, directory)
         self.sequencer: Sequencer | None = None
         self.worker = Worker(self)
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch that is published."""
+        return self.progress.epoch
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -92,19 +99,18 @@ class Engine:
         return self
 
     def close(self) -> None:
-        if self._stopping:
+        if self.waiting.stopping:
             return
         self.durability.stop()
         if self.sequencer is not None:
             self.sequencer.stop()
         with self.lock:
-            self._stopping = True
-            self.changed.notify_all()
+            self.waiting.stopping = True
+            self.waiting.wake_all()
         self.worker.stop()
         self.lookups.close()
-        for state in self.states.values():
-            if isinstance(state, SourceState):
-                state.close()
+        for source in self.sources.values():
+            source.close()
         self.durability.close()
 
     def __enter__(self) -> Engine:
@@ -130,15 +136,28 @@ class Engine:
 
     def insert(self, name: str, rows: pa.RecordBatch) -> int:
         """Rows into a table or a push source, as one statement: the epoch they are in."""
-        from constellationdb.engine.writes import insert_rows
+        from constellationdb.engine.writes import target
 
-        epoch: int = self.submit(lambda e: insert_rows(self, e, name, rows)).result()
-        return epoch
+        state = target(self, name)
+        return self.insert_into(state, zset.conform(rows, state.schema))
+
+    def insert_into(self, state: RelationState, rows: pa.RecordBatch) -> int:
+        """The same, of rows that have the relation's columns."""
+        if self.sequencer is None:
+            raise InternalError("the engine is not started")
+        return self.sequencer.insert(state, rows).result()
 
     def subscribe(
-        self, relation: str, *, snapshot: bool = True, progress: bool = False, as_of: int | None = None
+        self,
+        relation: str,
+        *,
+        snapshot: bool = True,
+        progress: bool = False,
+        as_of: int | None = None,
+        cancelled: Cancellation | None = None,
     ) -> Subscription:
-        return Subscription(self, self.state(relation), snapshot=snapshot, progress=progress, as_of=as_of)
+        state = self.state(relation)
+        return Subscription(self, state, snapshot=snapshot, progress=progress, as_of=as_of, cancelled=cancelled)
 
     def state(self, name: str) -> RelationState:
         with self.lock:
@@ -166,29 +185,38 @@ class Engine:
                 case Replace():
                     pass  # a plain view is nothing but its entry
             self.catalog = catalog
-            self.changed.notify_all()
+            self.moved()
 
     def _install(self, relation: Relation, oid: int, epoch: int, at_us: int) -> None:
         before = epoch - 1
         match relation.kind:
             case "table":
-                self.states[relation.name] = TableState(relation, before)
+                self.states[relation.name] = TableState(relation, before, self.progress)
             case "source":
-                self.states[relation.name] = SourceState(relation, before, self.clock)
+                self._add_source(SourceState(relation, before, self.clock, self.progress))
             case "side output":
-                self.states[relation.name] = RelationState(relation.name, relation.schema, _contents(relation), before)
+                self.states[relation.name] = self._relation(relation, before)
             case "lookup table":
-                copy = self.lookups.add(relation, before)
+                copy = self.lookups.add(relation, before, self.progress)
                 if copy is not None:
                     self.states[relation.name] = copy
             case "materialized view":
-                self.states[relation.name] = RelationState(relation.name, relation.schema, _contents(relation), before)
-                job = self.make_job(relation, oid)
-                job.started_us = at_us
-                job.begin(before, self._read)
-                self.jobs[relation.name] = job
+                self.states[relation.name] = self._relation(relation, before)
+                self._begin(self.make_job(relation, oid), before, at_us)
             case "view":
                 pass
+
+    def _relation(self, relation: Relation, epoch: int) -> RelationState:
+        return RelationState(relation.name, relation.schema, _contents(relation), epoch, self.progress)
+
+    def _add_source(self, source: SourceState) -> None:
+        self.states[source.name] = self.sources[source.name] = source
+
+    def _begin(self, job: Job, epoch: int, at_us: int) -> None:
+        job.started_us = at_us
+        job.begin(epoch, self._read)
+        self.jobs[job.name] = job
+        self.worker.add(job)
 
     def make_job(self, relation: Relation, oid: int) -> Job:
         """The job of a materialized view whose relations are installed; its side outputs follow it in the catalog."""
@@ -198,7 +226,7 @@ class Engine:
         outputs = Outputs(self.states[relation.name], self.states[errors_name(relation.name)])
         if lowered.late_to is not None:
             outputs.late = self.states[lowered.late_to]
-        return Job(relation.name, lowered, graph, inputs, outputs, 0, oid=oid)
+        return Job(relation.name, lowered, graph, inputs, outputs, 0, self.progress, oid=oid)
 
     def _borrow(self, relation: str, keys: tuple[int, ...]) -> SharedIndex | None:
         return self.states[relation].index(keys)
@@ -206,14 +234,22 @@ class Engine:
     def _uninstall(self, name: str) -> None:
         job = self.jobs.pop(name, None)
         if job is not None:
-            job.close()
-            self.lookups.forget(job.oid)
+            self._end(job)
         state = self.states.pop(name, None)
-        if isinstance(state, SourceState):
-            state.close()
+        if state is not None:
+            state.dropped = True
+            state.wake_readers()
+        source = self.sources.pop(name, None)
+        if source is not None:
+            source.close()
         self.lookups.remove(name)
 
-    def transient(self, lowered: plan.Plan) -> tuple[Job, Subscription]:
+    def _end(self, job: Job) -> None:
+        job.close()
+        self.worker.remove(job)
+        self.lookups.forget(job.oid)
+
+    def transient(self, lowered: plan.Plan, cancelled: Cancellation) -> tuple[Job, Subscription]:
         """A job nobody named, for one continuous query, and the subscription that reads it; see ``drop_transient``."""
         with self.lock:
             self._transients += 1
@@ -224,16 +260,13 @@ class Engine:
                 before = epoch.number - 1
                 append_only = lowered.root.append_only
                 contents = AppendedRows(lowered.output) if append_only else Arrangement(lowered.output)
-                view = RelationState(name, lowered.output, contents, before)
+                view = RelationState(name, lowered.output, contents, before, self.progress)
                 errors = RelationState(errors_name(name), ERRORS_SCHEMA, Arrangement(ERRORS_SCHEMA), before)
                 graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
                 inputs = {n: self.states[n] for n in graph.relations}
-                job = Job(name, lowered, graph, inputs, Outputs(view, errors), 0, oid=oid)
-                job.started_us = epoch.at_us
-                job.begin(before, self._read)
-                self.jobs[name] = job
-                self.changed.notify_all()
-                return job, Subscription(self, view, snapshot=True, progress=False, as_of=None)
+                job = Job(name, lowered, graph, inputs, Outputs(view, errors), 0, self.progress, oid=oid)
+                self._begin(job, before, epoch.at_us)
+                return job, Subscription(self, view, job=job, cancelled=cancelled)
 
         made: tuple[Job, Subscription] = self.submit(work).result()
         self.nudge()
@@ -242,8 +275,7 @@ class Engine:
     def drop_transient(self, job: Job) -> None:
         with self.lock:
             self.jobs.pop(job.name, None)
-            job.close()
-        self.lookups.forget(job.oid)
+            self._end(job)
 
     def _read(self, state: RelationState, epoch: int) -> Iterator[tuple[pa.RecordBatch, int]]:
         """What a new job reads first: a relation's contents as of an epoch, or a source's history."""
@@ -261,10 +293,8 @@ class Engine:
 
     def poll_sources(self, epoch: Epoch) -> float | None:
         with self.lock:
-            sources = [s for s in self.states.values() if isinstance(s, SourceState) and s.active]
-            jobs = self.jobs.values()
-            behind = min((j.position for j in jobs if j.failure is None and not j.starting), default=self.epoch)
-            self.held_back = bool(sources) and epoch.number - behind > _AHEAD
+            sources = [s for s in self.sources.values() if s.active]
+            self.held_back = bool(sources) and epoch.number - self.worker.behind() > _AHEAD
         if self.held_back:
             return POLL_SECONDS
         most = max((self._poll(source, epoch) for source in sources), default=0)
@@ -297,12 +327,15 @@ class Engine:
 
     def due_us(self) -> int | None:
         with self.lock:
-            times = [
-                due
-                for s in self.states.values()
-                if isinstance(s, SourceState) and s.active and (due := s.tracker.next_idle_us()) is not None
-            ]
+            times = [due for s in self.sources.values() if s.active and (due := s.tracker.next_idle_us()) is not None]
         return min(times, default=None)
+
+    def insert_parts(
+        self, epoch: Epoch, state: RelationState, parts: Sequence[pa.RecordBatch]
+    ) -> list[ConstellationError | None]:
+        from constellationdb.engine.writes import insert_parts
+
+        return insert_parts(self, epoch, state, parts)
 
     def publish(self, epoch: Epoch, deltas: dict[str, pa.RecordBatch]) -> None:
         for answer in epoch.record.answers:
@@ -314,22 +347,33 @@ class Engine:
     def freeze_watermarks(self, epoch: Epoch) -> None:
         """Settle every source's watermark for the end of this epoch, into its record."""
         with self.lock:
-            for state in self.states.values():
-                if isinstance(state, SourceState) and state.tracker.advance(epoch.at_us) > state.watermark:
-                    epoch.record.watermarks[state.name] = state.tracker.value
+            for source in self.sources.values():
+                if source.tracker.advance(epoch.at_us) > source.watermark:
+                    epoch.record.watermarks[source.name] = source.tracker.value
 
     def publish_base(
         self, number: int, at_us: int, deltas: dict[str, pa.RecordBatch], watermarks: dict[str, int]
     ) -> None:
         """Make an epoch of the base relations visible to jobs and readers."""
         with self.lock:
-            for name, state in self.states.items():
-                if name in self.jobs or self._owned(name):
-                    continue
-                watermark = watermarks.get(name, state.watermark)
-                state.publish(Change(number, deltas.get(name), watermark, at_us))
-            self.epoch = number
-            self.changed.notify_all()
+            self.progress.epoch = number
+            changed = [self.states[name] for name in {**deltas, **watermarks} if name in self.states]
+            self.show(
+                (s, Change(number, deltas.get(s.name), watermarks.get(s.name, s.watermark), at_us)) for s in changed
+            )
+
+    def show(self, changes: Iterable[tuple[RelationState, Change]]) -> None:
+        """Under the lock: make changes visible, and let those go on who waited for them."""
+        for state, change in changes:
+            if state.publish(change):
+                self.worker.news(state.consumers)
+        self.moved()
+
+    def moved(self) -> None:
+        """Under the lock: a frontier, a definition or a job's fate may have changed."""
+        self.progress.moves += 1
+        self.worker.moved()
+        self.waiting.moved()
 
     def _owned(self, name: str) -> bool:
         """Whether a job writes this side output (a source's errors are written by the sequencer)."""
@@ -353,6 +397,7 @@ class Engine:
             if job is not None and job.oid == answer.header.oid:
                 given = LookupAnswer(answer.keys, answer.rows)
                 job.answers.append(Answered(epoch, at_us, answer.header.node, given))
+                self.worker.add(job)
 
     def _deliver(self, answer: Answer) -> None:
         try:
@@ -362,32 +407,17 @@ class Engine:
 
     def failed(self, error: BaseException) -> None:
         with self.lock:
-            self.failure = error
-            self.changed.notify_all()
+            self.waiting.failure = error
+            self.waiting.wake_all()
 
     def nudge(self) -> None:
         """A source may have got a reader: let the sequencer look again."""
         if self.sequencer is not None:
             self.sequencer.nudge()
 
-    # -- waiting -------------------------------------------------------------------------------
-
-    def wait(self, condition: Any, cancelled: threading.Event | None = None, timeout: float | None = None) -> bool:
+    def wait(self, condition: Condition, cancelled: Cancellation | None = None, timeout: float | None = None) -> bool:
         """Until ``condition()`` (called under the lock) is true; False after ``timeout`` seconds."""
-        deadline = None if timeout is None else self.clock.monotonic() + timeout
-        with self.lock:
-            while not condition():
-                if self.failure is not None:
-                    raise InternalError("the engine has stopped", detail=str(self.failure))
-                if self._stopping:
-                    return False
-                if cancelled is not None and cancelled.is_set():
-                    raise QueryCanceled("canceling statement due to user request")
-                left = None if deadline is None else deadline - self.clock.monotonic()
-                if left is not None and left <= 0:
-                    return False
-                self.changed.wait(left)
-            return True
+        return self.waiting.wait(condition, cancelled, timeout)
 
 
 def _choose_allocator() -> None:

@@ -18,7 +18,7 @@ from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.graph import Graph, Input, Output
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer, LookupRequest
-from constellationdb.engine.relation import Change, RelationState
+from constellationdb.engine.relation import Change, Progress, RelationState
 from constellationdb.planner.plan import Plan, copies_of
 
 CHUNK_ROWS = 65_536
@@ -74,10 +74,18 @@ class Work:
     inputs: Mapping[str, Input]
     answers: Mapping[int, list[LookupAnswer]]
 
+    @property
+    def rows(self) -> int:
+        changed = sum(int(i.delta.num_rows) for i in self.inputs.values() if i.delta is not None)
+        return changed + sum(int(a.keys.num_rows) for given in self.answers.values() for a in given)
+
 
 @dataclass
 class Job:
-    """``position``: the last epoch that is completely in the outputs. ``failure`` stops it for good."""
+    """``position``: the last epoch the job was taken to; ``failure`` stops it there for good.
+
+    Epochs in which nothing of its inputs changes cost it nothing: ``reached`` counts them when somebody asks.
+    """
 
     name: str
     plan: Plan
@@ -85,6 +93,7 @@ class Job:
     inputs: dict[str, RelationState]
     outputs: Outputs
     position: int
+    base: Progress = field(default_factory=Progress)
     backfill: Iterator[None] | None = None
     counters: Counters = field(default_factory=Counters)
     failure: BaseException | None = None
@@ -92,8 +101,15 @@ class Job:
     requests: list[LookupRequest] = field(default_factory=list)  # not yet sent
     oid: int = 0  # the view's; negative for a query's
     started_us: int = 0
+    closed: bool = False
     _done: int = 0  # the epoch of the last step
+    _stepping: bool = False
     _caught_up: bool = False
+    _known: tuple[int, int] = (-1, 0)  # what ``reached`` said, after so many moves
+
+    def __post_init__(self) -> None:
+        for state in self.outputs.all():
+            state.writer = self
 
     @property
     def starting(self) -> bool:
@@ -106,7 +122,7 @@ class Job:
         for state in self.outputs.all():
             state.ready = False
         for state in self.inputs.values():
-            state.consumers[self] = epoch
+            state.consumers.add(self)
         self.backfill = self._catch_up(epoch, {name: read(state, epoch) for name, state in self.inputs.items()})
 
     def _catch_up(self, epoch: int, chunks: Mapping[str, Chunks]) -> Iterator[None]:
@@ -122,7 +138,6 @@ class Job:
         self.graph.let_go()
         for state in self.outputs.all():
             state.watermark = output.watermark if state is self.outputs.view else NO_WATERMARK
-            state.frontier = epoch
             state.log.forgotten = epoch
             state.ready = True
 
@@ -152,34 +167,47 @@ class Job:
         return delta if self.plan.root.append_only else zset.netted(delta)
 
     def runnable(self) -> bool:
-        if self.failure is not None:
+        if self.failure is not None or self.closed:
             return False
         if self.backfill is not None:
             return all(s.ready and s.frontier >= self.position for s in self.inputs.values())
-        return self._next() is not None
+        following = self.following()
+        return following is not None and following <= self._limit()
 
-    def _next(self) -> int | None:
-        """The next epoch that all inputs have reached and one of them changed in."""
-        limit = min((s.frontier for s in self.inputs.values()), default=self.position)
+    def following(self) -> int | None:
+        """The next epoch that one of the inputs changed in or a lookup was answered in."""
         changes = [c.epoch for s in self.inputs.values() if (c := s.log.after(self.position)) is not None]
-        changes += [c.epoch for c in self.answers if c.epoch > self.position]
-        due = [e for e in changes if e <= limit]
-        return min(due) if due else None
+        changes += [c.epoch for c in self.answers[:1]]
+        return min(changes, default=None)
 
-    def idle_frontier(self, now: int) -> int:
-        """How far the job has come when nothing of its inputs is left to do; one without inputs is at ``now``."""
-        if self.backfill is not None or self.failure is not None:
+    def _limit(self) -> int:
+        """The last epoch that all inputs have reached; without inputs, the last one there is."""
+        return min((s.frontier for s in self.inputs.values()), default=self.base.epoch)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has done everything that there was to do."""
+        return not (self._stepping or self.starting) and self.following() is None
+
+    def reached(self) -> int:
+        """The last epoch that is completely in the outputs, those that passed the job by included."""
+        if self._stepping or self.backfill is not None or self.failure is not None:
             return self.position
-        following = self._next()
-        limit = min((s.frontier for s in self.inputs.values()), default=now)
-        return limit if following is None else min(limit, following - 1)
+        moves, found = self._known
+        if moves != self.base.moves:
+            following = self.following()
+            limit = self._limit()
+            found = max(self.position, limit if following is None else min(limit, following - 1))
+            self._known = (self.base.moves, found)
+        return found
 
     def take(self) -> Work | None:
         """Under the engine's lock: what the next epoch brings; None for a chunk of the first answer."""
         if self.backfill is not None:
             return None
-        epoch = self._next()
+        epoch = self.following()
         assert epoch is not None
+        self.position, self._stepping = epoch - 1, True
         inputs, at_us = self._inputs_at(epoch)
         answers: dict[int, list[LookupAnswer]] = {}
         while self.answers and self.answers[0].epoch <= epoch:
@@ -202,7 +230,7 @@ class Job:
     def settle(self) -> None:
         """Under the engine's lock, with what the last step brought published: the job is that far."""
         if self.backfill is None:
-            self.position = self._done
+            self.position, self._stepping = self._done, False
         elif self._caught_up:
             self.backfill = None
 
@@ -243,8 +271,9 @@ class Job:
             self.graph.run(epoch, {name: Input(rows) for name, rows in copies.items()})
 
     def close(self) -> None:
+        self.closed = True
         for state in self.inputs.values():
-            state.consumers.pop(self, None)
+            state.consumers.discard(self)
 
     def __hash__(self) -> int:
         return id(self)

@@ -16,6 +16,7 @@ from constellationdb.connectors.strategy import NAMES, LookupSettings
 from constellationdb.engine.fetching import Asker, Deliver, Fetcher
 from constellationdb.engine.operators.base import LookupRequest
 from constellationdb.engine.operators.lookup import LookupJoinOperator
+from constellationdb.engine.relation import Follower
 from constellationdb.engine.replicas import FirstCopy, Replicas, ReplicaState, Submit, read_copy
 from constellationdb.errors import InvalidParameter
 from constellationdb.planner import plan
@@ -32,11 +33,11 @@ class LookupTables:
         self._fetchers: dict[str, Fetcher] = {}
         self.replicas = Replicas(submit)
 
-    def add(self, relation: Relation, epoch: int) -> ReplicaState | None:
+    def add(self, relation: Relation, epoch: int, writer: Follower) -> ReplicaState | None:
         """The table's copy, not filled yet, if it is replicated."""
         self._definitions[relation.name] = relation
         if is_replicated(relation):
-            state = ReplicaState(relation, epoch)
+            state = ReplicaState(relation, epoch, writer)
             opened = open_back_end(relation)
             if isinstance(opened, TableSource) and not is_fixed(relation):
                 self.replicas.add(state, opened, LookupSettings.of(relation.options).ttl_us)

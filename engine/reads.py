@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from constellationdb.engine.operators.base import Context
 from constellationdb.engine.operators.window import WindowAssignOperator
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.system_tables import SYSTEM_TABLES, system_rows
+from constellationdb.engine.waiting import Cancellation
 from constellationdb.errors import ConstellationError, HistoryExpired
 from constellationdb.planner import plan
 from constellationdb.planner.functions import translate
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Reader:
     """Reads stored relations, until a statement is cancelled."""
 
-    def __init__(self, engine: Engine, cancelled: threading.Event) -> None:
+    def __init__(self, engine: Engine, cancelled: Cancellation) -> None:
         self._engine = engine
         self._cancelled = cancelled
 

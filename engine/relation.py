@@ -1,14 +1,16 @@
 """Relations at run time: a log of epoch deltas with a frontier, and the contents for those that keep them.
 
-A relation's *frontier* is the last epoch whose change it holds completely. Its
-consumers (jobs, subscriptions) each remember how far they have read; what all
-of them have passed, and retention no longer asks for, is forgotten.
+A relation's *frontier* is the last epoch whose change it holds completely: that of
+whoever writes it, the sequencer or a job. Its consumers (jobs) each say how far
+they have read; what all of them have passed, and retention no longer asks for,
+is forgotten.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
 from dataclasses import dataclass
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 import pyarrow as pa
@@ -19,9 +21,29 @@ from constellationdb.engine.contents import Contents, Version
 from constellationdb.engine.operators.base import NO_WATERMARK
 from constellationdb.engine.point_index import PointIndex
 from constellationdb.engine.shared_index import SharedIndex
+from constellationdb.engine.waiting import Bell
 
 RETAINED_BYTES = 64 << 20
 RETAINED_US = 300 * 1_000_000
+
+
+class Follower(Protocol):
+    """Somebody who goes through the epochs: the sequencer, a job."""
+
+    def reached(self) -> int:
+        """The last epoch that it has done with."""
+        ...
+
+
+class Progress:
+    """How far the sequencer has come. ``moves`` counts whatever may have changed a frontier since the start."""
+
+    def __init__(self, epoch: int = 0) -> None:
+        self.epoch = epoch
+        self.moves = 0
+
+    def reached(self) -> int:
+        return self.epoch
 
 
 @dataclass(frozen=True)
@@ -38,36 +60,36 @@ class RelationLog:
     """The changes of a relation in epoch order. One writer; readers hold the engine's lock."""
 
     def __init__(self) -> None:
-        self._changes: deque[Change] = deque()
+        self._changes: list[Change] = []
+        self._epochs: list[int] = []  # of the changes: what is searched
         self._bytes = 0
         self.forgotten = 0  # changes at or before this epoch are gone
 
     def append(self, change: Change) -> None:
         self._changes.append(change)
+        self._epochs.append(change.epoch)
         self._bytes += _size(change)
 
     def after(self, epoch: int) -> Change | None:
         """The first change later than ``epoch``."""
-        if not self._changes or self._changes[-1].epoch <= epoch:
+        if not self._epochs or self._epochs[-1] <= epoch:
             return None
-        return next(c for c in self._changes if c.epoch > epoch)
+        return self._changes[bisect_right(self._epochs, epoch)]
 
     def all_after(self, epoch: int, limit: int) -> list[Change]:
         """The changes in ``(epoch, limit]``."""
-        if not self._changes or self._changes[-1].epoch <= epoch:
-            return []
-        return [c for c in self._changes if epoch < c.epoch <= limit]
+        return self._changes[bisect_right(self._epochs, epoch) : bisect_right(self._epochs, limit)]
 
     def forget(self, consumed: int, now_us: int, *, retain: bool) -> None:
         """Drop what every consumer has passed and retention does not hold."""
-        while self._changes and self._changes[0].epoch <= consumed:
-            oldest = self._changes[0]
-            young = now_us - oldest.at_us <= RETAINED_US and self._bytes <= RETAINED_BYTES
-            if retain and young:
-                return
-            self._changes.popleft()
-            self._bytes -= _size(oldest)
-            self.forgotten = oldest.epoch
+        gone = 0
+        for change in self._changes[: bisect_right(self._epochs, consumed)]:
+            if retain and now_us - change.at_us <= RETAINED_US and self._bytes <= RETAINED_BYTES:
+                break
+            gone += 1
+            self._bytes -= _size(change)
+            self.forgotten = change.epoch
+        del self._changes[:gone], self._epochs[:gone]
 
 
 def _size(change: Change) -> int:
@@ -75,27 +97,46 @@ def _size(change: Change) -> int:
 
 
 class RelationState:
-    """A relation that others read. ``contents`` is None for sources, which keep only their log."""
+    """A relation that others read. ``contents`` is None for sources, which keep only their log.
 
-    def __init__(self, name: str, schema: pa.Schema, contents: Contents | None, epoch: int) -> None:
+    ``writer`` is who its changes come from; None: nobody who goes on, it stays at ``epoch``.
+    """
+
+    def __init__(
+        self, name: str, schema: pa.Schema, contents: Contents | None, epoch: int, writer: Follower | None = None
+    ) -> None:
         self.name = name
         self.schema = schema
         self.contents = contents
         self.log = RelationLog()
         self.log.forgotten = epoch
-        self.frontier = epoch
+        self.writer = writer or Progress(epoch)
         self.watermark = NO_WATERMARK
         self.ready = True  # False while a view's first answer is being computed
         self._indexes: WeakValueDictionary[tuple[int, ...], SharedIndex] = WeakValueDictionary()
-        self.consumers: dict[object, int] = {}  # who reads the log → the epoch they have passed
+        self.dropped = False
+        self.consumers: set[Follower] = set()  # who reads the log
+        self.readers: set[Bell] = set()  # of those who wait for a change
         self._point_indexes: dict[tuple[int, ...], PointIndex] = {}
 
-    def publish(self, change: Change) -> None:
-        """Make a change visible; its rows are already in ``contents``."""
-        if change.delta is not None or change.watermark != self.watermark:
+    @property
+    def frontier(self) -> int:
+        """The last epoch that is complete here. Under the engine's lock."""
+        return self.writer.reached()
+
+    def publish(self, change: Change) -> bool:
+        """Make a change visible; its rows are already in ``contents``. Whether there is anything to read."""
+        news = change.delta is not None or change.watermark > self.watermark
+        if news:
             self.log.append(change)
+            self.wake_readers()
         self.watermark = max(self.watermark, change.watermark)
-        self.frontier = change.epoch
+        return news
+
+    def wake_readers(self) -> None:
+        for bell in self.readers:
+            bell.ring()
+        self.readers.clear()
 
     def version(self) -> Version:
         assert self.contents is not None
@@ -119,7 +160,7 @@ class RelationState:
 
     def tidy(self, now_us: int, floor: int) -> None:
         """Forget and compact what no reader needs; no snapshot reads below epoch ``floor``."""
-        consumed = min([floor, self.frontier, *self.consumers.values()])
+        consumed = min([floor, self.frontier, *(consumer.reached() for consumer in self.consumers)])
         self.log.forget(consumed, now_us, retain=self.contents is not None)
         if self.contents is not None:
             self.contents.compact(consumed)

@@ -26,7 +26,7 @@ from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.fetching import refuse_repeated
 from constellationdb.engine.operators.base import ENDED
-from constellationdb.engine.relation import RelationState
+from constellationdb.engine.relation import Follower, RelationState
 from constellationdb.engine.sequencer import Epoch
 from constellationdb.errors import ConnectorFailure, ConstellationError
 
@@ -41,8 +41,8 @@ class ReplicaState(RelationState):
 
     contents: Arrangement
 
-    def __init__(self, relation: Relation, epoch: int) -> None:
-        super().__init__(relation.name, relation.schema, Arrangement(relation.schema), epoch)
+    def __init__(self, relation: Relation, epoch: int, writer: Follower) -> None:
+        super().__init__(relation.name, relation.schema, Arrangement(relation.schema), epoch, writer)
         self.relation = relation
         self.watermark = ENDED
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from constellationdb.engine import answers
-from constellationdb.engine.job import Job
-from constellationdb.engine.operators.base import ENDED
 from constellationdb.engine.reads import execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
 from constellationdb.engine.subscription import Subscription
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from constellationdb.engine.session import Session
 
 _BATCH_ROWS = 8192
-_POLL_SECONDS = 0.25
 
 
 def _tag(rows: int) -> str:
@@ -106,10 +103,10 @@ def _stream(session: Session, lowered: plan.Plan, limit: int | None, *, plain: b
         session.transaction.check_reads(session.catalog, plan.relations_of(lowered.root), changes=True)
     if limit == 0:
         return
-    job, subscription = session.engine.transient(lowered)
+    job, subscription = session.engine.transient(lowered, session.cancelled)
     try:
         left = limit
-        for batch in _follow(session, job, subscription):
+        while (batch := subscription.next()) is not None:
             rows = pa.RecordBatch.from_arrays(batch.columns[2:], schema=lowered.output) if plain else batch
             if left is not None:
                 rows = rows.slice(0, left)
@@ -118,30 +115,7 @@ def _stream(session: Session, lowered: plan.Plan, limit: int | None, *, plain: b
             if left == 0:
                 return
     finally:
-        subscription.close()
         session.engine.drop_transient(job)
-
-
-def _follow(session: Session, job: Job, subscription: Subscription) -> Iterator[pa.RecordBatch]:
-    while True:
-        session.check_cancelled()
-        batch = subscription.next(_POLL_SECONDS)
-        if batch is not None:
-            yield batch
-        elif job.failure is not None:
-            raise job.failure
-        elif _ended(session, job):
-            return
-
-
-def _ended(session: Session, job: Job) -> bool:
-    """Whether nothing more can come: every input has ended and was processed, or the engine stopped."""
-    engine = session.engine
-    with engine.lock:
-        if engine._stopping:
-            return True
-        done = not job.starting and not job.runnable()
-        return done and bool(job.inputs) and all(s.watermark == ENDED for s in job.inputs.values())
 
 
 # -- SUBSCRIBE and COPY … TO ---------------------------------------------------------------------
@@ -152,7 +126,7 @@ def subscribe(session: Session, statement: st.Subscribe) -> Result:
         return _subscribe_query(session, statement)
     subscription = _open(session, statement)
     columns = answers.columns_of(subscription.schema)
-    return Result("SUBSCRIBE", columns, _changes(session, subscription), lambda n: f"SUBSCRIBE {n}", streaming=True)
+    return Result("SUBSCRIBE", columns, _changes(subscription), lambda n: f"SUBSCRIBE {n}", streaming=True)
 
 
 def _open(session: Session, statement: st.Subscribe) -> Subscription:
@@ -167,21 +141,17 @@ def _open(session: Session, statement: st.Subscribe) -> Subscription:
             position=statement.name_position + 1,
         )
     return session.engine.subscribe(
-        relation.name, snapshot=statement.snapshot, progress=statement.progress, as_of=statement.as_of
+        relation.name,
+        snapshot=statement.snapshot,
+        progress=statement.progress,
+        as_of=statement.as_of,
+        cancelled=session.cancelled,
     )
 
 
-def _changes(session: Session, subscription: Subscription) -> Iterator[pa.RecordBatch]:
-    try:
-        while True:
-            session.check_cancelled()
-            batch = subscription.next(_POLL_SECONDS)
-            if batch is not None:
-                yield batch
-            elif session.engine._stopping:
-                return
-    finally:
-        subscription.close()
+def _changes(subscription: Subscription) -> Iterator[pa.RecordBatch]:
+    while (batch := subscription.next()) is not None:
+        yield batch
 
 
 def _subscribe_query(session: Session, statement: st.Subscribe) -> Result:

@@ -4,13 +4,15 @@
 
 A request is DML, DDL, a push of rows or a lookup answer. It is evaluated here
 against the tables as the previous one left them, so there is one writer. What
-it changes is durable before anybody sees it or is told of it.
+it changes is durable before anybody sees it or is told of it. Complete rows for
+one relation that were asked for one after the other go into it together.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -21,7 +23,10 @@ from constellationdb.catalog.model import Command
 from constellationdb.clock import Clock
 from constellationdb.engine import batch as zset
 from constellationdb.engine.record import Answer, EpochRecord, encode_record
-from constellationdb.errors import InternalError, ShuttingDown
+from constellationdb.engine.relation import RelationState
+from constellationdb.engine.turn import Turn
+from constellationdb.engine.waiting import Bell
+from constellationdb.errors import ConstellationError, InternalError, ShuttingDown
 from constellationdb.storage.epochlog import EpochLog
 
 EPOCH_ROWS = 262_144
@@ -62,8 +67,24 @@ class Request(NamedTuple):
     first: bool
 
 
+class Rows(NamedTuple):
+    """The request for nothing but complete rows: the epoch they are in is the answer."""
+
+    state: RelationState
+    rows: pa.RecordBatch
+    future: Future[int]
+
+
 class Target(Protocol):
     """What the sequencer drives: the engine."""
+
+    turn: Turn
+
+    def insert_parts(
+        self, epoch: Epoch, state: RelationState, parts: Sequence[pa.RecordBatch]
+    ) -> list[ConstellationError | None]:
+        """Put rows into a relation, part after part; what is wrong with each, in which case it is left out."""
+        ...
 
     def poll_sources(self, epoch: Epoch) -> float | None:
         """Take what sources bring; in how many seconds to ask again, None when no source is being read."""
@@ -88,9 +109,9 @@ class Sequencer:
         self._log = log
         self._clock = clock
         self.epoch = last_epoch
-        self._queue: deque[Request] = deque()
-        self._wake = threading.Condition()
-        self._nudged = False
+        self._queue: deque[Request | Rows] = deque()
+        self._guard = threading.Lock()  # of the queue, and of whether one may still queue
+        self._wake = Bell()
         self._stopping = False
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
@@ -104,25 +125,32 @@ class Sequencer:
         ``first``: it defines relations, and a record's definitions come before its rows.
         """
         future: Future[Any] = Future()
-        with self._wake:
+        self._enqueue(Request(work, future, first))
+        return future
+
+    def insert(self, state: RelationState, rows: pa.RecordBatch) -> Future[int]:
+        """Queue complete rows: the result is the epoch they are in, once it is published."""
+        future: Future[int] = Future()
+        self._enqueue(Rows(state, rows, future))
+        return future
+
+    def _enqueue(self, request: Request | Rows) -> None:
+        with self._guard:
             if self._failure is not None:
                 raise InternalError("the engine has stopped", detail=str(self._failure))
             if self._stopping:
                 raise ShuttingDown("the engine is shutting down")
-            self._queue.append(Request(work, future, first))
-            self._wake.notify()
-        return future
+            self._queue.append(request)
+        self._wake.ring()
 
     def nudge(self) -> None:
         """Something outside the queue changed (a source got a reader, a view caught up): look again."""
-        with self._wake:
-            self._nudged = True
-            self._wake.notify()
+        self._wake.ring()
 
     def stop(self) -> None:
-        with self._wake:
+        with self._guard:
             self._stopping = True
-            self._wake.notify()
+        self._wake.ring()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -138,19 +166,16 @@ class Sequencer:
             self._fail(error)
 
     def _wait(self, seconds: float | None) -> None:
-        with self._wake:
-            due = self._target.due_us()
-            if due is not None:
-                left = max((due - self._clock.now_us()) / 1e6, 0.0)
-                seconds = left if seconds is None else min(seconds, left)
-            if not self._queue and not self._stopping and not self._nudged:
-                self._wake.wait(seconds)
-            self._nudged = False
+        due = self._target.due_us()
+        if due is not None:
+            left = max((due - self._clock.now_us()) / 1e6, 0.0)
+            seconds = left if seconds is None else min(seconds, left)
+        if not self._queue:  # what did not fit into the last epoch is still there
+            self._wake.wait(seconds)
 
-    def _take(self) -> list[Request]:
-        with self._wake:
-            taken = list(self._queue)
-            self._queue.clear()
+    def _take(self) -> deque[Request | Rows]:
+        with self._guard:
+            taken, self._queue = self._queue, deque()
         return taken
 
     def _cut(self) -> float | None:
@@ -164,20 +189,45 @@ class Sequencer:
             future.set_result(result)
         return POLL_SECONDS if pause is None and deltas else pause
 
-    def _evaluate(self, requests: list[Request], epoch: Epoch) -> list[tuple[Future[Any], Any]]:
-        answered = []
-        for number, request in enumerate(requests):
-            if epoch.rows >= EPOCH_ROWS or (request.first and epoch.changes):
-                with self._wake:
-                    self._queue.extendleft(reversed(requests[number:]))
-                break
+    def _evaluate(self, requests: deque[Request | Rows], epoch: Epoch) -> list[tuple[Future[Any], Any]]:
+        answered: list[tuple[Future[Any], Any]] = []
+        while requests and not _must_wait(requests[0], epoch):
+            if isinstance(requests[0], Rows):
+                answered += self._insert(_together(requests), epoch)
+                continue
+            request = requests.popleft()
+            assert isinstance(request, Request)
             try:
                 answered.append((request.future, request.work(epoch)))
             except Exception as error:
                 request.future.set_exception(error)
+        with self._guard:
+            self._queue.extendleft(reversed(requests))
         return answered
 
+    def _insert(self, parts: Sequence[Rows], epoch: Epoch) -> Iterator[tuple[Future[Any], Any]]:
+        with self._target.turn.of(sum(part.rows.num_rows for part in parts)):
+            wrong = self._target.insert_parts(epoch, parts[0].state, [part.rows for part in parts])
+        for part, error in zip(parts, wrong, strict=True):
+            if error is not None:
+                part.future.set_exception(error)
+            else:
+                yield part.future, epoch.number
+
     def _finish(self, epoch: Epoch) -> dict[str, pa.RecordBatch]:
+        with self._target.turn.of(epoch.rows):
+            deltas = self._gather(epoch)
+            if epoch.record.is_empty():
+                return {}
+            encoded = encode_record(epoch.record)
+        self._log.append(epoch.number, encoded)
+        self._log.sync()
+        self.epoch = epoch.number
+        self._target.publish(epoch, deltas)
+        return deltas
+
+    def _gather(self, epoch: Epoch) -> dict[str, pa.RecordBatch]:
+        """What the epoch changed, relation by relation, in its record too."""
         deltas: dict[str, pa.RecordBatch] = {}
         for name, parts in epoch.changes.items():
             whole = zset.concat(parts)
@@ -188,20 +238,32 @@ class Sequencer:
                 if not any(r.source == name for r in epoch.record.ranges):
                     epoch.record.deltas.append((name, whole))
         self._target.freeze_watermarks(epoch)
-        if epoch.record.is_empty():
-            return {}
-        self._log.append(epoch.number, encode_record(epoch.record))
-        self._log.sync()
-        self.epoch = epoch.number
-        self._target.publish(epoch, deltas)
         return deltas
 
     def _fail(self, error: BaseException) -> None:
         """The log or a table is broken: nothing after this may be acknowledged."""
-        with self._wake:
+        with self._guard:
             self._failure = error
             waiting = list(self._queue)
             self._queue.clear()
         for request in waiting:
             request.future.set_exception(InternalError("the engine has stopped", detail=str(error)))
         self._target.failed(error)
+
+
+def _must_wait(request: Request | Rows, epoch: Epoch) -> bool:
+    """Whether it is for a later epoch: this one is full, or has rows that a definition would come behind."""
+    return epoch.rows >= EPOCH_ROWS or (isinstance(request, Request) and request.first and bool(epoch.changes))
+
+
+def _together(requests: deque[Request | Rows]) -> list[Rows]:
+    """Take the rows for one relation that stand first in the queue, as many as go into an epoch."""
+    taken: list[Rows] = []
+    count = 0
+    while requests and isinstance(first := requests[0], Rows) and count < EPOCH_ROWS:
+        if taken and first.state is not taken[0].state:
+            break
+        requests.popleft()
+        taken.append(first)
+        count += first.rows.num_rows
+    return taken

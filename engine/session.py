@@ -9,7 +9,6 @@ SELECT of the session waits until what it reads has reached that epoch.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -22,12 +21,12 @@ from constellationdb.engine.relations import Planned
 from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
 from constellationdb.engine.settings import Settings
 from constellationdb.engine.transaction import Transaction
+from constellationdb.engine.waiting import Cancellation
 from constellationdb.engine.writes import commit
 from constellationdb.errors import (
     ConstellationError,
     InFailedTransaction,
     NoActiveTransaction,
-    QueryCanceled,
     SqlSyntaxError,
 )
 from constellationdb.planner import parameters
@@ -48,7 +47,7 @@ class Session:
         self.user = user
         self.database = database
         self.settings = Settings(user, settings)
-        self.cancelled = threading.Event()
+        self.cancelled = Cancellation()
         self.transaction: Transaction | None = None
         self.last_epoch = 0  # of this session's own writes
         self.written: set[str] = set()
@@ -316,18 +315,12 @@ class Session:
 
         def reached() -> bool:
             jobs = [j for j in engine.jobs.values() if j.failure is None]
-            return all(not j.starting and j.position >= self.last_epoch for j in jobs)
+            return all(not j.starting and j.reached() >= self.last_epoch for j in jobs)
 
         engine.wait(reached, self.cancelled)
 
-    def check_cancelled(self) -> None:
-        if self.cancelled.is_set():
-            raise QueryCanceled("canceling statement due to user request")
-
     def cancel(self) -> None:
         self.cancelled.set()
-        with self.engine.lock:
-            self.engine.changed.notify_all()
 
     def close(self) -> None:
         self.cancel()

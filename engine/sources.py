@@ -14,7 +14,7 @@ from constellationdb.connectors.registry import open_source
 from constellationdb.engine import batch as zset
 from constellationdb.engine.job import ERRORS_SCHEMA
 from constellationdb.engine.record import SourceRange
-from constellationdb.engine.relation import RelationState
+from constellationdb.engine.relation import Follower, RelationState
 from constellationdb.engine.watermarks import WatermarkTracker
 from constellationdb.planner.syntax.intervals import parse_interval
 
@@ -27,8 +27,8 @@ class SourceState(RelationState):
     ``start``: the position a new view reads from (the position at creation for a push source: none).
     """
 
-    def __init__(self, relation: Relation, epoch: int, clock: Clock) -> None:
-        super().__init__(relation.name, relation.schema, None, epoch)
+    def __init__(self, relation: Relation, epoch: int, clock: Clock, writer: Follower | None = None) -> None:
+        super().__init__(relation.name, relation.schema, None, epoch, writer)
         self.relation = relation
         self.pushed = "connector" not in relation.options
         self._clock = clock

@@ -4,12 +4,12 @@
 
 With progress, a row whose ``_diff`` is NULL says that its epoch is complete. A
 subscriber keeps its own place in the relation's log; one that falls behind what
-the log keeps is told the epoch to resume from, never skipped ahead.
+the log keeps is told the epoch to resume from, never skipped ahead. One whose
+relation is dropped is told so, after what there was to tell.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,8 +18,11 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
+from constellationdb.engine.job import Job
+from constellationdb.engine.operators.base import ENDED
 from constellationdb.engine.relation import RelationState
-from constellationdb.errors import HistoryExpired, SubscriberTooSlow
+from constellationdb.engine.waiting import Cancellation
+from constellationdb.errors import HistoryExpired, SubscriberTooSlow, UndefinedRelation
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
@@ -28,15 +31,27 @@ _LARGE_ROWS = 16_384
 
 
 class Subscription:
-    """``next`` gives one batch of change rows at a time. One thread at a time, except ``cancel``."""
+    """``next`` gives one batch of change rows at a time. One thread at a time, except ``cancel``.
+
+    ``job``: that of a query nobody named; the subscription ends when its inputs have ended, and fails with it.
+    """
 
     def __init__(
-        self, engine: Engine, state: RelationState, *, snapshot: bool, progress: bool, as_of: int | None
+        self,
+        engine: Engine,
+        state: RelationState,
+        *,
+        snapshot: bool = True,
+        progress: bool = False,
+        as_of: int | None = None,
+        job: Job | None = None,
+        cancelled: Cancellation | None = None,
     ) -> None:
         self._engine = engine
         self._state = state
         self._progress = progress
-        self._cancelled = threading.Event()
+        self._job = job
+        self._cancelled = cancelled or Cancellation()
         self._snapshot = snapshot and state.contents is not None
         self._started = False
         self._pending: deque[tuple[pa.RecordBatch, int]] = deque()  # not handed out yet; the epoch each completes
@@ -45,7 +60,8 @@ class Subscription:
         self.schema = pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *state.schema])
 
     def next(self, timeout: float | None = None) -> pa.RecordBatch | None:
-        """The next batch; None after ``timeout`` seconds or at shutdown. QueryCanceled after ``cancel``."""
+        """The next batch; None after ``timeout`` seconds, at shutdown, at the end. QueryCanceled after ``cancel``."""
+        self._cancelled.check()
         while True:
             if not self._started:
                 first = self._begin(timeout)
@@ -64,8 +80,9 @@ class Subscription:
         """Register at an epoch: what is contained there comes as the snapshot, what follows as changes."""
         if self._as_of is not None:
             return self._resume(self._as_of, timeout)
-        if not self._engine.wait(lambda: self._state.ready, self._cancelled, timeout):
+        if not self._engine.wait(lambda: self._state.ready or self._is_over(), self._cancelled, timeout):
             return None
+        self._check()
         with self._engine.lock:
             self.epoch = self._state.frontier
             version = self._state.version() if self._snapshot else None
@@ -74,8 +91,13 @@ class Subscription:
 
     def _resume(self, epoch: int, timeout: float | None) -> pa.RecordBatch | None:
         """AS OF EPOCH n: as it stood at n, then what follows; without a snapshot only what follows."""
-        if not self._engine.wait(lambda: self._state.ready and self._state.frontier >= epoch, self._cancelled, timeout):
+
+        def there() -> bool:
+            return (self._state.ready and self._state.frontier >= epoch) or self._is_over()
+
+        if not self._engine.wait(there, self._cancelled, timeout):
             return None
+        self._check()
         with self._engine.lock:
             if self._state.log.forgotten > epoch:
                 raise HistoryExpired(
@@ -100,11 +122,35 @@ class Subscription:
         return pa.concat_batches(parts) if parts else None
 
     def _wait(self, timeout: float | None) -> bool:
-        def more() -> bool:
-            behind = self._state.log.forgotten > self.epoch
-            return behind or self._has_changes() or (self._progress and self._state.frontier > self.epoch)
+        """Until there is more; False when there is none, or no more."""
+        alone = not self._progress and self._job is None  # nothing but a change of the relation can bring more
+        relation = self._state if alone else None
+        if not self._engine.waiting.wait(lambda: self._more() or self._is_over(), self._cancelled, timeout, relation):
+            return False
+        with self._engine.lock:
+            more = self._more()
+        if not more:
+            self._check()
+        return more
 
-        return self._engine.wait(more, self._cancelled, timeout)
+    def _more(self) -> bool:
+        behind = self._state.log.forgotten > self.epoch
+        return behind or self._has_changes() or (self._progress and self._state.frontier > self.epoch)
+
+    def _is_over(self) -> bool:
+        """Whether nothing can come any more."""
+        job = self._job
+        if job is None:
+            return self._state.dropped
+        ended = job.idle and bool(job.inputs) and all(s.watermark == ENDED for s in job.inputs.values())
+        return ended or job.failure is not None
+
+    def _check(self) -> None:
+        """What a subscriber is told at the end, if it was not a natural one."""
+        if self._state.dropped:
+            raise UndefinedRelation(f'"{self._state.name}" was dropped')
+        if self._job is not None and self._job.failure is not None:
+            raise self._job.failure
 
     def _has_changes(self) -> bool:
         change = self._state.log.after(self.epoch)
@@ -155,8 +201,6 @@ class Subscription:
     def cancel(self) -> None:
         """Any thread: make ``next`` raise QueryCanceled."""
         self._cancelled.set()
-        with self._engine.lock:
-            self._engine.changed.notify_all()
 
     def close(self) -> None:
         self._cancelled.set()

@@ -80,7 +80,7 @@ def _jobs(engine: Engine) -> list[Row]:
         {
             "name": job.name,
             "state": "failed" if job.failure else "starting" if job.starting else "running",
-            "frontier": job.position,
+            "frontier": job.reached(),
             "watermark": _time(job.outputs.view.watermark),
             "epochs": job.counters.epochs,
             "rows_in": job.counters.rows_in,

@@ -13,7 +13,7 @@ from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.kernels.groupby import consolidate
 from constellationdb.engine.kernels.rowcodec import encode_rows
-from constellationdb.engine.relation import RelationState
+from constellationdb.engine.relation import Follower, RelationState
 from constellationdb.engine.rowstore import empty
 from constellationdb.errors import NotNullViolation, UniqueViolation
 
@@ -75,11 +75,12 @@ class TableState(TableRules, RelationState):
 
     contents: Arrangement
 
-    def __init__(self, relation: Relation, epoch: int) -> None:
+    def __init__(self, relation: Relation, epoch: int, writer: Follower | None = None) -> None:
         schema = relation.schema
         self.relation = relation
         self.key_columns = key_columns(relation, schema)
-        RelationState.__init__(self, relation.name, schema, Arrangement(schema, self.key_columns or None), epoch)
+        contents = Arrangement(schema, self.key_columns or None)
+        RelationState.__init__(self, relation.name, schema, contents, epoch, writer)
 
     def existing(self, rows: pa.RecordBatch, epoch: int) -> tuple[NDArray[np.int64], pa.RecordBatch]:
         probe, entries = self.contents.lookup(encode_rows(rows, self.key_columns), epoch)

@@ -5,15 +5,20 @@
 
 So a new view over many rows does not keep the others waiting. What both touch
 is the engine's, under its lock, or made for it: versions of contents, and the
-indexes on them that jobs share.
+indexes on them that jobs share. A job is on the list of its thread only while
+something of its inputs is left to do, so a job that is idle costs nothing.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from constellationdb.engine.job import Job
+from constellationdb.engine.job import Job, Work
+from constellationdb.engine.relation import Change, Follower, RelationState
+from constellationdb.engine.turn import SMALL_ROWS
+from constellationdb.engine.waiting import Bell
 from constellationdb.planner import plan
 
 if TYPE_CHECKING:
@@ -22,20 +27,47 @@ if TYPE_CHECKING:
 _TIDY_EVERY = 256
 
 
+class _Line:
+    """The jobs that one thread has something to do for, in the order of their turns. Under the engine's lock."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[Job, None] = {}
+        self.bell = Bell()
+
+    def add(self, job: Job) -> None:
+        self.jobs[job] = None
+        self.bell.ring()
+
+    def next(self) -> Job | None:
+        """The next one that can take a step; it goes to the end of the line."""
+        for job in self.jobs:
+            if job.runnable():
+                del self.jobs[job]
+                self.jobs[job] = None
+                return job
+        return None
+
+
 class Worker:
     """``start`` and ``stop`` once each; ``drain`` instead of the threads, before they start."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._stopping = False
+        self._following = _Line()
+        self._starting = _Line()
         self._threads = [
             threading.Thread(target=self._follow_epochs, name="worker", daemon=True),
             threading.Thread(target=self._first_answers, name="first answers", daemon=True),
         ]
 
     def start(self) -> None:
-        for job in self._engine.jobs.values():
-            job.resume()
+        with self._engine.lock:
+            self._starting.jobs.clear()  # those that were restored have their first answer
+            for job in self._engine.jobs.values():
+                job.resume()
+                self.add(job)
+        for job in list(self._engine.jobs.values()):
             self._send_requests(job)
         for thread in self._threads:
             thread.start()
@@ -43,45 +75,70 @@ class Worker:
     def stop(self) -> None:
         with self._engine.lock:
             self._stopping = True
-            self._engine.changed.notify_all()
+            self._ring()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
+
+    def add(self, job: Job) -> None:
+        """Under the engine's lock: the job has something to do."""
+        if not job.closed:
+            (self._starting if job.starting else self._following).add(job)
+
+    def news(self, followers: Iterable[Follower]) -> None:
+        """Under the engine's lock: a relation that they read has changed."""
+        for job in followers:
+            assert isinstance(job, Job)
+            self.add(job)
+
+    def moved(self) -> None:
+        """Under the engine's lock: a frontier that some job waits for may have moved."""
+        for line in (self._following, self._starting):
+            if line.jobs:
+                line.bell.ring()
+
+    def remove(self, job: Job) -> None:
+        """Under the engine's lock: the job is gone, or done with what there was."""
+        self._following.jobs.pop(job, None)
+        self._starting.jobs.pop(job, None)
+
+    def behind(self) -> int:
+        """Under the engine's lock: the least epoch that all jobs which go on have reached."""
+        going = (job.reached() for job in self._following.jobs if job.failure is None)
+        return min(going, default=self._engine.epoch)
 
     def drain(self) -> None:
         """Run every job until nothing is left: recovery."""
         while ready := [job for job in self._engine.jobs.values() if job.runnable()]:
             for job in ready:
                 self._step(job)
-        with self._engine.lock:
-            self._advance_idle()
+
+    def _ring(self) -> None:
+        self._following.bell.ring()
+        self._starting.bell.ring()
 
     def _follow_epochs(self) -> None:
-        turns = 0
-        while (ready := self._ready(starting=False)) is not None:
-            for job in ready:
-                self._step(job)
-            turns += 1
-            if turns % _TIDY_EVERY == 0:
+        steps = 0
+        while (job := self._next(self._following)) is not None:
+            self._step(job)
+            steps += 1
+            if steps % _TIDY_EVERY == 0:
                 self._tidy_views()
 
     def _first_answers(self) -> None:
-        while (ready := self._ready(starting=True)) is not None:
-            for job in ready:
-                self._step(job)
+        while (job := self._next(self._starting)) is not None:
+            self._step(job)
 
-    def _ready(self, *, starting: bool) -> list[Job] | None:
-        """The jobs of one kind that have something to do, as soon as there are some; None at the end."""
-        engine = self._engine
-        with engine.lock:
-            while not self._stopping:
-                ready = [job for job in engine.jobs.values() if job.starting == starting and job.runnable()]
-                if ready:
-                    return ready
-                if not starting and self._advance_idle():
-                    continue  # a view that waited for another one's frontier may have its turn
-                engine.changed.wait()
-            return None
+    def _next(self, line: _Line) -> Job | None:
+        """The next job of a line, as soon as there is one; None at the end."""
+        while True:
+            with self._engine.lock:
+                if self._stopping:
+                    return None
+                job = line.next()
+            if job is not None:
+                return job
+            line.bell.wait()
 
     def _step(self, job: Job) -> None:
         """One step of a job; a failure stops it and nothing else."""
@@ -89,24 +146,31 @@ class Worker:
         with engine.lock:
             work = job.take()
         try:
-            changes = job.step(work)
+            changes = self._compute(job, work)
         except Exception as error:
             with engine.lock:
                 job.failure = error
-                engine.changed.notify_all()
+                self.remove(job)
+                engine.moved()
             return
         self._send_requests(job)  # before the other thread may have the job
         with engine.lock:
-            for state, change in changes:
-                state.publish(change)
             job.settle()
-            for state in job.inputs.values():
-                if job in state.consumers:
-                    state.consumers[job] = job.position
+            engine.show(changes)
             if not job.starting:
-                engine.changed.notify_all()
+                self._go_on(job)
         if engine.held_back:
             engine.nudge()
+
+    def _compute(self, job: Job, work: Work | None) -> list[tuple[RelationState, Change]]:
+        with self._engine.turn.of(SMALL_ROWS if work is None else work.rows):
+            return job.step(work)
+
+    def _go_on(self, job: Job) -> None:
+        """To the end of the line that follows epochs, if there is more to do."""
+        self.remove(job)
+        if job.following() is not None:
+            self.add(job)
 
     def _send_requests(self, job: Job) -> None:
         requests = job.take_requests()
@@ -115,28 +179,6 @@ class Worker:
         nodes = {node.id: node for node in plan.walk(job.plan.root) if isinstance(node, plan.LookupJoin)}
         for request in requests:
             self._engine.lookups.request(job.name, job.oid, nodes[request.node], request)
-
-    def _advance_idle(self) -> bool:
-        """Move the frontiers of jobs that have nothing to do for the epochs that passed them by: whether one moved.
-
-        Only between steps: a job in the middle of an epoch would be moved past it.
-        """
-        engine = self._engine
-        moved = False
-        for job in engine.jobs.values():
-            frontier = job.idle_frontier(engine.epoch)
-            if frontier <= job.position or job.starting:
-                continue
-            job.position = frontier
-            for state in job.outputs.all():
-                state.frontier = max(state.frontier, frontier)
-            for state in job.inputs.values():
-                if job in state.consumers:
-                    state.consumers[job] = frontier
-            moved = True
-        if moved:
-            engine.changed.notify_all()
-        return moved
 
     def _tidy_views(self) -> None:
         engine = self._engine

@@ -8,7 +8,7 @@ is no longer there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,11 +18,12 @@ import pyarrow as pa
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Create, Drop, Relation, Replace
 from constellationdb.engine import batch as zset
+from constellationdb.engine.relation import RelationState
 from constellationdb.engine.replicas import ReplicaState
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableState, delta_of
 from constellationdb.engine.transaction import Commit, defined_anew
-from constellationdb.errors import SerializationFailure, WrongObjectType
+from constellationdb.errors import ConstellationError, SerializationFailure, WrongObjectType
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
@@ -69,16 +70,32 @@ def target(engine: Engine, name: str) -> TableState | SourceState:
     return state
 
 
-def insert_rows(engine: Engine, epoch: Epoch, name: str, rows: pa.RecordBatch) -> int:
-    """Plain INSERT of complete rows: the epoch they are in."""
-    state = target(engine, name)
-    rows = zset.conform(rows, state.schema)
+def insert_parts(
+    engine: Engine, epoch: Epoch, state: RelationState, parts: Sequence[pa.RecordBatch]
+) -> list[ConstellationError | None]:
+    """INSERTs of complete rows, one after the other: what is wrong with each, which then leaves no row.
+
+    They go in as one where all are good, which is nearly always; else each is tried for itself.
+    """
+    try:
+        insert_rows(engine, epoch, state, pa.concat_batches(parts) if len(parts) > 1 else parts[0])
+        return [None] * len(parts)
+    except ConstellationError as error:
+        if len(parts) == 1:
+            return [error]
+    return [found for part in parts for found in insert_parts(engine, epoch, state, [part])]
+
+
+def insert_rows(engine: Engine, epoch: Epoch, state: RelationState, rows: pa.RecordBatch) -> None:
+    """All of the rows, or ConstellationError and none."""
+    if engine.states.get(state.name) is not state:
+        raise defined_anew(state.name)
     if isinstance(state, SourceState):
         state.push(rows)
-        epoch.change(name, rows)
-        return epoch.number
-    apply_write(epoch, state, Write(None, rows, rows.num_rows))
-    return epoch.number
+        epoch.change(state.name, rows)
+    else:
+        assert isinstance(state, TableState)
+        apply_write(epoch, state, Write(None, rows, rows.num_rows))
 
 
 def apply_write(epoch: Epoch, state: TableState, write: Write) -> None:

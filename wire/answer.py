@@ -12,14 +12,14 @@ from typing import Protocol
 import pyarrow as pa
 
 from constellationdb.catalog.types import SqlType
-from constellationdb.engine.copy_rows import copy_options
+from constellationdb.engine.copy_rows import CopyOptions, copy_options
 from constellationdb.engine.result import CopySink, Result, ResultColumn
 from constellationdb.errors import ConstellationError, ProtocolViolation, QueryCanceled
 from constellationdb.wire import replies
-from constellationdb.wire.columns import ColumnEncoder, column_encoder
-from constellationdb.wire.copy_out import copy_header, copy_lines
+from constellationdb.wire.columns import FEW_ROWS, ColumnEncoder, column_encoder
+from constellationdb.wire.copy_out import copy_header, copy_lines, few_copy_lines
 from constellationdb.wire.messages import CopyData, CopyDone, CopyFail, Flush, FrontendMessage, Sync
-from constellationdb.wire.rows import chunk_rows, copy_rows, data_rows
+from constellationdb.wire.rows import chunk_rows, copy_rows, data_rows, few_copy_rows
 
 
 class Peer(Protocol):
@@ -193,10 +193,16 @@ def _copy_out(peer: Peer, stream: RowStream) -> str:
         peer.flush()
     encoders = _Encoders(columns, ())
     while (chunk := stream.next_chunk()) is not None:
-        peer.send(copy_rows(copy_lines(chunk, encoders.of(chunk), options)))
+        peer.send(_copy_data(chunk, encoders.of(chunk), options))
         _pace(peer, result)
     peer.send(replies.COPY_DONE)
     return result.tag(stream.rows)
+
+
+def _copy_data(chunk: pa.RecordBatch, encoders: Sequence[ColumnEncoder], options: CopyOptions) -> bytes | memoryview:
+    if encoders and chunk.num_rows < FEW_ROWS and not options.csv:
+        return few_copy_rows(few_copy_lines(chunk, encoders, options))
+    return copy_rows(copy_lines(chunk, encoders, options))
 
 
 def _copy_in(peer: Peer, sink: CopySink) -> str:

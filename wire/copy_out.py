@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +13,7 @@ from constellationdb.engine.copy_rows import CopyOptions
 from constellationdb.wire.columns import ColumnEncoder
 
 _ESCAPES = (("\\", "\\\\"), ("\b", "\\b"), ("\f", "\\f"), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t"), ("\v", "\\v"))
+_ESCAPED = {plain.encode(): escape.encode() for plain, escape in _ESCAPES}
 # A delimiter that no number or time contains; others (a minus, a colon) are looked for in every column.
 _NEVER_IN_NUMBERS = "\t,;|"
 
@@ -26,6 +28,26 @@ def copy_lines(batch: pa.RecordBatch, encoders: Sequence[ColumnEncoder], options
     ]
     lines = pc.binary_join_element_wise(*fields, options.delimiter)
     return pc.binary_join_element_wise(lines, "\n", "").cast(pa.binary())
+
+
+def few_copy_lines(batch: pa.RecordBatch, encoders: Sequence[ColumnEncoder], options: CopyOptions) -> list[bytes]:
+    """The same lines in text format, row by row: the quicker way for a few rows."""
+    delimiter, null = options.delimiter.encode(), options.null.encode()
+    special = _special(options.delimiter)
+    columns = [encoder.few(column) for encoder, column in zip(encoders, batch.columns, strict=True)]
+    return [
+        delimiter.join([null if value is None else special.sub(_escape, value) for value in row]) + b"\n"
+        for row in zip(*columns, strict=True)
+    ]
+
+
+@cache
+def _special(delimiter: str) -> re.Pattern[bytes]:
+    return re.compile(b"[\\\\\b\f\n\r\t\v" + re.escape(delimiter.encode()) + b"]")
+
+
+def _escape(found: re.Match[bytes]) -> bytes:
+    return _ESCAPED.get(found[0]) or b"\\" + found[0]
 
 
 def copy_header(names: Sequence[str], options: CopyOptions) -> bytes:

@@ -23,7 +23,7 @@ CHUNK_ROWS = 8192
 # And at most about this many bytes of Arrow data, unless one row alone is larger.
 CHUNK_BYTES = 16 << 20
 
-_HEADER, _LENGTH = struct.Struct(">cih"), struct.Struct(">i")
+_HEADER, _LENGTH, _COPY_HEADER = struct.Struct(">cih"), struct.Struct(">i"), struct.Struct(">ci")
 _NULL = _LENGTH.pack(-1)
 _EMPTY = pa.scalar(b"", pa.binary())
 
@@ -68,6 +68,10 @@ def copy_rows(lines: pa.Array) -> Bytes:
     header = np.empty(len(lines), [("kind", "S1"), ("size", ">i4")])
     header["kind"], header["size"] = b"d", size + 4
     return _joined([_pieces(header), lines])
+
+
+def few_copy_rows(lines: Sequence[bytes]) -> bytes:
+    return b"".join([_COPY_HEADER.pack(b"d", len(line) + 4) + line for line in lines])
 
 
 def _pieces(records: np.ndarray) -> pa.Array:

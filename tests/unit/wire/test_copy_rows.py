@@ -13,7 +13,7 @@ from constellationdb.catalog.types import of_arrow
 from constellationdb.engine.copy_rows import Row, copy_options, copy_reader
 from constellationdb.errors import BadCopyFormat, FeatureNotSupported, InvalidParameter
 from constellationdb.wire.columns import column_encoder
-from constellationdb.wire.copy_out import copy_header, copy_lines
+from constellationdb.wire.copy_out import copy_header, copy_lines, few_copy_lines
 
 _COLUMNS = ("a", "b", "c")
 _NASTY = [
@@ -65,7 +65,9 @@ def written(rows: list[Row], style: str) -> bytes:
     batch = pa.record_batch({name: pa.array([row[i] for row in rows], pa.string()) for i, name in enumerate(_COLUMNS)})
     encoders = [column_encoder(field.type, of_arrow(field.type), 0) for field in batch.schema]
     header = copy_header(_COLUMNS, options) if options.header else b""
-    return header + b"".join(copy_lines(batch, encoders, options).to_pylist())
+    lines = copy_lines(batch, encoders, options).to_pylist()
+    assert options.csv or few_copy_lines(batch, encoders, options) == lines
+    return header + b"".join(lines)
 
 
 def _from_postgres(connection: psycopg.Connection, rows: list[Row], style: str) -> bytes:
@@ -114,6 +116,7 @@ def test_numbers_and_times_are_written_as_text_results_print_them() -> None:
     batch = pa.record_batch({"n": [1, None], "f": [1e20, 0.5], "t": pa.array([0, 1], pa.timestamp("us"))})
     encoders = [column_encoder(field.type, of_arrow(field.type), 0) for field in batch.schema]
     lines = copy_lines(batch, encoders, copy_options({})).to_pylist()
+    assert few_copy_lines(batch, encoders, copy_options({})) == lines
     assert lines == [b"1\t1e+20\t1970-01-01 00:00:00\n", b"\\N\t0.5\t1970-01-01 00:00:00.000001\n"]
 
 
