@@ -18,11 +18,6 @@ from constellationdb.errors import InvalidParameter
 
 Kind = Literal["text", "integer", "number", "flag", "duration", "timestamp", "choice", "character"]
 
-# Read by the layers above, whatever the connector is.
-COMMON_OPTIONS = frozenset(
-    {"connector", "on_error", "pushdown", "retain_history", "scan.startup", "watermark.idle_timeout"}
-)
-
 _UNITS_US = {
     "us": 1, "µs": 1, "microsecond": 1, "microseconds": 1,
     "": 1_000, "ms": 1_000, "millisecond": 1_000, "milliseconds": 1_000,
@@ -109,29 +104,33 @@ class Settings:
         return value
 
 
-def read_options(connector: str, declared: Sequence[Option], options: Mapping[str, str]) -> Settings:
-    """The typed settings; InvalidParameter for an unknown, malformed, doubled or missing option."""
+def read_options(
+    connector: str, declared: Sequence[Option], options: Mapping[str, str], *, called: str | None = None
+) -> Settings:
+    """The typed settings; InvalidParameter for an unknown, malformed, doubled or missing option.
+
+    ``called``: how messages name the owner of the options, where it is no connector.
+    """
+    owner = called or f'connector "{connector}"'
     by_name = {option.name: option for option in declared}
     values: dict[str, Value] = {}
     for key, found in options.items():
+        if key == "connector":
+            continue
         name = _bare_name(connector, key)
         if name not in by_name:
-            if key in COMMON_OPTIONS:
-                continue
-            raise _unknown(connector, key, by_name)
+            raise _unknown(owner, _bare_name(connector, key), key, by_name)
         if name in values:
-            raise InvalidParameter(f'option "{name}" of connector "{connector}" is given twice')
-        values[name] = _read(connector, by_name[name], found)
+            raise InvalidParameter(f'option "{name}" of {owner} is given twice')
+        values[name] = _read(owner, by_name[name], found)
     given = frozenset(values)
     for option in declared:
         if option.name in values:
             continue
         if option.required:
-            raise InvalidParameter(
-                f'connector "{connector}" needs option "{option.name}"', hint=f"it is {option.expected}"
-            )
+            raise InvalidParameter(f'{owner} needs option "{option.name}"', hint=f"it is {option.expected}")
         if option.default is not None:
-            values[option.name] = _read(connector, option, option.default)
+            values[option.name] = _read(owner, option, option.default)
     return Settings(connector, values, given)
 
 
@@ -183,28 +182,28 @@ _READERS: dict[Kind, Callable[[str], Value]] = {
 }
 
 
-def _read(connector: str, option: Option, found: str) -> Value:
+def _read(owner: str, option: Option, found: str) -> Value:
     try:
         value = _READERS[option.kind](found)
     except (ValueError, OverflowError):
-        raise _malformed(connector, option, found) from None
+        raise _malformed(owner, option, found) from None
     if option.kind == "choice" and value not in option.choices:
-        raise _malformed(connector, option, found)
+        raise _malformed(owner, option, found)
     if option.required and value == "":
-        raise _malformed(connector, option, found)
+        raise _malformed(owner, option, found)
     if isinstance(value, int | float):
         # written so that NaN is out of bounds
         too_small = option.minimum is not None and not value >= option.minimum
         too_large = option.maximum is not None and not value <= option.maximum
         if too_small or too_large:
-            raise _malformed(connector, option, found)
+            raise _malformed(owner, option, found)
     return value
 
 
-def _malformed(connector: str, option: Option, found: str) -> InvalidParameter:
+def _malformed(owner: str, option: Option, found: str) -> InvalidParameter:
     shown = "its value" if option.secret else f'"{found}"'
     return InvalidParameter(
-        f'invalid value for option "{option.name}" of connector "{connector}": {shown}',
+        f'invalid value for option "{option.name}" of {owner}: {shown}',
         hint=f"expected {option.expected}",
     )
 
@@ -214,7 +213,7 @@ def _bare_name(connector: str, key: str) -> str:
     return key[len(prefix) :] if key.startswith(prefix) else key
 
 
-def _unknown(connector: str, key: str, known: Mapping[str, Option]) -> InvalidParameter:
-    close = difflib.get_close_matches(_bare_name(connector, key), known, n=1)
+def _unknown(owner: str, bare: str, key: str, known: Mapping[str, Option]) -> InvalidParameter:
+    close = difflib.get_close_matches(bare, known, n=1)
     hint = f'did you mean "{close[0]}"?' if close else "it takes " + ", ".join(sorted(known))
-    return InvalidParameter(f'connector "{connector}" has no option "{key}"', hint=hint)
+    return InvalidParameter(f'{owner} has no option "{key}"', hint=hint)

@@ -144,9 +144,10 @@ def _at_once(session: Session, dml: Dml, state: TableState | SourceState) -> tup
             assert write.added is not None
             state.push(write.added)
             epoch.change(state.name, write.added)
+            changed = write.added.num_rows > 0
         else:
-            apply_write(epoch, state, write)
-        session.wrote(epoch.number if write.count else epoch.number - 1, {state.name})
+            changed = apply_write(epoch, state, write)
+        session.wrote(epoch.number if changed else epoch.number - 1, {state.name})
         return write, shown
 
     result: tuple[Write, pa.Table | None] = session.engine.submit(work).result()

@@ -10,6 +10,7 @@ from constellationdb.catalog.model import ColumnDefinition, Create, Drop, Relati
 from constellationdb.catalog.types import of_arrow
 from constellationdb.clock import Clock
 from constellationdb.connectors.registry import open_source
+from constellationdb.connectors.relation_options import SOURCE_NAMES, check_source, check_stored
 from constellationdb.connectors.strategy import LookupSettings, choose
 from constellationdb.engine.dml import DmlPlanner, plan_constant
 from constellationdb.engine.lookups import check_back_end, open_back_end
@@ -58,6 +59,7 @@ def table(statement: st.CreateTable) -> Create:
             hint="CREATE SOURCE with the connector, and a materialized view over it",
             position=statement.name_position + 1,
         )
+    check_stored("table", statement.options)
     schema = schema_of(statement.columns)
     _check_key(statement.primary_key, schema, statement.name_position + 1)
     relation = make_relation(
@@ -82,6 +84,7 @@ def table_of(name: str, rows: pa.Schema, sql: str) -> Create:
 def source(clock: Clock, statement: st.CreateSource) -> Create:
     options = dict(statement.options)
     declared = schema_of(statement.columns) if statement.columns else None
+    check_source(options)
     connector = options.get("connector")
     if connector is None:
         if declared is None:
@@ -90,7 +93,7 @@ def source(clock: Clock, statement: st.CreateSource) -> Create:
             )
         schema = declared
     else:
-        inner = {k: v for k, v in options.items() if k != "connector"}
+        inner = {k: v for k, v in options.items() if k not in SOURCE_NAMES}
         schema = open_source(connector, declared, inner, clock).schema
     mark = _watermark(statement, schema)
     relation = make_relation(
@@ -159,6 +162,7 @@ def view(catalog: Catalog, relations: Planned, statement: st.CreateView) -> Crea
         )
         return Create((relation,))
     _refuse_system(names)
+    check_stored("materialized view", statement.options)
     lowered = ContinuousPlanner(relations).plan(statement.query, statement.column_names)
     _check_names(lowered.names, statement)
     late = None

@@ -21,6 +21,7 @@ import pyarrow as pa
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Command, Create, Drop, Relation, Replace
 from constellationdb.clock import Clock, SystemClock
+from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.contents import AppendedRows, Contents
@@ -207,7 +208,8 @@ class Engine:
                 pass
 
     def _relation(self, relation: Relation, epoch: int) -> RelationState:
-        return RelationState(relation.name, relation.schema, _contents(relation), epoch, self.progress)
+        kept = retained_us(relation.options)
+        return RelationState(relation.name, relation.schema, _contents(relation), epoch, self.progress, kept)
 
     def _add_source(self, source: SourceState) -> None:
         self.states[source.name] = self.sources[source.name] = source

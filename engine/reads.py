@@ -9,13 +9,15 @@ import pyarrow as pa
 from datafusion import SessionContext
 from datafusion.substrait import Consumer, Serde
 
+from constellationdb.engine import batch as zset
 from constellationdb.engine.contents import Version
+from constellationdb.engine.history import changes_since, rewound
 from constellationdb.engine.operators.base import Context
 from constellationdb.engine.operators.window import WindowAssignOperator
-from constellationdb.engine.relation import RelationState
+from constellationdb.engine.relation import Change, RelationState
 from constellationdb.engine.system_tables import SYSTEM_TABLES, system_rows
 from constellationdb.engine.waiting import Cancellation
-from constellationdb.errors import ConstellationError, HistoryExpired
+from constellationdb.errors import ConstellationError
 from constellationdb.planner import plan
 from constellationdb.planner.functions import translate
 from constellationdb.planner.relations import WindowCall
@@ -36,29 +38,43 @@ class Reader:
     def tables(self, names: Iterable[str], at_least: int, at: int | None = None) -> dict[str, pa.Table]:
         """The contents of some relations at one epoch (``at``, or the latest all have reached)."""
         asked = set(names)
-        epoch, versions = self._pin(sorted(n for n in asked if n not in SYSTEM_TABLES), at_least, at)
-        found = {name: version.scan(epoch) for name, version in versions.items()}
+        stored = sorted(n for n in asked if n not in SYSTEM_TABLES)
+        found = self._latest(stored, at_least) if at is None else self._past(stored, at)
         for name in asked & set(SYSTEM_TABLES):
             found[name] = system_rows(self._engine, name)
         return found
 
-    def _pin(self, names: list[str], at_least: int, at: int | None) -> tuple[int, dict[str, Version]]:
+    def _latest(self, names: list[str], at_least: int) -> dict[str, pa.Table]:
+        states = self._states(names, at_least)
+        with self._engine.lock:
+            epoch = min((s.frontier for s in states.values()), default=self._engine.epoch)
+            versions = {name: state.version() for name, state in states.items()}
+        return {name: version.scan(epoch) for name, version in versions.items()}
+
+    def _past(self, names: list[str], epoch: int) -> dict[str, pa.Table]:
+        """As of one epoch, also where later rows have taken the place of earlier ones."""
+        states = self._states(names, epoch)
+        found: dict[str, pa.Table] = {}
+        older: dict[str, tuple[Version, int, list[Change]]] = {}
+        with self._engine.lock:
+            versions = {name: state.version() for name, state in states.items()}
+            for name, state in states.items():
+                if versions[name].floor > epoch:
+                    older[name] = versions[name], state.frontier, changes_since(state, epoch)
+        for name, version in versions.items():
+            if name in older:
+                found[name] = pa.Table.from_batches([zset.expanded(rewound(*older[name]))])
+            else:
+                found[name] = version.scan(epoch)
+        return found
+
+    def _states(self, names: list[str], need: int) -> dict[str, RelationState]:
+        """The relations, as soon as all of them have reached epoch ``need``."""
         engine = self._engine
         with engine.lock:
             states = {n: engine.state(n) for n in names}
-        need = max(at_least, at or 0)
         engine.wait(lambda: all(s.ready and s.frontier >= need for s in states.values()), self._cancelled)
-        with engine.lock:
-            epoch = min((s.frontier for s in states.values()), default=engine.epoch)
-            if at is not None:
-                epoch = self._past(states, at)
-            return epoch, {n: s.version() for n, s in states.items()}
-
-    def _past(self, states: Mapping[str, RelationState], at: int) -> int:
-        for name, state in states.items():
-            if state.contents is not None and state.version().floor > at:
-                raise HistoryExpired(f'epoch {at} of "{name}" is no longer kept')
-        return at
+        return states
 
 
 def relations_of(planned: SnapshotPlan) -> set[str]:

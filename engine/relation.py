@@ -59,7 +59,8 @@ class Change:
 class RelationLog:
     """The changes of a relation in epoch order. One writer; readers hold the engine's lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, retained_us: int | None = None) -> None:
+        self._retained_us = retained_us  # None: what is usual
         self._changes: list[Change] = []
         self._epochs: list[int] = []  # of the changes: what is searched
         self._bytes = 0
@@ -84,12 +85,18 @@ class RelationLog:
         """Drop what every consumer has passed and retention does not hold."""
         gone = 0
         for change in self._changes[: bisect_right(self._epochs, consumed)]:
-            if retain and now_us - change.at_us <= RETAINED_US and self._bytes <= RETAINED_BYTES:
+            if retain and self._keeps(change, now_us):
                 break
             gone += 1
             self._bytes -= _size(change)
             self.forgotten = change.epoch
         del self._changes[:gone], self._epochs[:gone]
+
+    def _keeps(self, change: Change, now_us: int) -> bool:
+        """Whether somebody may still ask for it: for the usual time if it is not too much, or for as long as asked."""
+        if self._retained_us is not None:
+            return now_us - change.at_us <= self._retained_us
+        return now_us - change.at_us <= RETAINED_US and self._bytes <= RETAINED_BYTES
 
 
 def _size(change: Change) -> int:
@@ -103,12 +110,18 @@ class RelationState:
     """
 
     def __init__(
-        self, name: str, schema: pa.Schema, contents: Contents | None, epoch: int, writer: Follower | None = None
+        self,
+        name: str,
+        schema: pa.Schema,
+        contents: Contents | None,
+        epoch: int,
+        writer: Follower | None = None,
+        retained_us: int | None = None,
     ) -> None:
         self.name = name
         self.schema = schema
         self.contents = contents
-        self.log = RelationLog()
+        self.log = RelationLog(retained_us)
         self.log.forgotten = epoch
         self.writer = writer or Progress(epoch)
         self.watermark = NO_WATERMARK

@@ -137,7 +137,7 @@ class Sequencer:
     def _enqueue(self, request: Request | Rows) -> None:
         with self._guard:
             if self._failure is not None:
-                raise InternalError("the engine has stopped", detail=str(self._failure))
+                raise _stopped(self._failure)
             if self._stopping:
                 raise ShuttingDown("the engine is shutting down")
             self._queue.append(request)
@@ -183,8 +183,13 @@ class Sequencer:
         number, now = self.epoch + 1, self._clock.now_us()
         epoch = Epoch(number, now, EpochRecord(number, now))
         answered = self._evaluate(self._take(), epoch)
-        pause = self._target.poll_sources(epoch)
-        deltas = self._finish(epoch)
+        try:
+            pause = self._target.poll_sources(epoch)
+            deltas = self._finish(epoch)
+        except BaseException as error:
+            for future, _ in answered:
+                future.set_exception(_stopped(error))
+            raise
         for future, result in answered:
             future.set_result(result)
         return POLL_SECONDS if pause is None and deltas else pause
@@ -217,7 +222,8 @@ class Sequencer:
     def _finish(self, epoch: Epoch) -> dict[str, pa.RecordBatch]:
         with self._target.turn.of(epoch.rows):
             deltas = self._gather(epoch)
-            if epoch.record.is_empty():
+            # Changes that undo one another still are an epoch: those who made them wait for it.
+            if epoch.record.is_empty() and not epoch.changes:
                 return {}
             encoded = encode_record(epoch.record)
         self._log.append(epoch.number, encoded)
@@ -247,8 +253,12 @@ class Sequencer:
             waiting = list(self._queue)
             self._queue.clear()
         for request in waiting:
-            request.future.set_exception(InternalError("the engine has stopped", detail=str(error)))
+            request.future.set_exception(_stopped(error))
         self._target.failed(error)
+
+
+def _stopped(error: BaseException) -> InternalError:
+    return InternalError("the engine has stopped", detail=str(error))
 
 
 def _must_wait(request: Request | Rows, epoch: Epoch) -> bool:

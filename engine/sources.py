@@ -11,12 +11,12 @@ from constellationdb.catalog.model import Relation
 from constellationdb.clock import Clock
 from constellationdb.connectors.api import Position, RowError, Source, SourceReader
 from constellationdb.connectors.registry import open_source
+from constellationdb.connectors.relation_options import SOURCE_NAMES, idle_us
 from constellationdb.engine import batch as zset
 from constellationdb.engine.job import ERRORS_SCHEMA
 from constellationdb.engine.record import SourceRange
 from constellationdb.engine.relation import Follower, RelationState
 from constellationdb.engine.watermarks import WatermarkTracker
-from constellationdb.planner.syntax.intervals import parse_interval
 
 POLL_ROWS = 65_536
 
@@ -44,14 +44,12 @@ class SourceState(RelationState):
 
     def _tracker(self) -> WatermarkTracker:
         mark = self.relation.watermark
-        idle = self.relation.options.get("watermark.idle_timeout")
-        return WatermarkTracker(
-            mark.column if mark else None, mark.delay_us if mark else 0, parse_interval(idle) if idle else None
-        )
+        idle = idle_us(self.relation.options)
+        return WatermarkTracker(mark.column if mark else None, mark.delay_us if mark else 0, idle)
 
     def source(self) -> Source:
         if self._source is None:
-            options = {k: v for k, v in self.relation.options.items() if k != "connector"}
+            options = {k: v for k, v in self.relation.options.items() if k not in SOURCE_NAMES}
             self._source = open_source(self.relation.options["connector"], self.schema, options, self._clock)
         return self._source
 

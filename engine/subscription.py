@@ -18,11 +18,12 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
+from constellationdb.engine.history import changes_since, rewound
 from constellationdb.engine.job import Job
 from constellationdb.engine.operators.base import ENDED
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.waiting import Cancellation
-from constellationdb.errors import HistoryExpired, SubscriberTooSlow, UndefinedRelation
+from constellationdb.errors import SubscriberTooSlow, UndefinedRelation
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
@@ -99,21 +100,13 @@ class Subscription:
             return None
         self._check()
         with self._engine.lock:
-            if self._state.log.forgotten > epoch:
-                raise HistoryExpired(
-                    f'epoch {epoch} of "{self._state.name}" is no longer kept',
-                    detail=f"changes are kept from epoch {self._state.log.forgotten} on",
-                    hint="subscribe anew, with a snapshot",
-                )
-            changes = self._state.log.all_after(epoch, self._state.frontier)
+            changes = changes_since(self._state, epoch)
             version, now = self._state.version(), self._state.frontier
             self.epoch = epoch
         self._started = True
         if not self._snapshot:
             return None
-        undone = [zset.negate(c.delta) for c in changes if c.delta is not None]
-        rows = pa.concat_batches([version.weighted(now), *undone]) if undone else version.weighted(now)
-        return self._snapshot_rows(zset.netted(rows))
+        return self._snapshot_rows(rewound(version, now, changes))
 
     def _snapshot_rows(self, rows: zset.Delta) -> pa.RecordBatch | None:
         parts = [] if rows is None or not rows.num_rows else [self._stamped(rows, self.epoch)]
@@ -165,7 +158,7 @@ class Subscription:
             if state.log.forgotten > self.epoch:
                 raise SubscriberTooSlow(
                     f'the subscription to "{state.name}" fell behind the changes that are kept',
-                    hint=f"resume with AS OF EPOCH {self.epoch} if retain_history allows, or subscribe anew",
+                    hint=f"it ended after epoch {self.epoch}; subscribe anew, or WITH (retain_history = …) on creation",
                 )
             frontier = state.frontier
             changes = state.log.all_after(self.epoch, frontier)

@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from constellationdb.catalog.model import Relation
+from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.kernels.groupby import consolidate
@@ -80,7 +81,7 @@ class TableState(TableRules, RelationState):
         self.relation = relation
         self.key_columns = key_columns(relation, schema)
         contents = Arrangement(schema, self.key_columns or None)
-        RelationState.__init__(self, relation.name, schema, contents, epoch, writer)
+        RelationState.__init__(self, relation.name, schema, contents, epoch, writer, retained_us(relation.options))
 
     def existing(self, rows: pa.RecordBatch, epoch: int) -> tuple[NDArray[np.int64], pa.RecordBatch]:
         probe, entries = self.contents.lookup(encode_rows(rows, self.key_columns), epoch)

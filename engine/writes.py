@@ -98,8 +98,8 @@ def insert_rows(engine: Engine, epoch: Epoch, state: RelationState, rows: pa.Rec
         apply_write(epoch, state, Write(None, rows, rows.num_rows))
 
 
-def apply_write(epoch: Epoch, state: TableState, write: Write) -> None:
-    """Check a write against the table as it is now, and take it into effect."""
+def apply_write(epoch: Epoch, state: TableState, write: Write) -> bool:
+    """Check a write against the table as it is now, and take it into effect: whether it changes anything."""
     if write.added is not None and write.added.num_rows:
         state.check(write.added)
         state.check_unique(write.removed, write.added, epoch.number)
@@ -107,6 +107,7 @@ def apply_write(epoch: Epoch, state: TableState, write: Write) -> None:
     if delta is not None:
         state.contents.apply(delta, epoch.number)
         epoch.change(state.name, delta)
+    return delta is not None
 
 
 def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:

@@ -16,7 +16,7 @@ from constellationdb.planner.rewrite.tree import last_name, nodes, strings
 
 _NO_FIELD = re.compile(r"No field named (.+?)(?:\.\s|\. Valid|\.$|$)")
 _AMBIGUOUS = re.compile(r"Ambiguous reference to unqualified field (\S+)|ambiguous.*?(?:name|field) \"?(\w+)")
-_NO_FUNCTION = re.compile(r"Invalid function '(?:pg_catalog\.)?(\w+)'")
+_NO_FUNCTION = re.compile(r"(?:Invalid|table) function '(?:pg_catalog\.)?(\w+)'")
 _NO_MATCH = re.compile(
     r"(?:Failed to coerce arguments|does not support|No function matches|Function '?(\w+)'? expects)"
 )

@@ -249,11 +249,22 @@ class Expressions:
         if name == "/" and kind == kinds.NUMERIC:
             return Typed(maths.quotient(left.node, left.kind, right.node), kind, constant)
         checked = constant or self.checked
+        if self.checked and name in operators.ARITHMETIC:
+            self._refuse_untyped(node, left, right)
         made = forms.binary(name, (left.node, left.kind), (right.node, right.kind), kind, checked=checked)
         if made is not None:
             return Typed(made, kind, constant)
         node.lexpr, node.rexpr = left.node, right.node
         return Typed(node, kind, constant)
+
+    def _refuse_untyped(self, node: Any, *operands: Typed) -> None:
+        """Nothing would check the arithmetic of what has no type known here."""
+        if any(operand.kind is None for operand in operands):
+            raise FeatureNotSupported(
+                "arithmetic with a value whose type is not known here is not supported",
+                hint="cast it, as in value::bigint",
+                position=self.at(node),
+            )
 
     def _read_literal(self, name: str, operand: Typed, other: Kind) -> Typed:
         """A string beside a number, date, … is read as one."""

@@ -56,6 +56,7 @@ class _Queries:
         self._relations = relations
         self._clause = clause
         self._ctes: dict[str, Columns] = {}
+        self._recursive: Any = None  # the WITH RECURSIVE query whose body comes next
         self.expressions = Expressions(self._subquery, offset, checked=checked)
 
     def _subquery(self, select: Any, scope: Scope) -> Columns:
@@ -83,9 +84,9 @@ class _Queries:
                 )
             seen.add(cte.ctename)
             if clause.recursive:
-                self._ctes[cte.ctename] = None
+                self._ctes[cte.ctename], self._recursive = None, cte
             columns = self.query(cte.ctequery, parent, self._ctes)
-            self._ctes[cte.ctename] = None if clause.recursive else renamed(columns, cte.aliascolnames)
+            self._ctes[cte.ctename] = renamed(columns, cte.aliascolnames)
 
     def _body(self, select: Any, parent: Scope | None) -> Columns:
         if select.op != SetOperation.SETOP_NONE:
@@ -97,7 +98,10 @@ class _Queries:
     # -- set operations and VALUES -------------------------------------------------------------
 
     def _set_operation(self, select: Any, parent: Scope | None) -> Columns:
+        cte, self._recursive = self._recursive, None
         left = self.query(select.larg, parent, self._ctes)
+        if cte is not None:  # the first part of a recursive query decides the types of all
+            self._ctes[cte.ctename] = renamed(left, cte.aliascolnames)
         right = self.query(select.rarg, parent, self._ctes)
         self._limits(select)
         if left is None or right is None:

@@ -10,13 +10,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from threading import Event
 
+import pyarrow as pa
 import pytest
 
 from constellationdb import connect
 from constellationdb.engine import batch as zset
 from constellationdb.engine import session, visible, writes
 from constellationdb.engine.batch import Delta
-from constellationdb.engine.contents import Version
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.job import Job
 from constellationdb.engine.reads import Reader
@@ -160,10 +160,9 @@ def _in_two_epochs(engine: Engine, epoch: Epoch, work: Commit) -> int:
     )
 
 
-def _each_its_latest(reader: Reader, names: list[str], at_least: int, at: int | None) -> tuple[int, dict[str, Version]]:
+def _each_its_latest(reader: Reader, names: list[str], at_least: int) -> dict[str, pa.Table]:
     """A statement outside of transactions reads whatever each relation has."""
-    epoch, versions = _PIN(reader, names, at_least, at)
-    return (1 << 62 if at is None else epoch), versions
+    return {name: state.version().scan(1 << 62) for name, state in reader._states(names, at_least).items()}
 
 
 def _afresh(session: Session, transaction: Transaction, names: Iterable[str] = ()) -> int | None:
@@ -176,10 +175,10 @@ def _as_it_comes(job: Job, delta: Delta) -> Delta:
     return None if delta is None else zset.conform(delta, job.outputs.view.schema)
 
 
-_PIN, _EPOCH_OF = Reader._pin, visible.epoch_of
+_EPOCH_OF = visible.epoch_of
 PLANTED: dict[str, tuple[object, str, object]] = {
     "a transaction is two epochs": (session, "commit", _in_two_epochs),
-    "a statement reads several epochs": (Reader, "_pin", _each_its_latest),
+    "a statement reads several epochs": (Reader, "_latest", _each_its_latest),
     "a transaction reads several epochs": (visible, "epoch_of", _afresh),
     "a join shows transient rows": (Job, "_view_delta", _as_it_comes),
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
+from time import sleep
 
 import pytest
 
@@ -258,3 +261,38 @@ def test_a_table_dropped_and_made_again_in_one_epoch_comes_back_right(tmp_path: 
         session = engine.session()
         assert run(session, "SELECT * FROM t") == [(3, "x")]
         assert run(session, "SELECT * FROM w") == [("x", 1)]
+
+
+def test_a_write_that_changes_nothing_does_not_keep_its_session_waiting() -> None:
+    with Engine() as engine:
+        session = engine.session()
+        run(session, "CREATE TABLE t (k int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1)")
+        run(session, "CREATE MATERIALIZED VIEW m AS SELECT v, count(*) AS n FROM t GROUP BY v")
+        before = engine.epoch
+        run(session, "INSERT INTO t VALUES (1, 1) ON CONFLICT (k) DO UPDATE SET v = excluded.v")
+        run(session, "UPDATE t SET v = v")
+        assert run(session, "SELECT * FROM m") == [(1, 1)]
+        assert engine.epoch == before
+
+
+def test_writes_of_one_epoch_that_undo_one_another_are_an_epoch_all_the_same() -> None:
+    with Engine() as engine:
+        session, other = engine.session(), engine.session()
+        run(session, "CREATE TABLE t (k int)")
+        run(session, "CREATE MATERIALIZED VIEW m AS SELECT count(*) AS n FROM t")
+        gate = Event()
+        blocking = engine.submit(lambda _: gate.wait())
+        with ThreadPoolExecutor(2) as pool:
+            inserted = pool.submit(run, session, "INSERT INTO t VALUES (1)")
+            assert engine.sequencer is not None
+            while not engine.sequencer._queue:
+                sleep(0.001)
+            deleted = pool.submit(run, other, "DELETE FROM t WHERE k = 1")
+            while len(engine.sequencer._queue) < 2:
+                sleep(0.001)
+            gate.set()
+            blocking.result(10)
+            inserted.result(10)
+            deleted.result(10)
+        assert session.last_epoch == other.last_epoch
+        assert run(session, "SELECT n FROM m") == run(other, "SELECT n FROM m") == [(0,)]

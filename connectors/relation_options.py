@@ -1,0 +1,55 @@
+"""The options of a relation itself, whatever connector it has: what ``WITH (…)`` takes besides the connector's own.
+
+table, materialized view    retain_history
+source                      watermark.idle_timeout, scan.startup, on_error
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from constellationdb.connectors.options import Option, duration_us, read_options
+from constellationdb.errors import FeatureNotSupported
+
+RETAIN_HISTORY = "retain_history"
+IDLE_TIMEOUT = "watermark.idle_timeout"
+
+_STORED = (Option(RETAIN_HISTORY, "duration", minimum=0),)
+_SOURCE = (
+    Option(IDLE_TIMEOUT, "duration", minimum=1),
+    Option("scan.startup", "choice", choices=("earliest", "latest", "now")),
+    Option("on_error", "choice", choices=("table", "fail", "null")),
+)
+SOURCE_NAMES = frozenset({"connector", *(option.name for option in _SOURCE)})
+
+
+def check_stored(kind: Literal["table", "materialized view"], options: Mapping[str, str]) -> None:
+    """InvalidParameter for an option that a stored relation does not have, or that is malformed."""
+    read_options("", _STORED, options, called=f"a {kind}")
+
+
+def check_source(options: Mapping[str, str]) -> None:
+    """The same for a source, of which the connector reads its own options; without one there are no others."""
+    own = {k: v for k, v in options.items() if k in SOURCE_NAMES or "connector" not in options}
+    settings = read_options("", _SOURCE, own, called="a source")
+    if settings.has("scan.startup") and settings.text("scan.startup") != "earliest":
+        raise FeatureNotSupported(
+            f"scan.startup = '{settings.text('scan.startup')}' is not supported",
+            hint="a source with a connector is read from its beginning, a push source from the view's creation on",
+        )
+    if settings.has("on_error") and settings.text("on_error") != "table":
+        raise FeatureNotSupported(
+            f"on_error = '{settings.text('on_error')}' is not supported",
+            hint="rows that cannot be read become rows of the source's errors relation",
+        )
+
+
+def retained_us(options: Mapping[str, str]) -> int | None:
+    """How long changes are kept for readers, in µs; None when nothing was said."""
+    return duration_us(options[RETAIN_HISTORY]) if RETAIN_HISTORY in options else None
+
+
+def idle_us(options: Mapping[str, str]) -> int | None:
+    """After how long without rows a partition does not hold the watermark back, in µs; None: never."""
+    return duration_us(options[IDLE_TIMEOUT]) if IDLE_TIMEOUT in options else None
