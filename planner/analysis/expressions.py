@@ -240,6 +240,7 @@ class Expressions:
             raise UndefinedFunction(
                 f"operator does not exist: {left.kind} {name} {right.kind}", hint=NO_OPERATOR, position=self.at(node)
             )
+        left, right = _meet(name, left, right), _meet(name, right, left)
         kind = operators.result(name, left.kind, right.kind)
         if name == "||" and kind == kinds.TEXT:
             left, right = (replace(side, node=printing.printed(side.node, side.kind)) for side in (left, right))
@@ -285,6 +286,8 @@ class Expressions:
             if kind not in (None, UNKNOWN) and member.kind == UNKNOWN and isinstance(node, ast.A_Const):
                 assert kind is not None
                 node = texts.typed(node, kind, position)
+            elif kind in _FLOATS and member.kind == kinds.NUMERIC:
+                node = forms.as_float(node, kinds.DOUBLE if what is None or kind is None else kind)
             elif kind == kinds.INTEGER and what is not None:
                 node = forms.as_integer(node)
             made.append(node)
@@ -335,6 +338,15 @@ class Expressions:
         if place.clause in _LISTS and node.subLinkType == SubLinkType.ANY_SUBLINK:
             return Typed(forms.in_value(node, kind), kinds.BOOLEAN)
         return Typed(node, kinds.BOOLEAN)
+
+
+def _meet(name: str, operand: Typed, other: Typed) -> Typed:
+    """A numeric as the double that Postgres makes of it where an operator has a real or a double on its other side."""
+    if operand.kind != kinds.NUMERIC or other.kind not in _FLOATS:
+        return operand
+    if name not in operators.COMPARISONS and name not in operators.ARITHMETIC:
+        return operand
+    return replace(operand, node=forms.as_float(operand.node, kinds.DOUBLE), kind=kinds.DOUBLE)
 
 
 def inside_aggregate(place: Place) -> Place:

@@ -38,6 +38,17 @@ def as_integer(node: Any) -> Any:
     return kinds.cast(node, kinds.INTEGER) if is_integer(node) or least else node
 
 
+def as_float(node: Any, kind: str) -> Any:
+    """A numeric beside a double, as a double; a constant by its digits.
+
+    DataFusion would make the double a numeric instead, which holds neither 1e300 nor NaN,
+    and where both are constants it does so before anything can be put right.
+    """
+    if isinstance(node, ast.A_Const) and isinstance(node.val, ast.Float):
+        node = text(node.val.fval)
+    return kinds.cast(node, kind)
+
+
 def negated(node: Any, kind: str) -> Any:
     return call(f"con_negate_{operators.suffix(kind)}", kinds.cast(node, kind))
 
