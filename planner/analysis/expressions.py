@@ -104,6 +104,8 @@ class Expressions:
             case ast.SQLValueFunction() if node.op.name.removesuffix("_N") not in _CLOCKS:
                 word = node.op.name.removeprefix("SVFOP_").lower()
                 raise FeatureNotSupported(f"{word} is not supported", position=self.at(node))
+            case ast.SQLValueFunction() if node.op.name.startswith("SVFOP_CURRENT_TIMESTAMP"):
+                return Typed(kinds.cast(node, kinds.TIMESTAMPTZ), kinds.TIMESTAMPTZ)
             case ast.ParamRef():
                 raise UndefinedParameter(f"there is no parameter ${node.number}", position=self.at(node))
             case _:
