@@ -66,13 +66,15 @@ class Expressions:
         return typed.node
 
     def condition(self, node: Any, what: str, place: Place) -> Any:
-        """A WHERE or JOIN condition; ``(a, b) IN (SELECT …)`` at its top is a plain EXISTS."""
+        """A WHERE or JOIN condition; ``(a, b) [NOT] IN (SELECT …)`` at its top is a plain EXISTS."""
         if isinstance(node, ast.BoolExpr) and node.boolop != BoolExprType.NOT_EXPR:
             word = node.boolop.name.removesuffix("_EXPR")
             node.args = tuple(self.condition(argument, word, place) for argument in node.args)
             return node
-        checked = self.boolean(node, what, place)
-        return forms.row_in(checked) if forms.is_row_in(checked) else checked
+        negated = isinstance(node, ast.BoolExpr) and forms.is_row_in(node.args[0])
+        if negated or forms.is_row_in(node):
+            return self._row_in(node.args[0] if negated else node, place, negated=negated)
+        return self.boolean(node, what, place)
 
     def expression(self, node: Any, place: Place) -> Typed:
         match node:
@@ -326,13 +328,26 @@ class Expressions:
             return self._in(node, columns, place)
         return Typed(node, None)
 
-    def _in(self, node: Any, columns: tuple[Column, ...] | None, place: Place) -> Typed:
-        row = isinstance(node.testexpr, ast.RowExpr)
-        wanted = len(node.testexpr.args) if row else 1
+    def _row_in(self, node: Any, place: Place, *, negated: bool) -> Any:
+        self._check_width(node, self._query(node.subselect, place.scope))
+        node.testexpr = self.expression(node.testexpr, place).node
+        return forms.row_in(node, negated=negated)
+
+    def _check_width(self, node: Any, columns: tuple[Column, ...] | None) -> None:
+        wanted = len(node.testexpr.args) if isinstance(node.testexpr, ast.RowExpr) else 1
         if columns is not None and len(columns) != wanted:
             word = "many" if len(columns) > wanted else "few"
             raise SqlSyntaxError(f"subquery has too {word} columns", position=self.at(node))
-        if row or node.operName or columns is None:
+
+    def _in(self, node: Any, columns: tuple[Column, ...] | None, place: Place) -> Typed:
+        self._check_width(node, columns)
+        if isinstance(node.testexpr, ast.RowExpr):
+            raise FeatureNotSupported(
+                "a row can be compared with a subquery only by IN or NOT IN, in a condition",
+                hint="write EXISTS",
+                position=self.at(node),
+            )
+        if node.operName or columns is None:
             node.testexpr = self.expression(node.testexpr, place).node
             return Typed(node, kinds.BOOLEAN)
         test = self.expression(node.testexpr, place)
