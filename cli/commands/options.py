@@ -38,7 +38,7 @@ class Duration(click.ParamType[float]):
         return float(match[1]) * _SECONDS[match[2]]
 
 
-class Server(click.ParamType):
+class Server(click.ParamType[str]):
     """A server's address; anything else would be opened as a directory."""
 
     name = "text"
