@@ -194,15 +194,15 @@ class DmlPlanner:
         self, statement: st.Insert, state: Target
     ) -> Callable[[Run, TableRules, pa.RecordBatch, int], Write] | None:
         clause = statement.on_conflict
-        if clause is None:
-            return None
-        assert isinstance(state, TableRules)
         key = tuple(state.relation.primary_key)
+        if clause is None or not (key or clause.target or clause.set):  # without a key nothing conflicts
+            return None
         if not key or (clause.target and set(clause.target) != set(key)):
             raise InvalidColumnReference(
                 "there is no unique or exclusion constraint matching the ON CONFLICT specification",
                 position=statement.table_position + 1,
             )
+        assert isinstance(state, TableRules)
         if not clause.set:
             return _do_nothing
         update = self._conflict_query(statement, clause, state)

@@ -25,6 +25,7 @@ from constellationdb.planner.rewrite.casts import tell_casts_apart
 from constellationdb.planner.rewrite.intervals import normalise_intervals
 from constellationdb.planner.rewrite.names import name_outputs
 from constellationdb.planner.rewrite.refuse import refuse
+from constellationdb.planner.rewrite.row_values import expand_rows
 from constellationdb.planner.rewrite.series import expand_series
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
@@ -117,7 +118,7 @@ class Preparer:
 
 
 def _normal(query: Query) -> Any:
-    return expand_series(respell(normalise_intervals(parse_query(query.text))))
+    return expand_series(respell(normalise_intervals(expand_rows(parse_query(query.text)))))
 
 
 class _Resolver:

@@ -38,4 +38,15 @@ class Duration(click.ParamType[float]):
         return float(match[1]) * _SECONDS[match[2]]
 
 
+class Server(click.ParamType[str]):
+    """A server's address; anything else would be opened as a directory."""
+
+    name = "text"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not str(value).startswith(("postgres://", "postgresql://")):
+            self.fail(f'"{value}" is not a server: say postgres://127.0.0.1:5433/constellation', param, ctx)
+        return str(value)
+
+
 DEFAULT_DSN = "postgres://constellation@127.0.0.1:5433/constellation"

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import click
 
-from constellationdb.cli.commands.options import DEFAULT_DSN
+from constellationdb.cli.commands.options import DEFAULT_DSN, Server
 
 
 @click.command()
 @click.argument("view")
 @click.option(
-    "--dsn", default=DEFAULT_DSN, show_default=True, envvar="CONSTELLATION_DSN", help="The server to talk to."
+    "--dsn",
+    default=DEFAULT_DSN,
+    show_default=True,
+    envvar="CONSTELLATION_DSN",
+    type=Server(),
+    help="The server to talk to.",
 )
 @click.option("--no-snapshot", is_flag=True, help="Only what changes from now on.")
 @click.option("--resume", metavar="TOKEN", help="Go on behind a token that an earlier tail ended with.")

@@ -66,13 +66,15 @@ class Expressions:
         return typed.node
 
     def condition(self, node: Any, what: str, place: Place) -> Any:
-        """A WHERE or JOIN condition; ``(a, b) IN (SELECT …)`` at its top is a plain EXISTS."""
+        """A WHERE or JOIN condition; ``(a, b) [NOT] IN (SELECT …)`` at its top is a plain EXISTS."""
         if isinstance(node, ast.BoolExpr) and node.boolop != BoolExprType.NOT_EXPR:
             word = node.boolop.name.removesuffix("_EXPR")
             node.args = tuple(self.condition(argument, word, place) for argument in node.args)
             return node
-        checked = self.boolean(node, what, place)
-        return forms.row_in(checked) if forms.is_row_in(checked) else checked
+        negated = isinstance(node, ast.BoolExpr) and forms.is_row_in(node.args[0])
+        if negated or forms.is_row_in(node):
+            return self._row_in(node.args[0] if negated else node, place, negated=negated)
+        return self.boolean(node, what, place)
 
     def expression(self, node: Any, place: Place) -> Typed:
         match node:
@@ -104,6 +106,8 @@ class Expressions:
             case ast.SQLValueFunction() if node.op.name.removesuffix("_N") not in _CLOCKS:
                 word = node.op.name.removeprefix("SVFOP_").lower()
                 raise FeatureNotSupported(f"{word} is not supported", position=self.at(node))
+            case ast.SQLValueFunction() if node.op.name.startswith("SVFOP_CURRENT_TIMESTAMP"):
+                return Typed(kinds.cast(node, kinds.TIMESTAMPTZ), kinds.TIMESTAMPTZ)
             case ast.ParamRef():
                 raise UndefinedParameter(f"there is no parameter ${node.number}", position=self.at(node))
             case _:
@@ -240,6 +244,7 @@ class Expressions:
             raise UndefinedFunction(
                 f"operator does not exist: {left.kind} {name} {right.kind}", hint=NO_OPERATOR, position=self.at(node)
             )
+        left, right = _meet(name, left, right), _meet(name, right, left)
         kind = operators.result(name, left.kind, right.kind)
         if name == "||" and kind == kinds.TEXT:
             left, right = (replace(side, node=printing.printed(side.node, side.kind)) for side in (left, right))
@@ -296,6 +301,8 @@ class Expressions:
             if kind not in (None, UNKNOWN) and member.kind == UNKNOWN and isinstance(node, ast.A_Const):
                 assert kind is not None
                 node = texts.typed(node, kind, position)
+            elif kind in _FLOATS and member.kind == kinds.NUMERIC:
+                node = forms.as_float(node, kinds.DOUBLE if what is None or kind is None else kind)
             elif kind == kinds.INTEGER and what is not None:
                 node = forms.as_integer(node)
             made.append(node)
@@ -332,13 +339,26 @@ class Expressions:
             return self._in(node, columns, place)
         return Typed(node, None)
 
-    def _in(self, node: Any, columns: tuple[Column, ...] | None, place: Place) -> Typed:
-        row = isinstance(node.testexpr, ast.RowExpr)
-        wanted = len(node.testexpr.args) if row else 1
+    def _row_in(self, node: Any, place: Place, *, negated: bool) -> Any:
+        self._check_width(node, self._query(node.subselect, place.scope))
+        node.testexpr = self.expression(node.testexpr, place).node
+        return forms.row_in(node, negated=negated)
+
+    def _check_width(self, node: Any, columns: tuple[Column, ...] | None) -> None:
+        wanted = len(node.testexpr.args) if isinstance(node.testexpr, ast.RowExpr) else 1
         if columns is not None and len(columns) != wanted:
             word = "many" if len(columns) > wanted else "few"
             raise SqlSyntaxError(f"subquery has too {word} columns", position=self.at(node))
-        if row or node.operName or columns is None:
+
+    def _in(self, node: Any, columns: tuple[Column, ...] | None, place: Place) -> Typed:
+        self._check_width(node, columns)
+        if isinstance(node.testexpr, ast.RowExpr):
+            raise FeatureNotSupported(
+                "a row can be compared with a subquery only by IN or NOT IN, in a condition",
+                hint="write EXISTS",
+                position=self.at(node),
+            )
+        if node.operName or columns is None:
             node.testexpr = self.expression(node.testexpr, place).node
             return Typed(node, kinds.BOOLEAN)
         test = self.expression(node.testexpr, place)
@@ -346,6 +366,15 @@ class Expressions:
         if place.clause in _LISTS and node.subLinkType == SubLinkType.ANY_SUBLINK:
             return Typed(forms.in_value(node, kind), kinds.BOOLEAN)
         return Typed(node, kinds.BOOLEAN)
+
+
+def _meet(name: str, operand: Typed, other: Typed) -> Typed:
+    """A numeric as the double that Postgres makes of it where an operator has a real or a double on its other side."""
+    if operand.kind != kinds.NUMERIC or other.kind not in _FLOATS:
+        return operand
+    if name not in operators.COMPARISONS and name not in operators.ARITHMETIC:
+        return operand
+    return replace(operand, node=forms.as_float(operand.node, kinds.DOUBLE), kind=kinds.DOUBLE)
 
 
 def inside_aggregate(place: Place) -> Place:

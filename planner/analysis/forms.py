@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from copy import deepcopy
 from typing import Any
 
 from pglast import ast
@@ -36,6 +37,17 @@ def as_integer(node: Any) -> Any:
     """An integer constant as Postgres' integer; DataFusion takes every one for a bigint."""
     least = isinstance(node, ast.A_Const) and isinstance(node.val, ast.Float) and node.val.fval == str(-(1 << 31))
     return kinds.cast(node, kinds.INTEGER) if is_integer(node) or least else node
+
+
+def as_float(node: Any, kind: str) -> Any:
+    """A numeric beside a double, as a double; a constant by its digits.
+
+    DataFusion would make the double a numeric instead, which holds neither 1e300 nor NaN,
+    and where both are constants it does so before anything can be put right.
+    """
+    if isinstance(node, ast.A_Const) and isinstance(node.val, ast.Float):
+        node = text(node.val.fval)
+    return kinds.cast(node, kind)
 
 
 def negated(node: Any, kind: str) -> Any:
@@ -127,13 +139,15 @@ def is_row_in(node: Any) -> bool:
     )
 
 
-def row_in(node: Any) -> Any:
-    """``(a, b) IN (SELECT …)`` where false and NULL are the same: EXISTS."""
-    names = [f"c{i}" for i in range(len(node.testexpr.args))]
+def row_in(node: Any, *, negated: bool = False) -> Any:
+    """``(a, b) [NOT] IN (SELECT …)`` where false and NULL are the same: [NOT] EXISTS."""
+    names = [f"__c{i}" for i in range(len(node.testexpr.args))]
     alias = f"__in{next(_numbers)}"
     tests = " AND ".join(f"{alias}.{n} = {to_sql(a)}" for n, a in zip(names, node.testexpr.args, strict=True))
-    rows = to_sql(node.subselect)
-    return parse_expression(f"EXISTS (SELECT 1 FROM ({rows}) AS {alias}({', '.join(names)}) WHERE {tests})")
+    if negated:  # a row that might be equal is enough to make it NULL
+        tests = f"({tests}) IS NOT FALSE"
+    rows = f"(SELECT 1 FROM ({to_sql(node.subselect)}) AS {alias}({', '.join(names)}) WHERE {tests})"
+    return parse_expression(f"NOT EXISTS {rows}" if negated else f"EXISTS {rows}")
 
 
 def in_value(node: Any, kind: Kind) -> Any:
@@ -154,8 +168,18 @@ def in_value(node: Any, kind: Kind) -> Any:
 
 
 def exists_value(node: Any) -> Any:
-    """EXISTS as a value, which DataFusion knows only as a condition."""
+    """EXISTS as a value, which DataFusion knows only as a condition; a count may be correlated, a derived table not."""
+    select = node.subselect
+    counted = select.targetList is not None and not any(getattr(select, clause) for clause in _MORE_THAN_ROWS)
+    if counted and select.op == SetOperation.SETOP_NONE and not _is_aggregate(select):
+        select = deepcopy(select)
+        select.targetList = (ast.ResTarget(val=parse_expression("count(*)")),)
+        select.sortClause = None
+        return parse_expression(f"coalesce(({to_sql(select)}), 0) > 0")
     return parse_expression(f"(SELECT count(*) > 0 FROM ({to_sql(node.subselect)}) AS __exists)")
+
+
+_MORE_THAN_ROWS = ("distinctClause", "groupClause", "havingClause", "limitCount", "limitOffset", "withClause")
 
 
 def at_most_one(select: Any) -> Any:

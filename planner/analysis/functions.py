@@ -61,6 +61,8 @@ class Calls:
             node = self._printing(node, name, arguments)
         if position is not None and all(kind is not None for kind in shown):
             walk.signatures[node.location] = f"{name}({', '.join(str(kind) for kind in shown)})"
+        if name == "now" and not own_schema and not arguments:  # DataFusion's has nanoseconds
+            return Typed(kinds.cast(node, kinds.TIMESTAMPTZ), kinds.TIMESTAMPTZ)
         kind = None if own_schema else calls.returns(name, shown)
         return Typed(node if own_schema else self._respelled(node, name, shown), kind)
 

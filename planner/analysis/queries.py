@@ -24,8 +24,9 @@ from constellationdb.planner.analysis.expressions import Expressions
 from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, aliased, merge, renamed, visible_of
 from constellationdb.planner.analysis.typed import Place, Typed
 from constellationdb.planner.rewrite.names import column_name, mark
-from constellationdb.planner.rewrite.tree import strings, to_sql
+from constellationdb.planner.rewrite.tree import parse_query, strings, to_sql
 from constellationdb.planner.rewrite.windows import window_call
+from constellationdb.planner.syntax.edits import identifier
 
 Columns = tuple[Column, ...] | None
 # The columns of a relation by name and schema; None when there is none, or they are not known.
@@ -114,6 +115,7 @@ class _Queries:
             )
         pairs = zip(left, right, strict=True)
         found = tuple(Column(a.name, self._meet(select, i, word, a.kind, b.kind)) for i, (a, b) in enumerate(pairs))
+        select.larg, select.rarg = _with_floats(select.larg, left, found), _with_floats(select.rarg, right, found)
         for sort in select.sortClause or ():
             self._output_sort(sort.node, found)
         return found
@@ -376,6 +378,24 @@ def _target(select: Any, index: int) -> Any | None:
     if select.op != SetOperation.SETOP_NONE or any(_is_star(t.val) for t in targets) or index >= len(targets):
         return None
     return targets[index]
+
+
+def _with_floats(side: Any, columns: tuple[Column, ...], wanted: tuple[Column, ...]) -> Any:
+    """One side of a set operation with its numerics as doubles where the other side has those."""
+    if not any(_becomes_float(a.kind, b.kind) for a, b in zip(columns, wanted, strict=True)):
+        return side
+    inner = [f"c{i}" for i in range(len(columns))]
+    values = [
+        to_sql(forms.as_float(ast.ColumnRef(fields=(ast.String(sval=name),)), b.kind))
+        if b.kind is not None and _becomes_float(a.kind, b.kind) else name
+        for name, a, b in zip(inner, columns, wanted, strict=True)
+    ]  # fmt: skip
+    listed = ", ".join(f"{v} AS {identifier(c.name)}" for v, c in zip(values, columns, strict=True))
+    return parse_query(f"SELECT {listed} FROM ({to_sql(side)}) AS side({', '.join(inner)})")
+
+
+def _becomes_float(mine: kinds.Kind, wanted: kinds.Kind) -> bool:
+    return mine == kinds.NUMERIC and wanted in (kinds.REAL, kinds.DOUBLE)
 
 
 def _first_value(select: Any) -> Any:

@@ -22,11 +22,15 @@ _VOLATILE = frozenset(
 def refuse(tree: Any, offset: int, *, continuous: bool) -> None:
     """Raise FeatureNotSupported for the first construct that would not be answered right."""
     for node in nodes(tree):
-        message = _frame(node) or (_continuous(node) if continuous else None)
+        message = _anywhere(node) or (_continuous(node) if continuous else None)
         if message:
             location = getattr(node, "location", None)
             position = None if location is None or location < 0 else location + offset + 1
             raise FeatureNotSupported(message, position=position)
+
+
+def _anywhere(node: Any) -> str | None:
+    return "TABLESAMPLE is not supported" if isinstance(node, ast.RangeTableSample) else _frame(node)
 
 
 def _frame(node: Any) -> str | None:
@@ -52,8 +56,6 @@ def _continuous(node: Any) -> str | None:
             return "LATERAL is not supported in a continuous query"
         case ast.GroupingSet():
             return "GROUPING SETS, ROLLUP and CUBE are not supported in a continuous query"
-        case ast.RangeTableSample():
-            return "TABLESAMPLE is not supported in a continuous query"
         case ast.SelectStmt() if node.lockingClause:
             return "FOR UPDATE and FOR SHARE are not supported in a continuous query"
         case _:
