@@ -82,6 +82,7 @@ class Durability:
         self._blobs: dict[str, str] = {}
         self._marks: dict[str, int] = {}  # blob group → how much had happened to it when it was last written
         self.last: tuple[int, float, int] | None = None  # epoch, seconds, bytes: of this process' own
+        self._taking = threading.Lock()
         self._covered = -1  # the epoch of the newest checkpoint on disk, whoever took it
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
@@ -113,8 +114,20 @@ class Durability:
 
     def checkpoint(self) -> int | None:
         """Take one now: its epoch, or None when there was nothing new, or a view is still being built."""
-        taken: tuple[Manifest, dict[str, bytes]] | None = self._engine.submit(self._capture).result()
-        if taken is None or self._store is None:
+        with self._taking:
+            return self._take()
+
+    def checkpoint_now(self) -> bool:
+        """Whether everything that was acknowledged before the call is in a checkpoint, if there are any here."""
+        epoch = self._engine.epoch
+        return self._store is None or self._covered >= epoch or self.checkpoint() is not None or self._covered >= epoch
+
+    def _take(self) -> int | None:
+        if self._store is None:
+            return None
+        # As if it defined something: before any change of its epoch.
+        taken: tuple[Manifest, dict[str, bytes]] | None = self._engine.submit(self._capture, first=True).result()
+        if taken is None:
             return None
         manifest, blobs = taken
         begin = time.perf_counter()

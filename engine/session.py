@@ -126,6 +126,8 @@ class Session:
             case st.Flush():
                 self.flush()
                 return Result("FLUSH")
+            case st.Checkpoint():
+                return self._checkpoint()
             case st.Accepted():
                 notices = [Notice(statement.notice)] if statement.notice else []
                 return Result(statement.tag, notices=notices)
@@ -318,6 +320,11 @@ class Session:
             return all(not j.starting and j.reached() >= self.last_epoch for j in jobs)
 
         engine.wait(reached, self.cancelled)
+
+    def _checkpoint(self) -> Result:
+        taken = self.engine.durability.checkpoint_now()
+        note = "no checkpoint was taken: the first answer of a view is being computed, or a view has failed"
+        return Result("CHECKPOINT", notices=[] if taken else [Notice(note)])
 
     def cancel(self) -> None:
         self.cancelled.set()

@@ -269,6 +269,11 @@ class Flush(Statement):
 
 
 @dataclass(frozen=True)
+class Checkpoint(Statement):
+    """CHECKPOINT: write the state down now, and shorten the log."""
+
+
+@dataclass(frozen=True)
 class Accepted(Statement):
     """Accepted and without effect here; ``tag`` is the command tag, ``notice`` may say why."""
 

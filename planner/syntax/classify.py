@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from constellationdb.errors import FeatureNotSupported, SqlSyntaxError
 from constellationdb.planner.statements import (
+    Checkpoint,
     CreateTableAs,
     CreateView,
     Delete,
@@ -153,6 +154,11 @@ def _flush(region: Region) -> Statement:
     return Flush(region.text, region.start)
 
 
+def _checkpoint(region: Region) -> Statement:
+    postgres.check(region)
+    return Checkpoint(region.text, region.start)
+
+
 def _refuse(region: Region) -> Statement:
     postgres.check(region)
     raise _unsupported(region)
@@ -210,6 +216,7 @@ _READERS: dict[str, Reader] = {
     "copy": copying.copy,
     "explain": _explain,
     "flush": _flush,
+    "checkpoint": _checkpoint,
     "set": session.set_variable,
     "reset": session.set_variable,
     "show": session.show,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from constellationdb.errors import ConstellationError, FeatureNotSupported, SqlSyntaxError
-from constellationdb.planner.statements import Accepted, Copy, Flush, Select, SetVariable, Show, Statement, Transaction
+from constellationdb.planner.statements import Accepted, Checkpoint, Copy, Flush, Select, SetVariable, Show, Statement, Transaction
 from constellationdb.planner.syntax import parse
 
 
@@ -107,6 +107,12 @@ def test_accepted_without_effect(sql: str, tag: str, has_notice: bool) -> None:
 
 def test_flush() -> None:
     assert one(" FLUSH ;") == Flush("FLUSH", 1)
+
+
+def test_checkpoint() -> None:
+    assert one("CHECKPOINT") == Checkpoint("CHECKPOINT", 0)
+    with pytest.raises(SqlSyntaxError, match='syntax error at or near "t"'):
+        one("CHECKPOINT t")
 
 
 @pytest.mark.parametrize(
