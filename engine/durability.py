@@ -26,7 +26,9 @@ from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Create, Relation
 from constellationdb.connectors.api import Position
 from constellationdb.engine import batch as zset
+from constellationdb.engine.history import packed, unpacked
 from constellationdb.engine.record import EpochRecord, decode_record
+from constellationdb.engine.relation import RelationState
 from constellationdb.engine.sources import SourceState
 from constellationdb.errors import CorruptState
 from constellationdb.storage.arrow_blobs import from_ipc, to_ipc
@@ -66,6 +68,7 @@ class Manifest(msgspec.Struct, frozen=True):
     sources: dict[str, SourceManifest]
     jobs: dict[str, JobManifest]
     blobs: dict[str, str]
+    forgotten: dict[str, int]  # relation → the changes up to this epoch are no longer kept
 
 
 class Durability:
@@ -165,6 +168,9 @@ class Durability:
         for name, job in engine.jobs.items():
             if not name.startswith("#"):
                 self._group(f"job/{name}", job.counters.epochs + 1, job.graph.snapshot, number, fresh, names)
+        stored = {n: s for n, s in engine.states.items() if s.contents is not None and not n.startswith("#")}
+        for name, state in stored.items():
+            self._history(name, state, number, fresh, names)
         manifest = Manifest(
             number,
             engine.catalog.version,
@@ -177,8 +183,20 @@ class Durability:
                 if not n.startswith("#")
             },
             names,
+            {name: state.log.forgotten for name, state in stored.items()},
         )
         return manifest, fresh
+
+    def _history(
+        self, name: str, state: RelationState, number: int, fresh: dict[str, bytes], names: dict[str, str]
+    ) -> None:
+        """The changes since the last checkpoint as a blob of their own, beside those that are still kept."""
+        prefix = f"history/{name}/"
+        names |= {n: k for n, k in self._blobs.items() if n.startswith(prefix) and _last(n) > state.log.forgotten}
+        batch = packed(state.log.all_after(self._covered, number))
+        if batch is not None:
+            key = f"{prefix}{number}"
+            names[key], fresh[key] = key, to_ipc(batch)
 
     def _group(
         self, prefix: str, mark: int, read: object, number: int, fresh: dict[str, bytes], names: dict[str, str]
@@ -236,10 +254,18 @@ class Durability:
         for name, state in engine.states.items():
             if state.contents is not None:
                 state.contents.restore(blobs[f"contents/{name}/"], manifest.epoch)
+                self._restore_history(state, manifest, blobs)
         for name, job_manifest in manifest.jobs.items():
             self._restore_job(name, job_manifest, blobs, manifest.epoch)
         self._blobs, self._covered = dict(manifest.blobs), manifest.epoch
         return manifest
+
+    def _restore_history(self, state: RelationState, manifest: Manifest, blobs: Mapping[str, pa.RecordBatch]) -> None:
+        state.log.forgotten = manifest.forgotten[state.name]
+        for name in sorted((n for n in blobs if n.startswith(f"history/{state.name}/")), key=_last):
+            for change in unpacked(blobs[name]):
+                if change.epoch > state.log.forgotten:
+                    state.log.append(change)
 
     def _restore_job(self, name: str, manifest: JobManifest, blobs: Mapping[str, pa.RecordBatch], epoch: int) -> None:
         job = self._engine.jobs[name]
@@ -252,7 +278,6 @@ class Durability:
         job.counters.used, job.counters.late = manifest.used, manifest.late
         for out in job.outputs.all():
             out.ready = True
-            out.log.forgotten = epoch
         job.outputs.view.watermark = manifest.view_watermark
         for given in job.inputs.values():
             given.consumers.add(job)
@@ -292,6 +317,11 @@ class Durability:
                 source.tracker.restore(watermark)
         engine.publish_base(number, record.at_us, whole, record.watermarks)
         engine.worker.drain()
+
+
+def _last(name: str) -> int:
+    """The last epoch of a blob of history."""
+    return int(name.rpartition("/")[2])
 
 
 def _source_manifest(state: SourceState) -> SourceManifest:

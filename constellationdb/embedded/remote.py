@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -89,7 +90,8 @@ class RemoteLink:
 
     def close(self) -> None:
         if not self._connection.closed:
-            self.cancel()
+            with suppress(psycopg.Error):  # the server may be gone
+                self.cancel()
             with self._turn:
                 self._connection.close()
 

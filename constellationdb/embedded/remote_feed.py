@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -47,7 +48,8 @@ class RemoteFeed:
     def close(self) -> None:
         if not self._closing.is_set():
             self._closing.set()
-            self._connection.cancel_safe(timeout=10.0)
+            with suppress(psycopg.Error):  # the server may be gone
+                self._connection.cancel_safe(timeout=10.0)
             while self._thread.is_alive():  # it may be waiting for room
                 self._drain()
                 self._thread.join(0.05)
