@@ -24,6 +24,7 @@ from constellationdb.clock import Clock, SystemClock
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
+from constellationdb.engine.cancellation import Cancellation
 from constellationdb.engine.contents import AppendedRows, Contents
 from constellationdb.engine.durability import Durability
 from constellationdb.engine.graph import Graph
@@ -40,7 +41,7 @@ from constellationdb.engine.sources import SourceState, error_rows
 from constellationdb.engine.subscription import Subscription
 from constellationdb.engine.tables import TableState
 from constellationdb.engine.turn import Turn
-from constellationdb.engine.waiting import Cancellation, Condition, Waiting
+from constellationdb.engine.waiting import Condition, Waiting
 from constellationdb.engine.worker import Worker
 from constellationdb.errors import ConstellationError, InternalError
 from constellationdb.planner import plan

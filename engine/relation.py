@@ -17,11 +17,11 @@ import pyarrow as pa
 
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.batch import Delta
+from constellationdb.engine.bell import Bell
 from constellationdb.engine.contents import Contents, Version
 from constellationdb.engine.operators.base import NO_WATERMARK
 from constellationdb.engine.point_index import PointIndex
 from constellationdb.engine.shared_index import SharedIndex
-from constellationdb.engine.waiting import Bell
 
 RETAINED_BYTES = 64 << 20
 RETAINED_US = 300 * 1_000_000

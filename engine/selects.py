@@ -63,7 +63,9 @@ def _batches(rows: pa.Table) -> list[pa.RecordBatch]:
 def snapshot(session: Session, query: st.Query) -> pa.Table:
     """The rows of a SELECT over tables, views and system tables, at one epoch."""
     planned = SnapshotPlanner(session.relations).plan(query)
-    return execute(planned, visible(session, relations_of(planned), query.as_of_epoch))
+    tables = visible(session, relations_of(planned), query.as_of_epoch)
+    with session.cancelled.interruptible():
+        return execute(planned, tables)
 
 
 # -- continuous queries -------------------------------------------------------------------------

@@ -22,10 +22,10 @@ import pyarrow as pa
 from constellationdb.catalog.model import Command
 from constellationdb.clock import Clock
 from constellationdb.engine import batch as zset
+from constellationdb.engine.bell import Bell
 from constellationdb.engine.record import Answer, EpochRecord, encode_record
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.turn import Turn
-from constellationdb.engine.waiting import Bell
 from constellationdb.errors import ConstellationError, InternalError, ShuttingDown
 from constellationdb.storage.epochlog import EpochLog
 

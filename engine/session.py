@@ -9,24 +9,27 @@ SELECT of the session waits until what it reads has reached that epoch.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from constellationdb.catalog import types
 from constellationdb.catalog.catalog import Catalog
+from constellationdb.catalog.model import Drop
 from constellationdb.engine import answers, changes, selects
+from constellationdb.engine.cancellation import TIMED_OUT, Cancellation
 from constellationdb.engine.defining import define, wait_for
 from constellationdb.engine.relations import Planned
 from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
-from constellationdb.engine.settings import Settings
+from constellationdb.engine.settings import Settings, milliseconds
 from constellationdb.engine.transaction import Transaction
-from constellationdb.engine.waiting import Cancellation
 from constellationdb.engine.writes import commit
 from constellationdb.errors import (
     ConstellationError,
     InFailedTransaction,
     NoActiveTransaction,
+    QueryCanceled,
     SqlSyntaxError,
 )
 from constellationdb.planner import parameters
@@ -35,6 +38,7 @@ from constellationdb.planner.syntax import parse
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
+    from constellationdb.engine.sequencer import Epoch
 
 _ENDS = ("commit", "rollback", "rollback_to")
 
@@ -49,6 +53,7 @@ class Session:
         self.settings = Settings(user, settings)
         self.cancelled = Cancellation()
         self.transaction: Transaction | None = None
+        self._timer: threading.Timer | None = None  # of statement_timeout
         self.last_epoch = 0  # of this session's own writes
         self.written: set[str] = set()
 
@@ -86,6 +91,7 @@ class Session:
     def _run(self, statement: st.Statement, *, more: bool) -> Result:
         """One statement; ``more`` of the same implicit transaction may follow."""
         self._check_failed(statement)
+        self._start_timer()
         if self.transaction is not None:
             self.transaction.next_statement(self.engine)
         elif more:
@@ -176,6 +182,7 @@ class Session:
         return self._run(statements[0], more=more)
 
     def sync(self) -> None:
+        self._stop_timer()
         if self.transaction is not None and not self.transaction.explicit:
             self._commit()
 
@@ -189,6 +196,7 @@ class Session:
 
     def fail(self) -> None:
         """An error went to the client: an explicit transaction waits for its end, an implicit one is undone."""
+        self._stop_timer()
         if self.transaction is None:
             return
         if self.transaction.explicit:
@@ -204,7 +212,8 @@ class Session:
 
     def _set_modes(self, transaction: Transaction) -> None:
         transaction.read_only = self.settings.get("transaction_read_only") == "on"
-        transaction.steady = self.settings.get("transaction_isolation") == "repeatable read"
+        transaction.steady = self.settings.get("transaction_isolation") != "read committed"
+        transaction.serializable = self.settings.get("transaction_isolation") == "serializable"
 
     @contextmanager
     def together(self) -> Iterator[Transaction]:
@@ -228,8 +237,21 @@ class Session:
         self.wrote(epoch, work.relations)
         if work.commands:
             self.engine.nudge()
-            for name in work.views:
+            self._wait_for_views(work.views)
+
+    def _wait_for_views(self, names: list[str]) -> None:
+        """Until they have their first answers; those that have not when the statement is cancelled are gone again."""
+        try:
+            for name in names:
                 wait_for(self, name)
+        except QueryCanceled:
+            self.engine.submit(lambda epoch: self._drop_unfinished(epoch, names), first=True).result()
+            raise
+
+    def _drop_unfinished(self, epoch: Epoch, names: list[str]) -> None:
+        starting = [name for name in names if name in self.engine.jobs and self.engine.jobs[name].starting]
+        if starting:
+            self.engine.define(epoch, Drop(self.engine.catalog.to_drop(starting, cascade=True)))
 
     def _rollback(self) -> None:
         self._leave(committed=False)
@@ -321,6 +343,19 @@ class Session:
 
         engine.wait(reached, self.cancelled)
 
+    def _start_timer(self) -> None:
+        self._stop_timer()
+        limit_ms = milliseconds(self.settings.get("statement_timeout"))
+        if limit_ms:
+            self._timer = threading.Timer(limit_ms / 1e3, self.cancelled.set, (TIMED_OUT,))
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _checkpoint(self) -> Result:
         taken = self.engine.durability.checkpoint_now()
         note = "no checkpoint was taken: the first answer of a view is being computed, or a view has failed"
@@ -330,6 +365,7 @@ class Session:
         self.cancelled.set()
 
     def close(self) -> None:
+        self._stop_timer()
         self.cancel()
         if self.transaction is not None:
             self._rollback()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from constellationdb.errors import FeatureNotSupported, InvalidParameter, UndefinedObject
+import re
+
+from constellationdb.errors import InvalidParameter, UndefinedObject
 
 DEFAULTS = {
     "application_name": "",
@@ -27,6 +29,9 @@ DEFAULTS = {
     "synchronous_commit": "on",
     "timezone": "UTC",
 }
+_TIMES = frozenset({"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"})
+_UNITS_MS = {"us": 0.001, "ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+_TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)?")
 _SPELLED = {"time zone": "timezone", "session_authorization": "session_authorization", "names": "client_encoding"}
 # What a transaction's own setting is while none was said.
 _DEFAULTED = {name: f"default_{name}" for name in ("transaction_isolation", "transaction_read_only")}
@@ -58,6 +63,8 @@ class Settings:
             raise UndefinedObject(f'unrecognized configuration parameter "{name}"')
         if key.endswith("transaction_isolation") and value is not None:
             value = _isolation(value)
+        if key in _TIMES and value is not None:
+            value = _time(key, value)
         layer = self._local if local or key in _DEFAULTED else self._values
         if value is None:
             layer.pop(key, None)
@@ -80,6 +87,29 @@ class Settings:
         return dict(sorted((self._initial | self._values | self._local | defaulted).items()))
 
 
+def milliseconds(value: str) -> int:
+    """A time setting as ``SHOW`` prints it, in milliseconds; 0 is no limit."""
+    found = _TIME.fullmatch(value.strip().lower())
+    if found is None:
+        raise ValueError(value)
+    return round(float(found[1]) * _UNITS_MS[found[2] or "ms"])
+
+
+def _time(key: str, value: str) -> str:
+    """As Postgres prints it: in the largest unit that keeps it whole."""
+    try:
+        number = milliseconds(value)
+    except ValueError:
+        raise InvalidParameter(
+            f'invalid value for parameter "{key}": "{value}"',
+            hint='Valid units for this parameter are "us", "ms", "s", "min", "h", and "d".',
+        ) from None
+    for unit in ("d", "h", "min", "s"):
+        if number and number % _UNITS_MS[unit] == 0:
+            return f"{round(number / _UNITS_MS[unit])}{unit}"
+    return f"{number}ms" if number else "0"
+
+
 def _key(name: str) -> str:
     lowered = name.lower()
     return _SPELLED.get(lowered, lowered)
@@ -87,10 +117,8 @@ def _key(name: str) -> str:
 
 def _isolation(level: str) -> str:
     known = level.lower()
-    if known in ("repeatable read", "read committed"):
+    if known in ("serializable", "repeatable read", "read committed"):
         return known
     if known == "read uncommitted":
         return "read committed"
-    if known == "serializable":
-        raise FeatureNotSupported("isolation level SERIALIZABLE is not supported", hint="use REPEATABLE READ")
     raise InvalidParameter(f'invalid value for parameter "transaction_isolation": "{level}"')

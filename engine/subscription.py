@@ -18,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
+from constellationdb.engine.cancellation import Cancellation
 from constellationdb.engine.history import changes_since, rewound
 from constellationdb.engine.job import Job
 from constellationdb.engine.operators.base import ENDED
 from constellationdb.engine.relation import RelationState
-from constellationdb.engine.waiting import Cancellation
 from constellationdb.errors import SubscriberTooSlow, UndefinedRelation
 
 if TYPE_CHECKING:

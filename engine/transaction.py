@@ -72,6 +72,8 @@ class Commit:
     pushed: Mapping[str, pa.RecordBatch]
     copies: Mapping[str, FirstCopy]
     over: Mapping[str, RelationState]
+    reads: frozenset[str] = frozenset()  # tables that must not have changed since ``read_at``
+    read_at: int = 0
 
     @property
     def relations(self) -> set[str]:
@@ -86,11 +88,15 @@ class Commit:
 
 @dataclass(eq=False)
 class Transaction:
-    """``explicit``: begun by BEGIN; else it ends with its message or at Sync. ``steady``: reads at one epoch."""
+    """``explicit``: begun by BEGIN; else it ends with its message or at Sync. ``steady``: reads at one epoch.
+
+    ``serializable``: what it has read must still be so when it commits.
+    """
 
     explicit: bool
     read_only: bool = False
     steady: bool = True
+    serializable: bool = False
     failed: bool = False
     epoch: int | None = None
     operations: list[Operation] = field(default_factory=list)
@@ -99,6 +105,7 @@ class Transaction:
     defined: Catalog | None = None  # base with the definitions
     tables: dict[str, TableOverlay] = field(default_factory=dict)
     sources: dict[str, SourceState] = field(default_factory=dict)
+    reads: set[str] = field(default_factory=set)  # the tables that it has looked at, itself or through views
 
     # -- its view of the catalog and the tables ------------------------------------------------
 
@@ -200,7 +207,8 @@ class Transaction:
             return None
         over: dict[str, RelationState] = {n: t.committed for n, t in self.tables.items() if t.committed is not None}
         over |= {n: s for n, s in self.sources.items() if not self.created(n)}
-        return Commit(self.base or engine.catalog, commands, changes, rows, copies, over)
+        reads = frozenset(self.reads) if self.serializable and self.epoch is not None else frozenset()
+        return Commit(self.base or engine.catalog, commands, changes, rows, copies, over, reads, self.epoch or 0)
 
     def next_statement(self, engine: Engine) -> None:
         """READ COMMITTED takes the latest epoch anew for each statement."""

@@ -27,12 +27,19 @@ def visible(session: Session, names: Iterable[str], at: int | None = None) -> di
     if transaction is None:
         return reader.tables(asked, at_least(session, asked), at)
     transaction.check_reads(session.catalog, asked)
+    transaction.reads |= _tables_under(session, asked)
     overlays = _overlays(session, transaction, asked)
     stored = {n for n in asked if n not in overlays or overlays[n].committed is not None}
     found = reader.tables(stored, session.last_epoch, epoch_of(session, transaction, stored) if at is None else at)
     for name, overlay in overlays.items():
         found[name] = overlay.over(found.get(name, overlay.schema.empty_table()))
     return found
+
+
+def _tables_under(session: Session, names: Iterable[str]) -> set[str]:
+    catalog = session.catalog
+    bases = {base for name in names for base in catalog.bases_of(name)}
+    return {base for base in bases if base in catalog.relations and catalog.relations[base].kind == "table"}
 
 
 def at_least(session: Session, names: Iterable[str]) -> int:

@@ -14,52 +14,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from constellationdb.clock import Clock
-from constellationdb.errors import InternalError, QueryCanceled
+from constellationdb.engine.bell import Bell
+from constellationdb.engine.cancellation import Cancellation
+from constellationdb.errors import InternalError
 
 if TYPE_CHECKING:
     from constellationdb.engine.relation import RelationState
 
 Condition = Callable[[], bool]
-
-
-class Bell:
-    """Wakes one thread. A bell that rang before ``wait`` lets it pass at once; ringing twice is ringing once."""
-
-    def __init__(self) -> None:
-        self._silent = threading.Lock()
-        self._silent.acquire()
-
-    def ring(self) -> None:
-        try:
-            self._silent.release()
-        except RuntimeError:  # it has rung already
-            return
-
-    def wait(self, seconds: float | None = None) -> None:
-        self._silent.acquire(timeout=-1 if seconds is None else max(seconds, 0.0))
-
-
-class Cancellation:
-    """Whether a statement is to stop; wakes it where it waits."""
-
-    def __init__(self) -> None:
-        self._set = False
-        self.bell: Bell | None = None  # of the thread that waits
-
-    def is_set(self) -> bool:
-        return self._set
-
-    def set(self) -> None:
-        self._set = True
-        if (bell := self.bell) is not None:
-            bell.ring()
-
-    def clear(self) -> None:
-        self._set = False
-
-    def check(self) -> None:
-        if self._set:
-            raise QueryCanceled("canceling statement due to user request")
 
 
 class Waiting:

@@ -15,10 +15,10 @@ import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from constellationdb.engine.bell import Bell
 from constellationdb.engine.job import Job, Work
 from constellationdb.engine.relation import Change, Follower, RelationState
 from constellationdb.engine.turn import SMALL_ROWS
-from constellationdb.engine.waiting import Bell
 from constellationdb.planner import plan
 
 if TYPE_CHECKING:

@@ -113,6 +113,7 @@ def apply_write(epoch: Epoch, state: TableState, write: Write) -> bool:
 def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
     """A transaction's definitions and changes, all or none: check everything, then put everything into effect."""
     _check_definitions(engine, work)
+    _check_reads(engine, epoch, work)
     for name, state in work.over.items():
         if engine.states.get(name) is not state:
             raise defined_anew(name)
@@ -135,6 +136,18 @@ def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
         source.push(rows)
         epoch.change(name, rows)
     return epoch.number
+
+
+def _check_reads(engine: Engine, epoch: Epoch, work: Commit) -> None:
+    """40001 when a table that a serializable transaction has read was changed by another one meanwhile."""
+    for name in sorted(work.reads):
+        state = engine.states.get(name)
+        if name in epoch.changes or state is None or state.log.after(work.read_at) is not None:
+            raise SerializationFailure(
+                "could not serialize access due to read/write dependencies among transactions",
+                detail=f'"{name}" was read by this transaction and changed by another',
+                hint="The transaction might succeed if retried.",
+            )
 
 
 def _check_definitions(engine: Engine, work: Commit) -> None:

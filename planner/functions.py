@@ -67,6 +67,10 @@ def _canonical(values: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_nan(whole), pa.scalar(np.nan, values.type), whole)
 
 
+def _itself(values: pa.Array) -> pa.Array:
+    return values
+
+
 def _unrank(values: pa.Array) -> pa.Array:
     ranks = pc.fill_null(values, 0).to_numpy(zero_copy_only=False)
     doubles = np.where(ranks < 0, ranks ^ _REST, ranks).view(np.float64)
@@ -95,6 +99,8 @@ def _functions() -> list[Any]:
         made.append(udf(_canonical, [kind], kind, "immutable", f"con_canonical_{suffix}"))
     made.append(udf(_rank, [pa.float64()], pa.int64(), "immutable", "con_rank_f64"))
     made.append(udf(_unrank, [pa.int64()], pa.float64(), "immutable", "con_unrank_f64"))
+    # Does nothing, volatile so that it stays where it stands: see planner.interruption.
+    made.append(udf(_itself, [pa.bool_()], pa.bool_(), "volatile", "con_passing"))
     defined = [*interval_functions.definitions(), *text_functions.definitions(), *math_functions.definitions()]
     made += [udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in defined]
     return made

@@ -16,7 +16,7 @@ from substrait.proto import AggregateFunction, Rel
 
 from constellationdb.catalog.types import storage_type
 from constellationdb.errors import FeatureNotSupported, UndefinedColumn
-from constellationdb.planner import arithmetic, comparisons, gate, overs
+from constellationdb.planner import arithmetic, comparisons, gate, interruption, overs
 from constellationdb.planner.aggregates import correct
 from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, Kind
 from constellationdb.planner.analysis.queries import Columns
@@ -190,6 +190,7 @@ def harden(shuttle: Shuttle, rel: Rel) -> None:
             if kind == "join":
                 hide_residual(shuttle, body.expression, width_of(body.left))
                 arithmetic.check(shuttle, _both(body), width_of(body.left) + width_of(body.right), body.expression)
+            interruption.watch(shuttle, rel)
             return
     harden(shuttle, body.input)
     width = width_of(body.input)

@@ -15,7 +15,6 @@ from constellationdb.engine.session import Session
 from constellationdb.errors import (
     ConstellationError,
     DependentObjects,
-    FeatureNotSupported,
     InFailedTransaction,
     ReadOnlyTransaction,
     ReadsOwnWritesThroughView,
@@ -224,8 +223,27 @@ def test_the_isolation_levels_there_are(engine: Engine) -> None:
     assert run(session, "SHOW transaction_isolation") == [("repeatable read",)]
     assert run(session, "BEGIN ISOLATION LEVEL READ COMMITTED", "SHOW transaction_isolation") == [("read committed",)]
     run(session, "ROLLBACK")
-    with pytest.raises(FeatureNotSupported):
-        run(session, "BEGIN ISOLATION LEVEL SERIALIZABLE")
+    assert run(session, "BEGIN ISOLATION LEVEL SERIALIZABLE", "SHOW transaction_isolation") == [("serializable",)]
+
+
+@pytest.mark.parametrize(("level", "refused"), [("REPEATABLE READ", False), ("SERIALIZABLE", True)])
+@pytest.mark.parametrize("read", ["SELECT sum(v) FROM t", "SELECT total FROM sums"])
+def test_a_serializable_transaction_must_still_see_what_it_read(
+    engine: Engine, level: str, refused: bool, read: str
+) -> None:
+    """Write skew: each withdraws from one account because the sum of both would allow it."""
+    first, second = engine.session(), engine.session()
+    run(first, "CREATE MATERIALIZED VIEW sums AS SELECT sum(v) AS total FROM t")
+    for session, account in ((first, 1), (second, 2)):
+        run(session, f"BEGIN ISOLATION LEVEL {level}", read, f"UPDATE t SET v = v - 30 WHERE id = {account}")
+    run(first, "COMMIT")
+    if refused:
+        with pytest.raises(SerializationFailure, match="read/write dependencies"):
+            run(second, "COMMIT")
+    else:
+        run(second, "COMMIT")
+    assert run(first, "SELECT sum(v) FROM t") == [(0 if refused else -30,)]
+    run(second, f"BEGIN ISOLATION LEVEL {level}", read, "COMMIT")
 
 
 def test_an_open_transaction_keeps_its_epoch_from_being_compacted(engine: Engine) -> None:

@@ -10,9 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from constellationdb.clock import SystemClock
+from constellationdb.engine.bell import Bell
+from constellationdb.engine.cancellation import Cancellation
 from constellationdb.engine.relation import Change, RelationState
 from constellationdb.engine.turn import SMALL_ROWS, Turn
-from constellationdb.engine.waiting import Bell, Cancellation, Waiting
+from constellationdb.engine.waiting import Waiting
 from constellationdb.errors import InternalError, QueryCanceled
 from tests.unit.engine.test_rowstore import SCHEMA
 
