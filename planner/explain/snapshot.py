@@ -45,9 +45,8 @@ def _reads(planned: SnapshotPlan, relations: Mapping[str, PlannedRelation], show
     lines = [f"{shown.get(n, n)}: {_how(relations[n])}" for n in planned.tables.values()]
     for call in planned.windows.values():
         slide = f" every {interval(call.slide_us)}" if call.slide_us != call.size_us else ""
-        lines.append(
-            f"{call.relation}: {_how(relations[call.relation])}, in windows of {interval(call.size_us)}{slide}"
-        )
+        how = _how(relations[call.relation])
+        lines.append(f"{call.relation}: {how}, in windows of {interval(call.size_us)}{slide}")
     return sorted(dict.fromkeys(lines)) or ["nothing"]
 
 
@@ -89,5 +88,5 @@ def _named(planned: SnapshotPlan, text: str, shown: Mapping[str, str]) -> str:
     text = _CHECKED.sub(lambda found: found.group(1), text)
     first, *rest = text.split("\n")
     for i, name in enumerate(planned.names) if planned.substrait is not None else ():
-        first = re.sub(rf"\bAS c{i}(?=,|$)", lambda _, name=name: f"AS {name}", first)
+        first = re.sub(rf"\bAS c{i}(?=,|$)", f"AS {name}".replace("\\", r"\\"), first)
     return "\n".join([first, *rest])

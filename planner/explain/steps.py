@@ -120,7 +120,7 @@ class Steps:
 
 
 def _is_window(expression: Expression) -> bool:
-    return expression.WhichOneof("rex_type") == "window_function"
+    return bool(expression.WhichOneof("rex_type") == "window_function")
 
 
 def qualified(left: Columns, right: Columns) -> Columns:
