@@ -75,5 +75,9 @@ def change(session: Session, statement: st.Insert | st.Update | st.Delete) -> li
 def _piece(session: Session, clause: str, planned: SnapshotPlan, relations: dict[str, PlannedRelation]) -> list[str]:
     title = f"Snapshot query for {_CLAUSES.get(clause, clause)}"
     explicit = session.transaction is not None and session.transaction.explicit
-    epoch = "the one this transaction reads at, with its own changes" if explicit else "the one it writes, as the statement before left it"
+    epoch = (
+        "the one this transaction reads at, with its own changes"
+        if explicit
+        else "the one it writes, as the statement before left it"
+    )
     return explain_snapshot(planned, relations, Reading(title, epoch, _SHOWN))
