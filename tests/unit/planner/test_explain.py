@@ -140,3 +140,13 @@ def test_an_edge_that_is_append_only_is_shown_as_one() -> None:
     for node in nodes():
         told = facts(node, Names(RELATIONS)).rows
         assert told.endswith("out append-only" if node.append_only else "out changelog")
+
+
+def test_a_node_that_runs_once_is_shown_once() -> None:
+    lowered, _ = lowered_of("SELECT DISTINCT sector FROM company")
+    twice = plan.Union(
+        id=99, schema_ipc=lowered.root.schema_ipc, append_only=False, inputs=(lowered.root, lowered.root)
+    )
+    lines = explain(plan.Plan(plan.VERSION, twice, lowered.names, lowered.output_ipc), RELATIONS)
+    assert lines[-1] == "       -> Distinct (fast operator): the same as above, it runs once"
+    assert sum("-> Scan" in line for line in lines) == 1
