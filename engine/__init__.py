@@ -18,7 +18,7 @@ How it works::
        ▲            evaluate, log, sync, publish         │    ▲               graph of operators, by kernels
        └──────────── snapshot reads, subscriptions ◀─────┘    └──────────────────────┘ a view is a relation, too
 
-    session  selects  changes  defining  transaction     what a client says, statement by statement
+    session  selects  changes  defining  transaction     what a client says, statement by statement; explains
     sequencer  record  writes  dml  tables  sources      how it becomes an epoch of input
     relation  contents  arrangement  rowstore            epoch deltas (Z-sets: ``batch``) and what they add up to
     worker  job  graph  operators/  fragment  exchange   how a view follows

@@ -65,7 +65,10 @@ def _plan(session: Session, statement: Statement, state: Target) -> Dml:
     def plan(text: str, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
         return _plan_text(session, statement, text, extra, clause)
 
-    planner = DmlPlanner(plan)
+    return _planned(session, statement, state, DmlPlanner(plan))
+
+
+def _planned(session: Session, statement: Statement, state: Target, planner: DmlPlanner) -> Dml:
     match statement:
         case st.Insert():
             with session.engine.turn.of(len(statement.rows or ())):
@@ -76,6 +79,22 @@ def _plan(session: Session, statement: Statement, state: Target) -> Dml:
         case st.Delete():
             assert isinstance(state, TableRules)
             return planner.delete(statement, state)
+
+
+def plan_of_change(
+    session: Session, statement: Statement
+) -> list[tuple[str, SnapshotPlan, dict[str, PlannedRelation]]]:
+    """For EXPLAIN: each query the statement runs, the clause it is of, and the relations it was planned over."""
+    found: list[tuple[str, SnapshotPlan, dict[str, PlannedRelation]]] = []
+
+    def plan(text: str, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
+        planned = _plan_text(session, statement, text, extra, clause)
+        if clause != "DEFAULT":
+            found.append((clause, planned, {**session.relations, **extra}))
+        return planned
+
+    _planned(session, statement, _target_of(session, statement), DmlPlanner(plan))
+    return found
 
 
 def _plan_text(

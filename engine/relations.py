@@ -10,6 +10,7 @@ import msgspec
 
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Relation
+from constellationdb.connectors.strategy import LookupSettings
 from constellationdb.engine.lookups import is_fixed, is_replicated, open_back_end, pushdown_of
 from constellationdb.engine.system_tables import SYSTEM_TABLES
 from constellationdb.planner import plan
@@ -52,8 +53,12 @@ def _planned(engine: Engine, relation: Relation) -> PlannedRelation:
     match relation.kind:
         case "source":
             times = () if relation.watermark is None else (relation.schema.get_field_index(relation.watermark.column),)
-            return PlannedRelation(relation.name, "source", relation.schema, append_only=True, times=times)
+            delay = 0 if relation.watermark is None else relation.watermark.delay_us
+            return PlannedRelation(
+                relation.name, "source", relation.schema, append_only=True, times=times, delay_us=delay
+            )
         case "lookup table":
+            settings = LookupSettings.of(relation.options)
             return PlannedRelation(
                 relation.name,
                 "lookup table",
@@ -62,6 +67,9 @@ def _planned(engine: Engine, relation: Relation) -> PlannedRelation:
                 pushable=_pushable(engine, relation),
                 replicated=is_replicated(relation),
                 fixed=is_fixed(relation),
+                connector=relation.options.get("connector", ""),
+                ttl_us=settings.ttl_us,
+                max_rows=settings.max_rows,
             )
         case "view":
             return planned_view(relation)

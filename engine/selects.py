@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from constellationdb.engine import answers
+from constellationdb.engine import answers, explains
 from constellationdb.engine.reads import execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
 from constellationdb.engine.subscription import Subscription
@@ -16,7 +16,6 @@ from constellationdb.errors import FeatureNotSupported, WrongObjectType
 from constellationdb.planner import plan
 from constellationdb.planner import statements as st
 from constellationdb.planner.continuous import ContinuousPlanner
-from constellationdb.planner.explain import explain as explain_plan
 from constellationdb.planner.prepare import relation_names
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.rewrite.limits import split_limit
@@ -203,23 +202,31 @@ def describe_subscribe(session: Session, statement: st.Subscribe) -> tuple[Resul
 
 
 def explain(session: Session, statement: st.Explain) -> Result:
-    inner = statement.statement
-    relations = session.relations
-    query: st.Query | None = None
-    names: tuple[str, ...] = ()
-    continuous = True
-    match inner:
+    return answers.text_rows(("QUERY PLAN",), [(line,) for line in _explained(session, statement)], "EXPLAIN")
+
+
+def _explained(session: Session, statement: st.Explain) -> list[str]:
+    match inner := statement.statement:
         case st.Select():
-            query, continuous = inner.query, is_continuous(inner.query, relations)
+            return _explained_query(session, inner.query)
+        case st.CreateView(materialized=True):
+            return explains.view(session, inner)
         case st.CreateView():
-            query, names = inner.query, inner.column_names
-        case st.Subscribe():
-            query = inner.query or st.Query(f'SELECT * FROM "{inner.relation}"')
+            title = f"View {inner.name}: keeps nothing, its query is planned as part of each that reads it"
+            return [title, *(f"  {line}" for line in _explained_query(session, inner.query))]
+        case st.CreateTableAs():
+            return explains.snapshot(session, inner.query, f"Snapshot query for the rows of table {inner.name}")
+        case st.Subscribe(query=None):
+            return explains.subscription(session, inner)
+        case st.Subscribe(query=query) if query is not None:
+            return explains.continuous(session, ContinuousPlanner(session.relations).plan(query))
+        case st.Insert() | st.Update() | st.Delete():
+            return explains.change(session, inner)
         case _:
             raise FeatureNotSupported("EXPLAIN of this statement is not supported", position=inner.offset + 1)
-    if continuous:
-        lines = explain_plan(ContinuousPlanner(relations).plan(query, names))
-    else:
-        planned = SnapshotPlanner(relations).plan(query)
-        lines = ["Snapshot query at one epoch", *(f"  reads {name}" for name in sorted(relations_of(planned)))]
-    return answers.text_rows(("QUERY PLAN",), [(line,) for line in lines], "EXPLAIN")
+
+
+def _explained_query(session: Session, query: st.Query) -> list[str]:
+    if is_continuous(query, session.relations):
+        return explains.continuous(session, *plan_continuous(query, session.relations))
+    return explains.snapshot(session, query)

@@ -33,6 +33,10 @@ class PlannedRelation:
     pushable: frozenset[str] = frozenset()  # lookup tables: predicate forms the source evaluates itself
     replicated: bool = False  # lookup tables: a copy is kept here, and read like a table
     fixed: bool = False  # … that never changes
+    delay_us: int = 0  # sources: how far the watermark stays behind the greatest time
+    connector: str = ""
+    ttl_us: int | None = None  # lookup tables: how long an answer is good for
+    max_rows: int | None = None  # … and how many are kept
 
 
 @dataclass(frozen=True)

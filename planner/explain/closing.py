@@ -1,0 +1,37 @@
+"""What frees state: which watermark has to pass what."""
+
+from __future__ import annotations
+
+from constellationdb.planner import plan
+from constellationdb.planner.explain.literals import interval
+from constellationdb.planner.explain.names import Names
+
+
+def watermark(names: Names, node: plan.AnyNode) -> str:
+    """The watermark of a node's output: the least of those of the relations that its time comes from."""
+    found = list(dict.fromkeys(_marks(names, node)))
+    return found[0] if len(found) == 1 else f"the least of {', '.join(found)}" if found else "the watermark"
+
+
+def _marks(names: Names, node: plan.AnyNode) -> list[str]:
+    if isinstance(node, plan.Scan):
+        return [mark] if (mark := scanned(names, node)) else []
+    return [mark for child in node.clocks for mark in _marks(names, child)]
+
+
+def scanned(names: Names, scan: plan.Scan) -> str:
+    """A relation's watermark as it was declared; a view's is that of what it reads. Empty: it has none."""
+    relation = names.relations.get(scan.relation)
+    if relation is None or not (relation.times or relation.closing):
+        return ""
+    if relation.kind != "source":
+        return f"the watermark of {relation.name}"
+    column = f"{relation.name}.{relation.schema.field(relation.times[0]).name}"
+    return f"watermark {column} - {interval(relation.delay_us)}" if relation.delay_us else f"watermark {column}"
+
+
+def passes(names: Names, node: plan.AnyNode, column: plan.Column, lateness_us: int = 0) -> str:
+    """When the watermark that reaches ``node`` closes a value of ``column`` (one of its output)."""
+    offset = column.offset_us + lateness_us
+    name = names.of(node)[column.index].brief()
+    return f"{watermark(names, node)} reaches {name}{f' + {interval(offset)}' if offset else ''}"

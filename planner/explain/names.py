@@ -1,0 +1,74 @@
+"""What each node's columns are called: a scan's as in its relation, a computed one by its expression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from constellationdb.planner import plan
+from constellationdb.planner.explain.steps import Columns, Steps, qualified
+from constellationdb.planner.explain.words import Shown
+from constellationdb.planner.relations import PlannedRelation
+
+
+class Names:
+    """The columns of every node of one plan, each looked at once."""
+
+    def __init__(self, relations: Mapping[str, PlannedRelation]) -> None:
+        self.relations = relations
+        self._known: dict[int, Columns] = {}
+
+    def of(self, node: plan.AnyNode) -> Columns:
+        if node.id not in self._known:
+            self._known[node.id] = self._columns(node)
+        return self._known[node.id]
+
+    def steps(self, node: plan.Fragment | plan.Recompute) -> Steps:
+        """A node's own plan over what its inputs bring."""
+        slots = [self.brief(child) for child in node.children]
+        if isinstance(node, plan.Fragment) and node.weighted:
+            slots = [[*slots[0], Shown("weight")]]
+        return Steps(node.substrait, slots)
+
+    def brief(self, node: plan.AnyNode) -> Columns:
+        """The columns as a node above speaks of them: long expressions are cut."""
+        return [Shown(c.brief(), c.level, c.relation) for c in self.of(node)]
+
+    def relation_column(self, scan: plan.Scan, place: int) -> str:
+        relation = self.relations.get(scan.relation)
+        if relation is None or scan.columns[place] >= len(relation.schema):
+            return str(scan.schema.field(place).name)
+        return str(relation.schema.field(scan.columns[place]).name)
+
+    def _columns(self, node: plan.AnyNode) -> Columns:
+        match node:
+            case plan.Scan():
+                return [Shown(self.relation_column(node, i), relation=node.relation) for i in range(len(node.columns))]
+            case plan.Constant():
+                return [Shown(f"value{i + 1}") for i in range(len(node.schema))]
+            case plan.Fragment() | plan.Recompute():
+                return self.steps(node).columns[: len(node.schema)]
+            case plan.Union():
+                return self.of(node.inputs[0])
+            case plan.WindowAssign():
+                return [*self.of(node.input), Shown("window_start"), Shown("window_end")]
+            case plan.Aggregate():
+                below = self.brief(node.input)
+                return [*(below[k] for k in node.keys), *(Shown(measure(m, below)) for m in node.measures)]
+            case plan.Join():
+                return qualified(self.of(node.left), self.of(node.right))
+            case plan.LookupJoin():
+                return qualified(self.of(node.input), [Shown(c, relation=node.table) for c in node.columns])
+            case plan.ReplicatedLookup():
+                return qualified(self.of(node.input), self.of(node.side)[: node.width])
+            case plan.OnClose():
+                return self.of(node.input)
+
+
+def measure(made: plan.Measure, columns: Columns) -> str:
+    argument = "*" if made.argument < 0 else columns[made.argument].text
+    text = f"{made.kind}({argument})"
+    return text if made.filter < 0 else f"{text} FILTER (WHERE {columns[made.filter].text})"
+
+
+def listed(columns: Columns) -> str:
+    return ", ".join(c.text for c in columns)

@@ -1,0 +1,127 @@
+"""The facts of every kind of operator without a table to look up in; those of lookups are in ``lookups``."""
+
+from __future__ import annotations
+
+from constellationdb.planner import plan
+from constellationdb.planner.explain.closing import passes, scanned
+from constellationdb.planner.explain.facts import NETTED, PER_EPOCH, Facts, rows_of
+from constellationdb.planner.explain.literals import interval
+from constellationdb.planner.explain.lookups import lookup, replicated
+from constellationdb.planner.explain.names import Names, listed, measure
+from constellationdb.planner.explain.sides import recomputed_sides, sides
+from constellationdb.planner.explain.steps import condition
+
+
+def facts(node: plan.AnyNode, names: Names) -> Facts:
+    match node:
+        case plan.Scan():
+            return _scan(node, names)
+        case plan.Constant():
+            details = [("columns", f"{len(node.schema)}, written in the query")]
+            return Facts("Constant", None, "its rows", None, "once, before any input", rows_of(node), details=details)
+        case plan.Fragment():
+            return _fragment(node, names)
+        case plan.Union():
+            return Facts("Union all", None, None, None, PER_EPOCH, rows_of(node))
+        case plan.WindowAssign():
+            return _window(node, names)
+        case plan.Aggregate():
+            return _aggregate(node, names)
+        case plan.Recompute():
+            return _recompute(node, names)
+        case plan.Join():
+            return _join(node, names)
+        case plan.LookupJoin():
+            return lookup(node, names)
+        case plan.ReplicatedLookup():
+            return replicated(node, names)
+        case plan.OnClose():
+            return _on_close(node, names)
+
+
+def _scan(node: plan.Scan, names: Names) -> Facts:
+    relation = names.relations.get(node.relation)
+    kind = f" ({relation.kind})" if relation is not None else ""
+    details = [("columns", listed(names.of(node)) or "none: rows are counted")]
+    if mark := scanned(names, node):
+        details.append(("time", mark))
+    return Facts(f"Scan {node.relation}{kind}", None, None, None, "every epoch: the relation's changes", rows_of(node),
+                 details=details)  # fmt: skip
+
+
+def _fragment(node: plan.Fragment, names: Names) -> Facts:
+    steps = names.steps(node)
+    columns = steps.columns[: len(node.schema)]
+    details = [*steps.fields, ("columns", listed(columns) or "none: rows are counted")]
+    if [c.text for c in columns] == [c.text for c in names.brief(node.input)]:
+        details = steps.fields
+    return Facts("Fragment (DataFusion)", None, None, None, PER_EPOCH, rows_of(node), details=details)
+
+
+def _window(node: plan.WindowAssign, names: Names) -> Facts:
+    kind = "Tumble" if node.slide_us == node.size_us else "Hop"
+    sizes = [("size", interval(node.size_us))]
+    if kind == "Hop":
+        sizes.append(("slide", interval(node.slide_us)))
+    if node.offset_us:
+        sizes.append(("offset", interval(node.offset_us)))
+    late = "never: no watermark closes these windows"
+    if node.watermarked:
+        end = plan.Column(len(node.schema) - 1, node.lateness_us)
+        late = f"rows that come in an epoch after {passes(names, node, end)}"
+    title = f"{kind} on {names.of(node.input)[node.time_column].brief()}"
+    emits = f"every epoch: what its input brings, {'once' if kind == 'Tumble' else 'once per window'}"
+    return Facts(title, None, None, None, emits, rows_of(node), details=[*sizes, ("late", late)])
+
+
+def _aggregate(node: plan.Aggregate, names: Names) -> Facts:
+    below = names.brief(node.input)
+    key = listed([below[k] for k in node.keys])
+    title = "Aggregate" if node.measures else "Distinct"
+    details = [("compute", ", ".join(measure(m, below) for m in node.measures))] if node.measures else []
+    if not node.keys:
+        state = "one row of accumulators"
+    else:
+        state = "one row of accumulators per group" if node.measures else "one count per key"
+    closes = "nothing: kept for ever"
+    if node.closing:
+        column = min(node.closing, key=lambda c: (c.offset_us, c.index))
+        closes = f"a group, when {passes(names, node, column, node.lateness_us)}"
+    emits = "when a group closes: its final row, once" if node.emit_on_close else NETTED
+    return Facts(f"{title} (fast operator)", key or "none: one group of everything", state, closes, emits,
+                 rows_of(node), details=details)  # fmt: skip
+
+
+def _recompute(node: plan.Recompute, names: Names) -> Facts:
+    steps = names.steps(node)
+    keys = [listed([names.brief(child)[k] for k in own]) for child, own in zip(node.inputs, node.keys, strict=True)]
+    key = " = ".join(dict.fromkeys(keys)) or "none: computed again as a whole"
+    state = "; ".join([*recomputed_sides(node, names), "the last answer per key"])
+    emits = "every epoch: for the keys it touched, the answer computed again less the last one"
+    return Facts("RecomputeAffected (no fast operator)", key, state, "nothing: kept for ever", emits, rows_of(node),
+                 details=steps.fields)  # fmt: skip
+
+
+def _join(node: plan.Join, names: Names) -> Facts:
+    both = names.of(node)
+    width = len(node.left.schema)
+    pairs = zip(node.left_keys, node.right_keys, node.null_safe, strict=True)
+    key = " AND ".join(
+        f"{both[a].brief()} {'IS NOT DISTINCT FROM' if null_safe else '='} {both[b + width].brief()}"
+        for a, b, null_safe in pairs
+    )
+    residual = condition(node.residual, both)
+    details = [("residual", residual)] if residual is not None else []
+    closing = {c.index: c for c in node.closing}
+    closed = [closing[k] for k in node.left_keys if k in closing]
+    closes = f"rows, when {passes(names, node, closed[0])}" if closed else "nothing: kept for ever"
+    emits = "every epoch: changes of each side joined with the other"
+    return Facts("Inner join (fast operator)", key, "; ".join(sides(node, names)), closes, emits, rows_of(node),
+                 details=details)  # fmt: skip
+
+
+def _on_close(node: plan.OnClose, names: Names) -> Facts:
+    when = passes(names, node, node.column)
+    late = "" if node.append_only else "; later changes at once"
+    return Facts("Emit on window close", listed(names.brief(node.input)), "the rows of open windows, netted",
+                 f"rows, when {when}", f"when the window closes{late}", rows_of(node))  # fmt: skip

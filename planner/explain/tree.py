@@ -1,0 +1,67 @@
+"""The plan as a tree of blocks: a title, and one aligned line a fact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from constellationdb.planner import plan
+from constellationdb.planner.explain.facts import mode
+from constellationdb.planner.explain.names import Names
+from constellationdb.planner.explain.operators import facts
+from constellationdb.planner.relations import PlannedRelation
+
+_INDENT = "     "
+
+
+@dataclass(frozen=True)
+class Sink:
+    """Where the rows of a query go: a materialized ``view`` with its ``errors``, or a client, up to a ``limit``."""
+
+    view: str | None = None
+    errors: str | None = None
+    limit: int | None = None
+
+
+def explain(
+    lowered: plan.Plan, relations: Mapping[str, PlannedRelation] | None = None, sink: Sink | None = None
+) -> list[str]:
+    """The lines of EXPLAIN for a continuous query over ``relations``."""
+    return [*_head(lowered, sink or Sink()), *_blocks(lowered.root, Names(relations or {}), "  ", set())]
+
+
+def _head(lowered: plan.Plan, sink: Sink) -> list[str]:
+    columns = ", ".join(lowered.names)
+    only = lowered.root.append_only
+    rows = f"{mode(lowered.root)}: rows are {'only added' if only else 'added and taken back'}"
+    if sink.view is None:
+        title = f"Continuous query ({columns})"
+        ends = "until it is cancelled" if sink.limit is None else f"until {sink.limit} rows have come"
+        lines = [("to", f"the client, epoch by epoch, {ends}"), ("rows", rows)]
+    else:
+        title = f"Materialized view {sink.view} ({columns})"
+        state = "every row" if only else "every row with its count"
+        lines = [("key", "the whole row"), ("state", state), ("closes", "nothing: kept until it is dropped")]
+        lines += [("emits", "every epoch: to readers, subscribers and views on it"), ("rows", rows)]
+    if sink.errors is not None:
+        lines.append(("errors", f"rows that cannot be computed, in {sink.errors}"))
+    if lowered.late_to:
+        lines.append(("late", f"rows that come after their window closed, in {lowered.late_to}"))
+    return [title, *aligned(lines, "  ")]
+
+
+def _blocks(node: plan.AnyNode, names: Names, indent: str, seen: set[int]) -> Iterator[str]:
+    found = facts(node, names)
+    if node.id in seen and node.children:
+        yield f"{indent}-> {found.title}: the same as above, it runs once"
+        return
+    seen.add(node.id)
+    yield f"{indent}-> {found.title}"
+    yield from aligned(found.lines(), indent + _INDENT)
+    for child in node.children:
+        yield from _blocks(child, names, indent + _INDENT, seen)
+
+
+def aligned(fields: list[tuple[str, str]], indent: str) -> list[str]:
+    width = max((len(name) for name, _ in fields), default=0)
+    return [f"{indent}{name:<{width}}  {value}" for name, value in fields]
