@@ -9,7 +9,6 @@ Base relations are written by the sequencer, a view by one of the worker's two t
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -22,6 +21,7 @@ from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Command, Create, Drop, Relation, Replace
 from constellationdb.clock import Clock, SystemClock
 from constellationdb.engine import batch as zset
+from constellationdb.engine.allocators import choose_allocators
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.contents import AppendedRows, Contents
 from constellationdb.engine.durability import Durability
@@ -82,7 +82,7 @@ class Engine:
         from constellationdb import jit
 
         jit.compile_all()
-        _choose_allocator()
+        choose_allocators()
         self.durability.recover()
         self.sequencer = Sequencer(self, self.durability.log, self.clock, self.epoch)
         self.sequencer.start()
@@ -388,16 +388,6 @@ class Engine:
                     return False
                 self.changed.wait(left)
             return True
-
-
-def _choose_allocator() -> None:
-    """Arrow's memory from malloc, unless the environment says otherwise.
-
-    An epoch's batches are some megabytes, allocated and freed all the time; Arrow's own default gives them back to
-    the system at once and faults them in again, which took two thirds of the time of a lookup join.
-    """
-    if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
-        pa.set_memory_pool(pa.system_memory_pool())
 
 
 def _contents(relation: Relation) -> Contents:
