@@ -45,10 +45,10 @@ from constellationdb.engine.kernels.rows import (
     VARIABLE,
     Bool,
     Rows,
+    WordRows,
     concat_rows,
     hash_rows,
     hash_two_words,
-    hash_word,
     rows_of,
     vnodes,
 )  # fmt: skip
@@ -102,13 +102,12 @@ def _encode(columns: list[Column], count: int, nulls_match: bool) -> Rows:
 
 
 def _encode_words(words: list[I64], nulls_match: bool) -> Rows:
-    """One or two columns of words without a NULL, the commonest keys, in one pass."""
-    count, width = len(words[0]), 1 + 8 * len(words)
-    data, hashes = np.empty(width * count, np.uint8), np.empty(count, np.uint64)
+    """One or two columns of words without a NULL, the commonest keys: one as it is, two in one pass."""
     if len(words) == 1:
-        _pack_words(words[0], data, hashes)
-    else:
-        _pack_two_words(words[0], words[1], data, hashes)
+        return WordRows(words[0], nulls_match)
+    count, width = len(words[0]), 17
+    data, hashes = np.empty(width * count, np.uint8), np.empty(count, np.uint64)
+    _pack_two_words(words[0], words[1], data, hashes)
     return Rows(data, _even_offsets(width, count), hashes, np.zeros(count, np.bool_), width, nulls_match)
 
 
@@ -185,14 +184,6 @@ def _any_null(columns: list[Column], count: int) -> Bool:
 def _flag(data: U8, start: int, bit: int) -> None:
     data[start] |= np.uint8(1)
     data[start + (bit >> 3)] |= np.uint8(1 << (bit & 7))
-
-
-@kernel("void(const i64[], u8[], u64[])")
-def _pack_words(words: I64, data: U8, hashes: U64) -> None:
-    for i in range(len(words)):
-        data[9 * i] = np.uint8(0)
-        store64(data, 9 * i + 1, np.uint64(words[i]))
-        hashes[i] = hash_word(np.uint64(words[i]))
 
 
 @kernel("void(const i64[], const i64[], u8[], u64[])")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from constellationdb.engine.kernels.memory import copy_bytes, load32, load64, mul_high
+from constellationdb.engine.kernels.memory import copy_bytes, load32, load64, mul_high, store64
 from constellationdb.jit import inlined, kernel
 
 I64 = NDArray[np.int64]
@@ -24,6 +24,7 @@ Bool = NDArray[np.bool_]
 
 VNODES = 256
 VARIABLE = -1
+_WORD_WIDTH = 9  # flags, and the word
 
 _SEED = np.uint64(0x5CA1AB1E0DDBA115)
 _MIX_A = np.uint64(0xA0761D6478BD642F)
@@ -60,6 +61,48 @@ class Rows:
         """These rows in this order; an index may occur any number of times."""
         data, offsets = gather(self.data, self.offsets, indices)
         return Rows(data, offsets, self.hashes[indices], self.null_mask[indices], self.width, self.nulls_match)
+
+
+class WordRows(Rows):
+    """Rows of one column of words without a NULL: the words are all there is until somebody asks for the bytes."""
+
+    __slots__ = ("_packed", "words")
+    words: I64
+    _packed: tuple[U8, U64] | None
+
+    def __init__(self, words: I64, nulls_match: bool = True) -> None:
+        for name, value in (("words", words), ("_packed", None), ("width", _WORD_WIDTH), ("nulls_match", nulls_match)):
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def take(self, indices: I64) -> Rows:
+        return WordRows(self.words[indices], self.nulls_match)
+
+    @property
+    def data(self) -> U8:
+        return self._bytes()[0]
+
+    @property
+    def hashes(self) -> U64:
+        return self._bytes()[1]
+
+    @property
+    def offsets(self) -> I64:
+        return np.arange(0, _WORD_WIDTH * len(self) + 1, _WORD_WIDTH, dtype=np.int64)
+
+    @property
+    def null_mask(self) -> Bool:
+        return np.zeros(len(self), np.bool_)
+
+    def _bytes(self) -> tuple[U8, U64]:
+        packed = self._packed
+        if packed is None:
+            packed = np.empty(_WORD_WIDTH * len(self), np.uint8), np.empty(len(self), np.uint64)
+            pack_words(self.words, *packed)
+            object.__setattr__(self, "_packed", packed)
+        return packed
 
 
 def rows_of(data: U8, offsets: I64, width: int = VARIABLE, nulls_match: bool = True) -> Rows:
@@ -152,6 +195,15 @@ def hash_two_words(first: np.uint64, second: np.uint64) -> np.uint64:
     """``hash_bytes`` of a zero byte and these two words, likewise."""
     low, high = first << _SHIFT_8, (first >> _SHIFT_56) | (second << _SHIFT_8)
     return _finish(first, second, _mix(low ^ _MIX_B, high ^ _SEED), 17)
+
+
+@kernel("void(const i64[], u8[], u64[])")
+def pack_words(words: I64, data: U8, hashes: U64) -> None:
+    """One column of words without a NULL as keys, and their hashes."""
+    for i in range(len(words)):
+        data[9 * i] = np.uint8(0)
+        store64(data, 9 * i + 1, np.uint64(words[i]))
+        hashes[i] = hash_word(np.uint64(words[i]))
 
 
 @kernel("void(const u8[], const i64[], u64[])")
