@@ -20,10 +20,11 @@ from constellationdb.engine import batch as zset
 from constellationdb.engine.accumulators import Accumulator, Count, make_accumulator
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.kernels.accumulate import grow
-from constellationdb.engine.kernels.groupby import touched
+from constellationdb.engine.kernels.groupby import first_rows, touched
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.operators.base import ENDED, Context, FailedRow, Unheld
+from constellationdb.engine.operators.windowed import determining
 from constellationdb.engine.rowstore import RowStore, empty
 from constellationdb.errors import InternalError
 from constellationdb.planner import plan
@@ -42,7 +43,7 @@ class AggregateOperator(Unheld):
         self._schema = node.schema
         self._key_schema = pa.schema(list(node.schema)[: len(node.keys)])
         self._closing = min(node.closing, key=lambda c: (c.offset_us, c.index)) if node.closing else None
-        self._index_keys = _determining(node)
+        self._index_keys = determining(node)
         self._reset()
 
     def _reset(self) -> None:
@@ -85,11 +86,15 @@ class AggregateOperator(Unheld):
     # -- taking rows in ------------------------------------------------------------------------
 
     def _absorb(self, batch: pa.RecordBatch, context: Context) -> Delta:
+        known = len(self._index)
         slots = self._upsert(zset.data(batch))
         weights = zset.weights(batch)
         if self._node.emit_on_close:
             self._update(batch, slots, weights)
             return None
+        if self._node.append_only:  # no measures, and no group ever goes: only the new ones show
+            self._update(batch, slots, weights)
+            return self._keys.last(len(self._index) - known) if len(self._index) > known else None
         unique, _ = touched(slots, len(self._index))
         before = unique[self._alive(unique)]
         old = self._shown(before, context, -1)
@@ -102,11 +107,7 @@ class AggregateOperator(Unheld):
         known = len(self._index)
         slots, new = self._index.upsert(encode_rows(rows, [self._node.keys[i] for i in self._index_keys]))
         if new:
-            first = np.full(new, -1, np.int64)
-            fresh = np.flatnonzero(slots >= known)
-            # The first row of each new slot, for slots are numbered by first appearance.
-            first[slots[fresh[::-1]] - known] = fresh[::-1]
-            self._add_keys(rows, first)
+            self._add_keys(rows, first_rows(slots, known, known + new))
         return slots
 
     def _add_keys(self, rows: pa.RecordBatch, first: I64) -> None:
@@ -234,19 +235,6 @@ class AggregateOperator(Unheld):
             ends = keys.column(self._closing.index).cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
             self._ends = grow(np.asarray(ends + self._closing.offset_us), 64)
             self._next_end = int(self._ends[: keys.num_rows].min())
-
-
-def _determining(node: plan.Aggregate) -> list[int]:
-    """The places in the key that tell groups apart: a window's end says nothing that its start does not."""
-    input_, columns = node.input, list(node.keys)
-    while isinstance(input_, plan.Fragment):
-        columns = [input_.passthrough[c] if c >= 0 and input_.passthrough else -1 for c in columns]
-        input_ = input_.input
-    if isinstance(input_, plan.WindowAssign):
-        end = len(input_.schema) - 1
-        if end in columns and end - 1 in columns:
-            return [i for i, c in enumerate(columns) if c != end]
-    return list(range(len(columns)))
 
 
 def _array(batch: pa.RecordBatch) -> NDArray[np.generic]:
