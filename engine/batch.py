@@ -120,6 +120,8 @@ def expanded(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """The data columns cast to ``schema`` (names, types), the weight kept."""
+    if batch.schema.equals(schema):
+        return batch
     own = weights(batch)
     columns = [c if c.type == f.type else c.cast(f.type) for c, f in zip(data(batch).columns, schema, strict=True)]
     rows = pa.RecordBatch.from_arrays(columns, schema=schema) if columns else rows_of_nothing(batch.num_rows)
