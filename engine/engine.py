@@ -23,7 +23,7 @@ from constellationdb.clock import Clock, SystemClock
 from constellationdb.engine import batch as zset
 from constellationdb.engine.allocators import choose_allocators
 from constellationdb.engine.arrangement import Arrangement
-from constellationdb.engine.contents import AppendedRows, Contents
+from constellationdb.engine.contents import AppendedRows, Contents, view_contents
 from constellationdb.engine.durability import Durability
 from constellationdb.engine.graph import Graph
 from constellationdb.engine.job import CHUNK_ROWS, ERRORS_SCHEMA, Answered, Job, Outputs
@@ -182,7 +182,9 @@ class Engine:
                 if copy is not None:
                     self.states[relation.name] = copy
             case "materialized view":
-                self.states[relation.name] = RelationState(relation.name, relation.schema, _contents(relation), before)
+                self.states[relation.name] = RelationState(
+                    relation.name, relation.schema, view_contents(plan.decode(relation.plan)), before
+                )
                 job = self.make_job(relation, oid)
                 job.started_us = at_us
                 job.begin(before, self._read)
@@ -222,8 +224,7 @@ class Engine:
         def work(epoch: Epoch) -> tuple[Job, Subscription]:
             with self.lock:
                 before = epoch.number - 1
-                append_only = lowered.root.append_only
-                contents = AppendedRows(lowered.output) if append_only else Arrangement(lowered.output)
+                contents = view_contents(lowered)
                 view = RelationState(name, lowered.output, contents, before)
                 errors = RelationState(errors_name(name), ERRORS_SCHEMA, Arrangement(ERRORS_SCHEMA), before)
                 graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)

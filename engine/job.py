@@ -19,7 +19,7 @@ from constellationdb.engine.batch import Delta
 from constellationdb.engine.graph import Graph, Input, Output
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer, LookupRequest
 from constellationdb.engine.relation import Change, RelationState
-from constellationdb.planner.plan import Plan, copies_of
+from constellationdb.planner.plan import Plan, copies_of, is_netted
 
 CHUNK_ROWS = 65_536
 
@@ -92,8 +92,13 @@ class Job:
     requests: list[LookupRequest] = field(default_factory=list)  # not yet sent
     oid: int = 0  # the view's; negative for a query's
     started_us: int = 0
+    _nets: bool = field(init=False)  # an epoch's change leaves the graph netted
     _done: int = 0  # the epoch of the last step
     _caught_up: bool = False
+
+    def __post_init__(self) -> None:
+        root = self.plan.root
+        self._nets = root.append_only or is_netted(root)
 
     @property
     def starting(self) -> bool:
@@ -131,7 +136,7 @@ class Job:
         for state, delta in self._deltas(output):
             if delta is not None:
                 assert state.contents is not None
-                state.contents.apply(delta, epoch)
+                state.contents.apply(delta, epoch, netted=True)
 
     def _deltas(self, output: Output) -> list[tuple[RelationState, Delta]]:
         self.counters.used += output.used
@@ -149,7 +154,7 @@ class Job:
         if delta is None or delta.num_rows == 0:
             return None
         delta = zset.conform(delta, self.outputs.view.schema)
-        return delta if self.plan.root.append_only else zset.netted(delta)
+        return delta if self._nets else zset.netted(delta)
 
     def runnable(self) -> bool:
         if self.failure is not None:
@@ -221,7 +226,7 @@ class Job:
         for state, delta in self._deltas(output):
             if delta is not None:
                 assert state.contents is not None
-                state.contents.apply(delta, epoch)
+                state.contents.apply(delta, epoch, netted=True)
                 self.counters.rows_out += delta.num_rows if state is self.outputs.view else 0
             watermark = output.watermark if state is self.outputs.view else NO_WATERMARK
             made.append((state, Change(epoch, delta, watermark, at_us)))

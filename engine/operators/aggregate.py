@@ -56,7 +56,9 @@ class AggregateOperator(Unheld):
         self._free_count = 0
         self._next_end = ENDED
         self._accumulators: list[Accumulator] = [
-            make_accumulator(
+            self._rows
+            if m.kind == "count" and m.argument < 0 and m.filter < 0  # count(*) is the number of rows
+            else make_accumulator(
                 m,
                 source.field(m.argument).type if m.argument >= 0 else None,
                 self._schema.field(len(self._node.keys) + i).type,
@@ -70,7 +72,8 @@ class AggregateOperator(Unheld):
         if self._node.keys or len(self._index):
             return None
         self._upsert(zset.rows_of_nothing(1))
-        return zset.with_weights(self._shown(np.zeros(1, np.int64), context, 1), 1)
+        slots = np.zeros(1, np.int64)
+        return zset.with_weights(self._shown(slots, self._keys_of(slots), context, 1), 1)
 
     def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
         batch = inputs[0]
@@ -96,12 +99,13 @@ class AggregateOperator(Unheld):
             self._update(batch, slots, weights)
             return self._keys.last(len(self._index) - known) if len(self._index) > known else None
         unique, _ = touched(slots, len(self._index))
-        before = unique[self._alive(unique)]
-        old = self._shown(before, context, -1)
+        keys = self._keys_of(unique)
+        before = self._alive(unique)
+        old = self._shown(unique[before], _where(keys, before), context, -1)
         self._update(batch, slots, weights)
-        after = unique[self._alive(unique)]
-        new = self._shown(after, context, 1)
-        return self._difference(before, old, after, new)
+        after = self._alive(unique)
+        new = self._shown(unique[after], _where(keys, after), context, 1)
+        return self._difference(old, after[before], new, before[after])
 
     def _upsert(self, rows: pa.RecordBatch) -> I64:
         known = len(self._index)
@@ -131,6 +135,8 @@ class AggregateOperator(Unheld):
         if weights is not None and bool((self._rows.counts[slots] < 0).any()):
             raise InternalError("a group would have a negative number of rows")
         for measure, accumulator in zip(self._node.measures, self._accumulators, strict=True):
+            if accumulator is self._rows:
+                continue
             values = batch.column(measure.argument) if measure.argument >= 0 else None
             accumulator.update(slots, values, weights, _valid(batch, measure))
 
@@ -142,9 +148,11 @@ class AggregateOperator(Unheld):
         alive: Bool = self._rows.counts[slots] > 0
         return alive
 
-    def _shown(self, slots: I64, context: Context, sign: int) -> pa.RecordBatch:
+    def _keys_of(self, slots: I64) -> pa.RecordBatch:
+        return self._keys.take(slots) if self._node.keys and len(slots) else empty(self._key_schema)
+
+    def _shown(self, slots: I64, keys: pa.RecordBatch, context: Context, sign: int) -> pa.RecordBatch:
         """The output rows of some slots. A measure that does not fit its type reads NULL and is an error row."""
-        keys = self._keys.take(slots) if self._node.keys and len(slots) else empty(self._key_schema)
         columns = list(keys.columns)
         for i, accumulator in enumerate(self._accumulators):
             values, beyond = accumulator.result(slots)
@@ -163,17 +171,14 @@ class AggregateOperator(Unheld):
             shown = repr(list(key[0].values()))
             context.errors.append(FailedRow(self._node.id, "22003", f"{kind} out of range", shown, sign))
 
-    def _difference(self, before: I64, old: pa.RecordBatch, after: I64, new: pa.RecordBatch) -> Delta:
-        """-old +new, without the groups that show what they showed."""
-        if len(before) == len(after) and self._accumulators and np.array_equal(before, after):
-            changed = _differing(old, new, len(self._node.keys))
-            if changed is not None:
-                old, new = old.filter(changed), new.filter(changed)
-        elif not self._accumulators:
-            gone, come = np.isin(before, after, invert=True), np.isin(after, before, invert=True)
-            old, new = old.filter(pa.array(gone)), new.filter(pa.array(come))
-        parts = [zset.with_weights(b, w) for b, w in ((old, -1), (new, 1)) if b.num_rows]
-        return pa.concat_batches(parts) if parts else None
+    def _difference(self, old: pa.RecordBatch, stay: Bool, new: pa.RecordBatch, stayed: Bool) -> Delta:
+        """-old +new, without the groups that show what they showed; ``stay``, ``stayed``: those there both times."""
+        if not old.num_columns:
+            return None
+        same = _same(_where(old, stay), _where(new, stayed), len(self._node.keys))
+        if same.any():
+            old, new = _without(old, np.flatnonzero(stay)[same]), _without(new, np.flatnonzero(stayed)[same])
+        return zset.concat([zset.with_weights(b, w) for b, w in ((old, -1), (new, 1))])
 
     # -- closing windows -----------------------------------------------------------------------
 
@@ -188,7 +193,7 @@ class AggregateOperator(Unheld):
         out = None
         if self._node.emit_on_close:
             alive = slots[self._alive(slots)]
-            out = self._shown(alive, context, 1) if len(alive) else None
+            out = self._shown(alive, self._keys_of(alive), context, 1) if len(alive) else None
         self._freed[slots] = True
         self._free_count += len(slots)
         open_ends = self._ends[:count][~self._freed[:count]]
@@ -204,7 +209,7 @@ class AggregateOperator(Unheld):
 
     def _dump(self, slots: I64) -> dict[str, pa.RecordBatch]:
         """The state of some slots: their keys, and the arrays of every accumulator."""
-        keys = self._keys.take(slots) if self._node.keys and len(slots) else empty(self._key_schema)
+        keys = self._keys_of(slots)
         state = {"keys": keys if self._node.keys else pa.record_batch({"slots": pa.array(slots)})}
         for name, accumulator in [("rows", self._rows), *((str(i), a) for i, a in enumerate(self._accumulators))]:
             for part, array in accumulator.dump(slots).items():
@@ -253,13 +258,30 @@ def _valid(batch: pa.RecordBatch, measure: plan.Measure) -> Bool | None:
     return valid
 
 
-def _differing(old: pa.RecordBatch, new: pa.RecordBatch, first: int) -> pa.Array | None:
-    """Which rows differ in a measure; None when all do. NULL equals NULL here; NaN is left as a difference."""
-    same = None
+def _where(rows: pa.RecordBatch, mask: Bool) -> pa.RecordBatch:
+    return rows if mask.all() or not rows.num_columns else rows.filter(pa.array(mask))
+
+
+def _without(rows: pa.RecordBatch, places: I64) -> pa.RecordBatch:
+    kept = np.ones(rows.num_rows, np.bool_)
+    kept[places] = False
+    return rows.filter(pa.array(kept))
+
+
+def _same(old: pa.RecordBatch, new: pa.RecordBatch, first: int) -> Bool:
+    """Which rows agree in all columns from ``first`` on; NULL agrees with NULL and NaN with NaN."""
+    same: Bool = np.ones(old.num_rows, np.bool_)
     for i in range(first, old.num_columns):
-        a, b = old.column(i), new.column(i)
-        equal = pc.or_(pc.fill_null(pc.equal(a, b), False), pc.and_(a.is_null(), b.is_null()))
-        same = equal if same is None else pc.and_(same, equal)
-    if same is None or not pc.any(same).as_py():
-        return None
-    return pc.invert(same)
+        same &= _agreeing(old.column(i), new.column(i)).to_numpy(zero_copy_only=False)
+        if not same.any():
+            break
+    return same
+
+
+def _agreeing(a: pa.Array, b: pa.Array) -> pa.Array:
+    equal = pc.equal(a, b)
+    if equal.null_count:
+        equal = pc.or_(equal.fill_null(False), pc.and_(a.is_null(), b.is_null()))
+    if pa.types.is_floating(a.type):
+        equal = pc.or_(equal, pc.and_(pc.is_nan(a), pc.is_nan(b)).fill_null(False))
+    return equal
