@@ -49,6 +49,18 @@ def _far_words(rnd: random.Random, count: int, distinct: int) -> Rows:
     return encode_rows(pa.record_batch([pa.array(values, pa.int64())], ["k"]), [0])
 
 
+def _word_pairs(rnd: random.Random, count: int, distinct: int) -> Rows:
+    left = pa.array([rnd.randrange(distinct) - distinct // 2 for _ in range(count)], pa.int64())
+    right = pa.array([rnd.choice([0, -1, 2**63 - 1]) for _ in range(count)], pa.int64())
+    return encode_rows(pa.record_batch([left, right], ["a", "b"]), [0, 1])
+
+
+def _pairs_with_nulls(rnd: random.Random, count: int, distinct: int) -> Rows:
+    left = pa.array([rnd.randrange(distinct) for _ in range(count)], pa.int64())
+    right = pa.array([rnd.choice([0, None]) for _ in range(count)], pa.int64())
+    return encode_rows(pa.record_batch([left, right], ["a", "b"]), [0, 1])
+
+
 def _texts(rnd: random.Random, count: int, distinct: int) -> Rows:
     values = [
         None if rnd.random() < 0.02 else "x" * rnd.randrange(3) + str(rnd.randrange(distinct)) for _ in range(count)
@@ -67,7 +79,7 @@ def _doubles(rnd: random.Random, count: int, distinct: int) -> Rows:
     return encode_rows(pa.record_batch([pa.array(values), pa.array(values)], ["a", "b"]), [0, 1])
 
 
-_MAKERS = [_integers, _close_words, _far_words, _texts, _pairs, _doubles]
+_MAKERS = [_integers, _close_words, _far_words, _word_pairs, _pairs_with_nulls, _texts, _pairs, _doubles]
 
 
 def _collide(rows: Rows, bits: int) -> Rows:
@@ -109,13 +121,15 @@ def test_identity_is_bytes_and_never_the_hash(make: object, bits: int) -> None:
         assert index.upsert(rows)[0].tolist() == model.upsert(rows)
 
 
-@pytest.mark.parametrize("other", [_integers, _far_words, _texts, _pairs])
+@pytest.mark.parametrize("one", [_close_words, _far_words, _word_pairs])
+@pytest.mark.parametrize("other", [_integers, _far_words, _word_pairs, _pairs_with_nulls, _texts, _pairs])
 @pytest.mark.parametrize("probed_first", [False, True])
-def test_words_close_together_meet_any_other_key(other: object, probed_first: bool) -> None:
+def test_keys_of_one_form_meet_any_other_key(one: object, other: object, probed_first: bool) -> None:
+    assert callable(one)
     assert callable(other)
     rnd, index, model = random.Random(7), KeyIndex(), Model()
     for size in (40, 2_000, 1, 5_000):
-        rows = _close_words(rnd, size, 3_000)
+        rows = one(rnd, size, 3_000)
         assert index.upsert(rows)[0].tolist() == model.upsert(rows)
     smaller, remap = index.compact(np.arange(len(index)) % 2 == 0)
     assert remap[::2].tolist() == list(range(len(smaller)))
@@ -136,7 +150,7 @@ def test_int64_extremes_are_distinct_keys() -> None:
     assert (slots.tolist(), added) == ([0, 1, 2, 3, 4, 5, 6, 1], 7)
 
 
-@pytest.mark.parametrize("make", [_integers, _texts])
+@pytest.mark.parametrize("make", [_integers, _far_words, _word_pairs, _texts])
 def test_gradual_growth_gives_the_same_slots(make: object, monkeypatch: pytest.MonkeyPatch) -> None:
     assert callable(make)
     monkeypatch.setattr(keyindex, "_GRADUAL_FROM", 64)
