@@ -118,11 +118,11 @@ class AggregateOperator(Unheld):
         count = len(self._index)
         if self._node.keys:
             chosen = pa.RecordBatch.from_arrays([rows.column(k) for k in self._node.keys], schema=self._key_schema)
-            keys = zset.take(chosen, first)
+            keys = chosen if len(first) == rows.num_rows else zset.take(chosen, first)
             self._keys.append(keys)
             if self._closing is not None:
                 self._ends = grow(self._ends, count)
-                ends = keys.column(self._closing.index).cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+                ends = zset.micros(keys.column(self._closing.index))
                 self._ends[count - len(first) : count] = ends + self._closing.offset_us
                 self._next_end = min(self._next_end, int(ends.min()) + self._closing.offset_us)
         self._freed = grow(self._freed, count, False)
@@ -237,7 +237,7 @@ class AggregateOperator(Unheld):
         self._freed = np.zeros(max(64, keys.num_rows), np.bool_)
         self._free_count = 0
         if self._closing is not None:
-            ends = keys.column(self._closing.index).cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+            ends = zset.micros(keys.column(self._closing.index))
             self._ends = grow(np.asarray(ends + self._closing.offset_us), 64)
             self._next_end = int(self._ends[: keys.num_rows].min())
 
