@@ -261,6 +261,8 @@ class Arrangement:
         kept = self._store.take(keep) if len(keep) else empty(self.schema)
         weight, born, died = self._weight[keep], self._born[keep], self._died[keep]
         fresh = Arrangement(self.schema, self.keys, append_only=self._identity is None, unique=self._unique)
+        if self._index is not None:
+            fresh._index = KeyIndex(len(self._index))  # as many may come again
         fresh._floor, fresh.changes, fresh._generation = floor, self.changes, self._generation + 1
         fresh._append(kept, weight, 0)
         fresh._born[: len(keep)], fresh._died[: len(keep)] = born, died

@@ -68,9 +68,10 @@ _NEVER_INSERT = -1
 
 
 class KeyIndex:
-    """A growing map from key bytes to slots 0, 1, 2, …"""
+    """A growing map from key bytes to slots 0, 1, 2, … Once it grows it has ``room`` for so many keys."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = 0) -> None:
+        self._room = room
         self._form = _BYTES
         self._keys: U8 = np.empty(1024, np.uint8)
         self._offsets: I64 = np.zeros(_FIRST_CAPACITY + 1, np.int64)
@@ -234,6 +235,7 @@ class KeyIndex:
         """Space for the key of ``row``, and for those after it that are new if they are as often as up to here."""
         count, used, left = len(self), int(self._state[1]), len(rows) - row
         more = min(1 + left * (count - before) // (row + 1), _MOST_GROWTH * count + 1)
+        more = max(more, self._room - count)
         size = (1 + more) * rows.width if rows.width != VARIABLE else _size(rows, row, more)
         if count >= len(self._hashes):
             self._hashes = _enlarged(self._hashes, count, count + more)

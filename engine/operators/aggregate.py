@@ -199,7 +199,7 @@ class AggregateOperator(Unheld):
         open_ends = self._ends[:count][~self._freed[:count]]
         self._next_end = int(open_ends.min()) if len(open_ends) else ENDED
         if self._free_count > _COMPACT_ABOVE and self._free_count * 2 > count:
-            self._load(self._dump(np.flatnonzero(~self._freed[:count])))
+            self._load(self._dump(np.flatnonzero(~self._freed[:count])), count)
         return out
 
     # -- checkpoints ---------------------------------------------------------------------------
@@ -219,9 +219,10 @@ class AggregateOperator(Unheld):
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
         self._load(state)
 
-    def _load(self, state: Mapping[str, pa.RecordBatch]) -> None:
+    def _load(self, state: Mapping[str, pa.RecordBatch], room: int = 0) -> None:
         keys = state["keys"]
         self._reset()
+        self._index = KeyIndex(room)
         if keys.num_rows:
             self._index.upsert(encode_rows(keys, self._index_keys))
             self._replace_keys(keys)

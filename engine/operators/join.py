@@ -63,7 +63,9 @@ class JoinOperator(Unheld):
             self._left.apply(left, context.epoch)
         if right is not None:
             parts.append(self._match(right, self._right_keys, self._left, context.epoch, swapped=True))
-            self._right.apply(right, context.epoch)
+            right = self._lasting(right, context)
+            if right.num_rows:
+                self._right.apply(right, context.epoch)
         self._evict(context)
         whole = zset.concat([p for p in parts if p is not None])
         if whole is None or self._residual is None:
@@ -103,6 +105,14 @@ class JoinOperator(Unheld):
         assert self._residual is not None
         passing = self._residual.run(whole, context)
         return zset.take(whole, np.flatnonzero(passing)) if passing.any() else None
+
+    def _lasting(self, right: pa.RecordBatch, context: Context) -> pa.RecordBatch:
+        """The right's rows that a later epoch may ask for; what the watermark closes now has met the left's already."""
+        column = self._expiry[1]
+        if column is None:
+            return right
+        ends = zset.micros(right.column(column.index)) + column.offset_us
+        return zset.take(right, np.flatnonzero(ends > context.watermark)) if ends.min() <= context.watermark else right
 
     def _evict(self, context: Context) -> None:
         for side, column in zip(self.arranged, self._expiry, strict=True):
