@@ -135,8 +135,11 @@ class Job:
         """Take an output into the contents, unseen as long as the job is not ready."""
         for state, delta in self._deltas(output):
             if delta is not None:
-                assert state.contents is not None
-                state.contents.apply(delta, epoch, netted=True)
+                self._apply(state, delta, epoch)
+
+    def _apply(self, state: RelationState, delta: pa.RecordBatch, epoch: int) -> None:
+        assert state.contents is not None
+        state.contents.apply(delta, epoch, netted=self._nets and state is self.outputs.view)
 
     def _deltas(self, output: Output) -> list[tuple[RelationState, Delta]]:
         self.counters.used += output.used
@@ -225,8 +228,7 @@ class Job:
         made = []
         for state, delta in self._deltas(output):
             if delta is not None:
-                assert state.contents is not None
-                state.contents.apply(delta, epoch, netted=True)
+                self._apply(state, delta, epoch)
                 self.counters.rows_out += delta.num_rows if state is self.outputs.view else 0
             watermark = output.watermark if state is self.outputs.view else NO_WATERMARK
             made.append((state, Change(epoch, delta, watermark, at_us)))
