@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -45,6 +46,7 @@ class ConstellationRun:
         return answer
 
     def _execute(self, take: Take) -> float:
+        gc.collect()  # the engine of the run before: its memory is free again before this one asks for its own
         self._gate.clear()
         with Engine() as engine:
             for statement in self._definitions():

@@ -6,10 +6,15 @@ engine and its libraries load when the first connection is made.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from constellationdb.embedded import Changes, Database, Relation, Subscription, connect
+
+# DataFusion's allocator reads it when the library is loaded; its own choice, 10 ms, is about as long as an epoch, so
+# that the memory of each was given back and faulted in again (``engine/allocators.py``).
+os.environ.setdefault("MIMALLOC_PURGE_DELAY", "1000")
 
 __version__ = "0.1.0"
 

@@ -60,13 +60,17 @@ def make_accumulator(measure: Measure, argument: pa.DataType | None, output: pa.
 
 
 def _integers(values: pa.Array) -> I64:
-    array: I64 = values.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    array: I64 = _filled(values.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
     return array
 
 
 def _floats(values: pa.Array) -> NDArray[np.float64]:
-    array: NDArray[np.float64] = values.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
+    array: NDArray[np.float64] = _filled(values.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
     return array
+
+
+def _filled(values: pa.Array, number: float | Decimal) -> pa.Array:
+    return values.fill_null(number) if values.null_count else values  # it copies, even where nothing is to fill
 
 
 class Count:
@@ -159,7 +163,7 @@ class DecimalSum:
     def update(self, slots: I64, values: pa.Array | None, weights: I64 | None, valid: Bool | None) -> None:
         assert values is not None
         self._count.update(slots, None, weights, valid)
-        raw = accumulate.raw_decimals(values.fill_null(Decimal(0)))
+        raw = accumulate.raw_decimals(_filled(values, Decimal(0)))
         accumulate.add_sum_decimal(self._top, self._hi, self._lo, slots, raw, weights, valid)
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:

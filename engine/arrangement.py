@@ -9,8 +9,9 @@ Every entry is a row with a positive weight and two stamps: it is live at e when
 on other threads need no lock: the writer only appends entries and stamps deaths
 with epochs later than theirs, and growth or compaction swaps whole arrays.
 
-A row's identity is its canonical bytes, found through an index of all columns;
-append-only arrangements have no such index. Not here: spilling (all in memory).
+A row's identity is its canonical bytes, found through an index of all columns,
+or of those that are unique among the rows, where such are known; append-only
+arrangements have no such index. Not here: spilling (all in memory).
 """
 
 from __future__ import annotations
@@ -73,12 +74,24 @@ class Version:
 
 
 class Arrangement:
-    """``keys``: the columns ``lookup`` goes by (may be empty: everything is one key); None: no lookup."""
+    """``keys``: the columns ``lookup`` goes by (may be empty: everything is one key); None: no lookup.
 
-    def __init__(self, schema: pa.Schema, keys: tuple[int, ...] | None = None, *, append_only: bool = False) -> None:
+    ``unique``: columns in which no two rows that live at one epoch agree, and every weight is 1. A row is then found
+    by these alone: that the one taken away is the one that was brought is its writer's promise.
+    """
+
+    def __init__(
+        self,
+        schema: pa.Schema,
+        keys: tuple[int, ...] | None = None,
+        *,
+        append_only: bool = False,
+        unique: tuple[int, ...] | None = None,
+    ) -> None:
         self.schema = schema
         self.keys = keys
-        self._all = tuple(range(len(schema)))
+        self._unique = unique
+        self._identifying = tuple(range(len(schema))) if unique is None else unique
         self._identity: KeyIndex | None = None if append_only else KeyIndex()
         self._live_entry = np.full(16, -1, np.int64)  # identity slot → its live entry, or -1
         self._index = KeyIndex() if keys is not None else None
@@ -113,9 +126,13 @@ class Arrangement:
             if own is not None and bool((own < 0).any()):
                 raise InternalError("a row was taken away from an append-only arrangement")
             self._append(rows, np.ones(rows.num_rows, np.int64) if own is None else own, epoch)
+        elif self._unique is not None:
+            changed = zset.weighted(delta) if netted else zset.netted(delta)
+            if changed is not None:
+                self._replace(changed, epoch)
         else:
             counts = np.ones(rows.num_rows, np.int64) if own is None else own
-            encoded = encode_rows(rows, self._all)
+            encoded = encode_rows(rows, self._identifying)
             if not netted:
                 first, counts = consolidate(encoded, counts)
                 if len(first) < len(encoded):
@@ -146,7 +163,33 @@ class Arrangement:
             self._append(rows if len(kept) == rows.num_rows else zset.take(rows, kept), after[remains], epoch)
             self._live_entry[slots[remains]] = np.arange(start, self._store.rows, dtype=np.int64)
 
-    def _append(self, rows: pa.RecordBatch, weight: I64, epoch: int) -> None:
+    def _replace(self, delta: pa.RecordBatch, epoch: int) -> None:
+        """A netted change of rows with a unique key: those that go, then those that come, one a key each."""
+        assert self._identity is not None
+        rows, weights = zset.data(delta), zset.weights(delta)
+        assert weights is not None
+        slots, _ = self._identity.upsert(encode_rows(rows, self._identifying))
+        self._live_entry = grow(self._live_entry, len(self._identity), -1)
+        gone, come = np.flatnonzero(weights < 0), np.flatnonzero(weights > 0)
+        entries = self._live_entry[slots[gone]]
+        known = self._put(slots[gone], np.arange(len(gone))) & (entries >= 0) & (weights[gone] == -1)
+        _check(rows, gone, known, "a row would occur -1 times")
+        self._live_entry[slots[gone]] = -1
+        self._died[entries] = epoch
+        self._dead += len(gone)
+        free = self._live_entry[slots[come]] < 0
+        start = self._store.rows
+        free &= self._put(slots[come], np.arange(start, start + len(come))) & (weights[come] == 1)
+        _check(rows, come, free, "a unique key would occur twice")
+        self._append(rows if len(come) == rows.num_rows else zset.take(rows, come), 1, epoch)
+
+    def _put(self, slots: I64, numbers: I64) -> NDArray[np.bool_]:
+        """Note a number by slot; False where another took its place, for the slot came twice."""
+        self._live_entry[slots] = numbers
+        only: NDArray[np.bool_] = self._live_entry[slots] == numbers
+        return only
+
+    def _append(self, rows: pa.RecordBatch, weight: I64 | int, epoch: int) -> None:
         start, end = self._store.rows, self._store.rows + rows.num_rows
         self._store.append(zset.named_like(rows, self.schema))
         self._weight = grow(self._weight, end, 0)
@@ -170,7 +213,7 @@ class Arrangement:
         self._died[gone] = epoch
         self._dead += len(gone)
         if self._identity is not None:
-            slots = self._identity.probe(encode_rows(self._store.take(gone), self._all))
+            slots = self._identity.probe(encode_rows(self._store.take(gone), self._identifying))
             self._live_entry[slots] = -1
         self.version = self._publish()
 
@@ -194,7 +237,8 @@ class Arrangement:
     def find(self, rows: pa.RecordBatch) -> I64:
         """The weight each of ``rows`` has now; 0 where it is not there."""
         assert self._identity is not None
-        slots = self._identity.probe(encode_rows(rows, self._all))
+        assert self._unique is None, "a key does not tell whether the row is there"
+        slots = self._identity.probe(encode_rows(rows, self._identifying))
         entries = np.where(slots >= 0, self._live_entry[np.maximum(slots, 0)], -1)
         return np.where(entries >= 0, self._weight[np.maximum(entries, 0)], 0)
 
@@ -216,14 +260,16 @@ class Arrangement:
             return
         kept = self._store.take(keep) if len(keep) else empty(self.schema)
         weight, born, died = self._weight[keep], self._born[keep], self._died[keep]
-        fresh = Arrangement(self.schema, self.keys, append_only=self._identity is None)
+        fresh = Arrangement(self.schema, self.keys, append_only=self._identity is None, unique=self._unique)
+        if self._index is not None:
+            fresh._index = KeyIndex(len(self._index))  # as many may come again
         fresh._floor, fresh.changes, fresh._generation = floor, self.changes, self._generation + 1
         fresh._append(kept, weight, 0)
         fresh._born[: len(keep)], fresh._died[: len(keep)] = born, died
         fresh._dead = int((died != FOREVER).sum())
         if fresh._identity is not None and len(keep):
             alive = np.flatnonzero(died == FOREVER)
-            slots, _ = fresh._identity.upsert(encode_rows(zset.take(kept, alive), self._all))
+            slots, _ = fresh._identity.upsert(encode_rows(zset.take(kept, alive), self._identifying))
             fresh._live_entry = grow(fresh._live_entry, len(fresh._identity), -1)
             fresh._live_entry[slots] = alive
         fresh.version = fresh._publish()  # before the swap: another thread may read it at any time
@@ -243,3 +289,9 @@ class Arrangement:
             self.apply(rows, epoch)
         self._floor = epoch
         self.version = self._publish()
+
+
+def _check(rows: pa.RecordBatch, places: I64, right: NDArray[np.bool_], trouble: str) -> None:
+    if not right.all():
+        row = rows.slice(int(places[np.argmin(right)]), 1).to_pylist()[0]
+        raise InternalError(trouble, detail=str(row))

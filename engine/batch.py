@@ -17,6 +17,7 @@ from constellationdb.engine.kernels.groupby import consolidate
 from constellationdb.engine.kernels.rowcodec import encode_rows
 
 WEIGHT = "__weight"
+_WEIGHT_FIELD = pa.field(WEIGHT, pa.int64())
 I64: TypeAlias = NDArray[np.int64]
 Delta: TypeAlias = pa.RecordBatch | None
 
@@ -44,14 +45,13 @@ def data(batch: pa.RecordBatch) -> pa.RecordBatch:
         return batch
     if batch.num_columns == 1:
         return rows_of_nothing(batch.num_rows)
-    return pa.RecordBatch.from_arrays(batch.columns[:-1], schema=pa.schema(list(batch.schema)[:-1]))
+    return batch.remove_column(batch.num_columns - 1)
 
 
 def with_weights(rows: pa.RecordBatch, weight: I64 | int) -> pa.RecordBatch:
     """Unweighted ``rows`` with a weight column (one number for all, or one each)."""
     values = np.full(rows.num_rows, weight, np.int64) if isinstance(weight, int) else weight
-    schema = rows.schema.append(pa.field(WEIGHT, pa.int64()))
-    return pa.RecordBatch.from_arrays([*rows.columns, pa.array(values, pa.int64())], schema=schema)
+    return rows.append_column(_WEIGHT_FIELD, pa.array(values, pa.int64()))
 
 
 def weighted(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -82,6 +82,15 @@ def named_like(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         return batch
     columns = [c if c.type == f.type else c.cast(f.type) for c, f in zip(batch.columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def micros(column: pa.Array | pa.ChunkedArray) -> I64:
+    """Times as microseconds; 0 for a NULL."""
+    whole = column.cast(pa.int64())
+    if whole.null_count:
+        whole = whole.fill_null(0)
+    numbers: I64 = whole.to_numpy(zero_copy_only=False)
+    return numbers
 
 
 def take(batch: pa.RecordBatch, indices: I64) -> pa.RecordBatch:
@@ -120,6 +129,8 @@ def expanded(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """The data columns cast to ``schema`` (names, types), the weight kept."""
+    if batch.schema.equals(schema):
+        return batch
     own = weights(batch)
     columns = [c if c.type == f.type else c.cast(f.type) for c, f in zip(data(batch).columns, schema, strict=True)]
     rows = pa.RecordBatch.from_arrays(columns, schema=schema) if columns else rows_of_nothing(batch.num_rows)

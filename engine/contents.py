@@ -1,7 +1,7 @@
 """What a relation keeps of itself, and what others may read of it.
 
 A view whose rows are only ever added is a list of chunks (``AppendedRows``);
-everything else is an ``Arrangement``. Readers on other threads take ``version``,
+everything else is an ``Arrangement``, by its unique key if it has one. Readers on other threads take ``version``,
 which never changes under them, and scan it as of an epoch.
 """
 
@@ -13,8 +13,10 @@ from typing import Protocol
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
+from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.rowstore import empty, mergeable
 from constellationdb.errors import InternalError
+from constellationdb.planner.plan import Plan, unique_key
 
 
 class Version(Protocol):
@@ -120,3 +122,10 @@ class AppendedRows:
         if rows.num_rows:
             self.apply(rows, epoch)
         self.version = AppendedVersion(self.schema, self.version.chunks, epoch)
+
+
+def view_contents(plan: Plan) -> Contents:
+    """Empty contents for what a plan puts out."""
+    if plan.root.append_only:
+        return AppendedRows(plan.output)
+    return Arrangement(plan.output, unique=unique_key(plan.root))

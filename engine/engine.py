@@ -9,7 +9,6 @@ Base relations are written by the sequencer, a view by one of the worker's two t
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -23,9 +22,10 @@ from constellationdb.catalog.model import Command, Create, Drop, Relation, Repla
 from constellationdb.clock import Clock, SystemClock
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
+from constellationdb.engine.allocators import choose_allocators
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.cancellation import Cancellation
-from constellationdb.engine.contents import AppendedRows, Contents
+from constellationdb.engine.contents import AppendedRows, Contents, view_contents
 from constellationdb.engine.durability import Durability
 from constellationdb.engine.graph import Graph
 from constellationdb.engine.job import CHUNK_ROWS, ERRORS_SCHEMA, Answered, Job, Outputs
@@ -91,7 +91,7 @@ class Engine:
         from constellationdb import jit
 
         jit.compile_all()
-        _choose_allocator()
+        choose_allocators()
         self.durability.recover()
         self.sequencer = Sequencer(self, self.durability.log, self.clock, self.epoch)
         self.sequencer.start()
@@ -197,20 +197,21 @@ class Engine:
             case "source":
                 self._add_source(SourceState(relation, before, self.clock, self.progress))
             case "side output":
-                self.states[relation.name] = self._relation(relation, before)
+                self.states[relation.name] = self._relation(relation, before, _contents(relation))
             case "lookup table":
                 copy = self.lookups.add(relation, before, self.progress)
                 if copy is not None:
                     self.states[relation.name] = copy
             case "materialized view":
-                self.states[relation.name] = self._relation(relation, before)
+                lowered = plan.decode(relation.plan)
+                self.states[relation.name] = self._relation(relation, before, view_contents(lowered))
                 self._begin(self.make_job(relation, oid), before, at_us)
             case "view":
                 pass
 
-    def _relation(self, relation: Relation, epoch: int) -> RelationState:
+    def _relation(self, relation: Relation, epoch: int, contents: Contents) -> RelationState:
         kept = retained_us(relation.options)
-        return RelationState(relation.name, relation.schema, _contents(relation), epoch, self.progress, kept)
+        return RelationState(relation.name, relation.schema, contents, epoch, self.progress, kept)
 
     def _add_source(self, source: SourceState) -> None:
         self.states[source.name] = self.sources[source.name] = source
@@ -261,8 +262,7 @@ class Engine:
         def work(epoch: Epoch) -> tuple[Job, Subscription]:
             with self.lock:
                 before = epoch.number - 1
-                append_only = lowered.root.append_only
-                contents = AppendedRows(lowered.output) if append_only else Arrangement(lowered.output)
+                contents = view_contents(lowered)
                 view = RelationState(name, lowered.output, contents, before, self.progress)
                 errors = RelationState(errors_name(name), ERRORS_SCHEMA, Arrangement(ERRORS_SCHEMA), before)
                 graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
@@ -421,16 +421,6 @@ class Engine:
     def wait(self, condition: Condition, cancelled: Cancellation | None = None, timeout: float | None = None) -> bool:
         """Until ``condition()`` (called under the lock) is true; False after ``timeout`` seconds."""
         return self.waiting.wait(condition, cancelled, timeout)
-
-
-def _choose_allocator() -> None:
-    """Arrow's memory from malloc, unless the environment says otherwise.
-
-    An epoch's batches are some megabytes, allocated and freed all the time; Arrow's own default gives them back to
-    the system at once and faults them in again, which took two thirds of the time of a lookup join.
-    """
-    if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
-        pa.set_memory_pool(pa.system_memory_pool())
 
 
 def _contents(relation: Relation) -> Contents:

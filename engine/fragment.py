@@ -108,8 +108,9 @@ class Fragment:
 
     def __init__(self, substrait: bytes, inputs: Sequence[pa.Schema], output: pa.Schema) -> None:
         self._context = execution_context()
-        self._output = output
+        self._output = _plain(output)
         self._slots = [Slot(schema) for schema in inputs]
+        self._inputs = [_plain(schema) for schema in inputs]
         for number, slot in enumerate(self._slots):
             self._context.register_dataset(f"slot{number}", slot)
         self._plan_bytes = substrait
@@ -129,8 +130,8 @@ class Fragment:
 
     def run(self, *inputs: pa.RecordBatch) -> pa.RecordBatch | None:
         """The output rows under the output schema's names, or None when there are none."""
-        for slot, batch in zip(self._slots, inputs, strict=True):
-            slot.batches = (_renamed(batch, slot.schema),)
+        for slot, batch, schema in zip(self._slots, inputs, self._inputs, strict=True):
+            slot.batches = (_renamed(batch, schema),)
         physical = self._physical if self.reusable else self._build()
         try:
             found = [b for b in (p.to_pyarrow() for p in self._context.execute(physical, 0)) if b.num_rows]
@@ -145,9 +146,16 @@ class Fragment:
         return _renamed(whole, self._output)
 
 
+def _plain(schema: pa.Schema) -> pa.Schema:
+    """Names and types, and nothing else: what a batch is compared with."""
+    return pa.schema([pa.field(f.name, f.type) for f in schema])
+
+
 def _renamed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    if batch.schema.equals(schema):
+        return batch
     columns = [
         column if column.type == field.type else column.cast(field.type)
         for column, field in zip(batch.columns, schema, strict=True)
     ]
-    return pa.RecordBatch.from_arrays(columns, schema=pa.schema([pa.field(f.name, f.type) for f in schema]))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

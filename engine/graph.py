@@ -11,7 +11,7 @@ Equal subplans (one node id) run once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -166,7 +166,7 @@ class Graph:
             columns.append(parts)
         results = []
         for worker, operator in enumerate(self._operators[node.id]):
-            mine = replace(context, errors=[], late=[], requests=[], used=0)
+            mine = context.emptied()
             results.append(operator.process([parts[worker] for parts in columns], mine))
             output.errors += mine.errors
             output.late += mine.late

@@ -19,7 +19,7 @@ from constellationdb.engine.batch import Delta
 from constellationdb.engine.graph import Graph, Input, Output
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer, LookupRequest
 from constellationdb.engine.relation import Change, Progress, RelationState
-from constellationdb.planner.plan import Plan, copies_of
+from constellationdb.planner.plan import Plan, copies_of, is_netted
 
 CHUNK_ROWS = 65_536
 
@@ -102,12 +102,15 @@ class Job:
     oid: int = 0  # the view's; negative for a query's
     started_us: int = 0
     closed: bool = False
+    _nets: bool = field(init=False)  # an epoch's change leaves the graph netted
     _done: int = 0  # the epoch of the last step
     _stepping: bool = False
     _caught_up: bool = False
     _known: tuple[int, int] = (-1, 0)  # what ``reached`` said, after so many moves
 
     def __post_init__(self) -> None:
+        root = self.plan.root
+        self._nets = root.append_only or is_netted(root)
         for state in self.outputs.all():
             state.writer = self
 
@@ -145,8 +148,11 @@ class Job:
         """Take an output into the contents, unseen as long as the job is not ready."""
         for state, delta in self._deltas(output):
             if delta is not None:
-                assert state.contents is not None
-                state.contents.apply(delta, epoch)
+                self._apply(state, delta, epoch)
+
+    def _apply(self, state: RelationState, delta: pa.RecordBatch, epoch: int) -> None:
+        assert state.contents is not None
+        state.contents.apply(delta, epoch, netted=self._nets and state is self.outputs.view)
 
     def _deltas(self, output: Output) -> list[tuple[RelationState, Delta]]:
         self.counters.used += output.used
@@ -164,7 +170,7 @@ class Job:
         if delta is None or delta.num_rows == 0:
             return None
         delta = zset.conform(delta, self.outputs.view.schema)
-        return delta if self.plan.root.append_only else zset.netted(delta)
+        return delta if self._nets else zset.netted(delta)
 
     def runnable(self) -> bool:
         if self.failure is not None or self.closed:
@@ -248,8 +254,7 @@ class Job:
         made = []
         for state, delta in self._deltas(output):
             if delta is not None:
-                assert state.contents is not None
-                state.contents.apply(delta, epoch)
+                self._apply(state, delta, epoch)
                 self.counters.rows_out += delta.num_rows if state is self.outputs.view else 0
             watermark = output.watermark if state is self.outputs.view else NO_WATERMARK
             made.append((state, Change(epoch, delta, watermark, at_us)))

@@ -56,6 +56,11 @@ class RowStore:
         place[order] = np.arange(len(order))
         return self._take_in_order(entries[order], chunk[order]).take(pa.array(place))
 
+    def last(self, count: int) -> pa.RecordBatch:
+        """The newest rows, no more than the last append brought: they lie together, so nothing is copied."""
+        tail = self.chunks[-1]
+        return tail.slice(tail.num_rows - count)
+
     def pick(self, entries: pa.Array) -> pa.RecordBatch:
         """As ``take``, and a row of NULLs for a NULL."""
         if entries.null_count == 0:

@@ -14,6 +14,7 @@ catalog stores ``encode(plan)``; a restart decodes it and never plans again.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -282,7 +283,9 @@ def encode_schema(schema: pa.Schema) -> bytes:
     return bytes(schema.serialize())
 
 
+@cache
 def decode_schema(data: bytes) -> pa.Schema:
+    """Operators ask for the same few in every epoch."""
     return pa.ipc.read_schema(pa.py_buffer(data))
 
 
@@ -291,6 +294,35 @@ def walk(node: AnyNode) -> Iterator[AnyNode]:
     for child in node.children:
         yield from walk(child)
     yield node
+
+
+def unique_key(node: AnyNode) -> tuple[int, ...] | None:
+    """Columns in which no two rows of the output agree at any epoch; None where none are known."""
+    match node:
+        case Aggregate() if not node.append_only:
+            return tuple(range(len(node.keys)))
+        case Fragment():
+            return _found_again(unique_key(node.input), node.passthrough)
+        case _:
+            return None
+
+
+def _found_again(key: tuple[int, ...] | None, passthrough: tuple[int, ...]) -> tuple[int, ...] | None:
+    if key is None or not set(key) <= set(passthrough):
+        return None
+    return tuple(passthrough.index(column) for column in key)
+
+
+def is_netted(node: AnyNode) -> bool:
+    """Whether the operator's own change of an epoch never holds a row twice, or one that cancels another."""
+    match node:
+        case Aggregate():
+            return bool(node.keys)  # without keys the first answer and its change come together
+        case Fragment():
+            whole = set(node.passthrough) == set(range(len(node.input.schema)))
+            return whole and is_netted(node.input)
+        case _:
+            return False
 
 
 def relations_of(node: AnyNode) -> list[str]:

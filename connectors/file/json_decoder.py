@@ -1,6 +1,6 @@
-"""JSON lines to columns: pyarrow's reader where the types meet, value by value where they do not.
+"""JSON lines to columns: a kernel where all look alike, pyarrow's reader where the types meet, else value by value.
 
-Both ways give the same rows: what the fast one accepts the slow one reads the
+All ways give the same rows: what a fast one accepts the slow one reads the
 same. Once the slow way was needed for a block, the blocks after it skip the
 attempt, since a file that writes numbers for a text column does so throughout.
 """
@@ -17,6 +17,7 @@ import pyarrow.json as pa_json
 from constellationdb.catalog.types import of_arrow
 from constellationdb.connectors.api import RowError
 from constellationdb.connectors.columns import empty_batch
+from constellationdb.connectors.file.flat_json import FlatJson
 from constellationdb.connectors.file.records import Ends, line_ends
 from constellationdb.connectors.values import from_json, from_text, show
 
@@ -26,6 +27,7 @@ _LARGEST = 2**31 - 1
 class JsonDecoder:
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
+        self._flat = FlatJson.of(schema)
         self._fast = True
         wire = pa.schema([(field.name, _reads_as(field.type)) for field in schema])
         self._parse = pa_json.ParseOptions(explicit_schema=wire, unexpected_field_behavior="ignore")
@@ -63,6 +65,9 @@ class JsonDecoder:
         if not records.strip():
             return empty_batch(self.schema)
         _check_utf8(records)
+        flat = self._flat.read(records, count) if self._flat is not None else None
+        if flat is not None:
+            return flat
         read = pa_json.ReadOptions(use_threads=False, block_size=min(len(records) + 1, _LARGEST))
         table = pa_json.read_json(pa.BufferReader(records), read, self._parse).combine_chunks()
         # counting the lines that are not blank is only worth it where there are some

@@ -192,11 +192,11 @@ def _fold_integers(acc: I64, has: Bool, slots: I64, values: I64, valid: Bool, gr
             prefetch(acc, slots[i + _AHEAD])
         if not _counts(i, slots, valid):
             continue
-        slot = slots[i]
-        better = values[i] > acc[slot] if greatest else values[i] < acc[slot]
-        if better or not has[slot]:
-            acc[slot] = values[i]
-            has[slot] = True
+        # Written whether it is better or not: a branch that depends on the values is what costs most here.
+        slot, value = slots[i], values[i]
+        best = acc[slot] if has[slot] else value
+        acc[slot] = max(best, value) if greatest else min(best, value)
+        has[slot] = True
 
 
 @kernel("void(f64[], bool[], const i64[], const f64[], const bool[], bool)")

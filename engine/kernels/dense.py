@@ -1,7 +1,8 @@
 """Integer keys that lie close together need no hash: a row number at every place between the least and the greatest.
 
 A table of ids 1 … n is of this kind, and what it costs to look a key up is one
-read of memory. ``place`` makes the array, ``find`` reads it.
+read of memory. ``place`` makes the array for keys that are all there, ``find``
+reads it, ``upsert`` adds to it; ``widened`` makes room for keys outside.
 """
 
 from __future__ import annotations
@@ -28,6 +29,37 @@ def place(keys: I64, entries: I64) -> tuple[int, I32] | None:
     by_key = np.full(high - low + 1, ABSENT, np.int32)
     by_key[keys - low] = entries
     return low, by_key
+
+
+def widened(low: int, by_key: I32, least: int, greatest: int, most: int) -> tuple[int, I32] | None:
+    """(least key, array) with a place for these keys too, and as much again on the side that grew.
+
+    None where that takes more than ``most`` places.
+    """
+    first, behind = (min(low, least), max(low + len(by_key), greatest + 1)) if len(by_key) else (least, greatest + 1)
+    if behind - first > most:
+        return None
+    if first < low and len(by_key):
+        first = max(first - (behind - first), -(1 << 63))
+    else:
+        behind += behind - first
+    larger = np.full(behind - first, ABSENT, np.int32)
+    larger[low - first : low - first + len(by_key)] = by_key
+    return first, larger
+
+
+@kernel("i64(const i64[], i64, i32[], i64[], i64, i64[])")
+def upsert(keys: I64, low: int, by_key: I32, values: I64, count: int, out: I64) -> int:
+    """The entry of every key, all of which have a place; new ones get the next and are noted in ``values``."""
+    for i in range(len(keys)):
+        entry = by_key[keys[i] - low]
+        if entry < 0:
+            entry = np.int32(count)
+            by_key[keys[i] - low] = entry
+            values[count] = keys[i]
+            count += 1
+        out[i] = entry
+    return count
 
 
 @kernel("void(const i64[], i64, const i32[], i64[])")

@@ -51,6 +51,13 @@ def touched(slots: I64, capacity: int | None = None) -> tuple[I64, I64]:
     return unique[:count], inverse
 
 
+def first_rows(slots: I64, known: int, count: int) -> I64:
+    """The first row of every slot from ``known`` up to ``count``."""
+    firsts = np.full(count - known, -1, np.int64)
+    _first_rows(slots, known, firsts)
+    return firsts
+
+
 def _table_for(count: int) -> I64:
     """Zeros for ``count`` entries at most half full, a power of two."""
     return np.zeros(max(4, 1 << (2 * count - 1).bit_length()), np.int64)
@@ -82,6 +89,13 @@ def _group(table: I64, mask: int, data: U8, offsets: I64, hashes: U64, groups: I
             place = (place + 1) & mask
         groups[i] = found
     return count
+
+
+@kernel("void(const i64[], i64, i64[])")
+def _first_rows(slots: I64, known: int, firsts: I64) -> None:
+    for i in range(len(slots)):
+        if slots[i] >= known and firsts[slots[i] - known] < 0:
+            firsts[slots[i] - known] = i
 
 
 @kernel("void(i64[], const i64[], const i64[])")

@@ -44,11 +44,11 @@ from constellationdb.engine.kernels.rows import (
     U64,
     VARIABLE,
     Bool,
+    PairRows,
     Rows,
+    WordRows,
     concat_rows,
     hash_rows,
-    hash_two_words,
-    hash_word,
     rows_of,
     vnodes,
 )  # fmt: skip
@@ -85,8 +85,10 @@ class _Slot:
 
 def _encode(columns: list[Column], count: int, nulls_match: bool) -> Rows:
     words = [c.words[0] for c in columns if isinstance(c, Words) and len(c.words) == 1 and not c.valid.size]
-    if len(words) == len(columns) and len(words) in (1, 2):
-        return _encode_words(words, nulls_match)
+    if len(words) == len(columns) == 1:
+        return WordRows(words[0], nulls_match)
+    if len(words) == len(columns) == 2:
+        return PairRows(words[0], words[1], nulls_match)
     slots, fixed = _layout(columns)
     texts = [(bit, column) for bit, column in enumerate(columns, 1) if isinstance(column, Texts)]
     offsets = _offsets(fixed, [column for _, column in texts], count)
@@ -99,17 +101,6 @@ def _encode(columns: list[Column], count: int, nulls_match: bool) -> Rows:
     hashes = np.empty(count, np.uint64)
     hash_rows(data, offsets, hashes)
     return Rows(data, offsets, hashes, _any_null(columns, count), VARIABLE if texts else fixed, nulls_match)
-
-
-def _encode_words(words: list[I64], nulls_match: bool) -> Rows:
-    """One or two columns of words without a NULL, the commonest keys, in one pass."""
-    count, width = len(words[0]), 1 + 8 * len(words)
-    data, hashes = np.empty(width * count, np.uint8), np.empty(count, np.uint64)
-    if len(words) == 1:
-        _pack_words(words[0], data, hashes)
-    else:
-        _pack_two_words(words[0], words[1], data, hashes)
-    return Rows(data, _even_offsets(width, count), hashes, np.zeros(count, np.bool_), width, nulls_match)
 
 
 def _even_offsets(width: int, count: int) -> I64:
@@ -185,23 +176,6 @@ def _any_null(columns: list[Column], count: int) -> Bool:
 def _flag(data: U8, start: int, bit: int) -> None:
     data[start] |= np.uint8(1)
     data[start + (bit >> 3)] |= np.uint8(1 << (bit & 7))
-
-
-@kernel("void(const i64[], u8[], u64[])")
-def _pack_words(words: I64, data: U8, hashes: U64) -> None:
-    for i in range(len(words)):
-        data[9 * i] = np.uint8(0)
-        store64(data, 9 * i + 1, np.uint64(words[i]))
-        hashes[i] = hash_word(np.uint64(words[i]))
-
-
-@kernel("void(const i64[], const i64[], u8[], u64[])")
-def _pack_two_words(first: I64, second: I64, data: U8, hashes: U64) -> None:
-    for i in range(len(first)):
-        data[17 * i] = np.uint8(0)
-        store64(data, 17 * i + 1, np.uint64(first[i]))
-        store64(data, 17 * i + 9, np.uint64(second[i]))
-        hashes[i] = hash_two_words(np.uint64(first[i]), np.uint64(second[i]))
 
 
 @kernel("void(u8[], const i64[], i64, const i64[], const bool[], i64)")

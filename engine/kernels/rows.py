@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from constellationdb.engine.kernels.memory import copy_bytes, load32, load64, mul_high
+from constellationdb.engine.kernels.memory import copy_bytes, load32, load64, mul_high, store64
 from constellationdb.jit import inlined, kernel
 
 I64 = NDArray[np.int64]
@@ -24,6 +24,7 @@ Bool = NDArray[np.bool_]
 
 VNODES = 256
 VARIABLE = -1
+WORD_WIDTH, PAIR_WIDTH = 9, 17  # flags, and the words
 
 _SEED = np.uint64(0x5CA1AB1E0DDBA115)
 _MIX_A = np.uint64(0xA0761D6478BD642F)
@@ -60,6 +61,102 @@ class Rows:
         """These rows in this order; an index may occur any number of times."""
         data, offsets = gather(self.data, self.offsets, indices)
         return Rows(data, offsets, self.hashes[indices], self.null_mask[indices], self.width, self.nulls_match)
+
+
+class _UnpackedRows(Rows):
+    """Rows of words without a NULL: they are all there is until somebody asks for the hashes, or the bytes."""
+
+    __slots__ = ("_data", "_hashes")
+    _data: U8 | None
+    _hashes: U64 | None
+
+    def __init__(self, width: int, nulls_match: bool) -> None:
+        for name, value in (("_data", None), ("_hashes", None), ("width", width), ("nulls_match", nulls_match)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def data(self) -> U8:
+        if self._data is None:
+            object.__setattr__(self, "_data", self._packed())
+        assert self._data is not None
+        return self._data
+
+    @property
+    def hashes(self) -> U64:
+        if self._hashes is None:
+            object.__setattr__(self, "_hashes", self._hashed())
+        assert self._hashes is not None
+        return self._hashes
+
+    @property
+    def offsets(self) -> I64:
+        return np.arange(0, self.width * len(self) + 1, self.width, dtype=np.int64)
+
+    @property
+    def null_mask(self) -> Bool:
+        return np.zeros(len(self), np.bool_)
+
+    def _packed(self) -> U8:
+        raise NotImplementedError
+
+    def _hashed(self) -> U64:
+        raise NotImplementedError
+
+
+class WordRows(_UnpackedRows):
+    """One column of words."""
+
+    __slots__ = ("words",)
+    words: I64
+
+    def __init__(self, words: I64, nulls_match: bool = True) -> None:
+        super().__init__(WORD_WIDTH, nulls_match)
+        object.__setattr__(self, "words", words)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def take(self, indices: I64) -> Rows:
+        return WordRows(self.words[indices], self.nulls_match)
+
+    def _packed(self) -> U8:
+        data = np.empty(WORD_WIDTH * len(self), np.uint8)
+        _pack_words(self.words, data)
+        return data
+
+    def _hashed(self) -> U64:
+        hashes = np.empty(len(self), np.uint64)
+        _hash_words(self.words, hashes)
+        return hashes
+
+
+class PairRows(_UnpackedRows):
+    """Two columns of words."""
+
+    __slots__ = ("first", "second")
+    first: I64
+    second: I64
+
+    def __init__(self, first: I64, second: I64, nulls_match: bool = True) -> None:
+        super().__init__(PAIR_WIDTH, nulls_match)
+        object.__setattr__(self, "first", first)
+        object.__setattr__(self, "second", second)
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def take(self, indices: I64) -> Rows:
+        return PairRows(self.first[indices], self.second[indices], self.nulls_match)
+
+    def _packed(self) -> U8:
+        data = np.empty(PAIR_WIDTH * len(self), np.uint8)
+        _pack_pairs(self.first, self.second, data)
+        return data
+
+    def _hashed(self) -> U64:
+        hashes = np.empty(len(self), np.uint64)
+        _hash_pairs(self.first, self.second, hashes)
+        return hashes
 
 
 def rows_of(data: U8, offsets: I64, width: int = VARIABLE, nulls_match: bool = True) -> Rows:
@@ -152,6 +249,33 @@ def hash_two_words(first: np.uint64, second: np.uint64) -> np.uint64:
     """``hash_bytes`` of a zero byte and these two words, likewise."""
     low, high = first << _SHIFT_8, (first >> _SHIFT_56) | (second << _SHIFT_8)
     return _finish(first, second, _mix(low ^ _MIX_B, high ^ _SEED), 17)
+
+
+@kernel("void(const i64[], u8[])")
+def _pack_words(words: I64, data: U8) -> None:
+    for i in range(len(words)):
+        data[9 * i] = np.uint8(0)
+        store64(data, 9 * i + 1, np.uint64(words[i]))
+
+
+@kernel("void(const i64[], u64[])")
+def _hash_words(words: I64, hashes: U64) -> None:
+    for i in range(len(words)):
+        hashes[i] = hash_word(np.uint64(words[i]))
+
+
+@kernel("void(const i64[], const i64[], u8[])")
+def _pack_pairs(first: I64, second: I64, data: U8) -> None:
+    for i in range(len(first)):
+        data[17 * i] = np.uint8(0)
+        store64(data, 17 * i + 1, np.uint64(first[i]))
+        store64(data, 17 * i + 9, np.uint64(second[i]))
+
+
+@kernel("void(const i64[], const i64[], u64[])")
+def _hash_pairs(first: I64, second: I64, hashes: U64) -> None:
+    for i in range(len(first)):
+        hashes[i] = hash_two_words(np.uint64(first[i]), np.uint64(second[i]))
 
 
 @kernel("void(const u8[], const i64[], u64[])")

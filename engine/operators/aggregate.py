@@ -20,10 +20,11 @@ from constellationdb.engine import batch as zset
 from constellationdb.engine.accumulators import Accumulator, Count, make_accumulator
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.kernels.accumulate import grow
-from constellationdb.engine.kernels.groupby import touched
+from constellationdb.engine.kernels.groupby import first_rows, touched
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.operators.base import ENDED, Context, FailedRow, Unheld
+from constellationdb.engine.operators.windowed import determining
 from constellationdb.engine.rowstore import RowStore, empty
 from constellationdb.errors import InternalError
 from constellationdb.planner import plan
@@ -42,7 +43,7 @@ class AggregateOperator(Unheld):
         self._schema = node.schema
         self._key_schema = pa.schema(list(node.schema)[: len(node.keys)])
         self._closing = min(node.closing, key=lambda c: (c.offset_us, c.index)) if node.closing else None
-        self._index_keys = _determining(node)
+        self._index_keys = determining(node)
         self._reset()
 
     def _reset(self) -> None:
@@ -55,7 +56,9 @@ class AggregateOperator(Unheld):
         self._free_count = 0
         self._next_end = ENDED
         self._accumulators: list[Accumulator] = [
-            make_accumulator(
+            self._rows
+            if m.kind == "count" and m.argument < 0 and m.filter < 0  # count(*) is the number of rows
+            else make_accumulator(
                 m,
                 source.field(m.argument).type if m.argument >= 0 else None,
                 self._schema.field(len(self._node.keys) + i).type,
@@ -69,7 +72,8 @@ class AggregateOperator(Unheld):
         if self._node.keys or len(self._index):
             return None
         self._upsert(zset.rows_of_nothing(1))
-        return zset.with_weights(self._shown(np.zeros(1, np.int64), context, 1), 1)
+        slots = np.zeros(1, np.int64)
+        return zset.with_weights(self._shown(slots, self._keys_of(slots), context, 1), 1)
 
     def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
         batch = inputs[0]
@@ -85,39 +89,40 @@ class AggregateOperator(Unheld):
     # -- taking rows in ------------------------------------------------------------------------
 
     def _absorb(self, batch: pa.RecordBatch, context: Context) -> Delta:
+        known = len(self._index)
         slots = self._upsert(zset.data(batch))
         weights = zset.weights(batch)
         if self._node.emit_on_close:
             self._update(batch, slots, weights)
             return None
+        if self._node.append_only:  # no measures, and no group ever goes: only the new ones show
+            self._update(batch, slots, weights)
+            return self._keys.last(len(self._index) - known) if len(self._index) > known else None
         unique, _ = touched(slots, len(self._index))
-        before = unique[self._alive(unique)]
-        old = self._shown(before, context, -1)
+        keys = self._keys_of(unique)
+        before = self._alive(unique)
+        old = self._shown(unique[before], _where(keys, before), context, -1)
         self._update(batch, slots, weights)
-        after = unique[self._alive(unique)]
-        new = self._shown(after, context, 1)
-        return self._difference(before, old, after, new)
+        after = self._alive(unique)
+        new = self._shown(unique[after], _where(keys, after), context, 1)
+        return self._difference(old, after[before], new, before[after])
 
     def _upsert(self, rows: pa.RecordBatch) -> I64:
         known = len(self._index)
         slots, new = self._index.upsert(encode_rows(rows, [self._node.keys[i] for i in self._index_keys]))
         if new:
-            first = np.full(new, -1, np.int64)
-            fresh = np.flatnonzero(slots >= known)
-            # The first row of each new slot, for slots are numbered by first appearance.
-            first[slots[fresh[::-1]] - known] = fresh[::-1]
-            self._add_keys(rows, first)
+            self._add_keys(rows, first_rows(slots, known, known + new))
         return slots
 
     def _add_keys(self, rows: pa.RecordBatch, first: I64) -> None:
         count = len(self._index)
         if self._node.keys:
             chosen = pa.RecordBatch.from_arrays([rows.column(k) for k in self._node.keys], schema=self._key_schema)
-            keys = zset.take(chosen, first)
+            keys = chosen if len(first) == rows.num_rows else zset.take(chosen, first)
             self._keys.append(keys)
             if self._closing is not None:
                 self._ends = grow(self._ends, count)
-                ends = keys.column(self._closing.index).cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+                ends = zset.micros(keys.column(self._closing.index))
                 self._ends[count - len(first) : count] = ends + self._closing.offset_us
                 self._next_end = min(self._next_end, int(ends.min()) + self._closing.offset_us)
         self._freed = grow(self._freed, count, False)
@@ -130,6 +135,8 @@ class AggregateOperator(Unheld):
         if weights is not None and bool((self._rows.counts[slots] < 0).any()):
             raise InternalError("a group would have a negative number of rows")
         for measure, accumulator in zip(self._node.measures, self._accumulators, strict=True):
+            if accumulator is self._rows:
+                continue
             values = batch.column(measure.argument) if measure.argument >= 0 else None
             accumulator.update(slots, values, weights, _valid(batch, measure))
 
@@ -141,9 +148,11 @@ class AggregateOperator(Unheld):
         alive: Bool = self._rows.counts[slots] > 0
         return alive
 
-    def _shown(self, slots: I64, context: Context, sign: int) -> pa.RecordBatch:
+    def _keys_of(self, slots: I64) -> pa.RecordBatch:
+        return self._keys.take(slots) if self._node.keys and len(slots) else empty(self._key_schema)
+
+    def _shown(self, slots: I64, keys: pa.RecordBatch, context: Context, sign: int) -> pa.RecordBatch:
         """The output rows of some slots. A measure that does not fit its type reads NULL and is an error row."""
-        keys = self._keys.take(slots) if self._node.keys and len(slots) else empty(self._key_schema)
         columns = list(keys.columns)
         for i, accumulator in enumerate(self._accumulators):
             values, beyond = accumulator.result(slots)
@@ -162,17 +171,14 @@ class AggregateOperator(Unheld):
             shown = repr(list(key[0].values()))
             context.errors.append(FailedRow(self._node.id, "22003", f"{kind} out of range", shown, sign))
 
-    def _difference(self, before: I64, old: pa.RecordBatch, after: I64, new: pa.RecordBatch) -> Delta:
-        """-old +new, without the groups that show what they showed."""
-        if len(before) == len(after) and self._accumulators and np.array_equal(before, after):
-            changed = _differing(old, new, len(self._node.keys))
-            if changed is not None:
-                old, new = old.filter(changed), new.filter(changed)
-        elif not self._accumulators:
-            gone, come = np.isin(before, after, invert=True), np.isin(after, before, invert=True)
-            old, new = old.filter(pa.array(gone)), new.filter(pa.array(come))
-        parts = [zset.with_weights(b, w) for b, w in ((old, -1), (new, 1)) if b.num_rows]
-        return pa.concat_batches(parts) if parts else None
+    def _difference(self, old: pa.RecordBatch, stay: Bool, new: pa.RecordBatch, stayed: Bool) -> Delta:
+        """-old +new, without the groups that show what they showed; ``stay``, ``stayed``: those there both times."""
+        if not old.num_columns:
+            return None
+        same = _same(_where(old, stay), _where(new, stayed), len(self._node.keys))
+        if same.any():
+            old, new = _without(old, np.flatnonzero(stay)[same]), _without(new, np.flatnonzero(stayed)[same])
+        return zset.concat([zset.with_weights(b, w) for b, w in ((old, -1), (new, 1))])
 
     # -- closing windows -----------------------------------------------------------------------
 
@@ -187,13 +193,13 @@ class AggregateOperator(Unheld):
         out = None
         if self._node.emit_on_close:
             alive = slots[self._alive(slots)]
-            out = self._shown(alive, context, 1) if len(alive) else None
+            out = self._shown(alive, self._keys_of(alive), context, 1) if len(alive) else None
         self._freed[slots] = True
         self._free_count += len(slots)
         open_ends = self._ends[:count][~self._freed[:count]]
         self._next_end = int(open_ends.min()) if len(open_ends) else ENDED
         if self._free_count > _COMPACT_ABOVE and self._free_count * 2 > count:
-            self._load(self._dump(np.flatnonzero(~self._freed[:count])))
+            self._load(self._dump(np.flatnonzero(~self._freed[:count])), count)
         return out
 
     # -- checkpoints ---------------------------------------------------------------------------
@@ -203,7 +209,7 @@ class AggregateOperator(Unheld):
 
     def _dump(self, slots: I64) -> dict[str, pa.RecordBatch]:
         """The state of some slots: their keys, and the arrays of every accumulator."""
-        keys = self._keys.take(slots) if self._node.keys and len(slots) else empty(self._key_schema)
+        keys = self._keys_of(slots)
         state = {"keys": keys if self._node.keys else pa.record_batch({"slots": pa.array(slots)})}
         for name, accumulator in [("rows", self._rows), *((str(i), a) for i, a in enumerate(self._accumulators))]:
             for part, array in accumulator.dump(slots).items():
@@ -213,9 +219,10 @@ class AggregateOperator(Unheld):
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
         self._load(state)
 
-    def _load(self, state: Mapping[str, pa.RecordBatch]) -> None:
+    def _load(self, state: Mapping[str, pa.RecordBatch], room: int = 0) -> None:
         keys = state["keys"]
         self._reset()
+        self._index = KeyIndex(room)
         if keys.num_rows:
             self._index.upsert(encode_rows(keys, self._index_keys))
             self._replace_keys(keys)
@@ -231,22 +238,9 @@ class AggregateOperator(Unheld):
         self._freed = np.zeros(max(64, keys.num_rows), np.bool_)
         self._free_count = 0
         if self._closing is not None:
-            ends = keys.column(self._closing.index).cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+            ends = zset.micros(keys.column(self._closing.index))
             self._ends = grow(np.asarray(ends + self._closing.offset_us), 64)
             self._next_end = int(self._ends[: keys.num_rows].min())
-
-
-def _determining(node: plan.Aggregate) -> list[int]:
-    """The places in the key that tell groups apart: a window's end says nothing that its start does not."""
-    input_, columns = node.input, list(node.keys)
-    while isinstance(input_, plan.Fragment):
-        columns = [input_.passthrough[c] if c >= 0 and input_.passthrough else -1 for c in columns]
-        input_ = input_.input
-    if isinstance(input_, plan.WindowAssign):
-        end = len(input_.schema) - 1
-        if end in columns and end - 1 in columns:
-            return [i for i, c in enumerate(columns) if c != end]
-    return list(range(len(columns)))
 
 
 def _array(batch: pa.RecordBatch) -> NDArray[np.generic]:
@@ -265,13 +259,30 @@ def _valid(batch: pa.RecordBatch, measure: plan.Measure) -> Bool | None:
     return valid
 
 
-def _differing(old: pa.RecordBatch, new: pa.RecordBatch, first: int) -> pa.Array | None:
-    """Which rows differ in a measure; None when all do. NULL equals NULL here; NaN is left as a difference."""
-    same = None
+def _where(rows: pa.RecordBatch, mask: Bool) -> pa.RecordBatch:
+    return rows if mask.all() or not rows.num_columns else rows.filter(pa.array(mask))
+
+
+def _without(rows: pa.RecordBatch, places: I64) -> pa.RecordBatch:
+    kept = np.ones(rows.num_rows, np.bool_)
+    kept[places] = False
+    return rows.filter(pa.array(kept))
+
+
+def _same(old: pa.RecordBatch, new: pa.RecordBatch, first: int) -> Bool:
+    """Which rows agree in all columns from ``first`` on; NULL agrees with NULL and NaN with NaN."""
+    same: Bool = np.ones(old.num_rows, np.bool_)
     for i in range(first, old.num_columns):
-        a, b = old.column(i), new.column(i)
-        equal = pc.or_(pc.fill_null(pc.equal(a, b), False), pc.and_(a.is_null(), b.is_null()))
-        same = equal if same is None else pc.and_(same, equal)
-    if same is None or not pc.any(same).as_py():
-        return None
-    return pc.invert(same)
+        same &= _agreeing(old.column(i), new.column(i)).to_numpy(zero_copy_only=False)
+        if not same.any():
+            break
+    return same
+
+
+def _agreeing(a: pa.Array, b: pa.Array) -> pa.Array:
+    equal = pc.equal(a, b)
+    if equal.null_count:
+        equal = pc.or_(equal.fill_null(False), pc.and_(a.is_null(), b.is_null()))
+    if pa.types.is_floating(a.type):
+        equal = pc.or_(equal, pc.and_(pc.is_nan(a), pc.is_nan(b)).fill_null(False))
+    return equal

@@ -15,8 +15,8 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.kernels.rows import I64, Rows
 from constellationdb.engine.shared_index import SharedIndex
@@ -93,7 +93,7 @@ class Own:
     def evict(self, column: plan.Column, watermark: int, epoch: int) -> None:
         if not len(self._rows):
             return
-        ends: NDArray[np.int64] = self._rows.column(column.index).cast(pa.int64()).fill_null(0).to_numpy()
+        ends = zset.micros(self._rows.column(column.index))
         self._rows.evict(ends + column.offset_us <= watermark, epoch)
         self._rows.compact(epoch)
 

@@ -59,6 +59,10 @@ class Context:
     answers: Sequence[LookupAnswer] = ()  # to this operator
     requests: list[LookupRequest] = field(default_factory=list)
 
+    def emptied(self) -> Context:
+        """The same epoch, with nothing said of it yet."""
+        return Context(self.epoch, self.watermark_before, self.watermark, at_us=self.at_us, answers=self.answers)
+
 
 class Operator(Protocol):
     def process(self, inputs: Sequence[Delta], context: Context) -> Delta:

@@ -19,6 +19,7 @@ from constellationdb.engine.kernels.rows import I64, Rows
 from constellationdb.engine.operators.arranged import Arranged, Borrow, Own, arrange
 from constellationdb.engine.operators.base import Context, Unheld
 from constellationdb.engine.operators.condition import Condition
+from constellationdb.engine.operators.windowed import determining_pairs
 from constellationdb.planner import plan
 
 
@@ -30,9 +31,25 @@ class JoinOperator(Unheld):
         self._schema = node.schema
         self._weighted = not node.append_only
         self._expiry = _expiry(node)
-        self._left, self._right = _sides(node, self._expiry, borrow)
+        pairs = determining_pairs(node)
+        self._left_keys, self._right_keys = (tuple(k[i] for i in pairs) for k in (node.left_keys, node.right_keys))
+        self._left, self._right = self._sides(borrow)
         self.arranged = (self._left, self._right)
         self._residual = None if node.residual is None else Condition(node.id, node.residual, self._schema)
+
+    def _sides(self, borrow: Borrow | None) -> tuple[Arranged, Arranged]:
+        """Not borrowed: what expires, and what a self-join reads, for its first rows come to both sides at once."""
+        node = self._node
+        common = set(plan.relations_of(node.left)) & set(plan.relations_of(node.right))
+        left, right = (
+            Own(child.schema, keys, append_only=child.append_only)
+            if column is not None or common & set(plan.relations_of(child))
+            else arrange(child, keys, borrow, append_only=child.append_only)
+            for child, keys, column in zip(
+                node.children, (self._left_keys, self._right_keys), self._expiry, strict=True
+            )
+        )
+        return left, right
 
     def start(self, context: Context) -> Delta:  # noqa: ARG002
         return None
@@ -42,11 +59,13 @@ class JoinOperator(Unheld):
         right = self._matchable(inputs[1], self._node.right_keys)
         parts = []
         if left is not None:
-            parts.append(self._match(left, self._node.left_keys, self._right, context.epoch, swapped=False))
+            parts.append(self._match(left, self._left_keys, self._right, context.epoch, swapped=False))
             self._left.apply(left, context.epoch)
         if right is not None:
-            parts.append(self._match(right, self._node.right_keys, self._left, context.epoch, swapped=True))
-            self._right.apply(right, context.epoch)
+            parts.append(self._match(right, self._right_keys, self._left, context.epoch, swapped=True))
+            right = self._lasting(right, context)
+            if right.num_rows:
+                self._right.apply(right, context.epoch)
         self._evict(context)
         whole = zset.concat([p for p in parts if p is not None])
         if whole is None or self._residual is None:
@@ -87,6 +106,14 @@ class JoinOperator(Unheld):
         passing = self._residual.run(whole, context)
         return zset.take(whole, np.flatnonzero(passing)) if passing.any() else None
 
+    def _lasting(self, right: pa.RecordBatch, context: Context) -> pa.RecordBatch:
+        """The right's rows that a later epoch may ask for; what the watermark closes now has met the left's already."""
+        column = self._expiry[1]
+        if column is None:
+            return right
+        ends = zset.micros(right.column(column.index)) + column.offset_us
+        return zset.take(right, np.flatnonzero(ends > context.watermark)) if ends.min() <= context.watermark else right
+
     def _evict(self, context: Context) -> None:
         for side, column in zip(self.arranged, self._expiry, strict=True):
             if column is not None and context.watermark > context.watermark_before:
@@ -104,20 +131,6 @@ class JoinOperator(Unheld):
 def _ask(other: Arranged, keys: Rows, epoch: int, *, swapped: bool) -> tuple[I64, I64]:
     """The left's change meets the right as it was; the right's change meets the left as it is now."""
     return other.after(keys, epoch) if swapped else other.before(keys, epoch)
-
-
-def _sides(
-    node: plan.Join, expiry: tuple[plan.Column | None, plan.Column | None], borrow: Borrow | None
-) -> tuple[Arranged, Arranged]:
-    """Not borrowed: what expires, and what a self-join reads, for its first rows come to both sides at once."""
-    common = set(plan.relations_of(node.left)) & set(plan.relations_of(node.right))
-    left, right = (
-        Own(child.schema, keys, append_only=child.append_only)
-        if column is not None or common & set(plan.relations_of(child))
-        else arrange(child, keys, borrow, append_only=child.append_only)
-        for child, keys, column in zip(node.children, (node.left_keys, node.right_keys), expiry, strict=True)
-    )
-    return left, right
 
 
 def _expiry(node: plan.Join) -> tuple[plan.Column | None, plan.Column | None]:

@@ -40,9 +40,7 @@ class OnCloseOperator(Unheld):
         return zset.expanded(out) if self._node.append_only else out
 
     def _ends(self, rows: pa.RecordBatch) -> NDArray[np.int64]:
-        column = rows.column(self._node.column.index).cast(pa.int64()).fill_null(0)
-        ends: NDArray[np.int64] = column.to_numpy(zero_copy_only=False) + self._node.column.offset_us
-        return ends
+        return zset.micros(rows.column(self._node.column.index)) + self._node.column.offset_us
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
         return {} if self._pending is None else {"pending": self._pending}

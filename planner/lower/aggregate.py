@@ -12,6 +12,7 @@ from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.aggregates import correct
 from constellationdb.planner.lower.core import Lowering
+from constellationdb.planner.lower.grouping import accumulate
 from constellationdb.planner.lower.scalar import expand_scalars
 from constellationdb.planner.lower.stream import Stream, describe
 from constellationdb.planner.shuttle import field, field_index, project
@@ -45,7 +46,7 @@ def lower_aggregate(lowering: Lowering, rel: Rel) -> Stream:
     stream = lowering.build.project(stream, arguments.expressions)
     fast = _fast_measures(stream, calls)
     if fast is not None:
-        return _accumulate(lowering, stream, len(keys), fast)
+        return accumulate(lowering, stream, len(keys), fast)
     return _recompute(lowering, stream, len(keys), calls)
 
 
@@ -157,25 +158,6 @@ def _output_type(call: _Call, kind: pa.DataType, append_only: bool) -> pa.DataTy
             return kind
         case _:
             return None
-
-
-def _accumulate(
-    lowering: Lowering, stream: Stream, key_count: int, measures: list[tuple[plan.Measure, pa.DataType]]
-) -> Stream:
-    node = lowering.build.finish(stream)
-    types = [*stream.schema.types[:key_count], *(kind for _, kind in measures)]
-    return lowering.build.stream(
-        plan.Aggregate(
-            id=lowering.build.next_id(),
-            schema_ipc=plan.encode_schema(pa.schema([pa.field(f"c{i}", kind) for i, kind in enumerate(types)])),
-            append_only=False,
-            times=(),
-            closing=tuple(c for c in node.closing if c.index < key_count),
-            input=node,
-            keys=tuple(range(key_count)),
-            measures=tuple(measure for measure, _ in measures),
-        )
-    )
 
 
 def _recompute(lowering: Lowering, stream: Stream, key_count: int, calls: list[_Call]) -> Stream:

@@ -1,4 +1,4 @@
-"""Joins: inner equi-joins by deltas, lookup joins, every other kind by recomputing the touched keys."""
+"""Joins: inner and semi equi-joins by deltas, lookup joins, every other kind by recomputing the touched keys."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from constellationdb.planner.lower.condition import (
     split_condition,
 )
 from constellationdb.planner.lower.core import JOIN_TYPES, MIRRORED, Lowering, width_of
+from constellationdb.planner.lower.grouping import distinct
 from constellationdb.planner.lower.keys import with_keys
 from constellationdb.planner.lower.lookup import find_lookup, lower_lookup
 from constellationdb.planner.lower.stream import Stream, describe
@@ -82,6 +83,8 @@ def join_streams(lowering: Lowering, kind: plan.JoinType, sides: Sides, conditio
     residual = [remap(part, place) for part in condition.residual]
     if kind == "inner" and condition.left:
         stream = _delta_join(lowering, sides, condition, residual)
+    elif kind == "semi" and condition.left and not residual:
+        stream = _delta_join(lowering, _to_distinct(lowering, sides), condition, [])
     else:
         stream = _recompute_join(lowering, kind, sides, condition, residual)
     if kind in ("semi", "anti"):
@@ -91,6 +94,12 @@ def join_streams(lowering: Lowering, kind: plan.JoinType, sides: Sides, conditio
     else:
         wanted = [place(i) for i in range(left_width + right_width)]
     return lowering.build.project(stream, [field(i) for i in wanted])
+
+
+def _to_distinct(lowering: Lowering, sides: Sides) -> Sides:
+    """A semi join is the inner join with the different keys of the right side: each row finds one at most."""
+    right = distinct(lowering, sides.right, sides.right_keys)
+    return replace(sides, right=right, right_keys=list(range(right.width)))
 
 
 def _delta_join(lowering: Lowering, sides: Sides, condition: Condition, residual: list[Expression]) -> Stream:

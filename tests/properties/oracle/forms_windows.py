@@ -30,6 +30,14 @@ _COUNTED = (
 )
 
 
+_DISTINCT_JOINED = (
+    "SELECT x.k, x.c, x.window_start FROM"
+    " (SELECT k, c, window_start, window_end FROM {W} AS a GROUP BY k, c, window_start, window_end) AS x JOIN"
+    " (SELECT k, window_start, window_end FROM {V} AS z GROUP BY k, window_start, window_end) AS y"
+    " ON x.k = y.k AND x.window_start = y.window_start AND x.window_end = y.window_end"
+)
+
+
 def _counted(kind: str) -> str:
     return _COUNTED.replace("{kind}", kind)
 
@@ -53,6 +61,7 @@ WINDOWS: tuple[Form, ...] = (
          windows=_TUMBLE),
     form("windows joined", _JOINED, windows=_TWO),
     form("window counts joined", _counted(""), windows=_TWO),
+    form("window distincts joined", _DISTINCT_JOINED, windows=_TWO),
     form("window counts left joined", _counted("LEFT"), windows=_TWO),
     form("window top", "SELECT k, window_end, b FROM (SELECT k, window_end, b, row_number()"
          " OVER (PARTITION BY window_end ORDER BY b DESC, k, c) AS r FROM {W} AS w) AS q WHERE r <= 2",

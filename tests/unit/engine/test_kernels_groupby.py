@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constellationdb.engine.kernels.groupby import consolidate, group, touched
+from constellationdb.engine.kernels.groupby import consolidate, first_rows, group, touched
 from constellationdb.engine.kernels.rowcodec import encode_rows
 
 _VALUES = st.none() | st.sampled_from([0, 1, -1, 2**63 - 1, -(2**63)])
@@ -63,3 +63,12 @@ def test_grouping_a_large_batch() -> None:
     assert (values[firsts][groups] == values).all()
     assert len(firsts) == len(np.unique(values))
     assert (np.diff(firsts) > 0).all()
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.integers(-1, 12), max_size=60), st.integers(0, 6))
+def test_first_rows_are_those_where_a_new_slot_appears(slots: list[int], known: int) -> None:
+    fresh = sorted({slot for slot in slots if slot >= known})
+    count = fresh[-1] + 1 if fresh else known
+    found = first_rows(np.array(slots, np.int64), known, count).tolist()
+    assert found == [slots.index(slot) if slot in slots else -1 for slot in range(known, count)]

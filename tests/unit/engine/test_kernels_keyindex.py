@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,12 @@ class Model:
     def __init__(self) -> None:
         self.slots: dict[bytes, int] = {}
 
+    @staticmethod
+    def of(keys: list[bytes]) -> Model:
+        model = Model()
+        model.slots = {key: slot for slot, key in enumerate(keys)}
+        return model
+
     def upsert(self, rows: Rows) -> list[int]:
         return [self.slots.setdefault(rows.key(i), len(self.slots)) for i in range(len(rows))]
 
@@ -31,6 +37,28 @@ class Model:
 def _integers(rnd: random.Random, count: int, distinct: int) -> Rows:
     values = [None if rnd.random() < 0.02 else rnd.randrange(distinct) - distinct // 2 for _ in range(count)]
     return encode_rows(pa.record_batch([pa.array(values, pa.int64())], ["k"]), [0])
+
+
+def _close_words(rnd: random.Random, count: int, distinct: int) -> Rows:
+    values = [rnd.randrange(distinct) - distinct // 2 for _ in range(count)]
+    return encode_rows(pa.record_batch([pa.array(values, pa.int64())], ["k"]), [0])
+
+
+def _far_words(rnd: random.Random, count: int, distinct: int) -> Rows:
+    values = [(rnd.randrange(distinct) - distinct // 2) * 0x1_0000_0001 for _ in range(count)]
+    return encode_rows(pa.record_batch([pa.array(values, pa.int64())], ["k"]), [0])
+
+
+def _word_pairs(rnd: random.Random, count: int, distinct: int) -> Rows:
+    left = pa.array([rnd.randrange(distinct) - distinct // 2 for _ in range(count)], pa.int64())
+    right = pa.array([rnd.choice([0, -1, 2**63 - 1]) for _ in range(count)], pa.int64())
+    return encode_rows(pa.record_batch([left, right], ["a", "b"]), [0, 1])
+
+
+def _pairs_with_nulls(rnd: random.Random, count: int, distinct: int) -> Rows:
+    left = pa.array([rnd.randrange(distinct) for _ in range(count)], pa.int64())
+    right = pa.array([rnd.choice([0, None]) for _ in range(count)], pa.int64())
+    return encode_rows(pa.record_batch([left, right], ["a", "b"]), [0, 1])
 
 
 def _texts(rnd: random.Random, count: int, distinct: int) -> Rows:
@@ -51,12 +79,13 @@ def _doubles(rnd: random.Random, count: int, distinct: int) -> Rows:
     return encode_rows(pa.record_batch([pa.array(values), pa.array(values)], ["a", "b"]), [0, 1])
 
 
-_MAKERS = [_integers, _texts, _pairs, _doubles]
+_MAKERS = [_integers, _close_words, _far_words, _word_pairs, _pairs_with_nulls, _texts, _pairs, _doubles]
 
 
 def _collide(rows: Rows, bits: int) -> Rows:
     """The same rows under hashes that leave only ``bits`` bits, so that most keys collide."""
-    return dataclasses.replace(rows, hashes=rows.hashes & np.uint64((1 << bits) - 1))
+    hashes = rows.hashes & np.uint64((1 << bits) - 1)
+    return Rows(rows.data, rows.offsets, hashes, rows.null_mask, rows.width, rows.nulls_match)
 
 
 def _assert_same(index: KeyIndex, model: Model) -> None:
@@ -92,13 +121,36 @@ def test_identity_is_bytes_and_never_the_hash(make: object, bits: int) -> None:
         assert index.upsert(rows)[0].tolist() == model.upsert(rows)
 
 
+@pytest.mark.parametrize("one", [_close_words, _far_words, _word_pairs])
+@pytest.mark.parametrize("other", [_integers, _far_words, _word_pairs, _pairs_with_nulls, _texts, _pairs])
+@pytest.mark.parametrize("probed_first", [False, True])
+def test_keys_of_one_form_meet_any_other_key(one: object, other: object, probed_first: bool) -> None:
+    assert callable(one)
+    assert callable(other)
+    rnd, index, model = random.Random(7), KeyIndex(), Model()
+    for size in (40, 2_000, 1, 5_000):
+        rows = one(rnd, size, 3_000)
+        assert index.upsert(rows)[0].tolist() == model.upsert(rows)
+    smaller, remap = index.compact(np.arange(len(index)) % 2 == 0)
+    assert remap[::2].tolist() == list(range(len(smaller)))
+    _assert_same(smaller, Model.of(list(model.slots)[::2]))
+    data, offsets = index.snapshot(10)
+    assert [data[a:b].tobytes() for a, b in pairwise(offsets)] == list(model.slots)[10:]
+    rows = other(rnd, 500, 3_000)
+    if probed_first:
+        assert index.probe(rows).tolist() == model.probe(rows)
+    assert index.upsert(rows)[0].tolist() == model.upsert(rows)
+    _assert_same(index, model)
+    assert index.hashes.tolist() == index.keys_at(np.arange(len(index))).hashes.tolist()
+
+
 def test_int64_extremes_are_distinct_keys() -> None:
     values = pa.array([2**63 - 1, -(2**63), 0, -1, None, 255, 256, -(2**63)])
     slots, added = KeyIndex().upsert(encode_rows(pa.record_batch([values], ["k"]), [0]))
     assert (slots.tolist(), added) == ([0, 1, 2, 3, 4, 5, 6, 1], 7)
 
 
-@pytest.mark.parametrize("make", [_integers, _texts])
+@pytest.mark.parametrize("make", [_integers, _far_words, _word_pairs, _texts])
 def test_gradual_growth_gives_the_same_slots(make: object, monkeypatch: pytest.MonkeyPatch) -> None:
     assert callable(make)
     monkeypatch.setattr(keyindex, "_GRADUAL_FROM", 64)
@@ -117,18 +169,17 @@ def test_gradual_growth_is_done_before_the_table_is_full(monkeypatch: pytest.Mon
     index, rebuild = KeyIndex(), KeyIndex._rebuild
     rebuilds: list[int] = []
 
-    def noted(index: KeyIndex) -> None:
+    def noted(index: KeyIndex, expected: int) -> None:
         rebuilds.append(len(index))
-        rebuild(index)
+        rebuild(index, expected)
 
     monkeypatch.setattr(KeyIndex, "_rebuild", noted)
+    keys = np.arange(600_000) * 1_000  # too far apart for a place each
     for start in range(0, 600_000, 4_000):
-        index.upsert(encode_rows(pa.record_batch([pa.array(np.arange(start, start + 4_000))], ["k"]), [0]))
+        index.upsert(encode_rows(pa.record_batch([pa.array(keys[start : start + 4_000])], ["k"]), [0]))
     assert max(rebuilds) < keyindex._GRADUAL_FROM
     assert len(index._table) // 2 >= 1 << 20
-    assert index.probe(encode_rows(pa.record_batch([pa.array(np.arange(600_000))], ["k"]), [0])).tolist() == list(
-        range(600_000)
-    )
+    assert index.probe(encode_rows(pa.record_batch([pa.array(keys)], ["k"]), [0])).tolist() == list(range(600_000))
 
 
 def test_a_null_matches_nothing_in_a_join() -> None:

@@ -1,0 +1,1 @@
+"""Inner loops of connectors: decoding that looks at every byte."""
