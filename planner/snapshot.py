@@ -208,6 +208,7 @@ def harden(shuttle: Shuttle, rel: Rel) -> None:
             comparisons.canonical_groups(shuttle, body.input, width, body)
             for measure in body.measures:
                 _exact_sum(shuttle, body.input, width, measure.measure)
+                overs.rank_sorts(shuttle, body.input, width, measure.measure.sorts)
             rel.CopyFrom(_copy(correct(shuttle, _copy(rel), body.input, width)))
 
 
