@@ -22,6 +22,7 @@ from constellationdb.planner.analysis.queries import Columns, analyse
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.casts import tell_casts_apart
+from constellationdb.planner.rewrite.constants import check_constants
 from constellationdb.planner.rewrite.intervals import normalise_intervals
 from constellationdb.planner.rewrite.names import name_outputs
 from constellationdb.planner.rewrite.refuse import refuse
@@ -73,10 +74,11 @@ class Preparer:
         self._numbers: Iterator[int] = itertools.count(1)
 
     def prepare(self, query: Query) -> PreparedQuery:
-        tree = _normal(query)
+        tree = _normal(query, continuous=self._continuous)
         refuse(tree, query.offset, continuous=self._continuous)
         self._check_temporal(query)
         analysis = analyse(tree, self._columns, query.offset, clause=self._clause, checked=self._checked)
+        check_constants(tree)
         name_outputs(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
@@ -97,7 +99,7 @@ class Preparer:
             return None
         if found.query is None:
             return tuple(Column(f.name, kinds.of_column(f.type)) for f in found.schema)
-        inner = _normal(found.query)
+        inner = _normal(found.query, continuous=self._continuous)
         columns = analyse(inner, self._columns, found.query.offset).columns
         if columns is None:
             return None
@@ -117,8 +119,9 @@ class Preparer:
                 )
 
 
-def _normal(query: Query) -> Any:
-    return expand_series(respell(normalise_intervals(expand_rows(parse_query(query.text)))))
+def _normal(query: Query, *, continuous: bool) -> Any:
+    tree = respell(normalise_intervals(expand_rows(parse_query(query.text))))
+    return expand_series(tree, continuous=continuous)
 
 
 class _Resolver:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from constellationdb.errors import ConstellationError, FeatureNotSupported, SqlSyntaxError
-from constellationdb.planner.statements import Accepted, Checkpoint, Copy, Flush, Select, SetVariable, Show, Statement, Transaction
+from constellationdb.planner.statements import (
+    Accepted,
+    Checkpoint,
+    Copy,
+    Flush,
+    Select,
+    SetVariable,
+    Show,
+    Statement,
+    Transaction,
+)
 from constellationdb.planner.syntax import parse
 
 
