@@ -43,6 +43,7 @@
     ├── InvalidSubstring            22011  CON-2015
     ├── ProgramLimitExceeded        54000  CON-2016
     ├── StringTooLong               22001  CON-2017
+    ├── InvalidTimeZone             22009  CON-2018
     ├── ReadsOwnWritesThroughView   25001  CON-3001
     ├── InFailedTransaction         25P02  CON-3002
     ├── SerializationFailure        40001  CON-3003
@@ -263,6 +264,10 @@ class ProgramLimitExceeded(ConstellationError):
 
 class StringTooLong(ConstellationError):
     sqlstate, code = "22001", "CON-2017"
+
+
+class InvalidTimeZone(ConstellationError):
+    sqlstate, code = "22009", "CON-2018"
 
 
 class ReadsOwnWritesThroughView(ConstellationError):

@@ -110,6 +110,10 @@ _TEXTS: tuple[tuple[re.Pattern[str], type[errors.ConstellationError], str], ...]
     (re.compile(r"[Ee]rror parsing timestamp|Error parsing date|[Ii]nvalid timezone"), errors.InvalidDatetime,
      "invalid date or time"),
 )  # fmt: skip
+# A plan is completed only when it is run: what cannot be is no fault of a row.
+_UNPLANNED = re.compile(
+    r"Error during planning|feature is not implemented|[Uu]nsupported|Invalid \(non-executable\) plan|Substrait error"
+)
 _OVERFLOW = re.compile(r"Can't cast value \S+ to type (\w+)|is out of range (\w+)")
 _SPAN = re.compile(r'[Ii]nvalid input syntax for type interval: "(.*?)"')
 _CAST = re.compile(r"Cannot cast (?:string|value) ['\"](.*?)['\"] to value of (.+?) type")
@@ -162,4 +166,6 @@ def translate(error: BaseException) -> errors.ConstellationError:
     for pattern, raised, message in _TEXTS:
         if pattern.search(text):
             return raised(message, detail=text[:500])
+    if _UNPLANNED.search(text):
+        return errors.FeatureNotSupported("this query form is not supported", detail=text[:500])
     return errors.DataException("the row could not be computed", detail=text[:500])

@@ -41,9 +41,7 @@ _RANGE = re.compile(r"Cannot run range queries on datatype")
 _TYPES = re.compile(
     r"Cannot (?:coerce|infer)|[Cc]annot be coerced|Can't compare|Cannot compare|incompatible|to be coerced"
 )
-_UNPLANNED = re.compile(
-    r"Substrait error|No table named '\w+\(\)'|[Nn]ot ?[Ii]mplemented|[Uu]nsupported|not yet implemented|feature is not"
-)
+_UNPLANNED = re.compile(r"[Nn]ot ?[Ii]mplemented|[Uu]nsupported|not yet implemented|feature is not")
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from constellationdb.errors import (
     UndefinedFunction,
     UndefinedParameter,
 )
-from constellationdb.planner.analysis import forms, kinds, maths, operators, printing, texts
+from constellationdb.planner.analysis import arrays, forms, kinds, maths, operators, printing, texts
 from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column, Scope
@@ -28,12 +28,15 @@ from constellationdb.planner.rewrite.tree import MADE, last_name, strings
 NO_OPERATOR = "No operator matches the given name and argument types. You might need to add explicit type casts."
 _BETWEEN = (A_Expr_Kind.AEXPR_BETWEEN, A_Expr_Kind.AEXPR_NOT_BETWEEN)
 _SYMMETRIC = (A_Expr_Kind.AEXPR_BETWEEN_SYM, A_Expr_Kind.AEXPR_NOT_BETWEEN_SYM)
+_QUANTIFIED = (A_Expr_Kind.AEXPR_OP_ANY, A_Expr_Kind.AEXPR_OP_ALL)
 _EQUALITIES = (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT, A_Expr_Kind.AEXPR_NULLIF)
 _LIKES = (A_Expr_Kind.AEXPR_LIKE, A_Expr_Kind.AEXPR_ILIKE, A_Expr_Kind.AEXPR_SIMILAR)
 
 _FLOATS = (kinds.REAL, kinds.DOUBLE)
 _CLOCKS = frozenset(f"SVFOP_CURRENT_{word}" for word in ("DATE", "TIME", "TIMESTAMP"))
 _LISTS = ("SELECT", "RETURNING", "UPDATE")  # where IN is a value, not a condition
+
+_KEYS = ("GROUP BY", "ORDER BY")  # where EXISTS is one, too
 
 Subquery = Callable[[Any, Scope], "tuple[Column, ...] | None"]
 
@@ -198,6 +201,8 @@ class Expressions:
             return Typed(node, kind if node.kind == A_Expr_Kind.AEXPR_NULLIF else kinds.BOOLEAN)
         if node.kind in _LIKES:
             return self._like(node, place)
+        if node.kind in _QUANTIFIED and (made := arrays.expanded(node, self.at(node))) is not None:
+            return Typed(self.expression(made, place).node, kinds.BOOLEAN)
         if node.kind != A_Expr_Kind.AEXPR_OP or len(node.name) > 1:
             return Typed(self._inside(node, place), None)
         if node.lexpr is None:
@@ -329,7 +334,8 @@ class Expressions:
     def _sublink(self, node: Any, place: Place) -> Typed:
         columns = self._query(node.subselect, place.scope)
         if node.subLinkType == SubLinkType.EXISTS_SUBLINK:
-            return Typed(forms.exists_value(node) if place.clause in _LISTS else node, kinds.BOOLEAN)
+            valued = place.clause in _LISTS or place.clause in _KEYS
+            return Typed(forms.exists_value(node) if valued else node, kinds.BOOLEAN)
         if node.subLinkType == SubLinkType.EXPR_SUBLINK:
             if columns is not None and len(columns) != 1:
                 raise SqlSyntaxError("subquery must return only one column", position=self.at(node))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from pglast import ast
@@ -286,6 +287,11 @@ class _Queries:
     def _limits(self, select: Any) -> None:
         for name, error, word in (("limitCount", InvalidLimit, "LIMIT"), ("limitOffset", InvalidOffset, "OFFSET")):
             node = getattr(select, name)
+            if isinstance(node, ast.A_Const) and isinstance(node.val, ast.Float):
+                node = _rounded(node)
+                setattr(select, name, node)
+            if isinstance(node, ast.A_Const) and isinstance(node.val, ast.Boolean):
+                raise DatatypeMismatch(f"argument of {word} must be type bigint, not type boolean")
             if isinstance(node, ast.A_Const) and isinstance(node.val, ast.String):
                 setattr(select, name, texts.typed(node, kinds.BIGINT, self.expressions.at(node)))
             if forms.is_integer(node) and node.val.ival < 0:
@@ -294,6 +300,18 @@ class _Queries:
                 raise InvalidColumnReference(
                     f"argument of {word} must not contain variables", position=self.expressions.at(node)
                 )
+            if node is not None and not isinstance(node, ast.A_Const | ast.ColumnRef):
+                setattr(select, name, self._bigint(node, word))
+
+    def _bigint(self, node: Any, word: str) -> Any:
+        """A constant expression as LIMIT takes it: rounded."""
+        position = self.expressions.at(node)
+        typed = self.expressions.expression(node, Place(Scope(), word))
+        if typed.kind in (kinds.NUMERIC, kinds.REAL, kinds.DOUBLE):
+            return kinds.cast(forms.rounded(typed.node, typed.kind), kinds.BIGINT)
+        if typed.kind not in (None, kinds.UNKNOWN, *kinds.INTEGERS):
+            raise DatatypeMismatch(f"argument of {word} must be type bigint, not type {typed.kind}", position=position)
+        return typed.node
 
     # -- FROM ----------------------------------------------------------------------------------
 
@@ -396,6 +414,11 @@ def _with_floats(side: Any, columns: tuple[Column, ...], wanted: tuple[Column, .
 
 def _becomes_float(mine: kinds.Kind, wanted: kinds.Kind) -> bool:
     return mine == kinds.NUMERIC and wanted in (kinds.REAL, kinds.DOUBLE)
+
+
+def _rounded(node: Any) -> Any:
+    """LIMIT 1.5 is LIMIT 2."""
+    return forms.integer(int(Decimal(node.val.fval).to_integral_value(ROUND_HALF_UP)))
 
 
 def _first_value(select: Any) -> Any:
