@@ -20,8 +20,8 @@ _MEMBERSHIP = {(A_Expr_Kind.AEXPR_OP_ANY, "="): "=", (A_Expr_Kind.AEXPR_OP_ALL, 
 
 def expanded(node: Any, position: int | None) -> Any | None:
     """The comparison without its array; None when that is no array of constants."""
-    if isinstance(node.rexpr, ast.A_Const) and node.rexpr.isnull:
-        return node.rexpr
+    if _is_null(node.rexpr):
+        return ast.A_Const(isnull=True)
     elements = _elements(node.rexpr, position)
     if elements is None:
         return None
@@ -55,6 +55,12 @@ def _elements(node: Any, position: int | None) -> list[Any] | None:
             return None if elements is None else [_cast(element, node) for element in elements]
         case _:
             return None
+
+
+def _is_null(node: Any) -> bool:
+    while isinstance(node, ast.TypeCast):
+        node = node.arg
+    return isinstance(node, ast.A_Const) and bool(node.isnull)
 
 
 def _cast(element: Any, cast: Any) -> Any:
