@@ -24,7 +24,8 @@ from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.casts import tell_casts_apart
 from constellationdb.planner.rewrite.constants import check_constants
 from constellationdb.planner.rewrite.intervals import normalise_intervals
-from constellationdb.planner.rewrite.names import name_outputs
+from constellationdb.planner.rewrite.names import name_derived, name_outputs
+from constellationdb.planner.rewrite.nulls import name_nulls
 from constellationdb.planner.rewrite.refuse import refuse
 from constellationdb.planner.rewrite.row_values import expand_rows
 from constellationdb.planner.rewrite.series import expand_series
@@ -79,7 +80,10 @@ class Preparer:
         self._check_temporal(query)
         analysis = analyse(tree, self._columns, query.offset, clause=self._clause, checked=self._checked)
         check_constants(tree)
+        if self._continuous:
+            name_nulls(tree)
         name_outputs(tree)
+        name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
         prepared.tree = tell_casts_apart(rewrite_conditions(tree))

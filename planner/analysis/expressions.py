@@ -33,7 +33,7 @@ _EQUALITIES = (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT, A_Exp
 _LIKES = (A_Expr_Kind.AEXPR_LIKE, A_Expr_Kind.AEXPR_ILIKE, A_Expr_Kind.AEXPR_SIMILAR)
 
 _FLOATS = (kinds.REAL, kinds.DOUBLE)
-_CLOCKS = frozenset(f"SVFOP_CURRENT_{word}" for word in ("DATE", "TIME", "TIMESTAMP"))
+_CLOCKS = frozenset(f"SVFOP_CURRENT_{word}" for word in ("DATE", "TIME", "TIMESTAMP")) | {"SVFOP_LOCALTIMESTAMP"}
 _LISTS = ("SELECT", "RETURNING", "UPDATE")  # where IN is a value, not a condition
 
 _KEYS = ("GROUP BY", "ORDER BY")  # where EXISTS is one, too
@@ -111,6 +111,9 @@ class Expressions:
                 raise FeatureNotSupported(f"{word} is not supported", position=self.at(node))
             case ast.SQLValueFunction() if node.op.name.startswith("SVFOP_CURRENT_TIMESTAMP"):
                 return Typed(kinds.cast(node, kinds.TIMESTAMPTZ), kinds.TIMESTAMPTZ)
+            case ast.SQLValueFunction() if node.op.name.startswith("SVFOP_LOCALTIMESTAMP"):
+                now = kinds.cast(forms.call("now"), kinds.TIMESTAMPTZ)
+                return Typed(kinds.cast(now, kinds.TIMESTAMP), kinds.TIMESTAMP)
             case ast.ParamRef():
                 raise UndefinedParameter(f"there is no parameter ${node.number}", position=self.at(node))
             case _:
