@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -102,13 +102,13 @@ class Preparer:
         if found is None:
             return None
         if found.query is None:
-            return tuple(Column(f.name, kinds.of_column(f.type)) for f in found.schema)
+            return tuple(Column(f.name, kinds.of_column(f.type), kinds.is_whole(f.type)) for f in found.schema)
         inner = _normal(found.query, continuous=self._continuous)
         columns = analyse(inner, self._columns, found.query.offset).columns
         if columns is None:
             return None
         names = [*found.column_names, *(c.name for c in columns[len(found.column_names) :])]
-        return tuple(Column(n, c.kind) for n, c in zip(names, columns, strict=True))
+        return tuple(replace(c, name=n) for n, c in zip(names, columns, strict=True))
 
     def internal(self) -> str:
         return f"rel{next(self._numbers)}"

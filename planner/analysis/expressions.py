@@ -97,8 +97,9 @@ class Expressions:
                 return self._case(node, place)
             case ast.CoalesceExpr() | ast.MinMaxExpr():
                 what = "COALESCE" if isinstance(node, ast.CoalesceExpr) else node.op.name.removeprefix("IS_")
-                node.args, kind = self.together(node.args, what, place)
-                return Typed(node, kind)
+                members = [self.expression(argument, place) for argument in node.args]
+                node.args, kind = self.settle(members, what, [self.at(argument) for argument in node.args])
+                return Typed(node, kind, whole=all(member.is_whole for member in members))
             case ast.FuncCall():
                 return self._calls.call(node, place)
             case ast.SubLink():
@@ -140,12 +141,13 @@ class Expressions:
                 raise FeatureNotSupported("a whole row as a value is not supported", position=self.at(node))
             if visible is None:
                 return Typed(node, None)
-            return Typed(visible.node if visible.merged else node, visible.column.kind)
+            column = visible.column
+            return Typed(visible.node if visible.merged else node, column.kind, whole=column.whole)
         table = place.scope.table(names[0])
         if table is None:
             raise place.scope.missing(names[0], self.at(node))
-        found = [c.kind for c in table.columns or () if c.name == names[1]]
-        return Typed(node, found[0] if len(found) == 1 else None)
+        found = [c for c in table.columns or () if c.name == names[1]]
+        return Typed(node, found[0].kind, whole=found[0].whole) if len(found) == 1 else Typed(node, None)
 
     def _cast(self, node: Any, place: Place) -> Typed:
         position = self.at(node.arg)
@@ -260,7 +262,7 @@ class Expressions:
         if name == "^" and kind == kinds.DOUBLE:
             return Typed(maths.power(left.node, right.node), kind, constant)
         if name == "/" and kind == kinds.NUMERIC:
-            return Typed(maths.quotient(left.node, left.kind, right.node), kind, constant)
+            return Typed(maths.quotient(left.node, right.node, whole=left.is_whole), kind, constant)
         checked = constant or self.checked
         if self.checked and name in operators.ARITHMETIC:
             self._refuse_untyped(node, left, right)
@@ -268,7 +270,7 @@ class Expressions:
         if made is not None:
             return Typed(made, kind, constant)
         node.lexpr, node.rexpr = left.node, right.node
-        return Typed(node, kind, constant)
+        return Typed(node, kind, constant, whole=left.is_whole and right.is_whole)
 
     def _refuse_untyped(self, node: Any, *operands: Typed) -> None:
         """Nothing would check the arithmetic of what has no type known here."""

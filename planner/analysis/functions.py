@@ -64,7 +64,8 @@ class Calls:
         if not own_schema and (known := about.answered(name, arguments, position)) is not None:
             return known
         kind = None if own_schema else calls.returns(name, shown)
-        return Typed(node if own_schema else self._respelled(node, name, shown), kind)
+        whole = name == "sum" and all(argument.is_whole for argument in arguments)
+        return Typed(node if own_schema else self._respelled(node, name, shown), kind, whole=whole)
 
     def _printing(self, node: Any, name: str, arguments: list[Typed]) -> Any:
         """concat, concat_ws and format take values of any type and print them."""

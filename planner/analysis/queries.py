@@ -183,9 +183,9 @@ class _Queries:
     def _in(self, place: Place, clause: str) -> Place:
         return Place(place.scope, clause, windows=place.windows)
 
-    def _targets(self, select: Any, place: Place) -> dict[int, kinds.Kind]:
+    def _targets(self, select: Any, place: Place) -> dict[int, Typed]:
         """Types by the target's identity; what is no longer said as it was keeps its name."""
-        found: dict[int, kinds.Kind] = {}
+        found: dict[int, Typed] = {}
         targets: list[Any] = []
         for target in select.targetList or ():
             if _is_star(target.val):
@@ -197,22 +197,22 @@ class _Queries:
             target.val = node
             if target.name is None and name is not None and (column_name(target) != name or node is not typed.node):
                 target.name = mark(len(targets), name) if name == "?column?" else name
-            found[id(target)] = typed.kind
+            found[id(target)] = typed
             targets.append(target)
         select.targetList = tuple(targets) or None
         return found
 
-    def _expanded(self, target: Any, scope: Scope, found: dict[int, kinds.Kind]) -> list[Any]:
+    def _expanded(self, target: Any, scope: Scope, found: dict[int, Typed]) -> list[Any]:
         """``*`` over a USING join, column by column."""
         if len(target.val.fields) > 1 or not scope.has_merged or scope.visible is None:
             return [target]
         made = []
         for visible in scope.visible:
             made.append(ast.ResTarget(name=visible.column.name, val=visible.node, location=target.location))
-            found[id(made[-1])] = visible.column.kind
+            found[id(made[-1])] = Typed(visible.node, visible.column.kind, whole=visible.column.whole)
         return made
 
-    def _output(self, select: Any, scope: Scope, known: Mapping[int, kinds.Kind]) -> list[Column] | None:
+    def _output(self, select: Any, scope: Scope, known: Mapping[int, Typed]) -> list[Column] | None:
         columns: list[Column] = []
         for target in select.targetList or ():
             if _is_star(target.val):
@@ -221,7 +221,8 @@ class _Queries:
                     return None
                 columns += starred
             else:
-                columns.append(Column(column_name(target) or "?column?", known.get(id(target))))
+                typed = known[id(target)]
+                columns.append(Column(column_name(target) or "?column?", typed.kind, typed.whole))
         return columns
 
     def _star(self, node: Any, scope: Scope) -> list[Column] | None:
