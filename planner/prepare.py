@@ -18,6 +18,7 @@ from pglast import ast
 
 from constellationdb.errors import FeatureNotSupported, UndefinedRelation
 from constellationdb.planner.analysis import kinds
+from constellationdb.planner.analysis.nulls import name_nulls
 from constellationdb.planner.analysis.queries import Columns, analyse
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.relations import PlannedRelation, WindowCall
@@ -25,7 +26,6 @@ from constellationdb.planner.rewrite.casts import tell_casts_apart
 from constellationdb.planner.rewrite.constants import check_constants
 from constellationdb.planner.rewrite.intervals import normalise_intervals
 from constellationdb.planner.rewrite.names import name_derived, name_outputs
-from constellationdb.planner.rewrite.nulls import name_nulls
 from constellationdb.planner.rewrite.refuse import refuse
 from constellationdb.planner.rewrite.row_values import expand_rows
 from constellationdb.planner.rewrite.series import expand_series

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from constellationdb import __version__
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.analysis import forms, kinds
 from constellationdb.planner.analysis.typed import Typed
 from constellationdb.planner.rewrite.tree import parse_expression, to_sql
 
 _TEXTS = {
-    "version": f"PostgreSQL 15.0 (Constellation {__version__})",
+    "version": "PostgreSQL 15.0 (Constellation 0.1.0)",
     "current_database": "constellation",
     "current_schema": "public",
 }

@@ -61,8 +61,8 @@ class Calls:
             node = self._printing(node, name, arguments)
         if position is not None and all(kind is not None for kind in shown):
             walk.signatures[node.location] = f"{name}({', '.join(str(kind) for kind in shown)})"
-        if not own_schema and (known := about.answered(name, arguments, position)) is not None:
-            return known
+        if not own_schema and (made := about.answered(name, arguments, position)) is not None:
+            return made
         kind = None if own_schema else calls.returns(name, shown)
         whole = name == "sum" and all(argument.is_whole for argument in arguments)
         return Typed(node if own_schema else self._respelled(node, name, shown), kind, whole=whole)
