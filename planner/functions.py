@@ -113,6 +113,9 @@ _TEXTS: tuple[tuple[re.Pattern[str], type[errors.ConstellationError], str], ...]
 # A plan is completed only when it is run: what cannot be is no fault of a row.
 _UNPLANNED = re.compile(
     r"Error during planning|feature is not implemented|[Uu]nsupported|Invalid \(non-executable\) plan|Substrait error"
+    r"|Internal error|type_coercion|no kernel matching|must be (?:a )?(?:non-null )?(?:scalar|literal|constant)"
+    r"|Expected a .* literal|Cannot convert Null"
+    r"|Schema error|does not support: |must match schema types"
 )
 _OVERFLOW = re.compile(r"Can't cast value \S+ to type (\w+)|is out of range (\w+)")
 _SPAN = re.compile(r'[Ii]nvalid input syntax for type interval: "(.*?)"')
@@ -127,6 +130,7 @@ _WHOLE = frozenset({"Int16", "Int32", "Int64"})
 _BY_STATE: dict[str, type[errors.ConstellationError]] = {
     kind.sqlstate: kind
     for kind in (
+        errors.DatetimeOverflow,
         errors.DivisionByZero,
         errors.NumericOutOfRange,
         errors.CardinalityViolation,
@@ -142,6 +146,8 @@ _BY_STATE: dict[str, type[errors.ConstellationError]] = {
 
 def translate(error: BaseException) -> errors.ConstellationError:
     """The Postgres error behind what DataFusion or Arrow raised while it computed rows."""
+    if isinstance(error, errors.ConstellationError):
+        return error
     text = str(error)
     if marked := _MARK.search(text):
         state, message = marked.group(1), marked.group(2).strip()

@@ -15,6 +15,7 @@ from constellationdb.planner.raising import ComputationError
 
 _PARTS = np.dtype([("months", "<i4"), ("days", "<i4"), ("nanos", "<i8")])
 _DAYS_A_MONTH, _DAY_US = 30, 86_400_000_000
+_GREATEST, _LONGEST_US = 2**31 - 1, (2**63 - 1) // 1000  # months and days, and the nanoseconds that Arrow counts
 _MICROSECOND = datetime.timedelta(microseconds=1)
 INTERVAL = pa.month_day_nano_interval()
 
@@ -25,6 +26,10 @@ def _parts(values: pa.Array) -> NDArray[Any]:
 
 
 def _interval(months: NDArray[Any], days: NDArray[Any], micros: NDArray[Any], null: NDArray[np.bool_]) -> pa.Array:
+    for parts, limit in ((months, _GREATEST), (days, _GREATEST), (micros, _LONGEST_US)):
+        if not np.all(null | (np.abs(parts) <= limit)):  # NaN is not less than anything
+            raise ComputationError("22008", "interval out of range")
+    months, days, micros = (np.where(null, 0, parts).astype(np.int64) for parts in (months, days, micros))
     made = np.zeros(len(months), _PARTS)
     made["months"], made["days"], made["nanos"] = months, days, micros * 1000
     validity = pa.py_buffer(np.packbits(~null, bitorder="little").tobytes())
@@ -103,7 +108,7 @@ def multiply(values: pa.Array, factors: pa.Array) -> pa.Array:
     seconds = np.round((parts["days"] * factor - days + spilled - np.trunc(spilled)) * 86_400, 6)
     whole = np.where(np.abs(seconds) >= 86_400, np.trunc(seconds / 86_400), 0)
     micros = np.rint(parts["nanos"] // 1000 * factor + (seconds - whole * 86_400) * 1e6)
-    return _interval(months, days + whole + np.trunc(spilled), micros.astype(np.int64), null)
+    return _interval(months, days + whole + np.trunc(spilled), micros, null)
 
 
 def divide(values: pa.Array, divisors: pa.Array) -> pa.Array:
