@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import pyarrow as pa
 
-from constellationdb.errors import FeatureNotSupported, UndefinedObject
+from constellationdb.errors import FeatureNotSupported, InvalidParameter, UndefinedObject
 
 # An unconstrained numeric; Arrow decimals have one scale a column.
 NUMERIC_PRECISION, NUMERIC_SCALE = 38, 10
@@ -48,6 +48,12 @@ def numeric(precision: int = NUMERIC_PRECISION, scale: int = NUMERIC_SCALE) -> S
     typmod = -1 if (precision, scale) == (NUMERIC_PRECISION, NUMERIC_SCALE) else ((precision << 16) | scale) + 4
     name = "numeric" if typmod == -1 else f"numeric({precision},{scale})"
     return SqlType(name, 1700, -1, pa.decimal128(precision, scale), typmod)
+
+
+def varchar(length: int, position: int | None = None) -> SqlType:
+    if length < 1:
+        raise InvalidParameter("length for type varchar must be at least 1", position=position)
+    return SqlType(f"{VARCHAR.name}({length})", VARCHAR.oid, -1, VARCHAR.arrow, length + 4)
 
 
 _ALIASES: dict[str, SqlType] = {
@@ -87,6 +93,8 @@ def parse_type(name: str, modifiers: tuple[int, ...] = (), position: int | None 
             )
         return numeric(precision, scale)
     found = _ALIASES.get(lowered)
+    if found is VARCHAR and modifiers:
+        return varchar(modifiers[0], position)
     if found is None:
         raise UndefinedObject(f'type "{name}" does not exist', position=position)
     return found

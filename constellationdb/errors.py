@@ -42,6 +42,8 @@
     ├── InvalidPower                2201F  CON-2014
     ├── InvalidSubstring            22011  CON-2015
     ├── ProgramLimitExceeded        54000  CON-2016
+    ├── StringTooLong               22001  CON-2017
+    ├── InvalidTimeZone             22009  CON-2018
     ├── ReadsOwnWritesThroughView   25001  CON-3001
     ├── InFailedTransaction         25P02  CON-3002
     ├── SerializationFailure        40001  CON-3003
@@ -258,6 +260,14 @@ class InvalidSubstring(ConstellationError):
 
 class ProgramLimitExceeded(ConstellationError):
     sqlstate, code = "54000", "CON-2016"
+
+
+class StringTooLong(ConstellationError):
+    sqlstate, code = "22001", "CON-2017"
+
+
+class InvalidTimeZone(ConstellationError):
+    sqlstate, code = "22009", "CON-2018"
 
 
 class ReadsOwnWritesThroughView(ConstellationError):

@@ -11,6 +11,7 @@ import pyarrow as pa
 from constellationdb.engine import answers
 from constellationdb.engine.copy_in import CopyIn
 from constellationdb.engine.dml import Dml, DmlPlanner, Run, Target, column_of, plan_constant
+from constellationdb.engine.lengths import fitted
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.reads import Reader, execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
@@ -213,7 +214,8 @@ def copy(session: Session, statement: st.Copy) -> Result:
     columns = columns or list(range(len(state.schema)))
     planner = DmlPlanner(plan_constant)
 
-    def insert(rows: pa.RecordBatch) -> None:
+    def insert(batch: pa.RecordBatch) -> None:
+        rows = fitted(batch, state.relation)
         dml = Dml(state.name, lambda _run, _state, _epoch: Write(None, rows, rows.num_rows, rows), None, "COPY")
         _perform(session, dml, state)
 

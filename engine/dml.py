@@ -24,6 +24,7 @@ from constellationdb.engine import batch as zset
 from constellationdb.engine.assignment import check_assignable
 from constellationdb.engine.kernels.groupby import group
 from constellationdb.engine.kernels.rowcodec import encode_rows
+from constellationdb.engine.lengths import fitted
 from constellationdb.engine.literals import to_array
 from constellationdb.engine.reads import evaluate_constant
 from constellationdb.engine.rowstore import empty
@@ -143,7 +144,7 @@ class DmlPlanner:
                 for row in statement.rows
             ]  # fmt: skip
             arrays.append(to_array(values, column.type, column.name))
-        return pa.RecordBatch.from_arrays(arrays, schema=state.schema)
+        return fitted(pa.RecordBatch.from_arrays(arrays, schema=state.schema), state.relation)
 
     def defaults(self, relation: Relation) -> dict[str, object]:
         """Each column's DEFAULT as a value: constant expressions, evaluated now."""
@@ -163,7 +164,7 @@ class DmlPlanner:
     def _default_row(self, state: Target) -> Callable[[Run], pa.RecordBatch]:
         defaults = self.defaults(state.relation)
         row = [to_array([defaults.get(f.name)], f.type, f.name) for f in state.schema]
-        return _always(pa.RecordBatch.from_arrays(row, schema=state.schema))
+        return _always(fitted(pa.RecordBatch.from_arrays(row, schema=state.schema), state.relation))
 
     def _selected_rows(
         self, statement: st.Insert, state: Target, columns: list[int]
@@ -186,7 +187,7 @@ class DmlPlanner:
                     arrays.append(_assigned(table.column(place), column))
                 else:
                     arrays.append(to_array([defaults.get(column.name)] * table.num_rows, column.type, column.name))
-            return pa.RecordBatch.from_arrays(arrays, schema=state.schema)
+            return fitted(pa.RecordBatch.from_arrays(arrays, schema=state.schema), state.relation)
 
         return rows
 
@@ -255,7 +256,7 @@ class DmlPlanner:
             columns = list(before.columns)
             for place, index in enumerate(indexes):
                 columns[index] = _assigned(rows.column(width + place), target.schema.field(index))
-            after = pa.RecordBatch.from_arrays(columns, schema=target.schema)
+            after = fitted(pa.RecordBatch.from_arrays(columns, schema=target.schema), state.relation)
             if statement.from_clause:
                 before, after = _once_each(before, after)
             return Write(before, after, before.num_rows, after)
@@ -352,7 +353,7 @@ def _do_update(
     columns = list(before.columns)
     for place, index in enumerate(indexes):
         columns[index] = _assigned(answer.column(1 + place), target.schema.field(index))
-    after = pa.RecordBatch.from_arrays(columns, schema=target.schema)
+    after = fitted(pa.RecordBatch.from_arrays(columns, schema=target.schema), target.relation)
     added = pa.concat_batches([fresh, after])
     return Write(before, added, added.num_rows, added)
 

@@ -119,8 +119,12 @@ class Fragment:
         self._gathers = any(node in self._physical.display_indent() for node in _GATHERING_NODES)
 
     def _build(self) -> Any:
-        logical = Consumer.from_substrait_plan(self._context, Serde.deserialize_bytes(self._plan_bytes))
-        return self._context.create_dataframe_from_logical_plan(logical).execution_plan()
+        """Raises ConstellationError for a plan that nothing executes: some casts are known only then."""
+        try:
+            logical = Consumer.from_substrait_plan(self._context, Serde.deserialize_bytes(self._plan_bytes))
+            return self._context.create_dataframe_from_logical_plan(logical).execution_plan()
+        except Exception as error:
+            raise functions.translate(error) from error
 
     def _is_reusable(self) -> bool:
         shown = self._physical.display_indent()

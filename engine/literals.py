@@ -23,6 +23,7 @@ from constellationdb.errors import (
     InvalidTextRepresentation,
     NumericOutOfRange,
 )
+from constellationdb.planner.syntax.zones import check_displacement
 
 _EXACT_DIGITS = 400  # room for the longest number a double can be
 
@@ -200,6 +201,7 @@ def _fitted(exact: Decimal, kind: pa.DataType) -> Decimal:
 
 
 def _timestamp(text: str, kind: pa.DataType) -> datetime.datetime:
+    check_displacement(text)
     moment = datetime.datetime.fromisoformat(text)
     if kind.tz is None:
         return moment.replace(tzinfo=None)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from constellationdb.catalog.types import storage_type
-from constellationdb.errors import FeatureNotSupported, InvalidDefinition, UndefinedColumn, WrongObjectType
+from constellationdb.errors import FeatureNotSupported, InvalidDefinition, WrongObjectType
 from constellationdb.planner import gate, plan
 from constellationdb.planner.lower.core import Lowering, Stage, width_of
 from constellationdb.planner.lower.rules import RULES
@@ -93,16 +93,8 @@ class ContinuousPlanner:
         if relation.kind in ("lookup table", "system table"):
             raise WrongObjectType(f'"{call.relation}" is a {relation.kind}, not a stream', position=call.position)
         read, schema = self._window_input(relation)
-        column = schema.get_field_index(call.time_column)
-        if column < 0:
-            raise UndefinedColumn(
-                f'column "{call.time_column}" of relation "{call.relation}" does not exist', position=call.position
-            )
+        column = call.time_index(schema)
         kind = schema.field(column).type
-        if not pa.types.is_timestamp(kind):
-            raise WrongObjectType(
-                f'column "{call.time_column}" is of type {kind}, a window needs a timestamp', position=call.position
-            )
         self._shuttle.register(name, pa.schema([*schema, *[pa.field(n, kind) for n, _ in WINDOW_COLUMNS]]))
         self._stages[name] = lambda _lowering, wanted: self._window(read, len(schema), column, call, wanted)
 

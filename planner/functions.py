@@ -116,6 +116,13 @@ _TEXTS: tuple[tuple[re.Pattern[str], type[errors.ConstellationError], str], ...]
     (re.compile(r"[Ee]rror parsing timestamp|Error parsing date|[Ii]nvalid timezone"), errors.InvalidDatetime,
      "invalid date or time"),
 )  # fmt: skip
+# A plan is completed only when it is run: what cannot be is no fault of a row.
+_UNPLANNED = re.compile(
+    r"Error during planning|feature is not implemented|[Uu]nsupported|Invalid \(non-executable\) plan|Substrait error"
+    r"|Internal error|type_coercion|no kernel matching|must be (?:a )?(?:non-null )?(?:scalar|literal|constant)"
+    r"|Expected a .* literal|Cannot convert Null"
+    r"|Schema error|does not support: |must match schema types"
+)
 _OVERFLOW = re.compile(r"Can't cast value \S+ to type (\w+)|is out of range (\w+)")
 _SPAN = re.compile(r'[Ii]nvalid input syntax for type interval: "(.*?)"')
 _CAST = re.compile(r"Cannot cast (?:string|value) ['\"](.*?)['\"] to value of (.+?) type")
@@ -129,6 +136,7 @@ _WHOLE = frozenset({"Int16", "Int32", "Int64"})
 _BY_STATE: dict[str, type[errors.ConstellationError]] = {
     kind.sqlstate: kind
     for kind in (
+        errors.DatetimeOverflow,
         errors.DivisionByZero,
         errors.NumericOutOfRange,
         errors.CardinalityViolation,
@@ -144,6 +152,8 @@ _BY_STATE: dict[str, type[errors.ConstellationError]] = {
 
 def translate(error: BaseException) -> errors.ConstellationError:
     """The Postgres error behind what DataFusion or Arrow raised while it computed rows."""
+    if isinstance(error, errors.ConstellationError):
+        return error
     text = str(error)
     if marked := _MARK.search(text):
         state, message = marked.group(1), marked.group(2).strip()
@@ -168,4 +178,6 @@ def translate(error: BaseException) -> errors.ConstellationError:
     for pattern, raised, message in _TEXTS:
         if pattern.search(text):
             return raised(message, detail=text[:500])
+    if _UNPLANNED.search(text):
+        return errors.FeatureNotSupported("this query form is not supported", detail=text[:500])
     return errors.DataException("the row could not be computed", detail=text[:500])

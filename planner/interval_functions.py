@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import calendar
+import datetime
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from constellationdb.planner.raising import ComputationError
 
 _PARTS = np.dtype([("months", "<i4"), ("days", "<i4"), ("nanos", "<i8")])
 _DAYS_A_MONTH, _DAY_US = 30, 86_400_000_000
+_GREATEST, _LONGEST_US = 2**31 - 1, (2**63 - 1) // 1000  # months and days, and the nanoseconds that Arrow counts
+_MICROSECOND = datetime.timedelta(microseconds=1)
 INTERVAL = pa.month_day_nano_interval()
 
 
@@ -22,6 +26,10 @@ def _parts(values: pa.Array) -> NDArray[Any]:
 
 
 def _interval(months: NDArray[Any], days: NDArray[Any], micros: NDArray[Any], null: NDArray[np.bool_]) -> pa.Array:
+    for parts, limit in ((months, _GREATEST), (days, _GREATEST), (micros, _LONGEST_US)):
+        if not np.all(null | (np.abs(parts) <= limit)):  # NaN is not less than anything
+            raise ComputationError("22008", "interval out of range")
+    months, days, micros = (np.where(null, 0, parts).astype(np.int64) for parts in (months, days, micros))
     made = np.zeros(len(months), _PARTS)
     made["months"], made["days"], made["nanos"] = months, days, micros * 1000
     validity = pa.py_buffer(np.packbits(~null, bitorder="little").tobytes())
@@ -64,6 +72,32 @@ def between(left: pa.Array, right: pa.Array) -> pa.Array:
     return _interval(np.zeros(len(days), np.int64), days, micros - days * _DAY_US, null)
 
 
+def age(left: pa.Array, right: pa.Array) -> pa.Array:
+    """The time from ``right`` to ``left`` in years, months, days and time, as a calendar counts it."""
+    null = _nulls(left, right)
+    pairs = zip(left.to_pylist(), right.to_pylist(), strict=True)
+    found = [(0, 0, 0) if a is None or b is None else _calendar(a, b) for a, b in pairs]
+    months, days, micros = np.array(found, np.int64).reshape(-1, 3).T
+    return _interval(months, days, micros, null)
+
+
+def _calendar(left: datetime.datetime, right: datetime.datetime) -> tuple[int, int, int]:
+    """(months, days, µs). A day that is missing is borrowed from the month of the earlier moment."""
+    sign, late, early = (1, left, right) if left >= right else (-1, right, left)
+    micros = (_of_day(late) - _of_day(early)) // _MICROSECOND
+    days = late.day - early.day
+    months = (late.year - early.year) * 12 + late.month - early.month
+    if micros < 0:
+        micros, days = micros + _DAY_US, days - 1
+    if days < 0:
+        days, months = days + calendar.monthrange(early.year, early.month)[1], months - 1
+    return sign * months, sign * days, sign * micros
+
+
+def _of_day(moment: datetime.datetime) -> datetime.timedelta:
+    return moment - moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def multiply(values: pa.Array, factors: pa.Array) -> pa.Array:
     """A fraction of a month spills into days, a fraction of a day into time."""
     null = _nulls(values, factors)
@@ -74,7 +108,7 @@ def multiply(values: pa.Array, factors: pa.Array) -> pa.Array:
     seconds = np.round((parts["days"] * factor - days + spilled - np.trunc(spilled)) * 86_400, 6)
     whole = np.where(np.abs(seconds) >= 86_400, np.trunc(seconds / 86_400), 0)
     micros = np.rint(parts["nanos"] // 1000 * factor + (seconds - whole * 86_400) * 1e6)
-    return _interval(months, days + whole + np.trunc(spilled), micros.astype(np.int64), null)
+    return _interval(months, days + whole + np.trunc(spilled), micros, null)
 
 
 def divide(values: pa.Array, divisors: pa.Array) -> pa.Array:
@@ -104,6 +138,7 @@ def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
         (epoch, [INTERVAL], double, "con_interval_epoch"),
         (minute, [INTERVAL], pa.int64(), "con_interval_minute"),
         (between, [moment, moment], INTERVAL, "con_interval_between"),
+        (age, [moment, moment], INTERVAL, "con_age"),
         (multiply, [INTERVAL, double], INTERVAL, "con_interval_multiply"),
         (divide, [INTERVAL, double], INTERVAL, "con_interval_divide"),
         (rint, [double], double, "con_rint"),

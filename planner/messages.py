@@ -101,11 +101,11 @@ def _translated(text: str, tree: Any, offset: int, signatures: Mapping[int, str]
         return errors.DatatypeMismatch("the types of an expression cannot be matched", detail=_short(text))
     if _UNPLANNED.search(text):
         return errors.FeatureNotSupported("this query form is not supported", detail=_short(text))
-    computed = translate(errors.DataException(text))
+    computed = translate(ValueError(text))
     return (
         computed
         if type(computed) is not errors.DataException
-        else errors.InternalError("the query could not be planned", detail=_short(text))
+        else errors.FeatureNotSupported("this query form is not supported", detail=_short(text))
     )
 
 

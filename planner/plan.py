@@ -146,6 +146,8 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     The plan reads ``slot0, slot1, …``. ``keys[i]`` are input ``i``'s key columns, ``out_keys`` the output's;
     an output key made of several columns is the first that is not NULL (the two sides of an outer join).
     ``ordered``: the answer depends on row order, so rows are fed in the order of their encoding.
+    ``join``: it is one, of this kind, of two inputs, and ``condition`` (Substrait over slot0) says of a pair of rows
+    with equal keys whether they match.
     """
 
     inputs: tuple[AnyNode, ...]
@@ -155,6 +157,8 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     reusable: bool
     ordered: bool
     shows: str
+    join: JoinType | None = None
+    condition: bytes | None = None
 
     @property
     def children(self) -> tuple[AnyNode, ...]:

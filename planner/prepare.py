@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -18,12 +18,14 @@ from pglast import ast
 
 from constellationdb.errors import FeatureNotSupported, UndefinedRelation
 from constellationdb.planner.analysis import kinds
+from constellationdb.planner.analysis.nulls import name_nulls
 from constellationdb.planner.analysis.queries import Columns, analyse
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.casts import tell_casts_apart
+from constellationdb.planner.rewrite.constants import check_constants
 from constellationdb.planner.rewrite.intervals import normalise_intervals
-from constellationdb.planner.rewrite.names import name_outputs
+from constellationdb.planner.rewrite.names import name_derived, name_outputs
 from constellationdb.planner.rewrite.refuse import refuse
 from constellationdb.planner.rewrite.row_values import expand_rows
 from constellationdb.planner.rewrite.series import expand_series
@@ -73,11 +75,15 @@ class Preparer:
         self._numbers: Iterator[int] = itertools.count(1)
 
     def prepare(self, query: Query) -> PreparedQuery:
-        tree = _normal(query)
+        tree = _normal(query, continuous=self._continuous)
         refuse(tree, query.offset, continuous=self._continuous)
         self._check_temporal(query)
         analysis = analyse(tree, self._columns, query.offset, clause=self._clause, checked=self._checked)
+        check_constants(tree)
+        if self._continuous:
+            name_nulls(tree)
         name_outputs(tree)
+        name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
         prepared.tree = tell_casts_apart(rewrite_conditions(tree))
@@ -96,13 +102,13 @@ class Preparer:
         if found is None:
             return None
         if found.query is None:
-            return tuple(Column(f.name, kinds.of_column(f.type)) for f in found.schema)
-        inner = _normal(found.query)
+            return tuple(Column(f.name, kinds.of_column(f.type), kinds.is_whole(f.type)) for f in found.schema)
+        inner = _normal(found.query, continuous=self._continuous)
         columns = analyse(inner, self._columns, found.query.offset).columns
         if columns is None:
             return None
         names = [*found.column_names, *(c.name for c in columns[len(found.column_names) :])]
-        return tuple(Column(n, c.kind) for n, c in zip(names, columns, strict=True))
+        return tuple(replace(c, name=n) for n, c in zip(names, columns, strict=True))
 
     def internal(self) -> str:
         return f"rel{next(self._numbers)}"
@@ -117,8 +123,9 @@ class Preparer:
                 )
 
 
-def _normal(query: Query) -> Any:
-    return expand_series(respell(normalise_intervals(expand_rows(parse_query(query.text)))))
+def _normal(query: Query, *, continuous: bool) -> Any:
+    tree = respell(normalise_intervals(expand_rows(parse_query(query.text))))
+    return expand_series(tree, continuous=continuous)
 
 
 class _Resolver:

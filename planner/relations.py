@@ -11,6 +11,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from constellationdb.catalog.types import of_arrow
+from constellationdb.errors import UndefinedColumn, WrongObjectType
 from constellationdb.planner import plan
 from constellationdb.planner.statements import Query
 
@@ -50,6 +52,21 @@ class WindowCall:
     size_us: int
     offset_us: int
     position: int
+
+    def time_index(self, schema: pa.Schema) -> int:
+        """Where the time column is among the relation's; an error when it is not there or no timestamp."""
+        index: int = schema.get_field_index(self.time_column)
+        if index < 0:
+            raise UndefinedColumn(
+                f'column "{self.time_column}" of relation "{self.relation}" does not exist', position=self.position
+            )
+        kind = schema.field(index).type
+        if not pa.types.is_timestamp(kind):
+            raise WrongObjectType(
+                f'column "{self.time_column}" is of type {of_arrow(kind).name}, a window needs a timestamp',
+                position=self.position,
+            )
+        return index
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pyarrow as pa
 from substrait.proto import AggregateFunction, Rel
 
 from constellationdb.catalog.types import storage_type
-from constellationdb.errors import FeatureNotSupported, UndefinedColumn
+from constellationdb.errors import FeatureNotSupported, NumericOutOfRange
 from constellationdb.planner import arithmetic, comparisons, gate, interruption, overs
 from constellationdb.planner.aggregates import correct
 from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, Kind
@@ -106,11 +106,7 @@ class SnapshotPlanner:
     def _prepare(self, query: Query) -> PreparedQuery:
         prepared = self._preparer.prepare(query)
         for name, relation in prepared.relations.items():
-            if relation.kind == "lookup table" and not relation.replicated:
-                raise FeatureNotSupported(
-                    f'lookup table "{relation.name}" is asked by key and cannot be read as a whole',
-                    hint="join a stream with it, or create it WITH (strategy = 'replicated') if its connector can",
-                )
+            _check_readable(relation)
             self._shuttle.register(name, relation.schema)
             self._parts.tables[name] = relation.name
         for name, call in prepared.windows.items():
@@ -120,13 +116,10 @@ class SnapshotPlanner:
         return prepared
 
     def _window(self, name: str, call: WindowCall) -> None:
-        schema = self._relations[call.relation].schema
-        index = schema.get_field_index(call.time_column)
-        if index < 0:
-            raise UndefinedColumn(
-                f'column "{call.time_column}" of relation "{call.relation}" does not exist', position=call.position
-            )
-        kind = schema.field(index).type
+        relation = self._relations[call.relation]
+        _check_readable(relation)
+        schema = relation.schema
+        kind = schema.field(call.time_index(schema)).type
         self._shuttle.register(name, pa.schema([*schema, *[pa.field(n, kind) for n, _ in WINDOW_COLUMNS]]))
         self._parts.windows[name] = call
 
@@ -143,10 +136,26 @@ class SnapshotPlanner:
         self._parts.views[name] = sql
 
 
+def _check_readable(relation: PlannedRelation) -> None:
+    """Whether there are rows to read at once."""
+    if relation.kind == "lookup table" and not relation.replicated:
+        raise FeatureNotSupported(
+            f'lookup table "{relation.name}" is asked by key and cannot be read as a whole',
+            hint="join a stream with it, or create it WITH (strategy = 'replicated') if its connector can",
+        )
+    if relation.kind == "source":
+        raise FeatureNotSupported(
+            f'source "{relation.name}" keeps no rows that a statement could read at once',
+            hint="create a materialized view of it and read that",
+        )
+
+
 def _narrowed(index: int, kind: pa.DataType, columns: Columns) -> pa.DataType:
     """The type of an output: DataFusion makes bigints of integers that Postgres keeps."""
     if pa.types.is_nested(kind):
         raise FeatureNotSupported("arrays and rows are not supported as a result")
+    if pa.types.is_decimal256(kind):
+        raise NumericOutOfRange("a numeric has at most 38 digits")
     known = columns[index].kind if columns is not None and index < len(columns) else None
     if known == INTEGER and pa.types.is_integer(kind):
         return pa.int32()

@@ -13,6 +13,7 @@ import pyarrow as pa
 from constellationdb.embedded.copying import copy_statement, copy_text, no_copy, quoted
 from constellationdb.embedded.link import Answer, Feed, OnNotice
 from constellationdb.engine.engine import Engine
+from constellationdb.engine.lengths import fitted
 from constellationdb.engine.result import Result, ResultColumn, SessionProtocol
 from constellationdb.engine.subscription import Subscription as EngineSubscription
 from constellationdb.errors import ConstellationError
@@ -65,7 +66,7 @@ class LocalLink:
         with self._turn:
             whole = rows.schema.names == self.columns(f"SELECT * FROM {quoted(name)}").names
             if whole and self._session.transaction_status == "I":
-                epoch = self.engine.insert(name, rows)
+                epoch = self.engine.insert(name, fitted(rows, self.engine.catalog.get(name)))
                 self._session.wrote(epoch, {name})  # so that what is read next shows it
                 return epoch
             # COPY fills in defaults, and is part of the open transaction.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.fragment import Fragment
-from constellationdb.engine.operators.base import Context
+from constellationdb.engine.operators.base import Context, FailedRow
 from constellationdb.engine.operators.stateless import failed_row
 
 
@@ -21,16 +23,31 @@ class Condition:
 
     def run(self, batch: pa.RecordBatch, context: Context) -> NDArray[np.bool_]:
         """Which rows of ``batch`` (its weight column is not looked at) pass."""
+        failed: dict[int, FailedRow] = {}
+        passing = self.attempt(batch, failed)
+        context.errors += failed.values()
+        return passing
+
+    def attempt(
+        self, batch: pa.RecordBatch, failed: dict[int, FailedRow], first: int = 0, most: int = sys.maxsize
+    ) -> NDArray[np.bool_]:
+        """The same, with the rows that raise in ``failed``, counted from ``first``; raises beyond ``most`` of them."""
         if batch.num_rows == 0:
             return np.zeros(0, np.bool_)
         try:
-            answer = self._fragment.run(zset.data(batch))
+            return self._evaluate(batch)
         except Exception as error:
             if batch.num_rows == 1:
-                context.errors.append(failed_row(self._node, batch, error))
+                failed[first] = failed_row(self._node, batch, error)
+                if len(failed) > most:
+                    raise
                 return np.zeros(1, np.bool_)
-            half = batch.num_rows // 2
-            return np.concatenate([self.run(batch.slice(0, half), context), self.run(batch.slice(half), context)])
+        half = batch.num_rows // 2
+        halves = ((batch.slice(0, half), first), (batch.slice(half), first + half))
+        return np.concatenate([self.attempt(part, failed, start, most) for part, start in halves])
+
+    def _evaluate(self, batch: pa.RecordBatch) -> NDArray[np.bool_]:
+        answer = self._fragment.run(zset.data(batch))
         assert answer is not None
         passing: NDArray[np.bool_] = answer.column(0).fill_null(False).to_numpy(zero_copy_only=False)
         return passing

@@ -9,7 +9,7 @@ The last output is stored, not computed again: a function that depends on row
 order could answer differently for the same rows and leave negative counts.
 Where order matters the rows are fed in the order of their canonical bytes.
 A key that cannot be computed has an error row instead of an answer, until it
-is touched again.
+is touched again; of a join's key that are the pairs that cannot be computed.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from constellationdb.engine.kernels.rows import Rows
 from constellationdb.engine.operators.arranged import Arranged, Borrow, arrange
 from constellationdb.engine.operators.base import Context, Unheld
 from constellationdb.engine.operators.failures import Failures
+from constellationdb.engine.operators.pairs import Pairs
 from constellationdb.engine.rowstore import empty
 from constellationdb.planner import plan
 
@@ -47,6 +48,7 @@ class RecomputeOperator(Unheld):
         keyed = [pa.field(f"k{i}", self._key_type(i)) for i in range(self._key_width)] + list(self._schema)
         self._output = Arrangement(pa.schema(keyed), tuple(range(self._key_width)))
         self._fragment = Fragment(node.substrait, [child.schema for child in node.inputs], self._schema)
+        self._pairs = None if node.condition is None else Pairs(node)
         self._failures = Failures(node.id)
 
     def _key_type(self, index: int) -> pa.DataType:
@@ -109,12 +111,11 @@ class RecomputeOperator(Unheld):
             return self._one_by_one(rows, context, error)
 
     def _one_by_one(self, rows: list[pa.RecordBatch], context: Context, error: BaseException) -> Delta:
-        """A group that cannot be computed has no answer; the other groups of the batch keep theirs."""
+        """A group that cannot be computed has no answer, or some of it; the other groups of the batch keep theirs."""
         keys = [encode_rows(r, k) for r, k in zip(rows, self._node.keys, strict=True)]
         distinct = _distinct(keys)
         if len(distinct) <= 1:
-            self._failures.note(distinct, rows, error, context)
-            return None
+            return self._by_pairs(distinct, rows, context, error)
         index = KeyIndex()
         index.upsert(distinct)
         slots = [index.probe(k) for k in keys]
@@ -124,8 +125,21 @@ class RecomputeOperator(Unheld):
             try:
                 found.append(self._fragment.run(*group))
             except Exception as failure:
-                self._failures.note(distinct.take(np.array([slot])), group, failure, context)
+                found.append(self._by_pairs(distinct.take(np.array([slot])), group, context, failure))
         return zset.concat([f for f in found if f is not None])
+
+    def _by_pairs(self, key: Rows, rows: list[pa.RecordBatch], context: Context, error: BaseException) -> Delta:
+        """One group: of a join, the pairs that can be computed."""
+        if self._pairs is not None:
+            try:
+                found, failed = self._pairs.run(*rows)
+            except Exception as one:
+                error = one
+            else:
+                self._failures.note_rows(key, failed, context)
+                return found
+        self._failures.note(key, rows, error, context)
+        return None
 
     def _keyed(self, output: pa.RecordBatch) -> pa.RecordBatch:
         keys = [_first_of(output, columns) for columns in self._node.out_keys]

@@ -18,7 +18,7 @@ from constellationdb.errors import (
     UndefinedFunction,
     UndefinedParameter,
 )
-from constellationdb.planner.analysis import forms, kinds, maths, operators, printing, texts
+from constellationdb.planner.analysis import arrays, forms, kinds, maths, operators, printing, texts
 from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column, Scope
@@ -28,12 +28,15 @@ from constellationdb.planner.rewrite.tree import MADE, last_name, strings
 NO_OPERATOR = "No operator matches the given name and argument types. You might need to add explicit type casts."
 _BETWEEN = (A_Expr_Kind.AEXPR_BETWEEN, A_Expr_Kind.AEXPR_NOT_BETWEEN)
 _SYMMETRIC = (A_Expr_Kind.AEXPR_BETWEEN_SYM, A_Expr_Kind.AEXPR_NOT_BETWEEN_SYM)
+_QUANTIFIED = (A_Expr_Kind.AEXPR_OP_ANY, A_Expr_Kind.AEXPR_OP_ALL)
 _EQUALITIES = (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT, A_Expr_Kind.AEXPR_NULLIF)
 _LIKES = (A_Expr_Kind.AEXPR_LIKE, A_Expr_Kind.AEXPR_ILIKE, A_Expr_Kind.AEXPR_SIMILAR)
 
 _FLOATS = (kinds.REAL, kinds.DOUBLE)
-_CLOCKS = frozenset(f"SVFOP_CURRENT_{word}" for word in ("DATE", "TIME", "TIMESTAMP"))
+_CLOCKS = frozenset(f"SVFOP_CURRENT_{word}" for word in ("DATE", "TIME", "TIMESTAMP")) | {"SVFOP_LOCALTIMESTAMP"}
 _LISTS = ("SELECT", "RETURNING", "UPDATE")  # where IN is a value, not a condition
+
+_KEYS = ("GROUP BY", "ORDER BY")  # where EXISTS is one, too
 
 Subquery = Callable[[Any, Scope], "tuple[Column, ...] | None"]
 
@@ -94,8 +97,9 @@ class Expressions:
                 return self._case(node, place)
             case ast.CoalesceExpr() | ast.MinMaxExpr():
                 what = "COALESCE" if isinstance(node, ast.CoalesceExpr) else node.op.name.removeprefix("IS_")
-                node.args, kind = self.together(node.args, what, place)
-                return Typed(node, kind)
+                members = [self.expression(argument, place) for argument in node.args]
+                node.args, kind = self.settle(members, what, [self.at(argument) for argument in node.args])
+                return Typed(node, kind, whole=all(member.is_whole for member in members))
             case ast.FuncCall():
                 return self._calls.call(node, place)
             case ast.SubLink():
@@ -108,6 +112,9 @@ class Expressions:
                 raise FeatureNotSupported(f"{word} is not supported", position=self.at(node))
             case ast.SQLValueFunction() if node.op.name.startswith("SVFOP_CURRENT_TIMESTAMP"):
                 return Typed(kinds.cast(node, kinds.TIMESTAMPTZ), kinds.TIMESTAMPTZ)
+            case ast.SQLValueFunction() if node.op.name.startswith("SVFOP_LOCALTIMESTAMP"):
+                now = kinds.cast(forms.call("now"), kinds.TIMESTAMPTZ)
+                return Typed(kinds.cast(now, kinds.TIMESTAMP), kinds.TIMESTAMP)
             case ast.ParamRef():
                 raise UndefinedParameter(f"there is no parameter ${node.number}", position=self.at(node))
             case _:
@@ -134,12 +141,13 @@ class Expressions:
                 raise FeatureNotSupported("a whole row as a value is not supported", position=self.at(node))
             if visible is None:
                 return Typed(node, None)
-            return Typed(visible.node if visible.merged else node, visible.column.kind)
+            column = visible.column
+            return Typed(visible.node if visible.merged else node, column.kind, whole=column.whole)
         table = place.scope.table(names[0])
         if table is None:
             raise place.scope.missing(names[0], self.at(node))
-        found = [c.kind for c in table.columns or () if c.name == names[1]]
-        return Typed(node, found[0] if len(found) == 1 else None)
+        found = [c for c in table.columns or () if c.name == names[1]]
+        return Typed(node, found[0].kind, whole=found[0].whole) if len(found) == 1 else Typed(node, None)
 
     def _cast(self, node: Any, place: Place) -> Typed:
         position = self.at(node.arg)
@@ -198,6 +206,8 @@ class Expressions:
             return Typed(node, kind if node.kind == A_Expr_Kind.AEXPR_NULLIF else kinds.BOOLEAN)
         if node.kind in _LIKES:
             return self._like(node, place)
+        if node.kind in _QUANTIFIED and (made := arrays.expanded(node, self.at(node))) is not None:
+            return Typed(self.expression(made, place).node, kinds.BOOLEAN)
         if node.kind != A_Expr_Kind.AEXPR_OP or len(node.name) > 1:
             return Typed(self._inside(node, place), None)
         if node.lexpr is None:
@@ -252,7 +262,7 @@ class Expressions:
         if name == "^" and kind == kinds.DOUBLE:
             return Typed(maths.power(left.node, right.node), kind, constant)
         if name == "/" and kind == kinds.NUMERIC:
-            return Typed(maths.quotient(left.node, left.kind, right.node), kind, constant)
+            return Typed(maths.quotient(left.node, right.node, whole=left.is_whole), kind, constant)
         checked = constant or self.checked
         if self.checked and name in operators.ARITHMETIC:
             self._refuse_untyped(node, left, right)
@@ -260,7 +270,7 @@ class Expressions:
         if made is not None:
             return Typed(made, kind, constant)
         node.lexpr, node.rexpr = left.node, right.node
-        return Typed(node, kind, constant)
+        return Typed(node, kind, constant, whole=left.is_whole and right.is_whole)
 
     def _refuse_untyped(self, node: Any, *operands: Typed) -> None:
         """Nothing would check the arithmetic of what has no type known here."""
@@ -329,7 +339,8 @@ class Expressions:
     def _sublink(self, node: Any, place: Place) -> Typed:
         columns = self._query(node.subselect, place.scope)
         if node.subLinkType == SubLinkType.EXISTS_SUBLINK:
-            return Typed(forms.exists_value(node) if place.clause in _LISTS else node, kinds.BOOLEAN)
+            valued = place.clause in _LISTS or place.clause in _KEYS
+            return Typed(forms.exists_value(node) if valued else node, kinds.BOOLEAN)
         if node.subLinkType == SubLinkType.EXPR_SUBLINK:
             if columns is not None and len(columns) != 1:
                 raise SqlSyntaxError("subquery must return only one column", position=self.at(node))

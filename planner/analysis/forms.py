@@ -12,7 +12,7 @@ from pglast.enums import A_Expr_Kind, BoolExprType, SetOperation, SubLinkType
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.analysis import calls, kinds, operators, patterns
 from constellationdb.planner.analysis.kinds import Kind
-from constellationdb.planner.rewrite.tree import last_name, parse_expression, to_sql
+from constellationdb.planner.rewrite.tree import MADE, last_name, parse_expression, to_sql
 
 _NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulus"}
 
@@ -47,6 +47,8 @@ def as_float(node: Any, kind: str) -> Any:
     """
     if isinstance(node, ast.A_Const) and isinstance(node.val, ast.Float):
         node = text(node.val.fval)
+    elif isinstance(node, ast.TypeCast) and node.location == MADE:
+        node = node.arg
     return kinds.cast(node, kind)
 
 

@@ -16,7 +16,7 @@ from constellationdb.errors import (
     WindowingError,
     WrongObjectType,
 )
-from constellationdb.planner.analysis import calls, fields, forms, kinds, maths, patterns, printing, texts
+from constellationdb.planner.analysis import about, calls, fields, forms, kinds, maths, patterns, printing, texts
 from constellationdb.planner.analysis.kinds import UNKNOWN
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.rewrite.tree import last_name
@@ -61,10 +61,11 @@ class Calls:
             node = self._printing(node, name, arguments)
         if position is not None and all(kind is not None for kind in shown):
             walk.signatures[node.location] = f"{name}({', '.join(str(kind) for kind in shown)})"
-        if name == "now" and not own_schema and not arguments:  # DataFusion's has nanoseconds
-            return Typed(kinds.cast(node, kinds.TIMESTAMPTZ), kinds.TIMESTAMPTZ)
+        if not own_schema and (made := about.answered(name, arguments, position)) is not None:
+            return made
         kind = None if own_schema else calls.returns(name, shown)
-        return Typed(node if own_schema else self._respelled(node, name, shown), kind)
+        whole = name == "sum" and all(argument.is_whole for argument in arguments)
+        return Typed(node if own_schema else self._respelled(node, name, shown), kind, whole=whole)
 
     def _printing(self, node: Any, name: str, arguments: list[Typed]) -> Any:
         """concat, concat_ws and format take values of any type and print them."""

@@ -37,6 +37,10 @@ def of_column(arrow: pa.DataType) -> Kind:
     return kind
 
 
+def is_whole(arrow: pa.DataType) -> bool:
+    return bool(pa.types.is_decimal(arrow) and arrow.scale == 0)
+
+
 def of_type_name(type_name: Any, position: int | None) -> Kind:
     """The type a cast names; UndefinedObject when there is none."""
     if type_name.arrayBounds or len(type_name.names) > 2:

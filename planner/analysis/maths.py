@@ -41,9 +41,9 @@ def power(base: Any, exponent: Any) -> Any:
     return forms.call("con_in_range", forms.call("power", checked, _copy(exponent)), _copy(base), _copy(exponent))
 
 
-def quotient(dividend: Any, kind: Kind, divisor: Any) -> Any:
-    """A quotient of numerics, of whatever digits: their texts are divided."""
-    scale = WHOLE_SCALE if kind in kinds.INTEGERS else SCALE
+def quotient(dividend: Any, divisor: Any, *, whole: bool) -> Any:
+    """A quotient of numerics, of whatever digits: their texts are divided. ``whole``: of a whole dividend."""
+    scale = WHOLE_SCALE if whole else SCALE
     return forms.call(f"con_quotient_{scale}", *(kinds.cast(side, kinds.TEXT) for side in (dividend, divisor)))
 
 
@@ -51,7 +51,7 @@ def average(node: Any) -> Any:
     """avg(numeric) with the digits of a quotient: DataFusion's has four more than its argument."""
     total, count = _copy(node), _copy(node)
     total.funcname, count.funcname = (ast.String(sval="sum"),), (ast.String(sval="count"),)
-    return quotient(total, kinds.NUMERIC, count)
+    return quotient(total, count, whole=False)
 
 
 def _copy(node: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from pglast import ast
@@ -182,9 +183,9 @@ class _Queries:
     def _in(self, place: Place, clause: str) -> Place:
         return Place(place.scope, clause, windows=place.windows)
 
-    def _targets(self, select: Any, place: Place) -> dict[int, kinds.Kind]:
+    def _targets(self, select: Any, place: Place) -> dict[int, Typed]:
         """Types by the target's identity; what is no longer said as it was keeps its name."""
-        found: dict[int, kinds.Kind] = {}
+        found: dict[int, Typed] = {}
         targets: list[Any] = []
         for target in select.targetList or ():
             if _is_star(target.val):
@@ -196,22 +197,22 @@ class _Queries:
             target.val = node
             if target.name is None and name is not None and (column_name(target) != name or node is not typed.node):
                 target.name = mark(len(targets), name) if name == "?column?" else name
-            found[id(target)] = typed.kind
+            found[id(target)] = typed
             targets.append(target)
         select.targetList = tuple(targets) or None
         return found
 
-    def _expanded(self, target: Any, scope: Scope, found: dict[int, kinds.Kind]) -> list[Any]:
+    def _expanded(self, target: Any, scope: Scope, found: dict[int, Typed]) -> list[Any]:
         """``*`` over a USING join, column by column."""
         if len(target.val.fields) > 1 or not scope.has_merged or scope.visible is None:
             return [target]
         made = []
         for visible in scope.visible:
             made.append(ast.ResTarget(name=visible.column.name, val=visible.node, location=target.location))
-            found[id(made[-1])] = visible.column.kind
+            found[id(made[-1])] = Typed(visible.node, visible.column.kind, whole=visible.column.whole)
         return made
 
-    def _output(self, select: Any, scope: Scope, known: Mapping[int, kinds.Kind]) -> list[Column] | None:
+    def _output(self, select: Any, scope: Scope, known: Mapping[int, Typed]) -> list[Column] | None:
         columns: list[Column] = []
         for target in select.targetList or ():
             if _is_star(target.val):
@@ -220,7 +221,8 @@ class _Queries:
                     return None
                 columns += starred
             else:
-                columns.append(Column(column_name(target) or "?column?", known.get(id(target))))
+                typed = known[id(target)]
+                columns.append(Column(column_name(target) or "?column?", typed.kind, typed.whole))
         return columns
 
     def _star(self, node: Any, scope: Scope) -> list[Column] | None:
@@ -286,6 +288,11 @@ class _Queries:
     def _limits(self, select: Any) -> None:
         for name, error, word in (("limitCount", InvalidLimit, "LIMIT"), ("limitOffset", InvalidOffset, "OFFSET")):
             node = getattr(select, name)
+            if isinstance(node, ast.A_Const) and isinstance(node.val, ast.Float):
+                node = _rounded(node)
+                setattr(select, name, node)
+            if isinstance(node, ast.A_Const) and isinstance(node.val, ast.Boolean):
+                raise DatatypeMismatch(f"argument of {word} must be type bigint, not type boolean")
             if isinstance(node, ast.A_Const) and isinstance(node.val, ast.String):
                 setattr(select, name, texts.typed(node, kinds.BIGINT, self.expressions.at(node)))
             if forms.is_integer(node) and node.val.ival < 0:
@@ -294,6 +301,18 @@ class _Queries:
                 raise InvalidColumnReference(
                     f"argument of {word} must not contain variables", position=self.expressions.at(node)
                 )
+            if node is not None and not isinstance(node, ast.A_Const | ast.ColumnRef):
+                setattr(select, name, self._bigint(node, word))
+
+    def _bigint(self, node: Any, word: str) -> Any:
+        """A constant expression as LIMIT takes it: rounded."""
+        position = self.expressions.at(node)
+        typed = self.expressions.expression(node, Place(Scope(), word))
+        if typed.kind in (kinds.NUMERIC, kinds.REAL, kinds.DOUBLE):
+            return kinds.cast(forms.rounded(typed.node, typed.kind), kinds.BIGINT)
+        if typed.kind not in (None, kinds.UNKNOWN, *kinds.INTEGERS):
+            raise DatatypeMismatch(f"argument of {word} must be type bigint, not type {typed.kind}", position=position)
+        return typed.node
 
     # -- FROM ----------------------------------------------------------------------------------
 
@@ -396,6 +415,11 @@ def _with_floats(side: Any, columns: tuple[Column, ...], wanted: tuple[Column, .
 
 def _becomes_float(mine: kinds.Kind, wanted: kinds.Kind) -> bool:
     return mine == kinds.NUMERIC and wanted in (kinds.REAL, kinds.DOUBLE)
+
+
+def _rounded(node: Any) -> Any:
+    """LIMIT 1.5 is LIMIT 2."""
+    return forms.integer(int(Decimal(node.val.fval).to_integral_value(ROUND_HALF_UP)))
 
 
 def _first_value(select: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pglast import ast
@@ -17,6 +17,7 @@ from constellationdb.planner.analysis.kinds import Kind
 class Column:
     name: str
     kind: Kind
+    whole: bool = False  # as in Typed
 
 
 @dataclass(frozen=True)
@@ -154,4 +155,4 @@ def renamed(columns: tuple[Column, ...] | None, names: Any) -> tuple[Column, ...
     if columns is None or not names:
         return columns
     given = [name.sval for name in names]
-    return tuple(Column(n, c.kind) for n, c in zip(given, columns, strict=False)) + columns[len(given) :]
+    return tuple(replace(c, name=n) for n, c in zip(given, columns, strict=False)) + columns[len(given) :]

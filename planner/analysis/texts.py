@@ -19,6 +19,7 @@ from constellationdb.errors import (
 )
 from constellationdb.planner.analysis import kinds
 from constellationdb.planner.syntax.spans import canonical, parse_span
+from constellationdb.planner.syntax.zones import check_displacement
 
 _BITS = {kinds.SMALLINT: 15, kinds.INTEGER: 31, kinds.BIGINT: 63}
 _TRUE = frozenset({"t", "true", "y", "yes", "on", "1", "tr", "tru", "ye"})
@@ -106,6 +107,7 @@ def _moment(text: str, kind: str, position: int | None) -> str:
     found = _MOMENT.fullmatch(text.strip())
     if found is None:
         raise InvalidDatetime(f'invalid input syntax for type {_short(kind)}: "{text}"', position=position)
+    check_displacement(text, position)
     year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
     try:
         date = datetime.date(min(max(year, 1), 9999), month, day)

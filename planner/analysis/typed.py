@@ -6,17 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from constellationdb.planner.analysis.kinds import Kind
+from constellationdb.planner.analysis.kinds import INTEGERS, Kind
 from constellationdb.planner.analysis.scope import Scope
 
 
 @dataclass(frozen=True)
 class Typed:
-    """A node, its type, and whether it is made of constants alone."""
+    """A node, its type, and whether it is made of constants alone; ``whole``: without digits after the point."""
 
     node: Any
     kind: Kind
     constant: bool = False
+    whole: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        return self.whole or self.kind in INTEGERS
 
 
 @dataclass(frozen=True)

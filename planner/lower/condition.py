@@ -135,7 +135,12 @@ def condition_plan(shuttle: Shuttle, schema: pa.Schema, parts: list[Expression])
     """The AND of ``parts`` as a plan that gives one boolean per row of ``slot0``; None when there are no parts."""
     if not parts:
         return None
-    test = conjunction(shuttle, checked(shuttle, schema, parts))
+    return test_plan(shuttle, schema, checked(shuttle, schema, parts))
+
+
+def test_plan(shuttle: Shuttle, schema: pa.Schema, parts: list[Expression]) -> bytes:
+    """The same of parts that are ``checked``."""
+    test = conjunction(shuttle, parts)
     return shuttle.encode(project(shuttle.slot(0, positional(schema)), len(schema), [test]), 1)
 
 

@@ -18,6 +18,7 @@ from constellationdb.planner.lower.condition import (
     equality,
     hidden,
     split_condition,
+    test_plan,
 )
 from constellationdb.planner.lower.core import JOIN_TYPES, MIRRORED, Lowering, width_of
 from constellationdb.planner.lower.grouping import distinct
@@ -145,14 +146,21 @@ def _side_by_side(left: plan.AnyNode, right: plan.AnyNode) -> pa.Schema:
     return pa.schema([pa.field(f"c{i}", kind) for i, kind in enumerate(types)])
 
 
+# What can be put together from the pairs that match and the rows that match nothing.
+_BY_PAIRS: tuple[plan.JoinType, ...] = ("inner", "left", "full", "semi", "anti")
+
+
 def _recompute_join(
     lowering: Lowering, kind: plan.JoinType, sides: Sides, condition: Condition, residual: list[Expression]
 ) -> Stream:
     shuttle = lowering.shuttle
     left, right = lowering.build.finish(sides.left), lowering.build.finish(sides.right)
+    test = None
     if residual:
         combined = _side_by_side(left, right)
-        residual = [hidden(shuttle, part) for part in checked(shuttle, combined, residual)]
+        residual = checked(shuttle, combined, residual)
+        test = test_plan(shuttle, combined, residual) if kind in _BY_PAIRS else None
+        residual = [hidden(shuttle, part) for part in residual]
     rel = Rel()
     rel.join.left.CopyFrom(shuttle.slot(0, left.schema))
     rel.join.right.CopyFrom(shuttle.slot(1, right.schema))
@@ -187,6 +195,8 @@ def _recompute_join(
             reusable=False,
             ordered=False,
             shows=describe(shuttle.display_of(rel, width)),
+            join=None if test is None else kind,
+            condition=test,
         )
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 from pglast import ast
 from pglast.enums import SubLinkType
 
-from constellationdb.planner.rewrite.tree import MADE, last_name, strings
+from constellationdb.planner.rewrite.tree import MADE, last_name, nodes, strings
 
 _UNNAMED = "?column?"
 _MARK = "__out"
@@ -90,6 +90,22 @@ def name_outputs(select: Any) -> None:
             target.name = mark(number, name)
         elif target.name is None and not plain_column:
             target.name = name
+
+
+def name_derived(tree: Any) -> None:
+    """The same below the top, where an alias names every column: ``(SELECT k, k FROM t) q(x, y)``."""
+    for node in nodes(tree):
+        if isinstance(node, ast.RangeSubselect) and node.alias is not None:
+            _name_under(node.subquery, node.alias.colnames)
+        elif isinstance(node, ast.CommonTableExpr):
+            _name_under(node.ctequery, node.aliascolnames)
+
+
+def _name_under(select: Any, given: Any) -> None:
+    targets = leftmost(select).targetList or ()
+    names = [column_name(target) for target in targets]
+    if None not in names and len(given or ()) >= len(names) > len(set(names)):
+        name_outputs(select)
 
 
 def mark(number: int, name: str) -> str:

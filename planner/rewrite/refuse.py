@@ -48,6 +48,8 @@ def _continuous(node: Any) -> str | None:
     match node:
         case ast.FuncCall() if last_name(node) in _VOLATILE:
             return f"{last_name(node)}() is not supported in a continuous query"
+        case ast.FuncCall() if any(isinstance(argument, ast.RowExpr) for argument in node.args or ()):
+            return f"a row as an argument of {last_name(node)}() is not supported in a continuous query"
         case ast.SQLValueFunction():
             return "the current date, time or user is not supported in a continuous query"
         case ast.WithClause() if node.recursive:

@@ -1,7 +1,11 @@
-"""``generate_series(1, 3) AS g`` as the subquery it stands for: an integer column called like its alias."""
+"""``generate_series(1, 3) AS g`` as the subquery it stands for: an integer column called like its alias.
+
+A view has no use for a function that makes rows: there the series is written out.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from pglast import ast
@@ -10,13 +14,14 @@ from constellationdb.errors import FeatureNotSupported, InvalidParameter
 from constellationdb.planner.rewrite.tree import last_name, parse_query, replace, to_sql
 
 _NAME = "generate_series"
+_LONGEST = 10_000  # rows of a series that is written out
 
 
-def expand_series(tree: Any) -> Any:
-    return replace(tree, _expand)
+def expand_series(tree: Any, *, continuous: bool) -> Any:
+    return replace(tree, partial(_expand, continuous=continuous))
 
 
-def _expand(node: Any) -> Any:
+def _expand(node: Any, *, continuous: bool) -> Any:
     if not isinstance(node, ast.RangeFunction) or len(node.functions) != 1 or node.ordinality:
         return None
     function = node.functions[0][0]
@@ -33,8 +38,23 @@ def _expand(node: Any) -> Any:
     alias = node.alias or ast.Alias(aliasname=_NAME)
     if not alias.colnames:
         alias.colnames = (ast.String(sval=alias.aliasname),)
-    rows = parse_query(f"SELECT value::{kind} AS v FROM {to_sql(function)}")
+    made = f"SELECT value::{kind} AS v FROM {to_sql(function)}"
+    rows = parse_query(_written_out(arguments, kind, function.location + 1) if continuous else made)
     return ast.RangeSubselect(lateral=False, subquery=rows, alias=alias)
+
+
+def _written_out(arguments: Any, kind: str, position: int) -> str:
+    first, last, step = (int(to_sql(argument)) for argument in (*arguments, ast.A_Const(val=ast.Integer(ival=1)))[:3])
+    values = range(first, last + (1 if step > 0 else -1), step)
+    if len(values) > _LONGEST:
+        raise FeatureNotSupported(
+            f"a series of more than {_LONGEST} rows is not supported in a continuous query",
+            hint="insert it into a table",
+            position=position,
+        )
+    if not values:
+        return f"SELECT v FROM (VALUES (CAST(NULL AS {kind}))) AS none(v) WHERE v IS NOT NULL"
+    return "VALUES " + ", ".join(f"(CAST({value} AS {kind}))" for value in values)
 
 
 def _is_whole(node: Any) -> bool:

@@ -125,6 +125,10 @@ def _type(node: Any, base: int) -> SqlType:
             hint="declare an integer type and supply the values",
             position=position + 1,
         )
+    if name == "bpchar" and node.typmods:
+        raise FeatureNotSupported(
+            "character(n) is not supported", hint="declare text or varchar(n)", position=position + 1
+        )
     modifiers = tuple(value for value in map(_integer, node.typmods or ()) if value is not None)
     return parse_type(name, modifiers, position + 1)
 

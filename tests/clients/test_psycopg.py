@@ -176,3 +176,14 @@ def test_many_connections_at_once(served: Served) -> None:
         return await asyncio.gather(*(ask(n) for n in range(50)))
 
     assert asyncio.run(ask_all()) == list(range(50))
+
+
+@pytest.mark.parametrize(("values", "found"), [([1, 3], [1, 3]), ([], []), ([2**40, 2], [2])])
+def test_any_of_a_list(connection: psycopg.Connection, values: list[int], found: list[int]) -> None:
+    sql = "SELECT x FROM (VALUES (1), (2), (3)) v(x) WHERE x = ANY(%s) ORDER BY x"
+    assert [x for (x,) in connection.execute(sql, [values])] == found
+
+
+def test_any_of_texts(connection: psycopg.Connection) -> None:
+    sql = "SELECT x FROM (VALUES ('a'), ('b c'), ('d\"e')) v(x) WHERE x = ANY(%s) ORDER BY x"
+    assert [x for (x,) in connection.execute(sql, [["b c", 'd"e', "z"]])] == ["b c", 'd"e']

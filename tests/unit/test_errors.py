@@ -68,6 +68,8 @@ GOLDEN = {
     "InvalidPower": ("2201F", "CON-2014"),
     "InvalidSubstring": ("22011", "CON-2015"),
     "ProgramLimitExceeded": ("54000", "CON-2016"),
+    "StringTooLong": ("22001", "CON-2017"),
+    "InvalidTimeZone": ("22009", "CON-2018"),
     "DatetimeOverflow": ("22008", "CON-2010"),
     "InvalidLimit": ("2201W", "CON-2011"),
     "InvalidOffset": ("2201X", "CON-2012"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from constellationdb.catalog.types import BIGINT, BYTEA, DOUBLE, INTEGER, TEXT, TIMESTAMP, TIMESTAMPTZ, VARCHAR, numeric
+from constellationdb.catalog.types import BIGINT, BYTEA, DOUBLE, INTEGER, TEXT, TIMESTAMP, TIMESTAMPTZ, numeric, varchar
 from constellationdb.errors import (
     ConstellationError,
     DatatypeMismatch,
@@ -55,7 +55,7 @@ def test_a_source_with_everything() -> None:
         "FORMAT PLAIN ENCODE JSON (depth = 2)"
     )
     kinds = {
-        "id": BIGINT, '"Sym é"': TEXT, "p": numeric(10, 2), "d": DOUBLE, "b": BYTEA, "v": VARCHAR, "ts": TIMESTAMP,
+        "id": BIGINT, '"Sym é"': TEXT, "p": numeric(10, 2), "d": DOUBLE, "b": BYTEA, "v": varchar(9), "ts": TIMESTAMP,
         "z": TIMESTAMPTZ,
     }  # fmt: skip
     assert source(sql) == CreateSource(

@@ -1,0 +1,94 @@
+"""``x = ANY (array)`` and ``x <> ALL (array)`` over an array of constants: IN and NOT IN, or one test for each element.
+
+The array is written ARRAY[1, 2], '{1,2}'::int[] or, as a parameter is, just '{1,2}'.
+"""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from typing import Any
+
+from pglast import ast
+from pglast.enums import A_Expr_Kind, BoolExprType
+
+from constellationdb.errors import FeatureNotSupported, InvalidTextRepresentation
+
+_ELEMENT = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^\s{},"\\](?:[^{},"\\]*[^\s{},"\\])?))\s*(,|$)', re.DOTALL)
+_MEMBERSHIP = {(A_Expr_Kind.AEXPR_OP_ANY, "="): "=", (A_Expr_Kind.AEXPR_OP_ALL, "<>"): "<>"}
+
+
+def expanded(node: Any, position: int | None) -> Any | None:
+    """The comparison without its array; None when that is no array of constants."""
+    if _is_null(node.rexpr):
+        return ast.A_Const(isnull=True)
+    elements = _elements(node.rexpr, position)
+    if elements is None:
+        return None
+    some = node.kind == A_Expr_Kind.AEXPR_OP_ANY
+    if not elements:
+        return ast.A_Const(isnull=False, val=ast.Boolean(boolval=not some))
+    word = _MEMBERSHIP.get((node.kind, node.name[-1].sval))
+    if word is not None:
+        name = (ast.String(sval=word),)
+        return ast.A_Expr(
+            kind=A_Expr_Kind.AEXPR_IN, name=name, lexpr=node.lexpr, rexpr=tuple(elements), location=node.location
+        )
+    tests = tuple(
+        ast.A_Expr(
+            kind=A_Expr_Kind.AEXPR_OP, name=node.name, lexpr=deepcopy(node.lexpr), rexpr=e, location=node.location
+        )
+        for e in elements
+    )
+    joined = BoolExprType.OR_EXPR if some else BoolExprType.AND_EXPR
+    return tests[0] if len(tests) == 1 else ast.BoolExpr(boolop=joined, args=tests)
+
+
+def _elements(node: Any, position: int | None) -> list[Any] | None:
+    match node:
+        case ast.A_ArrayExpr():
+            return list(node.elements or ())
+        case ast.A_Const() if isinstance(node.val, ast.String):
+            return [_constant(text) for text in _parsed(node.val.sval, position)]
+        case ast.TypeCast() if node.typeName.arrayBounds:
+            elements = _elements(node.arg, position)
+            return None if elements is None else [_cast(element, node) for element in elements]
+        case _:
+            return None
+
+
+def _is_null(node: Any) -> bool:
+    while isinstance(node, ast.TypeCast):
+        node = node.arg
+    return isinstance(node, ast.A_Const) and bool(node.isnull)
+
+
+def _cast(element: Any, cast: Any) -> Any:
+    name = deepcopy(cast.typeName)
+    name.arrayBounds = None
+    return ast.TypeCast(arg=element, typeName=name, location=cast.location)
+
+
+def _constant(text: str | None) -> Any:
+    return ast.A_Const(isnull=True) if text is None else ast.A_Const(isnull=False, val=ast.String(sval=text))
+
+
+def _parsed(text: str, position: int | None) -> list[str | None]:
+    """The elements of an array's text form: ``{a,"b, c",NULL}``."""
+    whole = text.strip()
+    malformed = InvalidTextRepresentation(f'malformed array literal: "{text}"', position=position)
+    if not (whole.startswith("{") and whole.endswith("}")):
+        raise malformed
+    inner = whole[1:-1]
+    if inner.lstrip().startswith("{"):
+        raise FeatureNotSupported("an array of arrays is not supported", position=position)
+    found: list[str | None] = []
+    at, more = 0, bool(inner.strip())
+    while more:
+        element = _ELEMENT.match(inner, at)
+        if element is None:
+            raise malformed
+        quoted, bare, end = element.groups()
+        found.append(re.sub(r"\\(.)", r"\1", quoted) if bare is None else None if bare.upper() == "NULL" else bare)
+        at, more = element.end(), end == ","
+    return found
