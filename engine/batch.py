@@ -100,6 +100,8 @@ def take(batch: pa.RecordBatch, indices: I64) -> pa.RecordBatch:
 def netted(batch: pa.RecordBatch) -> Delta:
     """Equal rows summed, zeros dropped: what an epoch really changed. Always weighted."""
     own = weights(batch)
+    if batch.num_rows == 1:
+        return weighted(batch) if own is None or own[0] else None
     rows = data(batch)
     counts = np.ones(batch.num_rows, np.int64) if own is None else own
     if rows.num_columns == 0:

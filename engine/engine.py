@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +33,7 @@ from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer
 from constellationdb.engine.record import Answer
 from constellationdb.engine.relation import Change, Progress, RelationState
 from constellationdb.engine.relations import PlannedCatalog
+from constellationdb.engine.reply import Reply
 from constellationdb.engine.sequencer import POLL_SECONDS, Epoch, Sequencer
 from constellationdb.engine.shared_index import SharedIndex
 from constellationdb.engine.side import errors_name
@@ -130,7 +130,7 @@ class Engine:
 
     # -- requests ------------------------------------------------------------------------------
 
-    def submit(self, work: Any, *, first: bool = False) -> Future[Any]:
+    def submit(self, work: Any, *, first: bool = False) -> Reply[Any]:
         """Run ``work(epoch)`` on the sequencer's thread as part of the next epoch; ``first`` when it defines."""
         if self.sequencer is None:
             raise InternalError("the engine is not started")
@@ -327,6 +327,9 @@ class Engine:
         """A source that cannot be read stops; what it said stands in constellation.sources."""
         source.trouble = error.message
         source.stopped = True
+
+    def busy(self) -> bool:
+        return self.worker.busy
 
     def due_us(self) -> int | None:
         with self.lock:

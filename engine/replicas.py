@@ -14,7 +14,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +26,11 @@ from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.fetching import refuse_repeated
 from constellationdb.engine.operators.base import ENDED
 from constellationdb.engine.relation import Follower, RelationState
+from constellationdb.engine.reply import Reply
 from constellationdb.engine.sequencer import Epoch
 from constellationdb.errors import ConnectorFailure, ConstellationError
 
-Submit = Callable[[Callable[[Epoch], None]], "Future[Any]"]
+Submit = Callable[[Callable[[Epoch], None]], "Reply[Any]"]
 
 _LOOK_EVERY_S = 1.0
 _READS = 5

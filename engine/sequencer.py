@@ -13,7 +13,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -25,12 +24,15 @@ from constellationdb.engine import batch as zset
 from constellationdb.engine.bell import Bell
 from constellationdb.engine.record import Answer, EpochRecord, encode_record
 from constellationdb.engine.relation import RelationState
+from constellationdb.engine.reply import Reply
 from constellationdb.engine.turn import Turn
 from constellationdb.errors import ConstellationError, InternalError, ShuttingDown
 from constellationdb.storage.epochlog import EpochLog
 
 EPOCH_ROWS = 262_144
 POLL_SECONDS = 0.005
+# So long may a request wait for others while the views are busy with the last epoch: more rows an epoch, fewer epochs.
+LINGER_SECONDS = 0.001
 
 
 class Work(Protocol):
@@ -63,7 +65,7 @@ class Epoch:
 
 class Request(NamedTuple):
     work: Work
-    future: Future[Any]
+    future: Reply[Any]
     first: bool
 
 
@@ -72,7 +74,7 @@ class Rows(NamedTuple):
 
     state: RelationState
     rows: pa.RecordBatch
-    future: Future[int]
+    future: Reply[int]
 
 
 class Target(Protocol):
@@ -88,6 +90,10 @@ class Target(Protocol):
 
     def poll_sources(self, epoch: Epoch) -> float | None:
         """Take what sources bring; in how many seconds to ask again, None when no source is being read."""
+        ...
+
+    def busy(self) -> bool:
+        """Whether views have not done yet what was published."""
         ...
 
     def due_us(self) -> int | None:
@@ -113,24 +119,25 @@ class Sequencer:
         self._guard = threading.Lock()  # of the queue, and of whether one may still queue
         self._wake = Bell()
         self._stopping = False
+        self.lingering = False  # wants a nudge when the views are done
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def submit(self, work: Work, *, first: bool = False) -> Future[Any]:
+    def submit(self, work: Work, *, first: bool = False) -> Reply[Any]:
         """Queue a request; its result is what ``work`` returned, once its epoch is published.
 
         ``first``: it defines relations, and a record's definitions come before its rows.
         """
-        future: Future[Any] = Future()
+        future: Reply[Any] = Reply()
         self._enqueue(Request(work, future, first))
         return future
 
-    def insert(self, state: RelationState, rows: pa.RecordBatch) -> Future[int]:
+    def insert(self, state: RelationState, rows: pa.RecordBatch) -> Reply[int]:
         """Queue complete rows: the result is the epoch they are in, once it is published."""
-        future: Future[int] = Future()
+        future: Reply[int] = Reply()
         self._enqueue(Rows(state, rows, future))
         return future
 
@@ -172,6 +179,18 @@ class Sequencer:
             seconds = left if seconds is None else min(seconds, left)
         if not self._queue:  # what did not fit into the last epoch is still there
             self._wake.wait(seconds)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Until the views have done the last epoch, but not for long: they may have more to do than this one."""
+        until = self._clock.monotonic() + LINGER_SECONDS
+        while self._target.busy() and not self._stopping:
+            left = until - self._clock.monotonic()
+            if left <= 0:
+                return
+            self.lingering = True
+            self._wake.wait(left)
+        self.lingering = False
 
     def _take(self) -> deque[Request | Rows]:
         with self._guard:
@@ -194,8 +213,8 @@ class Sequencer:
             future.set_result(result)
         return POLL_SECONDS if pause is None and deltas else pause
 
-    def _evaluate(self, requests: deque[Request | Rows], epoch: Epoch) -> list[tuple[Future[Any], Any]]:
-        answered: list[tuple[Future[Any], Any]] = []
+    def _evaluate(self, requests: deque[Request | Rows], epoch: Epoch) -> list[tuple[Reply[Any], Any]]:
+        answered: list[tuple[Reply[Any], Any]] = []
         while requests and not _must_wait(requests[0], epoch):
             if isinstance(requests[0], Rows):
                 answered += self._insert(_together(requests), epoch)
@@ -210,7 +229,7 @@ class Sequencer:
             self._queue.extendleft(reversed(requests))
         return answered
 
-    def _insert(self, parts: Sequence[Rows], epoch: Epoch) -> Iterator[tuple[Future[Any], Any]]:
+    def _insert(self, parts: Sequence[Rows], epoch: Epoch) -> Iterator[tuple[Reply[Any], Any]]:
         with self._target.turn.of(sum(part.rows.num_rows for part in parts)):
             wrong = self._target.insert_parts(epoch, parts[0].state, [part.rows for part in parts])
         for part, error in zip(parts, wrong, strict=True):

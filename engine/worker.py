@@ -107,6 +107,11 @@ class Worker:
         going = (job.reached() for job in self._following.jobs if job.failure is None)
         return min(going, default=self._engine.epoch)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a job that follows epochs has something to do."""
+        return bool(self._following.jobs)
+
     def drain(self) -> None:
         """Run every job until nothing is left: recovery."""
         while ready := [job for job in self._engine.jobs.values() if job.runnable()]:
@@ -159,7 +164,7 @@ class Worker:
             engine.show(changes)
             if not job.starting:
                 self._go_on(job)
-        if engine.held_back:
+        if engine.held_back or (engine.sequencer is not None and engine.sequencer.lingering and not self.busy):
             engine.nudge()
 
     def _compute(self, job: Job, work: Work | None) -> list[tuple[RelationState, Change]]:

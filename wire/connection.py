@@ -20,7 +20,7 @@ from constellationdb.engine.result import SessionProtocol
 from constellationdb.errors import ConstellationError, ProtocolViolation, ShuttingDown, TooManyConnections
 from constellationdb.wire import replies
 from constellationdb.wire.conversation import Conversation
-from constellationdb.wire.link import OUTBOX_LIMIT, Link
+from constellationdb.wire.link import Link
 from constellationdb.wire.messages import CancelRequest, EncryptionRequest, FrontendMessage, Startup
 from constellationdb.wire.parser import MESSAGE_LIMIT, FrontendParser
 from constellationdb.wire.startup import SessionFactory
@@ -84,7 +84,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
-        self._transport.set_write_buffer_limits(high=OUTBOX_LIMIT, low=OUTBOX_LIMIT // 4)
+        self._transport.set_write_buffer_limits(high=0)
         self._link = Link(self._loop, self._transport)
         self._frontend.open.add(self)
         self._frontend.all_closed.clear()
@@ -150,6 +150,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why the socket ended makes no difference
         self._lost = True
+        self._link.closed()
         self._stop_timer()
         self._link.end(None)
         self._cancel_until_done()

@@ -6,11 +6,16 @@
 Both directions are bounded. The loop stops reading while the inbox holds too
 much; ``flush`` waits while the socket does not take what was written. One
 condition guards everything that both sides touch.
+
+While the loop has nothing of this connection's to write, the thread writes to
+the socket itself: most answers fit into its buffer, and waking the loop for
+each costs more than the write.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections import deque
 
@@ -31,12 +36,14 @@ class Link:
     def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
         self._loop = loop
         self._transport = transport
+        self._file: int | None = transport.get_extra_info("socket").fileno()
         self._changed = threading.Condition()
         self._inbox: deque[tuple[FrontendMessage, int]] = deque()
         self._inbox_cost = 0
         self._reading_paused = False
         self._writing_paused = False
-        self._on_the_way = 0  # bytes handed to the loop that it has not written yet
+        self._on_the_way = 0  # bytes handed to the loop that the socket has not taken yet
+        self._held = 0  # those of them that the transport holds
         self._end: Disconnected | None = None
         self._end_after_inbox = False
         self._in_copy = False
@@ -71,20 +78,31 @@ class Link:
             self._changed.notify()
 
     def pause_writing(self) -> None:
+        """The transport holds something back; with limits of 0 it says so of the first byte."""
         with self._changed:
             self._writing_paused = True
 
     def resume_writing(self) -> None:
         with self._changed:
             self._writing_paused = False
+            self._on_the_way -= self._held
+            self._held = 0
             self._changed.notify()
 
     def _write(self, data: bytes | memoryview) -> None:
         if not self._transport.is_closing():
             self._transport.write(data)
         with self._changed:
-            self._on_the_way -= len(data)
-            self._changed.notify()
+            if self._writing_paused:
+                self._held += len(data)
+            else:
+                self._on_the_way -= len(data)
+                self._changed.notify()
+
+    def closed(self) -> None:
+        """The socket is gone, and its number may soon be another's."""
+        with self._changed:
+            self._file = None
 
     def _resume_reading(self) -> None:
         if not self._transport.is_closing():
@@ -108,7 +126,7 @@ class Link:
         self._hand_over()
         with self._changed:
             self._raise_end()
-            while self._writing_paused or self._on_the_way > OUTBOX_LIMIT:
+            while self._on_the_way > OUTBOX_LIMIT:
                 self._changed.wait()
                 self._raise_end()
 
@@ -158,8 +176,19 @@ class Link:
         data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
         self._out, self._out_size = [], 0
         with self._changed:
-            self._on_the_way += len(data)
-        self.on_loop(self._write, data)
+            left = data if self._on_the_way else self._write_at_once(data)
+            self._on_the_way += len(left)
+        if left:
+            self.on_loop(self._write, left)
+
+    def _write_at_once(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Under the condition, while nothing is with the loop: what the socket did not take."""
+        if self._file is None or self._transport.is_closing():
+            return data
+        try:
+            return memoryview(data)[os.write(self._file, data) :]
+        except OSError:  # full, or gone: the loop finds out which
+            return data
 
     def on_loop(self, action: object, *arguments: object) -> None:
         assert callable(action)

@@ -30,6 +30,8 @@ def group(rows: Rows) -> tuple[I64, I64]:
 
 def consolidate(rows: Rows, weights: I64) -> tuple[I64, I64]:
     """Net equal rows: the first row of each key whose weights do not cancel, and their sum."""
+    if len(weights) == 1:
+        return np.flatnonzero(weights), weights[weights != 0]
     groups, firsts = group(rows)
     net = np.zeros(len(firsts), np.int64)
     add_weights(net, groups, weights)

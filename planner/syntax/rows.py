@@ -4,7 +4,8 @@ A statement that begins with a long list of rows is read here by two regular
 expressions before anything else looks at it, and all rows but the first are
 blanked out for the rest of the parser: a thousand rows then cost a few
 milliseconds instead of fifty. What the expressions do not know takes the slow
-way, token by token.
+way, token by token. A statement of one row is read by the same expressions when
+one with the same words before its row has been read the slow way.
 """
 
 from __future__ import annotations
@@ -65,6 +66,15 @@ def find_long_rows(text: str) -> LongRows | None:
             return LongRows(tuple(rows), text[: first_end - 1] + " " * (end - first_end) + text[end - 1 :])
         at = comma.end()
     return None
+
+
+def read_one_row(text: str) -> tuple[str, tuple[object, ...]] | None:
+    """What stands before the row, and the row, of an INSERT of one row of constants; None for any other text."""
+    if (head := _HEAD.match(text)) is None or (row := _ROW.match(text, head.end())) is None:
+        return None
+    if text[row.end() :].strip(" \t\r\n;") or not (text.isascii() or text.isprintable()):
+        return None  # more than a row, or perhaps no valid Unicode
+    return head[0], tuple(map(_constant, _VALUES.findall(text, head.end(), row.end())))
 
 
 def _constant(raw: str) -> object:

@@ -12,6 +12,7 @@ from constellationdb.errors import ConstellationError, FeatureNotSupported, SqlS
 from constellationdb.planner.statements import Default, Delete, Insert, OnConflict, Parameter, Query, Statement, Update
 from constellationdb.planner.syntax import parse
 from constellationdb.planner.syntax.edits import literal
+from constellationdb.planner.syntax.parsing import _parse
 from constellationdb.planner.syntax.rows import LONG, find_long_rows
 
 
@@ -235,3 +236,36 @@ def test_errors_behind_a_long_list_have_true_positions() -> None:
     with pytest.raises(SqlSyntaxError) as caught:
         parse(sql)
     assert (caught.value.message, caught.value.position) == ('syntax error at or near "c"', len(sql))
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["1, 'x', NULL", "-2.50, 'it''s; \"(', true", "$1, $2, DEFAULT", "1e3, '', .5", "'a', 'b', 'c'"],
+)
+@pytest.mark.parametrize(
+    "head", ["INSERT INTO t VALUES (", ' insert  into S.T (a, "B", c) values(', "INSERT INTO t VALUES\n("]
+)
+def test_a_second_insert_with_the_same_words_is_read_as_the_first_would_be(head: str, row: str) -> None:
+    first, text = head + "0, 'seen', false);", f"{head}{row}) ;"
+    (slow,) = _parse(text)
+    parse(first)
+    parse(first.replace("0", "9"))
+    (quick,) = parse(text)
+    assert isinstance(slow, Insert)
+    assert isinstance(quick, Insert)
+    assert quick == slow
+
+
+def test_what_is_no_plain_row_is_read_the_slow_way() -> None:
+    for text in (
+        "INSERT INTO t VALUES (1, 2), (3, 4)",
+        "INSERT INTO t VALUES (1) RETURNING a",
+        "INSERT INTO t VALUES (1 + 1)",
+        "INSERT INTO t VALUES (1); SELECT 1",
+        "INSERT INTO t VALUES (1) -- why",
+    ):
+        parse("INSERT INTO t VALUES (1)")
+        assert parse(text) == list(_parse(text))
+    for text in ("INSERT INTO t VALUES (1))", "INSERT INTO t VALUES ('\ud800')"):
+        with pytest.raises(SqlSyntaxError):
+            parse(text)
