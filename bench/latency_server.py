@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from constellationdb.engine.engine import Engine
-from constellationdb.server.listener import Server
+from constellationdb.cli.running import running
 
 
 def main() -> None:
-    with Engine() as engine, Server(engine, "127.0.0.1", 0) as server:
-        host, port = server.address
-        print(f"postgres://bench@{host}:{port}/constellation", flush=True)
+    with running(None, "127.0.0.1", 0) as database:
+        print(database.url, flush=True)
         sys.stdin.read()
 
 

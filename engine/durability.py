@@ -4,7 +4,9 @@ A checkpoint holds, as of one epoch: the catalog, tables and views, every
 operator's state, source positions and watermarks. It is taken between epochs,
 when all jobs have caught up, and committed as one atomic batch; then the log is
 cut. Recovery restores the last one and replays the log's epochs with their own
-numbers, so nothing that was acknowledged or seen is different afterwards.
+numbers, so nothing that was acknowledged or seen is different afterwards. The
+changes that are still kept go with it: a token that was good before a restart
+is good after it.
 
 Simplification: a checkpoint writes the whole state of what changed since the
 last one, not the changed rows.
@@ -26,7 +28,7 @@ from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Create, Relation
 from constellationdb.connectors.api import Position
 from constellationdb.engine import batch as zset
-from constellationdb.engine.history import packed, unpacked
+from constellationdb.engine.changelog import packed, unpacked
 from constellationdb.engine.record import EpochRecord, decode_record
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.sources import SourceState
@@ -77,7 +79,7 @@ class Durability:
     def __init__(self, engine: Engine, directory: Path | None) -> None:
         self._engine = engine
         self._directory = None if directory is None else DataDirectory(directory)
-        self.log: EpochLog = MemoryEpochLog()
+        self.log: EpochLog = MemoryEpochLog(keep=directory is not None)
         self._store: CheckpointStore | None = None
         if self._directory is not None:
             self.log = FileEpochLog(self._directory.log)

@@ -24,6 +24,7 @@ from constellationdb.engine import batch as zset
 from constellationdb.engine.allocators import choose_allocators
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.cancellation import Cancellation
+from constellationdb.engine.changelog import Change
 from constellationdb.engine.contents import AppendedRows, Contents, view_contents
 from constellationdb.engine.durability import Durability
 from constellationdb.engine.graph import Graph
@@ -31,7 +32,7 @@ from constellationdb.engine.job import CHUNK_ROWS, ERRORS_SCHEMA, Answered, Job,
 from constellationdb.engine.lookups import LookupTables
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer
 from constellationdb.engine.record import Answer
-from constellationdb.engine.relation import Change, Progress, RelationState
+from constellationdb.engine.relation import Progress, RelationState
 from constellationdb.engine.relations import PlannedCatalog
 from constellationdb.engine.reply import Reply
 from constellationdb.engine.sequencer import POLL_SECONDS, Epoch, Sequencer

@@ -1,21 +1,15 @@
-"""What a relation held at an earlier epoch: its contents now, with the changes since then undone.
-
-The changes that are kept go into checkpoints, too: a token that was good before
-a restart is good after it.
-"""
+"""What a relation held at an earlier epoch: its contents now, with the changes since then undone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
+from constellationdb.engine.changelog import Change
 from constellationdb.engine.contents import Version
-from constellationdb.engine.operators.base import NO_WATERMARK
-from constellationdb.engine.relation import Change, RelationState
+from constellationdb.engine.relation import RelationState
 from constellationdb.errors import HistoryExpired
 
 
@@ -38,32 +32,3 @@ def rewound(version: Version, now: int, changes: Sequence[Change]) -> pa.RecordB
         return rows
     whole = pa.concat_batches([rows, *(zset.named_like(delta, rows.schema) for delta in undone)])
     return zset.netted(whole) or rows.slice(0, 0)
-
-
-_EPOCH, _AT = "__epoch", "__at_us"
-
-
-def packed(changes: Sequence[Change]) -> pa.RecordBatch | None:
-    """Changes as one batch: rows, their weights, and the epoch and time of each."""
-    parts = [
-        zset.weighted(change.delta)
-        .append_column(_EPOCH, _all(change.epoch, change.delta))
-        .append_column(_AT, _all(change.at_us, change.delta))
-        for change in changes
-        if change.delta is not None
-    ]
-    return pa.concat_batches([zset.named_like(part, parts[0].schema) for part in parts]) if parts else None
-
-
-def _all(value: int, rows: pa.RecordBatch) -> pa.Array:
-    return pa.array(np.full(rows.num_rows, value, np.int64))
-
-
-def unpacked(batch: pa.RecordBatch) -> Iterator[Change]:
-    """The changes that ``packed`` took, in the order of their epochs."""
-    epochs = batch.column(_EPOCH).to_numpy()
-    edges = [0, *(np.flatnonzero(np.diff(epochs)) + 1).tolist(), len(epochs)]
-    width = batch.num_columns - 2
-    for start, end in pairwise(edges):
-        rows = batch.slice(start, end - start)
-        yield Change(int(epochs[start]), rows.select(range(width)), NO_WATERMARK, rows.column(_AT)[0].as_py())

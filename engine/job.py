@@ -16,9 +16,10 @@ import pyarrow as pa
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
+from constellationdb.engine.changelog import Change
 from constellationdb.engine.graph import Graph, Input, Output
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer, LookupRequest
-from constellationdb.engine.relation import Change, Progress, RelationState
+from constellationdb.engine.relation import Progress, RelationState
 from constellationdb.planner.plan import Plan, copies_of, is_netted
 
 CHUNK_ROWS = 65_536

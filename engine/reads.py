@@ -11,11 +11,12 @@ from datafusion.substrait import Consumer, Serde
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.cancellation import Cancellation
+from constellationdb.engine.changelog import Change
 from constellationdb.engine.contents import Version
 from constellationdb.engine.history import changes_since, rewound
 from constellationdb.engine.operators.base import Context
 from constellationdb.engine.operators.window import WindowAssignOperator
-from constellationdb.engine.relation import Change, RelationState
+from constellationdb.engine.relation import RelationState
 from constellationdb.engine.system_tables import SYSTEM_TABLES, system_rows
 from constellationdb.errors import ConstellationError
 from constellationdb.planner import plan

@@ -8,23 +8,18 @@ is forgotten.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from dataclasses import dataclass
 from typing import Protocol
 from weakref import WeakValueDictionary
 
 import pyarrow as pa
 
 from constellationdb.engine.arrangement import Arrangement
-from constellationdb.engine.batch import Delta
 from constellationdb.engine.bell import Bell
+from constellationdb.engine.changelog import Change, RelationLog
 from constellationdb.engine.contents import Contents, Version
 from constellationdb.engine.operators.base import NO_WATERMARK
 from constellationdb.engine.point_index import PointIndex
 from constellationdb.engine.shared_index import SharedIndex
-
-RETAINED_BYTES = 64 << 20
-RETAINED_US = 300 * 1_000_000
 
 
 class Follower(Protocol):
@@ -44,63 +39,6 @@ class Progress:
 
     def reached(self) -> int:
         return self.epoch
-
-
-@dataclass(frozen=True)
-class Change:
-    """One epoch of one relation."""
-
-    epoch: int
-    delta: Delta
-    watermark: int
-    at_us: int  # wall time of the epoch, for retention
-
-
-class RelationLog:
-    """The changes of a relation in epoch order. One writer; readers hold the engine's lock."""
-
-    def __init__(self, retained_us: int | None = None) -> None:
-        self._retained_us = retained_us  # None: what is usual
-        self._changes: list[Change] = []
-        self._epochs: list[int] = []  # of the changes: what is searched
-        self._bytes = 0
-        self.forgotten = 0  # changes at or before this epoch are gone
-
-    def append(self, change: Change) -> None:
-        self._changes.append(change)
-        self._epochs.append(change.epoch)
-        self._bytes += _size(change)
-
-    def after(self, epoch: int) -> Change | None:
-        """The first change later than ``epoch``."""
-        if not self._epochs or self._epochs[-1] <= epoch:
-            return None
-        return self._changes[bisect_right(self._epochs, epoch)]
-
-    def all_after(self, epoch: int, limit: int) -> list[Change]:
-        """The changes in ``(epoch, limit]``."""
-        return self._changes[bisect_right(self._epochs, epoch) : bisect_right(self._epochs, limit)]
-
-    def forget(self, consumed: int, now_us: int, *, retain: bool) -> None:
-        """Drop what every consumer has passed and retention does not hold."""
-        gone = 0
-        for change in self._changes[: bisect_right(self._epochs, consumed)]:
-            if retain and self._keeps(change, now_us):
-                break
-            gone += 1
-            self._bytes -= _size(change)
-            self.forgotten = change.epoch
-        del self._changes[:gone], self._epochs[:gone]
-
-    def _keeps(self, change: Change, now_us: int) -> bool:
-        """Whether somebody may still ask for it: for the usual time if it is not too much, or for as long as asked."""
-        if self._retained_us is not None:
-            return now_us - change.at_us <= self._retained_us
-        return now_us - change.at_us <= RETAINED_US and self._bytes <= RETAINED_BYTES
-
-
-def _size(change: Change) -> int:
-    return 64 + (change.delta.nbytes if change.delta is not None else 0)
 
 
 class RelationState:

@@ -16,8 +16,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from constellationdb.engine.bell import Bell
+from constellationdb.engine.changelog import Change
 from constellationdb.engine.job import Job, Work
-from constellationdb.engine.relation import Change, Follower, RelationState
+from constellationdb.engine.relation import Follower, RelationState
 from constellationdb.engine.turn import SMALL_ROWS
 from constellationdb.planner import plan
 

@@ -89,9 +89,13 @@ def _require_kept(first: int, epoch: int) -> None:
 
 
 class MemoryEpochLog:
-    """The log of a server without a data directory: the same promises for as long as the process lives."""
+    """The log of a server without a data directory: the same promises for as long as the process lives.
 
-    def __init__(self) -> None:
+    ``keep`` False: the records are counted and not kept, for a process that nobody will recover from it.
+    """
+
+    def __init__(self, *, keep: bool = True) -> None:
+        self._keep = keep
         self.recovered = RecoveryReport()
         self.durable_epoch = 0
         self.first_epoch = 1
@@ -103,7 +107,8 @@ class MemoryEpochLog:
         with self._lock:
             _require_above(self._last, epoch)
             self._last = epoch
-            self._records[epoch] = payload
+            if self._keep:
+                self._records[epoch] = payload
 
     def sync(self) -> None:
         with self._lock:

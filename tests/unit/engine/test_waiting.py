@@ -12,7 +12,8 @@ import pytest
 from constellationdb.clock import SystemClock
 from constellationdb.engine.bell import Bell
 from constellationdb.engine.cancellation import Cancellation
-from constellationdb.engine.relation import Change, RelationState
+from constellationdb.engine.changelog import Change
+from constellationdb.engine.relation import RelationState
 from constellationdb.engine.turn import SMALL_ROWS, Turn
 from constellationdb.engine.waiting import Waiting
 from constellationdb.errors import InternalError, QueryCanceled

@@ -18,7 +18,7 @@ ROWS = 60_000
 def test_every_row_comes_once_and_in_order_to_a_reader_that_pauses(server: Server, seed: int) -> None:
     draw = random.Random(seed)
     with RawClient(server.port) as client:
-        client.send(*(fe.query(f"select value as n, repeat('x', value % 50) from range({ROWS}) order by 1") for _ in range(3)))
+        client.send(fe.query(f"select value as n, repeat('x', value % 50) from range({ROWS}) order by 1") * 3)
         for _ in range(3):
             seen = []
             while (reply := client.read()) is not None and reply.kind != "Z":
