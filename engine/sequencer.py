@@ -32,7 +32,7 @@ from constellationdb.storage.epochlog import EpochLog
 EPOCH_ROWS = 262_144
 POLL_SECONDS = 0.005
 # So long may a request wait for others while the views are busy with the last epoch: more rows an epoch, fewer epochs.
-LINGER_SECONDS = 0.001
+LINGER_SECONDS = 0.002
 
 
 class Work(Protocol):
