@@ -1,4 +1,4 @@
-.PHONY: demo test slt oracle consistency check bench docs lint
+.PHONY: demo test slt oracle consistency kills check bench docs lint
 
 demo:
 	constellation demo flights
@@ -20,6 +20,10 @@ oracle:
 # Random transactions under the eyes of subscribers and readers, many more than the default run's.
 consistency:
 	CONSTELLATION_TRANSACTIONS=$${CONSTELLATION_TRANSACTIONS:-2000} python -m pytest tests/e2e/consistency --timeout=0
+
+# kill -9 at random moments under writers, followers and checkpoints, more often than the default run's twenty.
+kills:
+	CONSTELLATION_KILLS=$${CONSTELLATION_KILLS:-100} python -m pytest tests/e2e/test_kills.py --timeout=0
 
 lint:
 	ruff check .
