@@ -184,11 +184,8 @@ class Sequencer:
     def _linger(self) -> None:
         """Until the views have done the last epoch, but not for long: they may have more to do than this one."""
         until = self._clock.monotonic() + LINGER_SECONDS
-        while self._target.busy() and not self._stopping:
-            left = until - self._clock.monotonic()
-            if left <= 0:
-                return
-            self.lingering = True
+        self.lingering = True
+        while self._target.busy() and not self._stopping and (left := until - self._clock.monotonic()) > 0:
             self._wake.wait(left)
         self.lingering = False
 

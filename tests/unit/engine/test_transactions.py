@@ -298,8 +298,9 @@ def test_writes_of_one_epoch_that_undo_one_another_are_an_epoch_all_the_same() -
         session, other = engine.session(), engine.session()
         run(session, "CREATE TABLE t (k int)")
         run(session, "CREATE MATERIALIZED VIEW m AS SELECT count(*) AS n FROM t")
-        gate = Event()
-        blocking = engine.submit(lambda _: gate.wait())
+        begun, gate = Event(), Event()
+        blocking = engine.submit(lambda _: (begun.set(), gate.wait()))
+        begun.wait(10)
         with ThreadPoolExecutor(2) as pool:
             inserted = pool.submit(run, session, "INSERT INTO t VALUES (1)")
             assert engine.sequencer is not None
