@@ -299,7 +299,12 @@ def test_writes_of_one_epoch_that_undo_one_another_are_an_epoch_all_the_same() -
         run(session, "CREATE TABLE t (k int)")
         run(session, "CREATE MATERIALIZED VIEW m AS SELECT count(*) AS n FROM t")
         begun, gate = Event(), Event()
-        blocking = engine.submit(lambda _: (begun.set(), gate.wait()))
+
+        def block(_: object) -> None:
+            begun.set()
+            gate.wait()
+
+        blocking = engine.submit(block)
         begun.wait(10)
         with ThreadPoolExecutor(2) as pool:
             inserted = pool.submit(run, session, "INSERT INTO t VALUES (1)")
