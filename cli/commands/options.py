@@ -50,3 +50,12 @@ class Server(click.ParamType[str]):
 
 
 DEFAULT_DSN = "postgres://constellation@127.0.0.1:5433/constellation"
+
+dsn_option = click.option(
+    "--dsn",
+    default=DEFAULT_DSN,
+    show_default=True,
+    envvar="CONSTELLATION_DSN",
+    type=Server(),
+    help="The server to talk to.",
+)

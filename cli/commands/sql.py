@@ -7,20 +7,13 @@ from typing import TextIO
 
 import click
 
-from constellationdb.cli.commands.options import DEFAULT_DSN, Server
+from constellationdb.cli.commands.options import dsn_option
 
 
 @click.command()
 @click.option("-c", "--command", "commands", multiple=True, metavar="SQL", help="Run this and leave; may be repeated.")
 @click.option("-f", "--file", "files", multiple=True, type=click.File(), help="Run a file and leave; - is the input.")
-@click.option(
-    "--dsn",
-    default=DEFAULT_DSN,
-    show_default=True,
-    envvar="CONSTELLATION_DSN",
-    type=Server(),
-    help="The server to talk to.",
-)
+@dsn_option
 @click.option("--dir", "directory", type=click.Path(file_okay=False, path_type=Path), help="Open a directory instead.")
 @click.option("--memory", is_flag=True, help="Use an empty database in memory instead.")
 def command(

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import click
 
-from constellationdb.cli.commands.options import DEFAULT_DSN, Server
+from constellationdb.cli.commands.options import dsn_option
 
 
 @click.command()
 @click.argument("view")
-@click.option(
-    "--dsn",
-    default=DEFAULT_DSN,
-    show_default=True,
-    envvar="CONSTELLATION_DSN",
-    type=Server(),
-    help="The server to talk to.",
-)
+@dsn_option
 @click.option("--no-snapshot", is_flag=True, help="Only what changes from now on.")
 @click.option("--resume", metavar="TOKEN", help="Go on behind a token that an earlier tail ended with.")
 def command(view: str, dsn: str, no_snapshot: bool, resume: str | None) -> None:
