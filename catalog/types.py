@@ -26,6 +26,7 @@ class SqlType:
     typlen: int
     arrow: pa.DataType
     typmod: int = -1
+    element: SqlType | None = None  # of an array
 
 
 BOOLEAN = SqlType("boolean", 16, 1, pa.bool_())
@@ -42,6 +43,21 @@ TIME = SqlType("time without time zone", 1083, 8, pa.time64("us"))
 TIMESTAMP = SqlType("timestamp without time zone", 1114, 8, pa.timestamp("us"))
 TIMESTAMPTZ = SqlType("timestamp with time zone", 1184, 8, pa.timestamp("us", "UTC"))
 INTERVAL = SqlType("interval", 1186, 16, pa.month_day_nano_interval())
+# Carried as text, or as a number, and told apart by the field's metadata: see ``field_of``.
+UUID = SqlType("uuid", 2950, 16, pa.string())
+JSON = SqlType("json", 114, -1, pa.string())
+JSONB = SqlType("jsonb", 3802, -1, pa.string())
+BPCHAR = SqlType("character", 1042, -1, pa.string())
+NAME = SqlType("name", 19, 64, pa.string())
+CHAR = SqlType('"char"', 18, 1, pa.string())
+OID = SqlType("oid", 26, 4, pa.int64())
+XID = SqlType("xid", 28, 4, pa.int64())
+REGPROC = SqlType("regproc", 24, 4, pa.int64())
+REGCLASS = SqlType("regclass", 2205, 4, pa.int64())
+REGTYPE = SqlType("regtype", 2206, 4, pa.int64())
+REGROLE = SqlType("regrole", 4096, 4, pa.int64())
+REGNAMESPACE = SqlType("regnamespace", 4089, 4, pa.int64())
+VOID = SqlType("void", 2278, 4, pa.string())
 
 
 def numeric(precision: int = NUMERIC_PRECISION, scale: int = NUMERIC_SCALE) -> SqlType:
@@ -54,6 +70,27 @@ def varchar(length: int, position: int | None = None) -> SqlType:
     if length < 1:
         raise InvalidParameter("length for type varchar must be at least 1", position=position)
     return SqlType(f"{VARCHAR.name}({length})", VARCHAR.oid, -1, VARCHAR.arrow, length + 4)
+
+
+# Element oid → oid of its array type. int2vector and oidvector are arrays that print without braces.
+_ARRAY_OIDS = {
+    16: 1000, 17: 1001, 18: 1002, 19: 1003, 20: 1016, 21: 1005, 23: 1007, 24: 1008, 25: 1009, 26: 1028, 28: 1011,
+    114: 199, 700: 1021, 701: 1022, 1042: 1014, 1043: 1015, 1082: 1182, 1083: 1183, 1114: 1115, 1184: 1185,
+    1186: 1187, 1700: 1231, 2205: 2210, 2206: 2211, 2950: 2951, 3802: 3807, 4089: 4090, 4096: 4097,
+}  # fmt: skip
+INT2VECTOR = SqlType("int2vector", 22, -1, pa.list_(pa.int16()), element=SMALLINT)
+OIDVECTOR = SqlType("oidvector", 30, -1, pa.list_(pa.int64()), element=OID)
+
+
+@lru_cache(maxsize=256)
+def array_of(element: SqlType) -> SqlType:
+    """The array type of ``element``; an array of arrays is the same type."""
+    if element.element is not None:
+        return element
+    oid = _ARRAY_OIDS.get(element.oid)
+    if oid is None:
+        raise UndefinedObject(f"could not find array type for data type {element.name}")
+    return SqlType(f"{element.name}[]", oid, -1, pa.list_(element.arrow), element.typmod, element)
 
 
 _ALIASES: dict[str, SqlType] = {
@@ -74,8 +111,16 @@ _ALIASES: dict[str, SqlType] = {
     "interval": INTERVAL,
 }  # fmt: skip
 
-# Accepted as text for now: each keeps its content, none has its own operators yet.
-_BY_OID = {t.oid: t for t in _ALIASES.values()} | {1700: numeric()}
+# Types that have no declared spelling above, by the name ``format_type`` gives them.
+_CARRIED = {
+    t.name: t
+    for t in (
+        UUID, JSON, JSONB, BPCHAR, NAME, CHAR, OID, XID, REGPROC, REGCLASS, REGTYPE, REGROLE, REGNAMESPACE, VOID,
+        INT2VECTOR, OIDVECTOR,
+    )
+}  # fmt: skip
+_SCALARS = {t.oid: t for t in [*_ALIASES.values(), *_CARRIED.values()]} | {1700: numeric()}
+_BY_OID = _SCALARS | {array_of(t).oid: array_of(t) for t in _SCALARS.values() if t.oid in _ARRAY_OIDS}
 
 
 def parse_type(name: str, modifiers: tuple[int, ...] = (), position: int | None = None) -> SqlType:
@@ -111,6 +156,8 @@ def of_arrow(arrow: pa.DataType) -> SqlType:
         return numeric(arrow.precision, arrow.scale)
     if pa.types.is_timestamp(arrow):
         return TIMESTAMP if arrow.tz is None else TIMESTAMPTZ
+    if pa.types.is_list(arrow):
+        return array_of(of_arrow(arrow.value_type))
     for predicate, sql_type in _ARROW_KINDS:
         if predicate(arrow):
             return sql_type
@@ -137,6 +184,22 @@ _ARROW_KINDS = (
     (pa.types.is_binary, BYTEA),
     (pa.types.is_large_binary, BYTEA),
 )
+
+
+_SQL_TYPE = b"constellation.sql_type"
+
+
+def field_of(name: str, sql_type: SqlType, *, nullable: bool = True) -> pa.Field:
+    """A field that ``of_field`` takes back to ``sql_type``, where its Arrow type alone would not."""
+    metadata = None if of_arrow(sql_type.arrow) == sql_type else {_SQL_TYPE: str(sql_type.oid).encode()}
+    return pa.field(name, sql_type.arrow, nullable, metadata)
+
+
+def of_field(field: pa.Field) -> SqlType:
+    """The SQL type of a column: the one its field was made for, else the one that shows its Arrow type."""
+    oid = (field.metadata or {}).get(_SQL_TYPE)
+    known = None if oid is None else _BY_OID.get(int(oid))
+    return of_arrow(field.type) if known is None or known.arrow != field.type else known
 
 
 def storage_type(arrow: pa.DataType) -> pa.DataType:

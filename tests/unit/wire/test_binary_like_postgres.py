@@ -114,8 +114,8 @@ def test_types_without_a_binary_format_are_refused() -> None:
     check_binary(types.BIGINT)
     with pytest.raises(FeatureNotSupported, match="type point has no binary result format here"):
         check_binary(SqlType("point", 600, 16, pa.binary()))
-    with pytest.raises(FeatureNotSupported, match="binary parameters of type 1007"):
-        parameter_text(b"", 1007)
+    with pytest.raises(FeatureNotSupported, match="binary parameters of type 600"):
+        parameter_text(b"", 600)
 
 
 @pytest.mark.parametrize("oid", [16, 20, 21, 23, 700, 701, 1082, 1083, 1114, 1184, 1186, 1700])
