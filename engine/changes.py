@@ -45,6 +45,7 @@ def change(session: Session, statement: Statement) -> Result:
 
 def _target(session: Session, name: str, position: int, command: str) -> Target:
     """The relation that a statement writes, as the session sees it."""
+    name = session.temporary.resolve(name)
     if name in SYSTEM_TABLES:
         raise WrongObjectType(f'cannot change system table "{name}"', position=position)
     if session.read_only:
@@ -192,13 +193,22 @@ def _current(session: Session, names: set[str], epoch: int) -> dict[str, pa.Tabl
 
 def truncate(session: Session, statement: st.Truncate) -> Result:
     """All of the tables or none."""
+    for name in statement.names:
+        relation = session.catalog.get(session.temporary.resolve(name))
+        if relation.kind != "table":
+            raise WrongObjectType(f'"{name}" is not a table')
     alone = len(statement.names) == 1
     with nullcontext() if alone else session.together():
         for name in statement.names:
-            state = _target(session, name, statement.offset + 1, "TRUNCATE TABLE")
-            assert isinstance(state, TableRules)
-            _perform(session, Dml(name, _everything, None, "TRUNCATE TABLE"), state)
+            empty(session, name, statement.offset + 1)
     return Result("TRUNCATE TABLE")
+
+
+def empty(session: Session, name: str, position: int = 0) -> None:
+    """Take away every row of a table."""
+    state = _target(session, name, position, "TRUNCATE TABLE")
+    assert isinstance(state, TableRules)
+    _perform(session, Dml(state.name, _everything, None, "TRUNCATE TABLE"), state)
 
 
 def _everything(run: Run, state: Target, epoch: int) -> Write:  # noqa: ARG001

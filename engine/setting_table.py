@@ -28,8 +28,10 @@ class Setting:
     supported: Text = Text()  # noqa: RUF009 - frozen
     about: str = ""
 
-    def read(self, value: str, said: str | None = None) -> str:
-        return self.supported.read(self.name, self.kind.read(said or self.name, value))
+    def read(self, value: str, said: str) -> str:
+        """Postgres calls a setting in most errors as the statement did, ``said``, in those of texts by its name."""
+        name = self.name if isinstance(self.kind, Text) else said
+        return self.supported.read(self.name, self.kind.read(name, value))
 
 
 _LEVELS = ("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")
@@ -97,7 +99,7 @@ _DEFINED = (
             supported=_only("postgres", hint="intervals are printed in the style postgres")),
     Setting("jit", Boolean(), "on"),
     Setting("join_collapse_limit", Number(1, 2**31 - 1), "8"),
-    *(Setting(f"lc_{what}", Text(values.existing("Locale", "", "C", "POSIX", "C.UTF-8", "en_US.UTF-8")), "C")
+    *(Setting(f"lc_{what}", Text(values.locale), "C")
       for what in ("messages", "monetary", "numeric", "time")),
     Setting("lock_timeout", _TIMEOUT, "0"),
     Setting("log_min_duration_statement", Number(-1, 2**31 - 1, "ms"), "-1"),

@@ -94,6 +94,12 @@ def existing(kind: str, *names: str) -> Callable[[str, str], str]:
     return check
 
 
+def locale(name: str, value: str) -> str:
+    if value not in ("", "C", "POSIX", "C.UTF-8", "en_US.UTF-8"):
+        raise invalid(name, value)
+    return value
+
+
 def text_search(name: str, value: str) -> str:
     plain = value.removeprefix("pg_catalog.")
     if plain not in ("simple", "english", "german", "french", "spanish", "italian", "portuguese", "dutch", "russian"):

@@ -81,7 +81,7 @@ class Settings:
     # -- changing ------------------------------------------------------------------------------
 
     def set(self, name: str, values: Sequence[str] | str | None, *, local: bool = False) -> None:
-        """SET; ``values`` None is SET … TO DEFAULT and RESET. One text is taken as it is, several are a list of names."""
+        """SET; ``values`` None is SET … TO DEFAULT and RESET. A text is taken as it is, a sequence as SET lists it."""
         key = _key(name)
         setting = SETTINGS.get(key)
         if setting is not None and setting.context != "user":
@@ -100,6 +100,13 @@ class Settings:
         self._local.pop(key, None)
         own = setting is None and key not in self._initial  # a name of the user's own stays known, and empty
         self._store(self._session, key, value if values is not None or own else None)
+
+    def check(self, name: str, values: Sequence[str] | str | None) -> None:
+        """What ``set`` would raise."""
+        if values is None:
+            self._known(name)
+        else:
+            self._checked(name, values)
 
     def _store(self, layer: dict[str, str], key: str, value: str | None) -> None:
         if value is None:
@@ -125,7 +132,7 @@ class Settings:
             return text
         if setting.context != "user":
             raise _fixed(setting)
-        return setting.read(text)
+        return setting.read(text, name)
 
     def _role(self, key: str, name: str) -> str:
         """There is one user to be: oneself."""

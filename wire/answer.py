@@ -105,11 +105,12 @@ class RowStream:
 
 def send_result(peer: Peer, result: Result) -> None:
     """The whole answer to one statement of a simple Query."""
+    formats = (1 if result.binary else 0,) * len(result.columns or ())
     if result.columns is not None and not result.copy_out and result.copy_in is None:
-        peer.send(replies.row_description(result.columns, (0,) * len(result.columns)))
+        peer.send(replies.row_description(result.columns, formats))
     stream = RowStream(result)
     try:
-        send_rows(peer, stream, (), 0)
+        send_rows(peer, stream, formats, 0)
     finally:
         stream.close()
 

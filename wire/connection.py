@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import itertools
 import secrets
 import threading
 from dataclasses import dataclass, field
 from typing import cast
 
 from constellationdb.engine.result import SessionProtocol
+from constellationdb.engine.sessions import Client
 from constellationdb.errors import ConstellationError, ProtocolViolation, ShuttingDown, TooManyConnections
 from constellationdb.wire import replies
 from constellationdb.wire.conversation import Conversation
@@ -36,21 +36,16 @@ class Frontend:
     sessions: SessionFactory
     message_limit: int = MESSAGE_LIMIT
     max_connections: int = 2000
-    startup_seconds: float = 60.0
+    startup_seconds: float = 10.0
     open: set[Connection] = field(default_factory=set)
+    admitted: set[Connection] = field(default_factory=set)  # those that have introduced themselves
     processes: dict[int, Connection] = field(default_factory=dict)
     all_closed: asyncio.Event = field(default_factory=asyncio.Event)
-    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
-    def admit(self, connection: Connection) -> tuple[int, bytes]:
-        """A process number and the secret that cancels its statements."""
-        if len(self.processes) >= self.max_connections:
-            raise TooManyConnections(
-                f"sorry, too many clients already: {self.max_connections}", hint="close idle connections or use a pool"
-            )
-        process = next(self._numbers) & 0x7FFFFFFF
-        self.processes[process] = connection
-        return process, secrets.token_bytes(4)
+    def admit(self, connection: Connection) -> None:
+        if len(self.admitted) >= self.max_connections:
+            raise TooManyConnections("sorry, too many clients already", hint="close idle connections or use a pool")
+        self.admitted.add(connection)
 
     def cancel(self, request: CancelRequest) -> None:
         """Does nothing, silently, when the key fits no connection: guessing must teach nothing."""
@@ -60,6 +55,7 @@ class Frontend:
 
     def close(self, connection: Connection) -> None:
         self.open.discard(connection)
+        self.admitted.discard(connection)
         if self.processes.get(connection.process) is connection:
             del self.processes[connection.process]
         if not self.open:
@@ -70,7 +66,7 @@ class Connection(asyncio.Protocol):
     """Open until both the socket is closed and the thread, if one was started, is done."""
 
     def __init__(self, frontend: Frontend) -> None:
-        self.process, self.secret = 0, b""
+        self.process, self.secret = 0, secrets.token_bytes(4)
         self._frontend = frontend
         self._loop = asyncio.get_running_loop()
         self._parser = FrontendParser(frontend.message_limit)
@@ -122,16 +118,14 @@ class Connection(asyncio.Protocol):
     def _begin(self, startup: Startup) -> None:
         self._stop_timer()
         try:
-            self.process, self.secret = self._frontend.admit(self)
+            self._frontend.admit(self)
         except TooManyConnections as problem:
             self._refuse(problem)
             return
         conversation = Conversation(
-            self._link, self._frontend.sessions, (self.process, self.secret), self._session_opened
+            self._link, self._frontend.sessions, self._client(), self.secret, self._session_opened
         )
-        self._thread = threading.Thread(
-            target=self._converse, args=(conversation, startup), name=f"wire-{self.process}", daemon=True
-        )
+        self._thread = threading.Thread(target=self._converse, args=(conversation, startup), name="wire", daemon=True)
         self._thread.start()
 
     def _converse(self, conversation: Conversation, startup: Startup) -> None:
@@ -140,8 +134,22 @@ class Connection(asyncio.Protocol):
         finally:
             self._link.on_loop(self._conversation_ended)
 
+    def _client(self) -> Client:
+        """A Unix socket has no address to tell."""
+        peer = self._transport.get_extra_info("peername")
+        return Client(str(peer[0]), int(peer[1])) if isinstance(peer, tuple) and len(peer) >= 2 else Client()
+
     def _session_opened(self, session: SessionProtocol) -> None:
+        """On the thread: the loop knows the process before its client does."""
         self._session = session
+        session.on_terminate = lambda reason: self._link.on_loop(self.terminate, reason)
+        threading.current_thread().name = f"wire-{session.pid}"
+        self._link.on_loop(self._register, session.pid)
+
+    def _register(self, process: int) -> None:
+        if not self._lost:
+            self.process = process
+            self._frontend.processes[process] = self
 
     def _conversation_ended(self) -> None:
         self._thread_done = True
@@ -173,7 +181,10 @@ class Connection(asyncio.Protocol):
 
     def shut_down(self) -> None:
         """The client is told 57P01, in the middle of a statement if need be."""
-        problem = ShuttingDown("terminating connection because the server is shutting down")
+        self.terminate(ShuttingDown("terminating connection because the server is shutting down"))
+
+    def terminate(self, problem: ConstellationError) -> None:
+        """The client is told why, and that was it."""
         if self._thread is None:
             self._refuse(problem)
             return

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from constellationdb.catalog.version import VERSION
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.analysis import forms, kinds
 from constellationdb.planner.analysis.typed import Typed
 from constellationdb.planner.rewrite.tree import parse_expression, to_sql
 
 _TEXTS = {
-    "version": "PostgreSQL 15.0 (Constellation 0.1.0)",
+    "version": VERSION,
     "current_database": "constellation",
     "current_schema": "public",
 }

@@ -68,7 +68,10 @@ def _refuse_broken(region: Region, word: str) -> None:
     at = first_break(region)
     if at is None:
         return
-    if word not in ("subscribe", "flush", "fetch", "declare", "prepare") and _object_word(region) not in ("source", "lookup"):
+    if word not in ("subscribe", "flush", "fetch", "declare", "prepare") and _object_word(region) not in (
+        "source",
+        "lookup",
+    ):
         postgres.check(region)
     raise region.source.error_at(at)
 

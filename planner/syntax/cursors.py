@@ -93,8 +93,9 @@ def _with_index(region: Region) -> int | None:
 
 def _timeout(cursor: Cursor) -> int | None:
     """WITH (timeout = '1s'), in µs."""
-    position = cursor.position + 1
-    options = read_options(cursor.group())
+    inside = cursor.group()
+    position = (inside.start if inside.lo < inside.hi else cursor.position) + 1
+    options = read_options(inside)
     cursor.expect_end()
     for name in options:
         if name != "timeout":

@@ -12,9 +12,7 @@ from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.edits import overlay
 from constellationdb.planner.syntax.tokens import Region
 
-_PREPARABLE = frozenset(
-    ("select", "values", "with", "table", "(", "insert", "update", "delete", "merge", "subscribe")
-)
+_PREPARABLE = frozenset(("select", "values", "with", "table", "(", "insert", "update", "delete", "merge", "subscribe"))
 
 
 def prepare(region: Region) -> Statement:

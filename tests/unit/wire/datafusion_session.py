@@ -21,13 +21,17 @@ import pyarrow as pa
 
 from constellationdb.catalog import types
 from constellationdb.engine.copy_rows import Row, copy_options, copy_reader
+from constellationdb.engine.portals import Portals
+from constellationdb.engine.prepared_statements import PreparedStatements
 from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
+from constellationdb.engine.sessions import Client
 from constellationdb.errors import (
     ConstellationError,
     DataException,
     InFailedTransaction,
     QueryCanceled,
     SqlSyntaxError,
+    UndefinedCursor,
     UndefinedObject,
     UndefinedRelation,
 )
@@ -42,9 +46,13 @@ class DataFusionEngine:
         self.tables: Tables = {}
         self.opened: list[DataFusionSession] = []
 
-    def session(self, user: str, database: str, settings: dict[str, str]) -> DataFusionSession:
+    def session(
+        self, user: str, database: str, settings: dict[str, str], client: Client | None = None
+    ) -> DataFusionSession:
         session = DataFusionSession(self.tables, user, database, settings)
+        session.client = client
         self.opened.append(session)
+        session.pid = len(self.opened)
         return session
 
 
@@ -52,6 +60,12 @@ class DataFusionSession:
     def __init__(self, tables: Tables, user: str, database: str, settings: dict[str, str]) -> None:
         self.user, self.database = user, database
         self.settings = {"application_name": ""} | settings
+        self.pid = 0
+        self.client: Client | None = None
+        self.statements = PreparedStatements()
+        self.portals = Portals()
+        self.on_terminate: Callable[[ConstellationError], None] | None = None
+        self.settings_changes = 0
         self.closed = False
         self.synced = 0
         self.batches_read = 0
@@ -107,6 +121,9 @@ class DataFusionSession:
             raise UndefinedObject(f'unrecognized configuration parameter "{name}"')
         return self.settings[name]
 
+    def fetch_portal(self, name: str, limit: int) -> Result:  # noqa: ARG002
+        raise UndefinedCursor(f'portal "{name}" does not exist')
+
     def cancel(self) -> None:
         self._canceled.set()
 
@@ -147,6 +164,7 @@ class DataFusionSession:
 
     def _set(self, name: str, value: str) -> Result:
         self.settings[name] = value
+        self.settings_changes += 1
         return Result("SET")
 
     def _show(self, name: str) -> Result:

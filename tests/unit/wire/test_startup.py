@@ -28,7 +28,7 @@ def test_encryption_is_declined_and_the_client_goes_on(server: Server) -> None:
 
 def test_a_client_is_told_the_settings_it_needs(client: RawClient) -> None:
     told = statuses(client.startup)
-    assert told["server_version"] == "15.0 (Constellation 0.1.0)"
+    assert told["server_version"] == "15.14 (Constellation 0.1.0)"
     assert told["client_encoding"] == "UTF8"
     assert told["standard_conforming_strings"] == "on"
     assert told["integer_datetimes"] == "on"
