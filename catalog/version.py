@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from constellationdb import __version__
-
+CONSTELLATION_VERSION = "0.1.0"  # the package's; a layer this low cannot ask the package itself
 SERVER_VERSION_NUM = 150014
-SERVER_VERSION = f"{SERVER_VERSION_NUM // 10_000}.{SERVER_VERSION_NUM % 10_000} (Constellation {__version__})"
+_NUMBER = f"{SERVER_VERSION_NUM // 10_000}.{SERVER_VERSION_NUM % 10_000}"
+SERVER_VERSION = f"{_NUMBER} (Constellation {CONSTELLATION_VERSION})"
 VERSION = f"PostgreSQL {SERVER_VERSION}"

@@ -200,13 +200,17 @@ def truncate(session: Session, statement: st.Truncate) -> Result:
     alone = len(statement.names) == 1
     with nullcontext() if alone else session.together():
         for name in statement.names:
-            empty(session, name, statement.offset + 1)
+            _empty(session, _target(session, name, statement.offset + 1, "TRUNCATE TABLE"))
     return Result("TRUNCATE TABLE")
 
 
-def empty(session: Session, name: str, position: int = 0) -> None:
-    """Take away every row of a table."""
-    state = _target(session, name, position, "TRUNCATE TABLE")
+def empty(session: Session, name: str) -> None:
+    """Take away every row of a table of the session's own, whatever the transaction may do."""
+    assert session.transaction is not None
+    _empty(session, session.transaction.target(session.engine, session.catalog.get(name)))
+
+
+def _empty(session: Session, state: Target) -> None:
     assert isinstance(state, TableRules)
     _perform(session, Dml(state.name, _everything, None, "TRUNCATE TABLE"), state)
 

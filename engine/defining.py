@@ -154,7 +154,7 @@ def _existing(session: Session, statement: st.CreateTable | st.CreateTableAs, ta
     if statement.temporary is None:
         definitions.refuse_existing(session.catalog, name, statement.name_position + 1)
     elif name in session.catalog.relations:
-        raise DuplicateRelation(f'relation "{statement.name}" already exists', position=statement.name_position + 1)
+        raise DuplicateRelation(f'relation "{statement.name}" already exists')
     return None
 
 

@@ -54,6 +54,7 @@ _LOOKING = (
     st.Select, st.Insert, st.Update, st.Delete, st.Copy, st.Subscribe, st.DeclareCursor, st.Fetch, st.ExecutePrepared,
     st.CreateTableAs, st.Explain,
 )  # fmt: skip
+_WRITING = (st.Insert, st.Update, st.Delete, st.Truncate, st.Copy, st.ExecutePrepared)
 # From the least to the most severe; INFO is always told.
 _SEVERITIES = ("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")
 
@@ -128,7 +129,7 @@ class Session:
         self._start_timer()
         if self.transaction is not None:
             self.transaction.next_statement(self.engine)
-        elif more or self.temporary.acts_at_commit:
+        elif more or (self.temporary.acts_at_commit and isinstance(statement, _WRITING)):
             self.start(explicit=False)
         if self.temporary.used:
             self.temporary.check(statement)

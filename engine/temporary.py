@@ -88,7 +88,7 @@ class TemporaryTables:
             match self._session.catalog.relations[name].options.get(ON_COMMIT):
                 case "drop":
                     transaction.define(self._session.engine, Drop((name,)))
-                case "delete":
+                case "delete" if name in transaction.tables:
                     changes.empty(self._session, name)
 
     def discard(self) -> None:
