@@ -57,12 +57,16 @@ class PreparedStatements:
         """``text``: of a PREPARE."""
         self._entries[name] = Entry(prepared, text or prepared.sql, made_us, text is not None)
 
-    def get(self, name: str) -> Prepared:
+    def find(self, name: str) -> Prepared | None:
         found = self._entries.get(name)
+        return None if found is None else found.prepared
+
+    def get(self, name: str) -> Prepared:
+        found = self.find(name)
         if found is None:
             named = f'prepared statement "{name}"' if name else "unnamed prepared statement"
             raise UndefinedStatement(f"{named} does not exist")
-        return found.prepared
+        return found
 
     def remove(self, name: str) -> None:
         """Removing what does not exist is no error."""

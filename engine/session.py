@@ -26,6 +26,7 @@ from constellationdb.engine.relations import Planned
 from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
 from constellationdb.engine.sessions import Activity, Client
 from constellationdb.engine.settings import Settings, milliseconds
+from constellationdb.engine.shortcuts import Shortcuts
 from constellationdb.engine.system_tables import SYSTEM_TABLES
 from constellationdb.engine.temporary import TemporaryTables
 from constellationdb.engine.transaction import Transaction
@@ -83,6 +84,7 @@ class Session:
         self.on_terminate: Callable[[ConstellationError], None] | None = None
         self._timer: Alarm | None = None  # of statement_timeout
         self._idle: Alarm | None = None  # of the two idle timeouts
+        self.shortcuts = Shortcuts(self)
         self.last_epoch = 0  # of this session's own writes
         self.written: set[str] = set()
         engine.sessions.enter(self)
@@ -215,6 +217,13 @@ class Session:
     # -- the extended protocol -----------------------------------------------------------------
 
     def prepare(self, sql: str, parameter_oids: tuple[int, ...] = ()) -> Prepared:
+        known = self.shortcuts.prepared(sql, parameter_oids)
+        if known is None:
+            known = self._prepare(sql, parameter_oids)
+            self.shortcuts.remember(parameter_oids, known)
+        return known
+
+    def _prepare(self, sql: str, parameter_oids: tuple[int, ...]) -> Prepared:
         count = max(parameters.parameter_count(sql), len(parameter_oids))
         oids = tuple(parameter_oids[i] if i < len(parameter_oids) else 0 for i in range(count))
         statements = parse(sql)
@@ -252,6 +261,8 @@ class Session:
         self, prepared: Prepared, parameters_: tuple[str | None, ...], *, more: bool = False
     ) -> Result:
         self.begin_statement(prepared.sql)
+        if not more and (rows := self.shortcuts.read(prepared, parameters_)) is not None:
+            return selects.answer(prepared.columns or (), [rows])
         statement = self._bound(prepared, parameters_)
         return Result("", empty_query=True) if statement is None else self._run(statement, more=more)
 

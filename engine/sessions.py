@@ -36,6 +36,10 @@ class Activity:
     def begin(self, query: str, now: int) -> None:
         self.query, self.query_start, self.state_change, self.active = query, now, now, True
 
+    def did(self, query: str, now: int) -> None:
+        """A statement that took no time."""
+        self.query, self.query_start, self.state_change = query, now, now
+
     def rest(self, now: int) -> None:
         if self.active:
             self.active, self.state_change = False, now

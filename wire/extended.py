@@ -82,8 +82,8 @@ class ExtendedQuery:
 
     def bind(self, message: Bind) -> None:
         prepared = self._statements.get(message.statement)
-        formats = _result_formats(message.result_formats, prepared.columns or ())
-        parameters = _parameters(message, prepared)
+        formats = result_formats(message.result_formats, prepared.columns or ())
+        parameters = parameters_of(message, prepared)
         self._portals.add(message.portal, Portal(message.portal, prepared, parameters, formats))
         self._peer.send(replies.BIND_COMPLETE)
 
@@ -97,7 +97,7 @@ class ExtendedQuery:
             self._describe_rows(portal.columns, _formats(portal))
 
     def _describe_rows(self, columns: tuple[ResultColumn, ...] | None, formats: tuple[int, ...]) -> None:
-        self._peer.send(replies.NO_DATA if columns is None else replies.row_description(columns, formats))
+        self._peer.send(replies.described(columns, formats))
 
     def execute(self, message: Execute) -> str:
         """Runs the portal, or goes on with it; the command it ran."""
@@ -137,6 +137,14 @@ class ExtendedQuery:
             self._portals.close(message.name)
         self._peer.send(replies.CLOSE_COMPLETE)
 
+    def known(self, name: str) -> Prepared | None:
+        """The statement with this name, if there is one."""
+        return self._statements.find(name)
+
+    def keep_unnamed(self, prepared: Prepared) -> None:
+        """What Parse leaves behind, where somebody else answered it."""
+        self._statements.add("", prepared)
+
     def forget_unnamed(self) -> None:
         """A simple Query replaces the unnamed statement and portal."""
         self._statements.remove("")
@@ -154,7 +162,7 @@ def _formats(portal: portals.Portal) -> tuple[int, ...]:
     return (1 if portal.binary else 0,) * len(portal.columns or ())
 
 
-def _result_formats(codes: tuple[int, ...], columns: tuple[ResultColumn, ...]) -> tuple[int, ...]:
+def result_formats(codes: tuple[int, ...], columns: tuple[ResultColumn, ...]) -> tuple[int, ...]:
     """One code a column; 0A000 now rather than in the middle of the rows where a column cannot be binary."""
     if len(codes) <= 1:
         codes = (codes[0] if codes else 0,) * len(columns)
@@ -166,7 +174,7 @@ def _result_formats(codes: tuple[int, ...], columns: tuple[ResultColumn, ...]) -
     return codes
 
 
-def _parameters(message: Bind, prepared: Prepared) -> tuple[str | None, ...]:
+def parameters_of(message: Bind, prepared: Prepared) -> tuple[str | None, ...]:
     given, wanted = len(message.parameters), len(prepared.parameters)
     if given != wanted:
         raise ProtocolViolation(f"bind message supplies {given} parameters, but the statement requires {wanted}")

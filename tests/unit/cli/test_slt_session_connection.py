@@ -13,7 +13,7 @@ from constellationdb.cli.slt.connection import SqlError
 from constellationdb.cli.slt.session_connection import SessionConnection
 from constellationdb.engine.portals import Portals
 from constellationdb.engine.prepared_statements import PreparedStatements
-from constellationdb.engine.result import Prepared, Result, ResultColumn
+from constellationdb.engine.result import NoShortcuts, Prepared, Result, ResultColumn
 from constellationdb.errors import ConstellationError, DivisionByZero
 
 
@@ -22,6 +22,7 @@ class TwoResults:
 
     pid = 0
     settings_changes = 0
+    shortcuts = NoShortcuts()
 
     def __init__(self, error: DivisionByZero | None = None) -> None:
         self.statements = PreparedStatements()

@@ -23,7 +23,7 @@ from constellationdb.catalog import types
 from constellationdb.engine.copy_rows import Row, copy_options, copy_reader
 from constellationdb.engine.portals import Portals
 from constellationdb.engine.prepared_statements import PreparedStatements
-from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
+from constellationdb.engine.result import NoShortcuts, Notice, Prepared, Result, ResultColumn
 from constellationdb.engine.sessions import Client
 from constellationdb.errors import (
     ConstellationError,
@@ -57,6 +57,8 @@ class DataFusionEngine:
 
 
 class DataFusionSession:
+    shortcuts = NoShortcuts()
+
     def __init__(self, tables: Tables, user: str, database: str, settings: dict[str, str]) -> None:
         self.user, self.database = user, database
         self.settings = {"application_name": ""} | settings
