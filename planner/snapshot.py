@@ -19,6 +19,7 @@ from constellationdb.planner import arithmetic, comparisons, gate, interruption,
 from constellationdb.planner.aggregates import correct
 from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, Kind
 from constellationdb.planner.analysis.queries import Columns
+from constellationdb.planner.catalog_functions import Functions, Signature
 from constellationdb.planner.lower.condition import hide_residual
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning
@@ -44,6 +45,7 @@ class SnapshotPlan:
     names: tuple[str, ...]
     schema: pa.Schema
     kinds: tuple[Kind, ...] | None = None  # the columns' types as Postgres knows them
+    functions: tuple[Any, ...] = ()  # of the catalog or the session: what running the plan needs besides tables
 
 
 @dataclass
@@ -51,15 +53,25 @@ class _Parts:
     tables: dict[str, str] = field(default_factory=dict)
     windows: dict[str, WindowCall] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, Any] = field(default_factory=dict)
 
 
 class SnapshotPlanner:
-    """Plans one SELECT over ``relations``. ``clause``: what its list stands for (RETURNING, UPDATE)."""
+    """Plans one SELECT over ``relations``. ``clause``: what its list stands for (RETURNING, UPDATE).
+
+    ``functions``: those that tell of the catalog and the session; None where there is no session.
+    """
 
     def __init__(
-        self, relations: Mapping[str, PlannedRelation], clause: str = "SELECT", *, checked: bool = False
+        self,
+        relations: Mapping[str, PlannedRelation],
+        clause: str = "SELECT",
+        *,
+        functions: Functions | None = None,
+        checked: bool = False,
     ) -> None:
         self._relations = relations
+        self._functions = functions
         self._clause = clause
         self._checked = checked
         self._preparer = Preparer(relations, continuous=False, clause=clause, checked=checked)
@@ -74,14 +86,16 @@ class SnapshotPlanner:
             written = self._shuttle.context.sql(sql).schema()
             substrait, kinds = self._harden(sql, written)
         if substrait is None and not self._checked:  # what runs as text cannot be corrected as a plan
-            return SnapshotPlanner(self._relations, self._clause, checked=True).plan(query)
+            again = SnapshotPlanner(self._relations, self._clause, functions=self._functions, checked=True)
+            return again.plan(query)
         names = tuple(user_name(name) for name in written.names)
         schema = output_schema(
             names, [_narrowed(i, kind, prepared.columns) for i, kind in enumerate(kinds)], prepared.columns
         )
         parts = self._parts
         types = None if prepared.columns is None else tuple(column.kind for column in prepared.columns)
-        return SnapshotPlan(parts.tables, parts.windows, parts.views, sql, substrait, names, schema, types)
+        functions = tuple(parts.functions.values())
+        return SnapshotPlan(parts.tables, parts.windows, parts.views, sql, substrait, names, schema, types, functions)
 
     def _harden(self, sql: str, written: pa.Schema) -> tuple[bytes | None, list[pa.DataType]]:
         try:
@@ -106,6 +120,8 @@ class SnapshotPlanner:
 
     def _prepare(self, query: Query) -> PreparedQuery:
         prepared = self._preparer.prepare(query)
+        for signature in prepared.functions:
+            self._function(signature)
         for name, relation in prepared.relations.items():
             _check_readable(relation)
             self._shuttle.register(name, relation.schema)
@@ -115,6 +131,13 @@ class SnapshotPlanner:
         for name, view in prepared.views.items():
             self._view(name, view)
         return prepared
+
+    def _function(self, signature: Signature) -> None:
+        if self._functions is None:
+            raise FeatureNotSupported(f"{signature.name}() is not supported here")
+        if signature.internal not in self._parts.functions:
+            self._parts.functions[signature.internal] = made = self._functions(signature)
+            self._shuttle.context.register_udf(made)
 
     def _window(self, name: str, call: WindowCall) -> None:
         relation = self._relations[call.relation]

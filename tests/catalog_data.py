@@ -89,6 +89,8 @@ def _listed(postgres: psycopg.Connection[Any], name: str) -> str:
 
 
 def _column(name: str, kind: str) -> str:
+    if name == "proargdefaults":
+        return f'pg_get_expr("{name}", 0) AS "{name}"'
     if kind == "aclitem[]":
         return f'NULL AS "{name}"'
     return f'"{name}"::oid::text' if kind.startswith("reg") else f'"{name}"::text'

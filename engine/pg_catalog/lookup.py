@@ -47,3 +47,23 @@ def default_classes() -> Mapping[int, int]:
         for row in rows.texts("pg_opclass")
         if row["opcmethod"] == "403" and rows.truth(row["opcdefault"])
     }
+
+
+@cache
+def oids(name: str) -> frozenset[int]:
+    """The oids of a relation that ships; none of one that does not."""
+    return frozenset(int(row["oid"]) for row in rows.texts(name)) if rows.exist(name) else frozenset()
+
+
+@cache
+def descriptions() -> Mapping[tuple[int, int, int], str]:
+    """By object, the catalog it is in, and column."""
+    return {
+        (int(row["objoid"]), int(row["classoid"]), int(row["objsubid"])): row["description"]
+        for row in rows.texts("pg_description")
+    }
+
+
+@cache
+def shared_descriptions() -> Mapping[tuple[int, int], str]:
+    return {(int(row["objoid"]), int(row["classoid"])): row["description"] for row in rows.texts("pg_shdescription")}

@@ -20,6 +20,7 @@ from constellationdb.engine.pg_catalog import (
     views,
 )
 from constellationdb.engine.pg_catalog.objects import Described, Objects, system_described
+from constellationdb.engine.pg_catalog.set_functions import KEYWORDS, set_functions, view_of
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -91,6 +92,10 @@ _LIVE: Mapping[str, Callable[[Session, Objects], Rows]] = {
 
 def read(session: Session, objects: Objects, name: str) -> pa.Table:
     """The rows of a relation of pg_catalog or information_schema, as the session sees them."""
+    if name == KEYWORDS:
+        return pa.Table.from_pylist([*views.pg_get_keywords()], schema=set_functions()[KEYWORDS])
+    if name in set_functions():
+        name = view_of(name)
     relation = system_relations()[name]
     if name in _OF_SESSION:
         return pa.concat_tables([_shipped(relation), _made(relation, _OF_SESSION[name](session))])

@@ -18,7 +18,7 @@ from constellationdb.errors import (
     UndefinedFunction,
     UndefinedParameter,
 )
-from constellationdb.planner.analysis import arrays, conversions, forms, kinds, maths, operators, printing, texts
+from constellationdb.planner.analysis import arrays, catalog_calls, conversions, forms, kinds, maths, operators, printing, texts
 from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column, Scope
@@ -109,7 +109,10 @@ class Expressions:
                 return Typed(node, kinds.BOOLEAN)
             case ast.SQLValueFunction() if node.op.name.removesuffix("_N") not in _CLOCKS:
                 word = node.op.name.removeprefix("SVFOP_").lower()
-                raise FeatureNotSupported(f"{word} is not supported", position=self.at(node))
+                made = catalog_calls.answered(word, [], self.at(node))
+                if made is None:
+                    raise FeatureNotSupported(f"{word} is not supported", position=self.at(node))
+                return made
             case ast.SQLValueFunction() if node.op.name.startswith("SVFOP_CURRENT_TIMESTAMP"):
                 return Typed(kinds.cast(node, kinds.TIMESTAMPTZ), kinds.TIMESTAMPTZ)
             case ast.SQLValueFunction() if node.op.name.startswith("SVFOP_LOCALTIMESTAMP"):
