@@ -31,6 +31,8 @@
     ├── CannotChangeSetting         55P02  CON-1062
     ├── DuplicateSchema             42P06  CON-1063
     ├── DuplicateObject             42710  CON-1064
+    ├── UndefinedSchema             3F000  CON-1080
+    ├── AmbiguousFunction           42725  CON-1081
     ├── InvalidTextRepresentation   22P02  CON-2001
     ├── DivisionByZero              22012  CON-2002
     ├── NumericOutOfRange           22003  CON-2003
@@ -225,6 +227,14 @@ class DuplicateSchema(ConstellationError):
 
 class DuplicateObject(ConstellationError):
     sqlstate, code = "42710", "CON-1064"
+
+
+class UndefinedSchema(ConstellationError):
+    sqlstate, code = "3F000", "CON-1080"
+
+
+class AmbiguousFunction(ConstellationError):
+    sqlstate, code = "42725", "CON-1081"
 
 
 class InvalidTextRepresentation(ConstellationError):

@@ -48,7 +48,10 @@ def define(session: Session, statement: st.Statement) -> Result:
             _refuse_temporary(session, statement)
             tag = "CREATE MATERIALIZED VIEW" if statement.materialized else "CREATE VIEW"
             return _create(
-                session, statement, tag, lambda: definitions.view(session.catalog, session.relations, statement)
+                session,
+                statement,
+                tag,
+                lambda: definitions.view(session.catalog, session.relations, session.functions, statement),
             )
         case st.CreateTableAs():
             return _table_as(session, statement)
@@ -87,7 +90,10 @@ def _create(session: Session, statement: _Created, tag: str, make: Callable[[], 
         _submit(session, command)
     elif isinstance(statement, st.CreateView) and not statement.materialized:
         command = make()
-        _submit(session, definitions.replacement(session.catalog, session.relations, command.relations[0], statement))
+        view = command.relations[0]
+        _submit(
+            session, definitions.replacement(session.catalog, session.relations, session.functions, view, statement)
+        )
     else:
         command = make()
         if any(name in relation.depends_on for relation in command.relations):

@@ -16,7 +16,7 @@ from constellationdb.catalog.model import (
     make_relation,
     shown_name,
 )
-from constellationdb.catalog.types import of_arrow
+from constellationdb.catalog.types import VARCHAR, field_of, of_field
 from constellationdb.clock import Clock
 from constellationdb.connectors.registry import open_source
 from constellationdb.connectors.relation_options import SOURCE_NAMES, check_source, check_stored
@@ -25,7 +25,7 @@ from constellationdb.engine.dml import DmlPlanner, plan_constant
 from constellationdb.engine.lookups import check_back_end, open_back_end
 from constellationdb.engine.relations import Planned, planned_view
 from constellationdb.engine.side import errors_name, errors_relation, late_relation
-from constellationdb.engine.system_tables import SYSTEM_TABLES
+from constellationdb.engine.system_tables import is_system
 from constellationdb.errors import (
     DatatypeMismatch,
     DuplicateColumn,
@@ -37,6 +37,7 @@ from constellationdb.errors import (
 )
 from constellationdb.planner import plan
 from constellationdb.planner import statements as st
+from constellationdb.planner.catalog_functions import Functions
 from constellationdb.planner.continuous import ContinuousPlanner
 from constellationdb.planner.prepare import relation_names
 from constellationdb.planner.snapshot import SnapshotPlanner
@@ -49,6 +50,12 @@ def schema_of(columns: tuple[st.ColumnDef, ...]) -> pa.Schema:
         if names.count(column.name) > 1:
             raise DuplicateColumn(f'column "{column.name}" specified more than once', position=column.position + 1)
     return pa.schema([pa.field(c.name, c.type.arrow) for c in columns])
+
+
+def stored_schema(columns: tuple[st.ColumnDef, ...]) -> pa.Schema:
+    """The schema of a table, whose fields say which SQL type they are of. A connector brings Arrow types only."""
+    plain = schema_of(columns)
+    return pa.schema([plain.field(c.name) if c.type.oid == VARCHAR.oid else field_of(c.name, c.type) for c in columns])
 
 
 def _column_definitions(columns: tuple[st.ColumnDef, ...]) -> tuple[ColumnDefinition, ...]:
@@ -69,7 +76,7 @@ def table(statement: st.CreateTable) -> Create:
             position=statement.name_position + 1,
         )
     check_stored("table", statement.options)
-    schema = schema_of(statement.columns)
+    schema = stored_schema(statement.columns)
     _check_key(statement.primary_key, schema, statement.name_position + 1)
     relation = make_relation(
         statement.name,
@@ -86,7 +93,7 @@ def table(statement: st.CreateTable) -> Create:
 
 def table_of(name: str, rows: pa.Schema, sql: str) -> Create:
     """CREATE TABLE AS: a table that can hold these rows."""
-    columns = tuple(ColumnDefinition(f.name, of_arrow(f.type).name) for f in rows)
+    columns = tuple(ColumnDefinition(f.name, of_field(f).name) for f in rows)
     return Create((make_relation(name, "table", rows, columns=columns, sql=sql),))
 
 
@@ -155,11 +162,11 @@ def lookup_table(statement: st.CreateLookupTable) -> Create:
     return Create((msgspec.structs.replace(relation, options={**relation.options, "strategy": strategy}),))
 
 
-def view(catalog: Catalog, relations: Planned, statement: st.CreateView) -> Create:
+def view(catalog: Catalog, relations: Planned, functions: Functions, statement: st.CreateView) -> Create:
     names = relation_names(statement.query)
     depends_on = tuple(n for n in names if n in catalog.relations)
     if not statement.materialized:
-        planned = SnapshotPlanner(relations).plan(statement.query)
+        planned = SnapshotPlanner(relations, functions=functions).plan(statement.query)
         _check_names(_named(planned.names, statement), statement)
         relation = make_relation(
             statement.name,
@@ -195,7 +202,7 @@ def view(catalog: Catalog, relations: Planned, statement: st.CreateView) -> Crea
 
 def _refuse_system(names: list[str]) -> None:
     for name in names:
-        if name in SYSTEM_TABLES:
+        if is_system(name):
             raise FeatureNotSupported(
                 f'a materialized view cannot read system table "{name}"', hint="SELECT from it directly"
             )
@@ -231,7 +238,9 @@ def _window_names(catalog: Catalog, lowered: plan.Plan) -> list[str]:
     return [*(relation.schema.field(c).name for c in window.input.columns), "window_start", "window_end"]
 
 
-def replacement(catalog: Catalog, relations: Planned, view: Relation, statement: st.CreateView) -> Replace:
+def replacement(
+    catalog: Catalog, relations: Planned, functions: Functions, view: Relation, statement: st.CreateView
+) -> Replace:
     """CREATE OR REPLACE VIEW: the old columns stay as they are, new ones may follow."""
     position = statement.name_position + 1
     if catalog.get(view.name).kind != "view":
@@ -239,8 +248,9 @@ def replacement(catalog: Catalog, relations: Planned, view: Relation, statement:
     if any(view.name in catalog.bases_of(name) for name in view.depends_on):
         raise InvalidDefinition(f'"{view.name}" cannot be defined over itself', position=position)
     everything = st.Query(f"SELECT * FROM {identifier(view.name)}")
-    before = SnapshotPlanner(relations).plan(everything).schema
-    after = SnapshotPlanner({**relations, view.name: planned_view(view)}).plan(everything).schema
+    changed = {**relations, view.name: planned_view(view)}
+    before = SnapshotPlanner(relations, functions=functions).plan(everything).schema
+    after = SnapshotPlanner(changed, functions=functions).plan(everything).schema
     if len(after) < len(before):
         raise InvalidDefinition("cannot drop columns from view", position=position)
     for was, becomes in zip(before, after, strict=False):
@@ -253,7 +263,7 @@ def _check_same_column(was: pa.Field, becomes: pa.Field, position: int) -> None:
         raise InvalidDefinition(
             f'cannot change name of view column "{was.name}" to "{becomes.name}"', position=position
         )
-    before, after = of_arrow(was.type), of_arrow(becomes.type)
+    before, after = of_field(was), of_field(becomes)
     if before.oid != after.oid:
         raise InvalidDefinition(
             f'cannot change data type of view column "{was.name}" from {before.name} to {after.name}',

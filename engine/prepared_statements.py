@@ -125,24 +125,25 @@ def execute(session: Session, statement: st.ExecutePrepared) -> Result:
             detail=f"Expected {wanted} parameters but got {given}.",
         )
     values = tuple(
-        _value(number, argument, oid)
+        _value(session, number, argument, oid)
         for number, (argument, oid) in enumerate(zip(statement.arguments, prepared.parameters, strict=True), 1)
     )
     return session.run_prepared(prepared, values)
 
 
-def _value(number: int, argument: tuple[str, int], oid: int) -> str | None:
+def _value(session: Session, number: int, argument: tuple[str, int], oid: int) -> str | None:
     """An argument as the text of a parameter of type ``oid``."""
     text, offset = argument
     _refuse_subquery(text, offset)
     # The offset is that of the argument: what stands before it is ours.
     query = st.Query(f"SELECT {text}", offset - len("SELECT "))
-    planned = SnapshotPlanner({}).plan(query)
+    planned = SnapshotPlanner({}, functions=session.functions).plan(query)
     kind, target = planned.kinds[0] if planned.kinds else None, by_oid(oid)
     if target is not None and oid not in _UNTYPED:
         _check_type(number, kind, target.name, pa.field("", target.arrow), offset)
         if kind != "unknown":
-            planned = SnapshotPlanner({}).plan(st.Query(f"SELECT CAST({text} AS {target.name})", query.offset))
+            cast = st.Query(f"SELECT CAST({text} AS {target.name})", query.offset)
+            planned = SnapshotPlanner({}, functions=session.functions).plan(cast)
     rows = run(planned, {})
     column = rows.column(0).combine_chunks()
     encoded = text_encoder(column.type, of_arrow(column.type))(column)[0].as_py()

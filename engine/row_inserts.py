@@ -77,7 +77,7 @@ def _column(field: pa.Field, value: object, oids: Sequence[int]) -> _Column | No
         case None:
             return lambda rows: pa.nulls(len(rows), field.type)
         case _:
-            return lambda rows: to_array([value] * len(rows), field.type, field.name)
+            return lambda rows: to_array([value] * len(rows), field)
 
 
 def _parameter(field: pa.Field, place: int, oids: Sequence[int]) -> _Column | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from constellationdb.engine import answers, explains
+from constellationdb.engine.pg_catalog.registered import with_names
 from constellationdb.engine.reads import execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
 from constellationdb.engine.streams import Stream
@@ -51,7 +52,7 @@ def select(session: Session, query: st.Query) -> Result:
     if is_continuous(query, relations):
         return _continuous(session, query, relations)
     rows = snapshot(session, query)
-    return answer(answers.columns_of(rows.schema), _batches(rows))
+    return answer(with_names(session, answers.columns_of(rows.schema)), _batches(rows))
 
 
 def answer(columns: tuple[ResultColumn, ...], batches: list[pa.RecordBatch]) -> Result:
@@ -72,16 +73,16 @@ def snapshot(session: Session, query: st.Query) -> pa.Table:
 def later(session: Session, query: st.Query) -> tuple[tuple[ResultColumn, ...], Callable[[], pa.Table]]:
     """The same for a cursor: the columns now, the rows when they are asked for, as of now."""
     planned, rows = _computation(session, query)
-    return answers.columns_of(planned.schema), rows
+    return with_names(session, answers.columns_of(planned.schema)), rows
 
 
 def planned_schema(session: Session, query: st.Query) -> pa.Schema:
     """What the rows will look like."""
-    return SnapshotPlanner(session.relations).plan(query).schema
+    return SnapshotPlanner(session.relations, functions=session.functions).plan(query).schema
 
 
 def _computation(session: Session, query: st.Query) -> tuple[SnapshotPlan, Callable[[], pa.Table]]:
-    planned = SnapshotPlanner(session.relations).plan(query)
+    planned = SnapshotPlanner(session.relations, functions=session.functions).plan(query)
     tables = visible(session, relations_of(planned), query.as_of_epoch)
 
     def rows() -> pa.Table:
@@ -227,7 +228,7 @@ def copy_out(session: Session, statement: st.Copy) -> Result:
 def describe(session: Session, query: st.Query) -> tuple[ResultColumn, ...]:
     relations = session.relations
     if not is_continuous(query, relations):
-        return answers.columns_of(SnapshotPlanner(relations).plan(query).schema)
+        return answers.columns_of(SnapshotPlanner(relations, functions=session.functions).plan(query).schema)
     lowered, _ = plan_continuous(query, relations)
     return answers.columns_of(_shown(query, lowered))
 

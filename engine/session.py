@@ -20,6 +20,8 @@ from constellationdb.engine import answers, changes, cursors, prepared_statement
 from constellationdb.engine.alarms import Alarm
 from constellationdb.engine.cancellation import TIMED_OUT, Cancellation
 from constellationdb.engine.defining import define, wait_for
+from constellationdb.engine.pg_catalog.functions import SessionFunctions
+from constellationdb.engine.pg_catalog.objects import Objects
 from constellationdb.engine.portals import Portals
 from constellationdb.engine.prepared_statements import PreparedStatements
 from constellationdb.engine.relations import Planned
@@ -27,7 +29,7 @@ from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
 from constellationdb.engine.sessions import Activity, Client
 from constellationdb.engine.settings import Settings, milliseconds
 from constellationdb.engine.shortcuts import Shortcuts
-from constellationdb.engine.system_tables import SYSTEM_TABLES
+from constellationdb.engine.system_tables import is_system
 from constellationdb.engine.temporary import TemporaryTables
 from constellationdb.engine.transaction import Transaction
 from constellationdb.engine.transaction_control import control, set_transaction
@@ -44,6 +46,7 @@ from constellationdb.errors import (
 )
 from constellationdb.planner import parameters
 from constellationdb.planner import statements as st
+from constellationdb.planner.catalog_functions import Functions
 from constellationdb.planner.syntax import parse
 
 if TYPE_CHECKING:
@@ -103,6 +106,15 @@ class Session:
         catalog = self.catalog
         planned = self.engine.planned.of(catalog)
         return self.temporary.planned(catalog, planned) if self.temporary.used else planned
+
+    @property
+    def objects(self) -> Objects:
+        """What pg_catalog tells of."""
+        return self.engine.objects.of(self.catalog)
+
+    @property
+    def functions(self) -> Functions:
+        return SessionFunctions(self)
 
     @property
     def read_only(self) -> bool:
@@ -414,7 +426,7 @@ class Session:
         if statement.block is True and self.transaction is None:
             raise NoActiveTransaction(f"{statement.tag} can only be used in transaction blocks")
         for name in map(self.temporary.resolve, statement.relations):
-            if name not in SYSTEM_TABLES:
+            if not is_system(name):
                 self.catalog.get(name)
         said = statement.notice.split("\n") if statement.notice else []
         return Result(statement.tag, notices=[Notice(line, sqlstate=statement.sqlstate) for line in said])

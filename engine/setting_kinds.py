@@ -87,6 +87,10 @@ class Number:
             number = round(number)
         return number
 
+    def bare(self, shown: str) -> str:
+        """What SHOW prints, as a number of the setting's own unit."""
+        return _bound(self._parsed("", shown))
+
     @property
     def _units(self) -> dict[str, float]:
         if not self.unit:

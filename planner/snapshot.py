@@ -14,15 +14,16 @@ from typing import Any
 import pyarrow as pa
 from substrait.proto import AggregateFunction, Rel
 
-from constellationdb.catalog.types import storage_type
 from constellationdb.errors import FeatureNotSupported, NumericOutOfRange
 from constellationdb.planner import arithmetic, comparisons, gate, interruption, overs
 from constellationdb.planner.aggregates import correct
 from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, Kind
 from constellationdb.planner.analysis.queries import Columns
+from constellationdb.planner.catalog_functions import Functions, Signature
 from constellationdb.planner.lower.condition import hide_residual
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning
+from constellationdb.planner.outputs import output_schema
 from constellationdb.planner.prepare import WINDOW_COLUMNS, PreparedQuery, Preparer
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
@@ -44,6 +45,7 @@ class SnapshotPlan:
     names: tuple[str, ...]
     schema: pa.Schema
     kinds: tuple[Kind, ...] | None = None  # the columns' types as Postgres knows them
+    functions: tuple[Any, ...] = ()  # of the catalog or the session: what running the plan needs besides tables
 
 
 @dataclass
@@ -51,15 +53,25 @@ class _Parts:
     tables: dict[str, str] = field(default_factory=dict)
     windows: dict[str, WindowCall] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, Any] = field(default_factory=dict)
 
 
 class SnapshotPlanner:
-    """Plans one SELECT over ``relations``. ``clause``: what its list stands for (RETURNING, UPDATE)."""
+    """Plans one SELECT over ``relations``. ``clause``: what its list stands for (RETURNING, UPDATE).
+
+    ``functions``: those that tell of the catalog and the session; None where there is no session.
+    """
 
     def __init__(
-        self, relations: Mapping[str, PlannedRelation], clause: str = "SELECT", *, checked: bool = False
+        self,
+        relations: Mapping[str, PlannedRelation],
+        clause: str = "SELECT",
+        *,
+        functions: Functions | None = None,
+        checked: bool = False,
     ) -> None:
         self._relations = relations
+        self._functions = functions
         self._clause = clause
         self._checked = checked
         self._preparer = Preparer(relations, continuous=False, clause=clause, checked=checked)
@@ -74,13 +86,16 @@ class SnapshotPlanner:
             written = self._shuttle.context.sql(sql).schema()
             substrait, kinds = self._harden(sql, written)
         if substrait is None and not self._checked:  # what runs as text cannot be corrected as a plan
-            return SnapshotPlanner(self._relations, self._clause, checked=True).plan(query)
+            again = SnapshotPlanner(self._relations, self._clause, functions=self._functions, checked=True)
+            return again.plan(query)
         names = tuple(user_name(name) for name in written.names)
-        kinds = [_narrowed(i, kind, prepared.columns) for i, kind in enumerate(kinds)]
-        fields = [pa.field(name, storage_type(kind)) for name, kind in zip(names, kinds, strict=True)]
+        schema = output_schema(
+            names, [_narrowed(i, kind, prepared.columns) for i, kind in enumerate(kinds)], prepared.columns
+        )
         parts = self._parts
         types = None if prepared.columns is None else tuple(column.kind for column in prepared.columns)
-        return SnapshotPlan(parts.tables, parts.windows, parts.views, sql, substrait, names, pa.schema(fields), types)
+        functions = tuple(parts.functions.values())
+        return SnapshotPlan(parts.tables, parts.windows, parts.views, sql, substrait, names, schema, types, functions)
 
     def _harden(self, sql: str, written: pa.Schema) -> tuple[bytes | None, list[pa.DataType]]:
         try:
@@ -105,6 +120,8 @@ class SnapshotPlanner:
 
     def _prepare(self, query: Query) -> PreparedQuery:
         prepared = self._preparer.prepare(query)
+        for signature in prepared.functions:
+            self._function(signature)
         for name, relation in prepared.relations.items():
             _check_readable(relation)
             self._shuttle.register(name, relation.schema)
@@ -114,6 +131,13 @@ class SnapshotPlanner:
         for name, view in prepared.views.items():
             self._view(name, view)
         return prepared
+
+    def _function(self, signature: Signature) -> None:
+        if self._functions is None:
+            raise FeatureNotSupported(f"{signature.name}() is not supported here")
+        if signature.internal not in self._parts.functions:
+            self._parts.functions[signature.internal] = made = self._functions(signature)
+            self._shuttle.context.register_udf(made)
 
     def _window(self, name: str, call: WindowCall) -> None:
         relation = self._relations[call.relation]
@@ -152,8 +176,8 @@ def _check_readable(relation: PlannedRelation) -> None:
 
 def _narrowed(index: int, kind: pa.DataType, columns: Columns) -> pa.DataType:
     """The type of an output: DataFusion makes bigints of integers that Postgres keeps."""
-    if pa.types.is_nested(kind):
-        raise FeatureNotSupported("arrays and rows are not supported as a result")
+    if pa.types.is_struct(kind):
+        raise FeatureNotSupported("rows are not supported as a result")
     if pa.types.is_decimal256(kind):
         raise NumericOutOfRange("a numeric has at most 38 digits")
     known = columns[index].kind if columns is not None and index < len(columns) else None

@@ -16,7 +16,19 @@ from constellationdb.errors import (
     WindowingError,
     WrongObjectType,
 )
-from constellationdb.planner.analysis import about, calls, fields, forms, kinds, maths, patterns, printing, texts
+from constellationdb.planner import catalog_functions
+from constellationdb.planner.analysis import (
+    about,
+    calls,
+    catalog_calls,
+    fields,
+    forms,
+    kinds,
+    maths,
+    patterns,
+    printing,
+    texts,
+)
 from constellationdb.planner.analysis.kinds import UNKNOWN
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.rewrite.tree import last_name
@@ -61,11 +73,19 @@ class Calls:
             node = self._printing(node, name, arguments)
         if position is not None and all(kind is not None for kind in shown):
             walk.signatures[node.location] = f"{name}({', '.join(str(kind) for kind in shown)})"
-        if not own_schema and (made := about.answered(name, arguments, position)) is not None:
+        if not own_schema and (made := self._answered(node, name, arguments)) is not None:
             return made
         kind = None if own_schema else calls.returns(name, shown)
         whole = name == "sum" and all(argument.is_whole for argument in arguments)
         return Typed(node if own_schema else self._respelled(node, name, shown), kind, whole=whole)
+
+    def _answered(self, node: Any, name: str, arguments: list[Typed]) -> Typed | None:
+        """What a call is that asks of the server, the moment, the catalog or the session."""
+        position = self._expressions.at(node)
+        made = about.answered(name, arguments, position) or catalog_calls.answered(name, arguments, position)
+        if made is None and catalog_functions.is_known(name):
+            raise self._missing(node, name, [argument.kind for argument in arguments])
+        return made
 
     def _printing(self, node: Any, name: str, arguments: list[Typed]) -> Any:
         """concat, concat_ws and format take values of any type and print them."""
