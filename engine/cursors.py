@@ -1,4 +1,4 @@
-"""Cursors: DECLARE, FETCH, MOVE, CLOSE.
+"""Cursors: where a FETCH finds its rows.
 
     TableCursor    over a query that ends: its rows, and a place among them
                    0 before the first, n on row n, count + 1 behind the last
@@ -12,19 +12,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from constellationdb.engine import answers, selects
-from constellationdb.engine.result import Result, ResultColumn
+from constellationdb.engine import answers
+from constellationdb.engine.portals import Portals
+from constellationdb.engine.result import ResultColumn
 from constellationdb.engine.streams import Stream
-from constellationdb.errors import InvalidCursorDefinition, NoActiveTransaction, ScrollRefused
+from constellationdb.errors import ScrollRefused
 from constellationdb.planner import statements as st
 
-if TYPE_CHECKING:
-    from constellationdb.engine.session import Session
+_BATCH_ROWS = 8192
 
 
 class _Cursor:
@@ -63,7 +62,7 @@ class TableCursor(_Cursor):
             return []
         in_order = len(wanted) == wanted[-1] - wanted[0] + 1
         found = rows.slice(wanted[0] - 1, len(wanted)) if in_order else rows.take(pa.array(np.array(wanted) - 1))
-        return list(found.to_batches(max_chunksize=selects.BATCH_ROWS))
+        return list(found.to_batches(max_chunksize=_BATCH_ROWS))
 
     def persist(self) -> None:
         self._table()
@@ -183,68 +182,7 @@ def _forward_only(hint: str) -> ScrollRefused:
     return ScrollRefused("cursor can only scan forward", hint=hint)
 
 
-# -- statements ----------------------------------------------------------------------------------
-
-
-def declare(session: Session, statement: st.DeclareCursor) -> Result:
-    if session.transaction is None and not statement.hold:
-        raise NoActiveTransaction("DECLARE CURSOR can only be used in transaction blocks")
-    cursor = _cursor(session, statement)
-    try:
-        session.portals.add(statement.name, cursor)
-    except BaseException:
-        cursor.close()
-        raise
-    if session.transaction is None:
-        _keep(session, statement.name)
-    return Result("DECLARE CURSOR")
-
-
-def _keep(session: Session, name: str) -> None:
-    """Its statement is a transaction of its own, which ends here."""
-    try:
-        session.portals.persist()
-    except BaseException:
-        session.portals.close(name)
-        raise
-    session.portals.end_transaction(committed=True)
-
-
-def _cursor(session: Session, statement: st.DeclareCursor) -> TableCursor | StreamCursor:
-    source, now = statement.source, session.engine.clock.now_us()
-    if isinstance(source, st.Select) and not selects.is_continuous(source.query, session.relations):
-        columns, rows = selects.later(session, source.query)
-        return TableCursor(statement, columns, now, rows)
-    if statement.scroll:
-        raise InvalidCursorDefinition(
-            "a cursor over a stream cannot be SCROLL", hint="its rows are fetched in the order they come"
-        )
-    stream = (
-        selects.open_query(session, source.query)
-        if isinstance(source, st.Select)
-        else selects.open_subscribe(session, source)
-    )
-    return StreamCursor(statement, now, stream)
-
-
-def fetch(session: Session, statement: st.Fetch) -> Result:
-    portal = session.portals.get(statement.cursor)
-    batches = portal.fetch(statement)
-    if statement.moves:
-        return Result(f"MOVE {sum(batch.num_rows for batch in batches)}")
-    return Result("FETCH", portal.columns, iter(batches), lambda n: f"FETCH {n}", binary=portal.binary)
-
-
-def close(session: Session, statement: st.CloseCursor) -> Result:
-    if statement.name is None:
-        session.portals.close_all()
-        return Result("CLOSE CURSOR ALL")
-    session.portals.get(statement.name)
-    session.portals.close(statement.name)
-    return Result("CLOSE CURSOR")
-
-
-def cursor_rows(session: Session) -> list[dict[str, object]]:
+def cursor_rows(portals: Portals) -> list[dict[str, object]]:
     """What ``pg_cursors`` shows."""
     return [
         {
@@ -255,6 +193,6 @@ def cursor_rows(session: Session) -> list[dict[str, object]]:
             "is_scrollable": portal.scrollable,
             "creation_time": portal.made_us,
         }
-        for name, portal in session.portals
+        for name, portal in portals
         if isinstance(portal, _Cursor)
     ]

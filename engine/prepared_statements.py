@@ -76,23 +76,18 @@ class PreparedStatements:
         self._entries = {name: entry for name, entry in self._entries.items() if not name}
 
     def rows(self) -> list[dict[str, object]]:
-        """What ``pg_prepared_statements`` shows; ``parameter_types`` are names."""
+        """What ``pg_prepared_statements`` shows; ``parameter_types`` are oids."""
         return [
             {
                 "name": name,
                 "statement": entry.text,
                 "prepare_time": entry.made_us,
-                "parameter_types": [_type_name(oid) for oid in entry.prepared.parameters],
+                "parameter_types": list(entry.prepared.parameters),
                 "from_sql": entry.from_sql,
             }
             for name, entry in self._entries.items()
             if name
         ]
-
-
-def _type_name(oid: int) -> str:
-    found = by_oid(oid)
-    return "unknown" if found is None else found.name
 
 
 def prepare(session: Session, statement: st.Prepare) -> Result:

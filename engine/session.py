@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from constellationdb.catalog import types
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Drop
-from constellationdb.engine import answers, changes, cursors, prepared_statements, selects, variables
+from constellationdb.engine import answers, changes, cursor_statements, prepared_statements, selects, variables
 from constellationdb.engine.alarms import Alarm
 from constellationdb.engine.cancellation import TIMED_OUT, Cancellation
 from constellationdb.engine.defining import define, wait_for
@@ -212,11 +212,11 @@ class Session:
         """What is about cursors and prepared statements; else a definition."""
         match statement:
             case st.DeclareCursor():
-                return cursors.declare(self, statement)
+                return cursor_statements.declare(self, statement)
             case st.Fetch():
-                return cursors.fetch(self, statement)
+                return cursor_statements.fetch(self, statement)
             case st.CloseCursor():
-                return cursors.close(self, statement)
+                return cursor_statements.close(self, statement)
             case st.Prepare():
                 return prepared_statements.prepare(self, statement)
             case st.ExecutePrepared():

@@ -22,9 +22,10 @@ from constellationdb.errors import ConstellationError, ProtocolViolation, Shutti
 from constellationdb.wire import replies
 from constellationdb.wire.conversation import Conversation
 from constellationdb.wire.lane import Lane
+from constellationdb.wire.limits import Limits
 from constellationdb.wire.link import Link
 from constellationdb.wire.messages import CancelRequest, EncryptionRequest, FrontendMessage, Startup
-from constellationdb.wire.parser import MESSAGE_LIMIT, FrontendParser
+from constellationdb.wire.parser import FrontendParser
 from constellationdb.wire.startup import SessionFactory
 
 # A statement may begin just after its cancel was sent; a connection that ends says it again until the thread is done.
@@ -36,16 +37,14 @@ class Frontend:
     """What all connections of one server share. Touched on the event loop only."""
 
     sessions: SessionFactory
-    message_limit: int = MESSAGE_LIMIT
-    max_connections: int = 2000
-    startup_seconds: float = 10.0
+    limits: Limits = Limits()  # noqa: RUF009 - frozen
     open: set[Connection] = field(default_factory=set)
     admitted: set[Connection] = field(default_factory=set)  # those that have introduced themselves
     processes: dict[int, Connection] = field(default_factory=dict)
     all_closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def admit(self, connection: Connection) -> None:
-        if len(self.admitted) >= self.max_connections:
+        if len(self.admitted) >= self.limits.max_connections:
             raise TooManyConnections("sorry, too many clients already", hint="close idle connections or use a pool")
         self.admitted.add(connection)
 
@@ -71,7 +70,7 @@ class Connection(asyncio.Protocol):
         self.process, self.secret = 0, secrets.token_bytes(4)
         self._frontend = frontend
         self._loop = asyncio.get_running_loop()
-        self._parser = FrontendParser(frontend.message_limit)
+        self._parser = FrontendParser(frontend.limits.message_bytes)
         self._transport: asyncio.Transport
         self._link: Link
         self._session: SessionProtocol | None = None
@@ -91,7 +90,7 @@ class Connection(asyncio.Protocol):
         self._link = Link(self._loop, self._transport)
         self._frontend.open.add(self)
         self._frontend.all_closed.clear()
-        self._startup_timer = self._loop.call_later(self._frontend.startup_seconds, self._transport.abort)
+        self._startup_timer = self._loop.call_later(self._frontend.limits.authentication_seconds, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
         self._parser.receive(data)

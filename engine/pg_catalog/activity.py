@@ -23,7 +23,7 @@ def pg_stat_activity(session: Session) -> Rows:
 
 
 def pg_cursors(session: Session) -> Rows:
-    yield from cursor_rows(session)
+    yield from cursor_rows(session.portals)
 
 
 def pg_prepared_statements(session: Session) -> Rows:

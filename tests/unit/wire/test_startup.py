@@ -7,6 +7,7 @@ import struct
 import pytest
 
 from constellationdb.server.listener import Server
+from constellationdb.wire.limits import Limits
 from tests.unit.wire import frontend_bytes as fe
 from tests.unit.wire.datafusion_session import DataFusionEngine
 from tests.unit.wire.raw_client import RawClient, Reply
@@ -108,6 +109,6 @@ def test_a_changed_setting_is_reported_again(client: RawClient) -> None:
 
 
 def test_too_many_connections_are_refused(engine: DataFusionEngine) -> None:
-    with Server(engine, port=0, max_connections=1) as server, RawClient(server.port) as first:
+    with Server(engine, port=0, limits=Limits(max_connections=1)) as server, RawClient(server.port) as first:
         assert refused(server, fe.startup(user="me"))["C"] == "53300"
         assert first.kinds(fe.query("select 1")) == "TDCZ"
