@@ -16,7 +16,7 @@ _ORDERS = {
     "ymd": "YMD",
 }  # fmt: skip
 _OFFSET = re.compile(r"([+-]?)(\d{1,2})(?::([0-5]\d)|(\.\d+))?")
-_POSIX = re.compile(r"[A-Za-z]{3,}[+-]?\d{1,2}(?::\d\d)?(?:[A-Za-z]{3,})?")
+_POSIX = re.compile(r"(?:[A-Za-z]{3,}|<[+-]?[0-9A-Za-z:]{2,}>)[+-]?\d{1,2}(?::\d\d)?(?:[A-Za-z]{3,})?")
 _ENCODINGS = frozenset(
     ["sqlascii", "latin1", "latin2", "latin3", "latin4", "latin5", "latin6", "latin7", "latin8", "latin9", "latin10",
      "iso88591", "iso88595", "iso88596", "iso88597", "iso88598", "win1250", "win1251", "win1252", "win1253", "win1254",
