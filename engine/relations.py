@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 Planned = Mapping[str, PlannedRelation]
 
 
-
 @cache
 def _system() -> Planned:
     schemas = {name: relation.arrow_schema for name, relation in system_relations().items()}

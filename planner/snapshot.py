@@ -17,9 +17,9 @@ from substrait.proto import AggregateFunction, Rel
 from constellationdb.errors import FeatureNotSupported, NumericOutOfRange
 from constellationdb.planner import arithmetic, comparisons, gate, interruption, overs
 from constellationdb.planner.aggregates import correct
+from constellationdb.planner.analysis.catalog_functions import Functions, Signature
 from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, Kind
 from constellationdb.planner.analysis.queries import Columns
-from constellationdb.planner.catalog_functions import Functions, Signature
 from constellationdb.planner.lower.condition import hide_residual
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning

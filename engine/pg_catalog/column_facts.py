@@ -43,7 +43,7 @@ def facts_of(attribute: Attribute) -> dict[str, Any]:
 
 
 def _data_type(found: lookup.Texts) -> str:
-    if found["typcategory"] == "A" and found["typelem"] != "0" and found["typlen"] == "-1":
+    if lookup.is_array(found):
         return "ARRAY"
     return plain_type_name(found["typname"]) if int(found["typnamespace"]) == PG_CATALOG else "USER-DEFINED"
 
@@ -80,5 +80,3 @@ def _numbers(name: str, typmod: int) -> dict[str, Any]:
         return {}
     whole = {"numeric_scale": 0} if name.startswith("int") else {}
     return {"numeric_precision": _BINARY_DIGITS[name], "numeric_precision_radix": 2} | whole
-
-

@@ -80,11 +80,15 @@ def table_constraints(relations: Iterable[Described]) -> Iterator[Row]:
     held = {"is_deferrable": "NO", "initially_deferred": "NO", "enforced": "YES"}
     for index in indexes(known):
         if index.constraint:
-            yield _constrained(index.of) | held | {
-                "constraint_name": index.name,
-                "constraint_type": "PRIMARY KEY" if index.is_primary else "UNIQUE",
-                "nulls_distinct": None if index.is_primary else "YES",
-            }
+            yield (
+                _constrained(index.of)
+                | held
+                | {
+                    "constraint_name": index.name,
+                    "constraint_type": "PRIMARY KEY" if index.is_primary else "UNIQUE",
+                    "nulls_distinct": None if index.is_primary else "YES",
+                }
+            )
     for relation, name, _ in _not_null(known):
         yield _constrained(relation) | held | {"constraint_name": name, "constraint_type": "CHECK"}
 

@@ -189,9 +189,7 @@ def system_described() -> tuple[Described, ...]:
         attributes = tuple(Attribute(column, kind.oid, kind.typmod) for column, kind in kinds)
         short = name.removeprefix("constellation.")
         found.append(
-            Described(
-                oid, CONSTELLATION, short, "v", Part.ROW_TYPE.of(oid), Part.ARRAY_TYPE.of(oid), attributes
-            )
+            Described(oid, CONSTELLATION, short, "v", Part.ROW_TYPE.of(oid), Part.ARRAY_TYPE.of(oid), attributes)
         )
     return tuple(found)
 

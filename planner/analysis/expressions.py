@@ -18,7 +18,17 @@ from constellationdb.errors import (
     UndefinedFunction,
     UndefinedParameter,
 )
-from constellationdb.planner.analysis import arrays, catalog_calls, conversions, forms, kinds, maths, operators, printing, texts
+from constellationdb.planner.analysis import (
+    arrays,
+    catalog_calls,
+    conversions,
+    forms,
+    kinds,
+    maths,
+    operators,
+    printing,
+    texts,
+)
 from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column, Scope

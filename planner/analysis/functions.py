@@ -16,8 +16,19 @@ from constellationdb.errors import (
     WindowingError,
     WrongObjectType,
 )
-from constellationdb.planner import catalog_functions
-from constellationdb.planner.analysis import about, calls, catalog_calls, fields, forms, kinds, maths, patterns, printing, texts
+from constellationdb.planner.analysis import (
+    about,
+    calls,
+    catalog_calls,
+    catalog_functions,
+    fields,
+    forms,
+    kinds,
+    maths,
+    patterns,
+    printing,
+    texts,
+)
 from constellationdb.planner.analysis.kinds import UNKNOWN
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.rewrite.tree import last_name

@@ -88,7 +88,7 @@ def _default(session: Session, oid: int, number: int) -> str | None:  # noqa: AR
     return optional[place] if 0 <= place < len(optional) else None
 
 
-def _no_body(session: Session, oid: int) -> None:  # noqa: ARG001
+def _no_body(session: Session, oid: int) -> None:
     """No function has a body in SQL."""
 
 
