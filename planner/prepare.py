@@ -32,6 +32,7 @@ from constellationdb.planner.rewrite.series import expand_series
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
 from constellationdb.planner.rewrite.tree import nodes, parse_query, to_sql
+from constellationdb.planner.rewrite.unnest.queries import unnest
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
 
@@ -48,6 +49,7 @@ class PreparedQuery:
     views: dict[str, PlannedRelation] = field(default_factory=dict)
     signatures: Mapping[int, str] = field(default_factory=dict)  # calls as messages name them, by location
     columns: Columns = None  # as the analysis knows them; None: it does not
+    correlated: bool = False
 
     @property
     def sql(self) -> str:
@@ -58,6 +60,7 @@ class Preparer:
     """Rewrites queries against one set of relations, with one counter of internal names.
 
     ``checked``: arithmetic is checked in the text itself, for a plan that nothing will correct afterwards.
+    ``unnesting``: subqueries are made joins here, for a query that DataFusion would not understand with them.
     """
 
     def __init__(
@@ -67,9 +70,11 @@ class Preparer:
         continuous: bool,
         clause: str = "SELECT",
         checked: bool = False,
+        unnesting: bool = False,
     ) -> None:
         self._relations = relations
         self._checked = checked
+        self._unnesting = unnesting
         self._continuous = continuous
         self._clause = clause  # what the SELECT list stands for: RETURNING's comes as a SELECT
         self._numbers: Iterator[int] = itertools.count(1)
@@ -78,15 +83,24 @@ class Preparer:
         tree = _normal(query, continuous=self._continuous)
         refuse(tree, query.offset, continuous=self._continuous)
         self._check_temporal(query)
-        analysis = analyse(tree, self._columns, query.offset, clause=self._clause, checked=self._checked)
+        analysis = analyse(
+            tree,
+            self._columns,
+            query.offset,
+            clause=self._clause,
+            checked=self._checked,
+            unnesting=self._unnesting,
+        )
         check_constants(tree)
         if self._continuous:
             name_nulls(tree)
         name_outputs(tree)
         name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
+        prepared.correlated = analysis.correlated
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
-        prepared.tree = tell_casts_apart(rewrite_conditions(tree))
+        tree = unnest(tree) if self._unnesting else rewrite_conditions(tree)
+        prepared.tree = tell_casts_apart(tree)
         return prepared
 
     def relation(self, name: str, schema: str | None, location: int) -> PlannedRelation:
