@@ -34,6 +34,7 @@ from constellationdb.planner.rewrite.set_functions import read_set_functions
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
+from constellationdb.planner.rewrite.unnest.queries import unnest
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
 
@@ -51,6 +52,7 @@ class PreparedQuery:
     signatures: Mapping[int, str] = field(default_factory=dict)  # calls as messages name them, by location
     functions: tuple[Signature, ...] = ()  # those of the catalog and the session that it calls
     columns: Columns = None  # as the analysis knows them; None: it does not
+    correlated: bool = False
 
     @property
     def sql(self) -> str:
@@ -61,6 +63,7 @@ class Preparer:
     """Rewrites queries against one set of relations, with one counter of internal names.
 
     ``checked``: arithmetic is checked in the text itself, for a plan that nothing will correct afterwards.
+    ``unnesting``: subqueries are made joins here, for a query that DataFusion would not understand with them.
     """
 
     def __init__(
@@ -70,9 +73,11 @@ class Preparer:
         continuous: bool,
         clause: str = "SELECT",
         checked: bool = False,
+        unnesting: bool = False,
     ) -> None:
         self._relations = relations
         self._checked = checked
+        self._unnesting = unnesting
         self._continuous = continuous
         self._clause = clause  # what the SELECT list stands for: RETURNING's comes as a SELECT
         self._numbers: Iterator[int] = itertools.count(1)
@@ -81,15 +86,24 @@ class Preparer:
         tree = self._normal(query)
         refuse(tree, query.offset, continuous=self._continuous)
         self._check_temporal(query)
-        analysis = analyse(tree, self._columns, query.offset, clause=self._clause, checked=self._checked)
+        analysis = analyse(
+            tree,
+            self._columns,
+            query.offset,
+            clause=self._clause,
+            checked=self._checked,
+            unnesting=self._unnesting,
+        )
         check_constants(tree)
         if self._continuous:
             name_nulls(tree)
         name_outputs(tree)
         name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
+        prepared.correlated = analysis.correlated
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
-        prepared.tree = tell_casts_apart(rewrite_conditions(tree))
+        tree = unnest(tree) if self._unnesting else rewrite_conditions(tree)
+        prepared.tree = tell_casts_apart(tree)
         prepared.functions = _catalog_functions(prepared.tree)
         return prepared
 

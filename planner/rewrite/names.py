@@ -61,8 +61,9 @@ def _sublink(node: Any) -> str | None:
         return "exists"
     if node.subLinkType == SubLinkType.ARRAY_SUBLINK:
         return "array"
-    if node.subLinkType == SubLinkType.EXPR_SUBLINK and node.subselect.targetList:
-        return column_name(node.subselect.targetList[0])
+    if node.subLinkType == SubLinkType.EXPR_SUBLINK:
+        leaf = leftmost(node.subselect)
+        return column_name(leaf.targetList[0]) if leaf.targetList else "column1"
     return None
 
 
