@@ -34,9 +34,9 @@ from constellationdb.planner.rewrite.set_functions import read_set_functions
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
-from constellationdb.planner.rewrite.unnest.queries import unnest
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
+from constellationdb.planner.unnest.queries import unnest
 
 WINDOW_COLUMNS = (("window_start", pa.timestamp("us")), ("window_end", pa.timestamp("us")))
 

@@ -479,7 +479,7 @@ class Expressions:
         return columns[0].kind if columns else None
 
     def _array_link(self, node: Any, columns: tuple[Column, ...] | None) -> Typed:
-        """ARRAY(SELECT …): of no rows an empty array. Its rows are joined to what asks it (``rewrite.unnest``)."""
+        """ARRAY(SELECT …): of no rows an empty array. Its rows are joined to what asks it (``planner.unnest``)."""
         kind = kinds.array(self._one_column(node, columns))
         if kind is None or not self._unnesting:
             raise FeatureNotSupported("ARRAY(SELECT …) is not supported here", position=self.at(node))
@@ -487,7 +487,7 @@ class Expressions:
         return Typed(ast.CoalesceExpr(args=(node, empty)), kind)
 
     def _plain_link(self, node: Any, columns: tuple[Column, ...] | None, place: Place) -> Typed:
-        """A subquery that stays what it is: ``rewrite.unnest`` joins it to what asks it."""
+        """A subquery that stays what it is: ``planner.unnest`` joins it to what asks it."""
         if node.subLinkType == SubLinkType.EXPR_SUBLINK:
             return Typed(node, self._one_column(node, columns))
         if node.testexpr is not None:

@@ -25,10 +25,9 @@ from constellationdb.planner.analysis.expressions import Expressions
 from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, aliased, merge, renamed, visible_of
 from constellationdb.planner.analysis.sources import set_query
 from constellationdb.planner.analysis.typed import Place, Typed
-from constellationdb.planner.rewrite.names import column_name, mark
-from constellationdb.planner.rewrite.series import SERIES
+from constellationdb.planner.rewrite.names import column_name, fresh, mark
+from constellationdb.planner.rewrite.series import is_table_function
 from constellationdb.planner.rewrite.tree import parse_query, strings, to_sql
-from constellationdb.planner.rewrite.unnest.names import fresh
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.syntax.edits import identifier
 
@@ -402,8 +401,8 @@ class _Queries:
 
     def _function(self, item: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
         call = window_call(item, 0)
-        if call is None and item.alias is not None and item.alias.aliasname == SERIES:
-            return [Table(SERIES, "", None)], None
+        if call is None and is_table_function(item):
+            return [Table(item.alias.aliasname if item.alias is not None else "", "", None)], None
         if call is None:
             return self._set(item, scope)
         columns = self._relations(call.relation, None)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
 
 from pglast import ast
 
+from constellationdb.planner.rewrite.names import fresh
 from constellationdb.planner.rewrite.tree import nodes, replace, strings
 
 Reference = tuple[str, str]  # alias, column
-_numbers = itertools.count(1)
-
-
-def fresh(word: str) -> str:
-    """An alias that nothing else has."""
-    return f"{word}__{next(_numbers)}"
 
 
 def column(alias: str, name: str) -> Any:

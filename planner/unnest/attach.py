@@ -9,11 +9,11 @@ from pglast import ast
 from pglast.enums import JoinType, LimitOption, SetOperation
 
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.rewrite.unnest import order, parts
-from constellationdb.planner.rewrite.unnest.aggregates import is_scalar, padded
-from constellationdb.planner.rewrite.unnest.domain import Domain
-from constellationdb.planner.rewrite.unnest.names import free, own_nodes
-from constellationdb.planner.rewrite.unnest.recursion import carried, carriers
+from constellationdb.planner.unnest import order, parts
+from constellationdb.planner.unnest.aggregates import is_scalar, padded
+from constellationdb.planner.unnest.domain import Domain
+from constellationdb.planner.unnest.names import free, own_nodes
+from constellationdb.planner.unnest.recursion import carried, carriers
 
 
 def attached(select: Any, domain: Domain, *, numbered: bool = False) -> Any:

@@ -13,8 +13,8 @@ from pglast.enums import JoinType
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.rewrite.names import column_name, leftmost
 from constellationdb.planner.rewrite.tree import nodes
-from constellationdb.planner.rewrite.unnest.domain import Domain
-from constellationdb.planner.rewrite.unnest.names import free
+from constellationdb.planner.unnest.domain import Domain
+from constellationdb.planner.unnest.names import free
 
 
 def carried(clause: Any, domain: Domain, attached: Callable[[Any, Domain], Any]) -> tuple[Any, Domain]:

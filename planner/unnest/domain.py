@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from constellationdb.planner.rewrite.names import fresh
 from constellationdb.planner.rewrite.tree import parse_query
-from constellationdb.planner.rewrite.unnest import parts
-from constellationdb.planner.rewrite.unnest.names import Reference, column, fresh, renamed_copy, substituted
+from constellationdb.planner.unnest import parts
+from constellationdb.planner.unnest.names import Reference, column, renamed_copy, substituted
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from typing import Any
 from pglast import ast
 from pglast.enums import JoinType, SubLinkType
 
+from constellationdb.planner.rewrite.names import fresh
 from constellationdb.planner.rewrite.tree import parse_expression, parse_query, replace, to_sql
-from constellationdb.planner.rewrite.unnest import order, parts
-from constellationdb.planner.rewrite.unnest.aggregates import is_call, is_scalar
-from constellationdb.planner.rewrite.unnest.attach import attached
-from constellationdb.planner.rewrite.unnest.domain import Domain, domain_of
-from constellationdb.planner.rewrite.unnest.names import column, free, fresh, own_nodes
+from constellationdb.planner.unnest import order, parts
+from constellationdb.planner.unnest.aggregates import is_call, is_scalar
+from constellationdb.planner.unnest.attach import attached
+from constellationdb.planner.unnest.domain import Domain, domain_of
+from constellationdb.planner.unnest.names import column, free, own_nodes
 
 Walk = Callable[[Any], Any]
 

@@ -10,12 +10,12 @@ from pglast import ast
 from pglast.enums import A_Expr_Kind, LimitOption, SetOperation
 
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.rewrite.names import column_name, leftmost
+from constellationdb.planner.rewrite.names import column_name, fresh, leftmost
 from constellationdb.planner.rewrite.tree import strings
-from constellationdb.planner.rewrite.unnest import parts
-from constellationdb.planner.rewrite.unnest.aggregates import is_scalar
-from constellationdb.planner.rewrite.unnest.domain import Domain
-from constellationdb.planner.rewrite.unnest.names import column, free, fresh, own_nodes
+from constellationdb.planner.unnest import parts
+from constellationdb.planner.unnest.aggregates import is_scalar
+from constellationdb.planner.unnest.domain import Domain
+from constellationdb.planner.unnest.names import column, free, own_nodes
 
 NUMBER = "__n"
 

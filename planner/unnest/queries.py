@@ -9,13 +9,13 @@ from pglast.enums import JoinType, SetOperation
 
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.rewrite.tree import replace
-from constellationdb.planner.rewrite.unnest import parts
-from constellationdb.planner.rewrite.unnest.aggregates import is_scalar
-from constellationdb.planner.rewrite.unnest.attach import attached, under
-from constellationdb.planner.rewrite.unnest.domain import domain_of
-from constellationdb.planner.rewrite.unnest.links import answered, as_condition, in_calls, within_groups
-from constellationdb.planner.rewrite.unnest.names import aliases, free, links
-from constellationdb.planner.rewrite.unnest.order import values
+from constellationdb.planner.unnest import parts
+from constellationdb.planner.unnest.aggregates import is_scalar
+from constellationdb.planner.unnest.attach import attached, under
+from constellationdb.planner.unnest.domain import domain_of
+from constellationdb.planner.unnest.links import answered, as_condition, in_calls, within_groups
+from constellationdb.planner.unnest.names import aliases, free, links
+from constellationdb.planner.unnest.order import values
 
 
 def unnest(select: Any) -> Any:

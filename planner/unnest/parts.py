@@ -9,7 +9,7 @@ from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType, JoinType, LimitOption, SetOperation, SortByDir, SortByNulls
 
 from constellationdb.planner.rewrite.tree import parse_expression
-from constellationdb.planner.rewrite.unnest.names import Reference, column
+from constellationdb.planner.unnest.names import Reference, column
 
 
 def target(value: Any, name: str) -> Any:
