@@ -13,10 +13,10 @@ from constellationdb.engine.copy_in import CopyIn
 from constellationdb.engine.dml import Dml, DmlPlanner, Run, Target, column_of, plan_constant
 from constellationdb.engine.lengths import fitted
 from constellationdb.engine.overlay import TableOverlay
+from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.reads import Reader, execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
 from constellationdb.engine.sources import SourceState
-from constellationdb.engine.system_tables import is_system
 from constellationdb.engine.tables import TableRules, TableState
 from constellationdb.engine.transaction import defined_anew
 from constellationdb.engine.visible import epoch_of, visible

@@ -23,9 +23,9 @@ from constellationdb.connectors.relation_options import SOURCE_NAMES, check_sour
 from constellationdb.connectors.strategy import LookupSettings, choose
 from constellationdb.engine.dml import DmlPlanner, plan_constant
 from constellationdb.engine.lookups import check_back_end, open_back_end
+from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.relations import Planned, planned_view
 from constellationdb.engine.side import errors_name, errors_relation, late_relation
-from constellationdb.engine.system_tables import is_system
 from constellationdb.errors import (
     DatatypeMismatch,
     DuplicateColumn,
@@ -37,7 +37,7 @@ from constellationdb.errors import (
 )
 from constellationdb.planner import plan
 from constellationdb.planner import statements as st
-from constellationdb.planner.catalog_functions import Functions
+from constellationdb.planner.analysis.catalog_functions import Functions
 from constellationdb.planner.continuous import ContinuousPlanner
 from constellationdb.planner.prepare import relation_names
 from constellationdb.planner.snapshot import SnapshotPlanner

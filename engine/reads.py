@@ -16,8 +16,9 @@ from constellationdb.engine.history import changes_since, rewound
 from constellationdb.engine.operators.base import Context
 from constellationdb.engine.operators.window import WindowAssignOperator
 from constellationdb.engine.pg_catalog.readers import read
+from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.relation import RelationState
-from constellationdb.engine.system_tables import SYSTEM_TABLES, is_system, system_rows
+from constellationdb.engine.system_tables import SYSTEM_TABLES, system_rows
 from constellationdb.errors import ConstellationError
 from constellationdb.planner import plan
 from constellationdb.planner.functions import translate

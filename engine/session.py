@@ -46,7 +46,7 @@ from constellationdb.errors import (
 )
 from constellationdb.planner import parameters
 from constellationdb.planner import statements as st
-from constellationdb.planner.catalog_functions import Functions
+from constellationdb.planner.analysis.catalog_functions import Functions
 from constellationdb.planner.syntax import parse
 
 if TYPE_CHECKING:

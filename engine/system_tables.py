@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from constellationdb.catalog.postgres.relations import system_relations
 from constellationdb.engine.operators.base import ENDED, NO_WATERMARK
-from constellationdb.engine.pg_catalog.set_functions import set_functions
 from constellationdb.engine.sources import SourceState
 
 if TYPE_CHECKING:
@@ -42,11 +40,6 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
 }  # fmt: skip
 
 Row = dict[str, Any]
-
-
-def is_system(name: str) -> bool:
-    """Whether a relation belongs to the system: it has no definition, and nobody writes it."""
-    return name in SYSTEM_TABLES or name in system_relations() or name in set_functions()
 
 
 def system_rows(engine: Engine, name: str) -> pa.Table:

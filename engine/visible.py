@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from constellationdb.engine.overlay import TableOverlay
+from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.reads import Reader
-from constellationdb.engine.system_tables import is_system
 from constellationdb.engine.transaction import Transaction
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from pglast import ast
 
 from constellationdb.errors import FeatureNotSupported, UndefinedRelation
 from constellationdb.planner.analysis import kinds
+from constellationdb.planner.analysis.catalog_functions import Signature, by_internal
 from constellationdb.planner.analysis.nulls import name_nulls
 from constellationdb.planner.analysis.queries import Columns, analyse
 from constellationdb.planner.analysis.scope import Column
-from constellationdb.planner.catalog_functions import Signature, by_internal
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.casts import tell_casts_apart
 from constellationdb.planner.rewrite.constants import check_constants
@@ -36,6 +36,7 @@ from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditio
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
+from constellationdb.planner.unnest.queries import unnest
 
 WINDOW_COLUMNS = (("window_start", pa.timestamp("us")), ("window_end", pa.timestamp("us")))
 
@@ -51,6 +52,7 @@ class PreparedQuery:
     signatures: Mapping[int, str] = field(default_factory=dict)  # calls as messages name them, by location
     functions: tuple[Signature, ...] = ()  # those of the catalog and the session that it calls
     columns: Columns = None  # as the analysis knows them; None: it does not
+    correlated: bool = False
 
     @property
     def sql(self) -> str:
@@ -61,6 +63,7 @@ class Preparer:
     """Rewrites queries against one set of relations, with one counter of internal names.
 
     ``checked``: arithmetic is checked in the text itself, for a plan that nothing will correct afterwards.
+    ``unnesting``: subqueries are made joins here, for a query that DataFusion would not understand with them.
     """
 
     def __init__(
@@ -70,9 +73,11 @@ class Preparer:
         continuous: bool,
         clause: str = "SELECT",
         checked: bool = False,
+        unnesting: bool = False,
     ) -> None:
         self._relations = relations
         self._checked = checked
+        self._unnesting = unnesting
         self._continuous = continuous
         self._clause = clause  # what the SELECT list stands for: RETURNING's comes as a SELECT
         self._numbers: Iterator[int] = itertools.count(1)
@@ -81,15 +86,24 @@ class Preparer:
         tree = self._normal(query)
         refuse(tree, query.offset, continuous=self._continuous)
         self._check_temporal(query)
-        analysis = analyse(tree, self._columns, query.offset, clause=self._clause, checked=self._checked)
+        analysis = analyse(
+            tree,
+            self._columns,
+            query.offset,
+            clause=self._clause,
+            checked=self._checked,
+            unnesting=self._unnesting,
+        )
         check_constants(tree)
         if self._continuous:
             name_nulls(tree)
         name_outputs(tree)
         name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
+        prepared.correlated = analysis.correlated
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
-        prepared.tree = tell_casts_apart(rewrite_conditions(tree))
+        tree = unnest(tree) if self._unnesting else rewrite_conditions(tree)
+        prepared.tree = tell_casts_apart(tree)
         prepared.functions = _catalog_functions(prepared.tree)
         return prepared
 

@@ -14,12 +14,12 @@ from typing import Any
 import pyarrow as pa
 from substrait.proto import AggregateFunction, Rel
 
-from constellationdb.errors import FeatureNotSupported, NumericOutOfRange
+from constellationdb.errors import ConstellationError, FeatureNotSupported, NumericOutOfRange
 from constellationdb.planner import arithmetic, comparisons, gate, interruption, overs
 from constellationdb.planner.aggregates import correct
+from constellationdb.planner.analysis.catalog_functions import Functions, Signature
 from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, Kind
 from constellationdb.planner.analysis.queries import Columns
-from constellationdb.planner.catalog_functions import Functions, Signature
 from constellationdb.planner.lower.condition import hide_residual
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning
@@ -69,25 +69,52 @@ class SnapshotPlanner:
         *,
         functions: Functions | None = None,
         checked: bool = False,
+        unnesting: bool = False,
     ) -> None:
         self._relations = relations
         self._functions = functions
         self._clause = clause
         self._checked = checked
-        self._preparer = Preparer(relations, continuous=False, clause=clause, checked=checked)
+        self._unnesting = unnesting
+        self._correlated = False
+        self._preparer = Preparer(relations, continuous=False, clause=clause, checked=checked, unnesting=unnesting)
         self._shuttle = Shuttle(())
         self._parts = _Parts()
 
     def plan(self, query: Query) -> SnapshotPlan:
+        if self._unnesting:
+            return self._plan(query)
+        try:
+            found = self._plan(query)
+        except FeatureNotSupported as refused:
+            return self._with_joins(query, refused)
+        return self._with_joins(query) if self._correlated and found.substrait is None else found
+
+    def _with_joins(self, query: Query, refused: FeatureNotSupported | None = None) -> SnapshotPlan:
+        """The same with its subqueries as joins; where that fails, too, the first way has the last word."""
+        try:
+            return self._again(unnesting=True).plan(query)
+        except ConstellationError:
+            if refused is not None:
+                raise refused from None
+            return self._again(checked=True)._plan(query)
+
+    def _again(self, *, checked: bool = False, unnesting: bool = False) -> SnapshotPlanner:
+        """Another try, in another way."""
+        return SnapshotPlanner(
+            self._relations, self._clause, functions=self._functions, checked=checked, unnesting=unnesting
+        )
+
+    def _plan(self, query: Query) -> SnapshotPlan:
         prepared = self._prepare(query)
         with planning(prepared.tree, query.offset, prepared.signatures):
             prepared.tree = rewrite_set_all(prepared.tree, self._columns_of)
             sql = prepared.sql
             written = self._shuttle.context.sql(sql).schema()
             substrait, kinds = self._harden(sql, written)
-        if substrait is None and not self._checked:  # what runs as text cannot be corrected as a plan
-            again = SnapshotPlanner(self._relations, self._clause, functions=self._functions, checked=True)
-            return again.plan(query)
+        if substrait is None and not self._checked and (self._unnesting or not self._correlated):
+            # what runs as text cannot be corrected as a plan
+            return self._again(checked=True, unnesting=self._unnesting)._plan(query)
         names = tuple(user_name(name) for name in written.names)
         schema = output_schema(
             names, [_narrowed(i, kind, prepared.columns) for i, kind in enumerate(kinds)], prepared.columns
@@ -122,6 +149,7 @@ class SnapshotPlanner:
         prepared = self._preparer.prepare(query)
         for signature in prepared.functions:
             self._function(signature)
+        self._correlated |= prepared.correlated
         for name, relation in prepared.relations.items():
             _check_readable(relation)
             self._shuttle.register(name, relation.schema)

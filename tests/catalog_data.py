@@ -41,8 +41,9 @@ _SHAPES = {
 }
 # Relations that ship with their rows; of the others the columns are known and the rows are made, or there are none.
 _WHOLE = (
-    "pg_namespace", "pg_type", "pg_operator", "pg_cast", "pg_am", "pg_language", "pg_opclass", "pg_opfamily", "pg_range",
-    "pg_aggregate", "pg_tablespace", "pg_authid", "pg_auth_members", "pg_collation", "pg_proc", "pg_description",
+    "pg_namespace", "pg_type", "pg_operator", "pg_cast", "pg_am", "pg_language", "pg_opclass", "pg_opfamily",
+    "pg_range", "pg_aggregate", "pg_tablespace", "pg_authid", "pg_auth_members", "pg_collation", "pg_proc",
+    "pg_description",
     "pg_shdescription",
 )  # fmt: skip
 _WHERE = {

@@ -96,7 +96,7 @@ def _attributes(relation: int, attributes: Iterable[Attribute], *, is_index: boo
         kind = known[attribute.type_oid]
         yield {
             "attrelid": relation, "attname": attribute.name, "atttypid": attribute.type_oid, "attstattarget": -1,
-            "attlen": int(kind["typlen"]), "attnum": number, "attndims": int(kind["typcategory"] == "A"),
+            "attlen": int(kind["typlen"]), "attnum": number, "attndims": int(lookup.is_array(kind)),
             "attcacheoff": -1, "atttypmod": attribute.typmod, "attbyval": rows.truth(kind["typbyval"]),
             "attalign": kind["typalign"], "attstorage": kind["typstorage"], "attcompression": "",
             "attnotnull": attribute.not_null and not is_index,

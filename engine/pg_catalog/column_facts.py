@@ -43,7 +43,7 @@ def facts_of(attribute: Attribute) -> dict[str, Any]:
 
 
 def _data_type(found: lookup.Texts) -> str:
-    if found["typcategory"] == "A" and found["typelem"] != "0" and found["typlen"] == "-1":
+    if lookup.is_array(found):
         return "ARRAY"
     return plain_type_name(found["typname"]) if int(found["typnamespace"]) == PG_CATALOG else "USER-DEFINED"
 

@@ -31,12 +31,12 @@ def view(relation: Described) -> str:
     return f" {query_of(made)};"
 
 
-def index(found: Index, column: int = 0) -> str:
-    """The statement, or one column of it."""
+def index(found: Index, column: int = 0, *, pretty: bool = False) -> str:
+    """The statement, or one column of it. ``pretty``: the table's name is qualified only where it must be."""
     names = [quoted(attribute.name) for attribute in found.attributes]
     if column:
         return names[column - 1] if 0 < column <= len(names) else ""
-    table = qualified(found.of.namespace, found.of.name, visible=False)
+    table = qualified(found.of.namespace, found.of.name, visible=pretty)
     unique = "UNIQUE " if found.is_unique else ""
     return f"CREATE {unique}INDEX {quoted(found.name)} ON {table} USING btree ({', '.join(names)})"
 

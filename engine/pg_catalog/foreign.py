@@ -1,4 +1,4 @@
-"""What reads from outside, as Postgres tells of it: a source or lookup table is a foreign table, its connector a server.
+"""What reads from outside, as Postgres tells of it: sources and lookup tables are foreign tables, connectors servers.
 
 Options are not shown: there may be passwords among them.
 """
@@ -32,8 +32,9 @@ def _foreign(objects: Objects) -> Iterator[Described]:
     return (relation for relation in objects.own if relation.kind == "f")
 
 
-def pg_foreign_data_wrapper(_: Objects) -> Iterator[Row]:
-    yield {"oid": _WRAPPER, "fdwname": _WRAPPER_NAME, "fdwowner": OWNER, "fdwhandler": 0, "fdwvalidator": 0}
+def pg_foreign_data_wrapper(objects: Objects) -> Iterator[Row]:
+    if any(_foreign(objects)):
+        yield {"oid": _WRAPPER, "fdwname": _WRAPPER_NAME, "fdwowner": OWNER, "fdwhandler": 0, "fdwvalidator": 0}
 
 
 def pg_foreign_server(objects: Objects) -> Iterator[Row]:

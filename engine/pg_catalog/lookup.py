@@ -9,6 +9,8 @@ from constellationdb.catalog.postgres import rows
 
 Texts = Mapping[str, str]
 
+_ARRAY_SUBSCRIPTS = "6179"  # array_subscript_handler()
+
 
 @cache
 def types_by_oid() -> Mapping[int, Texts]:
@@ -19,6 +21,11 @@ def types_by_oid() -> Mapping[int, Texts]:
 def types_by_name() -> Mapping[tuple[int, str], Texts]:
     """By namespace and name."""
     return {(int(row["typnamespace"]), row["typname"]): row for row in rows.texts("pg_type")}
+
+
+def is_array(kind: Texts) -> bool:
+    """Whether a type is an array of another; vectors and names have elements, too, but are none."""
+    return kind["typsubscript"] == _ARRAY_SUBSCRIPTS
 
 
 @cache

@@ -16,8 +16,11 @@ _SQL_NAMES = {
     "bool": "boolean", "int8": "bigint", "int2": "smallint", "int4": "integer", "float4": "real",
     "float8": "double precision", "varchar": "character varying", "bpchar": "character", "char": '"char"',
     "varbit": "bit varying", "timestamp": "timestamp without time zone", "timestamptz": "timestamp with time zone",
-    "time": "time without time zone", "timetz": "time with time zone",
+    "time": "time without time zone", "timetz": "time with time zone", "interval": "interval", "bit": "bit",
+    "numeric": "numeric",
 }  # fmt: skip
+# Those of which the SQL name alone would be a type of length one.
+_UNBOUNDED = {"bpchar": "bpchar", "bit": '"bit"'}
 _MOMENTS = {"timestamp": "timestamp", "timestamptz": "timestamp", "time": "time", "timetz": "time"}
 
 
@@ -67,11 +70,11 @@ def type_name(objects: Objects, oid: int, typmod: int | None = None) -> str:
     kind = lookup.types_by_oid().get(oid)
     if kind is None:
         return _row_type_name(objects, oid)
-    if kind["typcategory"] == "A" and kind["typelem"] != "0" and kind["typlen"] == "-1" and kind["typname"][0] == "_":
+    if lookup.is_array(kind):
         return f"{type_name(objects, int(kind['typelem']), typmod)}[]"
     name, namespace = kind["typname"], int(kind["typnamespace"])
-    if name == "bpchar" and typmod is None:
-        return "character"
+    if name in _UNBOUNDED and typmod is None:
+        return _SQL_NAMES[name]
     if namespace == PG_CATALOG and (name in _SQL_NAMES or typmod not in (None, -1)):
         return _modified(name, -1 if typmod is None else typmod)
     return qualified(namespace, name, visible=namespace in _IN_SIGHT)
@@ -89,7 +92,7 @@ def _row_type_name(objects: Objects, oid: int) -> str:
 def _modified(name: str, typmod: int) -> str:
     shown = _SQL_NAMES.get(name, quoted(name))
     if typmod == -1:
-        return "bpchar" if name == "bpchar" else shown
+        return _UNBOUNDED.get(name, shown)
     if name in ("varchar", "bpchar"):
         return f"{shown}({typmod - 4})"
     if name == "numeric":

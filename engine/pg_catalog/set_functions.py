@@ -10,6 +10,7 @@ import pyarrow as pa
 from constellationdb.catalog import types
 from constellationdb.catalog.postgres.relations import system_relations
 from constellationdb.catalog.types import field_of
+from constellationdb.engine.system_tables import SYSTEM_TABLES
 
 # What a view of pg_catalog shows, and nothing else.
 _VIEWS = {
@@ -31,6 +32,11 @@ def set_functions() -> Mapping[str, pa.Schema]:
     known = system_relations()
     shown = {f"pg_catalog.{name}()": known[f"pg_catalog.{view}"].arrow_schema for name, view in _VIEWS.items()}
     return shown | {KEYWORDS: _KEYWORD_COLUMNS}
+
+
+def is_system(name: str) -> bool:
+    """Whether a relation belongs to the system: it has no definition, and nobody writes it."""
+    return name in SYSTEM_TABLES or name in system_relations() or name in set_functions()
 
 
 def view_of(name: str) -> str:

@@ -6,10 +6,9 @@ from typing import Any
 
 from pglast import ast
 
-from constellationdb.planner import catalog_functions
-from constellationdb.planner.analysis import forms, kinds, printing, texts
+from constellationdb.planner.analysis import catalog_functions, forms, kinds, printing, texts
+from constellationdb.planner.analysis.catalog_functions import Signature
 from constellationdb.planner.analysis.typed import Typed
-from constellationdb.planner.catalog_functions import Signature
 
 
 def answered(name: str, arguments: list[Typed], position: int | None) -> Typed | None:

@@ -11,7 +11,7 @@ from constellationdb.planner.rewrite.tree import last_name, replace
 
 
 def read_set_functions(tree: Any, relations: Container[str]) -> Any:
-    """``tree`` with a table in the place of each call of a function whose rows ``relations`` has, as ``schema.name()``."""
+    """``tree`` with a table in the place of each call of a function whose rows are among ``relations``."""
 
     def change(node: Any) -> Any | None:
         if not isinstance(node, ast.RangeFunction) or len(node.functions) > 1 or node.ordinality:

@@ -1,7 +1,7 @@
 """The functions that tell of the catalog or the session, as DataFusion's, each bound to one session.
 
 Each is a Python function of the session and its arguments, in the files of this folder; one that is not ``lenient``
-answers NULL to NULL. ``planner.catalog_functions`` has their signatures.
+answers NULL to NULL. ``planner.analysis.catalog_functions`` has their signatures.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from constellationdb.engine.pg_catalog.functions import (
 from constellationdb.engine.pg_catalog.functions.base import LENIENT
 from constellationdb.errors import ConstellationError
 from constellationdb.planner.analysis import kinds
-from constellationdb.planner.catalog_functions import Signature
+from constellationdb.planner.analysis.catalog_functions import Signature
 from constellationdb.planner.raising import ComputationError
 
 if TYPE_CHECKING:

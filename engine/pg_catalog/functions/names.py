@@ -10,7 +10,7 @@ from constellationdb.catalog import types
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.cluster import roles
 from constellationdb.engine.pg_catalog.functions.base import name_parts
-from constellationdb.engine.pg_catalog.names import quoted, relation_name, type_name
+from constellationdb.engine.pg_catalog.names import qualified, quoted, relation_name, type_name
 from constellationdb.engine.pg_catalog.objects import PG_CATALOG, PUBLIC, Part
 from constellationdb.errors import (
     AmbiguousFunction,
@@ -155,8 +155,12 @@ def _role(session: Session, text: str) -> int:
 
 
 def _routine_name(session: Session, oid: int) -> str | None:  # noqa: ARG001
+    """Qualified where several functions have the name."""
     found = lookup.functions_by_oid().get(oid)
-    return None if found is None else quoted(found["proname"])
+    if found is None:
+        return None
+    name = found["proname"]
+    return qualified(PG_CATALOG, name, visible=len(lookup.functions_by_name()[name]) == 1)
 
 
 def _namespace_name(session: Session, oid: int) -> str | None:  # noqa: ARG001

@@ -27,9 +27,9 @@ def _view(session: Session, named: int | str, *_: object) -> str | None:
     return None if found is None else definitions.view(found)
 
 
-def _index(session: Session, oid: int, column: int = 0, pretty: bool = False) -> str | None:  # noqa: ARG001
+def _index(session: Session, oid: int, column: int = 0, pretty: bool = False) -> str | None:
     found = session.objects.indexes.get(oid)
-    return None if found is None else definitions.index(found, column)
+    return None if found is None else definitions.index(found, column, pretty=pretty)
 
 
 def _constraint(session: Session, oid: int, pretty: bool = False) -> str | None:  # noqa: ARG001

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from constellationdb.engine.session import Session
 
 _ENCODINGS = {0: "SQL_ASCII", 6: "UTF8", 8: "LATIN1"}
+_NUMBERS = {name: number for number, name in _ENCODINGS.items()}
 _PUBLIC = "public"
 
 
@@ -63,6 +64,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "current_schemas": _schemas,
     "current_setting": _setting,
     "current_user": _user,
+    "getdatabaseencoding": lambda _: "UTF8",
     "inet_client_addr": lambda session: session.client.address,
     "inet_client_port": lambda session: session.client.port,
     "inet_server_addr": lambda _: None,
@@ -71,6 +73,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pg_advisory_unlock": lambda *_: False,
     "pg_advisory_unlock_all": lambda _: "",
     "pg_backend_pid": _backend_pid,
+    "pg_char_to_encoding": lambda _, name: _NUMBERS.get(name.upper().replace("-", ""), -1),
     "pg_client_encoding": lambda session: session.settings.get("client_encoding"),
     "pg_conf_load_time": _started,
     "pg_encoding_to_char": lambda _, number: _ENCODINGS.get(number, ""),

@@ -36,6 +36,7 @@ current_setting(text) text
 current_setting(text, boolean) text
 current_user() name
 format_type(oid, integer) text
+getdatabaseencoding() name
 has_any_column_privilege(any, text) boolean
 has_any_column_privilege(any, any, text) boolean
 has_column_privilege(any, any, text) boolean
@@ -67,6 +68,7 @@ pg_advisory_unlock(bigint) boolean volatile
 pg_advisory_unlock_all() void volatile
 pg_backend_pid() integer
 pg_cancel_backend(integer) boolean volatile
+pg_char_to_encoding(name) integer
 pg_client_encoding() name
 pg_collation_is_visible(oid) boolean
 pg_conf_load_time() timestamp with time zone
