@@ -26,6 +26,9 @@
     ├── DuplicateAlias              42712  CON-1023
     ├── CannotCoerce                42846  CON-1024
     ├── UndefinedParameter          42P02  CON-1025
+    ├── AmbiguousParameter          42P08  CON-1041
+    ├── IndeterminateDatatype       42P18  CON-1042
+    ├── AmbiguousFunction           42725  CON-1043
     ├── InvalidTextRepresentation   22P02  CON-2001
     ├── DivisionByZero              22012  CON-2002
     ├── NumericOutOfRange           22003  CON-2003
@@ -44,6 +47,8 @@
     ├── ProgramLimitExceeded        54000  CON-2016
     ├── StringTooLong               22001  CON-2017
     ├── InvalidTimeZone             22009  CON-2018
+    ├── InvalidBinaryRepresentation 22P03  CON-2041
+    ├── CharacterNotInRepertoire    22021  CON-2042
     ├── ReadsOwnWritesThroughView   25001  CON-3001
     ├── InFailedTransaction         25P02  CON-3002
     ├── SerializationFailure        40001  CON-3003
@@ -83,13 +88,20 @@ class ConstellationError(Exception):
     code: ClassVar[str] = "CON-9001"
 
     def __init__(
-        self, message: str, *, detail: str | None = None, hint: str | None = None, position: int | None = None
+        self,
+        message: str,
+        *,
+        detail: str | None = None,
+        hint: str | None = None,
+        position: int | None = None,
+        context: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.detail = detail
         self.hint = hint
         self.position = position
+        self.context = context  # where in the data it happened: ``COPY t, line 3, column b: "x"``
 
     def at(self, position: int | None) -> ConstellationError:
         """The same error with ``position`` filled in where it has none."""
@@ -196,6 +208,26 @@ class CannotCoerce(ConstellationError):
 
 class UndefinedParameter(ConstellationError):
     sqlstate, code = "42P02", "CON-1025"
+
+
+class AmbiguousParameter(ConstellationError):
+    sqlstate, code = "42P08", "CON-1041"
+
+
+class IndeterminateDatatype(ConstellationError):
+    sqlstate, code = "42P18", "CON-1042"
+
+
+class AmbiguousFunction(ConstellationError):
+    sqlstate, code = "42725", "CON-1043"
+
+
+class InvalidBinaryRepresentation(ConstellationError):
+    sqlstate, code = "22P03", "CON-2041"
+
+
+class CharacterNotInRepertoire(ConstellationError):
+    sqlstate, code = "22021", "CON-2042"
 
 
 class InvalidTextRepresentation(ConstellationError):

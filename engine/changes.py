@@ -104,7 +104,7 @@ def _plan_text(
     """Plan a piece of DML; an error's place is found again by its words, for the text was put together anew."""
     relations = {**session.relations, **extra}
     try:
-        return SnapshotPlanner(relations, clause).plan(st.Query(text))
+        return SnapshotPlanner(relations, clause).plan(st.Query(text, parameters=statement.parameters))
     except ConstellationError as error:
         if error.position is not None:
             error.position = _place(statement, text, error.position)

@@ -10,7 +10,7 @@ SELECT of the session waits until what it reads has reached that epoch.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ from constellationdb.errors import (
 )
 from constellationdb.planner import parameters
 from constellationdb.planner import statements as st
+from constellationdb.planner.inference import infer_parameters
 from constellationdb.planner.syntax import parse
 
 if TYPE_CHECKING:
@@ -143,17 +144,22 @@ class Session:
     # -- the extended protocol -----------------------------------------------------------------
 
     def prepare(self, sql: str, parameter_oids: tuple[int, ...] = ()) -> Prepared:
-        count = max(parameters.parameter_count(sql), len(parameter_oids))
-        oids = tuple(parameter_oids[i] if i < len(parameter_oids) else 0 for i in range(count))
         statements = parse(sql)
         if len(statements) > 1:
             raise SqlSyntaxError("cannot insert multiple commands into a prepared statement")
         if not statements:
-            return Prepared(sql, oids, None)
+            return Prepared(sql, parameter_oids, None)
         self._check_failed(statements[0])
-        described = parse(parameters.describe(sql, oids))[0] if count else statements[0]
-        shown = tuple(oid or types.TEXT.oid for oid in oids)
-        return Prepared(sql, shown, self._columns(described))
+        oids = infer_parameters(statements[0], self.relations, parameter_oids)
+        nulls: list[str | None] = [None] * len(oids)
+        return Prepared(sql, oids, self._columns(self._bound(statements[0], nulls, oids)))
+
+    def _bound(self, statement: st.Statement, values: Sequence[str | None], oids: tuple[int, ...]) -> st.Statement:
+        if not oids:
+            return statement
+        target = self.relations.get(statement.table) if isinstance(statement, st.Insert) else None
+        schema = None if target is None else target.schema
+        return parameters.bind(statement, parameters.arguments(values, oids), schema)
 
     def _columns(self, statement: st.Statement) -> tuple[ResultColumn, ...] | None:
         """What a statement will answer with, without executing it."""
@@ -175,11 +181,10 @@ class Session:
         self, prepared: Prepared, parameters_: tuple[str | None, ...], *, more: bool = False
     ) -> Result:
         self.cancelled.clear()
-        sql = parameters.bind(prepared.sql, parameters_, prepared.parameters) if parameters_ else prepared.sql
-        statements = parse(sql)
+        statements = parse(prepared.sql)
         if not statements:
             return Result("", empty_query=True)
-        return self._run(statements[0], more=more)
+        return self._run(self._bound(statements[0], parameters_, prepared.parameters), more=more)
 
     def sync(self) -> None:
         self._stop_timer()

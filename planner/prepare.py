@@ -22,6 +22,7 @@ from constellationdb.planner.analysis.nulls import name_nulls
 from constellationdb.planner.analysis.queries import Columns, analyse
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.relations import PlannedRelation, WindowCall
+from constellationdb.planner.rewrite.bound import query_tree
 from constellationdb.planner.rewrite.casts import tell_casts_apart
 from constellationdb.planner.rewrite.constants import check_constants
 from constellationdb.planner.rewrite.intervals import normalise_intervals
@@ -124,7 +125,7 @@ class Preparer:
 
 
 def _normal(query: Query, *, continuous: bool) -> Any:
-    tree = respell(normalise_intervals(expand_rows(parse_query(query.text))))
+    tree = respell(normalise_intervals(expand_rows(query_tree(query))))
     return expand_series(tree, continuous=continuous)
 
 
@@ -198,8 +199,7 @@ class _Resolver:
 def relation_names(query: Query) -> list[str]:
     """Every relation name that ``query`` mentions, CTE names included: what might have to be looked up."""
     found: dict[str, None] = {}
-    tree = parse_query(query.text)
-    for node in nodes(tree):
+    for node in nodes(parse_query(query.text)):
         if isinstance(node, ast.RangeVar):
             prefix = "" if node.schemaname in (None, "public") else f"{node.schemaname}."
             found[prefix + node.relname] = None

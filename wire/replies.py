@@ -57,7 +57,7 @@ def _copy_shape(columns: int) -> bytes:
 def error(problem: ConstellationError, severity: str = "ERROR") -> bytes:
     """Field R carries the stable ``CON-nnnn``; drivers hand it out as the source function."""
     fields: dict[str, str | None] = {"S": severity, "V": severity, "C": problem.sqlstate, "M": problem.message}
-    fields |= {"D": problem.detail, "H": problem.hint, "R": problem.code}
+    fields |= {"D": problem.detail, "H": problem.hint, "W": problem.context, "R": problem.code}
     fields["P"] = None if problem.position is None else str(problem.position)
     return _framed(b"E", _fields(fields))
 
