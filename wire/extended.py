@@ -14,7 +14,6 @@ from constellationdb.errors import (
     DuplicateCursor,
     DuplicateStatement,
     FeatureNotSupported,
-    InvalidTextRepresentation,
     LimitExceeded,
     ProtocolViolation,
     UndefinedCursor,
@@ -22,8 +21,9 @@ from constellationdb.errors import (
 )
 from constellationdb.wire import replies
 from constellationdb.wire.answer import Peer, RowStream, send_rows
-from constellationdb.wire.binary import check_binary, parameter_text
+from constellationdb.wire.binary import check_binary
 from constellationdb.wire.messages import Bind, Close, Describe, Execute, Parse
+from constellationdb.wire.parameters import parameter_text
 
 NAME_LIMIT = 10_000
 
@@ -161,15 +161,8 @@ def _parameters(message: Bind, prepared: Prepared) -> tuple[str | None, ...]:
     formats = message.parameter_formats
     if len(formats) <= 1:
         formats = (formats[0] if formats else 0,) * given
-    return tuple(map(_parameter, message.parameters, formats, prepared.parameters))
-
-
-def _parameter(value: bytes | None, code: int, oid: int) -> str | None:
-    if value is None:
-        return None
-    if code:
-        return parameter_text(value, oid)
-    try:
-        return value.decode()
-    except UnicodeDecodeError as problem:
-        raise InvalidTextRepresentation('invalid byte sequence for encoding "UTF8" in a parameter') from problem
+    parts = zip(message.parameters, formats, prepared.parameters, strict=False)
+    return tuple(
+        None if value is None else parameter_text(value, code, oid, number)
+        for number, (value, code, oid) in enumerate(parts, 1)
+    )

@@ -7,9 +7,10 @@ a parameter decides. It changes nothing, and knows the operators and functions o
 ``pg_operator`` and ``pg_proc`` list them, for the types there are here; what it does not know has the
 type None, which decides nothing. Errors that have nothing to do with parameters are left to the planner.
 
-    types.py         names, categories and casts of types
+
     operators.py, functions.py   signatures
-    resolve.py       which of several signatures fits; the common type of several values
+    resolve.py       which of several signatures fits
+    together.py      the common type of several values
     parameters.py    the parameters found so far
     scope.py         the columns in sight
     expressions.py, calls.py, queries.py   the walk

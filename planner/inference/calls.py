@@ -7,11 +7,12 @@ from typing import Any, Protocol
 from pglast import ast
 
 from constellationdb.errors import AmbiguousFunction
-from constellationdb.planner.inference import resolve, types
+from constellationdb.planner import postgres_types as types
+from constellationdb.planner.inference import resolve
 from constellationdb.planner.inference.functions import FUNCTIONS
 from constellationdb.planner.inference.parameters import Parameters, Typed
 from constellationdb.planner.inference.scope import Scope
-from constellationdb.planner.inference.types import UNKNOWN
+from constellationdb.planner.postgres_types import UNKNOWN
 
 _AMBIGUOUS = "Could not choose a best candidate function. You might need to add explicit type casts."
 

@@ -9,13 +9,15 @@ from pglast import ast
 from pglast.enums import A_Expr_Kind, SubLinkType
 
 from constellationdb.errors import AmbiguousFunction, DatatypeMismatch
-from constellationdb.planner.inference import resolve, types
+from constellationdb.planner import postgres_types as types
+from constellationdb.planner.inference import resolve
 from constellationdb.planner.inference.calls import Calls
 from constellationdb.planner.inference.operators import OPERATORS
 from constellationdb.planner.inference.parameters import Parameters, Typed
 from constellationdb.planner.inference.scope import Columns, Scope
+from constellationdb.planner.inference.together import common
 from constellationdb.planner.inference.type_names import type_of_name
-from constellationdb.planner.inference.types import UNKNOWN, Type
+from constellationdb.planner.postgres_types import UNKNOWN, Type
 
 _AMBIGUOUS = "Could not choose a best candidate operator. You might need to add explicit type casts."
 _CLOCKS = {"CURRENT_DATE": "date", "CURRENT_TIME": "timetz", "CURRENT_TIMESTAMP": "timestamptz", "LOCALTIME": "time",
@@ -212,7 +214,7 @@ class Expressions:
         single = [typed for member, typed in members if _has_column(member)]
         kinds = [typed.type for typed in (tested, *constant) if typed.type is not None]
         together = 1 < len(constant) == len(kinds) - 1
-        wanted = resolve.common(kinds) if together else None
+        wanted = common(kinds) if together else None
         if wanted is None or types.array_of(wanted) is None:
             single = [*constant, *single]
         else:
@@ -229,7 +231,7 @@ class Expressions:
         kinds = [m.type for m in members if m.type is not None]
         if len(kinds) < len(members):
             return self.unknown_here()
-        wanted = resolve.common(kinds)
+        wanted = common(kinds)
         if wanted is None:
             if not any(m.parameter for m in members):
                 return self.unknown_here()  # the planner says what is wrong

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from constellationdb.errors import AmbiguousParameter, IndeterminateDatatype
-from constellationdb.planner.inference import types
-from constellationdb.planner.inference.types import UNKNOWN, Type
+from constellationdb.planner import postgres_types as types
+from constellationdb.planner.postgres_types import UNKNOWN, Type
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from constellationdb.errors import DatatypeMismatch
-from constellationdb.planner.inference import types
+from constellationdb.planner import postgres_types as types
 from constellationdb.planner.inference.signatures import Signature
-from constellationdb.planner.inference.types import UNKNOWN
+from constellationdb.planner.inference.together import common
+from constellationdb.planner.postgres_types import UNKNOWN
 
 _SAME = frozenset({"anyelement", "anynonarray"})
 _COMPATIBLE = frozenset({"anycompatible", "anycompatiblenonarray"})
@@ -55,8 +56,6 @@ def settled(signature: Signature, arguments: Sequence[str], *, strictly: bool = 
 
 
 def _together(elements: list[str], *, compatible: bool) -> str | None:
-    from constellationdb.planner.inference.resolve import common
-
     if not elements:
         return UNKNOWN
     if not compatible:

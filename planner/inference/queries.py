@@ -11,7 +11,7 @@ from pglast.enums import SetOperation
 from constellationdb.planner.inference.expressions import Expressions
 from constellationdb.planner.inference.parameters import Parameters, Typed
 from constellationdb.planner.inference.scope import Column, Columns, Scope, renamed
-from constellationdb.planner.inference.types import UNKNOWN
+from constellationdb.planner.postgres_types import UNKNOWN
 from constellationdb.planner.rewrite.names import column_name
 from constellationdb.planner.rewrite.tree import strings
 from constellationdb.planner.rewrite.windows import window_call

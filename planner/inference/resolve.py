@@ -1,13 +1,13 @@
-"""Which signature a call means (``func_select_candidate``), and what values of several types become together."""
+"""Which of several signatures a call means: ``func_select_candidate``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from constellationdb.planner.inference import types
+from constellationdb.planner import postgres_types as types
 from constellationdb.planner.inference.polymorphic import POLYMORPHIC, settled
 from constellationdb.planner.inference.signatures import Signature
-from constellationdb.planner.inference.types import UNKNOWN
+from constellationdb.planner.postgres_types import UNKNOWN
 
 
 class AmbiguousError(Exception):
@@ -96,18 +96,3 @@ def _of_categories(candidates: list[Signature], unknown: list[int]) -> list[Sign
             and (not preferred or types.is_preferred(s.arguments[place]))
         ]  # fmt: skip
     return kept
-
-
-def common(kinds: Sequence[str]) -> str | None:
-    """The type that values of these types become together, text when all are unknown; None when there is none."""
-    found = kinds[0]
-    for kind in kinds[1:]:
-        if kind in (UNKNOWN, found):
-            continue
-        if found == UNKNOWN:
-            found = kind
-        elif types.category(kind) != types.category(found):
-            return None
-        elif not types.is_preferred(found) and types.casts(found, kind) and not types.casts(kind, found):
-            found = kind
-    return "text" if found == UNKNOWN else found

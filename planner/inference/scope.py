@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from constellationdb.planner.inference.parameters import Typed
-from constellationdb.planner.inference.types import Type
+from constellationdb.planner.postgres_types import Type
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 from constellationdb.catalog.types import parse_type
 from constellationdb.errors import ConstellationError
-from constellationdb.planner.inference import types
-from constellationdb.planner.inference.types import Type
+from constellationdb.planner import postgres_types as types
+from constellationdb.planner.postgres_types import Type
 
 
 def type_of_name(node: Any) -> Type:

@@ -14,7 +14,7 @@ from pglast import ast
 
 from constellationdb.catalog.types import NUMERIC_PRECISION
 from constellationdb.errors import InvalidTextRepresentation, NumericOutOfRange, UndefinedParameter
-from constellationdb.planner.inference import types
+from constellationdb.planner import postgres_types as types
 from constellationdb.planner.rewrite.tree import MADE, parse_query, replace
 from constellationdb.planner.statements import Argument, Query
 

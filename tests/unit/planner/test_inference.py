@@ -19,7 +19,7 @@ from constellationdb.planner.inference import infer_parameters
 from constellationdb.planner.inference.functions import FUNCTIONS
 from constellationdb.planner.inference.operators import OPERATORS
 from constellationdb.planner.inference.signatures import Signature
-from constellationdb.planner.inference.types import display
+from constellationdb.planner.postgres_types import display
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.syntax import parse
 from tests.postgres_fixture import start_postgres
