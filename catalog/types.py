@@ -99,8 +99,10 @@ _ALIASES: dict[str, SqlType] = {
     "int8": BIGINT, "bigint": BIGINT, "bigserial": BIGINT,
     "int2": SMALLINT, "smallint": SMALLINT,
     "int4": INTEGER, "int": INTEGER, "integer": INTEGER, "serial": INTEGER,
-    "text": TEXT, "string": TEXT, "bpchar": TEXT, "char": TEXT, "character": TEXT,
-    "uuid": TEXT, "json": TEXT, "jsonb": TEXT, "name": TEXT,
+    "text": TEXT, "string": TEXT, "bpchar": TEXT, "character": TEXT,
+    "uuid": UUID, "json": JSON, "jsonb": JSONB, "name": NAME, "char": CHAR, '"char"': CHAR,
+    "oid": OID, "xid": XID, "regproc": REGPROC, "regclass": REGCLASS, "regtype": REGTYPE, "regrole": REGROLE,
+    "regnamespace": REGNAMESPACE,
     "varchar": VARCHAR, "character varying": VARCHAR,
     "float4": REAL, "real": REAL,
     "float8": DOUBLE, "double precision": DOUBLE, "double": DOUBLE, "float": DOUBLE,
@@ -111,16 +113,10 @@ _ALIASES: dict[str, SqlType] = {
     "interval": INTERVAL,
 }  # fmt: skip
 
-# Types that have no declared spelling above, by the name ``format_type`` gives them.
-_CARRIED = {
-    t.name: t
-    for t in (
-        UUID, JSON, JSONB, BPCHAR, NAME, CHAR, OID, XID, REGPROC, REGCLASS, REGTYPE, REGROLE, REGNAMESPACE, VOID,
-        INT2VECTOR, OIDVECTOR,
-    )
-}  # fmt: skip
-_SCALARS = {t.oid: t for t in [*_ALIASES.values(), *_CARRIED.values()]} | {1700: numeric()}
+_UNSPELLED = (BPCHAR, VOID, INT2VECTOR, OIDVECTOR)  # types that have no declared spelling above
+_SCALARS = {t.oid: t for t in [*_ALIASES.values(), *_UNSPELLED]} | {1700: numeric()}
 _BY_OID = _SCALARS | {array_of(t).oid: array_of(t) for t in _SCALARS.values() if t.oid in _ARRAY_OIDS}
+_BY_NAME = {t.name: t for t in _BY_OID.values()}
 
 
 def parse_type(name: str, modifiers: tuple[int, ...] = (), position: int | None = None) -> SqlType:
@@ -143,6 +139,11 @@ def parse_type(name: str, modifiers: tuple[int, ...] = (), position: int | None 
     if found is None:
         raise UndefinedObject(f'type "{name}" does not exist', position=position)
     return found
+
+
+def named(name: str) -> SqlType | None:
+    """The type that ``format_type`` prints as ``name``, without modifiers."""
+    return _BY_NAME.get(name)
 
 
 def by_oid(oid: int) -> SqlType | None:

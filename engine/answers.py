@@ -25,4 +25,4 @@ def settings(values: dict[str, str]) -> Result:
 
 def columns_of(schema: pa.Schema) -> tuple[ResultColumn, ...]:
     """A schema as a client is told of it."""
-    return tuple(ResultColumn(field.name, types.of_arrow(field.type)) for field in schema)
+    return tuple(ResultColumn(field.name, types.of_field(field)) for field in schema)

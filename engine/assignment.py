@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from constellationdb.catalog.types import of_arrow
 from constellationdb.engine.literals import wrong_type
 from constellationdb.planner.analysis import kinds
 
@@ -14,14 +13,18 @@ _TO_TIME = frozenset({kinds.TIME, kinds.TIMESTAMP, kinds.TIMESTAMPTZ, kinds.INTE
 
 def check_assignable(kind: kinds.Kind, target: pa.Field) -> None:
     """DatatypeMismatch unless a value of ``kind`` (None: not known) can become one of column ``target``."""
-    wanted = of_arrow(target.type).name.split("(")[0]
-    if kind is not None and not _fits(kind, wanted):
+    wanted = kinds.of_field(target)
+    if kind is not None and wanted is not None and not _fits(kind, wanted):
         raise wrong_type(target.name, wanted, kind)
 
 
 def _fits(kind: str, wanted: str) -> bool:
-    if kind in (kinds.UNKNOWN, wanted) or wanted in (kinds.TEXT, "bytea"):
+    if kind in (kinds.UNKNOWN, wanted) or wanted in (*kinds.TEXTS, kinds.BYTEA):
         return True
+    if kinds.is_array(kind) and kinds.is_array(wanted):
+        return _fits(kinds.element(kind), kinds.element(wanted))
+    if wanted in kinds.OIDS:
+        return kind in kinds.OIDS or kind in kinds.INTEGERS
     if wanted in kinds.NUMBERS:
         return kind in kinds.NUMBERS
     if wanted == kinds.TIME:

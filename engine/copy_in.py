@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
+from constellationdb.catalog.text.reading import read_column
+from constellationdb.catalog.types import of_field
 from constellationdb.engine.copy_rows import copy_options, copy_reader
 from constellationdb.engine.literals import parse_texts, to_array
 from constellationdb.errors import ConstellationError
@@ -52,15 +54,15 @@ class CopyIn:
             if index in self._chosen:
                 arrays.append(self._parsed(by_column[self._chosen.index(index)], field))
             else:
-                arrays.append(to_array([self._defaults.get(field.name)] * len(texts), field.type, field.name))
+                arrays.append(to_array([self._defaults.get(field.name)] * len(texts), field))
         self._parts.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
         self._rows += len(texts)
 
     def _parsed(self, texts: tuple[str | None, ...], field: pa.Field) -> pa.Array:
         try:
-            return parse_texts(texts, field.type)
+            return read_column(parse_texts(texts, field.type), of_field(field))
         except ConstellationError as error:
-            line = self._rows + 1 + next((i for i, t in enumerate(texts) if _fails(t, field.type)), 0)
+            line = self._rows + 1 + next((i for i, t in enumerate(texts) if _fails(t, field)), 0)
             error.detail = f'COPY, line {line}, column "{field.name}"'
             raise
 
@@ -76,9 +78,9 @@ class CopyIn:
         self._parts.clear()
 
 
-def _fails(text: str | None, kind: pa.DataType) -> bool:
+def _fails(text: str | None, field: pa.Field) -> bool:
     try:
-        parse_texts([text], kind)
+        read_column(parse_texts([text], field.type), of_field(field))
     except ConstellationError:
         return True
     return False

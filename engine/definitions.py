@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import ColumnDefinition, Create, Drop, Relation, Replace, Watermark, make_relation
-from constellationdb.catalog.types import of_arrow
+from constellationdb.catalog.types import VARCHAR, field_of, of_field
 from constellationdb.clock import Clock
 from constellationdb.connectors.registry import open_source
 from constellationdb.connectors.relation_options import SOURCE_NAMES, check_source, check_stored
@@ -42,6 +42,12 @@ def schema_of(columns: tuple[st.ColumnDef, ...]) -> pa.Schema:
     return pa.schema([pa.field(c.name, c.type.arrow) for c in columns])
 
 
+def stored_schema(columns: tuple[st.ColumnDef, ...]) -> pa.Schema:
+    """The schema of a table, whose fields say which SQL type they are of. A connector brings Arrow types only."""
+    plain = schema_of(columns)
+    return pa.schema([plain.field(c.name) if c.type.oid == VARCHAR.oid else field_of(c.name, c.type) for c in columns])
+
+
 def _column_definitions(columns: tuple[st.ColumnDef, ...]) -> tuple[ColumnDefinition, ...]:
     return tuple(ColumnDefinition(c.name, c.type.name, c.not_null, c.default) for c in columns)
 
@@ -60,7 +66,7 @@ def table(statement: st.CreateTable) -> Create:
             position=statement.name_position + 1,
         )
     check_stored("table", statement.options)
-    schema = schema_of(statement.columns)
+    schema = stored_schema(statement.columns)
     _check_key(statement.primary_key, schema, statement.name_position + 1)
     relation = make_relation(
         statement.name,
@@ -77,7 +83,7 @@ def table(statement: st.CreateTable) -> Create:
 
 def table_of(name: str, rows: pa.Schema, sql: str) -> Create:
     """CREATE TABLE AS: a table that can hold these rows."""
-    columns = tuple(ColumnDefinition(f.name, of_arrow(f.type).name) for f in rows)
+    columns = tuple(ColumnDefinition(f.name, of_field(f).name) for f in rows)
     return Create((make_relation(name, "table", rows, columns=columns, sql=sql),))
 
 
@@ -244,7 +250,7 @@ def _check_same_column(was: pa.Field, becomes: pa.Field, position: int) -> None:
         raise InvalidDefinition(
             f'cannot change name of view column "{was.name}" to "{becomes.name}"', position=position
         )
-    before, after = of_arrow(was.type), of_arrow(becomes.type)
+    before, after = of_field(was), of_field(becomes)
     if before.oid != after.oid:
         raise InvalidDefinition(
             f'cannot change data type of view column "{was.name}" from {before.name} to {after.name}',

@@ -143,7 +143,7 @@ class DmlPlanner:
                 else row[place]
                 for row in statement.rows
             ]  # fmt: skip
-            arrays.append(to_array(values, column.type, column.name))
+            arrays.append(to_array(values, column))
         return fitted(pa.RecordBatch.from_arrays(arrays, schema=state.schema), state.relation)
 
     def defaults(self, relation: Relation) -> dict[str, object]:
@@ -159,11 +159,11 @@ class DmlPlanner:
     def check_defaults(self, relation: Relation) -> None:
         """Whether every DEFAULT is a value of its column."""
         for name, value in self.defaults(relation).items():
-            to_array([value], relation.schema.field(name).type, name)
+            to_array([value], relation.schema.field(name))
 
     def _default_row(self, state: Target) -> Callable[[Run], pa.RecordBatch]:
         defaults = self.defaults(state.relation)
-        row = [to_array([defaults.get(f.name)], f.type, f.name) for f in state.schema]
+        row = [to_array([defaults.get(f.name)], f) for f in state.schema]
         return _always(fitted(pa.RecordBatch.from_arrays(row, schema=state.schema), state.relation))
 
     def _selected_rows(
@@ -186,7 +186,7 @@ class DmlPlanner:
                 if 0 <= place < table.num_columns:
                     arrays.append(_assigned(table.column(place), column))
                 else:
-                    arrays.append(to_array([defaults.get(column.name)] * table.num_rows, column.type, column.name))
+                    arrays.append(to_array([defaults.get(column.name)] * table.num_rows, column))
             return fitted(pa.RecordBatch.from_arrays(arrays, schema=state.schema), state.relation)
 
         return rows
@@ -314,7 +314,7 @@ def _assigned(column: pa.ChunkedArray | pa.Array, target: pa.Field) -> pa.Array:
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_string(target.type):
         return cast_to_text(array)
-    return array if array.type == target.type else to_array(array.to_pylist(), target.type, target.name)
+    return array if array.type == target.type else to_array(array.to_pylist(), target)
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:

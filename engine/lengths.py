@@ -1,4 +1,4 @@
-"""varchar(n): what is stored in such a column has n characters at most; blanks beyond them are cut off silently."""
+"""What a text must be to be stored in its column: short enough for a varchar(n), an uuid, JSON, a name."""
 
 from __future__ import annotations
 
@@ -8,13 +8,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from constellationdb.catalog.model import Relation
+from constellationdb.catalog.text.reading import read_column
+from constellationdb.catalog.types import of_field
 from constellationdb.errors import StringTooLong
 
 _LIMITED = re.compile(r"character varying\((\d+)\)")
 
 
 def fitted(rows: pa.RecordBatch, relation: Relation) -> pa.RecordBatch:
-    """``rows`` of ``relation`` as it stores them; 22001 for a text that is too long."""
+    """``rows`` of ``relation`` as it stores them; 22001 for a text that is too long, 22P02 for no uuid, no JSON.
+
+    Blanks beyond the length of a varchar(n) are cut off silently.
+    """
+    for index, field in enumerate(relation.schema):
+        if field.metadata and rows.schema.field(index).type == field.type:
+            rows = rows.set_column(index, field, read_column(rows.column(index), of_field(field)))
     for column in relation.columns:
         limited = _LIMITED.fullmatch(column.type_name)
         if limited is not None:

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from constellationdb.catalog.types import of_arrow
+from constellationdb.catalog.text.array_literals import array_elements
+from constellationdb.catalog.types import TEXT, of_arrow, of_field
 from constellationdb.errors import (
     ConstellationError,
     DatatypeMismatch,
@@ -31,8 +32,13 @@ _TRUE = frozenset({"t", "true", "y", "yes", "on", "1", "tr", "tru", "ye"})
 _FALSE = frozenset({"f", "false", "n", "no", "off", "0", "fa", "fal", "fals", "of"})
 
 
-def to_array(values: Sequence[object], kind: pa.DataType, column: str) -> pa.Array:
-    """A column from Python values; strings are read as the type's text form. Errors call it ``column``."""
+def to_array(values: Sequence[object], field: pa.Field) -> pa.Array:
+    """A column from Python values; strings are read as the type's text form. Errors name the ``field``."""
+    kind, column, carried = field.type, field.name, of_field(field)
+    if carried.arrow == pa.string() and carried != TEXT:
+        for value in values:
+            if value is not None and not isinstance(value, str):
+                raise wrong_type(column, carried.name, _python_type(value))
     if any(isinstance(v, str) for v in values) and not pt.is_string(kind):
         return pa.concat_arrays([_one(v, kind, column) for v in values])
     try:
@@ -85,6 +91,8 @@ def _direct(values: Sequence[object], kind: pa.DataType) -> pa.Array:
         return pa.array([None if v is None else float(v) for v in values], kind)  # type: ignore[arg-type]
     if pt.is_decimal(kind):
         return pa.array([_decimal(v, kind) for v in values], kind)
+    if pt.is_list(kind):
+        return pa.array([None if v is None else _direct(v, kind.value_type).to_pylist() for v in values], kind)  # type: ignore[arg-type]
     return pa.array(list(values), kind)
 
 
@@ -116,6 +124,8 @@ def parse_texts(texts: Sequence[str | None], kind: pa.DataType) -> pa.Array:
     """A column from text, as Postgres reads it; the error names the first text that does not fit."""
     if pt.is_string(kind):
         return pa.array(texts, kind)
+    if pt.is_list(kind):
+        return _parse_lists(texts, kind)
     try:
         fast = _parse_fast(texts, kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -123,6 +133,17 @@ def parse_texts(texts: Sequence[str | None], kind: pa.DataType) -> pa.Array:
     if fast is not None:
         return fast
     return pa.array([None if t is None else _parse(t, kind) for t in texts], kind)
+
+
+def _parse_lists(texts: Sequence[str | None], kind: pa.DataType) -> pa.Array:
+    """Arrays: all their elements are read as one column."""
+    lists = [None if text is None else array_elements(text) for text in texts]
+    elements = parse_texts([element for found in lists for element in found or ()], kind.value_type)
+    offsets = [0]
+    for found in lists:
+        offsets.append(offsets[-1] + len(found or ()))
+    missing = pa.array([found is None for found in lists])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), elements, mask=missing).cast(kind)
 
 
 def _parse_fast(texts: Sequence[str | None], kind: pa.DataType) -> pa.Array | None:

@@ -22,7 +22,7 @@ from constellationdb.errors import ConstellationError
 from constellationdb.planner import plan
 from constellationdb.planner.functions import translate
 from constellationdb.planner.relations import WindowCall
-from constellationdb.planner.shuttle import new_context
+from constellationdb.planner.shuttle import bare, empty_batch, new_context
 from constellationdb.planner.snapshot import SnapshotPlan
 
 if TYPE_CHECKING:
@@ -113,8 +113,9 @@ def _execute(context: SessionContext, planned: SnapshotPlan) -> pa.Table:
 
 
 def _register(context: SessionContext, name: str, table: pa.Table) -> None:
-    batches = [b for b in table.to_batches() if b.num_rows]
-    context.register_record_batches(name, [batches or [pa.RecordBatch.from_pylist([], schema=table.schema)]])
+    plain = bare(table.schema)
+    batches = [pa.RecordBatch.from_arrays(b.columns, schema=plain) for b in table.to_batches() if b.num_rows]
+    context.register_record_batches(name, [batches or [empty_batch(plain)]])
 
 
 def _windowed(table: pa.Table, call: WindowCall) -> pa.Table:

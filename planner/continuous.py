@@ -13,10 +13,12 @@ import pyarrow as pa
 from constellationdb.catalog.types import storage_type
 from constellationdb.errors import FeatureNotSupported, InvalidDefinition, WrongObjectType
 from constellationdb.planner import gate, plan
+from constellationdb.planner.analysis.queries import Columns
 from constellationdb.planner.lower.core import Lowering, Stage, width_of
 from constellationdb.planner.lower.rules import RULES
 from constellationdb.planner.lower.stream import Builder, Stream
 from constellationdb.planner.messages import planning
+from constellationdb.planner.outputs import output_schema
 from constellationdb.planner.prepare import WINDOW_COLUMNS, PreparedQuery, Preparer
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
@@ -42,7 +44,7 @@ class ContinuousPlanner:
         emit = query.emit or Emit()
         self._lateness_us = emit.lateness_us
         self._keeps_late_rows = emit.late_to is not None
-        stream, names = self._query(query)
+        stream, names, columns = self._query(query)
         root = self._lowering.build.finish(stream)
         if emit.mode == "on_window_close":
             root = _on_close(self._lowering.build, root, emit)
@@ -50,13 +52,11 @@ class ContinuousPlanner:
         if len(column_names) > len(names):
             raise InvalidDefinition("more column names are given than the query has columns")
         names = [*column_names, *names[len(column_names) :]]
-        output = pa.schema(
-            [pa.field(name, storage_type(kind)) for name, kind in zip(names, root.schema.types, strict=True)]
-        )
+        output = output_schema(names, root.schema.types, columns)
         return plan.Plan(plan.VERSION, root, tuple(names), plan.encode_schema(output), emit.late_to)
 
-    def _query(self, query: Query) -> tuple[Stream, list[str]]:
-        """The query's stream and its output names; nested views come back here."""
+    def _query(self, query: Query) -> tuple[Stream, list[str], Columns]:
+        """The query's stream, its output names and their types; nested views come back here."""
         prepared = self._preparer.prepare(query)
         self._register(prepared)
         with planning(prepared.tree, query.offset, prepared.signatures):
@@ -64,7 +64,7 @@ class ContinuousPlanner:
             rel, schema, written = self._shuttle.plan(prepared.sql)
             gate.check(self._shuttle, rel, width_of(rel), written)
             stream = self._lowering.lower(rel)
-        return stream, [user_name(name) for name in schema.names]
+        return stream, [user_name(name) for name in schema.names], prepared.columns
 
     def _columns_of(self, tree: object) -> list[str]:
         from constellationdb.planner.rewrite.tree import to_sql
@@ -82,7 +82,7 @@ class ContinuousPlanner:
 
     def _register_view(self, name: str, view: PlannedRelation) -> None:
         assert view.query is not None
-        stream, names = self._query(view.query)
+        stream, names, _ = self._query(view.query)
         names = [*view.column_names, *names[len(view.column_names) :]]
         types = [storage_type(kind) for kind in stream.schema.types]
         self._shuttle.register(name, pa.schema(list(zip(names, types, strict=True))))
@@ -102,7 +102,7 @@ class ContinuousPlanner:
         """How to read some columns of what a window is over, and all of them under the user's names."""
         if relation.kind == "view":
             assert relation.query is not None
-            stream, names = self._query(relation.query)
+            stream, names, _ = self._query(relation.query)
             names = [*relation.column_names, *names[len(relation.column_names) :]]
             schema = pa.schema(list(zip(names, stream.schema.types, strict=True)))
             return lambda kept: self._lowering.build.project(stream, [field(i) for i in kept]), schema
@@ -147,8 +147,8 @@ class ContinuousPlanner:
 
 def _check_storable(names: list[str], schema: pa.Schema) -> None:
     for name, kind in zip(names, schema.types, strict=True):
-        if pa.types.is_nested(kind):
-            raise FeatureNotSupported(f'column "{name}" is an array or a row, which a view cannot hold yet')
+        if pa.types.is_struct(kind):
+            raise FeatureNotSupported(f'column "{name}" is a row, which a view cannot hold yet')
 
 
 def _on_close(build: Builder, root: plan.AnyNode, emit: Emit) -> plan.AnyNode:

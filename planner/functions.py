@@ -145,6 +145,7 @@ _BY_STATE: dict[str, type[errors.ConstellationError]] = {
         errors.InvalidPower,
         errors.InvalidSubstring,
         errors.InvalidParameter,
+        errors.InvalidTextRepresentation,
         errors.ProgramLimitExceeded,
     )
 }

@@ -103,7 +103,7 @@ class Preparer:
         if found is None:
             return None
         if found.query is None:
-            return tuple(Column(f.name, kinds.of_column(f.type), kinds.is_whole(f.type)) for f in found.schema)
+            return tuple(Column(f.name, kinds.of_field(f), kinds.is_whole(f.type)) for f in found.schema)
         inner = _normal(found.query, continuous=self._continuous)
         columns = analyse(inner, self._columns, found.query.offset).columns
         if columns is None:

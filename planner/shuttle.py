@@ -39,6 +39,15 @@ def new_context() -> SessionContext:
     return context
 
 
+def bare(schema: pa.Schema) -> pa.Schema:
+    """A schema as DataFusion sees it: without the SQL types, which would tell equal columns apart."""
+    return pa.schema([field.remove_metadata() for field in schema])
+
+
+def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([], schema=bare(schema))
+
+
 class Shuttle:
     """One query's context. ``tables``: name → schema, everything the text may read."""
 
@@ -52,7 +61,7 @@ class Shuttle:
             self.register(name, schema)
 
     def register(self, name: str, schema: pa.Schema) -> None:
-        self.context.register_record_batches(name, [[pa.RecordBatch.from_pylist([], schema=schema)]])
+        self.context.register_record_batches(name, [[empty_batch(schema)]])
 
     def plan(self, sql: str) -> tuple[Rel, pa.Schema, str]:
         """The optimized plan of ``sql``: its root relation, output schema and display."""

@@ -14,7 +14,6 @@ from typing import Any
 import pyarrow as pa
 from substrait.proto import AggregateFunction, Rel
 
-from constellationdb.catalog.types import storage_type
 from constellationdb.errors import FeatureNotSupported, NumericOutOfRange
 from constellationdb.planner import arithmetic, comparisons, gate, interruption, overs
 from constellationdb.planner.aggregates import correct
@@ -23,6 +22,7 @@ from constellationdb.planner.analysis.queries import Columns
 from constellationdb.planner.lower.condition import hide_residual
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning
+from constellationdb.planner.outputs import output_schema
 from constellationdb.planner.prepare import WINDOW_COLUMNS, PreparedQuery, Preparer
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
@@ -76,11 +76,12 @@ class SnapshotPlanner:
         if substrait is None and not self._checked:  # what runs as text cannot be corrected as a plan
             return SnapshotPlanner(self._relations, self._clause, checked=True).plan(query)
         names = tuple(user_name(name) for name in written.names)
-        kinds = [_narrowed(i, kind, prepared.columns) for i, kind in enumerate(kinds)]
-        fields = [pa.field(name, storage_type(kind)) for name, kind in zip(names, kinds, strict=True)]
+        schema = output_schema(
+            names, [_narrowed(i, kind, prepared.columns) for i, kind in enumerate(kinds)], prepared.columns
+        )
         parts = self._parts
         types = None if prepared.columns is None else tuple(column.kind for column in prepared.columns)
-        return SnapshotPlan(parts.tables, parts.windows, parts.views, sql, substrait, names, pa.schema(fields), types)
+        return SnapshotPlan(parts.tables, parts.windows, parts.views, sql, substrait, names, schema, types)
 
     def _harden(self, sql: str, written: pa.Schema) -> tuple[bytes | None, list[pa.DataType]]:
         try:
@@ -152,8 +153,8 @@ def _check_readable(relation: PlannedRelation) -> None:
 
 def _narrowed(index: int, kind: pa.DataType, columns: Columns) -> pa.DataType:
     """The type of an output: DataFusion makes bigints of integers that Postgres keeps."""
-    if pa.types.is_nested(kind):
-        raise FeatureNotSupported("arrays and rows are not supported as a result")
+    if pa.types.is_struct(kind):
+        raise FeatureNotSupported("rows are not supported as a result")
     if pa.types.is_decimal256(kind):
         raise NumericOutOfRange("a numeric has at most 38 digits")
     known = columns[index].kind if columns is not None and index < len(columns) else None

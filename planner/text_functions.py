@@ -10,6 +10,9 @@ import pyarrow.compute as pc
 
 from constellationdb.catalog import types
 from constellationdb.catalog.text import text_encoder
+from constellationdb.catalog.text.reading import read_column
+from constellationdb.errors import ConstellationError
+from constellationdb.planner.raising import ComputationError
 
 _PRINTED = {
     "f32": types.REAL, "f64": types.DOUBLE, "date": types.DATE, "time": types.TIME, "timestamp": types.TIMESTAMP,
@@ -25,7 +28,31 @@ def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
     printers = [(_printer(kind.arrow), [kind.arrow], pa.string(), f"con_text_{s}") for s, kind in _PRINTED.items()]
     constant = pa.time64("ns")  # what DataFusion reads '12:00'::time as
     printers.append((_printer(constant), [constant], pa.string(), "con_text_time_constant"))
+    elements = [*_PRINTED.values(), types.TEXT, types.SMALLINT, types.INTEGER, types.BIGINT, types.numeric()]
+    for element in elements:
+        kind = types.array_of(element).arrow
+        printers.append((_printer(kind), [kind], pa.string(), list_printer(element.name)))
+    for name, sql_type in _READ.items():
+        printers.append((_reader(sql_type), [pa.string()], pa.string(), name))
     return [*printers, (_trimmed, [pa.string()], pa.string(), "con_trim_scale")]
+
+
+_READ = {"con_uuid": types.UUID, "con_json": types.JSON, "con_jsonb": types.JSONB, "con_name": types.NAME}
+
+
+def list_printer(element: str) -> str:
+    """The function that prints arrays of a type."""
+    return "con_text_list_" + element.replace(" ", "_")
+
+
+def _reader(sql_type: types.SqlType) -> Callable[[pa.Array], pa.Array]:
+    def read(values: pa.Array) -> pa.Array:
+        try:
+            return read_column(values, sql_type)
+        except ConstellationError as error:
+            raise ComputationError(error.sqlstate, error.message) from None
+
+    return read
 
 
 def _printer(kind: pa.DataType) -> Callable[[pa.Array], pa.Array]:

@@ -24,7 +24,7 @@ from constellationdb.catalog.text.times import (
     timestamp_text,
     timestamptz_text,
 )
-from constellationdb.catalog.types import SqlType, of_arrow
+from constellationdb.catalog.types import INT2VECTOR, OIDVECTOR, SqlType, of_arrow
 from constellationdb.errors import FeatureNotSupported
 
 Encoder = Callable[[pa.Array], pa.Array]
@@ -33,6 +33,8 @@ Encoder = Callable[[pa.Array], pa.Array]
 @lru_cache(maxsize=1024)
 def text_encoder(arrow: pa.DataType, sql_type: SqlType | None = None) -> Encoder:
     """How a column of ``arrow`` is printed. ``sql_type`` only decides the digits of a numeric."""
+    if sql_type in (INT2VECTOR, OIDVECTOR):
+        return _vector_text
     if pa.types.is_decimal(arrow):
         return _cast_text if sql_type is not None and sql_type.typmod >= 0 and arrow.scale == 0 else _numeric(sql_type)
     if pa.types.is_timestamp(arrow):
@@ -65,6 +67,11 @@ def _nested(arrow: pa.DataType) -> Encoder:
 
 def _cast_text(array: pa.Array) -> pa.Array:
     return array.cast(pa.string()).cast(pa.binary())
+
+
+def _vector_text(array: pa.Array) -> pa.Array:
+    """int2vector and oidvector: numbers between blanks."""
+    return pc.binary_join(array.cast(pa.list_(pa.string())), " ").cast(pa.binary())
 
 
 def _string_text(array: pa.Array) -> pa.Array:

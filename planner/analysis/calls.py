@@ -57,6 +57,8 @@ def returns(name: str, arguments: list[Kind]) -> Kind:
         return kinds.NUMERIC if first == kinds.NUMERIC else kinds.DOUBLE
     if name in _FIXED:
         return _FIXED[name]
+    if name == "array_agg":
+        return kinds.array(first)
     if name in _FIRST:
         return kinds.TEXT if first == kinds.UNKNOWN else first
     if name == "sum":

@@ -18,7 +18,7 @@ from constellationdb.errors import (
     UndefinedFunction,
     UndefinedParameter,
 )
-from constellationdb.planner.analysis import arrays, forms, kinds, maths, operators, printing, texts
+from constellationdb.planner.analysis import arrays, conversions, forms, kinds, maths, operators, printing, texts
 from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column, Scope
@@ -156,6 +156,9 @@ class Expressions:
         node.arg = argument.node
         if kind is None:
             return self._cut(node, argument.kind)
+        if conversions.is_carried(kind):
+            made = conversions.converted(argument, kind, position if argument.constant else self.at(node))
+            return Typed(made, kind, argument.constant)
         self._check_cast(argument.kind, kind, self.at(node))
         if isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.Float) and kind in _FLOATS:
             node.arg = ast.A_Const(isnull=False, val=ast.String(sval=node.arg.val.fval))  # exact: not by way of numeric
@@ -167,6 +170,8 @@ class Expressions:
                 node.arg = read.arg
             elif kind in (kinds.BOOLEAN, kinds.INTERVAL, kinds.BYTEA) or kind in kinds.INTEGERS:
                 return Typed(read, kind, constant=True)
+        elif argument.kind in (*kinds.OIDS, kinds.CHAR) and kind in kinds.INTEGERS:
+            return Typed(kinds.cast(node.arg, kind), kind)
         elif kind in kinds.INTEGERS:
             node.arg = forms.rounded(node.arg, argument.kind)
         elif kind == kinds.REAL and argument.kind in (kinds.NUMERIC, kinds.DOUBLE):
@@ -222,7 +227,7 @@ class Expressions:
         if isinstance(node.rexpr, ast.FuncCall) and last_name(node.rexpr) == "like_escape":
             node.rexpr = forms.escaped(node.rexpr)
         left, right = self.expression(node.lexpr, place), self.expression(node.rexpr, place)
-        if any(side.kind not in (None, UNKNOWN, kinds.TEXT) for side in (left, right)):
+        if any(side.kind not in (None, UNKNOWN, *kinds.TEXTS) for side in (left, right)):
             message = f"operator does not exist: {left.kind} {node.name[0].sval} {right.kind}"
             raise UndefinedFunction(message, hint=NO_OPERATOR, position=self.at(node))
         node.lexpr, node.rexpr = left.node, right.node
@@ -234,7 +239,7 @@ class Expressions:
         if name == "-" and operand.constant and operand.kind in kinds.INTEGERS:
             zero = Typed(forms.integer(0), operand.kind, constant=True)
             return self._binary(node, zero, operand)
-        if name in "+-" and operand.kind in (kinds.BOOLEAN, kinds.TEXT, *kinds.MOMENTS):
+        if name in "+-" and operand.kind in (kinds.BOOLEAN, *kinds.TEXTS, *kinds.MOMENTS):
             raise UndefinedFunction(
                 f"operator does not exist: {name} {operand.kind}", hint=NO_OPERATOR, position=self.at(node)
             )
@@ -256,6 +261,8 @@ class Expressions:
             raise UndefinedFunction(
                 f"operator does not exist: {left.kind} {name} {right.kind}", hint=NO_OPERATOR, position=self.at(node)
             )
+        if left.kind == right.kind == kinds.JSONB and name not in ("=", "<>"):
+            raise FeatureNotSupported("the order of jsonb values is not supported", position=self.at(node))
         left, right = _meet(name, left, right), _meet(name, right, left)
         kind = operators.result(name, left.kind, right.kind)
         if name == "||" and kind == kinds.TEXT:
@@ -285,7 +292,9 @@ class Expressions:
 
     def _read_literal(self, name: str, operand: Typed, other: Kind) -> Typed:
         """A string beside a number, date, … is read as one."""
-        if operand.kind != UNKNOWN or not isinstance(operand.node, ast.A_Const) or other in (None, UNKNOWN, kinds.TEXT):
+        if operand.kind != UNKNOWN or not isinstance(operand.node, ast.A_Const):
+            return operand
+        if other in (None, UNKNOWN, *kinds.TEXTS) and other != kinds.CHAR:
             return operand
         numeric = name in operators.ARITHMETIC and other in kinds.NUMBERS
         if operand.node.isnull or not (numeric or name in operators.COMPARISONS):

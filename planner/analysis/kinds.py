@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 from pglast import ast
 
-from constellationdb.catalog.types import of_arrow, parse_type
+from constellationdb.catalog import types
+from constellationdb.catalog.types import parse_type
 
 Kind = str | None
 
@@ -24,17 +25,50 @@ INTEGERS = (SMALLINT, INTEGER, BIGINT)
 NUMBERS = (SMALLINT, INTEGER, BIGINT, NUMERIC, REAL, DOUBLE)  # each casts implicitly to those after it
 MOMENTS = (DATE, TIMESTAMP, TIMESTAMPTZ)
 
+UUID, JSON, JSONB = "uuid", "json", "jsonb"
+NAME, CHAR, BPCHAR = "name", '"char"', "character"
+TEXTS = (TEXT, NAME, CHAR, BPCHAR)  # each casts implicitly to text
+REGS = ("regproc", "regclass", "regtype", "regrole", "regnamespace")  # oids that print as names
+OIDS = ("oid", "xid", *REGS)
+_VECTORS = {"int2vector": SMALLINT, "oidvector": "oid"}
+
 _INTERNAL = {
     SMALLINT: "int2", INTEGER: "int4", BIGINT: "int8", REAL: "float4", DOUBLE: "float8", BOOLEAN: "bool",
     TIMESTAMP: "timestamp", TIMESTAMPTZ: "timestamptz", TIME: "time",
 }  # fmt: skip
 
 
-def of_column(arrow: pa.DataType) -> Kind:
-    kind = of_arrow(arrow).name.split("(")[0]
-    if kind == TEXT and not (pa.types.is_string(arrow) or pa.types.is_large_string(arrow)):
-        return None
-    return kind
+def of_field(field: pa.Field) -> Kind:
+    """The type of a relation's column."""
+    found = types.of_field(field)
+    plain = found.element is not None or pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
+    return of_sql_type(found) if plain or found != types.TEXT else None
+
+
+def of_sql_type(found: types.SqlType) -> str:
+    if found.element is not None and found.name not in _VECTORS:
+        return of_sql_type(found.element) + "[]"
+    return TEXT if found.oid == types.VARCHAR.oid else found.name.split("(")[0]
+
+
+def sql_type(kind: Kind) -> types.SqlType | None:
+    """The type a result's column has; None where the kind is not known."""
+    return None if kind is None else types.named(kind)
+
+
+def is_array(kind: Kind) -> bool:
+    return kind is not None and (kind.endswith("[]") or kind in _VECTORS)
+
+
+def element(array: str) -> str:
+    return _VECTORS.get(array) or array.removesuffix("[]")
+
+
+def array(kind: Kind) -> Kind:
+    """The array of a kind; an array of arrays is of the same type."""
+    if kind is None or is_array(kind):
+        return kind
+    return (TEXT if kind == UNKNOWN else kind) + "[]"
 
 
 def is_whole(arrow: pa.DataType) -> bool:
@@ -43,39 +77,58 @@ def is_whole(arrow: pa.DataType) -> bool:
 
 def of_type_name(type_name: Any, position: int | None) -> Kind:
     """The type a cast names; UndefinedObject when there is none."""
-    if type_name.arrayBounds or len(type_name.names) > 2:
+    if len(type_name.names) > 2:
         return None
     name = type_name.names[-1].sval
     if len(type_name.names) == 2 and type_name.names[0].sval != "pg_catalog":
         return None
+    if name in _VECTORS:
+        return str(name)
+    if type_name.arrayBounds:
+        return array(of_sql_type(parse_type(_SPELLED.get(name, name), (), position)))
     if name in _PASSED:
         return None
-    kind = parse_type(_SPELLED.get(name, name), (), position).name.split("(")[0]
-    return TEXT if kind == "character varying" else kind
+    return of_sql_type(parse_type(_SPELLED.get(name, name), (), position))
 
 
 _SPELLED = {"timestamptz": "timestamptz", "timetz": "time"}
-_PASSED = frozenset({"regclass", "regtype", "oid", "regproc", "regnamespace", "varchar", "bpchar", "char"})
+_PASSED = frozenset({"varchar", "bpchar"})
 
 
 def type_name(kind: str) -> Any:
-    """The type as a cast in the tree names it."""
+    """The type as a cast in the tree names it to DataFusion."""
+    if is_array(kind):
+        made = type_name(element(kind))
+        made.arrayBounds = (ast.Integer(ival=-1),)
+        return made
+    if kind in _AS_TEXT:
+        return ast.TypeName(names=(ast.String(sval="text"),), typemod=-1)
+    if kind in OIDS:
+        kind = BIGINT
     made = ast.TypeName(names=(ast.String(sval="pg_catalog"), ast.String(sval=_INTERNAL.get(kind, kind))), typemod=-1)
     if kind in (TIMESTAMP, TIMESTAMPTZ):
         made.typmods = (ast.A_Const(isnull=False, val=ast.Integer(ival=6)),)  # DataFusion's own are nanoseconds
     return made
 
 
+_AS_TEXT = frozenset({*TEXTS, UUID, JSON, JSONB})  # what DataFusion carries as text
+
+
+def is_text(kind: Kind) -> bool:
+    """Whether a value of ``kind`` is a text to DataFusion."""
+    return kind in _AS_TEXT
+
+
 def cast(node: Any, kind: str) -> Any:
     name = type_name(kind)
-    if kind in (TEXT, DATE):
+    if kind == DATE:
         name.names = name.names[-1:]
     return ast.TypeCast(arg=node, typeName=name, location=getattr(node, "location", None))
 
 
 def no_cast(found: Kind, wanted: str) -> bool:
     """Whether Postgres certainly has no cast from one type to the other."""
-    if found in (None, UNKNOWN, TEXT) or found == wanted or wanted not in _CASTABLE:
+    if found in (None, UNKNOWN, *TEXTS) or found == wanted or wanted not in _CASTABLE:
         return False
     if BOOLEAN in (found, wanted):
         return {found, wanted} - {BOOLEAN, TEXT, INTEGER} != set()
@@ -96,6 +149,10 @@ def unify(kinds: Iterable[Kind]) -> Kind:
     for family in (NUMBERS, MOMENTS):
         if all(kind in family for kind in known):
             return max(known, key=family.index)
+    if all(kind in TEXTS for kind in known):  # the first that the others become without being asked
+        return next((kind for kind in known if kind != CHAR), CHAR)
+    if all(kind in OIDS or kind in INTEGERS for kind in known):
+        return known[0] if len(set(known)) == 1 else "oid"
     return known[0] if len(set(known)) == 1 else None
 
 
@@ -112,6 +169,10 @@ def clash(kinds: Iterable[Kind]) -> tuple[str, str] | None:
 
 
 def family(kind: str) -> str:
-    if kind in NUMBERS:
+    if kind in NUMBERS or kind in OIDS:
         return "number"
+    if kind in TEXTS:
+        return TEXT
+    if is_array(kind):
+        return family(element(kind)) + "[]"
     return "moment" if kind in MOMENTS else kind

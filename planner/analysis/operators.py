@@ -10,7 +10,11 @@ COMPARISONS = frozenset({"=", "<>", "!=", "<", "<=", ">", ">="})
 SHIFTS = frozenset({"<<", ">>"})
 BITWISE = SHIFTS | frozenset("&|#")
 _PATTERNS = frozenset({"~", "~*", "!~", "!~*", "~~", "!~~", "~~*", "!~~*"})
-_KNOWN = frozenset({*kinds.NUMBERS, *kinds.MOMENTS, BOOLEAN, TEXT, INTERVAL, kinds.TIME})
+_KNOWN = frozenset(
+    {*kinds.NUMBERS, *kinds.MOMENTS, BOOLEAN, INTERVAL, kinds.TIME, *kinds.TEXTS, *kinds.OIDS, kinds.UUID}
+)
+_UNORDERED = frozenset({kinds.JSON, kinds.JSONB})
+_CONTAINMENT = frozenset({"@>", "<@", "&&"})
 _MISSING = "missing"
 
 
@@ -28,16 +32,22 @@ def exists(operator: str, left: Kind, right: Kind) -> bool:
 def _result(operator: str, left: Kind, right: Kind) -> Kind:
     if left == kinds.UNKNOWN or right == kinds.UNKNOWN:
         return _with_literal(operator, right if left == kinds.UNKNOWN else left)
+    if left is None or right is None:
+        return None
+    if kinds.is_array(left) or kinds.is_array(right):
+        return _of_arrays(operator, left, right)
+    if operator in COMPARISONS and {left, right} & _UNORDERED:
+        return BOOLEAN if left == right == kinds.JSONB else _MISSING
     if left not in _KNOWN or right not in _KNOWN:
         return None
-    assert left is not None
-    assert right is not None
+    if left in kinds.TEXTS and right in kinds.TEXTS:
+        left = right = TEXT
     if operator in COMPARISONS:
         return BOOLEAN if kinds.family(left) == kinds.family(right) else _MISSING
     if operator in _PATTERNS:
         return BOOLEAN if left == right == TEXT else _MISSING
     if operator == "||":
-        return TEXT if TEXT in (left, right) else _MISSING
+        return TEXT if left in kinds.TEXTS or right in kinds.TEXTS else _MISSING
     if operator == "^" and left in kinds.NUMBERS and right in kinds.NUMBERS:
         return DOUBLE
     if operator in BITWISE and left in kinds.INTEGERS and right in kinds.INTEGERS:
@@ -47,10 +57,29 @@ def _result(operator: str, left: Kind, right: Kind) -> Kind:
     return None
 
 
+def _of_arrays(operator: str, left: str, right: str) -> Kind:
+    both = kinds.is_array(left) and kinds.is_array(right)
+    if operator == "||":
+        kind = left if kinds.is_array(left) else right
+        fits = kinds.family(left) == kinds.family(right) if both else _belongs(left, right)
+        return kind if fits else _MISSING
+    if operator in COMPARISONS:
+        return BOOLEAN if both and kinds.family(left) == kinds.family(right) else _MISSING
+    return BOOLEAN if both and operator in _CONTAINMENT else _MISSING if operator in ARITHMETIC else None
+
+
+def _belongs(left: str, right: str) -> bool:
+    """Whether one of the two is an array of the other."""
+    array, other = (left, right) if kinds.is_array(left) else (right, left)
+    return kinds.family(kinds.element(array)) == kinds.family(other)
+
+
 def _with_literal(operator: str, other: Kind) -> Kind:
     if operator in COMPARISONS or operator in _PATTERNS:
         return BOOLEAN
     if operator == "||":
+        if kinds.is_array(other):
+            return other
         return TEXT if other in _KNOWN or other == kinds.UNKNOWN else None
     return other if other in kinds.NUMBERS and operator in ARITHMETIC else None
 

@@ -12,7 +12,7 @@ from constellationdb.planner.analysis import forms, kinds
 from constellationdb.planner.analysis.kinds import Kind
 from constellationdb.planner.analysis.typed import Typed
 from constellationdb.planner.rewrite.tree import nodes
-from constellationdb.planner.text_functions import SUFFIX_OF_NAME
+from constellationdb.planner.text_functions import SUFFIX_OF_NAME, list_printer
 
 _PLACE = re.compile(r"%(?:(\d+)\$)?(.)?", re.DOTALL)
 # What DataFusion prints right, and what is seen to once its unit is known.
@@ -21,6 +21,10 @@ _PLAIN = (kinds.BOOLEAN, kinds.TIME)
 
 def printed(node: Any, kind: Kind) -> Any:
     """``node`` as the argument of a cast to text; DataFusion prints booleans, integers and numerics right."""
+    if kind in kinds.REGS:
+        return forms.call(f"con_{kind}_out", node)
+    if kind is not None and kinds.is_array(kind):
+        return _array(node, kind)
     suffix = SUFFIX_OF_NAME.get(kind or "")
     if suffix is not None and kind not in _PLAIN:
         return forms.call(f"con_text_{suffix}", node)
@@ -29,6 +33,14 @@ def printed(node: Any, kind: Kind) -> Any:
     if kind == kinds.NUMERIC and any(_is_bare_numeric(inner) for inner in nodes(node)):
         return forms.call("con_trim_scale", kinds.cast(node, kinds.TEXT))
     return node
+
+
+def _array(node: Any, kind: str) -> Any:
+    element = kinds.element(kind)
+    if element in kinds.REGS or kind == "int2vector" or kind == "oidvector":
+        raise FeatureNotSupported(f"a cast from {kind} to text is not supported")
+    carried = kinds.TEXT if kinds.is_text(element) else kinds.BIGINT if element in kinds.OIDS else element
+    return forms.call(list_printer(carried), kinds.cast(node, kinds.array(carried) or kind))
 
 
 def _is_bare_numeric(node: Any) -> bool:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import datetime
 import re
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pglast import ast
 
+from constellationdb.catalog.text import reading
+from constellationdb.catalog.text.array_literals import array_elements, vector_elements
 from constellationdb.errors import (
+    ConstellationError,
     DatetimeOverflow,
     FeatureNotSupported,
     InvalidDatetime,
@@ -22,6 +27,10 @@ from constellationdb.planner.syntax.spans import canonical, parse_span
 from constellationdb.planner.syntax.zones import check_displacement
 
 _BITS = {kinds.SMALLINT: 15, kinds.INTEGER: 31, kinds.BIGINT: 63}
+_CARRIED: dict[str, Callable[[str], str]] = {
+    kinds.UUID: reading.read_uuid, kinds.JSON: reading.read_json, kinds.JSONB: reading.read_jsonb,
+    kinds.NAME: reading.read_name, kinds.CHAR: reading.read_char,
+}  # fmt: skip
 _TRUE = frozenset({"t", "true", "y", "yes", "on", "1", "tr", "tru", "ye"})
 _FALSE = frozenset({"f", "false", "n", "no", "off", "0", "fa", "fal", "fals", "of"})
 _SPECIAL = frozenset({"now", "today", "tomorrow", "yesterday", "epoch", "infinity", "-infinity"})
@@ -39,6 +48,15 @@ def typed(node: Any, kind: str, position: int | None) -> Any:
         return node
     text = node.val.sval
     stripped = text.strip()
+    if kinds.is_array(kind):
+        return _array(text, kind, position)
+    if kind in kinds.REGS:
+        return ast.FuncCall(funcname=(ast.String(sval=f"con_{kind}_in"),), args=(_string(text),))
+    if kind in kinds.OIDS:
+        return kinds.cast(_string(str(_oid(text, kind, position))), kind)
+    if kind in _CARRIED:
+        with at(position):
+            return kinds.cast(_string(_CARRIED[kind](text)), kind)
     if kind in _BITS:
         return kinds.cast(_string(str(_integer(text, kind, position))), kind)
     if kind == kinds.BOOLEAN:
@@ -54,6 +72,36 @@ def typed(node: Any, kind: str, position: int | None) -> Any:
     elif kind == kinds.BYTEA and text.startswith("\\x"):
         return _bytes(text, position)
     return kinds.cast(_string(stripped), kind)
+
+
+def _array(text: str, kind: str, position: int | None) -> Any:
+    """``{1,2}`` as ARRAY[1, 2]; int2vector and oidvector are written ``1 2``."""
+    element = kinds.element(kind)
+    with at(position):
+        found = array_elements(text) if kind.endswith("[]") else vector_elements(text)
+    elements = tuple(typed(_constant(member), element, position) for member in found)
+    return kinds.cast(ast.A_ArrayExpr(elements=elements), kind)
+
+
+def _constant(text: str | None) -> Any:
+    return ast.A_Const(isnull=True) if text is None else _string(text)
+
+
+def _oid(text: str, kind: str, position: int | None) -> int:
+    value = _number(text, int, kind, position)
+    if not -(1 << 31) <= value < 1 << 32:
+        raise NumericOutOfRange(f'value "{text}" is out of range for type {kind}', position=position)
+    return int(value) % (1 << 32)
+
+
+@contextmanager
+def at(position: int | None) -> Iterator[None]:
+    """An error of a reader that does not know where its text stands."""
+    try:
+        yield
+    except ConstellationError as error:
+        error.position = position
+        raise
 
 
 def _string(text: str) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from constellationdb.catalog.types import SqlType, parse_type
+from constellationdb.catalog.types import SqlType, array_of, parse_type
 from constellationdb.errors import (
     ConstellationError,
     DuplicateColumn,
@@ -117,8 +117,6 @@ def _type(node: Any, base: int) -> SqlType:
         raise FeatureNotSupported("a column without a type is not supported", position=base + 1)
     position = base + node.location
     name = node.names[-1].sval
-    if node.arrayBounds:
-        raise _error(FeatureNotSupported, "array columns are not supported", position)
     if name in _SERIAL:
         raise FeatureNotSupported(
             f'type "{name}" is not supported',
@@ -130,7 +128,8 @@ def _type(node: Any, base: int) -> SqlType:
             "character(n) is not supported", hint="declare text or varchar(n)", position=position + 1
         )
     modifiers = tuple(value for value in map(_integer, node.typmods or ()) if value is not None)
-    return parse_type(name, modifiers, position + 1)
+    found = parse_type(name, modifiers, position + 1)
+    return array_of(found) if node.arrayBounds else found
 
 
 def _integer(node: Any) -> int | None:

@@ -317,7 +317,6 @@ def test_drop_and_truncate(sql: str, expected: Statement) -> None:
             "a GENERATED AS IDENTITY column is not supported",
         ),
         ("CREATE TABLE t (a ¦serial)", FeatureNotSupported, 'type "serial" is not supported'),
-        ("CREATE TABLE t (a ¦int[])", FeatureNotSupported, "array columns are not supported"),
         ("CREATE TABLE t (a ¦numeric(50))", FeatureNotSupported, "numeric(50,0) is outside 1 to 38 digits"),
         ("¦CREATE TEMP TABLE t (a int)", FeatureNotSupported, "a TEMPORARY table is not supported"),
         ("CREATE TABLE ¦x.t (a int)", FeatureNotSupported, 'table "t" cannot be created in schema "x"'),
