@@ -222,14 +222,6 @@ class AmbiguousFunction(ConstellationError):
     sqlstate, code = "42725", "CON-1043"
 
 
-class InvalidBinaryRepresentation(ConstellationError):
-    sqlstate, code = "22P03", "CON-2041"
-
-
-class CharacterNotInRepertoire(ConstellationError):
-    sqlstate, code = "22021", "CON-2042"
-
-
 class InvalidTextRepresentation(ConstellationError):
     sqlstate, code = "22P02", "CON-2001"
 
@@ -300,6 +292,14 @@ class StringTooLong(ConstellationError):
 
 class InvalidTimeZone(ConstellationError):
     sqlstate, code = "22009", "CON-2018"
+
+
+class InvalidBinaryRepresentation(ConstellationError):
+    sqlstate, code = "22P03", "CON-2041"
+
+
+class CharacterNotInRepertoire(ConstellationError):
+    sqlstate, code = "22021", "CON-2042"
 
 
 class ReadsOwnWritesThroughView(ConstellationError):

@@ -12,8 +12,8 @@ from dataclasses import replace
 import pyarrow as pa
 
 from constellationdb.catalog.types import of_field
-from constellationdb.planner import statements as st
 from constellationdb.planner import postgres_types as types
+from constellationdb.planner import statements as st
 from constellationdb.planner.rewrite.bound import read_boolean, read_integer, read_numeric
 
 _NUMBERS = ("int2", "int4", "int8", "numeric")

@@ -161,7 +161,9 @@ def _parameters(message: Bind, prepared: Prepared) -> tuple[str | None, ...]:
     formats = message.parameter_formats
     if len(formats) <= 1:
         formats = (formats[0] if formats else 0,) * given
-    parts = zip(message.parameters, formats, prepared.parameters, strict=False)
+    if len(formats) != given:
+        raise ProtocolViolation(f"bind message has {len(formats)} parameter formats but {given} parameters")
+    parts = zip(message.parameters, formats, prepared.parameters, strict=True)
     return tuple(
         None if value is None else parameter_text(value, code, oid, number)
         for number, (value, code, oid) in enumerate(parts, 1)

@@ -24,6 +24,7 @@ from constellationdb.errors import (
     DatatypeMismatch,
     DatetimeOverflow,
     FeatureNotSupported,
+    InternalError,
     InvalidBinaryRepresentation,
     InvalidParameter,
     InvalidTextRepresentation,
@@ -34,7 +35,7 @@ from constellationdb.errors import (
 _EPOCH_DAYS = 10_957  # 2000-01-01 in days since 1970
 _EPOCH_US = _EPOCH_DAYS * 86_400_000_000
 _LEAST_DAY, _END_DAY = -2_451_545, 2_145_031_949  # of a date, from 2000 on
-_LEAST_US, _END_US = -211_813_488_000_000_000, 9_223_371_331_200_000_000
+_LEAST_US, _END_US = -211_813_488_000_000_000, 2**63 - 1 - _EPOCH_US  # what we count from 1970 on ends in 294247
 _DAY_US = 86_400_000_000
 _MOST_DIMENSIONS = 6
 _PLAIN_ELEMENT = re.compile(r'[^\s{},"\\]+\Z')
@@ -97,6 +98,8 @@ def _integer(layout: str) -> Decoder:
 
 
 def _boolean(data: bytes) -> str:
+    if not data:
+        raise ProtocolViolation("no data left in message")
     return "true" if _exactly(">B", data)[0] else "false"
 
 
@@ -173,7 +176,7 @@ def _jsonb(data: bytes) -> str:
     if not data:
         raise ProtocolViolation("insufficient data left in message")
     if data[0] != 1:
-        raise InvalidBinaryRepresentation(f"unsupported jsonb version number {data[0]}")
+        raise InternalError(f"unsupported jsonb version number {data[0]}")
     return _json(data[1:])
 
 
@@ -192,11 +195,11 @@ def _array(data: bytes, element: types.SqlType) -> str:
             f"number of array dimensions ({dimensions}) exceeds the maximum allowed ({_MOST_DIMENSIONS})"
         )
     if flags not in (0, 1):
-        raise InvalidBinaryRepresentation(f"invalid array flags: {flags}")
+        raise InvalidBinaryRepresentation("invalid array flags")
     if oid != element.oid:
         found = types.by_oid(oid)
         raise DatatypeMismatch(
-            f"binary data has array element type {oid} ({'unknown' if found is None else found.name})"
+            f"binary data has array element type {oid} ({'-' if found is None else found.name})"
             f" instead of expected {element.oid} ({element.name})"
         )
     if len(data) < 12 + 8 * dimensions:
@@ -205,7 +208,7 @@ def _array(data: bytes, element: types.SqlType) -> str:
     count = 1 if shape else 0
     for size, _ in shape:
         if size < 0:
-            raise InvalidBinaryRepresentation("invalid array size")
+            raise ProgramLimitExceeded("array size exceeds the maximum allowed (134217727)")
         count *= size
     elements = _elements(data, 12 + 8 * dimensions, count, _DECODERS[element.oid])
     bounds = "".join(f"[{low}:{low + size - 1}]" for size, low in shape) + "="

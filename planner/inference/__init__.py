@@ -7,9 +7,9 @@ a parameter decides. It changes nothing, and knows the operators and functions o
 ``pg_operator`` and ``pg_proc`` list them, for the types there are here; what it does not know has the
 type None, which decides nothing. Errors that have nothing to do with parameters are left to the planner.
 
-
-    operators.py, functions.py   signatures
-    resolve.py       which of several signatures fits
+    signatures.py    what they are, and how they are listed
+    operators.py, functions.py   Postgres' own
+    resolve.py, polymorphic.py   which of several signatures fits
     together.py      the common type of several values
     parameters.py    the parameters found so far
     scope.py         the columns in sight

@@ -10,8 +10,8 @@ from pglast import ast
 
 from constellationdb.catalog.types import of_field
 from constellationdb.errors import DatatypeMismatch, UndefinedParameter
-from constellationdb.planner import statements as st
 from constellationdb.planner import postgres_types as types
+from constellationdb.planner import statements as st
 from constellationdb.planner.inference.parameters import Parameters, Typed
 from constellationdb.planner.inference.queries import Queries
 from constellationdb.planner.inference.scope import Column, Columns, Scope, renamed
