@@ -220,7 +220,7 @@ def copy(session: Session, statement: st.Copy) -> Result:
         _perform(session, dml, state)
 
     sink = CopyIn(state.schema, columns, planner.defaults(state.relation), dict(statement.options), insert)
-    return Result("COPY", copy_in=sink, copy_options=dict(statement.options))
+    return Result("COPY", copy_in=sink)
 
 
 def describe(session: Session, statement: Statement) -> tuple[ResultColumn, ...] | None:

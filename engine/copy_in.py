@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from constellationdb.catalog.text.reading import read_column
 from constellationdb.catalog.types import of_field
-from constellationdb.engine.copy_rows import copy_options, copy_reader
+from constellationdb.engine.copy_options import OptionValues, copy_options
+from constellationdb.engine.copy_rows import copy_reader
 from constellationdb.engine.literals import parse_texts, to_array
 from constellationdb.errors import ConstellationError
 
@@ -23,7 +24,7 @@ class CopyIn:
         schema: pa.Schema,
         columns: list[int],
         defaults: dict[str, object],
-        options: dict[str, str],
+        options: OptionValues,
         insert: Callable[[pa.RecordBatch], None],
     ) -> None:
         self._schema = schema
@@ -31,7 +32,7 @@ class CopyIn:
         self._defaults = defaults
         self._insert = insert
         self.columns = len(columns)
-        self._reader = copy_reader(copy_options(options), [schema.field(c).name for c in columns])
+        self._reader = copy_reader(copy_options(options, "in"), [schema.field(c).name for c in columns])
         self._texts: list[tuple[str | None, ...]] = []
         self._parts: list[pa.RecordBatch] = []
         self._rows = 0

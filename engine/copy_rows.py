@@ -14,58 +14,13 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol
 
-from constellationdb.errors import BadCopyFormat, FeatureNotSupported, InvalidParameter
+from constellationdb.engine.copy_options import CopyOptions
+from constellationdb.errors import BadCopyFormat, FeatureNotSupported
 
 Row = list[str | None]
-
-
-@dataclass(frozen=True)
-class CopyOptions:
-    """The words after WITH, with Postgres' defaults filled in."""
-
-    csv: bool = False
-    delimiter: str = "\t"
-    null: str = "\\N"
-    header: bool = False
-    quote: str = '"'
-    escape: str = '"'
-
-
-def copy_options(options: Mapping[str, str]) -> CopyOptions:
-    name = options.get("format", "text").lower()
-    if name not in ("text", "csv"):
-        raise FeatureNotSupported(f'COPY format "{name}" is not supported', hint="use FORMAT text or FORMAT csv")
-    csv = name == "csv"
-    quote = options.get("quote", '"')
-    chosen = CopyOptions(
-        csv=csv,
-        delimiter=options.get("delimiter", "," if csv else "\t"),
-        null=options.get("null", "" if csv else "\\N"),
-        header=options.get("header", "false").lower() in ("", "true", "on", "1", "match"),
-        quote=quote,
-        escape=options.get("escape", quote),
-    )
-    _check(chosen, options)
-    return chosen
-
-
-def _check(chosen: CopyOptions, options: Mapping[str, str]) -> None:
-    for word in ("delimiter", "quote", "escape"):
-        if len(getattr(chosen, word).encode()) != 1:
-            raise InvalidParameter(f"COPY {word} must be a single one-byte character")
-    for word in ("quote", "escape"):
-        if word in options and not chosen.csv:
-            raise InvalidParameter(f"COPY {word} requires FORMAT csv")
-    if chosen.delimiter in "\r\n" or "\n" in chosen.null or "\r" in chosen.null:
-        raise InvalidParameter("COPY delimiter and null cannot contain a newline or a carriage return")
-    if chosen.csv and chosen.delimiter == chosen.quote:
-        raise InvalidParameter("COPY delimiter and quote must be different")
-    if not chosen.csv and chosen.delimiter in "\\abcdefghijklmnopqrstuvwxyz0123456789.":
-        raise InvalidParameter(f'COPY delimiter cannot be "{chosen.delimiter}"')
 
 
 class CopyReader(Protocol):
@@ -80,6 +35,8 @@ class CopyReader(Protocol):
 
 def copy_reader(options: CopyOptions, columns: Sequence[str]) -> CopyReader:
     """A reader of rows with exactly these ``columns``, for one COPY."""
+    if options.binary:
+        raise FeatureNotSupported("COPY FROM with FORMAT binary is not supported", hint="use FORMAT text or csv")
     return CsvReader(options, columns) if options.csv else TextReader(options, columns)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from constellationdb.catalog.text import checked_style_setting
 from constellationdb.errors import InvalidParameter, UndefinedObject
 
 DEFAULTS = {
@@ -40,7 +41,7 @@ _DEFAULTED = {name: f"default_{name}" for name in ("transaction_isolation", "tra
 class Settings:
     def __init__(self, user: str, given: dict[str, str]) -> None:
         self._initial = DEFAULTS | {"session_authorization": user}
-        self._initial |= {_key(k): v for k, v in given.items() if _key(k) in DEFAULTS}
+        self._initial |= {_key(k): checked_style_setting(_key(k), v) for k, v in given.items() if _key(k) in DEFAULTS}
         self._values: dict[str, str] = {}
         self._local: dict[str, str] = {}
         self._before: dict[str, str] | None = None  # values as they were when the transaction began
@@ -65,6 +66,8 @@ class Settings:
             value = _isolation(value)
         if key in _TIMES and value is not None:
             value = _time(key, value)
+        if value is not None:
+            value = checked_style_setting(key, value)
         layer = self._local if local or key in _DEFAULTED else self._values
         if value is None:
             layer.pop(key, None)

@@ -242,7 +242,7 @@ class Copy(Statement):
     table: str | None = None
     columns: tuple[str, ...] = ()
     source: Select | Subscribe | None = None
-    options: Mapping[str, str] = field(default_factory=dict)  # format, delimiter, null, header, quote, escape
+    options: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)  # the lists are of column names
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from constellationdb.engine.result import Result, SessionProtocol
 from constellationdb.errors import ConstellationError, FeatureNotSupported, InternalError, ProtocolViolation
 from constellationdb.wire import replies
-from constellationdb.wire.answer import Disconnected, Peer, send_result
+from constellationdb.wire.answer import Disconnected, Peer, send_result, style_for
 from constellationdb.wire.extended import ExtendedQuery
 from constellationdb.wire.messages import (
     Bind,
@@ -164,7 +164,7 @@ class Conversation:
                 close()
 
     def _send(self, result: Result) -> None:
-        send_result(self._peer, result)
+        send_result(self._peer, result, style_for(self._session))
         self._after(result.command)
 
     def _after(self, command: str) -> None:

@@ -20,8 +20,8 @@ from constellationdb.errors import (
     UndefinedStatement,
 )
 from constellationdb.wire import replies
-from constellationdb.wire.answer import Peer, RowStream, send_rows
-from constellationdb.wire.binary import check_binary
+from constellationdb.wire.answer import Peer, RowStream, send_rows, style_for
+from constellationdb.wire.binary_columns import check_binary
 from constellationdb.wire.messages import Bind, Close, Describe, Execute, Parse
 from constellationdb.wire.parameters import parameter_text
 
@@ -93,8 +93,8 @@ class ExtendedQuery:
             result = self._session.execute_prepared(portal.prepared, portal.parameters, more=more)
             if result.columns != portal.prepared.columns and portal.prepared.columns is not None:
                 raise FeatureNotSupported("cached plan must not change result type", hint="prepare the statement again")
-            portal.stream = RowStream(result)
-        elif portal.stream.result.columns is None or portal.stream.result.copy_out:
+            portal.stream = RowStream(result, style_for(self._session))
+        elif portal.stream.result.columns is None or portal.stream.result.copy_out is not None:
             raise ProtocolViolation(f'portal "{portal.name}" cannot be run anymore', hint="bind the statement again")
         send_rows(self._peer, portal.stream, portal.formats, message.max_rows)
         return portal.stream.result.command

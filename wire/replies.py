@@ -18,7 +18,7 @@ NO_ENCRYPTION = b"N"
 PARSE_COMPLETE = b"1\x00\x00\x00\x04"
 PORTAL_SUSPENDED = b"s\x00\x00\x00\x04"
 
-_COPY_TEXT = 0
+_COPY_TEXT, _COPY_BINARY = 0, 1
 
 
 def _framed(kind: bytes, body: bytes) -> bytes:
@@ -43,15 +43,15 @@ def copy_data(data: bytes) -> bytes:
 
 
 def copy_in(columns: int) -> bytes:
-    return _framed(b"G", _copy_shape(columns))
+    return _framed(b"G", _copy_shape(columns, _COPY_TEXT))
 
 
-def copy_out(columns: int) -> bytes:
-    return _framed(b"H", _copy_shape(columns))
+def copy_out(columns: int, binary: bool) -> bytes:
+    return _framed(b"H", _copy_shape(columns, _COPY_BINARY if binary else _COPY_TEXT))
 
 
-def _copy_shape(columns: int) -> bytes:
-    return struct.pack(f">bh{columns}h", _COPY_TEXT, columns, *[_COPY_TEXT] * columns)
+def _copy_shape(columns: int, code: int) -> bytes:
+    return struct.pack(f">bh{columns}h", code, columns, *[code] * columns)
 
 
 def error(problem: ConstellationError, severity: str = "ERROR") -> bytes:

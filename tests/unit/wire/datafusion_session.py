@@ -20,7 +20,8 @@ import pglast
 import pyarrow as pa
 
 from constellationdb.catalog import types
-from constellationdb.engine.copy_rows import Row, copy_options, copy_reader
+from constellationdb.engine.copy_options import copy_options
+from constellationdb.engine.copy_rows import Row, copy_reader
 from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
 from constellationdb.errors import (
     ConstellationError,
@@ -32,6 +33,9 @@ from constellationdb.errors import (
     UndefinedRelation,
 )
 
+_SETTINGS: dict[str, str] = {
+    "application_name": "", "timezone": "UTC", "extra_float_digits": "1", "bytea_output": "hex"
+}  # fmt: skip
 Tables = dict[str, tuple[list[str], list[Row]]]
 
 
@@ -51,7 +55,7 @@ class DataFusionEngine:
 class DataFusionSession:
     def __init__(self, tables: Tables, user: str, database: str, settings: dict[str, str]) -> None:
         self.user, self.database = user, database
-        self.settings = {"application_name": ""} | settings
+        self.settings = _SETTINGS | settings
         self.closed = False
         self.synced = 0
         self.batches_read = 0
@@ -173,7 +177,7 @@ class DataFusionSession:
 
     def _copy_out(self, query: str, options: str) -> Result:
         result = self._run(query)
-        result.copy_out, result.copy_options = True, _copy_words(options)
+        result.copy_out = copy_options(_copy_words(options), "out")
         result.tag_of = lambda rows: f"COPY {rows}"
         return result
 

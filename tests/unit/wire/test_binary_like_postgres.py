@@ -13,7 +13,7 @@ import pytest
 from constellationdb.catalog import types
 from constellationdb.catalog.types import SqlType
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.wire.binary import check_binary
+from constellationdb.wire.binary_columns import check_binary
 from constellationdb.wire.columns import column_encoder
 
 # Each value as text that Postgres reads, and as Arrow.
@@ -78,7 +78,7 @@ def test_binary_results_are_postgres_bytes(connection: psycopg.Connection, name:
     theirs = [postgres_bytes(connection, name, text) for text in texts]
     with_null = pa.concat_arrays([array, pa.nulls(1, array.type)])
     encoder = column_encoder(with_null.type, sql_type, 1)
-    for mine in (encoder.vector(with_null).to_pylist(), encoder.few(with_null)):
+    for mine in (encoder.vector(with_null).listed(), encoder.few(with_null)):
         assert [None if v is None else v.hex() for v in mine] == [*(v.hex() for v in theirs), None]
 
 
@@ -94,7 +94,7 @@ def test_random_numerics_are_postgres_bytes(connection: psycopg.Connection) -> N
 
 
 def test_a_narrower_batch_is_widened_to_the_described_type() -> None:
-    assert column_encoder(pa.int32(), types.BIGINT, 1).vector(pa.array([5], pa.int32())).to_pylist() == [
+    assert column_encoder(pa.int32(), types.BIGINT, 1).vector(pa.array([5], pa.int32())).listed() == [
         (5).to_bytes(8, "big")
     ]
 
