@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from constellationdb.catalog import types
 from constellationdb.catalog.text import text_encoder
+from constellationdb.catalog.text.floats import double_text, single_text
 from constellationdb.errors import (
     CharacterNotInRepertoire,
     DatatypeMismatch,
