@@ -35,6 +35,7 @@ class CopySink(Protocol):
     """Where COPY … FROM STDIN's bytes go. Nothing is inserted before ``finish``, nothing at all after ``fail``."""
 
     columns: int
+    binary: bool  # the format of the bytes
 
     def write(self, data: bytes) -> None: ...
 

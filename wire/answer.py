@@ -214,7 +214,7 @@ def _copy_out(peer: Peer, stream: RowStream) -> str:
 
 def _copy_in(peer: Peer, sink: CopySink) -> str:
     """Nothing is inserted unless the client said CopyDone."""
-    peer.send(replies.copy_in(sink.columns))
+    peer.send(replies.copy_in(sink.columns, sink.binary))
     peer.flush()
     try:
         while (message := peer.receive(cancelable=True)) != CopyDone():

@@ -42,8 +42,8 @@ def copy_data(data: bytes) -> bytes:
     return _framed(b"d", data)
 
 
-def copy_in(columns: int) -> bytes:
-    return _framed(b"G", _copy_shape(columns, _COPY_TEXT))
+def copy_in(columns: int, binary: bool) -> bytes:
+    return _framed(b"G", _copy_shape(columns, _COPY_BINARY if binary else _COPY_TEXT))
 
 
 def copy_out(columns: int, binary: bool) -> bytes:

@@ -31,10 +31,11 @@ from constellationdb.errors import (
     ProtocolViolation,
 )
 
-_EPOCH_DAYS = 10_957  # 2000-01-01 in days since 1970
-_EPOCH_US = _EPOCH_DAYS * 86_400_000_000
-_LEAST_DAY, _END_DAY = -2_451_545, 2_145_031_949  # of a date, from 2000 on
-_LEAST_US, _END_US = -211_813_488_000_000_000, 2**63 - 1 - _EPOCH_US  # what we count from 1970 on ends in 294247
+EPOCH_DAYS = 10_957  # 2000-01-01 in days since 1970
+EPOCH_US = EPOCH_DAYS * 86_400_000_000
+# From 2000 on: the first day or microsecond, and the one after the last. Those counted from 1970 end in 294247.
+DATE_RANGE = (-2_451_545, 2_145_031_949)
+MOMENT_RANGE = (-211_813_488_000_000_000, 2**63 - 1 - EPOCH_US)
 _DAY_US = 86_400_000_000
 _MOST_DIMENSIONS = 6
 _PLAIN_ELEMENT = re.compile(r'[^\s{},"\\]+\Z')
@@ -93,9 +94,9 @@ def _boolean(data: bytes) -> str:
 def _date(data: bytes) -> str:
     (days,) = _exactly(">i", data)
     if abs(days) < 2**31 - 1 and days != -(2**31):
-        if not _LEAST_DAY <= days < _END_DAY:
+        if not DATE_RANGE[0] <= days < DATE_RANGE[1]:
             raise DatetimeOverflow("date out of range")
-        days += _EPOCH_DAYS
+        days += EPOCH_DAYS
     return _printed(pa.array([days], pa.int32()).cast(pa.date32()))
 
 
@@ -103,9 +104,9 @@ def _moment(arrow: pa.DataType) -> Reader:
     def decode(data: bytes) -> str:
         (us,) = _exactly(">q", data)
         if us not in (2**63 - 1, -(2**63)):
-            if not _LEAST_US <= us < _END_US:
+            if not MOMENT_RANGE[0] <= us < MOMENT_RANGE[1]:
                 raise DatetimeOverflow("timestamp out of range")
-            us += _EPOCH_US
+            us += EPOCH_US
         return _printed(pa.array([us], pa.int64()).cast(arrow))
 
     return decode

@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import datafusion
 import pglast
 import pyarrow as pa
 
 from constellationdb.catalog import types
+from constellationdb.engine.copy_in import scanner_of
 from constellationdb.engine.copy_options import copy_options
-from constellationdb.engine.copy_rows import Row, copy_reader
+from constellationdb.engine.copying.fields import Fields
 from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
 from constellationdb.errors import (
     ConstellationError,
@@ -36,6 +37,7 @@ from constellationdb.errors import (
 _SETTINGS: dict[str, str] = {
     "application_name": "", "timezone": "UTC", "extra_float_digits": "1", "bytea_output": "hex"
 }  # fmt: skip
+Row = list[str | None]
 Tables = dict[str, tuple[list[str], list[Row]]]
 
 
@@ -240,16 +242,21 @@ class _ListSink:
     """Keeps rows aside until ``finish``."""
 
     def __init__(self, columns: list[str], rows: list[Row], options: dict[str, str]) -> None:
-        self.columns = len(columns)
+        self.columns, self.binary = len(columns), False
         self._target = rows
         self._rows: list[Row] = []
-        self._reader = copy_reader(copy_options(options), columns)
+        self._scanner = scanner_of("t", columns, copy_options(options))
 
     def write(self, data: bytes) -> None:
-        self._rows += self._reader.feed(data)
+        self._take(self._scanner.feed(data))
+
+    def _take(self, found: Iterable[Fields]) -> None:
+        for fields in found:
+            columns = [fields.values(place) for place in range(self.columns)]
+            self._rows += [[None if v is None else v.decode() for v in row] for row in zip(*columns, strict=True)]
 
     def finish(self) -> str:
-        self._rows += self._reader.finish()
+        self._take(self._scanner.finish())
         self._target.extend(self._rows)
         return f"COPY {len(self._rows)}"
 

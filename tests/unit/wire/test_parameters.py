@@ -1,4 +1,4 @@
-"""Parameters of Bind against a real Postgres: what it sends in binary is read as it prints it, else refused as it does."""
+"""Parameters of Bind against a real Postgres: its binary forms are read as it prints them, or refused as it does."""
 
 from __future__ import annotations
 
