@@ -23,7 +23,7 @@ from constellationdb.catalog import types
 from constellationdb.engine.copy_in import scanner_of
 from constellationdb.engine.copy_options import copy_options
 from constellationdb.engine.copying.fields import Fields
-from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
+from constellationdb.engine.result import NoShortcuts, Notice, Prepared, Result, ResultColumn
 from constellationdb.errors import (
     ConstellationError,
     DataException,
@@ -55,6 +55,8 @@ class DataFusionEngine:
 
 
 class DataFusionSession:
+    shortcuts = NoShortcuts()
+
     def __init__(self, tables: Tables, user: str, database: str, settings: dict[str, str]) -> None:
         self.user, self.database = user, database
         self.settings = _SETTINGS | settings
