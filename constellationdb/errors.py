@@ -26,13 +26,15 @@
     ├── DuplicateAlias              42712  CON-1023
     ├── CannotCoerce                42846  CON-1024
     ├── UndefinedParameter          42P02  CON-1025
+    ├── AmbiguousParameter          42P08  CON-1041
+    ├── IndeterminateDatatype       42P18  CON-1042
     ├── InvalidCursorDefinition     42P11  CON-1060
     ├── InvalidName                 42602  CON-1061
     ├── CannotChangeSetting         55P02  CON-1062
     ├── DuplicateSchema             42P06  CON-1063
     ├── DuplicateObject             42710  CON-1064
     ├── UndefinedSchema             3F000  CON-1080
-    ├── AmbiguousFunction           42725  CON-1081
+    ├── AmbiguousFunction           42725  CON-1043
     ├── InvalidTextRepresentation   22P02  CON-2001
     ├── DivisionByZero              22012  CON-2002
     ├── NumericOutOfRange           22003  CON-2003
@@ -51,6 +53,8 @@
     ├── ProgramLimitExceeded        54000  CON-2016
     ├── StringTooLong               22001  CON-2017
     ├── InvalidTimeZone             22009  CON-2018
+    ├── InvalidBinaryRepresentation 22P03  CON-2041
+    ├── CharacterNotInRepertoire    22021  CON-2042
     ├── ReadsOwnWritesThroughView   25001  CON-3001
     ├── InFailedTransaction         25P02  CON-3002
     ├── SerializationFailure        40001  CON-3003
@@ -94,13 +98,20 @@ class ConstellationError(Exception):
     code: ClassVar[str] = "CON-9001"
 
     def __init__(
-        self, message: str, *, detail: str | None = None, hint: str | None = None, position: int | None = None
+        self,
+        message: str,
+        *,
+        detail: str | None = None,
+        hint: str | None = None,
+        position: int | None = None,
+        context: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.detail = detail
         self.hint = hint
         self.position = position
+        self.context = context  # where in the data it happened: ``COPY t, line 3, column b: "x"``
 
     def at(self, position: int | None) -> ConstellationError:
         """The same error with ``position`` filled in where it has none."""
@@ -209,6 +220,14 @@ class UndefinedParameter(ConstellationError):
     sqlstate, code = "42P02", "CON-1025"
 
 
+class AmbiguousParameter(ConstellationError):
+    sqlstate, code = "42P08", "CON-1041"
+
+
+class IndeterminateDatatype(ConstellationError):
+    sqlstate, code = "42P18", "CON-1042"
+
+
 class InvalidCursorDefinition(ConstellationError):
     sqlstate, code = "42P11", "CON-1060"
 
@@ -234,7 +253,7 @@ class UndefinedSchema(ConstellationError):
 
 
 class AmbiguousFunction(ConstellationError):
-    sqlstate, code = "42725", "CON-1081"
+    sqlstate, code = "42725", "CON-1043"
 
 
 class InvalidTextRepresentation(ConstellationError):
@@ -307,6 +326,14 @@ class StringTooLong(ConstellationError):
 
 class InvalidTimeZone(ConstellationError):
     sqlstate, code = "22009", "CON-2018"
+
+
+class InvalidBinaryRepresentation(ConstellationError):
+    sqlstate, code = "22P03", "CON-2041"
+
+
+class CharacterNotInRepertoire(ConstellationError):
+    sqlstate, code = "22021", "CON-2042"
 
 
 class ReadsOwnWritesThroughView(ConstellationError):

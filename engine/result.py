@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import pyarrow as pa
 
 from constellationdb.catalog.types import SqlType
+from constellationdb.engine.copy_options import CopyOptions
 from constellationdb.errors import ConstellationError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class CopySink(Protocol):
     """Where COPY … FROM STDIN's bytes go. Nothing is inserted before ``finish``, nothing at all after ``fail``."""
 
     columns: int
+    binary: bool  # the format of the bytes
 
     def write(self, data: bytes) -> None: ...
 
@@ -57,7 +59,7 @@ class CopySink(Protocol):
 class Result:
     """``columns`` None: a command without rows. ``streaming``: batches may never end; flush after each.
 
-    ``copy_out``: send rows as COPY text. ``copy_in``: the client is asked for data first.
+    ``copy_out``: send rows as COPY data, so written. ``copy_in``: the client is asked for data first.
     """
 
     command: str
@@ -66,8 +68,7 @@ class Result:
     tag_of: Callable[[int], str] | None = None
     notices: list[Notice] = field(default_factory=list)
     streaming: bool = False
-    copy_out: bool = False
-    copy_options: dict[str, str] = field(default_factory=dict)
+    copy_out: CopyOptions | None = None
     copy_in: CopySink | None = None
     empty_query: bool = False
     binary: bool = False  # of a BINARY cursor: its values in their binary formats, where the client has no say

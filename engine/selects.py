@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from constellationdb.engine import answers, explains
+from constellationdb.engine.copy_options import copy_options
 from constellationdb.engine.pg_catalog.registered import with_names
 from constellationdb.engine.reads import execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
 from constellationdb.engine.streams import Stream
 from constellationdb.engine.visible import visible
-from constellationdb.errors import FeatureNotSupported, WrongObjectType
+from constellationdb.errors import FeatureNotSupported, InvalidColumnReference, UndefinedColumn, WrongObjectType
 from constellationdb.planner import plan
 from constellationdb.planner import statements as st
 from constellationdb.planner.continuous import ContinuousPlanner
@@ -207,6 +208,7 @@ def _subscribe_query(session: Session, statement: st.Subscribe) -> Result:
 
 
 def copy_out(session: Session, statement: st.Copy) -> Result:
+    options = copy_options(statement.options, "out")
     source = statement.source
     if source is None:
         assert statement.table is not None
@@ -217,9 +219,25 @@ def copy_out(session: Session, statement: st.Copy) -> Result:
             statement.text, statement.offset, st.Query(f"SELECT {columns} FROM {identifier(statement.table)}")
         )
     result = subscribe(session, source) if isinstance(source, st.Subscribe) else select(session, source.query)
-    result.command, result.copy_out, result.copy_options = "COPY", True, dict(statement.options)
+    result.command, result.copy_out = "COPY", options
+    _check_forced(session, statement, options.force_quote, result.columns or ())
     result.tag_of = lambda rows: f"COPY {rows}"
     return result
+
+
+def _check_forced(
+    session: Session, statement: st.Copy, names: tuple[str, ...], columns: tuple[ResultColumn, ...]
+) -> None:
+    """FORCE_QUOTE names columns that are copied."""
+    copied = {column.name for column in columns}
+    for name in names:
+        if name in copied or name == "*":
+            continue
+        if statement.table is None:
+            raise UndefinedColumn(f'column "{name}" does not exist')
+        if name not in session.catalog.get(statement.table).schema.names:
+            raise UndefinedColumn(f'column "{name}" of relation "{statement.table}" does not exist')
+        raise InvalidColumnReference(f'FORCE_QUOTE column "{name}" not referenced by COPY')
 
 
 # -- describing ----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ SELECT of the session waits until what it reads has reached that epoch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from constellationdb.engine.cancellation import TIMED_OUT, Cancellation
 from constellationdb.engine.defining import define, wait_for
 from constellationdb.engine.pg_catalog.functions import SessionFunctions
 from constellationdb.engine.pg_catalog.objects import Objects
+from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.portals import Portals
 from constellationdb.engine.prepared_statements import PreparedStatements
 from constellationdb.engine.relations import Planned
@@ -29,7 +30,6 @@ from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
 from constellationdb.engine.sessions import Activity, Client
 from constellationdb.engine.settings import Settings, milliseconds
 from constellationdb.engine.shortcuts import Shortcuts
-from constellationdb.engine.system_tables import is_system
 from constellationdb.engine.temporary import TemporaryTables
 from constellationdb.engine.transaction import Transaction
 from constellationdb.engine.transaction_control import control, set_transaction
@@ -47,6 +47,7 @@ from constellationdb.errors import (
 from constellationdb.planner import parameters
 from constellationdb.planner import statements as st
 from constellationdb.planner.analysis.catalog_functions import Functions
+from constellationdb.planner.inference import infer_parameters
 from constellationdb.planner.syntax import parse
 
 if TYPE_CHECKING:
@@ -236,17 +237,22 @@ class Session:
         return known
 
     def _prepare(self, sql: str, parameter_oids: tuple[int, ...]) -> Prepared:
-        count = max(parameters.parameter_count(sql), len(parameter_oids))
-        oids = tuple(parameter_oids[i] if i < len(parameter_oids) else 0 for i in range(count))
         statements = parse(sql)
         if len(statements) > 1:
             raise SqlSyntaxError("cannot insert multiple commands into a prepared statement")
         if not statements:
-            return Prepared(sql, oids, None)
+            return Prepared(sql, parameter_oids, None)
         self._check_failed(statements[0])
-        described = parse(parameters.describe(sql, oids))[0] if count else statements[0]
-        shown = tuple(oid or types.TEXT.oid for oid in oids)
-        return Prepared(sql, shown, self._columns(described))
+        oids = infer_parameters(statements[0], self.relations, parameter_oids)
+        nulls: list[str | None] = [None] * len(oids)
+        return Prepared(sql, oids, self._columns(self._bound(statements[0], nulls, oids)))
+
+    def _bound(self, statement: st.Statement, values: Sequence[str | None], oids: tuple[int, ...]) -> st.Statement:
+        if not oids:
+            return statement
+        target = self.relations.get(statement.table) if isinstance(statement, st.Insert) else None
+        schema = None if target is None else target.schema
+        return parameters.bind(statement, parameters.arguments(values, oids), schema)
 
     def _columns(self, statement: st.Statement) -> tuple[ResultColumn, ...] | None:
         """What a statement will answer with, without executing it."""
@@ -275,19 +281,15 @@ class Session:
         self.begin_statement(prepared.sql)
         if not more and (rows := self.shortcuts.read(prepared, parameters_)) is not None:
             return selects.answer(prepared.columns or (), [rows])
-        statement = self._bound(prepared, parameters_)
-        return Result("", empty_query=True) if statement is None else self._run(statement, more=more)
+        statements = parse(prepared.sql)
+        if not statements:
+            return Result("", empty_query=True)
+        return self._run(self._bound(statements[0], parameters_, prepared.parameters), more=more)
 
-    def run_prepared(self, prepared: Prepared, parameters_: tuple[str | None, ...]) -> Result:
+    def run_prepared(self, prepared: Prepared, parameters_: Sequence[str | None]) -> Result:
         """The same inside of a statement: EXECUTE."""
-        statement = self._bound(prepared, parameters_)
-        assert statement is not None, "PREPARE takes a statement"
-        return self._perform(statement)
-
-    def _bound(self, prepared: Prepared, parameters_: tuple[str | None, ...]) -> st.Statement | None:
-        sql = parameters.bind(prepared.sql, parameters_, prepared.parameters) if parameters_ else prepared.sql
-        statements = parse(sql)
-        return statements[0] if statements else None
+        (statement,) = parse(prepared.sql)
+        return self._perform(self._bound(statement, parameters_, prepared.parameters))
 
     def fetch_portal(self, name: str, limit: int) -> Result:
         """Execute of a cursor that was declared: its next rows, 0 for all."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
-from zoneinfo import available_timezones
 
+from constellationdb.catalog.text.zones import zone_named
 from constellationdb.engine.setting_kinds import invalid
 from constellationdb.errors import FeatureNotSupported
 
@@ -15,8 +14,7 @@ _ORDERS = {
     "mdy": "MDY", "us": "MDY", "noneuro": "MDY", "noneuropean": "MDY", "dmy": "DMY", "euro": "DMY", "european": "DMY",
     "ymd": "YMD",
 }  # fmt: skip
-_OFFSET = re.compile(r"([+-]?)(\d{1,2})(?::([0-5]\d)|(\.\d+))?")
-_POSIX = re.compile(r"(?:[A-Za-z]{3,}|<[+-]?[0-9A-Za-z:]{2,}>)[+-]?\d{1,2}(?::\d\d)?(?:[A-Za-z]{3,})?")
+_CLOCK = re.compile(r"([+-])(\d\d:\d\d)")
 _ENCODINGS = frozenset(
     ["sqlascii", "latin1", "latin2", "latin3", "latin4", "latin5", "latin6", "latin7", "latin8", "latin9", "latin10",
      "iso88591", "iso88595", "iso88596", "iso88597", "iso88598", "win1250", "win1251", "win1252", "win1253", "win1254",
@@ -48,30 +46,22 @@ def date_style(name: str, value: str) -> str:
     return f"ISO, {order or 'MDY'}"
 
 
-@cache
-def _zones() -> dict[str, str]:
-    return {zone.lower(): zone for zone in available_timezones()}
-
-
 def time_zone(name: str, value: str) -> str:
-    """A zone of the IANA database in its own spelling, or an offset east of UTC as Postgres writes it."""
-    text = value.strip()
-    known = _zones().get(text.lower())
-    if known is not None:
-        return known
-    offset = _OFFSET.fullmatch(text)
-    if offset is not None:
-        return _offset_zone(offset)
-    if _POSIX.fullmatch(text):
-        return text.upper()
-    raise invalid(name, value)
+    """A zone as Postgres prints it; ``-08:00`` is how SET TIME ZONE INTERVAL says an offset."""
+    zone = zone_named(_offset(value.strip()))
+    if zone is None:
+        raise invalid(name, value)
+    return zone.name
 
 
-def _offset_zone(found: re.Match[str]) -> str:
-    minutes = int(found[3] or 0) or round(float(found[4] or 0) * 60)
-    shown = f"{int(found[2]):02d}" + (f":{minutes:02d}" if minutes else "")
-    east, west = ("-", "+") if found[1] == "-" else ("+", "-")
-    return f"<{east}{shown}>{west}{shown}"
+def _offset(text: str) -> str:
+    """``-08:00`` as a zone's name; anything else as it is."""
+    found = _CLOCK.fullmatch(text)
+    if found is None:
+        return text
+    shown = found[2].removesuffix(":00")
+    west = "+" if found[1] == "-" else "-"
+    return f"<{found[1]}{shown}>{west}{shown}"
 
 
 def client_encoding(name: str, value: str) -> str:

@@ -60,6 +60,14 @@ class TemporalClause:
 
 
 @dataclass(frozen=True)
+class Argument:
+    """What a client binds to a $n: the text form of a value, None for NULL, and the oid of its type."""
+
+    text: str | None
+    oid: int
+
+
+@dataclass(frozen=True)
 class Query:
     """A SELECT, VALUES or WITH: valid Postgres text, plus what was masked out of it.
 
@@ -73,6 +81,7 @@ class Query:
     emit: Emit | None = None
     temporal: tuple[TemporalClause, ...] = ()
     as_of_epoch: int | None = None  # SELECT … AS OF EPOCH n
+    parameters: tuple[Argument, ...] = ()  # what its $1, $2, … are
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,7 @@ class Statement:
 
     text: str
     offset: int
+    parameters: tuple[Argument, ...] = field(default=(), kw_only=True)  # of DML: what its $1, $2, … are
 
 
 @dataclass(frozen=True)
@@ -244,7 +254,7 @@ class Copy(Statement):
     table: str | None = None
     columns: tuple[str, ...] = ()
     source: Select | Subscribe | None = None
-    options: Mapping[str, str] = field(default_factory=dict)  # format, delimiter, null, header, quote, escape
+    options: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)  # the lists are of column names
 
 
 @dataclass(frozen=True)

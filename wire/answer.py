@@ -11,16 +11,17 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from constellationdb.catalog.text import PLAIN, STYLE_SETTINGS, Style, style_of
 from constellationdb.catalog.types import SqlType
-from constellationdb.engine.copy_rows import CopyOptions, copy_options
-from constellationdb.engine.result import CopySink, Result, ResultColumn
+from constellationdb.engine.result import CopySink, Result, ResultColumn, SessionProtocol
 from constellationdb.errors import ConstellationError, ProtocolViolation, QueryCanceled
 from constellationdb.wire import replies
-from constellationdb.wire.columns import FEW_ROWS, ColumnEncoder, column_encoder
-from constellationdb.wire.copy_out import copy_header, copy_lines, few_copy_lines
+from constellationdb.wire.binary_columns import check_binary
+from constellationdb.wire.columns import ColumnEncoder, column_encoder
+from constellationdb.wire.copy_out import CopyWriter
 from constellationdb.wire.messages import CopyData, CopyDone, CopyFail, Flush, FrontendMessage, Sync
 from constellationdb.wire.registered import named
-from constellationdb.wire.rows import chunk_rows, copy_rows, data_rows, few_copy_rows
+from constellationdb.wire.rows import chunk_rows, data_rows
 
 
 class Peer(Protocol):
@@ -64,10 +65,11 @@ class Disconnected(Exception):
 
 
 class RowStream:
-    """The unread rows of one result, and how many were read."""
+    """The unread rows of one result, how they are printed, and how many were read."""
 
-    def __init__(self, result: Result) -> None:
+    def __init__(self, result: Result, style: Style = PLAIN) -> None:
         self.result = result
+        self.style = style
         self.rows = 0
         self.done = False
         self._batch: pa.RecordBatch | None = None
@@ -104,12 +106,18 @@ class RowStream:
             close()
 
 
-def send_result(peer: Peer, result: Result) -> None:
+def style_for(session: SessionProtocol) -> Style:
+    """How the session wants its values printed now."""
+    timezone, float_digits, bytea_output = map(session.setting, STYLE_SETTINGS)
+    return style_of(timezone, float_digits, bytea_output)
+
+
+def send_result(peer: Peer, result: Result, style: Style = PLAIN) -> None:
     """The whole answer to one statement of a simple Query."""
     formats = (1 if result.binary else 0,) * len(result.columns or ())
-    if result.columns is not None and not result.copy_out and result.copy_in is None:
+    if result.columns is not None and result.copy_out is None and result.copy_in is None:
         peer.send(replies.row_description(result.columns, formats))
-    stream = RowStream(result)
+    stream = RowStream(result, style)
     try:
         send_rows(peer, stream, formats, 0)
     finally:
@@ -125,7 +133,7 @@ def send_rows(peer: Peer, stream: RowStream, formats: Sequence[int], max_rows: i
         return
     if result.copy_in is not None:
         tag = _copy_in(peer, result.copy_in)
-    elif result.copy_out:
+    elif result.copy_out is not None:
         tag = _copy_out(peer, stream)
     else:
         before = stream.rows
@@ -144,7 +152,7 @@ def _send_notices(peer: Peer, result: Result) -> None:
 
 def _send_data_rows(peer: Peer, stream: RowStream, formats: Sequence[int], max_rows: int) -> bool:
     """True when it stopped at the limit: like Postgres, without looking whether another row follows."""
-    encoders = Encoders(stream.result.columns or (), formats)
+    encoders = Encoders(stream.result.columns or (), formats, stream.style)
     end = stream.rows + max_rows
     if stream.result.streaming:
         peer.flush()
@@ -168,7 +176,8 @@ def _pace(peer: Peer, result: Result) -> None:
 class Encoders:
     """One encoder a column, chosen again only when a batch's Arrow types differ from the last one's."""
 
-    def __init__(self, columns: Sequence[ResultColumn], formats: Sequence[int]) -> None:
+    def __init__(self, columns: Sequence[ResultColumn], formats: Sequence[int], style: Style) -> None:
+        self._style = style
         self._columns: list[tuple[SqlType, int]] = [
             (column.type, code) for column, code in zip(columns, formats or (0,) * len(columns), strict=True)
         ]
@@ -179,7 +188,7 @@ class Encoders:
         if batch.schema is not self._schema:
             self._schema = batch.schema
             self._encoders = [
-                column_encoder(field.type, kind, code)
+                column_encoder(field.type, kind, code, self._style)
                 for field, (kind, code) in zip(batch.schema, self._columns, strict=True)
             ]
         return self._encoders
@@ -188,30 +197,28 @@ class Encoders:
 def _copy_out(peer: Peer, stream: RowStream) -> str:
     result = stream.result
     columns = result.columns or ()
-    options = copy_options(result.copy_options)
-    peer.send(replies.copy_out(len(columns)))
-    if options.header:
-        peer.send(replies.copy_data(copy_header([column.name for column in columns], options)))
+    options = result.copy_out
+    assert options is not None
+    writer = CopyWriter([column.name for column in columns], options)
+    if options.binary:
+        for column in columns:
+            check_binary(column.type)
+    peer.send(replies.copy_out(len(columns), options.binary))
+    peer.send(writer.header())
     if result.streaming:
         peer.flush()
-    encoders = Encoders(columns, ())
+    encoders = Encoders(columns, (int(options.binary),) * len(columns), stream.style)
     while (chunk := stream.next_chunk()) is not None:
         chunk = named(chunk, columns, ())
-        peer.send(_copy_data(chunk, encoders.of(chunk), options))
+        peer.send(writer.rows(chunk, encoders.of(chunk)))
         _pace(peer, result)
-    peer.send(replies.COPY_DONE)
+    peer.send(writer.end() + replies.COPY_DONE)
     return result.tag(stream.rows)
-
-
-def _copy_data(chunk: pa.RecordBatch, encoders: Sequence[ColumnEncoder], options: CopyOptions) -> bytes | memoryview:
-    if encoders and chunk.num_rows < FEW_ROWS and not options.csv:
-        return few_copy_rows(few_copy_lines(chunk, encoders, options))
-    return copy_rows(copy_lines(chunk, encoders, options))
 
 
 def _copy_in(peer: Peer, sink: CopySink) -> str:
     """Nothing is inserted unless the client said CopyDone."""
-    peer.send(replies.copy_in(sink.columns))
+    peer.send(replies.copy_in(sink.columns, sink.binary))
     peer.flush()
     try:
         while (message := peer.receive(cancelable=True)) != CopyDone():

@@ -20,7 +20,7 @@ from constellationdb.engine.result import SessionProtocol
 from constellationdb.engine.sessions import Client
 from constellationdb.errors import ConstellationError, FeatureNotSupported, InternalError, ProtocolViolation
 from constellationdb.wire import replies
-from constellationdb.wire.answer import Disconnected, Peer, send_result
+from constellationdb.wire.answer import Disconnected, Peer, send_result, style_for
 from constellationdb.wire.extended import ExtendedQuery
 from constellationdb.wire.messages import (
     Bind,
@@ -174,7 +174,7 @@ class Conversation:
         results = self._session.execute(sql)
         try:
             for result in results:
-                send_result(self._peer, result)
+                send_result(self._peer, result, style_for(self._session))
         finally:
             close = getattr(results, "close", None)
             if close is not None:

@@ -15,16 +15,16 @@ from constellationdb.engine import portals
 from constellationdb.engine.result import Prepared, ResultColumn, SessionProtocol
 from constellationdb.errors import (
     FeatureNotSupported,
-    InvalidTextRepresentation,
     ProtocolViolation,
     RelationUnusable,
     ScrollRefused,
 )
 from constellationdb.planner.statements import Fetch
 from constellationdb.wire import replies
-from constellationdb.wire.answer import Peer, RowStream, send_rows
-from constellationdb.wire.binary import check_binary, parameter_text
+from constellationdb.wire.answer import Peer, RowStream, send_rows, style_for
+from constellationdb.wire.binary_columns import check_binary
 from constellationdb.wire.messages import Bind, Close, Describe, Execute, Parse
+from constellationdb.wire.parameters import parameter_text
 
 
 @dataclass
@@ -109,8 +109,8 @@ class ExtendedQuery:
             result = self._session.execute_prepared(portal.prepared, portal.parameters, more=more)
             if result.columns != portal.prepared.columns and portal.prepared.columns is not None:
                 raise FeatureNotSupported("cached plan must not change result type", hint="prepare the statement again")
-            portal.stream = RowStream(result)
-        elif portal.stream.result.columns is None or portal.stream.result.copy_out:
+            portal.stream = RowStream(result, style_for(self._session))
+        elif portal.stream.result.columns is None or portal.stream.result.copy_out is not None:
             raise ProtocolViolation(f'portal "{portal.name}" cannot be run anymore', hint="bind the statement again")
         send_rows(self._peer, portal.stream, portal.formats, message.max_rows)
         return portal.stream.result.command
@@ -181,15 +181,10 @@ def parameters_of(message: Bind, prepared: Prepared) -> tuple[str | None, ...]:
     formats = message.parameter_formats
     if len(formats) <= 1:
         formats = (formats[0] if formats else 0,) * given
-    return tuple(map(_parameter, message.parameters, formats, prepared.parameters))
-
-
-def _parameter(value: bytes | None, code: int, oid: int) -> str | None:
-    if value is None:
-        return None
-    if code:
-        return parameter_text(value, oid)
-    try:
-        return value.decode()
-    except UnicodeDecodeError as problem:
-        raise InvalidTextRepresentation('invalid byte sequence for encoding "UTF8" in a parameter') from problem
+    if len(formats) != given:
+        raise ProtocolViolation(f"bind message has {len(formats)} parameter formats but {given} parameters")
+    parts = zip(message.parameters, formats, prepared.parameters, strict=True)
+    return tuple(
+        None if value is None else parameter_text(value, code, oid, number)
+        for number, (value, code, oid) in enumerate(parts, 1)
+    )

@@ -6,11 +6,12 @@ import re
 
 import pyarrow as pa
 
-from constellationdb.catalog.types import of_arrow
-from constellationdb.engine.copy_rows import CopyOptions
+from constellationdb.catalog.types import of_field
+from constellationdb.engine.copy_options import CopyOptions
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.wire.columns import column_encoder
-from constellationdb.wire.copy_out import copy_lines
+from constellationdb.wire.copy_out import CopyWriter
+from constellationdb.wire.rows import bare_lines
 
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)*")
 
@@ -20,10 +21,12 @@ def copy_statement(name: str, rows: pa.RecordBatch) -> str:
     return f"COPY {quoted(name)} ({columns}) FROM STDIN"
 
 
-def copy_text(rows: pa.RecordBatch) -> pa.Array:
-    """One line a row, as bytes."""
-    encoders = [column_encoder(field.type, of_arrow(field.type), 0) for field in rows.schema]
-    return copy_lines(rows, encoders, CopyOptions())
+def copy_text(rows: pa.RecordBatch) -> bytes:
+    """One line a row."""
+    options = CopyOptions()
+    encoders = [column_encoder(field.type, of_field(field), 0) for field in rows.schema]
+    cells = CopyWriter(rows.schema.names, options).cells(rows, encoders)
+    return bytes(bare_lines(cells, ord(options.delimiter), options.null.encode()))
 
 
 def quoted(name: str) -> str:

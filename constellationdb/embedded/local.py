@@ -73,8 +73,7 @@ class LocalLink:
             with self._speaking() as session:
                 for result in session.execute(copy_statement(name, rows)):
                     assert result.copy_in is not None
-                    for line in copy_text(rows).to_pylist():
-                        result.copy_in.write(line)
+                    result.copy_in.write(copy_text(rows))
                     result.copy_in.finish()
             return int(self.run("SHOW epoch")[-1].table().column(0)[0].as_py())
 

@@ -136,8 +136,7 @@ class RemoteLink:
     def _copy(self, name: str, rows: pa.RecordBatch) -> None:
         statement = copy_statement(name, rows).encode()
         with as_ours(), self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for line in copy_text(rows).to_pylist():
-                copy.write(line)
+            copy.write(copy_text(rows))
 
 
 def _answer(result: PGresult | None, tag: str) -> Answer:

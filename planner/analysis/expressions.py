@@ -235,6 +235,8 @@ class Expressions:
         if isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.Float) and kind in _FLOATS:
             node.arg = ast.A_Const(isnull=False, val=ast.String(sval=node.arg.val.fval))  # exact: not by way of numeric
         if isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.String):
+            if kind == kinds.TEXT and node.location == MADE:
+                return Typed(node.arg, kind, constant=True)  # a parameter, as good as a constant
             read = texts.typed(node.arg, kind, position)
             if kind in kinds.MOMENTS and isinstance(read, ast.TypeCast):
                 node.arg = read.arg

@@ -65,10 +65,15 @@ def negated(node: Any, kind: str) -> Any:
 
 def escaped(function: Any) -> Any:
     """The pattern of LIKE … ESCAPE, both of them constants."""
+    function.args = tuple(arg.arg if _is_made(arg) else arg for arg in function.args)
     pattern, escape = function.args
     if not all(isinstance(a, ast.A_Const) and isinstance(a.val, ast.String) for a in function.args):
         raise FeatureNotSupported("ESCAPE is only supported with constant patterns")
     return text(patterns.like(pattern.val.sval, escape.val.sval))
+
+
+def _is_made(node: Any) -> bool:
+    return isinstance(node, ast.TypeCast) and node.location == MADE
 
 
 def rounded(node: Any, kind: Kind) -> Any:

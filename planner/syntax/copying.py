@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from constellationdb.errors import FeatureNotSupported, SqlSyntaxError
+from constellationdb.errors import FeatureNotSupported, InvalidParameter, SqlSyntaxError
 from constellationdb.planner.statements import Copy, Select, Statement, Subscribe
 from constellationdb.planner.syntax import postgres
 from constellationdb.planner.syntax.cursor import Cursor
@@ -59,23 +59,137 @@ def _copy(region: Region, node: Any, source: Select | Subscribe | None) -> Copy:
     )
 
 
-def _options(region: Region, elements: Any) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _options(region: Region, elements: Any) -> dict[str, str | tuple[str, ...]]:
+    """Values are judged where the COPY runs; names and kinds here, where their place in the text is known."""
+    found: dict[str, str | tuple[str, ...]] = {}
     for element in elements:
         position = region.start + element.location + 1
         name = element.defname.lower()
+        if name not in _WORDS and name not in _LISTS:
+            raise SqlSyntaxError(f'option "{name}" not recognized', position=position)
         if name in found:
             raise SqlSyntaxError("conflicting or redundant options", position=position)
-        found[name] = _option_text(name, element.arg, position)
+        found[name] = _columns(name, element.arg, position) if name in _LISTS else _word(name, element.arg, position)
     return found
 
 
-def _option_text(name: str, node: Any, position: int) -> str:
+def _check_encoding(name: str, position: int) -> None:
+    plain = "".join(letter for letter in name.lower() if letter.isalnum())
+    if plain in ("utf8", "unicode"):
+        return
+    if plain not in _OTHER_ENCODINGS:
+        raise InvalidParameter('argument to option "encoding" must be a valid encoding name', position=position)
+    raise FeatureNotSupported(
+        f'COPY with encoding "{name}" is not supported', hint="the only encoding is UTF8", position=position
+    )
+
+
+_OTHER_ENCODINGS = frozenset(
+    [
+        "abc",
+        "alt",
+        "big5",
+        "euccn",
+        "eucjis2004",
+        "eucjp",
+        "euckr",
+        "euctw",
+        "gb18030",
+        "gbk",
+        "iso88591",
+        "iso885910",
+        "iso885913",
+        "iso885914",
+        "iso885915",
+        "iso885916",
+        "iso88592",
+        "iso88593",
+        "iso88594",
+        "iso88595",
+        "iso88596",
+        "iso88597",
+        "iso88598",
+        "iso88599",
+        "johab",
+        "koi8",
+        "koi8r",
+        "koi8u",
+        "latin1",
+        "latin10",
+        "latin2",
+        "latin3",
+        "latin4",
+        "latin5",
+        "latin6",
+        "latin7",
+        "latin8",
+        "latin9",
+        "mskanji",
+        "muleinternal",
+        "shiftjis",
+        "shiftjis2004",
+        "sjis",
+        "sqlascii",
+        "tcvn",
+        "tcvn5712",
+        "uhc",
+        "vscii",
+        "win",
+        "win1250",
+        "win1251",
+        "win1252",
+        "win1253",
+        "win1254",
+        "win1255",
+        "win1256",
+        "win1257",
+        "win1258",
+        "win866",
+        "win874",
+        "win932",
+        "win936",
+        "win949",
+        "win950",
+        "windows1250",
+        "windows1251",
+        "windows1252",
+        "windows1253",
+        "windows1254",
+        "windows1255",
+        "windows1256",
+        "windows1257",
+        "windows1258",
+        "windows866",
+        "windows874",
+        "windows932",
+        "windows936",
+        "windows949",
+        "windows950",
+    ]
+)
+_WORDS = ("format", "freeze", "delimiter", "null", "header", "quote", "escape", "encoding")
+_LISTS = ("force_quote", "force_not_null", "force_null")
+
+
+def _word(name: str, node: Any, position: int) -> str:
     kind = type(node).__name__
     if kind in ("NoneType", "Boolean"):
         return "true" if node is None or node.boolval else "false"
     if kind == "String":
-        return str(node.sval)
+        value = str(node.sval)
+        if name == "format" and value not in ("text", "csv", "binary"):
+            raise InvalidParameter(f'COPY format "{value}" not recognized', position=position)
+        if name == "encoding":
+            _check_encoding(value, position)
+        return value
     if kind == "Integer":
         return str(node.ival)
-    raise FeatureNotSupported(f"COPY option {name.upper()} with a list is not supported", position=position)
+    raise SqlSyntaxError(f"{name} requires a parameter", position=position)
+
+
+def _columns(name: str, node: Any, position: int) -> tuple[str, ...]:
+    if type(node).__name__ == "A_Star":
+        return ("*",)
+    if isinstance(node, list | tuple):
+        return tuple(str(item.sval) for item in node)
+    raise InvalidParameter(f'argument to option "{name}" must be a list of column names', position=position)

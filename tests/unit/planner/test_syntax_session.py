@@ -293,7 +293,6 @@ def test_statements_refused_by_name(sql: str, name: str) -> None:
         ("SET x ¦5", SqlSyntaxError, 'syntax error at or near "5"'),
         ("¦COPY t FROM '/x'", FeatureNotSupported, None),
         ("COPY t FROM STDIN (format csv, ¦FORMAT text)", SqlSyntaxError, "conflicting or redundant options"),
-        ("COPY t TO STDOUT (format csv, ¦FORCE_QUOTE (a))", FeatureNotSupported, None),
         ("EXPLAIN ¦(FORMAT json) SELECT 1", FeatureNotSupported, "EXPLAIN (FORMAT JSON) is not supported"),
         ("EXPLAIN¦", SqlSyntaxError, "syntax error at end of input"),
     ],

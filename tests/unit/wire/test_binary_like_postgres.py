@@ -1,4 +1,4 @@
-"""Binary results and parameters against a real Postgres: its bytes for the same value, and its value for our bytes."""
+"""Binary results against a real Postgres: its bytes for the same value."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from constellationdb.catalog import types
 from constellationdb.catalog.types import SqlType
-from constellationdb.errors import FeatureNotSupported, InvalidTextRepresentation
-from constellationdb.wire.binary import check_binary, parameter_text
+from constellationdb.errors import FeatureNotSupported
+from constellationdb.wire.binary_columns import check_binary
 from constellationdb.wire.columns import column_encoder
 
 # Each value as text that Postgres reads, and as Arrow.
@@ -78,21 +78,11 @@ def test_binary_results_are_postgres_bytes(connection: psycopg.Connection, name:
     theirs = [postgres_bytes(connection, name, text) for text in texts]
     with_null = pa.concat_arrays([array, pa.nulls(1, array.type)])
     encoder = column_encoder(with_null.type, sql_type, 1)
-    for mine in (encoder.vector(with_null).to_pylist(), encoder.few(with_null)):
+    for mine in (encoder.vector(with_null).listed(), encoder.few(with_null)):
         assert [None if v is None else v.hex() for v in mine] == [*(v.hex() for v in theirs), None]
 
 
-@pytest.mark.parametrize("name", _CASES)
-def test_binary_parameters_are_read_as_postgres_reads_them(connection: psycopg.Connection, name: str) -> None:
-    sql_type, texts, array = _CASES[name]
-    for data, text in zip(column_encoder(array.type, sql_type, 1).few(array), texts, strict=True):
-        assert data is not None
-        read = parameter_text(data, sql_type.oid)
-        row = connection.execute(f"SELECT %s::{name}::text = %s::{name}::text", [read, text]).fetchone()
-        assert row == (True,), (read, text)
-
-
-def test_random_numerics_make_the_round_trip(connection: psycopg.Connection) -> None:
+def test_random_numerics_are_postgres_bytes(connection: psycopg.Connection) -> None:
     rng = random.Random(5)
     for scale in (0, 1, 4, 7, 20, 38):
         values = [Decimal(rng.randrange(-(10 ** rng.randrange(1, 38)), 10**37)).scaleb(-scale) for _ in range(50)]
@@ -101,11 +91,10 @@ def test_random_numerics_make_the_round_trip(connection: psycopg.Connection) -> 
         sql = f"SELECT numeric_send(u::numeric(38,{scale})) FROM unnest(%s::text[]) WITH ORDINALITY t(u, n) ORDER BY n"
         theirs = [bytes(row[0]) for row in connection.execute(sql, [[f"{value:f}" for value in values]])]
         assert encoder.few(array) == theirs
-        assert [Decimal(parameter_text(data, 1700)) for data in theirs] == values
 
 
 def test_a_narrower_batch_is_widened_to_the_described_type() -> None:
-    assert column_encoder(pa.int32(), types.BIGINT, 1).vector(pa.array([5], pa.int32())).to_pylist() == [
+    assert column_encoder(pa.int32(), types.BIGINT, 1).vector(pa.array([5], pa.int32())).listed() == [
         (5).to_bytes(8, "big")
     ]
 
@@ -114,11 +103,3 @@ def test_types_without_a_binary_format_are_refused() -> None:
     check_binary(types.BIGINT)
     with pytest.raises(FeatureNotSupported, match="type point has no binary result format here"):
         check_binary(SqlType("point", 600, 16, pa.binary()))
-    with pytest.raises(FeatureNotSupported, match="binary parameters of type 600"):
-        parameter_text(b"", 600)
-
-
-@pytest.mark.parametrize("oid", [16, 20, 21, 23, 700, 701, 1082, 1083, 1114, 1184, 1186, 1700])
-def test_binary_parameters_of_the_wrong_size_are_refused(oid: int) -> None:
-    with pytest.raises(InvalidTextRepresentation):
-        parameter_text(b"\x00\x00\x00", oid)

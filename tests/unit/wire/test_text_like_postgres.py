@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from constellationdb.catalog import types
+from constellationdb.catalog.text import PLAIN, Style, text_encoder
 from constellationdb.catalog.types import SqlType
 from constellationdb.wire.columns import column_encoder
 
@@ -47,13 +48,13 @@ _SQL_ARRAYS = {
 }
 
 
-def ours(array: pa.Array, sql_type: SqlType | None = None) -> list[str | None]:
-    """Both ways of printing a column, which must agree."""
-    encoder = column_encoder(array.type, sql_type or types.of_arrow(array.type), 0)
-    encoded = encoder.vector(array)
-    assert encoded.type == pa.binary()
-    values = encoded.to_pylist()
+def ours(array: pa.Array, sql_type: SqlType | None = None, style: Style = PLAIN) -> list[str | None]:
+    """All three ways of printing a column, which must agree."""
+    sql_type = sql_type or types.of_arrow(array.type)
+    encoder = column_encoder(array.type, sql_type, 0, style)
+    values = encoder.vector(array).listed()
     assert encoder.few(array) == values
+    assert text_encoder(array.type, sql_type, style)(array).to_pylist() == values
     return [None if value is None else value.decode() for value in values]
 
 
