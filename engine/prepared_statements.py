@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from constellationdb.catalog.text import text_encoder
-from constellationdb.catalog.types import by_oid, of_arrow
+from constellationdb.catalog.types import SqlType, by_oid, field_of, of_field
 from constellationdb.engine import assignment
 from constellationdb.engine.reads import execute as run
 from constellationdb.engine.result import Prepared, Result
@@ -16,13 +14,13 @@ from constellationdb.errors import (
     ConstellationError,
     DatatypeMismatch,
     DuplicateStatement,
-    FeatureNotSupported,
     LimitExceeded,
     SqlSyntaxError,
     UndefinedStatement,
 )
 from constellationdb.planner import statements as st
-from constellationdb.planner.snapshot import SnapshotPlanner
+from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
+from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -129,36 +127,32 @@ def execute(session: Session, statement: st.ExecutePrepared) -> Result:
 def _value(session: Session, number: int, argument: tuple[str, int], oid: int) -> str | None:
     """An argument as the text of a parameter of type ``oid``."""
     text, offset = argument
-    _refuse_subquery(text, offset)
-    # The offset is that of the argument: what stands before it is ours.
-    query = st.Query(f"SELECT {text}", offset - len("SELECT "))
-    planned = SnapshotPlanner({}, functions=session.functions).plan(query)
+    planned = _planned(session, text, offset)
     kind, target = planned.kinds[0] if planned.kinds else None, by_oid(oid)
-    if target is not None and oid not in _UNTYPED:
-        _check_type(number, kind, target.name, pa.field("", target.arrow), offset)
-        if kind != "unknown":
-            cast = st.Query(f"SELECT CAST({text} AS {target.name})", query.offset)
-            planned = SnapshotPlanner({}, functions=session.functions).plan(cast)
-    rows = run(planned, {})
-    column = rows.column(0).combine_chunks()
-    encoded = text_encoder(column.type, of_arrow(column.type))(column)[0].as_py()
-    return None if encoded is None else str(encoded.decode())
-
-
-def _check_type(number: int, kind: str | None, wanted: str, target: pa.Field, offset: int) -> None:
     try:
-        assignment.check_assignable(kind, target)
+        if target is not None and oid not in _UNTYPED:
+            _check_type(number, kind, target, offset)
+            planned = _planned(session, f"CAST({text} AS {target.name})", offset)
+        column = run(planned, {}).column(0).combine_chunks()
+    except ConstellationError as error:
+        raise (error.at(offset + 1) if kind == UNKNOWN else error) from None
+    if column.null_count:
+        return None
+    return str(text_encoder(column.type, of_field(planned.schema.field(0)))(column)[0].as_py().decode())
+
+
+def _planned(session: Session, expression: str, offset: int) -> SnapshotPlan:
+    """Positions count from the argument: what stands before it is ours."""
+    query = st.Query(f"SELECT {expression}", offset - len("SELECT "))
+    return SnapshotPlanner({}, functions=session.functions).plan(query)
+
+
+def _check_type(number: int, kind: Kind, target: SqlType, offset: int) -> None:
+    try:
+        assignment.check_assignable(kind, field_of("", target))
     except DatatypeMismatch:
         raise DatatypeMismatch(
-            f"parameter ${number} of type {kind} cannot be coerced to the expected type {wanted}",
+            f"parameter ${number} of type {kind} cannot be coerced to the expected type {target.name}",
             hint="You will need to rewrite or cast the expression.",
             position=offset + 1,
         ) from None
-
-
-def _refuse_subquery(text: str, offset: int) -> None:
-    at = text.lower().find("select")
-    if at >= 0 and text[:at].rstrip().endswith("("):
-        raise FeatureNotSupported(
-            "cannot use subquery in EXECUTE parameter", position=offset + len(text[:at].rstrip()[:-1].rstrip()) + 1
-        )

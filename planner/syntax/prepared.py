@@ -75,6 +75,11 @@ def _arguments(inside: Region) -> tuple[tuple[str, int], ...]:
 
 
 def _argument(region: Region) -> tuple[str, int]:
+    tokens = region.source.tokens
+    for i in range(region.lo, region.hi - 1):
+        if tokens[i].word == "(" and tokens[i + 1].word in ("select", "values", "with"):
+            position = tokens[i].start + 1
+            raise FeatureNotSupported("cannot use subquery in EXECUTE parameter", position=position)
     return region.text, region.start
 
 

@@ -202,6 +202,9 @@ RESET ALL
 PREPARE p AS SELECT $1::int, $2::text
 EXECUTE p
 EXECUTE p (1)
+EXECUTE p (true, 1)
+EXECUTE p ('x', 1)
+EXECUTE p (1.6, 5)
 EXECUTE p (1+1, 'a' || 'b')
 EXECUTE p (NULL, (SELECT 1))
 EXECUTE p (NULL, NULL)
@@ -376,7 +379,7 @@ BEGIN
 DECLARE c BINARY CURSOR FOR SELECT 1
 SELECT name, statement, is_holdable, is_binary FROM pg_cursors
 ROLLBACK
-SELECT name, statement, from_sql FROM pg_prepared_statements WHERE name = 'p'
+SELECT name, statement, parameter_types, from_sql FROM pg_prepared_statements WHERE name = 'p'
 PREPARE p (int, text) AS SELECT $1, $2
 SELECT count(*) > 0, max(state) FROM pg_stat_activity WHERE pid = pg_backend_pid()
 SELECT set_config('work_mem', '7MB', false)
