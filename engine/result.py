@@ -20,6 +20,7 @@ from constellationdb.errors import ConstellationError
 if TYPE_CHECKING:
     from constellationdb.engine.portals import Portals
     from constellationdb.engine.prepared_statements import PreparedStatements
+    from constellationdb.engine.subscription import Subscription
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Result:
     copy_out: CopyOptions | None = None
     copy_in: CopySink | None = None
     empty_query: bool = False
+    subscription: Subscription | None = None  # what ``batches`` come from, where they are just its own
     binary: bool = False  # of a BINARY cursor: its values in their binary formats, where the client has no say
 
     def tag(self, rows: int) -> str:

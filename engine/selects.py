@@ -163,7 +163,8 @@ def subscribe(session: Session, statement: st.Subscribe) -> Result:
     if statement.query is not None:
         return _subscribe_query(session, statement)
     stream = _open(session, statement)
-    return Result("SUBSCRIBE", answers.columns_of(stream.schema), iter(stream), _subscribed, streaming=True)
+    columns = answers.columns_of(stream.schema)
+    return Result("SUBSCRIBE", columns, iter(stream), _subscribed, streaming=True, subscription=stream.subscription)
 
 
 def open_subscribe(session: Session, statement: st.Subscribe) -> Stream:

@@ -37,6 +37,11 @@ class Stream:
         self.schema = schema
 
     @property
+    def subscription(self) -> Subscription | None:
+        """If it is nothing but that: every batch as it comes."""
+        return self._subscription if self._job is None and self._left is None and not self._plain else None
+
+    @property
     def over(self) -> bool:
         """Whether no row can come any more."""
         return self._left == 0 or self._subscription.over

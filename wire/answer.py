@@ -6,7 +6,7 @@ once, and remembers where it stopped, so a portal can go on from there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ import pyarrow as pa
 from constellationdb.catalog.text import PLAIN, STYLE_SETTINGS, Style, style_of
 from constellationdb.catalog.types import SqlType
 from constellationdb.engine.result import CopySink, Result, ResultColumn, SessionProtocol
+from constellationdb.engine.subscription import Subscription
 from constellationdb.errors import ConstellationError, ProtocolViolation, QueryCanceled
 from constellationdb.wire import replies
 from constellationdb.wire.binary_columns import check_binary
@@ -21,7 +22,7 @@ from constellationdb.wire.columns import ColumnEncoder, column_encoder
 from constellationdb.wire.copy_out import CopyWriter
 from constellationdb.wire.messages import CopyData, CopyDone, CopyFail, Flush, FrontendMessage, Sync
 from constellationdb.wire.registered import named
-from constellationdb.wire.rows import chunk_rows, data_rows
+from constellationdb.wire.rows import Bytes, chunk_rows, data_rows
 
 
 class Peer(Protocol):
@@ -45,6 +46,14 @@ class Peer(Protocol):
 
     def hang_up(self, data: bytes) -> None:
         """Send the last words, without waiting; never raises."""
+        ...
+
+    def follow(self, subscription: Subscription, group: Hashable, encode: Callable[[pa.RecordBatch], Bytes]) -> int:
+        """Be sent what comes in ``subscription``, encoded once for all of the group: how many rows that were.
+
+        Returns when the subscription is cancelled or over, when the client does not keep up, or at once if it
+        cannot be done; the subscription goes on from where it then is.
+        """
         ...
 
     def receive(self, cancelable: bool = False) -> FrontendMessage:
@@ -75,6 +84,11 @@ class RowStream:
         self._batch: pa.RecordBatch | None = None
         self._offset = 0
         self._chunk = 0  # rows to encode at a time
+
+    @property
+    def drained(self) -> bool:
+        """Whether nothing is left of the last batch."""
+        return self._batch is None or self._offset >= self._batch.num_rows
 
     def next_chunk(self, limit: int = 0) -> pa.RecordBatch | None:
         """At most ``limit`` rows (0: as many as are encoded at once); None at the end, for good."""
@@ -155,15 +169,49 @@ def _send_data_rows(peer: Peer, stream: RowStream, formats: Sequence[int], max_r
     encoders = Encoders(stream.result.columns or (), formats, stream.style)
     end = stream.rows + max_rows
     if stream.result.streaming:
+        _start(stream.result)
         peer.flush()
-    while (chunk := stream.next_chunk(end - stream.rows if max_rows else 0)) is not None:
+    kinds = tuple(formats)
+    while True:
+        if not max_rows:
+            _follow(
+                peer, stream, ("rows", kinds, stream.style), lambda: _rows_encoder(stream.result, kinds, stream.style)
+            )
+        chunk = stream.next_chunk(end - stream.rows if max_rows else 0)
+        if chunk is None:
+            return False
         if stream.result.columns is not None:
             chunk = named(chunk, stream.result.columns, formats)
             peer.send(data_rows(chunk, encoders.of(chunk)))
             _pace(peer, stream.result)
         if max_rows and stream.rows == end:
             return True
-    return False
+
+
+def _rows_encoder(result: Result, formats: tuple[int, ...], style: Style) -> Callable[[pa.RecordBatch], Bytes]:
+    columns = result.columns or ()
+    encoders = Encoders(columns, formats, style)
+
+    def encode(batch: pa.RecordBatch) -> Bytes:
+        chunk = named(batch, columns, formats)
+        return data_rows(chunk, encoders.of(chunk))
+
+    return encode
+
+
+def _start(result: Result) -> None:
+    """A client that has seen the head of the answer may count on the changes that follow."""
+    if result.subscription is not None:
+        result.subscription.start()
+
+
+def _follow(
+    peer: Peer, stream: RowStream, group: Hashable, encoder: Callable[[], Callable[[pa.RecordBatch], Bytes]]
+) -> None:
+    """Leave the rows of a SUBSCRIBE that has caught up to the event loop, for as long as the client keeps up."""
+    subscription = stream.result.subscription
+    if subscription is not None and stream.drained and subscription.start() and subscription.shareable:
+        stream.rows += peer.follow(subscription, group, encoder())
 
 
 def _pace(peer: Peer, result: Result) -> None:
@@ -206,14 +254,33 @@ def _copy_out(peer: Peer, stream: RowStream) -> str:
     peer.send(replies.copy_out(len(columns), options.binary))
     peer.send(writer.header())
     if result.streaming:
+        _start(result)
         peer.flush()
     encoders = Encoders(columns, (int(options.binary),) * len(columns), stream.style)
-    while (chunk := stream.next_chunk()) is not None:
+    while True:
+        if not options.binary:  # whose first message is another
+            _follow(peer, stream, ("copy", options, stream.style), lambda: _copy_encoder(result, stream.style))
+        chunk = stream.next_chunk()
+        if chunk is None:
+            break
         chunk = named(chunk, columns, ())
         peer.send(writer.rows(chunk, encoders.of(chunk)))
         _pace(peer, result)
     peer.send(writer.end() + replies.COPY_DONE)
     return result.tag(stream.rows)
+
+
+def _copy_encoder(result: Result, style: Style) -> Callable[[pa.RecordBatch], Bytes]:
+    columns = result.columns or ()
+    assert result.copy_out is not None
+    writer = CopyWriter([column.name for column in columns], result.copy_out)
+    encoders = Encoders(columns, (0,) * len(columns), style)
+
+    def encode(batch: pa.RecordBatch) -> Bytes:
+        chunk = named(batch, columns, ())
+        return writer.rows(chunk, encoders.of(chunk))
+
+    return encode
 
 
 def _copy_in(peer: Peer, sink: CopySink) -> str:

@@ -21,6 +21,7 @@ from constellationdb.engine.sessions import Client
 from constellationdb.errors import ConstellationError, ProtocolViolation, ShuttingDown, TooManyConnections
 from constellationdb.wire import replies
 from constellationdb.wire.conversation import Conversation
+from constellationdb.wire.fanout import Fanouts
 from constellationdb.wire.lane import Lane
 from constellationdb.wire.limits import Limits
 from constellationdb.wire.link import Link
@@ -42,6 +43,7 @@ class Frontend:
     admitted: set[Connection] = field(default_factory=set)  # those that have introduced themselves
     processes: dict[int, Connection] = field(default_factory=dict)
     all_closed: asyncio.Event = field(default_factory=asyncio.Event)
+    fanouts: Fanouts = field(default_factory=lambda: Fanouts(asyncio.get_running_loop()))
 
     def admit(self, connection: Connection) -> None:
         if len(self.admitted) >= self.limits.max_connections:
@@ -87,7 +89,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
         self._transport.set_write_buffer_limits(high=0)
-        self._link = Link(self._loop, self._transport)
+        self._link = Link(self._loop, self._transport, self._frontend.fanouts)
         self._frontend.open.add(self)
         self._frontend.all_closed.clear()
         self._startup_timer = self._loop.call_later(self._frontend.limits.authentication_seconds, self._transport.abort)
