@@ -56,7 +56,8 @@ def subscribers(wire: Wire, count: int) -> Rate:
     wire.execute("CREATE TABLE t (id bigint PRIMARY KEY, v bigint)")
     wire.execute("CREATE MATERIALIZED VIEW seen AS SELECT id, v + 1 AS v FROM t")
     writer = RawClient(wire.url)
-    writer.query("INSERT INTO t VALUES (0, 0); FLUSH")  # whatever is loaded by the first statement is no subscriber's
+    writer.query("INSERT INTO t VALUES (0, 0)")  # whatever is loaded by the first statement is no subscriber's
+    writer.query("FLUSH")
     small = _resident_mb(wire)
     followers, selector = [], selectors.DefaultSelector()
     for _ in range(count):
