@@ -233,7 +233,7 @@ class Encoders:
         self._encoders: list[ColumnEncoder] = []
 
     def of(self, batch: pa.RecordBatch) -> list[ColumnEncoder]:
-        if batch.schema is not self._schema:
+        if self._schema is None or not batch.schema.equals(self._schema):
             self._schema = batch.schema
             self._encoders = [
                 column_encoder(field.type, kind, code, self._style)
