@@ -474,9 +474,9 @@ class Session:
     def terminate(self, reason: ConstellationError) -> None:
         """Any thread: stop the statement, and tell the client why there will be no other."""
         self.terminated = self.terminated or reason
-        self.cancelled.set()
-        if self.on_terminate is not None:
+        if self.on_terminate is not None:  # first, so that the client hears of this and not of a cancelled statement
             self.on_terminate(reason)
+        self.cancelled.set()
 
     def close(self) -> None:
         self._stop_timer()
