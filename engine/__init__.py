@@ -19,6 +19,9 @@ How it works::
        └──────────── snapshot reads, subscriptions ◀─────┘    └──────────────────────┘ a view is a relation, too
 
     session  selects  changes  defining  transaction     what a client says, statement by statement; explains
+    session  transaction_control  variables  settings    what it says of itself; setting_table, setting_kinds
+    prepared_statements  portals  cursors  streams       what it has open; temporary: its own tables
+    sessions  alarms                                     who is there, who has to go; timeouts
     sequencer  record  writes  dml  tables  sources      how it becomes an epoch of input
     relation  contents  arrangement  rowstore            epoch deltas (Z-sets: ``batch``) and what they add up to
     worker  job  graph  operators/  fragment  exchange   how a view follows

@@ -51,6 +51,14 @@ def test_fetch_takes_so_many_and_the_rest_waits(engine: Engine) -> None:
     assert fetched(session, "FETCH NEXT c") == [60], "without a timeout it waits for a row"
 
 
+def test_it_begins_when_it_is_declared(engine: Engine) -> None:
+    insert(engine, 1)
+    session = engine.session()
+    run(session, "DECLARE c CURSOR WITH HOLD FOR SUBSCRIBE t", "UPDATE t SET v = 11 WHERE id = 1")
+    rows = run(session, "FETCH 3 c WITH (timeout = '20s')")
+    assert [(diff, v) for _, diff, _, v in rows] == [(1, 10), (-1, 10), (1, 11)]
+
+
 def test_a_timeout_answers_with_what_came(engine: Engine) -> None:
     insert(engine, 1)
     session = engine.session()
