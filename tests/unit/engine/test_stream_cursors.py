@@ -121,6 +121,17 @@ def test_one_that_ran_into_its_timeout_loses_nothing(engine: Engine) -> None:
     assert fetched(session, "FETCH c") == [10]
 
 
+def test_a_savepoint_keeps_the_cursor_of_a_cancelled_fetch(engine: Engine) -> None:
+    insert(engine, 1)
+    session = engine.session()
+    run(session, "BEGIN", "DECLARE c CURSOR FOR SUBSCRIBE t", "SAVEPOINT s", "SET LOCAL statement_timeout = '100ms'")
+    with pytest.raises(QueryCanceled):
+        run(session, "FETCH 5 FROM c WITH (timeout = '100s')")
+    run(session, "ROLLBACK TO s")
+    assert run(session, "SHOW statement_timeout") == [("0",)]
+    assert fetched(session, "FETCH c") == [10]
+
+
 def test_a_held_stream_outlives_its_transaction_and_another_does_not(engine: Engine) -> None:
     insert(engine, 1)
     session = engine.session()
