@@ -152,8 +152,9 @@ def _perform(session: Session, dml: Dml, state: Target) -> tuple[Write, pa.Table
 
 def _reading(session: Session, tables: Callable[[set[str]], dict[str, pa.Table]]) -> Run:
     def run(planned: SnapshotPlan, extra: dict[str, pa.Table]) -> pa.Table:
-        session.cancelled.check()
-        return execute(planned, tables(relations_of(planned) - set(extra)) | extra)
+        rows = tables(relations_of(planned) - set(extra)) | extra
+        with session.cancelled.interruptible():
+            return execute(planned, rows)
 
     return run
 

@@ -194,9 +194,14 @@ class Connection(asyncio.Protocol):
     def _session_opened(self, session: SessionProtocol) -> None:
         """On the thread: the loop knows the process before its client does."""
         self._session = session
-        session.on_terminate = lambda reason: self._link.on_loop(self.terminate, reason)
+        session.on_terminate = self._terminate_soon
         threading.current_thread().name = f"wire-{session.pid}"
         self._link.on_loop(self._register, session.pid)
+
+    def _terminate_soon(self, reason: ConstellationError) -> None:
+        """Any thread: nothing else is said from now on."""
+        self._link.end(reason)
+        self._link.on_loop(self.terminate, reason)
 
     def _register(self, process: int) -> None:
         if not self._lost:
