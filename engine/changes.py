@@ -15,10 +15,10 @@ from constellationdb.engine.copy_options import CopyOptions, copy_options
 from constellationdb.engine.dml import Dml, DmlPlanner, Run, Target, column_of, plan_constant
 from constellationdb.engine.lengths import fitted
 from constellationdb.engine.overlay import TableOverlay
+from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.reads import Reader, execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
 from constellationdb.engine.sources import SourceState
-from constellationdb.engine.system_tables import SYSTEM_TABLES
 from constellationdb.engine.tables import TableRules, TableState
 from constellationdb.engine.transaction import defined_anew
 from constellationdb.engine.visible import epoch_of, visible
@@ -53,7 +53,8 @@ def change(session: Session, statement: Statement) -> Result:
 
 def _target(session: Session, name: str, position: int, command: str) -> Target:
     """The relation that a statement writes, as the session sees it."""
-    if name in SYSTEM_TABLES:
+    name = session.temporary.resolve(name)
+    if is_system(name):
         raise WrongObjectType(f'cannot change system table "{name}"', position=position)
     if session.read_only:
         raise ReadOnlyTransaction(f"cannot execute {command} in a read-only transaction")
@@ -112,7 +113,8 @@ def _plan_text(
     """Plan a piece of DML; an error's place is found again by its words, for the text was put together anew."""
     relations = {**session.relations, **extra}
     try:
-        return SnapshotPlanner(relations, clause).plan(st.Query(text, parameters=statement.parameters))
+        query = st.Query(text, parameters=statement.parameters)
+        return SnapshotPlanner(relations, clause, functions=session.functions).plan(query)
     except ConstellationError as error:
         if error.position is not None:
             error.position = _place(statement, text, error.position)
@@ -150,8 +152,9 @@ def _perform(session: Session, dml: Dml, state: Target) -> tuple[Write, pa.Table
 
 def _reading(session: Session, tables: Callable[[set[str]], dict[str, pa.Table]]) -> Run:
     def run(planned: SnapshotPlan, extra: dict[str, pa.Table]) -> pa.Table:
-        session.cancelled.check()
-        return execute(planned, tables(relations_of(planned) - set(extra)) | extra)
+        rows = tables(relations_of(planned) - set(extra)) | extra
+        with session.cancelled.interruptible():
+            return execute(planned, rows)
 
     return run
 
@@ -194,19 +197,32 @@ def _current(session: Session, names: set[str], epoch: int) -> dict[str, pa.Tabl
         else:
             views.add(name)
     if views:
-        found |= Reader(engine, session.cancelled).tables(views, 0)
+        found |= Reader(session).tables(views, 0)
     return found
 
 
 def truncate(session: Session, statement: st.Truncate) -> Result:
     """All of the tables or none."""
+    for name in statement.names:
+        relation = session.catalog.get(session.temporary.resolve(name))
+        if relation.kind != "table":
+            raise WrongObjectType(f'"{name}" is not a table')
     alone = len(statement.names) == 1
     with nullcontext() if alone else session.together():
         for name in statement.names:
-            state = _target(session, name, statement.offset + 1, "TRUNCATE TABLE")
-            assert isinstance(state, TableRules)
-            _perform(session, Dml(name, _everything, None, "TRUNCATE TABLE"), state)
+            _empty(session, _target(session, name, statement.offset + 1, "TRUNCATE TABLE"))
     return Result("TRUNCATE TABLE")
+
+
+def empty(session: Session, name: str) -> None:
+    """Take away every row of a table of the session's own, whatever the transaction may do."""
+    assert session.transaction is not None
+    _empty(session, session.transaction.target(session.engine, session.catalog.get(name)))
+
+
+def _empty(session: Session, state: Target) -> None:
+    assert isinstance(state, TableRules)
+    _perform(session, Dml(state.name, _everything, None, "TRUNCATE TABLE"), state)
 
 
 def _everything(run: Run, state: Target, epoch: int) -> Write:  # noqa: ARG001

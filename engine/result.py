@@ -9,18 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
 from constellationdb.catalog.types import SqlType
 from constellationdb.engine.copy_options import CopyOptions
+from constellationdb.errors import ConstellationError
+
+if TYPE_CHECKING:
+    from constellationdb.engine.portals import Portals
+    from constellationdb.engine.prepared_statements import PreparedStatements
 
 
 @dataclass(frozen=True)
 class ResultColumn:
+    """``names``: what a client that wants text is sent instead of oids, of a regclass and its like."""
+
     name: str
     type: SqlType
+    names: Callable[[pa.Array], pa.Array] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,7 @@ class Notice:
     severity: str = "NOTICE"
     sqlstate: str = "00000"
     hint: str | None = None
+    detail: str | None = None
 
 
 class CopySink(Protocol):
@@ -62,6 +71,7 @@ class Result:
     copy_out: CopyOptions | None = None
     copy_in: CopySink | None = None
     empty_query: bool = False
+    binary: bool = False  # of a BINARY cursor: its values in their binary formats, where the client has no say
 
     def tag(self, rows: int) -> str:
         """The CommandComplete tag once ``rows`` rows were read, e.g. ``SELECT 3``."""
@@ -140,7 +150,17 @@ class SessionProtocol(Protocol):
     Iterating ``execute`` raises the ConstellationError of the statement that
     failed, with its position in ``sql``; results before it stay valid. A front
     end that cannot go on reading closes the iterator and calls ``fail``.
+
+    ``pid`` is its process id for cancel requests and ``pg_stat_activity``.
+    ``statements`` and ``portals`` are what SQL and the extended protocol know
+    by name. ``on_terminate``, set by the front end, is called from any thread
+    when the client has to be told to go.
     """
+
+    pid: int
+    statements: PreparedStatements
+    portals: Portals
+    on_terminate: Callable[[ConstellationError], None] | None
 
     @property
     def shortcuts(self) -> Shortcuts: ...
@@ -168,6 +188,15 @@ class SessionProtocol(Protocol):
 
     def setting(self, name: str) -> str:
         """The value SHOW would print."""
+        ...
+
+    @property
+    def settings_changes(self) -> int:
+        """Another number whenever the value of a setting may be another."""
+        ...
+
+    def fetch_portal(self, name: str, limit: int) -> Result:
+        """The next rows of a cursor that SQL declared; 0 for all of them."""
         ...
 
     def cancel(self) -> None:

@@ -9,25 +9,36 @@ SELECT of the session waits until what it reads has reached that epoch.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from constellationdb.catalog import types
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Drop
-from constellationdb.engine import answers, changes, selects
+from constellationdb.engine import answers, changes, cursor_statements, prepared_statements, selects, variables
+from constellationdb.engine.alarms import Alarm
 from constellationdb.engine.cancellation import TIMED_OUT, Cancellation
 from constellationdb.engine.defining import define, wait_for
+from constellationdb.engine.pg_catalog.functions import SessionFunctions
+from constellationdb.engine.pg_catalog.objects import Objects
+from constellationdb.engine.pg_catalog.set_functions import is_system
+from constellationdb.engine.portals import Portals
+from constellationdb.engine.prepared_statements import PreparedStatements
 from constellationdb.engine.relations import Planned
 from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
+from constellationdb.engine.sessions import Activity, Client
 from constellationdb.engine.settings import Settings, milliseconds
 from constellationdb.engine.shortcuts import Shortcuts
+from constellationdb.engine.temporary import TemporaryTables
 from constellationdb.engine.transaction import Transaction
+from constellationdb.engine.transaction_control import control, set_transaction
 from constellationdb.engine.writes import commit
 from constellationdb.errors import (
+    ActiveTransaction,
     ConstellationError,
+    IdleInTransactionTimeout,
+    IdleSessionTimeout,
     InFailedTransaction,
     NoActiveTransaction,
     QueryCanceled,
@@ -35,6 +46,7 @@ from constellationdb.errors import (
 )
 from constellationdb.planner import parameters
 from constellationdb.planner import statements as st
+from constellationdb.planner.analysis.catalog_functions import Functions
 from constellationdb.planner.inference import infer_parameters
 from constellationdb.planner.syntax import parse
 
@@ -43,22 +55,44 @@ if TYPE_CHECKING:
     from constellationdb.engine.sequencer import Epoch
 
 _ENDS = ("commit", "rollback", "rollback_to")
+_LOOKING = (
+    st.Select, st.Insert, st.Update, st.Delete, st.Copy, st.Subscribe, st.DeclareCursor, st.Fetch, st.ExecutePrepared,
+    st.CreateTableAs, st.Explain,
+)  # fmt: skip
+_WRITING = (st.Insert, st.Update, st.Delete, st.Truncate, st.Copy, st.ExecutePrepared)
+# From the least to the most severe; INFO is always told.
+_SEVERITIES = ("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")
 
 
 class Session:
     """Implements ``SessionProtocol``."""
 
-    def __init__(self, engine: Engine, user: str, database: str, settings: dict[str, str]) -> None:
+    def __init__(
+        self, engine: Engine, user: str, database: str, settings: dict[str, str], client: Client | None = None
+    ) -> None:
         self.engine = engine
         self.user = user
         self.database = database
         self.settings = Settings(user, settings)
+        self.pid = engine.sessions.number()
+        self.client = client or Client()
+        now = engine.clock.now_us()
+        self.activity = Activity(now, now)
         self.cancelled = Cancellation()
         self.transaction: Transaction | None = None
-        self._timer: threading.Timer | None = None  # of statement_timeout
+        self.statements = PreparedStatements()
+        self.portals = Portals()
+        self.temporary = TemporaryTables(self)
+        self.notices: list[Notice] = []  # that the running statement has for its result
+        self.terminated: ConstellationError | None = None
+        self.on_terminate: Callable[[ConstellationError], None] | None = None
+        self._timer: Alarm | None = None  # of statement_timeout
+        self._idle: Alarm | None = None  # of the two idle timeouts
         self.shortcuts = Shortcuts(self)
         self.last_epoch = 0  # of this session's own writes
         self.written: set[str] = set()
+        engine.sessions.enter(self)
+        self._rest()
 
     # -- what it sees --------------------------------------------------------------------------
 
@@ -70,16 +104,29 @@ class Session:
 
     @property
     def relations(self) -> Planned:
-        return self.engine.planned.of(self.catalog)
+        catalog = self.catalog
+        planned = self.engine.planned.of(catalog)
+        return self.temporary.planned(catalog, planned) if self.temporary.used else planned
+
+    @property
+    def objects(self) -> Objects:
+        """What pg_catalog tells of."""
+        return self.engine.objects.of(self.catalog)
+
+    @property
+    def functions(self) -> Functions:
+        return SessionFunctions(self)
 
     @property
     def read_only(self) -> bool:
-        return self.transaction is not None and self.transaction.read_only
+        if self.transaction is None:
+            return self.settings.get("default_transaction_read_only") == "on"
+        return self.transaction.read_only
 
     # -- the simple protocol -------------------------------------------------------------------
 
     def execute(self, sql: str) -> Iterator[Result]:
-        self.cancelled.clear()
+        self.begin_statement(sql)
         try:
             statements = parse(sql)
             if not statements:
@@ -97,9 +144,25 @@ class Session:
         self._start_timer()
         if self.transaction is not None:
             self.transaction.next_statement(self.engine)
-        elif more:
-            self._start(explicit=False)
-        return self._perform(statement)
+        elif more or (self.temporary.acts_at_commit and isinstance(statement, _WRITING)):
+            self.start(explicit=False)
+        if self.temporary.used:
+            self.temporary.check(statement)
+        if self.transaction is not None and isinstance(statement, _LOOKING):
+            self.transaction.queried = True
+        result = self._perform(statement)
+        self._add_notices(result)
+        return result
+
+    def _add_notices(self, result: Result) -> None:
+        """Those that came up meanwhile, and of all the ones that ``client_min_messages`` lets pass."""
+        if self.notices:
+            result.notices += self.notices
+            self.notices = []
+        if result.notices:
+            least = self.settings.get("client_min_messages")
+            rank = 0 if least == "info" else _SEVERITIES.index(least)
+            result.notices = [n for n in result.notices if _SEVERITIES.index(n.severity.lower()) >= rank]
 
     def _check_failed(self, statement: st.Statement) -> None:
         """In a failed transaction only its end is heard."""
@@ -125,11 +188,15 @@ class Session:
             case st.Subscribe():
                 return selects.subscribe(self, statement)
             case st.Transaction():
-                return self._transaction(statement)
+                return control(self, statement)
             case st.SetVariable():
-                return self._set(statement)
+                return variables.set_variable(self, statement)
+            case st.SetTransaction():
+                return set_transaction(self, statement)
             case st.Show():
-                return self._show(statement)
+                return variables.show(self, statement)
+            case st.Discard():
+                return variables.discard(self, statement)
             case st.Explain():
                 return selects.explain(self, statement)
             case st.Flush():
@@ -138,8 +205,25 @@ class Session:
             case st.Checkpoint():
                 return self._checkpoint()
             case st.Accepted():
-                notices = [Notice(statement.notice)] if statement.notice else []
-                return Result(statement.tag, notices=notices)
+                return self._accept(statement)
+            case _:
+                return self._perform_named(statement)
+
+    def _perform_named(self, statement: st.Statement) -> Result:
+        """What is about cursors and prepared statements; else a definition."""
+        match statement:
+            case st.DeclareCursor():
+                return cursor_statements.declare(self, statement)
+            case st.Fetch():
+                return cursor_statements.fetch(self, statement)
+            case st.CloseCursor():
+                return cursor_statements.close(self, statement)
+            case st.Prepare():
+                return prepared_statements.prepare(self, statement)
+            case st.ExecutePrepared():
+                return prepared_statements.execute(self, statement)
+            case st.Deallocate():
+                return prepared_statements.deallocate(self, statement)
             case _:
                 return define(self, statement)
 
@@ -180,7 +264,12 @@ class Session:
             case st.Subscribe():
                 return selects.describe_subscribe(self, statement)
             case st.Show(name=name):
-                return answers.SETTINGS if name == "all" else (ResultColumn(name, types.TEXT),)
+                title = self.settings.title(name)
+                return answers.SETTINGS if name == "all" else (ResultColumn(title, types.TEXT),)
+            case st.Fetch(moves=False):
+                return self.portals.get(statement.cursor).columns
+            case st.ExecutePrepared():
+                return self.statements.get(statement.name).columns
             case st.Explain():
                 return answers.EXPLAIN
             case _:
@@ -189,7 +278,7 @@ class Session:
     def execute_prepared(
         self, prepared: Prepared, parameters_: tuple[str | None, ...], *, more: bool = False
     ) -> Result:
-        self.cancelled.clear()
+        self.begin_statement(prepared.sql)
         if not more and (rows := self.shortcuts.read(prepared, parameters_)) is not None:
             return selects.answer(prepared.columns or (), [rows])
         statements = parse(prepared.sql)
@@ -197,10 +286,45 @@ class Session:
             return Result("", empty_query=True)
         return self._run(self._bound(statements[0], parameters_, prepared.parameters), more=more)
 
+    def run_prepared(self, prepared: Prepared, parameters_: Sequence[str | None]) -> Result:
+        """The same inside of a statement: EXECUTE."""
+        (statement,) = parse(prepared.sql)
+        return self._perform(self._bound(statement, parameters_, prepared.parameters))
+
+    def fetch_portal(self, name: str, limit: int) -> Result:
+        """Execute of a cursor that was declared: its next rows, 0 for all."""
+        self.begin_statement(f"FETCH {limit or 'ALL'} FROM {name}")
+        move = st.Fetch("", 0, name, "forward", limit or None)
+        self._check_failed(move)
+        self._start_timer()
+        portal = self.portals.get(name, "portal")
+        return Result("SELECT", portal.columns, iter(portal.fetch(move)), lambda rows: f"SELECT {rows}")
+
+    def begin_statement(self, sql: str) -> None:
+        """A message with something to do has come."""
+        if self.terminated is not None:
+            raise self.terminated
+        self.cancelled.clear()
+        self.notices.clear()
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        self.activity.begin(sql, self.engine.clock.now_us())
+
     def sync(self) -> None:
         self._stop_timer()
         if self.transaction is not None and not self.transaction.explicit:
-            self._commit()
+            self.commit()
+        self._rest()
+
+    def _rest(self) -> None:
+        """Until the client says something again."""
+        self.activity.rest(self.engine.clock.now_us())
+        name, problem = _IDLE[self.transaction_status]
+        limit_ms = milliseconds(self.settings.get(name))
+        if self._idle is not None:
+            self._idle.cancel()
+        self._idle = self.engine.alarms.set(limit_ms / 1e3, lambda: self.terminate(problem())) if limit_ms else None
 
     # -- transactions --------------------------------------------------------------------------
 
@@ -213,23 +337,25 @@ class Session:
     def fail(self) -> None:
         """An error went to the client: an explicit transaction waits for its end, an implicit one is undone."""
         self._stop_timer()
-        if self.transaction is None:
-            return
-        if self.transaction.explicit:
+        if self.transaction is not None and self.transaction.explicit:
             self.transaction.failed = True
-        else:
-            self._rollback()
+        elif self.transaction is not None:
+            self.rollback()
+        self._rest()
 
-    def _start(self, *, explicit: bool) -> Transaction:
+    def start(self, *, explicit: bool) -> Transaction:
         self.settings.begin()
         self.transaction = Transaction(explicit)
-        self._set_modes(self.transaction)
+        self.activity.xact_start = self.engine.clock.now_us()
+        self.set_modes(self.transaction)
         return self.transaction
 
-    def _set_modes(self, transaction: Transaction) -> None:
+    def set_modes(self, transaction: Transaction) -> None:
+        """As the settings say."""
+        isolation = self.settings.get("transaction_isolation")
         transaction.read_only = self.settings.get("transaction_read_only") == "on"
-        transaction.steady = self.settings.get("transaction_isolation") != "read committed"
-        transaction.serializable = self.settings.get("transaction_isolation") == "serializable"
+        transaction.steady = not isolation.startswith("read ")
+        transaction.serializable = isolation == "serializable"
 
     @contextmanager
     def together(self) -> Iterator[Transaction]:
@@ -238,13 +364,20 @@ class Session:
             yield self.transaction
             return
         try:
-            yield self._start(explicit=False)
+            yield self.start(explicit=False)
         except BaseException:
-            self._rollback()
+            self.rollback()
             raise
-        self._commit()
+        self.commit()
 
-    def _commit(self) -> None:
+    def commit(self) -> None:
+        try:
+            self.portals.persist()
+            if self.temporary.used:
+                self.temporary.before_commit()
+        except BaseException:
+            self.rollback()
+            raise
         transaction = self._leave(committed=True)
         work = transaction.to_commit(self.engine)
         if work is None:
@@ -269,13 +402,15 @@ class Session:
         if starting:
             self.engine.define(epoch, Drop(self.engine.catalog.to_drop(starting, cascade=True)))
 
-    def _rollback(self) -> None:
+    def rollback(self) -> None:
         self._leave(committed=False)
 
     def _leave(self, *, committed: bool) -> Transaction:
         transaction, self.transaction = self.transaction, None
         assert transaction is not None
         transaction.end(self.engine)
+        self.activity.xact_start = None
+        self.portals.end_transaction(committed=committed)
         self.settings.end(committed=committed)
         return transaction
 
@@ -284,70 +419,28 @@ class Session:
         self.last_epoch = max(self.last_epoch, epoch)
         self.written |= relations
 
-    def _transaction(self, statement: st.Transaction) -> Result:
-        match statement.action:
-            case "begin":
-                return self._begin(statement)
-            case "commit" | "rollback":
-                return self._end(statement)
-        if self.transaction is None or not self.transaction.explicit:
-            raise NoActiveTransaction(
-                f"{statement.action.replace('_', ' ').upper()} can only be used in transaction blocks"
-            )
-        name = statement.savepoint or ""
-        match statement.action:
-            case "savepoint":
-                self.transaction.savepoint(name)
-                return Result("SAVEPOINT")
-            case "release":
-                self.transaction.release(name)
-                return Result("RELEASE")
-            case _:
-                self.transaction.rollback_to(self.engine, name)
-                return Result("ROLLBACK")
-
-    def _begin(self, statement: st.Transaction) -> Result:
-        if self.transaction is not None and self.transaction.explicit:
-            return Result("BEGIN", notices=[Notice("there is already a transaction in progress", "WARNING", "25001")])
-        transaction = self.transaction or self._start(explicit=True)
-        transaction.explicit = True
-        if statement.read_only is not None:
-            self.settings.set("transaction_read_only", "on" if statement.read_only else "off", local=True)
-        if statement.isolation is not None:
-            self.settings.set("transaction_isolation", statement.isolation, local=True)
-        self._set_modes(transaction)
-        return Result("BEGIN")
-
-    def _end(self, statement: st.Transaction) -> Result:
-        transaction, tag = self.transaction, statement.action.upper()
-        notices = []
-        if transaction is None or not transaction.explicit:
-            notices.append(Notice("there is no transaction in progress", "WARNING", "25P01"))
-        if transaction is None:
-            return Result(tag, notices=notices)
-        if statement.action == "commit" and not transaction.failed:
-            self._commit()
-            return Result("COMMIT", notices=notices)
-        self._rollback()
-        return Result("ROLLBACK", notices=notices)
-
     # -- the rest ------------------------------------------------------------------------------
 
-    def _set(self, statement: st.SetVariable) -> Result:
-        self.settings.set(statement.name, statement.value, local=statement.local)
-        if self.transaction is not None and statement.name in ("transaction_isolation", "transaction_read_only"):
-            self._set_modes(self.transaction)
-        return Result("RESET" if statement.value is None else "SET")
-
-    def _show(self, statement: st.Show) -> Result:
-        if statement.name.lower() == "all":
-            return answers.settings(self.settings.all())
-        return answers.text_rows((statement.name,), [(self.setting(statement.name),)], "SHOW")
+    def _accept(self, statement: st.Accepted) -> Result:
+        """Nothing to do, but what would be wrong in Postgres is wrong here."""
+        if statement.block is False and self.transaction is not None:
+            raise ActiveTransaction(f"{statement.tag} cannot run inside a transaction block")
+        if statement.block is True and self.transaction is None:
+            raise NoActiveTransaction(f"{statement.tag} can only be used in transaction blocks")
+        for name in map(self.temporary.resolve, statement.relations):
+            if not is_system(name):
+                self.catalog.get(name)
+        said = statement.notice.split("\n") if statement.notice else []
+        return Result(statement.tag, notices=[Notice(line, sqlstate=statement.sqlstate) for line in said])
 
     def setting(self, name: str) -> str:
         if name.lower() == "epoch":
             return str(self.last_epoch)
         return self.settings.get(name)
+
+    @property
+    def settings_changes(self) -> int:
+        return self.settings.changes
 
     def flush(self) -> None:
         """Wait until every view has reached this session's last epoch."""
@@ -363,9 +456,7 @@ class Session:
         self._stop_timer()
         limit_ms = milliseconds(self.settings.get("statement_timeout"))
         if limit_ms:
-            self._timer = threading.Timer(limit_ms / 1e3, self.cancelled.set, (TIMED_OUT,))
-            self._timer.daemon = True
-            self._timer.start()
+            self._timer = self.engine.alarms.set(limit_ms / 1e3, lambda: self.cancelled.set(TIMED_OUT))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -380,8 +471,36 @@ class Session:
     def cancel(self) -> None:
         self.cancelled.set()
 
+    def terminate(self, reason: ConstellationError) -> None:
+        """Any thread: stop the statement, and tell the client why there will be no other."""
+        self.terminated = self.terminated or reason
+        if self.on_terminate is not None:  # first, so that the client hears of this and not of a cancelled statement
+            self.on_terminate(reason)
+        self.cancelled.set()
+
     def close(self) -> None:
         self._stop_timer()
+        if self._idle is not None:
+            self._idle.cancel()
         self.cancel()
         if self.transaction is not None:
-            self._rollback()
+            self.rollback()
+        self.portals.close_all()
+        self.temporary.close()
+        self.engine.sessions.leave(self)
+
+
+def _idle_in_transaction() -> ConstellationError:
+    return IdleInTransactionTimeout("terminating connection due to idle-in-transaction timeout")
+
+
+def _idle_session() -> ConstellationError:
+    return IdleSessionTimeout("terminating connection due to idle-session timeout")
+
+
+# By transaction status: which timeout, and what the client is told.
+_IDLE: dict[str, tuple[str, Callable[[], ConstellationError]]] = {
+    "I": ("idle_session_timeout", _idle_session),
+    "T": ("idle_in_transaction_session_timeout", _idle_in_transaction),
+    "E": ("idle_in_transaction_session_timeout", _idle_in_transaction),
+}

@@ -138,6 +138,12 @@ class Subscription:
         ended = job.idle and bool(job.inputs) and all(s.watermark == ENDED for s in job.inputs.values())
         return ended or job.failure is not None
 
+    @property
+    def over(self) -> bool:
+        """Whether ``next`` has nothing more to give, for good."""
+        with self._engine.lock:
+            return self._engine.waiting.stopping or (not self._pending and self._is_over() and not self._more())
+
     def _check(self) -> None:
         """What a subscriber is told at the end, if it was not a natural one."""
         if self._state.dropped:

@@ -29,6 +29,10 @@ def bind(statement: st.Statement, bound: tuple[st.Argument, ...], target: pa.Sch
     match statement:
         case st.Explain():
             return replace(statement, statement=bind(statement.statement, bound, target))
+        case st.DeclareCursor(source=source):
+            inner = bind(source, bound)
+            assert isinstance(inner, st.Select | st.Subscribe)
+            return replace(statement, source=inner)
         case st.Insert():
             return _insert(statement, bound, target)
         case st.Update() | st.Delete():

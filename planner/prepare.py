@@ -18,6 +18,7 @@ from pglast import ast
 
 from constellationdb.errors import FeatureNotSupported, UndefinedRelation
 from constellationdb.planner.analysis import kinds
+from constellationdb.planner.analysis.catalog_functions import Signature, by_internal
 from constellationdb.planner.analysis.nulls import name_nulls
 from constellationdb.planner.analysis.queries import Columns, analyse
 from constellationdb.planner.analysis.scope import Column
@@ -30,11 +31,13 @@ from constellationdb.planner.rewrite.names import name_derived, name_outputs
 from constellationdb.planner.rewrite.refuse import refuse
 from constellationdb.planner.rewrite.row_values import expand_rows
 from constellationdb.planner.rewrite.series import expand_series
+from constellationdb.planner.rewrite.set_functions import read_set_functions
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
-from constellationdb.planner.rewrite.tree import nodes, parse_query, to_sql
+from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
+from constellationdb.planner.unnest.queries import unnest
 
 WINDOW_COLUMNS = (("window_start", pa.timestamp("us")), ("window_end", pa.timestamp("us")))
 
@@ -48,7 +51,9 @@ class PreparedQuery:
     windows: dict[str, WindowCall] = field(default_factory=dict)
     views: dict[str, PlannedRelation] = field(default_factory=dict)
     signatures: Mapping[int, str] = field(default_factory=dict)  # calls as messages name them, by location
+    functions: tuple[Signature, ...] = ()  # those of the catalog and the session that it calls
     columns: Columns = None  # as the analysis knows them; None: it does not
+    correlated: bool = False
 
     @property
     def sql(self) -> str:
@@ -59,6 +64,7 @@ class Preparer:
     """Rewrites queries against one set of relations, with one counter of internal names.
 
     ``checked``: arithmetic is checked in the text itself, for a plan that nothing will correct afterwards.
+    ``unnesting``: subqueries are made joins here, for a query that DataFusion would not understand with them.
     """
 
     def __init__(
@@ -68,48 +74,70 @@ class Preparer:
         continuous: bool,
         clause: str = "SELECT",
         checked: bool = False,
+        unnesting: bool = False,
     ) -> None:
         self._relations = relations
         self._checked = checked
+        self._unnesting = unnesting
         self._continuous = continuous
         self._clause = clause  # what the SELECT list stands for: RETURNING's comes as a SELECT
         self._numbers: Iterator[int] = itertools.count(1)
 
     def prepare(self, query: Query) -> PreparedQuery:
-        tree = _normal(query, continuous=self._continuous)
+        tree = self._normal(query)
         refuse(tree, query.offset, continuous=self._continuous)
         self._check_temporal(query)
-        analysis = analyse(tree, self._columns, query.offset, clause=self._clause, checked=self._checked)
+        analysis = analyse(
+            tree,
+            self._columns,
+            query.offset,
+            clause=self._clause,
+            checked=self._checked,
+            unnesting=self._unnesting,
+        )
         check_constants(tree)
         if self._continuous:
             name_nulls(tree)
         name_outputs(tree)
         name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
+        prepared.correlated = analysis.correlated
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
-        prepared.tree = tell_casts_apart(rewrite_conditions(tree))
+        tree = unnest(tree) if self._unnesting else rewrite_conditions(tree)
+        prepared.tree = tell_casts_apart(tree)
+        prepared.functions = _catalog_functions(prepared.tree)
         return prepared
 
     def relation(self, name: str, schema: str | None, location: int) -> PlannedRelation:
-        full = name if schema in (None, "public") else f"{schema}.{name}"
-        found = self._relations.get(full)
+        found = self._found(name, schema)
         if found is None:
+            full = name if schema in (None, "public") else f"{schema}.{name}"
             raise UndefinedRelation(f'relation "{full}" does not exist', position=location + 1)
         return found
 
+    def _found(self, name: str, schema: str | None) -> PlannedRelation | None:
+        """pg_catalog is searched first."""
+        if schema is None and (found := self._relations.get(f"pg_catalog.{name}")) is not None:
+            return found
+        return self._relations.get(name if schema in (None, "public") else f"{schema}.{name}")
+
     def _columns(self, name: str, schema: str | None) -> Columns:
         """A relation's columns for the analysis; None when it does not exist, which is said later."""
-        found = self._relations.get(name if schema in (None, "public") else f"{schema}.{name}")
+        found = self._found(name, schema)
         if found is None:
             return None
         if found.query is None:
             return tuple(Column(f.name, kinds.of_field(f), kinds.is_whole(f.type)) for f in found.schema)
-        inner = _normal(found.query, continuous=self._continuous)
+        inner = self._normal(found.query)
         columns = analyse(inner, self._columns, found.query.offset).columns
         if columns is None:
             return None
         names = [*found.column_names, *(c.name for c in columns[len(found.column_names) :])]
         return tuple(replace(c, name=n) for n, c in zip(names, columns, strict=True))
+
+    def _normal(self, query: Query) -> Any:
+        tree = respell(normalise_intervals(expand_rows(query_tree(query))))
+        return expand_series(read_set_functions(tree, self._relations), continuous=self._continuous)
 
     def internal(self) -> str:
         return f"rel{next(self._numbers)}"
@@ -124,9 +152,10 @@ class Preparer:
                 )
 
 
-def _normal(query: Query, *, continuous: bool) -> Any:
-    tree = respell(normalise_intervals(expand_rows(query_tree(query))))
-    return expand_series(tree, continuous=continuous)
+def _catalog_functions(tree: Any) -> tuple[Signature, ...]:
+    known = by_internal()
+    names = {last_name(node): None for node in nodes(tree) if isinstance(node, ast.FuncCall)}
+    return tuple(known[name] for name in names if name in known)
 
 
 class _Resolver:

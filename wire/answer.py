@@ -20,6 +20,7 @@ from constellationdb.wire.binary_columns import check_binary
 from constellationdb.wire.columns import ColumnEncoder, column_encoder
 from constellationdb.wire.copy_out import CopyWriter
 from constellationdb.wire.messages import CopyData, CopyDone, CopyFail, Flush, FrontendMessage, Sync
+from constellationdb.wire.registered import named
 from constellationdb.wire.rows import chunk_rows, data_rows
 
 
@@ -113,11 +114,12 @@ def style_for(session: SessionProtocol) -> Style:
 
 def send_result(peer: Peer, result: Result, style: Style = PLAIN) -> None:
     """The whole answer to one statement of a simple Query."""
+    formats = (1 if result.binary else 0,) * len(result.columns or ())
     if result.columns is not None and result.copy_out is None and result.copy_in is None:
-        peer.send(replies.row_description(result.columns, (0,) * len(result.columns)))
+        peer.send(replies.row_description(result.columns, formats))
     stream = RowStream(result, style)
     try:
-        send_rows(peer, stream, (), 0)
+        send_rows(peer, stream, formats, 0)
     finally:
         stream.close()
 
@@ -156,6 +158,7 @@ def _send_data_rows(peer: Peer, stream: RowStream, formats: Sequence[int], max_r
         peer.flush()
     while (chunk := stream.next_chunk(end - stream.rows if max_rows else 0)) is not None:
         if stream.result.columns is not None:
+            chunk = named(chunk, stream.result.columns, formats)
             peer.send(data_rows(chunk, encoders.of(chunk)))
             _pace(peer, stream.result)
         if max_rows and stream.rows == end:
@@ -206,6 +209,7 @@ def _copy_out(peer: Peer, stream: RowStream) -> str:
         peer.flush()
     encoders = Encoders(columns, (int(options.binary),) * len(columns), stream.style)
     while (chunk := stream.next_chunk()) is not None:
+        chunk = named(chunk, columns, ())
         peer.send(writer.rows(chunk, encoders.of(chunk)))
         _pace(peer, result)
     peer.send(writer.end() + replies.COPY_DONE)

@@ -69,7 +69,8 @@ def negotiate_version(minor: int, unknown_options: Sequence[str]) -> bytes:
 
 
 def notice(news: Notice) -> bytes:
-    fields = {"S": news.severity, "V": news.severity, "C": news.sqlstate, "M": news.message, "H": news.hint}
+    fields: dict[str, str | None] = {"S": news.severity, "V": news.severity, "C": news.sqlstate, "M": news.message}
+    fields |= {"D": news.detail, "H": news.hint}
     return _framed(b"N", _fields(fields))
 
 

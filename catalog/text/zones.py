@@ -28,7 +28,7 @@ _CYCLE_S = 146_097 * 86_400  # 400 years
 _MONTH_S = 28 * 86_400
 _LEAST, _GREATEST = -(1 << 63), (1 << 63) - 1
 _LONGEST_OFFSET_S = 168 * 3600
-_FIXED = re.compile(r"(?:<[A-Za-z0-9+-]+>|[A-Za-z]{3,})([+-]?)(\d{1,3})(?::(\d{1,2}))?(?::(\d{1,2}))?")
+_FIXED = re.compile(r"(?:<[^>]+>|[A-Za-z]{3,})([+-]?)(\d{1,3})(?::(\d{1,2}))?(?::(\d{1,2}))?")
 
 
 class Zone:

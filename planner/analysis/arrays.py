@@ -5,16 +5,15 @@ The array is written ARRAY[1, 2], '{1,2}'::int[] or, as a parameter is, just '{1
 
 from __future__ import annotations
 
-import re
 from copy import deepcopy
 from typing import Any
 
 from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType
 
-from constellationdb.errors import FeatureNotSupported, InvalidTextRepresentation
+from constellationdb.catalog.text.array_literals import array_elements
+from constellationdb.planner.analysis.texts import at
 
-_ELEMENT = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^\s{},"\\](?:[^{},"\\]*[^\s{},"\\])?))\s*(,|$)', re.DOTALL)
 _MEMBERSHIP = {(A_Expr_Kind.AEXPR_OP_ANY, "="): "=", (A_Expr_Kind.AEXPR_OP_ALL, "<>"): "<>"}
 
 
@@ -49,7 +48,8 @@ def _elements(node: Any, position: int | None) -> list[Any] | None:
         case ast.A_ArrayExpr():
             return list(node.elements or ())
         case ast.A_Const() if isinstance(node.val, ast.String):
-            return [_constant(text) for text in _parsed(node.val.sval, position)]
+            with at(position):
+                return [_constant(text) for text in array_elements(node.val.sval)]
         case ast.TypeCast() if node.typeName.arrayBounds:
             elements = _elements(node.arg, position)
             return None if elements is None else [_cast(element, node) for element in elements]
@@ -71,24 +71,3 @@ def _cast(element: Any, cast: Any) -> Any:
 
 def _constant(text: str | None) -> Any:
     return ast.A_Const(isnull=True) if text is None else ast.A_Const(isnull=False, val=ast.String(sval=text))
-
-
-def _parsed(text: str, position: int | None) -> list[str | None]:
-    """The elements of an array's text form: ``{a,"b, c",NULL}``."""
-    whole = text.strip()
-    malformed = InvalidTextRepresentation(f'malformed array literal: "{text}"', position=position)
-    if not (whole.startswith("{") and whole.endswith("}")):
-        raise malformed
-    inner = whole[1:-1]
-    if inner.lstrip().startswith("{"):
-        raise FeatureNotSupported("an array of arrays is not supported", position=position)
-    found: list[str | None] = []
-    at, more = 0, bool(inner.strip())
-    while more:
-        element = _ELEMENT.match(inner, at)
-        if element is None:
-            raise malformed
-        quoted, bare, end = element.groups()
-        found.append(re.sub(r"\\(.)", r"\1", quoted) if bare is None else None if bare.upper() == "NULL" else bare)
-        at, more = element.end(), end == ","
-    return found

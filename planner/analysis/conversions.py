@@ -1,6 +1,6 @@
 """Casts to and from the types that DataFusion does not know: it carries uuid, JSON, names as text, oids as bigints.
 
-What needs the catalog is a call: ``'t'::regclass`` is ``con_regclass_in('t')``, a regclass as text ``con_regclass_out``.
+What needs the catalog is a call: ``'t'::regclass`` is ``con_…_in('t')``, a regclass as text ``con_…_out``.
 """
 
 from __future__ import annotations

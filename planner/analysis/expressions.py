@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from pglast import ast
-from pglast.enums import A_Expr_Kind, BoolExprType, SubLinkType
+from pglast.enums import A_Expr_Kind, BoolExprType, NullTestType, SubLinkType
 
 from constellationdb.errors import (
     CannotCoerce,
@@ -16,14 +17,27 @@ from constellationdb.errors import (
     FeatureNotSupported,
     SqlSyntaxError,
     UndefinedFunction,
+    UndefinedObject,
     UndefinedParameter,
 )
-from constellationdb.planner.analysis import arrays, conversions, forms, kinds, maths, operators, printing, texts
+from constellationdb.planner.analysis import (
+    array_functions,
+    arrays,
+    catalog_calls,
+    conversions,
+    forms,
+    kinds,
+    maths,
+    operators,
+    printing,
+    set_functions,
+    texts,
+)
 from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
-from constellationdb.planner.analysis.scope import Column, Scope
+from constellationdb.planner.analysis.scope import Column, Scope, reference
 from constellationdb.planner.analysis.typed import Place, Typed
-from constellationdb.planner.rewrite.tree import MADE, last_name, strings
+from constellationdb.planner.rewrite.tree import MADE, last_name, parse_query, strings
 
 NO_OPERATOR = "No operator matches the given name and argument types. You might need to add explicit type casts."
 _BETWEEN = (A_Expr_Kind.AEXPR_BETWEEN, A_Expr_Kind.AEXPR_NOT_BETWEEN)
@@ -34,6 +48,8 @@ _LIKES = (A_Expr_Kind.AEXPR_LIKE, A_Expr_Kind.AEXPR_ILIKE, A_Expr_Kind.AEXPR_SIM
 
 _FLOATS = (kinds.REAL, kinds.DOUBLE)
 _CLOCKS = frozenset(f"SVFOP_CURRENT_{word}" for word in ("DATE", "TIME", "TIMESTAMP")) | {"SVFOP_LOCALTIMESTAMP"}
+_COLLATIONS = frozenset({"default", "C", "POSIX", "ucs_basic"})
+_REGEXES = frozenset({"~", "~*", "!~", "!~*"})
 _LISTS = ("SELECT", "RETURNING", "UPDATE")  # where IN is a value, not a condition
 
 _KEYS = ("GROUP BY", "ORDER BY")  # where EXISTS is one, too
@@ -44,9 +60,11 @@ Subquery = Callable[[Any, Scope], "tuple[Column, ...] | None"]
 class Expressions:
     """``query`` analyses a subquery and gives its columns; ``signatures``: calls as messages name them, by location."""
 
-    def __init__(self, query: Subquery, offset: int, *, checked: bool = False) -> None:
+    def __init__(self, query: Subquery, offset: int, *, checked: bool = False, unnesting: bool = False) -> None:
         self._query = query
         self.checked = checked
+        self._unnesting = unnesting
+        self.correlated = False
         self._offset = offset
         self._calls = Calls(self)
         self.signatures: dict[int, str] = {}
@@ -109,12 +127,22 @@ class Expressions:
                 return Typed(node, kinds.BOOLEAN)
             case ast.SQLValueFunction() if node.op.name.removesuffix("_N") not in _CLOCKS:
                 word = node.op.name.removeprefix("SVFOP_").lower()
-                raise FeatureNotSupported(f"{word} is not supported", position=self.at(node))
+                made = catalog_calls.answered(word, [], self.at(node))
+                if made is None:
+                    raise FeatureNotSupported(f"{word} is not supported", position=self.at(node))
+                return made
             case ast.SQLValueFunction() if node.op.name.startswith("SVFOP_CURRENT_TIMESTAMP"):
                 return Typed(kinds.cast(node, kinds.TIMESTAMPTZ), kinds.TIMESTAMPTZ)
             case ast.SQLValueFunction() if node.op.name.startswith("SVFOP_LOCALTIMESTAMP"):
                 now = kinds.cast(forms.call("now"), kinds.TIMESTAMPTZ)
                 return Typed(kinds.cast(now, kinds.TIMESTAMP), kinds.TIMESTAMP)
+            case ast.CollateClause():
+                return self._collate(node, place)
+            case ast.A_ArrayExpr():
+                elements, kind = self.together(node.elements or (), "ARRAY", place)
+                return array_functions.constructed(elements, kind, node)
+            case ast.A_Indirection():
+                return self._indirection(node, place)
             case ast.ParamRef():
                 raise UndefinedParameter(f"there is no parameter ${node.number}", position=self.at(node))
             case _:
@@ -133,6 +161,9 @@ class Expressions:
 
     def _column(self, node: Any, place: Place) -> Typed:
         names = strings(node)
+        if len(names) == 3 and (there := place.scope.table(names[1])) is not None and there.relation == names[1]:
+            names = names[1:]  # schema.table.column
+            node.fields = node.fields[1:]
         if len(names) != len(node.fields) or len(names) > 2:
             return Typed(node, None)
         if len(names) == 1:
@@ -142,12 +173,53 @@ class Expressions:
             if visible is None:
                 return Typed(node, None)
             column = visible.column
-            return Typed(visible.node if visible.merged else node, column.kind, whole=column.whole)
+            self._note(visible in (place.scope.visible or ()), place)
+            said = visible.node if visible.merged or self._unnesting else node
+            return Typed(said, column.kind, whole=column.whole)
         table = place.scope.table(names[0])
         if table is None:
             raise place.scope.missing(names[0], self.at(node))
+        self._note(table in place.scope.tables, place)
+        if self._unnesting:
+            node = reference(table.name, names[1])
         found = [c for c in table.columns or () if c.name == names[1]]
         return Typed(node, found[0].kind, whole=found[0].whole) if len(found) == 1 else Typed(node, None)
+
+    def _note(self, own: bool, place: Place) -> None:
+        if not own and place.scope.parent is not None:
+            self.correlated = True
+
+    def _collate(self, node: Any, place: Place) -> Typed:
+        """The one collation there is, by its names."""
+        name = node.collname[-1].sval
+        if name not in _COLLATIONS:
+            message = f'collation "{name}" for encoding "UTF8" does not exist'
+            raise UndefinedObject(message, position=self.at(node))
+        typed = self.expression(node.arg, place)
+        if typed.kind not in (None, UNKNOWN, *kinds.TEXTS):
+            raise DatatypeMismatch(f"collations are not supported by type {typed.kind}", position=self.at(node))
+        return typed
+
+    def _indirection(self, node: Any, place: Place) -> Typed:
+        """Subscripts, slices and fields of a value, one behind the other."""
+        typed = self.expression(node.arg, place)
+        for step in node.indirection:
+            position = self.at(node.arg)
+            if isinstance(step, ast.String):
+                found = set_functions.field(typed, step.sval, position)
+                if found is None:
+                    raise FeatureNotSupported(f'the field "{step.sval}" of a value is not supported', position=position)
+                typed = found
+            elif not isinstance(step, ast.A_Indices):
+                raise FeatureNotSupported("a row as a value is not supported", position=position)
+            elif step.is_slice:
+                lower, upper = (
+                    None if bound is None else self.expression(bound, place).node for bound in (step.lidx, step.uidx)
+                )
+                typed = array_functions.slice_of(typed, lower, upper, position)
+            else:
+                typed = array_functions.element(typed, self.expression(step.uidx, place), position)
+        return typed
 
     def _cast(self, node: Any, place: Place) -> Typed:
         position = self.at(node.arg)
@@ -213,13 +285,35 @@ class Expressions:
             return Typed(node, kind if node.kind == A_Expr_Kind.AEXPR_NULLIF else kinds.BOOLEAN)
         if node.kind in _LIKES:
             return self._like(node, place)
-        if node.kind in _QUANTIFIED and (made := arrays.expanded(node, self.at(node))) is not None:
-            return Typed(self.expression(made, place).node, kinds.BOOLEAN)
+        if len(node.name) > 1 and node.name[0].sval == "pg_catalog":
+            node.name = node.name[-1:]
+        if node.kind in _QUANTIFIED:
+            return self._quantified(node, place)
         if node.kind != A_Expr_Kind.AEXPR_OP or len(node.name) > 1:
             return Typed(self._inside(node, place), None)
         if node.lexpr is None:
             return self._unary(node, place)
         return self._binary(node, self.expression(node.lexpr, place), self.expression(node.rexpr, place))
+
+    def _quantified(self, node: Any, place: Place) -> Typed:
+        """``x op ANY (array)`` and ``x op ALL (array)``."""
+        if (made := arrays.expanded(node, self.at(node))) is not None:
+            return Typed(self.expression(made, place).node, kinds.BOOLEAN)
+        some, operator = node.kind == A_Expr_Kind.AEXPR_OP_ANY, node.name[-1].sval
+        if (some, operator) in ((True, "="), (False, "<>")):
+            test, array = self.expression(node.lexpr, place), self.expression(node.rexpr, place)
+            found = array_functions.member(test, array, self.at(node))
+            return Typed(found if some else ast.BoolExpr(boolop=BoolExprType.NOT_EXPR, args=(found,)), kinds.BOOLEAN)
+        rows = parse_query("SELECT unnest(__array)")
+        rows.targetList[0].val.args = (deepcopy(node.rexpr),)
+        kind = SubLinkType.ANY_SUBLINK if some else SubLinkType.ALL_SUBLINK
+        link = ast.SubLink(
+            subLinkType=kind, testexpr=node.lexpr, operName=node.name, subselect=rows, location=node.location
+        )
+        tested = self.expression(link, place).node
+        missing = ast.NullTest(arg=deepcopy(node.rexpr), nulltesttype=NullTestType.IS_NULL, argisrow=False)
+        when = ast.CaseWhen(expr=self.expression(missing, place).node, result=ast.A_Const(isnull=True))
+        return Typed(ast.CaseExpr(args=(when,), defresult=tested), kinds.BOOLEAN)
 
     def _like(self, node: Any, place: Place) -> Typed:
         if node.kind == A_Expr_Kind.AEXPR_SIMILAR:
@@ -265,6 +359,10 @@ class Expressions:
             raise FeatureNotSupported("the order of jsonb values is not supported", position=self.at(node))
         left, right = _meet(name, left, right), _meet(name, right, left)
         kind = operators.result(name, left.kind, right.kind)
+        if name == "||" and kinds.is_array(kind):
+            return self._array_joined(left, right, kind)
+        if name in _REGEXES:
+            right = replace(right, node=forms.regex(right.node))
         if name == "||" and kind == kinds.TEXT:
             left, right = (replace(side, node=printing.printed(side.node, side.kind)) for side in (left, right))
         constant = left.constant and right.constant
@@ -280,6 +378,16 @@ class Expressions:
             return Typed(made, kind, constant)
         node.lexpr, node.rexpr = left.node, right.node
         return Typed(node, kind, constant, whole=left.is_whole and right.is_whole)
+
+    def _array_joined(self, left: Typed, right: Typed, kind: Kind) -> Typed:
+        """A literal beside an array is an array, too."""
+        sides = [
+            replace(side, node=texts.typed(side.node, kind, self.at(side.node)), kind=kind)
+            if side.kind == UNKNOWN and isinstance(side.node, ast.A_Const) and kind is not None and not side.node.isnull
+            else side
+            for side in (left, right)
+        ]
+        return array_functions.joined(*sides)
 
     def _refuse_untyped(self, node: Any, *operands: Typed) -> None:
         """Nothing would check the arithmetic of what has no type known here."""
@@ -348,7 +456,13 @@ class Expressions:
     # -- subqueries ----------------------------------------------------------------------------
 
     def _sublink(self, node: Any, place: Place) -> Typed:
+        if (listed := forms.in_list(node)) is not None:
+            return self.expression(listed, place)
         columns = self._query(node.subselect, place.scope)
+        if node.subLinkType == SubLinkType.ARRAY_SUBLINK:
+            return self._array_link(node, columns)
+        if self._unnesting:
+            return self._plain_link(node, columns, place)
         if node.subLinkType == SubLinkType.EXISTS_SUBLINK:
             valued = place.clause in _LISTS or place.clause in _KEYS
             return Typed(forms.exists_value(node) if valued else node, kinds.BOOLEAN)
@@ -360,6 +474,35 @@ class Expressions:
         if node.testexpr is not None:
             return self._in(node, columns, place)
         return Typed(node, None)
+
+    def _one_column(self, node: Any, columns: tuple[Column, ...] | None) -> Kind:
+        if columns is not None and len(columns) != 1:
+            raise SqlSyntaxError("subquery must return only one column", position=self.at(node))
+        return columns[0].kind if columns else None
+
+    def _array_link(self, node: Any, columns: tuple[Column, ...] | None) -> Typed:
+        """ARRAY(SELECT …): of no rows an empty array. Its rows are joined to what asks it (``planner.unnest``)."""
+        kind = kinds.array(self._one_column(node, columns))
+        if kind is None or not self._unnesting:
+            raise FeatureNotSupported("ARRAY(SELECT …) is not supported here", position=self.at(node))
+        empty = kinds.cast(ast.A_ArrayExpr(elements=()), kind)
+        return Typed(ast.CoalesceExpr(args=(node, empty)), kind)
+
+    def _plain_link(self, node: Any, columns: tuple[Column, ...] | None, place: Place) -> Typed:
+        """A subquery that stays what it is: ``planner.unnest`` joins it to what asks it."""
+        if node.subLinkType == SubLinkType.EXPR_SUBLINK:
+            return Typed(node, self._one_column(node, columns))
+        if node.testexpr is not None:
+            self._check_width(node, columns)
+            if isinstance(node.testexpr, ast.RowExpr):
+                raise FeatureNotSupported(
+                    "a row compared with a subquery is not supported here", position=self.at(node)
+                )
+            test = self.expression(node.testexpr, place)
+            node.testexpr = test.node
+            if not node.operName and columns is not None:
+                (node.testexpr, _), _ = self.settle([test, Typed(None, columns[0].kind)], None, [self.at(node)] * 2)
+        return Typed(node, kinds.BOOLEAN)
 
     def _row_in(self, node: Any, place: Place, *, negated: bool) -> Any:
         self._check_width(node, self._query(node.subselect, place.scope))

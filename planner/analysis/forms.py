@@ -52,6 +52,13 @@ def as_float(node: Any, kind: str) -> Any:
     return kinds.cast(node, kind)
 
 
+def regex(node: Any) -> Any:
+    """A constant pattern in which a dot stands for any character, as in Postgres: also for a line end."""
+    if isinstance(node, ast.A_Const) and isinstance(node.val, ast.String) and "." in node.val.sval:
+        return text("(?s)" + node.val.sval)
+    return node
+
+
 def negated(node: Any, kind: str) -> Any:
     return call(f"con_negate_{operators.suffix(kind)}", kinds.cast(node, kind))
 
@@ -144,6 +151,19 @@ def is_row_in(node: Any) -> bool:
         and isinstance(node.testexpr, ast.RowExpr)
         and not node.operName
     )
+
+
+def in_list(node: Any) -> Any | None:
+    """``x IN (VALUES (1), (2))`` as ``x IN (1, 2)``."""
+    select = node.subselect
+    if node.subLinkType != SubLinkType.ANY_SUBLINK or node.operName or not select.valuesLists:
+        return None
+    single = all(len(row) == 1 for row in select.valuesLists) and not isinstance(node.testexpr, ast.RowExpr)
+    if not single or any(getattr(select, name) for name in ("limitCount", "limitOffset", "withClause")):
+        return None
+    members = tuple(row[0] for row in select.valuesLists)
+    name = (ast.String(sval="="),)
+    return ast.A_Expr(kind=A_Expr_Kind.AEXPR_IN, name=name, lexpr=node.testexpr, rexpr=members, location=node.location)
 
 
 def row_in(node: Any, *, negated: bool = False) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from pglast import ast
-from pglast.enums import A_Expr_Kind
+from pglast.enums import A_Expr_Kind, CoercionForm
 
 from constellationdb.errors import (
     FeatureNotSupported,
@@ -16,7 +16,22 @@ from constellationdb.errors import (
     WindowingError,
     WrongObjectType,
 )
-from constellationdb.planner.analysis import about, calls, fields, forms, kinds, maths, patterns, printing, texts
+from constellationdb.planner.analysis import (
+    about,
+    array_functions,
+    calls,
+    catalog_calls,
+    catalog_functions,
+    fields,
+    forms,
+    json_functions,
+    kinds,
+    maths,
+    patterns,
+    printing,
+    set_functions,
+    texts,
+)
 from constellationdb.planner.analysis.kinds import UNKNOWN
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.rewrite.tree import last_name
@@ -61,11 +76,32 @@ class Calls:
             node = self._printing(node, name, arguments)
         if position is not None and all(kind is not None for kind in shown):
             walk.signatures[node.location] = f"{name}({', '.join(str(kind) for kind in shown)})"
-        if not own_schema and (made := about.answered(name, arguments, position)) is not None:
+        if name in set_functions.NAMES:
+            return self._set(node, name, arguments, place)
+        if len(node.funcname) > 1 and not own_schema and node.funcformat != CoercionForm.COERCE_SQL_SYNTAX:
+            node.funcname = node.funcname[-1:]
+        if not own_schema and (made := self._answered(node, name, arguments)) is not None:
             return made
         kind = None if own_schema else calls.returns(name, shown)
         whole = name == "sum" and all(argument.is_whole for argument in arguments)
         return Typed(node if own_schema else self._respelled(node, name, shown), kind, whole=whole)
+
+    def _answered(self, node: Any, name: str, arguments: list[Typed]) -> Typed | None:
+        """What a call is that another file of this folder knows."""
+        position = self._expressions.at(node)
+        for answer in (array_functions.answered, json_functions.answered, about.answered, catalog_calls.answered):
+            if (made := answer(name, arguments, position)) is not None:
+                return made
+        if catalog_functions.is_known(name):
+            raise self._missing(node, name, [argument.kind for argument in arguments])
+        return None
+
+    def _set(self, node: Any, name: str, arguments: list[Typed], place: Place) -> Typed:
+        position = self._expressions.at(node)
+        if place.clause not in ("SELECT", "FROM") or place.aggregate:
+            where = _NOWHERE.get(place.clause, place.clause)
+            raise FeatureNotSupported(f"set-returning functions are not allowed in {where}", position=position)
+        return set_functions.rows_of(set_functions.array_of(name, arguments, position))
 
     def _printing(self, node: Any, name: str, arguments: list[Typed]) -> Any:
         """concat, concat_ws and format take values of any type and print them."""

@@ -30,7 +30,7 @@ NAME, CHAR, BPCHAR = "name", '"char"', "character"
 TEXTS = (TEXT, NAME, CHAR, BPCHAR)  # each casts implicitly to text
 REGS = ("regproc", "regclass", "regtype", "regrole", "regnamespace")  # oids that print as names
 OIDS = ("oid", "xid", *REGS)
-_VECTORS = {"int2vector": SMALLINT, "oidvector": "oid"}
+VECTORS = {"int2vector": SMALLINT, "oidvector": "oid"}
 
 _INTERNAL = {
     SMALLINT: "int2", INTEGER: "int4", BIGINT: "int8", REAL: "float4", DOUBLE: "float8", BOOLEAN: "bool",
@@ -46,7 +46,7 @@ def of_field(field: pa.Field) -> Kind:
 
 
 def of_sql_type(found: types.SqlType) -> str:
-    if found.element is not None and found.name not in _VECTORS:
+    if found.element is not None and found.name not in VECTORS:
         return of_sql_type(found.element) + "[]"
     return TEXT if found.oid == types.VARCHAR.oid else found.name.split("(")[0]
 
@@ -57,11 +57,11 @@ def sql_type(kind: Kind) -> types.SqlType | None:
 
 
 def is_array(kind: Kind) -> bool:
-    return kind is not None and (kind.endswith("[]") or kind in _VECTORS)
+    return kind is not None and (kind.endswith("[]") or kind in VECTORS)
 
 
 def element(array: str) -> str:
-    return _VECTORS.get(array) or array.removesuffix("[]")
+    return VECTORS.get(array) or array.removesuffix("[]")
 
 
 def array(kind: Kind) -> Kind:
@@ -82,7 +82,7 @@ def of_type_name(type_name: Any, position: int | None) -> Kind:
     name = type_name.names[-1].sval
     if len(type_name.names) == 2 and type_name.names[0].sval != "pg_catalog":
         return None
-    if name in _VECTORS:
+    if name in VECTORS:
         return str(name)
     if type_name.arrayBounds:
         return array(of_sql_type(parse_type(_SPELLED.get(name, name), (), position)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -23,8 +23,10 @@ from constellationdb.errors import (
 from constellationdb.planner.analysis import forms, kinds, texts
 from constellationdb.planner.analysis.expressions import Expressions
 from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, aliased, merge, renamed, visible_of
+from constellationdb.planner.analysis.sources import set_query
 from constellationdb.planner.analysis.typed import Place, Typed
-from constellationdb.planner.rewrite.names import column_name, mark
+from constellationdb.planner.rewrite.names import column_name, fresh, mark
+from constellationdb.planner.rewrite.series import is_table_function
 from constellationdb.planner.rewrite.tree import parse_query, strings, to_sql
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.syntax.edits import identifier
@@ -41,25 +43,37 @@ class Analysis:
 
     columns: Columns
     signatures: Mapping[int, str] = field(default_factory=dict)
+    correlated: bool = False  # some subquery mentions columns of a query around it
 
 
-def analyse(tree: Any, relations: Relations, offset: int, *, clause: str = "SELECT", checked: bool = False) -> Analysis:
+def analyse(
+    tree: Any,
+    relations: Relations,
+    offset: int,
+    *,
+    clause: str = "SELECT",
+    checked: bool = False,
+    unnesting: bool = False,
+) -> Analysis:
     """Check and retouch ``tree`` in place. ``clause``: what a SELECT list stands for (RETURNING).
 
     ``checked``: say all arithmetic so that it cannot wrap, also where a plan would be corrected later.
+    ``unnesting``: leave subqueries as they are, and give every column the alias, which is unique, of its table.
     """
-    walk = _Queries(relations, offset, clause, checked=checked)
+    walk = _Queries(relations, offset, clause, checked=checked, unnesting=unnesting)
     columns = walk.query(tree, None, {})
-    return Analysis(columns, walk.expressions.signatures)
+    return Analysis(columns, walk.expressions.signatures, walk.expressions.correlated)
 
 
 class _Queries:
-    def __init__(self, relations: Relations, offset: int, clause: str, *, checked: bool) -> None:
+    def __init__(self, relations: Relations, offset: int, clause: str, *, checked: bool, unnesting: bool) -> None:
         self._relations = relations
         self._clause = clause
         self._ctes: dict[str, Columns] = {}
+        self.made: dict[int, tuple[Any, Any]] = {}  # functions in FROM, and the subqueries in their place
         self._recursive: Any = None  # the WITH RECURSIVE query whose body comes next
-        self.expressions = Expressions(self._subquery, offset, checked=checked)
+        self.expressions = Expressions(self._subquery, offset, checked=checked, unnesting=unnesting)
+        self._unnesting = unnesting
 
     def _subquery(self, select: Any, scope: Scope) -> Columns:
         clause, self._clause = self._clause, "SELECT"
@@ -169,6 +183,8 @@ class _Queries:
         scope = Scope(parent=parent)
         for item in select.fromClause or ():
             self._from(item, scope)
+        if self.made:
+            select.fromClause = tuple(map(self._replaced, select.fromClause or ())) or None
         windows = frozenset(w.name for w in select.windowClause or () if w.name)
         place = Place(scope, self._clause, windows=windows)
         names = self._targets(select, place)
@@ -203,14 +219,29 @@ class _Queries:
         return found
 
     def _expanded(self, target: Any, scope: Scope, found: dict[int, Typed]) -> list[Any]:
-        """``*`` over a USING join, column by column."""
-        if len(target.val.fields) > 1 or not scope.has_merged or scope.visible is None:
+        """``*`` column by column, where a USING join or an item of FROM that is yet to be made needs it."""
+        if self._unnesting:
+            shown = self._shown(target.val, scope)
+        elif len(target.val.fields) > 1 or not scope.has_merged or scope.visible is None:
             return [target]
+        else:
+            shown = scope.visible
         made = []
-        for visible in scope.visible:
+        for visible in shown:
             made.append(ast.ResTarget(name=visible.column.name, val=visible.node, location=target.location))
             found[id(made[-1])] = Typed(visible.node, visible.column.kind, whole=visible.column.whole)
         return made
+
+    def _shown(self, node: Any, scope: Scope) -> list[Visible]:
+        """The columns that a star stands for."""
+        names = strings(node)
+        table = scope.table(names[-1]) if names else None
+        if names and table is None:
+            raise scope.missing(names[-1], self.expressions.at(node))
+        shown = scope.visible if table is None else visible_of(table)
+        if shown is None:
+            raise FeatureNotSupported("* over columns that are not known is not supported here")
+        return shown
 
     def _output(self, select: Any, scope: Scope, known: Mapping[int, Typed]) -> list[Column] | None:
         columns: list[Column] = []
@@ -314,6 +345,9 @@ class _Queries:
             raise DatatypeMismatch(f"argument of {word} must be type bigint, not type {typed.kind}", position=position)
         return typed.node
 
+    def _replaced(self, item: Any) -> Any:
+        return self.made[id(item)][1] if id(item) in self.made else item
+
     # -- FROM ----------------------------------------------------------------------------------
 
     def _from(self, item: Any, scope: Scope) -> None:
@@ -329,9 +363,9 @@ class _Queries:
             case ast.RangeSubselect():
                 columns = self._subselect(item, scope)
                 alias = item.alias.aliasname if item.alias is not None else ""
-                return _one(Table(alias, "", aliased(columns, item.alias)))
+                return self._one(item, alias, "", aliased(columns, item.alias), name_all=True)
             case ast.RangeFunction():
-                return self._function(item)
+                return self._function(item, scope)
             case _:
                 return [], None
 
@@ -348,21 +382,57 @@ class _Queries:
         else:
             columns = self._relations(item.relname, item.schemaname)
         alias = item.alias.aliasname if item.alias is not None else item.relname
-        return _one(Table(alias, item.relname, aliased(columns, item.alias)))
+        return self._one(item, alias, item.relname, aliased(columns, item.alias))
 
-    def _function(self, item: Any) -> tuple[list[Table], list[Visible] | None]:
+    def _one(
+        self, item: Any, alias: str, relation: str, columns: Columns, *, name_all: bool = False
+    ) -> tuple[list[Table], list[Visible] | None]:
+        """An item of FROM; ``name_all``: its alias must name its columns, too, where it gets one of its own."""
+        table = Table(alias, relation, columns)
+        if self._unnesting:
+            table = replace(table, own=fresh(alias or "unnamed"))
+            given = item.alias.colnames if item.alias is not None else None
+            if name_all:
+                if columns is None:
+                    raise FeatureNotSupported("a subquery whose columns are not known is not supported here")
+                given = tuple(ast.String(sval=column.name) for column in columns)
+            item.alias = ast.Alias(aliasname=table.own, colnames=given)
+        return [table], visible_of(table)
+
+    def _function(self, item: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
         call = window_call(item, 0)
+        if call is None and is_table_function(item):
+            return [Table(item.alias.aliasname if item.alias is not None else "", "", None)], None
         if call is None:
-            alias = item.alias.aliasname if item.alias is not None else ""
-            return _one(Table(alias, "", None))
+            return self._set(item, scope)
         columns = self._relations(call.relation, None)
         alias = item.alias.aliasname if item.alias is not None else call.relation
         whole = None if columns is None else (*columns, *_WINDOW)
-        return _one(Table(alias, call.relation, aliased(whole, item.alias)))
+        return self._one(item, alias, call.relation, aliased(whole, item.alias))
+
+    def _set(self, item: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
+        """Functions in FROM become a subquery, which sees what stands before it."""
+        walk = self.expressions
+        correlated, walk.correlated = walk.correlated, False
+        select, columns, name = set_query(item, walk, Place(Scope(parent=scope), "FROM"))
+        if walk.correlated and not self._unnesting:
+            raise FeatureNotSupported("a function in FROM that mentions what stands before it is not supported here")
+        walk.correlated |= correlated
+        alias = item.alias.aliasname if item.alias is not None else name
+        if item.alias is None:
+            item.alias = ast.Alias(aliasname=alias)
+        if len(columns) == 1 + bool(item.ordinality) and not item.alias.colnames:
+            columns = (replace(columns[0], name=alias), *columns[1:])
+        columns = aliased(columns, item.alias) or ()
+        item.alias.colnames = tuple(ast.String(sval=column.name) for column in columns)
+        made = ast.RangeSubselect(lateral=False, subquery=select, alias=item.alias)
+        self.made[id(item)] = item, made
+        return self._one(made, alias, "", columns, name_all=True)
 
     def _join(self, join: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
         left_tables, left = self._item(join.larg, scope)
-        right_tables, right = self._item(join.rarg, scope)
+        right_tables, right = self._item(join.rarg, scope.beside(left_tables, left))
+        join.larg, join.rarg = self._replaced(join.larg), self._replaced(join.rarg)
         inner = Scope(parent=scope)
         inner.add(left_tables, left, self.expressions.at(join.larg))
         inner.add(right_tables, right, self.expressions.at(join.rarg))
@@ -376,10 +446,6 @@ class _Queries:
             place = Place(inner, "JOIN/ON")
             join.quals = self.expressions.condition(join.quals, "JOIN/ON", place)
         return left_tables + right_tables, visible
-
-
-def _one(table: Table) -> tuple[list[Table], list[Visible] | None]:
-    return [table], visible_of(table)
 
 
 def _common(left: Sequence[Visible], right: Sequence[Visible]) -> list[str]:

@@ -27,6 +27,11 @@ class Table:
     alias: str
     relation: str
     columns: tuple[Column, ...] | None
+    own: str = ""  # the alias that the tree gives it, where it is not the user's
+
+    @property
+    def name(self) -> str:
+        return self.own or self.alias
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,11 @@ class Scope:
                     return table
         return None
 
+    def beside(self, tables: list[Table], visible: list[Visible] | None) -> Scope:
+        """What the right side of a join sees when it is LATERAL: all before it, and the left side."""
+        seen = None if self.visible is None or visible is None else self.visible + visible
+        return Scope([*self.tables, *tables], seen, self.parent)
+
     def chain(self) -> Iterator[Scope]:
         scope: Scope | None = self
         while scope is not None:
@@ -99,7 +109,7 @@ def reference(*names: str) -> Any:
 def visible_of(table: Table) -> list[Visible] | None:
     if table.columns is None:
         return None
-    return [Visible(column, reference(table.alias, column.name)) for column in table.columns]
+    return [Visible(column, reference(table.name, column.name)) for column in table.columns]
 
 
 def merge(

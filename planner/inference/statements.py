@@ -31,6 +31,8 @@ def infer_parameters(
     match statement:
         case st.Explain():
             return infer_parameters(statement.statement, relations, given_oids)
+        case st.DeclareCursor():
+            return infer_parameters(statement.source, relations, given_oids)
         case st.Select() | st.Insert() | st.Update() | st.Delete():
             source = read_tokens(statement.text)
             tree = pglast.parse_sql(mask(Region(source, 0, len(source.tokens))).text)[0].stmt

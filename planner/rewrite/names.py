@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from pglast import ast
@@ -11,6 +12,7 @@ from constellationdb.planner.rewrite.tree import MADE, last_name, nodes, strings
 
 _UNNAMED = "?column?"
 _MARK = "__out"
+_numbers = itertools.count(1)
 
 
 def column_name(target: Any) -> str | None:
@@ -61,8 +63,9 @@ def _sublink(node: Any) -> str | None:
         return "exists"
     if node.subLinkType == SubLinkType.ARRAY_SUBLINK:
         return "array"
-    if node.subLinkType == SubLinkType.EXPR_SUBLINK and node.subselect.targetList:
-        return column_name(node.subselect.targetList[0])
+    if node.subLinkType == SubLinkType.EXPR_SUBLINK:
+        leaf = leftmost(node.subselect)
+        return column_name(leaf.targetList[0]) if leaf.targetList else "column1"
     return None
 
 
@@ -106,6 +109,11 @@ def _name_under(select: Any, given: Any) -> None:
     names = [column_name(target) for target in targets]
     if None not in names and len(given or ()) >= len(names) > len(set(names)):
         name_outputs(select)
+
+
+def fresh(word: str) -> str:
+    """An alias that nothing else has."""
+    return f"{word}__{next(_numbers)}"
 
 
 def mark(number: int, name: str) -> str:

@@ -14,11 +14,19 @@ from constellationdb.errors import FeatureNotSupported, InvalidParameter
 from constellationdb.planner.rewrite.tree import last_name, parse_query, replace, to_sql
 
 _NAME = "generate_series"
+_SERIES = "__series"  # the alias of one that DataFusion counts out, in its column "value"
 _LONGEST = 10_000  # rows of a series that is written out
 
 
 def expand_series(tree: Any, *, continuous: bool) -> Any:
     return replace(tree, partial(_expand, continuous=continuous))
+
+
+def is_table_function(item: Any) -> bool:
+    """Whether a function in FROM stays DataFusion's: it has its own series, and range()."""
+    function = item.functions[0][0]
+    counted = item.alias is not None and item.alias.aliasname == _SERIES
+    return counted or (isinstance(function, ast.FuncCall) and last_name(function) == "range")
 
 
 def _expand(node: Any, *, continuous: bool) -> Any:
@@ -29,8 +37,11 @@ def _expand(node: Any, *, continuous: bool) -> Any:
         return None
     arguments: Any = function.args or ()
     if not all(_is_whole(argument) for argument in arguments):
+        if not continuous:
+            return None
         raise FeatureNotSupported(
-            "generate_series is only supported over integer constants", position=function.location + 1
+            "generate_series is only supported over integer constants in a continuous query",
+            position=function.location + 1,
         )
     if len(arguments) == 3 and to_sql(arguments[2]) == "0":
         raise InvalidParameter("step size cannot equal zero")
@@ -38,7 +49,7 @@ def _expand(node: Any, *, continuous: bool) -> Any:
     alias = node.alias or ast.Alias(aliasname=_NAME)
     if not alias.colnames:
         alias.colnames = (ast.String(sval=alias.aliasname),)
-    made = f"SELECT value::{kind} AS v FROM {to_sql(function)}"
+    made = f"SELECT value::{kind} AS v FROM {to_sql(function)} AS {_SERIES}"
     rows = parse_query(_written_out(arguments, kind, function.location + 1) if continuous else made)
     return ast.RangeSubselect(lateral=False, subquery=rows, alias=alias)
 

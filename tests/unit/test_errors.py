@@ -80,6 +80,16 @@ GOLDEN = {
     "InvalidOffset": ("2201X", "CON-2012"),
     "ReadOnlyTransaction": ("25006", "CON-3005"),
     "UndefinedSavepoint": ("3B001", "CON-3006"),
+    "InvalidCursorDefinition": ("42P11", "CON-1060"),
+    "InvalidName": ("42602", "CON-1061"),
+    "CannotChangeSetting": ("55P02", "CON-1062"),
+    "DuplicateSchema": ("42P06", "CON-1063"),
+    "DuplicateObject": ("42710", "CON-1064"),
+    "UndefinedSchema": ("3F000", "CON-1080"),
+    "ActiveTransaction": ("25001", "CON-3060"),
+    "IdleInTransactionTimeout": ("25P03", "CON-3061"),
+    "ScrollRefused": ("55000", "CON-4060"),
+    "IdleSessionTimeout": ("57P05", "CON-4061"),
 }
 
 _CLASSES = [cls for cls in all_errors() if cls is not ConstellationError]

@@ -23,13 +23,17 @@ from constellationdb.catalog import types
 from constellationdb.engine.copy_in import scanner_of
 from constellationdb.engine.copy_options import copy_options
 from constellationdb.engine.copying.fields import Fields
+from constellationdb.engine.portals import Portals
+from constellationdb.engine.prepared_statements import PreparedStatements
 from constellationdb.engine.result import NoShortcuts, Notice, Prepared, Result, ResultColumn
+from constellationdb.engine.sessions import Client
 from constellationdb.errors import (
     ConstellationError,
     DataException,
     InFailedTransaction,
     QueryCanceled,
     SqlSyntaxError,
+    UndefinedCursor,
     UndefinedObject,
     UndefinedRelation,
 )
@@ -48,9 +52,13 @@ class DataFusionEngine:
         self.tables: Tables = {}
         self.opened: list[DataFusionSession] = []
 
-    def session(self, user: str, database: str, settings: dict[str, str]) -> DataFusionSession:
+    def session(
+        self, user: str, database: str, settings: dict[str, str], client: Client | None = None
+    ) -> DataFusionSession:
         session = DataFusionSession(self.tables, user, database, settings)
+        session.client = client
         self.opened.append(session)
+        session.pid = len(self.opened)
         return session
 
 
@@ -60,6 +68,12 @@ class DataFusionSession:
     def __init__(self, tables: Tables, user: str, database: str, settings: dict[str, str]) -> None:
         self.user, self.database = user, database
         self.settings = _SETTINGS | settings
+        self.pid = 0
+        self.client: Client | None = None
+        self.statements = PreparedStatements()
+        self.portals = Portals()
+        self.on_terminate: Callable[[ConstellationError], None] | None = None
+        self.settings_changes = 0
         self.closed = False
         self.synced = 0
         self.batches_read = 0
@@ -115,6 +129,9 @@ class DataFusionSession:
             raise UndefinedObject(f'unrecognized configuration parameter "{name}"')
         return self.settings[name]
 
+    def fetch_portal(self, name: str, limit: int) -> Result:  # noqa: ARG002
+        raise UndefinedCursor(f'portal "{name}" does not exist')
+
     def cancel(self) -> None:
         self._canceled.set()
 
@@ -155,6 +172,7 @@ class DataFusionSession:
 
     def _set(self, name: str, value: str) -> Result:
         self.settings[name] = value
+        self.settings_changes += 1
         return Result("SET")
 
     def _show(self, name: str) -> Result:

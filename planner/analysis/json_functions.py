@@ -1,0 +1,59 @@
+"""json_build_object and json_build_array, as the texts that Postgres makes of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from constellationdb.errors import FeatureNotSupported, InvalidParameter
+from constellationdb.planner.analysis import forms, kinds, printing
+from constellationdb.planner.analysis.typed import Typed
+from constellationdb.planner.rewrite.tree import parse_expression, to_sql
+
+_BARE = (*kinds.INTEGERS, kinds.NUMERIC)
+_QUOTED = (kinds.UNKNOWN, kinds.UUID, kinds.DATE, *kinds.TEXTS, *kinds.OIDS)
+
+
+def answered(name: str, arguments: list[Typed], position: int | None) -> Typed | None:
+    base = name.removeprefix("jsonb_").removeprefix("json_")
+    if base not in ("build_object", "build_array") or base == name:
+        return None
+    spaced = ", "
+    if base == "build_array":
+        parts = _separated([_value(argument, position) for argument in arguments], spaced)
+        made = _concat(["[", *parts, "]"])
+    else:
+        if len(arguments) % 2:
+            raise InvalidParameter(
+                "argument list must have even number of elements",
+                hint=f"The arguments of {name}() must consist of alternating keys and values.",
+            )
+        pairs = zip(arguments[::2], arguments[1::2], strict=True)
+        fields = [_concat([_key(key, position), " : ", _value(value, position)]) for key, value in pairs]
+        made = _concat(["{", *_separated(fields, spaced), "}"])
+    return Typed(forms.call("con_jsonb", made), kinds.JSONB) if name.startswith("jsonb") else Typed(made, kinds.JSON)
+
+
+def _separated(parts: list[Any], separator: str) -> list[Any]:
+    return [part for i, value in enumerate(parts) for part in ((separator, value) if i else (value,))]
+
+
+def _concat(parts: list[Any]) -> Any:
+    return forms.call("concat", *(forms.text(part) if isinstance(part, str) else part for part in parts))
+
+
+def _key(key: Typed, position: int | None) -> Any:
+    if key.kind not in (kinds.UNKNOWN, *kinds.TEXTS, *kinds.INTEGERS):
+        raise FeatureNotSupported(f"a key of type {key.kind} is not supported", position=position)
+    return forms.call("con_json_string", kinds.cast(key.node, kinds.TEXT))
+
+
+def _value(value: Typed, position: int | None) -> Any:
+    if value.kind == kinds.BOOLEAN:
+        said = to_sql(value.node)
+        return parse_expression(f"CASE WHEN {said} THEN 'true' WHEN NOT ({said}) THEN 'false' ELSE 'null' END")
+    text = to_sql(kinds.cast(printing.printed(value.node, value.kind), kinds.TEXT))
+    if value.kind in (kinds.JSON, kinds.JSONB) or value.kind in _BARE:
+        return parse_expression(f"coalesce({text}, 'null')")
+    if value.kind not in _QUOTED:
+        raise FeatureNotSupported(f"a JSON value of type {value.kind or 'unknown'} is not supported", position=position)
+    return parse_expression(f"coalesce(con_json_string({text}), 'null')")

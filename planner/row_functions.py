@@ -1,0 +1,48 @@
+"""The functions behind calls that return rows, and behind JSON made of values."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from constellationdb.planner.raising import ComputationError
+
+
+def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
+    """(function, arguments, result, name) of each."""
+    found: list[tuple[Any, list[pa.DataType], pa.DataType, str]] = [
+        (_step, [pa.int64()], pa.int64(), "con_step"),
+        (_json_string, [pa.string()], pa.string(), "con_json_string"),
+    ]
+    for suffix, element in {"i16": pa.int16(), "i32": pa.int32(), "i64": pa.int64()}.items():
+        row = pa.struct([("x", element), ("n", pa.int32())])
+        found.append((_expanded(row), [pa.list_(element)], pa.list_(row), f"con_expand_{suffix}"))
+    return found
+
+
+def _step(values: pa.Array) -> pa.Array:
+    if pc.any(pc.equal(values, 0)).as_py():
+        raise ComputationError("22023", "step size cannot equal zero")
+    return values
+
+
+def _json_string(values: pa.Array) -> pa.Array:
+    return pa.array([None if v is None else json.dumps(v, ensure_ascii=False) for v in values.to_pylist()], pa.string())
+
+
+def _expanded(row: pa.StructType) -> Any:
+    """Each element with its place, from 1."""
+
+    def expand(arrays: pa.Array) -> pa.Array:
+        lengths = pc.list_value_length(arrays).fill_null(0).to_numpy(zero_copy_only=False)
+        places = [np.arange(1, length + 1, dtype=np.int32) for length in lengths]
+        numbers = pa.array(np.concatenate(places) if places else np.empty(0, np.int32), pa.int32())
+        rows = pa.StructArray.from_arrays([arrays.flatten(), numbers], fields=list(row))
+        offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+        return pa.ListArray.from_arrays(offsets, rows, mask=arrays.is_null())
+
+    return expand
