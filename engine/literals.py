@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import datetime
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -107,7 +107,8 @@ def _integer(value: object) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     if isinstance(value, Decimal | float):
-        return int(Decimal(value).to_integral_value(ROUND_HALF_UP))
+        # A numeric rounds a half away from zero, a double to the even side.
+        return int(Decimal(value).to_integral_value(ROUND_HALF_EVEN if isinstance(value, float) else ROUND_HALF_UP))
     raise ValueError("not a number")
 
 

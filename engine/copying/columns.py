@@ -13,7 +13,12 @@ from constellationdb.engine.copying.fields import Fields
 from constellationdb.engine.copying.scanner import shortened
 from constellationdb.engine.copying.texts import text_column
 from constellationdb.engine.literals import to_array
-from constellationdb.errors import CharacterNotInRepertoire, ConstellationError, InternalError, InvalidBinaryRepresentation
+from constellationdb.errors import (
+    CharacterNotInRepertoire,
+    ConstellationError,
+    InternalError,
+    InvalidBinaryRepresentation,
+)
 
 
 class BatchReader:

@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 import psycopg
 import pytest
+from psycopg.types.json import Json, Jsonb
 
 from tests.clients.conftest import Served
 from tests.postgres_fixture import start_postgres
@@ -47,7 +48,7 @@ def copied(connection: Connection, words: str, data: bytes) -> object:
     except psycopg.Error as error:
         assert connection.execute("SELECT count(*) FROM copied").fetchone() == (0,)
         return error.sqlstate, error.diag.message_primary, error.diag.context, error.diag.message_hint
-    return tag, connection.execute("SELECT * FROM copied ORDER BY a, b, c").fetchall()
+    return tag, str(connection.execute("SELECT * FROM copied ORDER BY a, b, c").fetchall())
 
 
 def field(data: bytes | None) -> bytes:
@@ -62,7 +63,7 @@ INT, TEN = struct.pack(">i", 1), struct.pack(">i", 10)
 GOOD = [
     ("FROM STDIN", b"1\tx\t1.5\t2024-01-02 03:04:05.678\tt\tabc\n2\ty\t\\N\t\\N\tf\t\\N\n"),
     ("FROM STDIN", b" 3 \tx\t1e5\t2024-01-02\tyes\tab   \n-4\t\\x41\\102\\t\\\\\t Infinity \tepoch\toff\t\n"),
-    ("FROM STDIN", b"1\tx\tNaN\t2024-01-02 03:04\ttrue\tx\n1\tx\t-inf\t20240102\ttrue\tx\n"[:33]),
+    ("FROM STDIN", b"1\tx\tNaN\t2024-01-02 03:04\ttrue\tx\n2\tx\t-inf\t\\N\ttrue\tx\n"),
     ("FROM STDIN", b""),
     ("(a, b) FROM STDIN", b"1\tx\n2\ty"),
     ("(f, a) FROM STDIN", b"abc\t1\r\nabd\t2\r\n"),
@@ -152,8 +153,9 @@ def test_many_rows_in_pieces_of_any_size(ours: Connection) -> None:
     assert ours.execute("SELECT count(*), sum(a) FROM many_copied").fetchone() == (30_000, 900_000_000)
 
 
-EVERY = """(i2 smallint, i4 int, i8 bigint, f4 real, f8 double precision, n numeric(10,2), t text, v varchar(9), b bytea,
-    d date, tm time, ts timestamp, tz timestamptz, iv interval, y boolean, u uuid, j json, jb jsonb, ai int[], at text[])"""
+EVERY = """(i2 smallint, i4 int, i8 bigint, f4 real, f8 double precision, n numeric(10,2), t text, v varchar(9),
+    b bytea, d date, tm time, ts timestamp, tz timestamptz, iv interval, y boolean, u uuid, j json, jb jsonb, ai int[],
+    at text[])"""
 TYPES = (
     "int2", "int4", "int8", "float4", "float8", "numeric", "text", "varchar", "bytea", "date", "time", "timestamp",
     "timestamptz", "interval", "bool", "uuid", "json", "jsonb", "int4[]", "text[]",
@@ -169,7 +171,7 @@ def test_binary_rows_of_every_type_by_psycopg(ours: Connection) -> None:
     ours.execute(f"CREATE TABLE every_psycopg {EVERY}".encode())
     with ours.cursor().copy("COPY every_psycopg FROM STDIN (FORMAT binary)") as copy:
         copy.set_types(TYPES)
-        copy.write_row(ROW)
+        copy.write_row((*ROW[:16], Json({"a": 1}), Jsonb({"b": [1, 2]}), *ROW[18:]))
         copy.write_row([None] * len(ROW))
     first, second = ours.execute("SELECT * FROM every_psycopg ORDER BY i4").fetchall()
     assert first == (*ROW[:16], {"a": 1}, {"b": [1, 2]}, *ROW[18:])
