@@ -151,6 +151,8 @@ def _parse_fast(texts: Sequence[str | None], kind: pa.DataType) -> pa.Array | No
     """Arrow's own parser, for the types where it agrees with Postgres on all it accepts."""
     if not (pt.is_integer(kind) or pt.is_date(kind) or (pt.is_timestamp(kind) and kind.tz is None)):
         return None
+    if pt.is_temporal(kind) and any(text is not None and text.startswith("0000") for text in texts):
+        return None  # there is no year 0
     return pc.cast(pa.array(texts, pa.string()), kind)
 
 

@@ -22,7 +22,7 @@ def exist(name: str) -> bool:
 
 @cache
 def texts(name: str) -> tuple[dict[str, str], ...]:
-    """The rows of a file, by oid where they have one, as Postgres reads them: a driver takes the first type that fits."""
+    """The rows of a file, by oid where they have one, as in Postgres: a driver takes the first type that fits."""
     with (_FOLDER / f"{name}.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return tuple(sorted(rows, key=lambda row: int(row.get("oid") or 0)))

@@ -166,7 +166,7 @@ def moment(text: str, kind: str, position: int | None) -> str:
     try:
         date = datetime.date(min(max(year, 1), 9999), month, day)
         clock = hour * 3600 + minute * 60 + second
-        if minute > 59 or second > 60 or clock > 86_400:
+        if year == 0 or minute > 59 or second > 60 or clock > 86_400:
             raise ValueError
     except ValueError:
         raise DatetimeOverflow(f'date/time field value out of range: "{text}"', position=position) from None
