@@ -7,6 +7,7 @@ twice or left out makes the answer wrong.
 
     select       SELECT of a table, results in text and in binary
     copy_out     COPY … TO STDOUT, text and binary
+    copy_in      COPY … FROM STDIN: text, CSV and binary, with and without a primary key
     statements   prepared point SELECTs one by one, prepared one-row INSERTs in a pipeline
     subscribers  a thousand of them
 
