@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import pyarrow as pa
 
-from constellationdb.engine.result import Notice
+from constellationdb.catalog.types import field_of
+from constellationdb.embedded.parameters import Parameter
+from constellationdb.engine.result import Notice, ResultColumn
 
 OnNotice = Callable[[Notice], None]
+
+# What a statement says, in order: its columns where it has rows, the rows as they come, its command tag.
+Event: TypeAlias = pa.Schema | pa.RecordBatch | str
+
+TransactionStatus = Literal["I", "T", "E"]
 
 
 @dataclass(frozen=True)
@@ -38,12 +45,23 @@ class Feed(Protocol):
 class Link(Protocol):
     """One session. Every method may be called from any thread; they take turns."""
 
-    def run(self, sql: str) -> list[Answer]:
-        """Says ``sql`` and reads everything; one answer for each of its statements."""
+    @property
+    def transaction_status(self) -> TransactionStatus:
+        """``I`` idle, ``T`` in a transaction, ``E`` in a failed one."""
         ...
 
-    def stream(self, sql: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        """One query's rows as they come, in a session of its own where it may never end."""
+    def events(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> Iterator[Event]:
+        """Says ``sql``; the events of each of its statements. Leaving it early cancels what is left.
+
+        The session is busy until the iterator ends or is closed, by the thread that began it.
+        """
+        ...
+
+    def stream(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """One query's rows as they come, in a session of its own where it may never end.
+
+        The batches may have more digits behind a numeric's point than the schema says.
+        """
         ...
 
     def columns(self, sql: str) -> pa.Schema:
@@ -54,6 +72,14 @@ class Link(Protocol):
         """Appends rows; the epoch in which they are readable."""
         ...
 
+    def copy_in(self, sql: str, data: Iterable[bytes]) -> str:
+        """``COPY … FROM STDIN`` of these bytes, all or nothing; the command tag."""
+        ...
+
+    def copy_out(self, sql: str) -> Iterator[bytes]:
+        """What ``COPY … TO STDOUT`` sends, as it comes. Leaving it early cancels it."""
+        ...
+
     def subscribe(self, name: str, snapshot: bool, as_of: int | None) -> Feed: ...
 
     def cancel(self) -> None:
@@ -61,3 +87,23 @@ class Link(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+def gathered(events: Iterator[Event]) -> list[Answer]:
+    """One answer for each statement, everything read."""
+    answers: list[Answer] = []
+    schema: pa.Schema | None = None
+    batches: list[pa.RecordBatch] = []
+    for event in events:
+        if isinstance(event, str):
+            answers.append(Answer(schema, tuple(batches), event))
+            schema, batches = None, []
+        elif isinstance(event, pa.RecordBatch):
+            batches.append(event)
+        else:
+            schema = event
+    return answers
+
+
+def schema_of(columns: Iterable[ResultColumn]) -> pa.Schema:
+    return pa.schema([field_of(column.name, column.type) for column in columns])

@@ -11,9 +11,9 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 
-from constellationdb.catalog.types import BIGINT, SqlType
+from constellationdb.catalog.types import BIGINT
 from constellationdb.embedded.remote_errors import translated
-from constellationdb.embedded.texts import column_of
+from constellationdb.embedded.texts import Columns
 from constellationdb.errors import ConstellationError
 
 _BATCH_ROWS = 4_096
@@ -25,11 +25,9 @@ TextRow = Sequence[str | None]
 class RemoteFeed:
     """Owns the connection. A batch ends with the progress row of its epoch, or when it is large."""
 
-    def __init__(
-        self, connection: psycopg.Connection[tuple[Any, ...]], sql: str, kinds: Sequence[tuple[str, SqlType]]
-    ) -> None:
+    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], sql: str, columns: Columns) -> None:
         self._connection = connection
-        self._columns = [("_epoch", BIGINT), ("_diff", BIGINT), *kinds]
+        self._columns = Columns((("_epoch", BIGINT), ("_diff", BIGINT), *columns.kinds))
         self._queue: queue.Queue[pa.RecordBatch | ConstellationError] = queue.Queue(_WAITING_BATCHES)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._read, args=(sql,), name="subscription", daemon=True)
@@ -82,8 +80,4 @@ class RemoteFeed:
                 return
 
     def _batch(self, rows: list[TextRow]) -> pa.RecordBatch:
-        values = zip(*rows, strict=True)
-        arrays = [column_of(list(column), kind) for column, (_, kind) in zip(values, self._columns, strict=True)]
-        return pa.RecordBatch.from_arrays(
-            arrays, schema=pa.schema([(name, kind.arrow) for name, kind in self._columns])
-        )
+        return self._columns.batch(list(zip(*rows, strict=True)), len(rows))
