@@ -81,6 +81,10 @@ class Database:
             raise
         self.execute("COMMIT")
 
+    def session(self) -> Database:
+        """Another session with the same database: its own transactions and settings. Close it before this one."""
+        return Database(self._link.another())
+
     def cancel(self) -> None:
         """Makes a statement that another thread is waiting for fail soon (QueryCanceled)."""
         self._link.cancel()

@@ -82,6 +82,10 @@ class Link(Protocol):
 
     def subscribe(self, name: str, snapshot: bool, as_of: int | None) -> Feed: ...
 
+    def another(self) -> Link:
+        """One more session with the same database; closing it leaves the database open."""
+        ...
+
     def cancel(self) -> None:
         """Make the running statement, if any, raise QueryCanceled soon."""
         ...

@@ -34,8 +34,9 @@ def open_link(target: str | os.PathLike[str] | None, workers: int = 1, on_notice
 class LocalLink:
     """One session for statements; a query that may never end gets a session of its own."""
 
-    def __init__(self, engine: Engine, on_notice: OnNotice | None = None) -> None:
+    def __init__(self, engine: Engine, on_notice: OnNotice | None = None, *, owner: bool = True) -> None:
         self.engine = engine
+        self._owner = owner
         self._on_notice = on_notice
         self._session = engine.session()
         self._turn = threading.RLock()
@@ -113,6 +114,9 @@ class LocalLink:
     def subscribe(self, name: str, snapshot: bool, as_of: int | None) -> Feed:
         return LocalFeed(self.engine.subscribe(name, snapshot=snapshot, progress=True, as_of=as_of))
 
+    def another(self) -> LocalLink:
+        return LocalLink(self.engine, self._on_notice, owner=False)
+
     def cancel(self) -> None:
         self._session.cancel()
 
@@ -122,7 +126,8 @@ class LocalLink:
             self._session.cancel()
             with self._turn:
                 self._session.close()
-            self.engine.close()
+            if self._owner:
+                self.engine.close()
 
     @contextmanager
     def _speaking(self) -> Iterator[SessionProtocol]:

@@ -37,7 +37,12 @@ class Relation:
     @property
     def columns(self) -> list[str]:
         """The names, known without running it."""
-        return list(self._link.columns(self.sql).names)
+        return list(self.schema.names)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns and their types, known without running it."""
+        return self._link.columns(self.sql)
 
     def arrow(self) -> pa.Table:
         return gathered(self._link.events(self.sql, self._parameters))[-1].table()

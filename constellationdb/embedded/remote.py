@@ -89,6 +89,9 @@ class RemoteLink:
         sql = f"COPY (SUBSCRIBE {quoted(name)} WITH (snapshot = {shown}, progress = true){point}) TO STDOUT"
         return RemoteFeed(self._connect(), sql, columns)
 
+    def another(self) -> RemoteLink:
+        return RemoteLink(self._url, self._on_notice)
+
     def cancel(self) -> None:
         # Not cancel(): that one waits inside libpq, holding the interpreter a server in this process needs.
         with as_ours():
