@@ -98,4 +98,4 @@ def width_of(table: pa.Table, null: str) -> int:
         max(cell_len(one_line(text)) for text in [name, *values])
         for name, values in zip(table.column_names, columns, strict=True)
     ]
-    return sum(widths) + 3 * len(widths)
+    return sum(widths) + 3 * len(widths) - 1

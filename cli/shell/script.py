@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 from constellationdb.errors import SqlSyntaxError
@@ -44,7 +45,7 @@ class Script:
     def __init__(self) -> None:
         self.pending = ""
 
-    def feed(self, line: str) -> Iterator[Piece]:
+    def feed(self, line: str) -> list[Piece]:
         """``line`` without its line break. What it completes may be several pieces, the last of which may be a word."""
         known = len(self.pending)
         self.pending += line + "\n"
@@ -52,18 +53,18 @@ class Script:
         if at is not None:
             word = self.pending[at + 1 :].rstrip("\n")
             self.pending = self.pending[:at]
-        if at is not None or ";" in line:
-            yield from self._statements()
+        found: list[Piece] = [*self._statements()] if at is not None or ";" in line else []
         if at is not None:
-            yield self._word(word)
+            found.append(self._word(word))
         if not _says_something(self.pending):
             self.pending = ""
+        return found
 
     def finish(self) -> Iterator[Piece]:
         """The end of the input ends the last statement, too."""
-        if _says_something(self.pending):
-            yield Statement(self.pending)
-        self.pending = ""
+        rest, self.pending = self.pending, ""
+        if _says_something(rest):
+            yield Statement(rest)
 
     def _statements(self) -> Iterator[Statement]:
         source = _scanned(self.pending)
@@ -72,16 +73,13 @@ class Script:
         if isinstance(source, SqlSyntaxError):
             # No string or comment is open: the database will say what is wrong with it.
             if self.pending.rstrip().endswith(";"):
-                yield Statement(self.pending)
-                self.pending = ""
-            return
-        begin = 0
-        cuts = [source.tokens[i].end for i in ends(source)]
-        for cut in cuts:
-            sql, begin = self.pending[begin:cut], cut
-            if sql.strip() != ";":
+                sql, self.pending = self.pending, ""
                 yield Statement(sql)
-        self.pending = self.pending[begin:]
+            return
+        cuts = [0, *(source.tokens[i].end for i in ends(source))]
+        whole = [self.pending[begin:end] for begin, end in pairwise(cuts)]
+        self.pending = self.pending[cuts[-1] :]
+        yield from (Statement(sql) for sql in whole if sql.strip() != ";")
 
     def _word(self, text: str) -> Word:
         name, _, argument = text.partition(" ")
