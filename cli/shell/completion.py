@@ -11,12 +11,14 @@ from prompt_toolkit.document import Document
 from constellationdb.cli.shell import vocabulary as said
 from constellationdb.cli.shell import words
 from constellationdb.cli.shell.names import Names
+from constellationdb.cli.shell.script import in_comment
 from constellationdb.errors import SqlSyntaxError
 from constellationdb.planner.syntax.edits import identifier
 from constellationdb.planner.syntax.split import ends
 from constellationdb.planner.syntax.tokens import Source, Token, read_tokens
 
 _BEFORE_RELATION = frozenset({"from", "join", "into", "update", "subscribe", "copy", "truncate", "table", "describe"})
+_NOT_NAMES = frozenset({"", "function", "type"})
 _SETTINGS = frozenset({"set", "show", "reset"})
 _PATHS = frozenset({"i", "ir", "include", "o", "out"})
 
@@ -62,7 +64,8 @@ class SqlCompleter(Completer):
         elif name in _PATHS:
             yield from self._paths.get_completions(Document(argument), event)
         elif name[:1] == "d" or name in ("tail", "copy"):
-            yield from _fitting(argument.rpartition(" ")[2], self._relations())
+            typed = argument.rpartition(" ")[2]
+            yield from _fitting(typed, self._relations(typed))
 
     def _candidates(self, place: Place) -> Iterator[tuple[str, str]]:
         """(text, what it is)."""
@@ -78,7 +81,7 @@ class SqlCompleter(Completer):
         elif place.before[0].word == "drop":
             yield from self._dropped(place)
         elif last in _BEFORE_RELATION or place.ends_with("subscribe", "to") or self._lists_relations(place):
-            yield from self._relations()
+            yield from self._relations(place.word)
             yield from _keywords(said.TABLE_FUNCTIONS, place)
         else:
             yield from self._expression(place)
@@ -86,7 +89,7 @@ class SqlCompleter(Completer):
     def _expression(self, place: Place) -> Iterator[tuple[str, str]]:
         for name in self._named(place).values():
             yield from ((identifier(column), name) for column in self.names.columns(name))
-        yield from ((identifier(alias), "") for alias in self._named(place))
+        yield from ((identifier(alias), "alias") for alias in self._named(place))
         yield from _keywords(said.CLAUSES, place)
         functions = self.names.functions() or said.FUNCTIONS
         yield from ((f"{function}", "function") for function in functions)
@@ -98,7 +101,7 @@ class SqlCompleter(Completer):
         if relation is not None:
             yield from ((identifier(column), relation) for column in self.names.columns(relation))
         elif qualifier == "public":
-            yield from self._relations()
+            yield from self._relations(place.word)
 
     def _dropped(self, place: Place) -> Iterator[tuple[str, str]]:
         kind = " ".join(token.word for token in place.before[1:] if token.word not in ("if", "exists")).upper()
@@ -109,8 +112,11 @@ class SqlCompleter(Completer):
         elif len(place.before) == 1:
             yield from _keywords(tuple(said.DROPPED), place)
 
-    def _relations(self) -> Iterator[tuple[str, str]]:
-        return ((identifier(entry.name), entry.kind) for entry in self.names.relations())
+    def _relations(self, typed: str) -> Iterator[tuple[str, str]]:
+        """Side outputs only for who has typed the name of what they belong to."""
+        for entry in self.names.relations():
+            if entry.owner is None or typed.lower().startswith(entry.owner.lower()):
+                yield identifier(entry.name), entry.kind
 
     def _lists_relations(self, place: Place) -> bool:
         """Behind a comma of FROM: FROM a, b."""
@@ -142,6 +148,8 @@ def place_at(text: str, cursor: int) -> Place | None:
     while begin > 0 and (text[begin - 1].isalnum() or text[begin - 1] in "_$"):
         begin -= 1
     before = _scanned(text[:begin])
+    if before is not None and in_comment(text[:begin]):
+        return None
     if before is None:
         quote = text.rfind('"', 0, cursor)
         before = _scanned(text[:quote]) if quote >= 0 else None
@@ -177,6 +185,8 @@ def _keywords(choices: Iterable[str], place: Place) -> Iterator[tuple[str, str]]
 def _fitting(typed: str, candidates: Iterable[tuple[str, str]]) -> Iterator[Completion]:
     bare, seen = typed.strip('"').lower(), set()
     for text, meaning in candidates:
+        if typed[:1] == '"' and meaning in _NOT_NAMES:
+            continue
         if text.strip('"').lower().startswith(bare) and text not in seen:
             seen.add(text)
             yield Completion(text, start_position=-len(typed), display_meta=meaning)

@@ -77,10 +77,12 @@ class Shell:
         """What ``-c`` gives: statements as one text, and so one transaction, or a backslash word."""
         outer, self._lines = self._lines, iter(lines)
         try:
-            if any(isinstance(piece, Word) for piece in pieces(text)):
-                self.run(text.split("\n"))
-            else:
+            found = pieces(text)
+            if not any(isinstance(piece, Word) for piece in found):
                 self.say(text)
+                return
+            for piece in found:
+                self.perform(piece)
         finally:
             self._lines = outer
 

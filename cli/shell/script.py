@@ -114,13 +114,13 @@ def _backslash(text: str, begin: int) -> int | None:
     """The first backslash from ``begin`` on that is in no string, name or comment."""
     at = text.find("\\", begin)
     while at >= 0:
-        if _scanned(text[:at]) is not None and not _commented(text[:at]):
+        if _scanned(text[:at]) is not None and not in_comment(text[:at]):
             return at
         at = text.find("\\", at + 1)
     return None
 
 
-def _commented(before: str) -> bool:
+def in_comment(before: str) -> bool:
     """Whether a comment that ends with its line is open."""
     line = before.rpartition("\n")[2]
     if "--" not in line:

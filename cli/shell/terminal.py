@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.formatted_text import AnyFormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -34,8 +34,8 @@ class Terminal:
             lexer=PygmentsLexer(PostgresLexer),
             completer=self._completer,
             complete_in_thread=True,
+            search_ignore_case=True,
             complete_while_typing=Condition(lambda: not self._shell.copying),
-            enable_history_search=Condition(lambda: "\n" not in get_app().current_buffer.text),
             multiline=True,
             key_bindings=_bindings(lambda: self._shell.copying),
             prompt_continuation=_continuation,
@@ -88,7 +88,7 @@ def talk(shell: Shell) -> None:
 def _bindings(copying: Callable[[], bool]) -> KeyBindings:
     keys = KeyBindings()
 
-    @keys.add("enter")
+    @keys.add("enter", filter=has_focus(DEFAULT_BUFFER))
     def _(event: KeyPressEvent) -> None:
         """A whole statement goes out; another line of one that is not whole begins."""
         buffer = event.current_buffer

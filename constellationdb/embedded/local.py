@@ -18,6 +18,7 @@ from constellationdb.engine.engine import Engine
 from constellationdb.engine.lengths import fitted
 from constellationdb.engine.result import Result, SessionProtocol
 from constellationdb.engine.subscription import Subscription as EngineSubscription
+from constellationdb.errors import ProtocolViolation
 
 
 def open_link(target: str | os.PathLike[str] | None, workers: int = 1, on_notice: OnNotice | None = None) -> LocalLink:
@@ -180,6 +181,9 @@ def _results(session: SessionProtocol, sql: str, parameters: tuple[Parameter, ..
         yield from session.execute(sql)
         return
     prepared = session.prepare(sql, tuple(parameter.oid for parameter in parameters))
+    if len(prepared.parameters) != len(parameters):
+        given, needed = len(parameters), len(prepared.parameters)
+        raise ProtocolViolation(f"bind message supplies {given} parameters, but the statement requires {needed}")
     yield session.execute_prepared(prepared, tuple(parameter.text for parameter in parameters))
     session.sync()
 
@@ -200,6 +204,8 @@ def _with_types(schema: pa.Schema, types: list[pa.DataType]) -> pa.Schema:
 
 
 def _conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    if not batch.num_columns:
+        return batch  # made anew it would have no rows
     columns = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 

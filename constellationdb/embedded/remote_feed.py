@@ -30,8 +30,14 @@ class RemoteFeed:
         self._columns = Columns((("_epoch", BIGINT), ("_diff", BIGINT), *columns.kinds))
         self._queue: queue.Queue[pa.RecordBatch | ConstellationError] = queue.Queue(_WAITING_BATCHES)
         self._closing = threading.Event()
+        self._begun = threading.Event()  # the server has accepted the subscription, or refused it
+        self._failure: ConstellationError | None = None
         self._thread = threading.Thread(target=self._read, args=(sql,), name="subscription", daemon=True)
         self._thread.start()
+        self._begun.wait()
+        if self._failure is not None:
+            self.close()
+            raise self._failure
 
     def next(self, timeout: float | None) -> pa.RecordBatch | None:
         try:
@@ -57,6 +63,7 @@ class RemoteFeed:
         rows: list[TextRow] = []
         try:
             with self._connection.cursor() as cursor, cursor.copy(sql.encode()) as copy:
+                self._begun.set()
                 while (row := copy.read_row()) is not None and not self._closing.is_set():
                     rows.append(row)
                     if row[1] is None or len(rows) == _BATCH_ROWS:
@@ -69,7 +76,10 @@ class RemoteFeed:
             self._end(translated(error))
 
     def _end(self, error: ConstellationError) -> None:
-        if not self._closing.is_set():
+        if not self._begun.is_set():
+            self._failure = error
+            self._begun.set()
+        elif not self._closing.is_set():
             self._queue.put(error)
 
     def _drain(self) -> None:

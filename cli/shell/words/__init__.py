@@ -1,4 +1,13 @@
-"""The backslash words, a file a topic; each is a function of the shell and of the word that was typed."""
+"""The backslash words, a file a topic; each is a function of the shell and of the word that was typed.
+
+statements   run the statement before the word: \\g, \\gx, \\gdesc, \\watch; \\tail
+describing   what there is: \\d and its relatives
+answers      how rows are shown: \\x, \\pset, \\timing
+files        \\i, \\o, \\e, \\copy
+session      \\c, \\set, \\echo, \\q
+manual       \\? and \\h, with syntax
+entry        what a word is, and how it is refused
+"""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_rows_that_come_slowly_are_printed_below_each_other_with_one_header() ->
 def test_rows_only() -> None:
     assert _printed(Display(tuples_only=True), _TABLE.schema.empty_table().schema, "SELECT 0").strip() == ""
     lines = _printed(Display(tuples_only=True), _TABLE.schema, *_TABLE.to_batches(), "SELECT 2").splitlines()
-    assert [line for line in lines if line][0].startswith("  1 | say")
+    assert next(line for line in lines if line).startswith("  1 | say")
 
 
 def test_the_width_of_a_table_is_that_of_its_longest_line() -> None:
