@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from constellationdb.embedded.copying import CopyData, chunks, quoted
-from constellationdb.embedded.link import Answer, Event, Link, OnNotice, TransactionStatus, gathered
+from constellationdb.embedded.link import Answer, Event, Link, OnNotice, gathered
 from constellationdb.embedded.parameters import as_parameters
 from constellationdb.embedded.relation import Relation
 from constellationdb.embedded.rows import as_batch
@@ -66,7 +66,7 @@ class Database:
         return self._link.events(text, as_parameters(parameters))
 
     @property
-    def transaction_status(self) -> TransactionStatus:
+    def transaction_status(self) -> str:
         """``I`` idle, ``T`` in a transaction, ``E`` in one that has failed and waits for ROLLBACK."""
         return self._link.transaction_status
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 
@@ -16,8 +16,6 @@ OnNotice = Callable[[Notice], None]
 
 # What a statement says, in order: its columns where it has rows, the rows as they come, its command tag.
 Event: TypeAlias = pa.Schema | pa.RecordBatch | str
-
-TransactionStatus = Literal["I", "T", "E"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Link(Protocol):
     """One session. Every method may be called from any thread; they take turns."""
 
     @property
-    def transaction_status(self) -> TransactionStatus:
+    def transaction_status(self) -> str:
         """``I`` idle, ``T`` in a transaction, ``E`` in a failed one."""
         ...
 

@@ -7,12 +7,11 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
 
 import pyarrow as pa
 
 from constellationdb.embedded.copying import copy_statement, copy_text, no_stream, not_a_copy, quoted, sent
-from constellationdb.embedded.link import Event, Feed, OnNotice, TransactionStatus, gathered, schema_of
+from constellationdb.embedded.link import Event, Feed, OnNotice, gathered, schema_of
 from constellationdb.embedded.parameters import Parameter
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.lengths import fitted
@@ -44,8 +43,8 @@ class LocalLink:
         self._closed = False
 
     @property
-    def transaction_status(self) -> TransactionStatus:
-        return cast(TransactionStatus, self._session.transaction_status)
+    def transaction_status(self) -> str:
+        return self._session.transaction_status
 
     def events(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> Iterator[Event]:
         with self._speaking() as session:

@@ -16,7 +16,6 @@ from psycopg.pq.abc import PGresult
 from constellationdb.embedded import remote_conversation as conversation
 from constellationdb.embedded.copying import copy_statement, copy_text, no_stream, not_a_copy, quoted
 from constellationdb.embedded.link import Event, Feed, OnNotice, gathered
-from constellationdb.embedded.link import TransactionStatus as Status
 from constellationdb.embedded.parameters import Parameter
 from constellationdb.embedded.remote_errors import as_ours
 from constellationdb.embedded.remote_feed import RemoteFeed
@@ -25,7 +24,7 @@ from constellationdb.engine.result import Notice
 
 _READING = ("SELECT", "SHOW", "EXPLAIN", "FLUSH", "")
 _CANCEL_SECONDS = 10.0
-_STATUS: dict[TransactionStatus, Status] = {TransactionStatus.INTRANS: "T", TransactionStatus.INERROR: "E"}
+_STATUS = {TransactionStatus.INTRANS: "T", TransactionStatus.INERROR: "E"}
 
 
 class RemoteLink:
@@ -39,7 +38,7 @@ class RemoteLink:
         self._connection = self._connect()
 
     @property
-    def transaction_status(self) -> Status:
+    def transaction_status(self) -> str:
         return _STATUS.get(self._connection.info.transaction_status, "I")
 
     def events(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> Iterator[Event]:

@@ -112,7 +112,9 @@ def test_events_are_columns_rows_and_tags_in_order(stock: Database) -> None:
     kinds = [type(event) for event in events]
     assert kinds == [pa.Schema, pa.RecordBatch, str, str, pa.Schema, str]
     assert [event for event in events if isinstance(event, str)] == ["SELECT 2", "DELETE 1", "SELECT 0"]
-    assert events[1].column(0).to_pylist() == ["mug", "tea"]
+    rows = events[1]
+    assert isinstance(rows, pa.RecordBatch)
+    assert rows.column(0).to_pylist() == ["mug", "tea"]
 
 
 def test_results_before_the_error_are_seen_and_undone(stock: Database) -> None:
@@ -232,7 +234,7 @@ def test_copy_of_what_is_wrong_copies_nothing(stock: Database) -> None:
     with pytest.raises(InvalidParameter, match="not a COPY TO STDOUT"):
         list(stock.copy_out("SELECT 1"))
     with pytest.raises(InvalidParameter, match="takes text or bytes"):
-        stock.copy_in("COPY stock FROM STDIN", [1])  # type: ignore[list-item]
+        stock.copy_in("COPY stock FROM STDIN", [1])  # type: ignore[arg-type]
     assert stock.sql("SELECT count(*) FROM stock").fetchall() == [(2,)]
 
 
