@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from constellationdb.embedded.copying import CopyData, chunks, quoted
-from constellationdb.embedded.link import Answer, Event, Link, OnNotice, gathered
+from constellationdb.embedded.link import Answer, Event, Link, OnNotice
 from constellationdb.embedded.parameters import as_parameters
 from constellationdb.embedded.relation import Relation
 from constellationdb.embedded.rows import as_batch
@@ -56,7 +56,7 @@ class Database:
 
     def answers(self, text: str, parameters: Sequence[Any] = ()) -> list[Answer]:
         """Runs statements now, as ``execute`` does; what each of them answered."""
-        return gathered(self.events(text, parameters))
+        return self._link.run(text, as_parameters(parameters))
 
     def events(self, text: str, parameters: Sequence[Any] = ()) -> Iterator[Event]:
         """Runs statements as it is iterated: of each its schema if it has rows, the batches, and its command tag.

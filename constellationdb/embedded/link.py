@@ -48,6 +48,10 @@ class Link(Protocol):
         """``I`` idle, ``T`` in a transaction, ``E`` in a failed one."""
         ...
 
+    def run(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> list[Answer]:
+        """Says ``sql`` and reads everything; one answer for each of its statements."""
+        ...
+
     def events(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> Iterator[Event]:
         """Says ``sql``; the events of each of its statements. Leaving it early cancels what is left.
 

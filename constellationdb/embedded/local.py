@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from constellationdb.embedded.copying import copy_statement, copy_text, no_stream, not_a_copy, quoted, sent
-from constellationdb.embedded.link import Event, Feed, OnNotice, gathered, schema_of
+from constellationdb.embedded.link import Answer, Event, Feed, OnNotice, gathered, schema_of
 from constellationdb.embedded.parameters import Parameter
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.lengths import fitted
@@ -45,6 +45,9 @@ class LocalLink:
     @property
     def transaction_status(self) -> str:
         return self._session.transaction_status
+
+    def run(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> list[Answer]:
+        return gathered(self.events(sql, parameters))
 
     def events(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> Iterator[Event]:
         with self._speaking() as session:
@@ -82,7 +85,7 @@ class LocalLink:
             # COPY fills in defaults, and is part of the open transaction.
             if rows.num_rows:
                 self.copy_in(copy_statement(name, rows), copy_text(rows))
-            return int(gathered(self.events("SHOW epoch"))[-1].table().column(0)[0].as_py())
+            return int(self.run("SHOW epoch")[-1].table().column(0)[0].as_py())
 
     def copy_in(self, sql: str, data: Iterable[bytes]) -> str:
         with self._speaking() as session:

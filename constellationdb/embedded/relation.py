@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from constellationdb.embedded.link import Link, gathered
+from constellationdb.embedded.link import Link
 from constellationdb.embedded.parameters import Parameter
 from constellationdb.errors import MissingExtra
 
@@ -45,7 +45,7 @@ class Relation:
         return self._link.columns(self.sql)
 
     def arrow(self) -> pa.Table:
-        return gathered(self._link.events(self.sql, self._parameters))[-1].table()
+        return self._link.run(self.sql, self._parameters)[-1].table()
 
     def fetchall(self) -> list[Row]:
         return rows_of(self.arrow())

@@ -15,7 +15,7 @@ from psycopg.pq.abc import PGresult
 
 from constellationdb.embedded import remote_conversation as conversation
 from constellationdb.embedded.copying import copy_statement, copy_text, no_stream, not_a_copy, quoted
-from constellationdb.embedded.link import Event, Feed, OnNotice, gathered
+from constellationdb.embedded.link import Answer, Event, Feed, OnNotice, gathered
 from constellationdb.embedded.parameters import Parameter
 from constellationdb.embedded.remote_errors import as_ours
 from constellationdb.embedded.remote_feed import RemoteFeed
@@ -41,6 +41,10 @@ class RemoteLink:
     def transaction_status(self) -> str:
         return _STATUS.get(self._connection.info.transaction_status, "I")
 
+    def run(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> list[Answer]:
+        with self._turn:
+            return gathered(self._events(self._connection, sql, parameters, at_once=True))
+
     def events(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> Iterator[Event]:
         with self._turn:
             yield from self._events(self._connection, sql, parameters)
@@ -48,10 +52,10 @@ class RemoteLink:
     def stream(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         with self._turn:
             if self.transaction_status != "I":
-                answer = gathered(self.events(sql, parameters))[-1]  # only this session sees what its transaction did
+                answer = self.run(sql, parameters)[-1]  # only this session sees what its transaction did
                 return answer.table().schema, iter(answer.batches)
             if self._wrote:
-                gathered(self.events("FLUSH"))  # another session may read views that have not come to our writes yet
+                self.run("FLUSH")  # another session may read views that have not come to our writes yet
                 self._wrote = False
             columns = self._described(sql, parameters)
         return columns.schema, self._rows(sql, parameters)
@@ -63,7 +67,7 @@ class RemoteLink:
         with self._turn:
             if rows.num_rows:
                 self.copy_in(copy_statement(name, rows), copy_text(rows))
-            return int(gathered(self.events("SHOW epoch"))[-1].table().column(0)[0].as_py())
+            return int(self.run("SHOW epoch")[-1].table().column(0)[0].as_py())
 
     def copy_in(self, sql: str, data: Iterable[bytes]) -> str:
         with self._turn, self._saying(self._connection, sql, ()):
@@ -120,13 +124,19 @@ class RemoteLink:
             return kinds_of(_checked(self._connection.wait(described)))
 
     def _events(
-        self, connection: psycopg.Connection[tuple[Any, ...]], sql: str, parameters: tuple[Parameter, ...]
+        self,
+        connection: psycopg.Connection[tuple[Any, ...]],
+        sql: str,
+        parameters: tuple[Parameter, ...],
+        *,
+        at_once: bool = False,
     ) -> Iterator[Event]:
-        with self._saying(connection, sql, parameters):
+        """``at_once``: libpq gathers each result, which takes a third of the time of rows as they come."""
+        with self._saying(connection, sql, parameters, at_once=at_once):
             columns: Columns | None = None
             while results := self._received(connection):
                 end = results[-1] if results[-1].status != conversation.ROW else None
-                rows = results[:-1] if end is not None else results
+                rows = [result for result in results if result.ntuples]
                 if end is not None and end.status in (ExecStatus.COPY_IN, ExecStatus.COPY_OUT):
                     raise no_stream()
                 if columns is None and (rows or (end is not None and end.status == ExecStatus.TUPLES_OK)):
@@ -143,12 +153,17 @@ class RemoteLink:
 
     @contextmanager
     def _saying(
-        self, connection: psycopg.Connection[tuple[Any, ...]], sql: str, parameters: tuple[Parameter, ...]
+        self,
+        connection: psycopg.Connection[tuple[Any, ...]],
+        sql: str,
+        parameters: tuple[Parameter, ...],
+        *,
+        at_once: bool = False,
     ) -> Iterator[None]:
         """The statement is over when the body is: cancelled when it was left early, and read to its end."""
         with as_ours():
             try:
-                connection.wait(conversation.say(connection.pgconn, sql, parameters))
+                connection.wait(conversation.say(connection.pgconn, sql, parameters, at_once=at_once))
                 yield
             except psycopg.Error:
                 raise

@@ -23,14 +23,15 @@ _MOST_AT_ONCE = 8_192  # rows, so that a fast server does not fill our memory
 ROW = ExecStatus.SINGLE_TUPLE
 
 
-def say(pgconn: PGconn, sql: str, parameters: tuple[Parameter, ...]) -> Waiting[None]:
-    """Sends a text of statements, or one statement with its parameters; rows will come one by one."""
+def say(pgconn: PGconn, sql: str, parameters: tuple[Parameter, ...], *, at_once: bool) -> Waiting[None]:
+    """Sends a text of statements, or one statement with its parameters; rows come one by one, or ``at_once``."""
     if parameters:
         values = [None if parameter.text is None else parameter.text.encode() for parameter in parameters]
         pgconn.send_query_params(sql.encode(), values, param_types=[parameter.oid for parameter in parameters])
     else:
         pgconn.send_query(sql.encode())
-    pgconn.set_single_row_mode()
+    if not at_once:
+        pgconn.set_single_row_mode()
     yield from flush(pgconn)
 
 

@@ -61,16 +61,20 @@ def fitting(columns: Columns, rows: Sequence[PGresult]) -> Columns:
     kinds = list(columns.kinds)
     for place, (name, kind) in enumerate(kinds):
         if kind.oid == _NUMERIC_OID:
-            scale = max((_fraction(row.get_value(0, place)) for row in rows), default=0)
+            scale = max(map(_fraction, _values(rows, place)), default=0)
             if scale > kind.arrow.scale:
                 kinds[place] = (name, numeric(NUMERIC_PRECISION, scale))
     return replace(columns, kinds=tuple(kinds))
 
 
 def batch_of(columns: Columns, rows: Sequence[PGresult]) -> pa.RecordBatch:
-    """Results of one row each."""
-    found = [[row.get_value(0, place) for row in rows] for place in range(len(columns.kinds))]
-    return columns.batch(found, len(rows))
+    """The rows of results that have the same columns."""
+    found = [_values(rows, place) for place in range(len(columns.kinds))]
+    return columns.batch(found, sum(result.ntuples for result in rows))
+
+
+def _values(rows: Sequence[PGresult], column: int) -> list[bytes | None]:
+    return [result.get_value(row, column) for result in rows for row in range(result.ntuples)]
 
 
 def column_of(values: Texts, kind: SqlType) -> pa.Array:
