@@ -61,10 +61,11 @@ class Subscription:
         self.epoch = 0  # everything up to here was handed out: the token to resume from
         self.schema = pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *state.schema])
 
-    def start(self) -> None:
-        """Begin at the epoch that is now, if the relation has one already; else the first ``next`` begins."""
-        if not self._started and (first := self._begin(0.0)) is not None:
+    def start(self, timeout: float | None = 0.0) -> bool:
+        """Begin at the epoch that is now, once the relation has one; False when it is not soon, and ``next`` begins."""
+        if not self._started and (first := self._begin(timeout)) is not None:
             self._pending.append((first, self.epoch))
+        return self._started
 
     def next(self, timeout: float | None = None) -> pa.RecordBatch | None:
         """The next batch; None after ``timeout`` seconds, at shutdown, at the end. QueryCanceled after ``cancel``."""
@@ -145,14 +146,6 @@ class Subscription:
         return ended or job.failure is not None
 
     # -- together with others ----------------------------------------------------------------------
-
-    def start(self) -> bool:
-        """Register, once the relation is ready; False when that will not be."""
-        if not self._started:
-            first = self._begin(None)
-            if first is not None:
-                self._pending.append((first, self.epoch))
-        return self._started
 
     @property
     def shareable(self) -> bool:

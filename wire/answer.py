@@ -202,7 +202,7 @@ def _rows_encoder(result: Result, formats: tuple[int, ...], style: Style) -> Cal
 def _start(result: Result) -> None:
     """A client that has seen the head of the answer may count on the changes that follow."""
     if result.subscription is not None:
-        result.subscription.start()
+        result.subscription.start(None)
 
 
 def _follow(
@@ -210,7 +210,7 @@ def _follow(
 ) -> None:
     """Leave the rows of a SUBSCRIBE that has caught up to the event loop, for as long as the client keeps up."""
     subscription = stream.result.subscription
-    if subscription is not None and stream.drained and subscription.start() and subscription.shareable:
+    if subscription is not None and stream.drained and subscription.start(None) and subscription.shareable:
         stream.rows += peer.follow(subscription, group, encoder())
 
 

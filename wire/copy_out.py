@@ -80,6 +80,16 @@ class CopyWriter:
         return few_copy_rows([header + bytes(data[5 : 1 + size])]) + bytes(data[1 + size :])
 
 
+def unframed(messages: Bytes) -> bytes:
+    """The data of CopyData messages, one after the other."""
+    data, at, found = bytes(messages), 0, []
+    while at < len(data):
+        end = at + 1 + int.from_bytes(data[at + 1 : at + 5], "big")
+        found.append(data[at + 5 : end])
+        at = end
+    return b"".join(found)
+
+
 def escaped(cells: Cells, delimiter: str) -> Cells:
     """With backslashes before and instead of what COPY's text would take for something else."""
     longer = np.empty_like(cells.lengths)
