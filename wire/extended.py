@@ -107,7 +107,7 @@ class ExtendedQuery:
         if portal.stream is None:
             more = not self._alone(portal.prepared)
             result = self._session.execute_prepared(portal.prepared, portal.parameters, more=more)
-            if result.columns != portal.prepared.columns and portal.prepared.columns is not None:
+            if portal.prepared.columns is not None and _shape(result.columns) != _shape(portal.prepared.columns):
                 raise FeatureNotSupported("cached plan must not change result type", hint="prepare the statement again")
             portal.stream = RowStream(result, style_for(self._session))
         elif portal.stream.result.columns is None or portal.stream.result.copy_out is not None:
@@ -160,6 +160,11 @@ def _formats(portal: portals.Portal) -> tuple[int, ...]:
     if isinstance(portal, Portal):
         return portal.formats
     return (1 if portal.binary else 0,) * len(portal.columns or ())
+
+
+def _shape(columns: tuple[ResultColumn, ...] | None) -> list[tuple[str, int]]:
+    """Names and types; how many digits a numeric has may depend on the parameters."""
+    return [(column.name, column.type.oid) for column in columns or ()]
 
 
 def result_formats(codes: tuple[int, ...], columns: tuple[ResultColumn, ...]) -> tuple[int, ...]:

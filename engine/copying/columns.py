@@ -13,7 +13,12 @@ from constellationdb.engine.copying.fields import Fields
 from constellationdb.engine.copying.scanner import shortened
 from constellationdb.engine.copying.texts import text_column
 from constellationdb.engine.literals import to_array
-from constellationdb.errors import ConstellationError, InternalError, InvalidBinaryRepresentation
+from constellationdb.errors import (
+    CharacterNotInRepertoire,
+    ConstellationError,
+    InternalError,
+    InvalidBinaryRepresentation,
+)
 
 
 class BatchReader:
@@ -61,7 +66,7 @@ class BatchReader:
             for index, place in self._places.items():
                 error = self._problem(fields, row, place, index)
                 if error is not None:
-                    error.context = self._context(fields, row, place, index)
+                    error.context = self._context(error, fields, row, place, index)
                     return error
         return InternalError("a row of COPY is wrong only together with others")
 
@@ -79,8 +84,11 @@ class BatchReader:
             return error
         return None
 
-    def _context(self, fields: Fields, row: int, place: int, index: int) -> str:
-        where = f"COPY {self._table}, line {fields.lines[row]}, column {self._schema.field(index).name}"
+    def _context(self, error: ConstellationError, fields: Fields, row: int, place: int, index: int) -> str:
+        line = f"COPY {self._table}, line {fields.lines[row]}"
+        if isinstance(error, CharacterNotInRepertoire) and not self._binary:
+            return line  # Postgres looks at the letters of a line before its columns
+        where = f"{line}, column {self._schema.field(index).name}"
         value = fields.value(row, place)
         if self._binary:
             return where

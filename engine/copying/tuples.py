@@ -53,7 +53,7 @@ class TupleScanner(Scanner):
         elif why != copybinary.MORE:
             raise self._problem(why, number)
         elif final and stopped < len(raw):
-            raise BadCopyFormat("unexpected EOF in COPY data", context=self.context(self._rows + 1))
+            raise BadCopyFormat("unexpected EOF in COPY data", context=self._place(raw, stopped))
         else:
             self._keep(raw[stopped:])
 
@@ -63,6 +63,16 @@ class TupleScanner(Scanner):
             count = number - 65536 if number > 32767 else number
             return BadCopyFormat(f"row field count is {count}, expected {self._columns}", context=place)
         return BadCopyFormat("invalid field size", context=f"{place}, column {self._names[number]}")
+
+    def _place(self, raw: bytes, begin: int) -> str:
+        """Where the tuple at ``begin`` breaks off."""
+        where, at = self.context(self._rows + 1), begin + 2
+        for name in self._names if at <= len(raw) else ():
+            size = int.from_bytes(raw[at : at + 4], "big", signed=True)
+            at += 4 + max(size, 0)
+            if at > len(raw):
+                return f"{where}, column {name}"
+        return where
 
     def _after_end(self, data: bytes) -> None:
         if data:

@@ -106,6 +106,8 @@ def type_name(kind: str) -> Any:
     if kind in OIDS:
         kind = BIGINT
     made = ast.TypeName(names=(ast.String(sval="pg_catalog"), ast.String(sval=_INTERNAL.get(kind, kind))), typemod=-1)
+    if kind in (DATE, BYTEA):
+        made.names = made.names[-1:]
     if kind in (TIMESTAMP, TIMESTAMPTZ):
         made.typmods = (ast.A_Const(isnull=False, val=ast.Integer(ival=6)),)  # DataFusion's own are nanoseconds
     return made
@@ -120,10 +122,7 @@ def is_text(kind: Kind) -> bool:
 
 
 def cast(node: Any, kind: str) -> Any:
-    name = type_name(kind)
-    if kind == DATE:
-        name.names = name.names[-1:]
-    return ast.TypeCast(arg=node, typeName=name, location=getattr(node, "location", None))
+    return ast.TypeCast(arg=node, typeName=type_name(kind), location=getattr(node, "location", None))
 
 
 def no_cast(found: Kind, wanted: str) -> bool:

@@ -23,7 +23,7 @@ _FALSE = frozenset({"f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "
 _BITS = {"int2": 15, "int4": 31, "int8": 63}
 # Types whose values are texts, and those whose names DataFusion takes bare only.
 _TEXTS = frozenset({"varchar", "bpchar", "name", "char"})
-_BARE = frozenset({"text", "date", "uuid", "json", "jsonb"})
+_BARE = frozenset({"text", "date", "bytea", "uuid", "json", "jsonb"})
 
 
 def query_tree(query: Query) -> Any:

@@ -1,0 +1,1 @@
+"""``python -m bench wire``: what the Postgres port costs."""
