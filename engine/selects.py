@@ -236,7 +236,7 @@ def _check_forced(
             continue
         if statement.table is None:
             raise UndefinedColumn(f'column "{name}" does not exist')
-        if name not in session.catalog.get(statement.table).schema.names:
+        if name not in session.catalog.get(session.temporary.resolve(statement.table)).schema.names:
             raise UndefinedColumn(f'column "{name}" of relation "{statement.table}" does not exist')
         raise InvalidColumnReference(f'FORCE_QUOTE column "{name}" not referenced by COPY')
 
