@@ -52,6 +52,11 @@ def _cursor(session: Session, statement: st.DeclareCursor) -> TableCursor | Stre
         if isinstance(source, st.Select)
         else selects.open_subscribe(session, source)
     )
+    try:
+        stream.start()
+    except BaseException:
+        stream.close()
+        raise
     return StreamCursor(statement, now, stream)
 
 

@@ -13,34 +13,30 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from constellationdb.catalog import types
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Drop
-from constellationdb.engine import answers, changes, cursor_statements, prepared_statements, selects, variables
+from constellationdb.engine import selects
 from constellationdb.engine.alarms import Alarm
 from constellationdb.engine.cancellation import TIMED_OUT, Cancellation
-from constellationdb.engine.defining import define, wait_for
+from constellationdb.engine.defining import wait_for
+from constellationdb.engine.performing import describe, perform
 from constellationdb.engine.pg_catalog.functions import SessionFunctions
 from constellationdb.engine.pg_catalog.objects import Objects
-from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.portals import Portals
 from constellationdb.engine.prepared_statements import PreparedStatements
 from constellationdb.engine.relations import Planned
-from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
+from constellationdb.engine.result import Notice, Prepared, Result
 from constellationdb.engine.sessions import Activity, Client
 from constellationdb.engine.settings import Settings, milliseconds
 from constellationdb.engine.shortcuts import Shortcuts
 from constellationdb.engine.temporary import TemporaryTables
 from constellationdb.engine.transaction import Transaction
-from constellationdb.engine.transaction_control import control, set_transaction
 from constellationdb.engine.writes import commit
 from constellationdb.errors import (
-    ActiveTransaction,
     ConstellationError,
     IdleInTransactionTimeout,
     IdleSessionTimeout,
     InFailedTransaction,
-    NoActiveTransaction,
     QueryCanceled,
     SqlSyntaxError,
 )
@@ -150,7 +146,7 @@ class Session:
             self.temporary.check(statement)
         if self.transaction is not None and isinstance(statement, _LOOKING):
             self.transaction.queried = True
-        result = self._perform(statement)
+        result = perform(self, statement)
         self._add_notices(result)
         return result
 
@@ -173,60 +169,6 @@ class Session:
                     "current transaction is aborted, commands ignored until end of transaction block"
                 )
 
-    def _perform(self, statement: st.Statement) -> Result:
-        match statement:
-            case st.Select():
-                return selects.select(self, statement.query)
-            case st.Insert() | st.Update() | st.Delete():
-                return changes.change(self, statement)
-            case st.Truncate():
-                return changes.truncate(self, statement)
-            case st.Copy():
-                return (
-                    changes.copy(self, statement) if statement.direction == "in" else selects.copy_out(self, statement)
-                )
-            case st.Subscribe():
-                return selects.subscribe(self, statement)
-            case st.Transaction():
-                return control(self, statement)
-            case st.SetVariable():
-                return variables.set_variable(self, statement)
-            case st.SetTransaction():
-                return set_transaction(self, statement)
-            case st.Show():
-                return variables.show(self, statement)
-            case st.Discard():
-                return variables.discard(self, statement)
-            case st.Explain():
-                return selects.explain(self, statement)
-            case st.Flush():
-                self.flush()
-                return Result("FLUSH")
-            case st.Checkpoint():
-                return self._checkpoint()
-            case st.Accepted():
-                return self._accept(statement)
-            case _:
-                return self._perform_named(statement)
-
-    def _perform_named(self, statement: st.Statement) -> Result:
-        """What is about cursors and prepared statements; else a definition."""
-        match statement:
-            case st.DeclareCursor():
-                return cursor_statements.declare(self, statement)
-            case st.Fetch():
-                return cursor_statements.fetch(self, statement)
-            case st.CloseCursor():
-                return cursor_statements.close(self, statement)
-            case st.Prepare():
-                return prepared_statements.prepare(self, statement)
-            case st.ExecutePrepared():
-                return prepared_statements.execute(self, statement)
-            case st.Deallocate():
-                return prepared_statements.deallocate(self, statement)
-            case _:
-                return define(self, statement)
-
     # -- the extended protocol -----------------------------------------------------------------
 
     def prepare(self, sql: str, parameter_oids: tuple[int, ...] = ()) -> Prepared:
@@ -245,7 +187,7 @@ class Session:
         self._check_failed(statements[0])
         oids = infer_parameters(statements[0], self.relations, parameter_oids)
         nulls: list[str | None] = [None] * len(oids)
-        return Prepared(sql, oids, self._columns(self._bound(statements[0], nulls, oids)))
+        return Prepared(sql, oids, describe(self, self._bound(statements[0], nulls, oids)))
 
     def _bound(self, statement: st.Statement, values: Sequence[str | None], oids: tuple[int, ...]) -> st.Statement:
         if not oids:
@@ -253,27 +195,6 @@ class Session:
         target = self.relations.get(statement.table) if isinstance(statement, st.Insert) else None
         schema = None if target is None else target.schema
         return parameters.bind(statement, parameters.arguments(values, oids), schema)
-
-    def _columns(self, statement: st.Statement) -> tuple[ResultColumn, ...] | None:
-        """What a statement will answer with, without executing it."""
-        match statement:
-            case st.Select():
-                return selects.describe(self, statement.query)
-            case st.Insert() | st.Update() | st.Delete():
-                return changes.describe(self, statement)
-            case st.Subscribe():
-                return selects.describe_subscribe(self, statement)
-            case st.Show(name=name):
-                title = self.settings.title(name)
-                return answers.SETTINGS if name == "all" else (ResultColumn(title, types.TEXT),)
-            case st.Fetch(moves=False):
-                return self.portals.get(statement.cursor).columns
-            case st.ExecutePrepared():
-                return self.statements.get(statement.name).columns
-            case st.Explain():
-                return answers.EXPLAIN
-            case _:
-                return None
 
     def execute_prepared(
         self, prepared: Prepared, parameters_: tuple[str | None, ...], *, more: bool = False
@@ -289,7 +210,7 @@ class Session:
     def run_prepared(self, prepared: Prepared, parameters_: Sequence[str | None]) -> Result:
         """The same inside of a statement: EXECUTE."""
         (statement,) = parse(prepared.sql)
-        return self._perform(self._bound(statement, parameters_, prepared.parameters))
+        return perform(self, self._bound(statement, parameters_, prepared.parameters))
 
     def fetch_portal(self, name: str, limit: int) -> Result:
         """Execute of a cursor that was declared: its next rows, 0 for all."""
@@ -421,18 +342,6 @@ class Session:
 
     # -- the rest ------------------------------------------------------------------------------
 
-    def _accept(self, statement: st.Accepted) -> Result:
-        """Nothing to do, but what would be wrong in Postgres is wrong here."""
-        if statement.block is False and self.transaction is not None:
-            raise ActiveTransaction(f"{statement.tag} cannot run inside a transaction block")
-        if statement.block is True and self.transaction is None:
-            raise NoActiveTransaction(f"{statement.tag} can only be used in transaction blocks")
-        for name in map(self.temporary.resolve, statement.relations):
-            if not is_system(name):
-                self.catalog.get(name)
-        said = statement.notice.split("\n") if statement.notice else []
-        return Result(statement.tag, notices=[Notice(line, sqlstate=statement.sqlstate) for line in said])
-
     def setting(self, name: str) -> str:
         if name.lower() == "epoch":
             return str(self.last_epoch)
@@ -462,11 +371,6 @@ class Session:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _checkpoint(self) -> Result:
-        taken = self.engine.durability.checkpoint_now()
-        note = "no checkpoint was taken: the first answer of a view is being computed, or a view has failed"
-        return Result("CHECKPOINT", notices=[] if taken else [Notice(note)])
 
     def cancel(self) -> None:
         self.cancelled.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,8 @@ class Sessions:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._numbers = itertools.count(1)
-        self._live: dict[int, Session] = {}
+        # One that nobody holds any more is none: inside the process sessions are not always closed.
+        self._live: weakref.WeakValueDictionary[int, Session] = weakref.WeakValueDictionary()
 
     def number(self) -> int:
         """A process id for a session: no two have the same."""
@@ -67,16 +69,20 @@ class Sessions:
         with self._guard:
             return list(self._live.values())
 
+    def _find(self, pid: int) -> Session | None:
+        with self._guard:
+            return self._live.get(pid)
+
     def cancel(self, pid: int) -> bool:
         """``pg_cancel_backend``: False when there is no such session."""
-        found = self._live.get(pid)
+        found = self._find(pid)
         if found is not None:
             found.cancel()
         return found is not None
 
     def terminate(self, pid: int, reason: ConstellationError | None = None) -> bool:
         """``pg_terminate_backend``."""
-        found = self._live.get(pid)
+        found = self._find(pid)
         if found is not None:
             found.terminate(reason or ShuttingDown("terminating connection due to administrator command"))
         return found is not None

@@ -172,6 +172,8 @@ class Settings:
 
 def milliseconds(value: str) -> int:
     """A time setting as ``SHOW`` prints it, in milliseconds; 0 is no limit."""
+    if value == "0":
+        return 0
     found = re.fullmatch(r"(\d+)(us|ms|s|min|h|d)?", value)
     assert found is not None, value
     return round(int(found[1]) * _UNITS_MS[found[2] or "ms"])

@@ -41,6 +41,10 @@ class Stream:
         """Whether no row can come any more."""
         return self._left == 0 or self._subscription.over
 
+    def start(self) -> None:
+        """What is there now is the snapshot; without this it is what is there at the first ``next``."""
+        self._subscription.start()
+
     def next(self, timeout: float | None = None) -> pa.RecordBatch | None:
         """The next rows; None after ``timeout`` seconds and at the end. A cancelled call has taken nothing."""
         if self._left == 0:

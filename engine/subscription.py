@@ -60,6 +60,11 @@ class Subscription:
         self.epoch = 0  # everything up to here was handed out: the token to resume from
         self.schema = pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *state.schema])
 
+    def start(self) -> None:
+        """Begin at the epoch that is now, if the relation has one already; else the first ``next`` begins."""
+        if not self._started and (first := self._begin(0.0)) is not None:
+            self._pending.append((first, self.epoch))
+
     def next(self, timeout: float | None = None) -> pa.RecordBatch | None:
         """The next batch; None after ``timeout`` seconds, at shutdown, at the end. QueryCanceled after ``cancel``."""
         self._cancelled.check()

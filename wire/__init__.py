@@ -17,9 +17,9 @@ How a message travels::
     startup                     user, database, settings, what is reported
     answer  rows  copy_out      a Result as DataRows or COPY lines, chunk by chunk
     columns  binary             Arrow columns in Postgres' binary format; its text is ``catalog.text``
-    link  connection            the bounded bridge between loop and thread; cancel keys
+    link  connection  limits    the bounded bridge between loop and thread; cancel keys; what a client may take
 
 Left out so far: encryption and passwords (the server listens on loopback
-only), binary COPY, binary arrays, cursors in SQL, notifications, encodings
+only), binary COPY, binary arrays, notifications, encodings
 other than UTF-8. Timestamps with time zone are always printed in UTC.
 """

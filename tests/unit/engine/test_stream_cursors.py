@@ -51,6 +51,14 @@ def test_fetch_takes_so_many_and_the_rest_waits(engine: Engine) -> None:
     assert fetched(session, "FETCH NEXT c") == [60], "without a timeout it waits for a row"
 
 
+def test_it_begins_when_it_is_declared(engine: Engine) -> None:
+    insert(engine, 1)
+    session = engine.session()
+    run(session, "DECLARE c CURSOR WITH HOLD FOR SUBSCRIBE t", "UPDATE t SET v = 11 WHERE id = 1")
+    rows = run(session, "FETCH 3 c WITH (timeout = '20s')")
+    assert [(diff, v) for _, diff, _, v in rows] == [(1, 10), (-1, 10), (1, 11)]
+
+
 def test_a_timeout_answers_with_what_came(engine: Engine) -> None:
     insert(engine, 1)
     session = engine.session()
@@ -110,6 +118,17 @@ def test_one_that_ran_into_its_timeout_loses_nothing(engine: Engine) -> None:
     for _ in range(2):
         with pytest.raises(QueryCanceled, match="due to statement timeout"):
             run(session, "FETCH 5 FROM c WITH (timeout = '100s')")
+    assert fetched(session, "FETCH c") == [10]
+
+
+def test_a_savepoint_keeps_the_cursor_of_a_cancelled_fetch(engine: Engine) -> None:
+    insert(engine, 1)
+    session = engine.session()
+    run(session, "BEGIN", "DECLARE c CURSOR FOR SUBSCRIBE t", "SAVEPOINT s", "SET LOCAL statement_timeout = '100ms'")
+    with pytest.raises(QueryCanceled):
+        run(session, "FETCH 5 FROM c WITH (timeout = '100s')")
+    run(session, "ROLLBACK TO s")
+    assert run(session, "SHOW statement_timeout") == [("0",)]
     assert fetched(session, "FETCH c") == [10]
 
 
