@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -37,7 +36,7 @@ from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column, Scope, reference
 from constellationdb.planner.analysis.typed import Place, Typed
-from constellationdb.planner.rewrite.tree import MADE, last_name, parse_query, strings
+from constellationdb.planner.rewrite.tree import MADE, copied, last_name, parse_query, strings
 
 NO_OPERATOR = "No operator matches the given name and argument types. You might need to add explicit type casts."
 _BETWEEN = (A_Expr_Kind.AEXPR_BETWEEN, A_Expr_Kind.AEXPR_NOT_BETWEEN)
@@ -261,7 +260,7 @@ class Expressions:
             node.arg = printing.printed(node.arg, found)
         if name == "varchar" and size:
             return Typed(forms.call("left", kinds.cast(node.arg, kinds.TEXT), size[0]), kinds.TEXT)
-        return Typed(node, None)
+        return Typed(node, kinds.TEXT if name == "varchar" else None)
 
     def _check_cast(self, found: Kind, wanted: str, position: int | None) -> None:
         if kinds.no_cast(found, wanted):
@@ -303,13 +302,13 @@ class Expressions:
             found = array_functions.member(test, array, self.at(node))
             return Typed(found if some else ast.BoolExpr(boolop=BoolExprType.NOT_EXPR, args=(found,)), kinds.BOOLEAN)
         rows = parse_query("SELECT unnest(__array)")
-        rows.targetList[0].val.args = (deepcopy(node.rexpr),)
+        rows.targetList[0].val.args = (copied(node.rexpr),)
         kind = SubLinkType.ANY_SUBLINK if some else SubLinkType.ALL_SUBLINK
         link = ast.SubLink(
             subLinkType=kind, testexpr=node.lexpr, operName=node.name, subselect=rows, location=node.location
         )
         tested = self.expression(link, place).node
-        missing = ast.NullTest(arg=deepcopy(node.rexpr), nulltesttype=NullTestType.IS_NULL, argisrow=False)
+        missing = ast.NullTest(arg=copied(node.rexpr), nulltesttype=NullTestType.IS_NULL, argisrow=False)
         when = ast.CaseWhen(expr=self.expression(missing, place).node, result=ast.A_Const(isnull=True))
         return Typed(ast.CaseExpr(args=(when,), defresult=tested), kinds.BOOLEAN)
 

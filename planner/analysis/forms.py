@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from copy import deepcopy
 from typing import Any
 
 from pglast import ast
@@ -12,7 +11,7 @@ from pglast.enums import A_Expr_Kind, BoolExprType, SetOperation, SubLinkType
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.analysis import calls, kinds, operators, patterns
 from constellationdb.planner.analysis.kinds import Kind
-from constellationdb.planner.rewrite.tree import MADE, last_name, parse_expression, to_sql
+from constellationdb.planner.rewrite.tree import MADE, copied, last_name, parse_expression, to_sql
 
 _NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulus"}
 
@@ -194,7 +193,7 @@ def exists_value(node: Any) -> Any:
     select = node.subselect
     counted = select.targetList is not None and not any(getattr(select, clause) for clause in _MORE_THAN_ROWS)
     if counted and select.op == SetOperation.SETOP_NONE and not _is_aggregate(select):
-        select = deepcopy(select)
+        select = copied(select)
         select.targetList = (ast.ResTarget(val=parse_expression("count(*)")),)
         select.sortClause = None
         return parse_expression(f"coalesce(({to_sql(select)}), 0) > 0")

@@ -102,6 +102,8 @@ def name_derived(tree: Any) -> None:
             _name_under(node.subquery, node.alias.colnames)
         elif isinstance(node, ast.CommonTableExpr):
             _name_under(node.ctequery, node.aliascolnames)
+        elif isinstance(node, ast.SelectStmt):
+            _name_nameless(node)
 
 
 def _name_under(select: Any, given: Any) -> None:
@@ -109,6 +111,14 @@ def _name_under(select: Any, given: Any) -> None:
     names = [column_name(target) for target in targets]
     if None not in names and len(given or ()) >= len(names) > len(set(names)):
         name_outputs(select)
+
+
+def _name_nameless(select: Any) -> None:
+    """Outputs that nobody can speak of, for they have no name of their own, must be told apart all the same."""
+    names = [column_name(target) for target in select.targetList or ()]
+    for number, (target, name) in enumerate(zip(select.targetList or (), names, strict=True)):
+        if name == _UNNAMED and names.count(name) > 1:
+            target.name = mark(number, name)
 
 
 def fresh(word: str) -> str:

@@ -53,6 +53,18 @@ def nodes(tree: Any) -> Iterator[Any]:
             yield from nodes(getattr(tree, name))
 
 
+def copied(tree: Any) -> Any:
+    """Another tree that says the same. Printed nodes know their parents, which ``deepcopy`` would copy, too."""
+    if isinstance(tree, tuple | list):
+        return tuple(copied(member) for member in tree)
+    if not isinstance(tree, ast.Node):
+        return tree
+    made = type(tree)()
+    for name in tree:
+        setattr(made, name, copied(getattr(tree, name)))
+    return made
+
+
 def replace(tree: Any, change: Callable[[Any], Any]) -> Any:
     """``tree`` with ``change`` applied to every node, children first; None keeps the node."""
     if isinstance(tree, tuple | list):
