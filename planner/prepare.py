@@ -33,6 +33,7 @@ from constellationdb.planner.rewrite.series import expand_series
 from constellationdb.planner.rewrite.set_functions import read_set_functions
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
+from constellationdb.planner.rewrite.system_columns import read_tableoids
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
@@ -135,7 +136,7 @@ class Preparer:
         return tuple(replace(c, name=n) for n, c in zip(names, columns, strict=True))
 
     def _normal(self, query: Query) -> Any:
-        tree = respell(normalise_intervals(expand_rows(parse_query(query.text))))
+        tree = read_tableoids(respell(normalise_intervals(expand_rows(parse_query(query.text)))))
         return expand_series(read_set_functions(tree, self._relations), continuous=self._continuous)
 
     def internal(self) -> str:

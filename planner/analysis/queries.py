@@ -203,9 +203,10 @@ class _Queries:
         """Types by the target's identity; what is no longer said as it was keeps its name."""
         found: dict[int, Typed] = {}
         targets: list[Any] = []
+        apart = bool(select.sortClause) or self._has_twins(select, place.scope)
         for target in select.targetList or ():
             if _is_star(target.val):
-                targets += self._expanded(target, place.scope, found)
+                targets += self._expanded(target, place.scope, found, apart=apart)
                 continue
             name = column_name(target)
             typed = self.expressions.expression(target.val, place)
@@ -218,9 +219,20 @@ class _Queries:
         select.targetList = tuple(targets) or None
         return found
 
-    def _expanded(self, target: Any, scope: Scope, found: dict[int, Typed]) -> list[Any]:
-        """``*`` column by column, where a USING join or an item of FROM that is yet to be made needs it."""
-        if self._unnesting:
+    def _has_twins(self, select: Any, scope: Scope) -> bool:
+        """Whether a star brings a column of the same name as another output's."""
+        names: list[str | None] = []
+        for target in select.targetList or ():
+            shown = self._star(target.val, scope) if _is_star(target.val) else None
+            names += [column_name(target)] if shown is None else [column.name for column in shown]
+        return len(set(names)) < len(names)
+
+    def _expanded(self, target: Any, scope: Scope, found: dict[int, Typed], *, apart: bool) -> list[Any]:
+        """``*`` column by column, where a USING join or an item of FROM that is yet to be made needs it.
+
+        ``apart``: so that other outputs can be told from its columns, by ORDER BY too.
+        """
+        if self._unnesting or (apart and self._star(target.val, scope) is not None):
             shown = self._shown(target.val, scope)
         elif len(target.val.fields) > 1 or not scope.has_merged or scope.visible is None:
             return [target]

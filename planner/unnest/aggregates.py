@@ -40,6 +40,8 @@ def padded(select: Any, domain: Domain, alias: str) -> Any:
     flat, arguments = fresh("flat"), list[Any]()
 
     def argument(node: Any) -> Any:
+        if isinstance(node, ast.A_Const):  # string_agg wants its delimiter as one
+            return node
         arguments.append(node)
         return column(flat, f"__a{len(arguments) - 1}")
 
