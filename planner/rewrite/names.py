@@ -26,20 +26,31 @@ def column_name(target: Any) -> str | None:
 
 
 def _figure(node: Any) -> str | None:
+    """The name of what a target is made of; else a cast is called like its type, and CASE case."""
+    own = _own_name(node)
+    if own is not None:
+        return own
+    match node:
+        case ast.TypeCast() if node.location != MADE:
+            return _type_name(node.typeName)
+        case ast.TypeCast() | ast.CollateClause() | ast.A_Indirection():
+            return _figure(node.arg)
+        case ast.CaseExpr():
+            return "case"
+        case _:
+            return None
+
+
+def _own_name(node: Any) -> str | None:
     match node:
         case ast.ColumnRef():
             return strings(node)[-1]
         case ast.FuncCall():
             return last_name(node)
-        case ast.TypeCast() if node.location == MADE:
-            return _figure(node.arg)
-        case ast.TypeCast():
-            weak = isinstance(node.arg, ast.TypeCast | ast.CaseExpr)
-            return (None if weak else _figure(node.arg)) or _type_name(node.typeName)
-        case ast.CollateClause() | ast.A_Indirection():
-            return _figure(node.arg)
+        case ast.TypeCast() | ast.CollateClause() | ast.A_Indirection():
+            return _own_name(node.arg)
         case ast.CaseExpr():
-            return (_figure(node.defresult) if node.defresult is not None else None) or "case"
+            return _own_name(node.defresult)
         case ast.CoalesceExpr():
             return "coalesce"
         case ast.A_ArrayExpr():
