@@ -136,7 +136,9 @@ class Preparer:
         return tuple(replace(c, name=n) for n, c in zip(names, columns, strict=True))
 
     def _normal(self, query: Query) -> Any:
-        tree = read_tableoids(respell(normalise_intervals(expand_rows(parse_query(query.text)))))
+        tree = respell(normalise_intervals(expand_rows(parse_query(query.text))))
+        if "tableoid" in query.text.lower():
+            tree = read_tableoids(tree)
         return expand_series(read_set_functions(tree, self._relations), continuous=self._continuous)
 
     def internal(self) -> str:
