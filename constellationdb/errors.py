@@ -26,6 +26,8 @@
     ├── DuplicateAlias              42712  CON-1023
     ├── CannotCoerce                42846  CON-1024
     ├── UndefinedParameter          42P02  CON-1025
+    ├── UndefinedSchema             3F000  CON-1080
+    ├── AmbiguousFunction           42725  CON-1081
     ├── InvalidTextRepresentation   22P02  CON-2001
     ├── DivisionByZero              22012  CON-2002
     ├── NumericOutOfRange           22003  CON-2003
@@ -196,6 +198,14 @@ class CannotCoerce(ConstellationError):
 
 class UndefinedParameter(ConstellationError):
     sqlstate, code = "42P02", "CON-1025"
+
+
+class UndefinedSchema(ConstellationError):
+    sqlstate, code = "3F000", "CON-1080"
+
+
+class AmbiguousFunction(ConstellationError):
+    sqlstate, code = "42725", "CON-1081"
 
 
 class InvalidTextRepresentation(ConstellationError):

@@ -13,10 +13,10 @@ from constellationdb.engine.copy_in import CopyIn
 from constellationdb.engine.dml import Dml, DmlPlanner, Run, Target, column_of, plan_constant
 from constellationdb.engine.lengths import fitted
 from constellationdb.engine.overlay import TableOverlay
+from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.reads import Reader, execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
 from constellationdb.engine.sources import SourceState
-from constellationdb.engine.system_tables import SYSTEM_TABLES
 from constellationdb.engine.tables import TableRules, TableState
 from constellationdb.engine.transaction import defined_anew
 from constellationdb.engine.visible import epoch_of, visible
@@ -45,7 +45,7 @@ def change(session: Session, statement: Statement) -> Result:
 
 def _target(session: Session, name: str, position: int, command: str) -> Target:
     """The relation that a statement writes, as the session sees it."""
-    if name in SYSTEM_TABLES:
+    if is_system(name):
         raise WrongObjectType(f'cannot change system table "{name}"', position=position)
     if session.read_only:
         raise ReadOnlyTransaction(f"cannot execute {command} in a read-only transaction")
@@ -104,7 +104,7 @@ def _plan_text(
     """Plan a piece of DML; an error's place is found again by its words, for the text was put together anew."""
     relations = {**session.relations, **extra}
     try:
-        return SnapshotPlanner(relations, clause).plan(st.Query(text))
+        return SnapshotPlanner(relations, clause, functions=session.functions).plan(st.Query(text))
     except ConstellationError as error:
         if error.position is not None:
             error.position = _place(statement, text, error.position)
@@ -186,7 +186,7 @@ def _current(session: Session, names: set[str], epoch: int) -> dict[str, pa.Tabl
         else:
             views.add(name)
     if views:
-        found |= Reader(engine, session.cancelled).tables(views, 0)
+        found |= Reader(session).tables(views, 0)
     return found
 
 

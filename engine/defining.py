@@ -39,7 +39,10 @@ def define(session: Session, statement: st.Statement) -> Result:
         case st.CreateView():
             tag = "CREATE MATERIALIZED VIEW" if statement.materialized else "CREATE VIEW"
             return _create(
-                session, statement, tag, lambda: definitions.view(session.catalog, session.relations, statement)
+                session,
+                statement,
+                tag,
+                lambda: definitions.view(session.catalog, session.relations, session.functions, statement),
             )
         case st.CreateTableAs():
             return _table_as(session, statement)
@@ -60,7 +63,10 @@ def _create(session: Session, statement: _Created, tag: str, make: Callable[[], 
         _submit(session, command)
     elif isinstance(statement, st.CreateView) and not statement.materialized:
         command = make()
-        _submit(session, definitions.replacement(session.catalog, session.relations, command.relations[0], statement))
+        view = command.relations[0]
+        _submit(
+            session, definitions.replacement(session.catalog, session.relations, session.functions, view, statement)
+        )
     else:
         command = make()
         if any(name in relation.depends_on for relation in command.relations):

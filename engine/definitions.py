@@ -14,9 +14,9 @@ from constellationdb.connectors.relation_options import SOURCE_NAMES, check_sour
 from constellationdb.connectors.strategy import LookupSettings, choose
 from constellationdb.engine.dml import DmlPlanner, plan_constant
 from constellationdb.engine.lookups import check_back_end, open_back_end
+from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.relations import Planned, planned_view
 from constellationdb.engine.side import errors_name, errors_relation, late_relation
-from constellationdb.engine.system_tables import SYSTEM_TABLES
 from constellationdb.errors import (
     DatatypeMismatch,
     DuplicateColumn,
@@ -28,6 +28,7 @@ from constellationdb.errors import (
 )
 from constellationdb.planner import plan
 from constellationdb.planner import statements as st
+from constellationdb.planner.analysis.catalog_functions import Functions
 from constellationdb.planner.continuous import ContinuousPlanner
 from constellationdb.planner.prepare import relation_names
 from constellationdb.planner.snapshot import SnapshotPlanner
@@ -152,11 +153,11 @@ def lookup_table(statement: st.CreateLookupTable) -> Create:
     return Create((msgspec.structs.replace(relation, options={**relation.options, "strategy": strategy}),))
 
 
-def view(catalog: Catalog, relations: Planned, statement: st.CreateView) -> Create:
+def view(catalog: Catalog, relations: Planned, functions: Functions, statement: st.CreateView) -> Create:
     names = relation_names(statement.query)
     depends_on = tuple(n for n in names if n in catalog.relations)
     if not statement.materialized:
-        planned = SnapshotPlanner(relations).plan(statement.query)
+        planned = SnapshotPlanner(relations, functions=functions).plan(statement.query)
         _check_names(_named(planned.names, statement), statement)
         relation = make_relation(
             statement.name,
@@ -192,7 +193,7 @@ def view(catalog: Catalog, relations: Planned, statement: st.CreateView) -> Crea
 
 def _refuse_system(names: list[str]) -> None:
     for name in names:
-        if name in SYSTEM_TABLES:
+        if is_system(name):
             raise FeatureNotSupported(
                 f'a materialized view cannot read system table "{name}"', hint="SELECT from it directly"
             )
@@ -228,7 +229,9 @@ def _window_names(catalog: Catalog, lowered: plan.Plan) -> list[str]:
     return [*(relation.schema.field(c).name for c in window.input.columns), "window_start", "window_end"]
 
 
-def replacement(catalog: Catalog, relations: Planned, view: Relation, statement: st.CreateView) -> Replace:
+def replacement(
+    catalog: Catalog, relations: Planned, functions: Functions, view: Relation, statement: st.CreateView
+) -> Replace:
     """CREATE OR REPLACE VIEW: the old columns stay as they are, new ones may follow."""
     position = statement.name_position + 1
     if catalog.get(view.name).kind != "view":
@@ -236,8 +239,9 @@ def replacement(catalog: Catalog, relations: Planned, view: Relation, statement:
     if any(view.name in catalog.bases_of(name) for name in view.depends_on):
         raise InvalidDefinition(f'"{view.name}" cannot be defined over itself', position=position)
     everything = st.Query(f"SELECT * FROM {identifier(view.name)}")
-    before = SnapshotPlanner(relations).plan(everything).schema
-    after = SnapshotPlanner({**relations, view.name: planned_view(view)}).plan(everything).schema
+    changed = {**relations, view.name: planned_view(view)}
+    before = SnapshotPlanner(relations, functions=functions).plan(everything).schema
+    after = SnapshotPlanner(changed, functions=functions).plan(everything).schema
     if len(after) < len(before):
         raise InvalidDefinition("cannot drop columns from view", position=position)
     for was, becomes in zip(before, after, strict=False):

@@ -31,6 +31,7 @@ from constellationdb.engine.graph import Graph
 from constellationdb.engine.job import CHUNK_ROWS, ERRORS_SCHEMA, Answered, Job, Outputs
 from constellationdb.engine.lookups import LookupTables
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer
+from constellationdb.engine.pg_catalog.versions import ObjectsOf
 from constellationdb.engine.record import Answer
 from constellationdb.engine.relation import Progress, RelationState
 from constellationdb.engine.relations import PlannedCatalog
@@ -71,7 +72,9 @@ class Engine:
         self.sources: dict[str, SourceState] = {}  # those of the states that are sources
         self.jobs: dict[str, Job] = {}
         self.lookups = LookupTables(self._deliver, self.submit, workers)
+        self.started_us = self.clock.now_us()
         self.planned = PlannedCatalog(self)
+        self.objects = ObjectsOf(self.planned)
         self.pins: dict[object, int] = {}  # open transactions → the epoch they read at
         self.progress = Progress()
         self.restored: str | None = None

@@ -32,7 +32,7 @@ def continuous(session: Session, lowered: plan.Plan, limit: int | None = None) -
 
 
 def snapshot(session: Session, query: st.Query, title: str = Reading.title) -> list[str]:
-    planned = SnapshotPlanner(session.relations).plan(query)
+    planned = SnapshotPlanner(session.relations, functions=session.functions).plan(query)
     return explain_snapshot(planned, session.relations, Reading(title, _epoch(session, query)))
 
 

@@ -10,12 +10,13 @@ from datafusion import SessionContext
 from datafusion.substrait import Consumer, Serde
 
 from constellationdb.engine import batch as zset
-from constellationdb.engine.cancellation import Cancellation
 from constellationdb.engine.changelog import Change
 from constellationdb.engine.contents import Version
 from constellationdb.engine.history import changes_since, rewound
 from constellationdb.engine.operators.base import Context
 from constellationdb.engine.operators.window import WindowAssignOperator
+from constellationdb.engine.pg_catalog.readers import read
+from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.system_tables import SYSTEM_TABLES, system_rows
 from constellationdb.errors import ConstellationError
@@ -26,24 +27,28 @@ from constellationdb.planner.shuttle import bare, empty_batch, new_context
 from constellationdb.planner.snapshot import SnapshotPlan
 
 if TYPE_CHECKING:
-    from constellationdb.engine.engine import Engine
+    from constellationdb.engine.session import Session
 
 
 class Reader:
     """Reads stored relations, until a statement is cancelled."""
 
-    def __init__(self, engine: Engine, cancelled: Cancellation) -> None:
-        self._engine = engine
-        self._cancelled = cancelled
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._engine = session.engine
+        self._cancelled = session.cancelled
 
     def tables(self, names: Iterable[str], at_least: int, at: int | None = None) -> dict[str, pa.Table]:
         """The contents of some relations at one epoch (``at``, or the latest all have reached)."""
         asked = set(names)
-        stored = sorted(n for n in asked if n not in SYSTEM_TABLES)
+        stored = sorted(n for n in asked if not is_system(n))
         found = self._latest(stored, at_least) if at is None else self._past(stored, at)
-        for name in asked & set(SYSTEM_TABLES):
-            found[name] = system_rows(self._engine, name)
-        return found
+        return found | {name: self._system(name) for name in asked - set(stored)}
+
+    def _system(self, name: str) -> pa.Table:
+        if name in SYSTEM_TABLES:
+            return system_rows(self._engine, name)
+        return read(self._session, self._session.objects, name)
 
     def _latest(self, names: list[str], at_least: int) -> dict[str, pa.Table]:
         states = self._states(names, at_least)
@@ -86,6 +91,8 @@ def relations_of(planned: SnapshotPlan) -> set[str]:
 def execute(planned: SnapshotPlan, tables: Mapping[str, pa.Table]) -> pa.Table:
     """Run a plan over these tables; ConstellationError when a row cannot be computed."""
     context = new_context()
+    for function in planned.functions:
+        context.register_udf(function)
     for internal, name in planned.tables.items():
         _register(context, internal, tables[name])
     for internal, call in planned.windows.items():

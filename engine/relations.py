@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,10 @@ import msgspec
 
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Relation
+from constellationdb.catalog.postgres.relations import system_relations
 from constellationdb.connectors.strategy import LookupSettings
 from constellationdb.engine.lookups import is_fixed, is_replicated, open_back_end, pushdown_of
+from constellationdb.engine.pg_catalog.set_functions import set_functions
 from constellationdb.engine.system_tables import SYSTEM_TABLES
 from constellationdb.planner import plan
 from constellationdb.planner.relations import PlannedRelation
@@ -22,7 +25,12 @@ if TYPE_CHECKING:
 
 Planned = Mapping[str, PlannedRelation]
 
-_SYSTEM = {name: PlannedRelation(name, "system table", schema) for name, schema in SYSTEM_TABLES.items()}
+
+@cache
+def _system() -> Planned:
+    schemas = {name: relation.arrow_schema for name, relation in system_relations().items()}
+    schemas |= {**SYSTEM_TABLES, **set_functions()}
+    return MappingProxyType({name: PlannedRelation(name, "system table", s) for name, s in schemas.items()})
 
 
 class PlannedCatalog:
@@ -31,7 +39,7 @@ class PlannedCatalog:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._known: dict[str, tuple[Relation, PlannedRelation]] = {}
-        self._last: tuple[Catalog, Planned] = (Catalog(), MappingProxyType(_SYSTEM))
+        self._last: tuple[Catalog, Planned] = (Catalog(), _system())
 
     def of(self, catalog: Catalog) -> Planned:
         """Any thread: what is replaced here is replaced whole."""
@@ -44,7 +52,7 @@ class PlannedCatalog:
             if found is None or found[0] is not relation:
                 found = (relation, _planned(self._engine, relation))
             known[relation.name] = found
-        planned = MappingProxyType(_SYSTEM | {name: found for name, (_, found) in known.items()})
+        planned = MappingProxyType({**_system()} | {name: found for name, (_, found) in known.items()})
         self._known, self._last = known, (catalog, planned)
         return planned
 

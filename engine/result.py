@@ -18,8 +18,11 @@ from constellationdb.catalog.types import SqlType
 
 @dataclass(frozen=True)
 class ResultColumn:
+    """``names``: what a client that wants text is sent instead of oids, of a regclass and its like."""
+
     name: str
     type: SqlType
+    names: Callable[[pa.Array], pa.Array] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

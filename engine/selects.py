@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from constellationdb.engine import answers, explains
+from constellationdb.engine.pg_catalog.registered import with_names
 from constellationdb.engine.reads import execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
 from constellationdb.engine.subscription import Subscription
@@ -51,7 +52,8 @@ def select(session: Session, query: st.Query) -> Result:
     if is_continuous(query, relations):
         return _continuous(session, query, relations)
     rows = snapshot(session, query)
-    return Result("SELECT", answers.columns_of(rows.schema), iter(_batches(rows)), _tag)
+    columns = with_names(session, answers.columns_of(rows.schema))
+    return Result("SELECT", columns, iter(_batches(rows)), _tag)
 
 
 def _batches(rows: pa.Table) -> list[pa.RecordBatch]:
@@ -61,7 +63,7 @@ def _batches(rows: pa.Table) -> list[pa.RecordBatch]:
 
 def snapshot(session: Session, query: st.Query) -> pa.Table:
     """The rows of a SELECT over tables, views and system tables, at one epoch."""
-    planned = SnapshotPlanner(session.relations).plan(query)
+    planned = SnapshotPlanner(session.relations, functions=session.functions).plan(query)
     tables = visible(session, relations_of(planned), query.as_of_epoch)
     with session.cancelled.interruptible():
         return execute(planned, tables)
@@ -185,7 +187,7 @@ def copy_out(session: Session, statement: st.Copy) -> Result:
 def describe(session: Session, query: st.Query) -> tuple[ResultColumn, ...]:
     relations = session.relations
     if not is_continuous(query, relations):
-        return answers.columns_of(SnapshotPlanner(relations).plan(query).schema)
+        return answers.columns_of(SnapshotPlanner(relations, functions=session.functions).plan(query).schema)
     lowered, _ = plan_continuous(query, relations)
     emit = query.emit
     if emit is not None and emit.explicit and emit.mode == "changes":

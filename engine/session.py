@@ -20,6 +20,8 @@ from constellationdb.catalog.model import Drop
 from constellationdb.engine import answers, changes, selects
 from constellationdb.engine.cancellation import TIMED_OUT, Cancellation
 from constellationdb.engine.defining import define, wait_for
+from constellationdb.engine.pg_catalog.functions import SessionFunctions
+from constellationdb.engine.pg_catalog.objects import Objects
 from constellationdb.engine.relations import Planned
 from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
 from constellationdb.engine.settings import Settings, milliseconds
@@ -34,6 +36,7 @@ from constellationdb.errors import (
 )
 from constellationdb.planner import parameters
 from constellationdb.planner import statements as st
+from constellationdb.planner.analysis.catalog_functions import Functions
 from constellationdb.planner.syntax import parse
 
 if TYPE_CHECKING:
@@ -68,6 +71,15 @@ class Session:
     @property
     def relations(self) -> Planned:
         return self.engine.planned.of(self.catalog)
+
+    @property
+    def objects(self) -> Objects:
+        """What pg_catalog tells of."""
+        return self.engine.objects.of(self.catalog)
+
+    @property
+    def functions(self) -> Functions:
+        return SessionFunctions(self)
 
     @property
     def read_only(self) -> bool:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from constellationdb.engine.overlay import TableOverlay
+from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.reads import Reader
-from constellationdb.engine.system_tables import SYSTEM_TABLES
 from constellationdb.engine.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def visible(session: Session, names: Iterable[str], at: int | None = None) -> dict[str, pa.Table]:
     """The rows of some relations as the session sees them now; ``at``: AS OF EPOCH."""
     asked, transaction = set(names), session.transaction
-    reader = Reader(session.engine, session.cancelled)
+    reader = Reader(session)
     if transaction is None:
         return reader.tables(asked, at_least(session, asked), at)
     transaction.check_reads(session.catalog, asked)
@@ -57,7 +57,7 @@ def epoch_of(session: Session, transaction: Transaction, names: Iterable[str] = 
     It is the latest that everything read by that statement has reached, and holds the session's own writes.
     """
     engine = session.engine
-    stored = [n for n in names if n not in SYSTEM_TABLES]
+    stored = [n for n in names if not is_system(n)]
     if transaction.epoch is None and stored:
         with engine.lock:
             states = [engine.state(n) for n in stored]

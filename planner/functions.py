@@ -2,7 +2,7 @@
 
 Each is registered under a ``con_`` name; the ``arithmetic`` pass puts them in
 place of DataFusion's wrapping operators. An error travels through DataFusion as
-text, so it is raised as ``CON[sqlstate]message`` and recognised by ``translate``.
+text, so it is raised as ``CON[sqlstate]message[/CON]`` and recognised by ``translate``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from constellationdb.planner.raising import ComputationError
 _INTEGERS = {"i16": (pa.int16(), "smallint"), "i32": (pa.int32(), "integer"), "i64": (pa.int64(), "bigint")}
 SUFFIX_OF = {pa.int16(): "i16", pa.int32(): "i32", pa.int64(): "i64", pa.float32(): "f32", pa.float64(): "f64"}
 
-_MARK = re.compile(r"CON\[(\w{5})\](.*?)(?:$|[\n\"'\]])")
+_MARK = re.compile(r"CON\[(\w{5})\](.*?)\[/CON\]", re.DOTALL)
 
 
 def _checked(operation: Callable[..., pa.Array], type_name: str) -> Callable[..., pa.Array]:
@@ -147,6 +147,14 @@ _BY_STATE: dict[str, type[errors.ConstellationError]] = {
         errors.InvalidSubstring,
         errors.InvalidParameter,
         errors.InvalidTextRepresentation,
+        errors.AmbiguousFunction,
+        errors.UndefinedColumn,
+        errors.UndefinedDatabase,
+        errors.UndefinedFunction,
+        errors.UndefinedObject,
+        errors.UndefinedRelation,
+        errors.UndefinedSchema,
+        errors.WrongObjectType,
         errors.ProgramLimitExceeded,
     )
 }
@@ -158,7 +166,7 @@ def translate(error: BaseException) -> errors.ConstellationError:
         return error
     text = str(error)
     if marked := _MARK.search(text):
-        state, message = marked.group(1), marked.group(2).strip()
+        state, message = marked.group(1), marked.group(2).strip().replace('\\"', '"').replace("\\'", "'")
         return _BY_STATE.get(state, errors.DataException)(message)
     if overflow := _OVERFLOW.search(text):
         kind = _TYPE_NAMES.get(overflow.group(1) or overflow.group(2), "value")

@@ -18,6 +18,7 @@ from pglast import ast
 
 from constellationdb.errors import FeatureNotSupported, UndefinedRelation
 from constellationdb.planner.analysis import kinds
+from constellationdb.planner.analysis.catalog_functions import Signature, by_internal
 from constellationdb.planner.analysis.nulls import name_nulls
 from constellationdb.planner.analysis.queries import Columns, analyse
 from constellationdb.planner.analysis.scope import Column
@@ -29,9 +30,10 @@ from constellationdb.planner.rewrite.names import name_derived, name_outputs
 from constellationdb.planner.rewrite.refuse import refuse
 from constellationdb.planner.rewrite.row_values import expand_rows
 from constellationdb.planner.rewrite.series import expand_series
+from constellationdb.planner.rewrite.set_functions import read_set_functions
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
-from constellationdb.planner.rewrite.tree import nodes, parse_query, to_sql
+from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
 from constellationdb.planner.unnest.queries import unnest
@@ -48,6 +50,7 @@ class PreparedQuery:
     windows: dict[str, WindowCall] = field(default_factory=dict)
     views: dict[str, PlannedRelation] = field(default_factory=dict)
     signatures: Mapping[int, str] = field(default_factory=dict)  # calls as messages name them, by location
+    functions: tuple[Signature, ...] = ()  # those of the catalog and the session that it calls
     columns: Columns = None  # as the analysis knows them; None: it does not
     correlated: bool = False
 
@@ -80,7 +83,7 @@ class Preparer:
         self._numbers: Iterator[int] = itertools.count(1)
 
     def prepare(self, query: Query) -> PreparedQuery:
-        tree = _normal(query, continuous=self._continuous)
+        tree = self._normal(query)
         refuse(tree, query.offset, continuous=self._continuous)
         self._check_temporal(query)
         analysis = analyse(
@@ -101,28 +104,39 @@ class Preparer:
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
         tree = unnest(tree) if self._unnesting else rewrite_conditions(tree)
         prepared.tree = tell_casts_apart(tree)
+        prepared.functions = _catalog_functions(prepared.tree)
         return prepared
 
     def relation(self, name: str, schema: str | None, location: int) -> PlannedRelation:
-        full = name if schema in (None, "public") else f"{schema}.{name}"
-        found = self._relations.get(full)
+        found = self._found(name, schema)
         if found is None:
+            full = name if schema in (None, "public") else f"{schema}.{name}"
             raise UndefinedRelation(f'relation "{full}" does not exist', position=location + 1)
         return found
 
+    def _found(self, name: str, schema: str | None) -> PlannedRelation | None:
+        """pg_catalog is searched first."""
+        if schema is None and (found := self._relations.get(f"pg_catalog.{name}")) is not None:
+            return found
+        return self._relations.get(name if schema in (None, "public") else f"{schema}.{name}")
+
     def _columns(self, name: str, schema: str | None) -> Columns:
         """A relation's columns for the analysis; None when it does not exist, which is said later."""
-        found = self._relations.get(name if schema in (None, "public") else f"{schema}.{name}")
+        found = self._found(name, schema)
         if found is None:
             return None
         if found.query is None:
             return tuple(Column(f.name, kinds.of_field(f), kinds.is_whole(f.type)) for f in found.schema)
-        inner = _normal(found.query, continuous=self._continuous)
+        inner = self._normal(found.query)
         columns = analyse(inner, self._columns, found.query.offset).columns
         if columns is None:
             return None
         names = [*found.column_names, *(c.name for c in columns[len(found.column_names) :])]
         return tuple(replace(c, name=n) for n, c in zip(names, columns, strict=True))
+
+    def _normal(self, query: Query) -> Any:
+        tree = respell(normalise_intervals(expand_rows(parse_query(query.text))))
+        return expand_series(read_set_functions(tree, self._relations), continuous=self._continuous)
 
     def internal(self) -> str:
         return f"rel{next(self._numbers)}"
@@ -137,9 +151,10 @@ class Preparer:
                 )
 
 
-def _normal(query: Query, *, continuous: bool) -> Any:
-    tree = respell(normalise_intervals(expand_rows(parse_query(query.text))))
-    return expand_series(tree, continuous=continuous)
+def _catalog_functions(tree: Any) -> tuple[Signature, ...]:
+    known = by_internal()
+    names = {last_name(node): None for node in nodes(tree) if isinstance(node, ast.FuncCall)}
+    return tuple(known[name] for name in names if name in known)
 
 
 class _Resolver:

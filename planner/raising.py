@@ -5,4 +5,4 @@ from __future__ import annotations
 
 class ComputationError(ValueError):
     def __init__(self, sqlstate: str, message: str) -> None:
-        super().__init__(f"CON[{sqlstate}]{message}")
+        super().__init__(f"CON[{sqlstate}]{message}[/CON]")

@@ -17,6 +17,7 @@ from substrait.proto import AggregateFunction, Rel
 from constellationdb.errors import ConstellationError, FeatureNotSupported, NumericOutOfRange
 from constellationdb.planner import arithmetic, comparisons, gate, interruption, overs
 from constellationdb.planner.aggregates import correct
+from constellationdb.planner.analysis.catalog_functions import Functions, Signature
 from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, Kind
 from constellationdb.planner.analysis.queries import Columns
 from constellationdb.planner.lower.condition import hide_residual
@@ -44,6 +45,7 @@ class SnapshotPlan:
     names: tuple[str, ...]
     schema: pa.Schema
     kinds: tuple[Kind, ...] | None = None  # the columns' types as Postgres knows them
+    functions: tuple[Any, ...] = ()  # of the catalog or the session: what running the plan needs besides tables
 
 
 @dataclass
@@ -51,20 +53,26 @@ class _Parts:
     tables: dict[str, str] = field(default_factory=dict)
     windows: dict[str, WindowCall] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, Any] = field(default_factory=dict)
 
 
 class SnapshotPlanner:
-    """Plans one SELECT over ``relations``. ``clause``: what its list stands for (RETURNING, UPDATE)."""
+    """Plans one SELECT over ``relations``. ``clause``: what its list stands for (RETURNING, UPDATE).
+
+    ``functions``: those that tell of the catalog and the session; None where there is no session.
+    """
 
     def __init__(
         self,
         relations: Mapping[str, PlannedRelation],
         clause: str = "SELECT",
         *,
+        functions: Functions | None = None,
         checked: bool = False,
         unnesting: bool = False,
     ) -> None:
         self._relations = relations
+        self._functions = functions
         self._clause = clause
         self._checked = checked
         self._unnesting = unnesting
@@ -85,11 +93,17 @@ class SnapshotPlanner:
     def _with_joins(self, query: Query, refused: FeatureNotSupported | None = None) -> SnapshotPlan:
         """The same with its subqueries as joins; where that fails, too, the first way has the last word."""
         try:
-            return SnapshotPlanner(self._relations, self._clause, unnesting=True).plan(query)
+            return self._again(unnesting=True).plan(query)
         except ConstellationError:
             if refused is not None:
                 raise refused from None
-            return SnapshotPlanner(self._relations, self._clause, checked=True)._plan(query)
+            return self._again(checked=True)._plan(query)
+
+    def _again(self, *, checked: bool = False, unnesting: bool = False) -> SnapshotPlanner:
+        """Another try, in another way."""
+        return SnapshotPlanner(
+            self._relations, self._clause, functions=self._functions, checked=checked, unnesting=unnesting
+        )
 
     def _plan(self, query: Query) -> SnapshotPlan:
         prepared = self._prepare(query)
@@ -100,14 +114,15 @@ class SnapshotPlanner:
             substrait, kinds = self._harden(sql, written)
         if substrait is None and not self._checked and (self._unnesting or not self._correlated):
             # what runs as text cannot be corrected as a plan
-            return SnapshotPlanner(self._relations, self._clause, checked=True, unnesting=self._unnesting)._plan(query)
+            return self._again(checked=True, unnesting=self._unnesting)._plan(query)
         names = tuple(user_name(name) for name in written.names)
         schema = output_schema(
             names, [_narrowed(i, kind, prepared.columns) for i, kind in enumerate(kinds)], prepared.columns
         )
         parts = self._parts
         types = None if prepared.columns is None else tuple(column.kind for column in prepared.columns)
-        return SnapshotPlan(parts.tables, parts.windows, parts.views, sql, substrait, names, schema, types)
+        functions = tuple(parts.functions.values())
+        return SnapshotPlan(parts.tables, parts.windows, parts.views, sql, substrait, names, schema, types, functions)
 
     def _harden(self, sql: str, written: pa.Schema) -> tuple[bytes | None, list[pa.DataType]]:
         try:
@@ -132,6 +147,8 @@ class SnapshotPlanner:
 
     def _prepare(self, query: Query) -> PreparedQuery:
         prepared = self._preparer.prepare(query)
+        for signature in prepared.functions:
+            self._function(signature)
         self._correlated |= prepared.correlated
         for name, relation in prepared.relations.items():
             _check_readable(relation)
@@ -142,6 +159,13 @@ class SnapshotPlanner:
         for name, view in prepared.views.items():
             self._view(name, view)
         return prepared
+
+    def _function(self, signature: Signature) -> None:
+        if self._functions is None:
+            raise FeatureNotSupported(f"{signature.name}() is not supported here")
+        if signature.internal not in self._parts.functions:
+            self._parts.functions[signature.internal] = made = self._functions(signature)
+            self._shuttle.context.register_udf(made)
 
     def _window(self, name: str, call: WindowCall) -> None:
         relation = self._relations[call.relation]

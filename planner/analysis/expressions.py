@@ -21,9 +21,9 @@ from constellationdb.errors import (
     UndefinedParameter,
 )
 from constellationdb.planner.analysis import (
-    about,
     array_functions,
     arrays,
+    catalog_calls,
     conversions,
     forms,
     kinds,
@@ -126,7 +126,11 @@ class Expressions:
                 node.arg = self.expression(node.arg, place).node
                 return Typed(node, kinds.BOOLEAN)
             case ast.SQLValueFunction() if node.op.name.removesuffix("_N") not in _CLOCKS:
-                return about.of_server(node.op.name.removeprefix("SVFOP_").lower())
+                word = node.op.name.removeprefix("SVFOP_").lower()
+                made = catalog_calls.answered(word, [], self.at(node))
+                if made is None:
+                    raise FeatureNotSupported(f"{word} is not supported", position=self.at(node))
+                return made
             case ast.SQLValueFunction() if node.op.name.startswith("SVFOP_CURRENT_TIMESTAMP"):
                 return Typed(kinds.cast(node, kinds.TIMESTAMPTZ), kinds.TIMESTAMPTZ)
             case ast.SQLValueFunction() if node.op.name.startswith("SVFOP_LOCALTIMESTAMP"):

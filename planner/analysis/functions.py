@@ -20,6 +20,8 @@ from constellationdb.planner.analysis import (
     about,
     array_functions,
     calls,
+    catalog_calls,
+    catalog_functions,
     fields,
     forms,
     json_functions,
@@ -78,14 +80,21 @@ class Calls:
             return self._set(node, name, arguments, place)
         if len(node.funcname) > 1 and not own_schema and node.funcformat != CoercionForm.COERCE_SQL_SYNTAX:
             node.funcname = node.funcname[-1:]
-        for answer in (array_functions.answered, json_functions.answered):
-            if not own_schema and (made := answer(name, arguments, position)) is not None:
-                return made
-        if not own_schema and (made := about.answered(name, arguments, position)) is not None:
+        if not own_schema and (made := self._answered(node, name, arguments)) is not None:
             return made
         kind = None if own_schema else calls.returns(name, shown)
         whole = name == "sum" and all(argument.is_whole for argument in arguments)
         return Typed(node if own_schema else self._respelled(node, name, shown), kind, whole=whole)
+
+    def _answered(self, node: Any, name: str, arguments: list[Typed]) -> Typed | None:
+        """What a call is that another file of this folder knows."""
+        position = self._expressions.at(node)
+        for answer in (array_functions.answered, json_functions.answered, about.answered, catalog_calls.answered):
+            if (made := answer(name, arguments, position)) is not None:
+                return made
+        if catalog_functions.is_known(name):
+            raise self._missing(node, name, [argument.kind for argument in arguments])
+        return None
 
     def _set(self, node: Any, name: str, arguments: list[Typed], place: Place) -> Typed:
         position = self._expressions.at(node)

@@ -18,6 +18,9 @@ _PLACE = re.compile(r"%(?:(\d+)\$)?(.)?", re.DOTALL)
 # What DataFusion prints right, and what is seen to once its unit is known.
 _PLAIN = (kinds.BOOLEAN, kinds.TIME)
 
+# The functions that quote what %I and %L stand for.
+_QUOTED = {"s": "", "I": "con_quote_ident_0", "L": "con_quote_nullable_0"}
+
 
 def printed(node: Any, kind: Kind) -> Any:
     """``node`` as the argument of a cast to text; DataFusion prints booleans, integers and numerics right."""
@@ -54,7 +57,7 @@ def joined(node: Any, kind: Kind) -> Any:
 
 
 def formatted(arguments: list[Typed], position: int | None) -> tuple[Any, ...]:
-    """What concat() must be given for format() of a constant template with ``%s``."""
+    """What concat() must be given for format() of a constant template with ``%s``, ``%I`` and ``%L``."""
     template = arguments[0].node if arguments else None
     if not isinstance(template, ast.A_Const) or not isinstance(template.val, ast.String):
         raise FeatureNotSupported("format is only supported with a constant template", position=position)
@@ -66,19 +69,20 @@ def formatted(arguments: list[Typed], position: int | None) -> tuple[Any, ...]:
         if place.group(2) == "%":
             parts.append(forms.text("%"))
             continue
-        if place.group(2) != "s":
+        if place.group(2) not in _QUOTED:
             raise _unknown(place.group(2), position)
         number = int(place.group(1) or following)
         if number >= len(arguments):
             raise InvalidParameter("too few arguments for format()", position=position)
         following = number + 1
-        parts.append(joined(arguments[number].node, arguments[number].kind))
+        value, quoted = joined(arguments[number].node, arguments[number].kind), _QUOTED[place.group(2)]
+        parts.append(forms.call(quoted, kinds.cast(value, kinds.TEXT)) if quoted else value)
     return (*parts, forms.text(template.val.sval[end:]))
 
 
 def _unknown(letter: str | None, position: int | None) -> Exception:
     if letter is None:
         return InvalidParameter("unterminated format() type specifier", position=position)
-    if letter in "IL-0123456789":
+    if letter in "-0123456789":
         return FeatureNotSupported(f'format does not know "%{letter}" yet', hint="use %s", position=position)
     return InvalidParameter(f'unrecognized format() type specifier "{letter}"', position=position)

@@ -1,0 +1,202 @@
+"""Oids as names and names as oids: the casts of regclass, regtype and their like, to_regclass(), format_type()."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from constellationdb.catalog import types
+from constellationdb.engine.pg_catalog import lookup
+from constellationdb.engine.pg_catalog.cluster import roles
+from constellationdb.engine.pg_catalog.functions.base import name_parts
+from constellationdb.engine.pg_catalog.names import qualified, quoted, relation_name, type_name
+from constellationdb.engine.pg_catalog.objects import PG_CATALOG, PUBLIC, Part
+from constellationdb.errors import (
+    AmbiguousFunction,
+    ConstellationError,
+    InvalidParameter,
+    UndefinedFunction,
+    UndefinedObject,
+    UndefinedRelation,
+    UndefinedSchema,
+)
+
+if TYPE_CHECKING:
+    from constellationdb.engine.session import Session
+
+_NUMBER = re.compile(r"\d+")
+_NONE = "-"
+_ARRAY = re.compile(r"(.+?)\s*\[\d*\]")
+_MODIFIERS = re.compile(r"(.+?)\s*\([\d\s,]+\)(.*)", re.DOTALL)
+Finder = Callable[["Session", str], int]
+
+
+def _read(session: Session, text: str, find: Finder) -> int:
+    """A number stands for itself, whether something has it or not."""
+    stripped = text.strip()
+    if stripped == _NONE:
+        return 0
+    return int(stripped) if _NUMBER.fullmatch(stripped) else find(session, stripped)
+
+
+def _in(find: Finder) -> Callable[[Session, str], int]:
+    return lambda session, text: _read(session, text, find)
+
+
+def _to(find: Finder) -> Callable[[Session, str], int | None]:
+    """The same, but NULL for what does not exist."""
+
+    def found(session: Session, text: str) -> int | None:
+        try:
+            return _read(session, text, find)
+        except ConstellationError as error:
+            if isinstance(error, InvalidParameter):
+                raise
+            return None
+
+    return found
+
+
+def _out(name: Callable[[Session, int], str | None]) -> Callable[[Session, int], str]:
+    def shown(session: Session, oid: int) -> str:
+        return _NONE if oid == 0 else name(session, oid) or str(oid)
+
+    return shown
+
+
+def _parts(text: str) -> tuple[str | None, str]:
+    """(schema, name)."""
+    *schema, name = name_parts(text)
+    return (schema[-1] if schema else None), name
+
+
+def namespace(session: Session, name: str) -> int:  # noqa: ARG001
+    """A schema's oid."""
+    for oid, known in lookup.namespaces().items():
+        if known == name:
+            return oid
+    raise UndefinedSchema(f'schema "{name}" does not exist')
+
+
+def relation(session: Session, text: str) -> int:
+    """The oid of a relation or an index."""
+    schema, name = _parts(text)
+    places = (PG_CATALOG, PUBLIC) if schema is None else _schemas(session, schema)
+    for place in places:
+        found = session.objects.by_name.get((place, name))
+        if found is not None:
+            return found.oid
+        for index in session.objects.indexes.values():
+            if index.name == name and index.of.namespace == place:
+                return index.oid
+    shown = name if schema is None else f"{schema}.{name}"
+    raise UndefinedRelation(f'relation "{shown}" does not exist')
+
+
+def _schemas(session: Session, name: str) -> tuple[int, ...]:
+    try:
+        return (namespace(session, name),)
+    except UndefinedSchema:
+        return ()
+
+
+def data_type(session: Session, text: str) -> int:
+    """A type by its SQL name or pg_type's."""
+    if array := _ARRAY.fullmatch(text):
+        return _array_of(session, data_type(session, array[1]))
+    plain = "".join(found.groups()) if (found := _MODIFIERS.fullmatch(text)) else text
+    try:
+        return types.parse_type(plain).oid
+    except ConstellationError:
+        return _named_type(session, plain)
+
+
+def _named_type(session: Session, text: str) -> int:
+    schema, name = _parts(text)
+    places = (PG_CATALOG, PUBLIC) if schema is None else _schemas(session, schema)
+    for place in places:
+        found = lookup.types_by_name().get((place, name))
+        if found is not None:
+            return int(found["oid"])
+        row = session.objects.by_name.get((place, name))
+        if row is not None:
+            return row.type_oid
+    raise UndefinedObject(f'type "{text}" does not exist')
+
+
+def _array_of(session: Session, element: int) -> int:
+    known = lookup.types_by_oid().get(element)
+    if known is not None:
+        return int(known["typarray"])
+    return session.objects.by_oid[element - Part.ROW_TYPE.of(0)].array_type_oid
+
+
+def routine(session: Session, text: str) -> int:  # noqa: ARG001
+    _, name = _parts(text)
+    found = lookup.functions_by_name().get(name, ())
+    if not found:
+        raise UndefinedFunction(f'function "{text}" does not exist')
+    if len(found) > 1:
+        raise AmbiguousFunction(f'more than one function named "{text}"')
+    return int(found[0]["oid"])
+
+
+def _namespace_named(session: Session, text: str) -> int:
+    return namespace(session, _parts(text)[1])
+
+
+def _role(session: Session, text: str) -> int:
+    name = _parts(text)[1]
+    for oid, known in roles(session).items():
+        if known == name:
+            return oid
+    raise UndefinedObject(f'role "{name}" does not exist')
+
+
+def _routine_name(session: Session, oid: int) -> str | None:  # noqa: ARG001
+    """Qualified where several functions have the name."""
+    found = lookup.functions_by_oid().get(oid)
+    if found is None:
+        return None
+    name = found["proname"]
+    return qualified(PG_CATALOG, name, visible=len(lookup.functions_by_name()[name]) == 1)
+
+
+def _namespace_name(session: Session, oid: int) -> str | None:  # noqa: ARG001
+    name = lookup.namespaces().get(oid)
+    return None if name is None else quoted(name)
+
+
+def _role_name(session: Session, oid: int) -> str | None:
+    name = roles(session).get(oid)
+    return None if name is None else quoted(name)
+
+
+def _type_name(session: Session, oid: int) -> str | None:
+    shown = type_name(session.objects, oid)
+    return None if shown == "???" else shown
+
+
+def _format_type(session: Session, oid: int | None, typmod: int | None) -> str | None:
+    return None if oid is None else type_name(session.objects, oid, typmod)
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "con_regclass_in": _in(relation),
+    "con_regclass_out": _out(lambda session, oid: relation_name(session.objects, oid)),
+    "con_regnamespace_in": _in(_namespace_named),
+    "con_regnamespace_out": _out(_namespace_name),
+    "con_regproc_in": _in(routine),
+    "con_regproc_out": _out(_routine_name),
+    "con_regrole_in": _in(_role),
+    "con_regrole_out": _out(_role_name),
+    "con_regtype_in": _in(data_type),
+    "con_regtype_out": _out(_type_name),
+    "format_type": _format_type,
+    "to_regclass": _to(relation),
+    "to_regnamespace": _to(_namespace_named),
+    "to_regproc": _to(routine),
+    "to_regrole": _to(_role),
+    "to_regtype": _to(data_type),
+}

@@ -1,0 +1,108 @@
+"""Names as Postgres prints them: quoted where they must be, qualified where they are not in sight."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from constellationdb.catalog.postgres import rows
+from constellationdb.engine.pg_catalog import lookup
+from constellationdb.engine.pg_catalog.objects import PG_CATALOG, PUBLIC, Objects, Part
+
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_IN_SIGHT = (PG_CATALOG, PUBLIC)  # the search path: pg_catalog is searched first
+# What format_type() prints for types whose SQL name is another than pg_type's.
+_SQL_NAMES = {
+    "bool": "boolean", "int8": "bigint", "int2": "smallint", "int4": "integer", "float4": "real",
+    "float8": "double precision", "varchar": "character varying", "bpchar": "character", "char": '"char"',
+    "varbit": "bit varying", "timestamp": "timestamp without time zone", "timestamptz": "timestamp with time zone",
+    "time": "time without time zone", "timetz": "time with time zone", "interval": "interval", "bit": "bit",
+    "numeric": "numeric",
+}  # fmt: skip
+# Those of which the SQL name alone would be a type of length one.
+_UNBOUNDED = {"bpchar": "bpchar", "bit": '"bit"'}
+_MOMENTS = {"timestamp": "timestamp", "timestamptz": "timestamp", "time": "time", "timetz": "time"}
+
+
+@cache
+def _reserved() -> frozenset[str]:
+    return frozenset(row["word"] for row in rows.texts("pg_get_keywords") if row["catcode"] != "U")
+
+
+def quoted(name: str) -> str:
+    """quote_ident()."""
+    if _PLAIN.fullmatch(name) and name not in _reserved():
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """quote_literal()."""
+    doubled = text.replace("'", "''")
+    return f"E'{doubled}'".replace("\\", "\\\\") if "\\" in text else f"'{doubled}'"
+
+
+def qualified(namespace: int, name: str, *, visible: bool) -> str:
+    return quoted(name) if visible else f"{quoted(lookup.namespaces()[namespace])}.{quoted(name)}"
+
+
+def is_visible(objects: Objects, namespace: int, name: str) -> bool:
+    """Whether a relation is the one that its name alone finds."""
+    return namespace == PG_CATALOG or (namespace == PUBLIC and (PG_CATALOG, name) not in objects.by_name)
+
+
+def relation_name(objects: Objects, oid: int) -> str | None:
+    """What ``oid::regclass`` prints."""
+    relation = objects.by_oid.get(oid)
+    if relation is not None:
+        visible = is_visible(objects, relation.namespace, relation.name)
+        return qualified(relation.namespace, relation.name, visible=visible)
+    index = objects.indexes.get(oid)
+    if index is None:
+        return None
+    return qualified(index.of.namespace, index.name, visible=index.of.namespace in _IN_SIGHT)
+
+
+def type_name(objects: Objects, oid: int, typmod: int | None = None) -> str:
+    """format_type()."""
+    if oid == 0:
+        return "-"
+    kind = lookup.types_by_oid().get(oid)
+    if kind is None:
+        return _row_type_name(objects, oid)
+    if lookup.is_array(kind):
+        return f"{type_name(objects, int(kind['typelem']), typmod)}[]"
+    name, namespace = kind["typname"], int(kind["typnamespace"])
+    if name in _UNBOUNDED and typmod is None:
+        return _SQL_NAMES[name]
+    if namespace == PG_CATALOG and (name in _SQL_NAMES or typmod not in (None, -1)):
+        return _modified(name, -1 if typmod is None else typmod)
+    return qualified(namespace, name, visible=namespace in _IN_SIGHT)
+
+
+def _row_type_name(objects: Objects, oid: int) -> str:
+    for part, suffix in ((Part.ROW_TYPE, ""), (Part.ARRAY_TYPE, "[]")):
+        relation = objects.by_oid.get(oid - part.of(0))
+        if relation is not None:
+            visible = relation.namespace in _IN_SIGHT
+            return qualified(relation.namespace, relation.name, visible=visible) + suffix
+    return "???"
+
+
+def _modified(name: str, typmod: int) -> str:
+    shown = _SQL_NAMES.get(name, quoted(name))
+    if typmod == -1:
+        return _UNBOUNDED.get(name, shown)
+    if name in ("varchar", "bpchar"):
+        return f"{shown}({typmod - 4})"
+    if name == "numeric":
+        scale = ((typmod - 4) & 0x7FF ^ 1024) - 1024
+        return f"numeric({(typmod - 4) >> 16 & 0xFFFF},{scale})"
+    if name in _MOMENTS:
+        return f"{_MOMENTS[name]}({typmod}) {shown.split(' ', 1)[1]}"
+    return f"{shown}({typmod})" if name in ("bit", "varbit") else shown
+
+
+def plain_type_name(name: str) -> str:
+    """A type of pg_catalog without modifiers, as SQL spells it."""
+    return _SQL_NAMES.get(name, name)

@@ -1,0 +1,208 @@
+"""Everything that has an oid in one version of the catalog.
+
+What belongs to a relation takes its oid from the relation's, so that it stays the same as long as the relation lives:
+
+    16400                  the relation
+    16400 + 1 × 2^28       the type of its rows, and so on: see ``Part``
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache, cached_property
+
+import pyarrow as pa
+
+from constellationdb.catalog import types
+from constellationdb.catalog.catalog import FIRST_OID, Catalog
+from constellationdb.catalog.model import ColumnDefinition, Relation
+from constellationdb.catalog.postgres import rows
+from constellationdb.catalog.postgres.relations import SystemIndex, system_indexes, system_relations
+from constellationdb.catalog.types import SqlType
+from constellationdb.engine.system_tables import SYSTEM_TABLES
+
+PG_CATALOG, PUBLIC, CONSTELLATION = 11, 2200, 16000
+OWNER = 10  # the role that owns everything
+_FIRST_SYSTEM_TABLE = CONSTELLATION + 1
+_STRIDE = 1 << 28
+_RELKINDS = {"table": "r", "view": "v", "materialized view": "m", "lookup table": "f", "side output": "m"}
+
+
+class Part(IntEnum):
+    """What comes with a relation, by its place in the space of oids."""
+
+    ROW_TYPE = 1
+    ARRAY_TYPE = 2
+    INDEX = 3
+    CONSTRAINT = 4
+    RULE = 5
+    DEFAULTS = 6  # the sixth and those after it: one a column
+
+    def of(self, relation: int) -> int:
+        return relation + self * _STRIDE
+
+
+@dataclass(frozen=True)
+class Attribute:
+    name: str
+    type_oid: int
+    typmod: int = -1
+    not_null: bool = False
+    default: str | None = None
+
+
+@dataclass(frozen=True)
+class Described:
+    """A relation as pg_class has it; ``relation`` is its definition, if it is a user's."""
+
+    oid: int
+    namespace: int
+    name: str
+    kind: str
+    type_oid: int
+    array_type_oid: int
+    attributes: tuple[Attribute, ...]
+    relation: Relation | None = None
+
+    @property
+    def is_system(self) -> bool:
+        return self.relation is None
+
+    def number(self, column: str) -> int:
+        """A column's attnum."""
+        return next(i for i, a in enumerate(self.attributes, 1) if a.name == column)
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """The attnums of a user's primary key."""
+        return () if self.relation is None else tuple(self.number(name) for name in self.relation.primary_key)
+
+
+@dataclass(frozen=True)
+class Index:
+    """``constraint`` is the oid of the one it enforces, or 0."""
+
+    oid: int
+    name: str
+    of: Described
+    keys: tuple[int, ...]
+    is_unique: bool = True
+    is_primary: bool = True
+    constraint: int = 0
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        return tuple(self.of.attributes[key - 1] for key in self.keys if key)
+
+
+ViewColumns = Callable[[str], pa.Schema]
+
+
+class Objects:
+    """``view_columns``: what a plain view's columns are; only planning its query tells."""
+
+    def __init__(self, catalog: Catalog, view_columns: ViewColumns) -> None:
+        self.catalog = catalog
+        self._view_columns = view_columns
+        self.tables: dict[str, pa.Table] = {}  # relations of pg_catalog already read at this version
+
+    @cached_property
+    def own(self) -> tuple[Described, ...]:
+        return tuple(self._described(relation) for relation in self.catalog.relations.values())
+
+    @property
+    def relations(self) -> Iterator[Described]:
+        yield from system_described()
+        yield from self.own
+
+    @cached_property
+    def by_oid(self) -> dict[int, Described]:
+        return {relation.oid: relation for relation in self.relations}
+
+    @cached_property
+    def by_name(self) -> dict[tuple[int, str], Described]:
+        """By namespace and name."""
+        return {(relation.namespace, relation.name): relation for relation in self.relations}
+
+    @cached_property
+    def indexes(self) -> dict[int, Index]:
+        return {index.oid: index for index in (*system_index_list(), *indexes_of(self.own))}
+
+    def _described(self, relation: Relation) -> Described:
+        oid = relation.oid
+        row, array = Part.ROW_TYPE.of(oid), Part.ARRAY_TYPE.of(oid)
+        kind = _relkind(relation)
+        return Described(oid, PUBLIC, relation.name, kind, row, array, self._attributes(relation), relation)
+
+    def _attributes(self, relation: Relation) -> tuple[Attribute, ...]:
+        schema = self._view_columns(relation.name) if relation.kind == "view" else relation.schema
+        declared = {column.name: column for column in relation.columns}
+        return tuple(_attribute(field, declared.get(field.name), relation) for field in schema)
+
+
+def _relkind(relation: Relation) -> str:
+    if relation.kind == "source":
+        return "f" if relation.options.get("connector") else "r"
+    return _RELKINDS[relation.kind]
+
+
+def _attribute(field: pa.Field, declared: ColumnDefinition | None, relation: Relation) -> Attribute:
+    kind = types.of_field(field) if declared is None else _declared_type(declared, field)
+    in_key = field.name in relation.primary_key
+    if declared is None:
+        return Attribute(field.name, kind.oid, kind.typmod, in_key)
+    return Attribute(field.name, kind.oid, kind.typmod, in_key or declared.not_null, declared.default)
+
+
+def _declared_type(declared: ColumnDefinition, field: pa.Field) -> SqlType:
+    """varchar(n) and numeric(p,s) as written: their Arrow types have no length."""
+    name, _, modifiers = declared.type_name.rstrip(")").partition("(")
+    if not modifiers:
+        return types.of_field(field)
+    return types.parse_type(name, tuple(int(number) for number in modifiers.split(",")))
+
+
+def indexes_of(relations: Iterable[Described]) -> list[Index]:
+    """The index of each primary key."""
+    return [
+        Index(Part.INDEX.of(r.oid), f"{r.name}_pkey", r, r.key, constraint=Part.CONSTRAINT.of(r.oid))
+        for r in relations
+        if r.key
+    ]
+
+
+@cache
+def system_described() -> tuple[Described, ...]:
+    """pg_catalog's and information_schema's own relations, and ``constellation``'s."""
+    namespaces = {row["nspname"]: int(row["oid"]) for row in rows.texts("pg_namespace")}
+    arrays = {int(row["oid"]): int(row["typarray"]) for row in rows.texts("pg_type")}
+    found = []
+    for r in system_relations().values():
+        attributes = tuple(Attribute(c.name, c.type_oid, c.typmod, c.not_null) for c in r.columns)
+        found.append(
+            Described(r.oid, namespaces[r.schema], r.name, r.kind, r.type_oid, arrays.get(r.type_oid, 0), attributes)
+        )
+    for oid, (name, schema) in enumerate(SYSTEM_TABLES.items(), _FIRST_SYSTEM_TABLE):
+        kinds = [(field.name, types.of_field(field)) for field in schema]
+        attributes = tuple(Attribute(column, kind.oid, kind.typmod) for column, kind in kinds)
+        short = name.removeprefix("constellation.")
+        found.append(
+            Described(oid, CONSTELLATION, short, "v", Part.ROW_TYPE.of(oid), Part.ARRAY_TYPE.of(oid), attributes)
+        )
+    return tuple(found)
+
+
+@cache
+def system_index_list() -> tuple[Index, ...]:
+    described = {relation.oid: relation for relation in system_described()}
+    return tuple(_system_index(index, described[index.relation]) for index in system_indexes())
+
+
+def _system_index(index: SystemIndex, of: Described) -> Index:
+    return Index(index.oid, index.name, of, index.keys, index.is_unique, index.is_primary, index.constraint)
+
+
+def is_own(oid: int) -> bool:
+    return oid >= FIRST_OID
