@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -37,7 +36,7 @@ from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column, Scope, reference
 from constellationdb.planner.analysis.typed import Place, Typed
-from constellationdb.planner.rewrite.tree import MADE, last_name, parse_query, strings
+from constellationdb.planner.rewrite.tree import MADE, copied, last_name, parse_query, strings
 
 NO_OPERATOR = "No operator matches the given name and argument types. You might need to add explicit type casts."
 _BETWEEN = (A_Expr_Kind.AEXPR_BETWEEN, A_Expr_Kind.AEXPR_NOT_BETWEEN)
@@ -232,6 +231,8 @@ class Expressions:
             made = conversions.converted(argument, kind, position if argument.constant else self.at(node))
             return Typed(made, kind, argument.constant)
         self._check_cast(argument.kind, kind, self.at(node))
+        if kind in (kinds.TEXT, kinds.DATE):
+            node.typeName.names = node.typeName.names[-1:]  # DataFusion knows no schema of types
         if isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.Float) and kind in _FLOATS:
             node.arg = ast.A_Const(isnull=False, val=ast.String(sval=node.arg.val.fval))  # exact: not by way of numeric
         if isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.String):
@@ -255,13 +256,18 @@ class Expressions:
     def _cut(self, node: Any, found: Kind) -> Typed:
         """A cast to a type this package has no name for; varchar(n) keeps n characters."""
         name, size = node.typeName.names[-1].sval, node.typeName.typmods
+        if name == "bpchar" and size and forms.is_integer(size[0]) and size[0].val.ival == 1:
+            single = forms.call("left", kinds.cast(printing.printed(node.arg, found), kinds.TEXT), size[0])
+            return Typed(single, kinds.BPCHAR)
         if name == "bpchar" and size:
             raise FeatureNotSupported("character(n) is not supported", hint="cast to text or varchar(n)")
         if name == "varchar":
             node.arg = printing.printed(node.arg, found)
         if name == "varchar" and size:
             return Typed(forms.call("left", kinds.cast(node.arg, kinds.TEXT), size[0]), kinds.TEXT)
-        return Typed(node, None)
+        return (
+            Typed(kinds.cast(node.arg, kinds.TEXT), kinds.TEXT) if name in ("varchar", "bpchar") else Typed(node, None)
+        )
 
     def _check_cast(self, found: Kind, wanted: str, position: int | None) -> None:
         if kinds.no_cast(found, wanted):
@@ -303,13 +309,13 @@ class Expressions:
             found = array_functions.member(test, array, self.at(node))
             return Typed(found if some else ast.BoolExpr(boolop=BoolExprType.NOT_EXPR, args=(found,)), kinds.BOOLEAN)
         rows = parse_query("SELECT unnest(__array)")
-        rows.targetList[0].val.args = (deepcopy(node.rexpr),)
+        rows.targetList[0].val.args = (copied(node.rexpr),)
         kind = SubLinkType.ANY_SUBLINK if some else SubLinkType.ALL_SUBLINK
         link = ast.SubLink(
             subLinkType=kind, testexpr=node.lexpr, operName=node.name, subselect=rows, location=node.location
         )
         tested = self.expression(link, place).node
-        missing = ast.NullTest(arg=deepcopy(node.rexpr), nulltesttype=NullTestType.IS_NULL, argisrow=False)
+        missing = ast.NullTest(arg=copied(node.rexpr), nulltesttype=NullTestType.IS_NULL, argisrow=False)
         when = ast.CaseWhen(expr=self.expression(missing, place).node, result=ast.A_Const(isnull=True))
         return Typed(ast.CaseExpr(args=(when,), defresult=tested), kinds.BOOLEAN)
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from copy import deepcopy
 from typing import Any
 
 from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType, SetOperation, SubLinkType
 
-from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.analysis import calls, kinds, operators, patterns
+from constellationdb.planner import patterns
+from constellationdb.planner.analysis import calls, kinds, operators
 from constellationdb.planner.analysis.kinds import Kind
-from constellationdb.planner.rewrite.tree import MADE, last_name, parse_expression, to_sql
+from constellationdb.planner.rewrite.tree import MADE, copied, last_name, parse_expression, to_sql
 
 _NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulus"}
 
@@ -64,10 +63,10 @@ def negated(node: Any, kind: str) -> Any:
 
 
 def escaped(function: Any) -> Any:
-    """The pattern of LIKE … ESCAPE, both of them constants."""
+    """The pattern of LIKE … ESCAPE, with a backslash for its escape."""
     pattern, escape = function.args
     if not all(isinstance(a, ast.A_Const) and isinstance(a.val, ast.String) for a in function.args):
-        raise FeatureNotSupported("ESCAPE is only supported with constant patterns")
+        return call("con_like_pattern", pattern, escape)
     return text(patterns.like(pattern.val.sval, escape.val.sval))
 
 
@@ -194,7 +193,7 @@ def exists_value(node: Any) -> Any:
     select = node.subselect
     counted = select.targetList is not None and not any(getattr(select, clause) for clause in _MORE_THAN_ROWS)
     if counted and select.op == SetOperation.SETOP_NONE and not _is_aggregate(select):
-        select = deepcopy(select)
+        select = copied(select)
         select.targetList = (ast.ResTarget(val=parse_expression("count(*)")),)
         select.sortClause = None
         return parse_expression(f"coalesce(({to_sql(select)}), 0) > 0")

@@ -69,6 +69,18 @@ def replace(tree: Any, change: Callable[[Any], Any]) -> Any:
     return tree if new is None else new
 
 
+def copied(tree: Any) -> Any:
+    """A copy, without what a printer has noted in the nodes, which would take the whole tree with it."""
+    if isinstance(tree, tuple | list):
+        return tuple(copied(member) for member in tree)
+    if not isinstance(tree, ast.Node):
+        return tree
+    made = tree.__class__.__new__(tree.__class__)
+    for name in tree:
+        object.__setattr__(made, name, copied(getattr(tree, name)))
+    return made
+
+
 def last_name(function: Any) -> str:
     """The unqualified name of a FuncCall."""
     name: str = function.funcname[-1].sval

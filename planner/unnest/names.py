@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from typing import Any
 
 from pglast import ast
 
 from constellationdb.planner.rewrite.names import fresh
-from constellationdb.planner.rewrite.tree import nodes, replace, strings
+from constellationdb.planner.rewrite.tree import copied, nodes, replace, strings
 
 Reference = tuple[str, str]  # alias, column
 
@@ -48,7 +47,7 @@ def substituted(node: Any, said: Callable[[Reference], Any | None]) -> Any:
 
 def renamed_copy(node: Any) -> Any:
     """A copy whose aliases are its own."""
-    copy = deepcopy(node)
+    copy = copied(node)
     names = {name: fresh(name.split("__")[0]) for name in aliases(copy)}
     for inner in nodes(copy):
         if isinstance(inner, ast.Alias):
