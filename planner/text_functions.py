@@ -26,7 +26,9 @@ SUFFIX_OF_NAME = {kind.name: suffix for suffix, kind in _PRINTED.items()}
 
 def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
     """(function, arguments, result, name) of each."""
-    printers = [(_printer(kind.arrow), [kind.arrow], pa.string(), f"con_text_{s}") for s, kind in _PRINTED.items()]
+    printers: list[tuple[Any, list[pa.DataType], pa.DataType, str]] = [
+        (_printer(kind.arrow), [kind.arrow], pa.string(), f"con_text_{s}") for s, kind in _PRINTED.items()
+    ]
     constant = pa.time64("ns")  # what DataFusion reads '12:00'::time as
     printers.append((_printer(constant), [constant], pa.string(), "con_text_time_constant"))
     elements = [*_PRINTED.values(), types.TEXT, types.SMALLINT, types.INTEGER, types.BIGINT, types.numeric()]
