@@ -231,6 +231,8 @@ class Expressions:
             made = conversions.converted(argument, kind, position if argument.constant else self.at(node))
             return Typed(made, kind, argument.constant)
         self._check_cast(argument.kind, kind, self.at(node))
+        if kind in (kinds.TEXT, kinds.DATE):
+            node.typeName.names = node.typeName.names[-1:]  # DataFusion knows no schema of types
         if isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.Float) and kind in _FLOATS:
             node.arg = ast.A_Const(isnull=False, val=ast.String(sval=node.arg.val.fval))  # exact: not by way of numeric
         if isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.String):
@@ -254,13 +256,18 @@ class Expressions:
     def _cut(self, node: Any, found: Kind) -> Typed:
         """A cast to a type this package has no name for; varchar(n) keeps n characters."""
         name, size = node.typeName.names[-1].sval, node.typeName.typmods
+        if name == "bpchar" and size and forms.is_integer(size[0]) and size[0].val.ival == 1:
+            single = forms.call("left", kinds.cast(printing.printed(node.arg, found), kinds.TEXT), size[0])
+            return Typed(single, kinds.BPCHAR)
         if name == "bpchar" and size:
             raise FeatureNotSupported("character(n) is not supported", hint="cast to text or varchar(n)")
         if name == "varchar":
             node.arg = printing.printed(node.arg, found)
         if name == "varchar" and size:
             return Typed(forms.call("left", kinds.cast(node.arg, kinds.TEXT), size[0]), kinds.TEXT)
-        return Typed(node, kinds.TEXT if name == "varchar" else None)
+        return (
+            Typed(kinds.cast(node.arg, kinds.TEXT), kinds.TEXT) if name in ("varchar", "bpchar") else Typed(node, None)
+        )
 
     def _check_cast(self, found: Kind, wanted: str, position: int | None) -> None:
         if kinds.no_cast(found, wanted):

@@ -8,8 +8,8 @@ from typing import Any
 from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType, SetOperation, SubLinkType
 
-from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.analysis import calls, kinds, operators, patterns
+from constellationdb.planner import patterns
+from constellationdb.planner.analysis import calls, kinds, operators
 from constellationdb.planner.analysis.kinds import Kind
 from constellationdb.planner.rewrite.tree import MADE, copied, last_name, parse_expression, to_sql
 
@@ -63,25 +63,11 @@ def negated(node: Any, kind: str) -> Any:
 
 
 def escaped(function: Any) -> Any:
-    """The pattern of LIKE … ESCAPE, both of them constants."""
-    pattern, escape = map(_constant_text, function.args)
-    if pattern is None or escape is None:
-        raise FeatureNotSupported("ESCAPE is only supported with constant patterns")
-    return text(patterns.like(pattern, escape))
-
-
-def _constant_text(node: Any) -> str | None:
-    """A string, also cast to a text or put together of several."""
-    match node:
-        case ast.A_Const() if isinstance(node.val, ast.String):
-            return str(node.val.sval)
-        case ast.TypeCast() if node.typeName.names[-1].sval in ("text", "varchar") and not node.typeName.typmods:
-            return _constant_text(node.arg)
-        case ast.A_Expr() if node.name[-1].sval == "||":
-            parts = [_constant_text(node.lexpr), _constant_text(node.rexpr)]
-            return None if None in parts else "".join(part or "" for part in parts)
-        case _:
-            return None
+    """The pattern of LIKE … ESCAPE, with a backslash for its escape."""
+    pattern, escape = function.args
+    if not all(isinstance(a, ast.A_Const) and isinstance(a.val, ast.String) for a in function.args):
+        return call("con_like_pattern", pattern, escape)
+    return text(patterns.like(pattern.val.sval, escape.val.sval))
 
 
 def rounded(node: Any, kind: Kind) -> Any:

@@ -16,6 +16,7 @@ from constellationdb.errors import (
     WindowingError,
     WrongObjectType,
 )
+from constellationdb.planner import patterns
 from constellationdb.planner.analysis import (
     about,
     array_functions,
@@ -27,7 +28,6 @@ from constellationdb.planner.analysis import (
     json_functions,
     kinds,
     maths,
-    patterns,
     printing,
     set_functions,
     texts,

@@ -203,10 +203,9 @@ class _Queries:
         """Types by the target's identity; what is no longer said as it was keeps its name."""
         found: dict[int, Typed] = {}
         targets: list[Any] = []
-        apart = bool(select.sortClause) or self._has_twins(select, place.scope)
         for target in select.targetList or ():
             if _is_star(target.val):
-                targets += self._expanded(target, place.scope, found, apart=apart)
+                targets += self._expanded(target, place.scope, found, alone=len(select.targetList) == 1)
                 continue
             name = column_name(target)
             typed = self.expressions.expression(target.val, place)
@@ -219,41 +218,26 @@ class _Queries:
         select.targetList = tuple(targets) or None
         return found
 
-    def _has_twins(self, select: Any, scope: Scope) -> bool:
-        """Whether a star brings a column of the same name as another output's."""
-        names: list[str | None] = []
-        for target in select.targetList or ():
-            shown = self._star(target.val, scope) if _is_star(target.val) else None
-            names += [column_name(target)] if shown is None else [column.name for column in shown]
-        return len(set(names)) < len(names)
-
-    def _expanded(self, target: Any, scope: Scope, found: dict[int, Typed], *, apart: bool) -> list[Any]:
-        """``*`` column by column, where a USING join or an item of FROM that is yet to be made needs it.
-
-        ``apart``: so that other outputs can be told from its columns, by ORDER BY too.
-        """
-        if self._unnesting or (apart and self._star(target.val, scope) is not None):
-            shown = self._shown(target.val, scope)
-        elif len(target.val.fields) > 1 or not scope.has_merged or scope.visible is None:
+    def _expanded(self, target: Any, scope: Scope, found: dict[int, Typed], *, alone: bool) -> list[Any]:
+        """A star column by column, where it is not alone, or the columns of FROM are not those that it means."""
+        shown = self._shown(target.val, scope)
+        if shown is None and self._unnesting:
+            raise FeatureNotSupported("* over columns that are not known is not supported here")
+        if shown is None or (alone and not self._unnesting and not scope.has_merged):
             return [target]
-        else:
-            shown = scope.visible
         made = []
         for visible in shown:
             made.append(ast.ResTarget(name=visible.column.name, val=visible.node, location=target.location))
             found[id(made[-1])] = Typed(visible.node, visible.column.kind, whole=visible.column.whole)
         return made
 
-    def _shown(self, node: Any, scope: Scope) -> list[Visible]:
+    def _shown(self, node: Any, scope: Scope) -> list[Visible] | None:
         """The columns that a star stands for."""
         names = strings(node)
         table = scope.table(names[-1]) if names else None
         if names and table is None:
             raise scope.missing(names[-1], self.expressions.at(node))
-        shown = scope.visible if table is None else visible_of(table)
-        if shown is None:
-            raise FeatureNotSupported("* over columns that are not known is not supported here")
-        return shown
+        return scope.visible if table is None else visible_of(table)
 
     def _output(self, select: Any, scope: Scope, known: Mapping[int, Typed]) -> list[Column] | None:
         columns: list[Column] = []

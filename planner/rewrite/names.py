@@ -22,76 +22,74 @@ def column_name(target: Any) -> str | None:
         return name
     if isinstance(target.val, ast.ColumnRef) and isinstance(target.val.fields[-1], ast.A_Star):
         return None
-    return _figure(target.val) or _UNNAMED
+    return _figure(target.val)[0] or _UNNAMED
 
 
-def _figure(node: Any) -> str | None:
-    """The name of what a target is made of; else a cast is called like its type, and CASE case."""
-    own = _own_name(node)
-    if own is not None:
-        return own
-    match node:
-        case ast.TypeCast() if node.location != MADE:
-            return _type_name(node.typeName)
-        case ast.TypeCast() | ast.CollateClause() | ast.A_Indirection():
-            return _figure(node.arg)
-        case ast.CaseExpr():
-            return "case"
-        case _:
-            return None
+_Named = tuple[str | None, bool]  # a name, and whether it is better than that of a type or "case"
 
 
-def _own_name(node: Any) -> str | None:
+def _figure(node: Any) -> _Named:
     match node:
         case ast.ColumnRef():
-            return strings(node)[-1]
+            return strings(node)[-1], True
         case ast.FuncCall():
-            return last_name(node)
-        case ast.TypeCast() | ast.CollateClause() | ast.A_Indirection():
-            return _own_name(node.arg)
+            return last_name(node), True
+        case ast.TypeCast() if node.location == MADE:
+            return _figure(node.arg)
+        case ast.TypeCast():
+            name, good = _figure(node.arg)
+            return (name, True) if good else (str(node.typeName.names[-1].sval), False)
+        case ast.CollateClause():
+            return _figure(node.arg)
+        case ast.A_Indirection():
+            fields = [step.sval for step in node.indirection if isinstance(step, ast.String)]
+            return (fields[-1], True) if fields else _figure(node.arg)
         case ast.CaseExpr():
-            return _own_name(node.defresult)
+            name, good = _figure(node.defresult)
+            return (name, True) if good else ("case", False)
         case ast.CoalesceExpr():
-            return "coalesce"
+            return "coalesce", True
         case ast.A_ArrayExpr():
-            return "array"
+            return "array", True
         case ast.RowExpr():
-            return "row"
+            return "row", True
         case ast.MinMaxExpr():
-            return str(node.op.name).removeprefix("IS_").lower()
+            return str(node.op.name).removeprefix("IS_").lower(), True
         case ast.SQLValueFunction():
-            return str(node.op.name).removeprefix("SVFOP_").removesuffix("_N").lower()
+            return str(node.op.name).removeprefix("SVFOP_").removesuffix("_N").lower(), True
         case ast.SubLink():
             return _sublink(node)
         case ast.A_Expr() if node.kind.name == "AEXPR_NULLIF":
-            return "nullif"
+            return "nullif", True
         case _:
-            return None
+            return None, False
 
 
-def _sublink(node: Any) -> str | None:
+def _sublink(node: Any) -> _Named:
     if node.subLinkType == SubLinkType.EXISTS_SUBLINK:
-        return "exists"
+        return "exists", True
     if node.subLinkType == SubLinkType.ARRAY_SUBLINK:
-        return "array"
+        return "array", True
     if node.subLinkType == SubLinkType.EXPR_SUBLINK:
         leaf = leftmost(node.subselect)
-        return column_name(leaf.targetList[0]) if leaf.targetList else "column1"
-    return None
-
-
-def _type_name(type_name: Any) -> str:
-    name: str = type_name.names[-1].sval
-    return name
+        if not leaf.targetList:
+            return "column1", True
+        target = leaf.targetList[0]
+        return (target.name, True) if target.name is not None else _figure(target.val)
+    return None, False
 
 
 def name_outputs(select: Any) -> None:
-    """Give each target of the leftmost SELECT a unique alias that ``user_names`` can read back.
+    """Give each target of every SELECT a unique alias that ``user_names`` can read back.
 
     DataFusion refuses two outputs of one name; Postgres does not. A target that keeps its
     own unique name stays as written, so that ORDER BY still finds it.
     """
-    leaf = leftmost(select)
+    if select.larg is not None:
+        name_outputs(select.larg)
+        name_outputs(select.rarg)
+        return
+    leaf = select
     if leaf.targetList is None:
         return
     names = [column_name(target) for target in leaf.targetList]
@@ -113,8 +111,6 @@ def name_derived(tree: Any) -> None:
             _name_under(node.subquery, node.alias.colnames)
         elif isinstance(node, ast.CommonTableExpr):
             _name_under(node.ctequery, node.aliascolnames)
-        elif isinstance(node, ast.SelectStmt):
-            _name_nameless(node)
 
 
 def _name_under(select: Any, given: Any) -> None:
@@ -122,14 +118,6 @@ def _name_under(select: Any, given: Any) -> None:
     names = [column_name(target) for target in targets]
     if None not in names and len(given or ()) >= len(names) > len(set(names)):
         name_outputs(select)
-
-
-def _name_nameless(select: Any) -> None:
-    """Outputs that nobody can speak of, for they have no name of their own, must be told apart all the same."""
-    names = [column_name(target) for target in select.targetList or ()]
-    for number, (target, name) in enumerate(zip(select.targetList or (), names, strict=True)):
-        if name == _UNNAMED and names.count(name) > 1:
-            target.name = mark(number, name)
 
 
 def fresh(word: str) -> str:

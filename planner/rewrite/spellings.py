@@ -14,7 +14,7 @@ from pglast import ast
 
 from constellationdb.planner.rewrite.tree import MADE, last_name, replace
 
-_PLAIN = frozenset({"btrim", "ltrim", "rtrim", "substring", "overlay", "generate_series", "unnest"})
+_PLAIN = frozenset({"btrim", "ltrim", "rtrim", "substring", "overlay"})
 _MOMENTS = frozenset({"timestamp", "timestamptz"})
 _DIGITS = 38
 _SCALE = 15  # what DataFusion adds when the constant meets a double
@@ -32,8 +32,6 @@ def _respell(node: Any) -> Any:
             if not _fits(node.val.fval):
                 return _double(node.val.fval)
             return _numeric(node.val.fval)
-        case ast.TypeName() if len(node.names) == 2 and node.names[-1].sval == "text":
-            node.names = node.names[-1:]
         case ast.TypeName() if node.names[-1].sval in _MOMENTS and not node.typmods:
             node.typmods = (ast.A_Const(isnull=False, val=ast.Integer(ival=6)),)
     return None

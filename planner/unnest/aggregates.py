@@ -40,8 +40,8 @@ def padded(select: Any, domain: Domain, alias: str) -> Any:
     flat, arguments = fresh("flat"), list[Any]()
 
     def argument(node: Any) -> Any:
-        if isinstance(node, ast.A_Const):  # string_agg wants its delimiter as one
-            return node
+        if not any(isinstance(inner, ast.ColumnRef | ast.SubLink) for inner in own_nodes(node)):
+            return node  # DataFusion wants to see constants, as that of string_agg
         arguments.append(node)
         return column(flat, f"__a{len(arguments) - 1}")
 
