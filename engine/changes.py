@@ -41,8 +41,8 @@ def change(session: Session, statement: Statement) -> Result:
     tag = f"INSERT 0 {write.count}" if dml.command == "INSERT" else f"{dml.command} {write.count}"
     if shown is None:
         return Result(tag)
-    columns = with_names(session, answers.columns_of(shown.schema))
-    return Result(dml.command, columns, iter(shown.to_batches()), lambda _n: tag)
+    columns, batches = with_names(session, answers.columns_of(shown.schema), shown.to_batches())
+    return Result(dml.command, columns, iter(batches), lambda _n: tag)
 
 
 def _target(session: Session, name: str, position: int, command: str) -> Target:

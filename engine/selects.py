@@ -52,7 +52,7 @@ def select(session: Session, query: st.Query) -> Result:
     if is_continuous(query, relations):
         return _continuous(session, query, relations)
     rows = snapshot(session, query)
-    return answer(with_names(session, answers.columns_of(rows.schema)), _batches(rows))
+    return answer(*with_names(session, answers.columns_of(rows.schema), _batches(rows)))
 
 
 def answer(columns: tuple[ResultColumn, ...], batches: list[pa.RecordBatch]) -> Result:

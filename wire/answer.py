@@ -19,7 +19,7 @@ from constellationdb.wire import replies
 from constellationdb.wire.columns import FEW_ROWS, ColumnEncoder, column_encoder
 from constellationdb.wire.copy_out import copy_header, copy_lines, few_copy_lines
 from constellationdb.wire.messages import CopyData, CopyDone, CopyFail, Flush, FrontendMessage, Sync
-from constellationdb.wire.registered import named
+from constellationdb.wire.registered import numbered
 from constellationdb.wire.rows import chunk_rows, copy_rows, data_rows, few_copy_rows
 
 
@@ -149,7 +149,7 @@ def _send_data_rows(peer: Peer, stream: RowStream, formats: Sequence[int], max_r
         peer.flush()
     while (chunk := stream.next_chunk(end - stream.rows if max_rows else 0)) is not None:
         if stream.result.columns is not None:
-            chunk = named(chunk, stream.result.columns, formats)
+            chunk = numbered(chunk, stream.result.columns, formats)
             peer.send(data_rows(chunk, encoders.of(chunk)))
             _pace(peer, stream.result)
         if max_rows and stream.rows == end:
@@ -195,7 +195,6 @@ def _copy_out(peer: Peer, stream: RowStream) -> str:
         peer.flush()
     encoders = Encoders(columns, ())
     while (chunk := stream.next_chunk()) is not None:
-        chunk = named(chunk, columns, ())
         peer.send(_copy_data(chunk, encoders.of(chunk), options))
         _pace(peer, result)
     peer.send(replies.COPY_DONE)

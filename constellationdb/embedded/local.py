@@ -154,4 +154,4 @@ def _refuse_copy(result: Result) -> None:
 
 
 def _schema(columns: tuple[ResultColumn, ...]) -> pa.Schema:
-    return pa.schema([(column.name, column.type.arrow) for column in columns])
+    return pa.schema([(column.name, column.arrow) for column in columns])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from constellationdb.catalog.types import INTERVAL, TEXT, SqlType, by_oid, numeric
+from constellationdb.catalog.types import INTERVAL, REGISTERED, TEXT, SqlType, by_oid, numeric
 from constellationdb.connectors.values import from_text
 
 _NUMERIC_OID = 1700
@@ -20,7 +20,7 @@ def type_of(oid: int, modifier: int) -> SqlType:
     """A type that we do not know travels as its text."""
     if oid == _NUMERIC_OID and modifier >= 4:
         return numeric((modifier - 4) >> 16, (modifier - 4) & 0xFFFF)
-    return by_oid(oid) or TEXT
+    return TEXT if oid in REGISTERED else by_oid(oid) or TEXT
 
 
 def column_of(values: Sequence[bytes | str | None], kind: SqlType) -> pa.Array:

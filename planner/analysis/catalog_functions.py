@@ -168,6 +168,11 @@ class Signature:
     internal: str
     is_volatile: bool
 
+    @property
+    def shown(self) -> str:
+        """As messages name it."""
+        return f"a cast of {self.name.split('_')[1]}" if self.name == self.internal else f"{self.name}()"
+
     def fits(self, found: Sequence[Kind]) -> bool:
         return len(found) == len(self.arguments) and all(map(_accepts, self.arguments, found))
 
