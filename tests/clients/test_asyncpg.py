@@ -101,7 +101,6 @@ def test_a_timeout_cancels_the_statement(ask: Ask) -> None:
     assert ask(work) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="pg_advisory_unlock_all(), which asyncpg says on release, is not there yet")
 def test_a_pool_resets_its_connections(served: Served) -> None:
     async def work() -> list[str]:
         pool = asyncpg.create_pool(
