@@ -63,7 +63,7 @@ class Expressions:
         self._query = query
         self.checked = checked
         self._unnesting = unnesting
-        self.correlated = False
+        self.correlated = self.asking = self.doubtful = False
         self._offset = offset
         self._calls = Calls(self)
         self.signatures: dict[int, str] = {}
@@ -365,6 +365,8 @@ class Expressions:
         kind = operators.result(name, left.kind, right.kind)
         if name == "||" and kinds.is_array(kind):
             return self._array_joined(left, right, kind)
+        if name == "&&" and kind == kinds.BOOLEAN:
+            return Typed(forms.call("array_has_any", left.node, right.node), kind)
         if name in _REGEXES:
             right = replace(right, node=forms.regex(right.node))
         if name == "||" and kind == kinds.TEXT:
@@ -462,9 +464,14 @@ class Expressions:
     def _sublink(self, node: Any, place: Place) -> Typed:
         if (listed := forms.in_list(node)) is not None:
             return self.expression(listed, place)
+        around, self.correlated = self.correlated, False
         columns = self._query(node.subselect, place.scope)
+        if self.correlated and node.subLinkType == SubLinkType.EXPR_SUBLINK:
+            self.doubtful |= not forms.is_keyed(node.subselect)
+        self.correlated |= around
         if node.subLinkType == SubLinkType.ARRAY_SUBLINK:
             return self._array_link(node, columns)
+        self.asking = True
         if self._unnesting:
             return self._plain_link(node, columns, place)
         if node.subLinkType == SubLinkType.EXISTS_SUBLINK:
@@ -496,6 +503,8 @@ class Expressions:
         """A subquery that stays what it is: ``planner.unnest`` joins it to what asks it."""
         if node.subLinkType == SubLinkType.EXPR_SUBLINK:
             return Typed(node, self._one_column(node, columns))
+        if node.subLinkType == SubLinkType.EXISTS_SUBLINK and not columns:
+            node.subselect.targetList = node.subselect.targetList or parse_query("SELECT 1").targetList
         if node.testexpr is not None:
             self._check_width(node, columns)
             if isinstance(node.testexpr, ast.RowExpr):
@@ -509,6 +518,7 @@ class Expressions:
         return Typed(node, kinds.BOOLEAN)
 
     def _row_in(self, node: Any, place: Place, *, negated: bool) -> Any:
+        self.asking = True
         self._check_width(node, self._query(node.subselect, place.scope))
         node.testexpr = self.expression(node.testexpr, place).node
         return forms.row_in(node, negated=negated)

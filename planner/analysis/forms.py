@@ -11,7 +11,7 @@ from pglast.enums import A_Expr_Kind, BoolExprType, SetOperation, SubLinkType
 from constellationdb.planner import patterns
 from constellationdb.planner.analysis import calls, kinds, operators
 from constellationdb.planner.analysis.kinds import Kind
-from constellationdb.planner.rewrite.tree import MADE, copied, last_name, parse_expression, to_sql
+from constellationdb.planner.rewrite.tree import MADE, copied, last_name, nodes, parse_expression, to_sql
 
 _NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulus"}
 
@@ -53,9 +53,10 @@ def as_float(node: Any, kind: str) -> Any:
 
 def regex(node: Any) -> Any:
     """A constant pattern in which a dot stands for any character, as in Postgres: also for a line end."""
-    if isinstance(node, ast.A_Const) and isinstance(node.val, ast.String) and "." in node.val.sval:
-        return text("(?s)" + node.val.sval)
-    return node
+    if not isinstance(node, ast.A_Const) or not isinstance(node.val, ast.String):
+        return node
+    pattern = patterns.regex(node.val.sval)
+    return node if pattern == node.val.sval else text(pattern)
 
 
 def negated(node: Any, kind: str) -> Any:
@@ -145,6 +146,16 @@ def is_row_in(node: Any) -> bool:
         and isinstance(node.testexpr, ast.RowExpr)
         and not node.operName
     )
+
+
+def is_keyed(select: Any) -> bool:
+    """Whether every equality in WHERE is one of plain columns, or with a constant.
+
+    Of a subquery with another, as ``date(i.ts) = o.day``, DataFusion groups by ``i.ts``, and answers several times.
+    """
+    compared = [n for n in nodes(select.whereClause) if isinstance(n, ast.A_Expr) and n.kind == A_Expr_Kind.AEXPR_OP]
+    sides = [(n.lexpr, n.rexpr) for n in compared if n.name[-1].sval == "="]
+    return all(all(isinstance(side, ast.ColumnRef | ast.A_Const) for side in pair) for pair in sides)
 
 
 def in_list(node: Any) -> Any | None:
