@@ -148,14 +148,22 @@ def is_row_in(node: Any) -> bool:
     )
 
 
-def is_keyed(select: Any) -> bool:
-    """Whether every equality in WHERE is one of plain columns, or with a constant.
+def is_keyed(select: Any, outer: list[Any]) -> bool:
+    """Whether ``select`` is compared with the columns around it, ``outer``, by plain columns of its own.
 
-    Of a subquery with another, as ``date(i.ts) = o.day``, DataFusion groups by ``i.ts``, and answers several times.
+    Else, as in ``date(i.ts) = o.day``, DataFusion groups by ``i.ts``, and answers several times.
     """
-    compared = [n for n in nodes(select.whereClause) if isinstance(n, ast.A_Expr) and n.kind == A_Expr_Kind.AEXPR_OP]
-    sides = [(n.lexpr, n.rexpr) for n in compared if n.name[-1].sval == "="]
-    return all(all(isinstance(side, ast.ColumnRef | ast.A_Const) for side in pair) for pair in sides)
+    around = {id(node) for node in outer}
+    seen: set[int] = set()
+    for node in nodes(select.whereClause):
+        if isinstance(node, ast.A_Expr) and node.kind == A_Expr_Kind.AEXPR_OP and node.name[-1].sval == "=":
+            sides = [list(nodes(side)) for side in (node.lexpr, node.rexpr)]
+            asks = [{id(inner) for inner in side} & around for side in sides]
+            for side, mine, other in ((node.lexpr, *asks), (node.rexpr, *reversed(asks))):
+                if other and not mine and not isinstance(side, ast.ColumnRef | ast.A_Const):
+                    return False
+            seen |= asks[0] | asks[1]
+    return seen == around
 
 
 def in_list(node: Any) -> Any | None:
