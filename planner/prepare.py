@@ -33,6 +33,7 @@ from constellationdb.planner.rewrite.series import expand_series
 from constellationdb.planner.rewrite.set_functions import read_set_functions
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
+from constellationdb.planner.rewrite.system_columns import read_tableoids
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
@@ -137,6 +138,8 @@ class Preparer:
 
     def _normal(self, query: Query) -> Any:
         tree = respell(normalise_intervals(expand_rows(parse_query(query.text))))
+        if "tableoid" in query.text.lower():
+            tree = read_tableoids(tree)
         return expand_series(read_set_functions(tree, self._relations), continuous=self._continuous)
 
     def internal(self) -> str:

@@ -143,7 +143,7 @@ def _send_notices(peer: Peer, result: Result) -> None:
 
 def _send_data_rows(peer: Peer, stream: RowStream, formats: Sequence[int], max_rows: int) -> bool:
     """True when it stopped at the limit: like Postgres, without looking whether another row follows."""
-    encoders = _Encoders(stream.result.columns or (), formats)
+    encoders = Encoders(stream.result.columns or (), formats)
     end = stream.rows + max_rows
     if stream.result.streaming:
         peer.flush()
@@ -164,7 +164,7 @@ def _pace(peer: Peer, result: Result) -> None:
         peer.flush_if_large()
 
 
-class _Encoders:
+class Encoders:
     """One encoder a column, chosen again only when a batch's Arrow types differ from the last one's."""
 
     def __init__(self, columns: Sequence[ResultColumn], formats: Sequence[int]) -> None:
@@ -193,7 +193,7 @@ def _copy_out(peer: Peer, stream: RowStream) -> str:
         peer.send(replies.copy_data(copy_header([column.name for column in columns], options)))
     if result.streaming:
         peer.flush()
-    encoders = _Encoders(columns, ())
+    encoders = Encoders(columns, ())
     while (chunk := stream.next_chunk()) is not None:
         chunk = named(chunk, columns, ())
         peer.send(_copy_data(chunk, encoders.of(chunk), options))

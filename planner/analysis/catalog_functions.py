@@ -16,6 +16,11 @@ from constellationdb.planner.analysis import kinds
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 
 _TABLE = """
+con_regclass_list_out(oid[]) text[]
+con_regnamespace_list_out(oid[]) text[]
+con_regproc_list_out(oid[]) text[]
+con_regrole_list_out(oid[]) text[]
+con_regtype_list_out(oid[]) text[]
 con_regclass_in(text) regclass
 con_regclass_out(oid) text
 con_regnamespace_in(text) regnamespace

@@ -64,6 +64,8 @@ GOLDEN = {
     "DuplicateAlias": ("42712", "CON-1023"),
     "CannotCoerce": ("42846", "CON-1024"),
     "UndefinedParameter": ("42P02", "CON-1025"),
+    "UndefinedSchema": ("3F000", "CON-1080"),
+    "AmbiguousFunction": ("42725", "CON-1081"),
     "InvalidLogarithm": ("2201E", "CON-2013"),
     "InvalidPower": ("2201F", "CON-2014"),
     "InvalidSubstring": ("22011", "CON-2015"),

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from constellationdb.catalog import types
 from constellationdb.engine.copy_rows import Row, copy_options, copy_reader
-from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
+from constellationdb.engine.result import NoShortcuts, Notice, Prepared, Result, ResultColumn
 from constellationdb.errors import (
     ConstellationError,
     DataException,
@@ -49,6 +49,8 @@ class DataFusionEngine:
 
 
 class DataFusionSession:
+    shortcuts = NoShortcuts()
+
     def __init__(self, tables: Tables, user: str, database: str, settings: dict[str, str]) -> None:
         self.user, self.database = user, database
         self.settings = {"application_name": ""} | settings
