@@ -58,6 +58,12 @@ class ContinuousPlanner:
     def _query(self, query: Query) -> tuple[Stream, list[str], Columns]:
         """The query's stream, its output names and their types; nested views come back here."""
         prepared = self._preparer.prepare(query)
+        if prepared.doubtful:
+            raise FeatureNotSupported(
+                "a subquery that is compared with the query around it by more than equality of columns is not supported"
+                " in a continuous query",
+                hint="write a LEFT JOIN with the subquery grouped by what it is compared by",
+            )
         self._register(prepared)
         with planning(prepared.tree, query.offset, prepared.signatures):
             prepared.tree = rewrite_set_all(prepared.tree, self._columns_of)

@@ -53,7 +53,8 @@ class PreparedQuery:
     signatures: Mapping[int, str] = field(default_factory=dict)  # calls as messages name them, by location
     functions: tuple[Signature, ...] = ()  # those of the catalog and the session that it calls
     columns: Columns = None  # as the analysis knows them; None: it does not
-    correlated: bool = False
+    asking: bool = False  # there are subqueries in expressions
+    doubtful: bool = False  # … of which DataFusion might answer one wrong
 
     @property
     def sql(self) -> str:
@@ -101,7 +102,7 @@ class Preparer:
         name_outputs(tree)
         name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
-        prepared.correlated = analysis.correlated
+        prepared.asking, prepared.doubtful = analysis.asking, analysis.doubtful
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
         tree = unnest(tree) if self._unnesting else rewrite_conditions(tree)
         prepared.tree = tell_casts_apart(tree)

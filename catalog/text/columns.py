@@ -57,7 +57,7 @@ def _nested(arrow: pa.DataType) -> Encoder:
         inner = text_encoder(arrow.value_type)
         return lambda array: inner(array.dictionary_decode())
     if pa.types.is_list(arrow) or pa.types.is_large_list(arrow) or pa.types.is_fixed_size_list(arrow):
-        item = text_encoder(arrow.value_type)
+        item = text_encoder(arrow.value_type, of_arrow(arrow.value_type))
         return lambda array: list_text(array, item)
     if pa.types.is_struct(arrow):
         fields = [text_encoder(arrow.field(i).type) for i in range(arrow.num_fields)]

@@ -11,7 +11,7 @@ from pglast.enums import A_Expr_Kind, BoolExprType, SetOperation, SubLinkType
 from constellationdb.planner import patterns
 from constellationdb.planner.analysis import calls, kinds, operators
 from constellationdb.planner.analysis.kinds import Kind
-from constellationdb.planner.rewrite.tree import MADE, copied, last_name, parse_expression, to_sql
+from constellationdb.planner.rewrite.tree import MADE, copied, last_name, nodes, parse_expression, to_sql
 
 _NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulus"}
 
@@ -53,9 +53,10 @@ def as_float(node: Any, kind: str) -> Any:
 
 def regex(node: Any) -> Any:
     """A constant pattern in which a dot stands for any character, as in Postgres: also for a line end."""
-    if isinstance(node, ast.A_Const) and isinstance(node.val, ast.String) and "." in node.val.sval:
-        return text("(?s)" + node.val.sval)
-    return node
+    if not isinstance(node, ast.A_Const) or not isinstance(node.val, ast.String):
+        return node
+    pattern = patterns.regex(node.val.sval)
+    return node if pattern == node.val.sval else text(pattern)
 
 
 def negated(node: Any, kind: str) -> Any:
@@ -145,6 +146,24 @@ def is_row_in(node: Any) -> bool:
         and isinstance(node.testexpr, ast.RowExpr)
         and not node.operName
     )
+
+
+def is_keyed(select: Any, outer: list[Any]) -> bool:
+    """Whether ``select`` is compared with the columns around it, ``outer``, by plain columns of its own.
+
+    Else, as in ``date(i.ts) = o.day``, DataFusion groups by ``i.ts``, and answers several times.
+    """
+    around = {id(node) for node in outer}
+    seen: set[int] = set()
+    for node in nodes(select.whereClause):
+        if isinstance(node, ast.A_Expr) and node.kind == A_Expr_Kind.AEXPR_OP and node.name[-1].sval == "=":
+            sides = [list(nodes(side)) for side in (node.lexpr, node.rexpr)]
+            asks = [{id(inner) for inner in side} & around for side in sides]
+            for side, mine, other in ((node.lexpr, *asks), (node.rexpr, *reversed(asks))):
+                if other and not mine and not isinstance(side, ast.ColumnRef | ast.A_Const):
+                    return False
+            seen |= asks[0] | asks[1]
+    return seen == around
 
 
 def in_list(node: Any) -> Any | None:

@@ -27,7 +27,7 @@ from constellationdb.planner.analysis.sources import set_query
 from constellationdb.planner.analysis.typed import Place, Typed
 from constellationdb.planner.rewrite.names import column_name, fresh, mark
 from constellationdb.planner.rewrite.series import is_table_function
-from constellationdb.planner.rewrite.tree import parse_query, strings, to_sql
+from constellationdb.planner.rewrite.tree import links, parse_query, strings, to_sql
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.syntax.edits import identifier
 
@@ -43,7 +43,8 @@ class Analysis:
 
     columns: Columns
     signatures: Mapping[int, str] = field(default_factory=dict)
-    correlated: bool = False  # some subquery mentions columns of a query around it
+    asking: bool = False  # there are subqueries in expressions
+    doubtful: bool = False  # … of which DataFusion might answer one wrong
 
 
 def analyse(
@@ -62,7 +63,7 @@ def analyse(
     """
     walk = _Queries(relations, offset, clause, checked=checked, unnesting=unnesting)
     columns = walk.query(tree, None, {})
-    return Analysis(columns, walk.expressions.signatures, walk.expressions.correlated)
+    return Analysis(columns, walk.expressions.signatures, walk.expressions.asking, walk.expressions.doubtful)
 
 
 class _Queries:
@@ -165,6 +166,7 @@ class _Queries:
             odd = next(row for row in rows if len(row) != len(rows[0]))
             raise SqlSyntaxError("VALUES lists must all be the same length", position=self.expressions.at(odd[0]))
         place = Place(Scope(parent=parent), "VALUES")
+        self.expressions.doubtful |= bool(links(rows))
         columns = []
         for index in range(len(rows[0])):
             settled, kind = self.expressions.together([row[index] for row in rows], "VALUES", place)
@@ -367,6 +369,7 @@ class _Queries:
 
     def _subselect(self, item: Any, scope: Scope) -> Columns:
         clause, self._clause = self._clause, "SELECT"
+        self.expressions.asking |= bool(item.lateral)
         try:
             return self.query(item.subquery, scope if item.lateral else scope.parent, self._ctes)
         finally:

@@ -88,6 +88,17 @@ def copied(tree: Any) -> Any:
     return made
 
 
+def links(node: Any) -> list[Any]:
+    """The subqueries asked in ``node`` itself, not those inside them."""
+    if isinstance(node, tuple | list):
+        return [link for member in node for link in links(member)]
+    if isinstance(node, ast.SubLink):
+        return [node]
+    if not isinstance(node, ast.Node) or isinstance(node, ast.SelectStmt):
+        return []
+    return links([getattr(node, name) for name in node])
+
+
 def last_name(function: Any) -> str:
     """The unqualified name of a FuncCall."""
     name: str = function.funcname[-1].sval

@@ -95,7 +95,8 @@ def _for_domain(link: Any, domain: Domain, alias: str) -> tuple[Any, Any]:
     select, rows = link.subselect, fresh("rows")
     columns = [*domain.names, *order.values(select)]
     if link.subLinkType == SubLinkType.EXISTS_SUBLINK:
-        query = _grouped("true AS __m, true AS __v", domain, rows)
+        # Counted, not just true: DataFusion does not sort by a constant, also where an outer join made it NULL.
+        query = _grouped("count(*) AS __m, NULL AS __v", domain, rows)
         query.fromClause = (parts.derived(attached(select, domain), rows, columns),)
         return query, parts.is_not_null(column(alias, "__m"))
     if link.subLinkType == SubLinkType.ARRAY_SUBLINK:

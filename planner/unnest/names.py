@@ -55,17 +55,6 @@ def renamed_copy(node: Any) -> Any:
     return substituted(copy, lambda found: column(names[found[0]], found[1]) if found[0] in names else None)
 
 
-def links(node: Any) -> list[Any]:
-    """The subqueries asked in ``node`` itself, not those inside them."""
-    if isinstance(node, tuple | list):
-        return [link for member in node for link in links(member)]
-    if isinstance(node, ast.SubLink):
-        return [node]
-    if not isinstance(node, ast.Node) or isinstance(node, ast.SelectStmt):
-        return []
-    return links([getattr(node, name) for name in node])
-
-
 def own_nodes(node: Any) -> Iterator[Any]:
     """The nodes of an expression, those of its subqueries left out."""
     if isinstance(node, tuple | list):

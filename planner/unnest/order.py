@@ -32,6 +32,10 @@ def spelled_out(select: Any) -> None:
     """ORDER BY and GROUP BY of output columns, by name or number, become the expressions they stand for."""
     for sort in select.sortClause or ():
         sort.node = _expression(sort.node, select.targetList)
+    spell_groups(select)
+
+
+def spell_groups(select: Any) -> None:
     select.groupClause = tuple(_expression(node, select.targetList) for node in select.groupClause or ()) or None
 
 
