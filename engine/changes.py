@@ -15,6 +15,7 @@ from constellationdb.engine.copy_options import CopyOptions, copy_options
 from constellationdb.engine.dml import Dml, DmlPlanner, Run, Target, column_of, plan_constant
 from constellationdb.engine.lengths import fitted
 from constellationdb.engine.overlay import TableOverlay
+from constellationdb.engine.pg_catalog.registered import with_names
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.reads import Reader, execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
@@ -48,7 +49,8 @@ def change(session: Session, statement: Statement) -> Result:
     tag = f"INSERT 0 {write.count}" if dml.command == "INSERT" else f"{dml.command} {write.count}"
     if shown is None:
         return Result(tag)
-    return Result(dml.command, answers.columns_of(shown.schema), iter(shown.to_batches()), lambda _n: tag)
+    columns, batches = with_names(session, answers.columns_of(shown.schema), shown.to_batches())
+    return Result(dml.command, columns, iter(batches), lambda _n: tag)
 
 
 def _target(session: Session, name: str, position: int, command: str) -> Target:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from constellationdb.engine import selects
+import pyarrow as pa
+
+from constellationdb.engine import answers, selects
 from constellationdb.engine.cursors import StreamCursor, TableCursor
+from constellationdb.engine.pg_catalog.registered import with_names
 from constellationdb.engine.result import Result
 from constellationdb.errors import InvalidCursorDefinition, NoActiveTransaction
 from constellationdb.planner import statements as st
@@ -42,7 +45,7 @@ def _cursor(session: Session, statement: st.DeclareCursor) -> TableCursor | Stre
     source, now = statement.source, session.engine.clock.now_us()
     if isinstance(source, st.Select) and not selects.is_continuous(source.query, session.relations):
         columns, rows = selects.later(session, source.query)
-        return TableCursor(statement, columns, now, rows)
+        return TableCursor(statement, with_names(session, columns, ())[0], now, lambda: _named(session, rows()))
     if statement.scroll:
         raise InvalidCursorDefinition(
             "a cursor over a stream cannot be SCROLL", hint="its rows are fetched in the order they come"
@@ -58,6 +61,12 @@ def _cursor(session: Session, statement: st.DeclareCursor) -> TableCursor | Stre
         stream.close()
         raise
     return StreamCursor(statement, now, stream)
+
+
+def _named(session: Session, rows: pa.Table) -> pa.Table:
+    """What registered types hold as names."""
+    _, batches = with_names(session, answers.columns_of(rows.schema), rows.to_batches())
+    return pa.Table.from_batches(batches) if batches else rows
 
 
 def fetch(session: Session, statement: st.Fetch) -> Result:

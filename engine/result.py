@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ResultColumn:
-    """``names``: what a client that wants text is sent instead of oids, of a regclass and its like."""
+    """``oids``: what the names stand for, where the type is regclass or one like it: its binary form."""
 
     name: str
     type: SqlType
-    names: Callable[[pa.Array], pa.Array] | None = field(default=None, compare=False)
+    oids: Callable[[pa.Array], pa.Array] | None = field(default=None, compare=False)
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """What its batches carry."""
+        return self.type.arrow if self.oids is None else pa.string()
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,8 @@ def _column(field: pa.Field, value: object, oids: Sequence[int]) -> _Column | No
             return _parameter(field, number - 1, oids)
         case None:
             return lambda rows: pa.nulls(len(rows), field.type)
+        case _ if field.metadata:  # an uuid, JSON, a name: what is stored of it is not what is written
+            return None
         case _:
             return lambda rows: to_array([value] * len(rows), field)
 

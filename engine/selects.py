@@ -53,7 +53,7 @@ def select(session: Session, query: st.Query) -> Result:
     if is_continuous(query, relations):
         return _continuous(session, query, relations)
     rows = snapshot(session, query)
-    return answer(with_names(session, answers.columns_of(rows.schema)), _batches(rows))
+    return answer(*with_names(session, answers.columns_of(rows.schema), _batches(rows)))
 
 
 def answer(columns: tuple[ResultColumn, ...], batches: list[pa.RecordBatch]) -> Result:
@@ -74,7 +74,7 @@ def snapshot(session: Session, query: st.Query) -> pa.Table:
 def later(session: Session, query: st.Query) -> tuple[tuple[ResultColumn, ...], Callable[[], pa.Table]]:
     """The same for a cursor: the columns now, the rows when they are asked for, as of now."""
     planned, rows = _computation(session, query)
-    return with_names(session, answers.columns_of(planned.schema)), rows
+    return answers.columns_of(planned.schema), rows
 
 
 def planned_schema(session: Session, query: st.Query) -> pa.Schema:

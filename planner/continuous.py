@@ -58,6 +58,12 @@ class ContinuousPlanner:
     def _query(self, query: Query) -> tuple[Stream, list[str], Columns]:
         """The query's stream, its output names and their types; nested views come back here."""
         prepared = self._preparer.prepare(query)
+        if prepared.doubtful:
+            raise FeatureNotSupported(
+                "a subquery that is compared with the query around it by more than equality of columns is not supported"
+                " in a continuous query",
+                hint="write a LEFT JOIN with the subquery grouped by what it is compared by",
+            )
         self._register(prepared)
         with planning(prepared.tree, query.offset, prepared.signatures):
             prepared.tree = rewrite_set_all(prepared.tree, self._columns_of)
@@ -72,7 +78,13 @@ class ContinuousPlanner:
         return [user_name(name) for name in self._shuttle.context.sql(to_sql(tree)).schema().names]
 
     def _register(self, prepared: PreparedQuery) -> None:
+        for signature in prepared.functions:
+            raise FeatureNotSupported(f"{signature.shown} is not supported in a continuous query")
         for name, relation in prepared.relations.items():
+            if relation.kind == "system table":
+                raise FeatureNotSupported(
+                    f'a continuous query cannot read system table "{relation.name}"', hint="SELECT from it alone"
+                )
             self._internal[name] = relation
             self._shuttle.register(name, relation.schema)
         for name, call in prepared.windows.items():

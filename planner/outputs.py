@@ -19,6 +19,8 @@ def output_schema(names: Sequence[str], types: Sequence[pa.DataType], columns: C
 
 def _field(name: str, arrow: pa.DataType, kind: kinds.Kind) -> pa.Field:
     stored, known = storage_type(arrow), kinds.sql_type(kind)
+    if known is not None and pa.types.is_null(arrow):
+        return field_of(name, known)
     if known is None or not _carries(stored, known.arrow):
         return pa.field(name, stored)
     return field_of(name, known)

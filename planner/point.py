@@ -54,6 +54,8 @@ def point_query(query: Query, relations: Mapping[str, PlannedRelation]) -> Point
     form = _form(query.text)
     if form is None or form.schema not in (None, "public"):
         return None
+    if form.schema is None and f"pg_catalog.{form.relation}" in relations:
+        return None
     relation = relations.get(form.relation)
     if relation is None or relation.kind not in ("table", "materialized view"):
         return None

@@ -34,6 +34,7 @@ from constellationdb.planner.rewrite.series import expand_series
 from constellationdb.planner.rewrite.set_functions import read_set_functions
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
+from constellationdb.planner.rewrite.system_columns import read_tableoids
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
@@ -53,7 +54,8 @@ class PreparedQuery:
     signatures: Mapping[int, str] = field(default_factory=dict)  # calls as messages name them, by location
     functions: tuple[Signature, ...] = ()  # those of the catalog and the session that it calls
     columns: Columns = None  # as the analysis knows them; None: it does not
-    correlated: bool = False
+    asking: bool = False  # there are subqueries in expressions
+    doubtful: bool = False  # … of which DataFusion might answer one wrong
 
     @property
     def sql(self) -> str:
@@ -101,7 +103,7 @@ class Preparer:
         name_outputs(tree)
         name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
-        prepared.correlated = analysis.correlated
+        prepared.asking, prepared.doubtful = analysis.asking, analysis.doubtful
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
         tree = unnest(tree) if self._unnesting else rewrite_conditions(tree)
         prepared.tree = tell_casts_apart(tree)
@@ -137,6 +139,8 @@ class Preparer:
 
     def _normal(self, query: Query) -> Any:
         tree = respell(normalise_intervals(expand_rows(query_tree(query))))
+        if "tableoid" in query.text.lower():
+            tree = read_tableoids(tree)
         return expand_series(read_set_functions(tree, self._relations), continuous=self._continuous)
 
     def internal(self) -> str:

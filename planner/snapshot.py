@@ -76,7 +76,7 @@ class SnapshotPlanner:
         self._clause = clause
         self._checked = checked
         self._unnesting = unnesting
-        self._correlated = False
+        self._asking = self._doubtful = False
         self._preparer = Preparer(relations, continuous=False, clause=clause, checked=checked, unnesting=unnesting)
         self._shuttle = Shuttle(())
         self._parts = _Parts()
@@ -88,7 +88,7 @@ class SnapshotPlanner:
             found = self._plan(query)
         except FeatureNotSupported as refused:
             return self._with_joins(query, refused)
-        return self._with_joins(query) if self._correlated and found.substrait is None else found
+        return self._with_joins(query) if self._doubtful or (self._asking and found.substrait is None) else found
 
     def _with_joins(self, query: Query, refused: FeatureNotSupported | None = None) -> SnapshotPlan:
         """The same with its subqueries as joins; where that fails, too, the first way has the last word."""
@@ -112,7 +112,7 @@ class SnapshotPlanner:
             sql = prepared.sql
             written = self._shuttle.context.sql(sql).schema()
             substrait, kinds = self._harden(sql, written)
-        if substrait is None and not self._checked and (self._unnesting or not self._correlated):
+        if substrait is None and not self._checked and (self._unnesting or not self._asking):
             # what runs as text cannot be corrected as a plan
             return self._again(checked=True, unnesting=self._unnesting)._plan(query)
         names = tuple(user_name(name) for name in written.names)
@@ -149,7 +149,8 @@ class SnapshotPlanner:
         prepared = self._preparer.prepare(query)
         for signature in prepared.functions:
             self._function(signature)
-        self._correlated |= prepared.correlated
+        self._asking |= prepared.asking
+        self._doubtful |= prepared.doubtful
         for name, relation in prepared.relations.items():
             _check_readable(relation)
             self._shuttle.register(name, relation.schema)
@@ -162,7 +163,7 @@ class SnapshotPlanner:
 
     def _function(self, signature: Signature) -> None:
         if self._functions is None:
-            raise FeatureNotSupported(f"{signature.name}() is not supported here")
+            raise FeatureNotSupported(f"{signature.shown} is not supported here")
         if signature.internal not in self._parts.functions:
             self._parts.functions[signature.internal] = made = self._functions(signature)
             self._shuttle.context.register_udf(made)

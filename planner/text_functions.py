@@ -12,6 +12,7 @@ from constellationdb.catalog import types
 from constellationdb.catalog.text import text_encoder
 from constellationdb.catalog.text.reading import read_column
 from constellationdb.errors import ConstellationError
+from constellationdb.planner.patterns import like
 from constellationdb.planner.raising import ComputationError
 
 _PRINTED = {
@@ -25,13 +26,16 @@ SUFFIX_OF_NAME = {kind.name: suffix for suffix, kind in _PRINTED.items()}
 
 def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
     """(function, arguments, result, name) of each."""
-    printers = [(_printer(kind.arrow), [kind.arrow], pa.string(), f"con_text_{s}") for s, kind in _PRINTED.items()]
+    printers: list[tuple[Any, list[pa.DataType], pa.DataType, str]] = [
+        (_printer(kind.arrow), [kind.arrow], pa.string(), f"con_text_{s}") for s, kind in _PRINTED.items()
+    ]
     constant = pa.time64("ns")  # what DataFusion reads '12:00'::time as
     printers.append((_printer(constant), [constant], pa.string(), "con_text_time_constant"))
     elements = [*_PRINTED.values(), types.TEXT, types.SMALLINT, types.INTEGER, types.BIGINT, types.numeric()]
     for element in elements:
         kind = types.array_of(element).arrow
         printers.append((_printer(kind), [kind], pa.string(), list_printer(element.name)))
+    printers.append((_like_patterns, [pa.string(), pa.string()], pa.string(), "con_like_pattern"))
     for name, sql_type in _READ.items():
         printers.append((_reader(sql_type), [pa.string()], pa.string(), name))
     return [*printers, (_trimmed, [pa.string()], pa.string(), "con_trim_scale")]
@@ -58,6 +62,17 @@ def _reader(sql_type: types.SqlType) -> Callable[[pa.Array], pa.Array]:
 def _printer(kind: pa.DataType) -> Callable[[pa.Array], pa.Array]:
     encode = text_encoder(kind)
     return lambda values: encode(values).cast(pa.string())
+
+
+def _like_patterns(texts: pa.Array, escapes: pa.Array) -> pa.Array:
+    pairs = zip(texts.to_pylist(), escapes.to_pylist(), strict=True)
+    return pa.array([None if t is None or e is None else _like_pattern(t, e) for t, e in pairs], pa.string())
+
+
+def _like_pattern(text: str, escape: str) -> str:
+    if len(escape) > 1:
+        raise ComputationError("22025", "invalid escape string")
+    return like(text, escape)
 
 
 def _trimmed(values: pa.Array) -> pa.Array:

@@ -21,7 +21,7 @@ from constellationdb.wire.binary_columns import check_binary
 from constellationdb.wire.columns import ColumnEncoder, column_encoder
 from constellationdb.wire.copy_out import CopyWriter
 from constellationdb.wire.messages import CopyData, CopyDone, CopyFail, Flush, FrontendMessage, Sync
-from constellationdb.wire.registered import named
+from constellationdb.wire.registered import numbered
 from constellationdb.wire.rows import Bytes, chunk_rows, data_rows
 
 
@@ -181,7 +181,7 @@ def _send_data_rows(peer: Peer, stream: RowStream, formats: Sequence[int], max_r
         if chunk is None:
             return False
         if stream.result.columns is not None:
-            chunk = named(chunk, stream.result.columns, formats)
+            chunk = numbered(chunk, stream.result.columns, formats)
             peer.send(data_rows(chunk, encoders.of(chunk)))
             _pace(peer, stream.result)
         if max_rows and stream.rows == end:
@@ -193,7 +193,7 @@ def _rows_encoder(result: Result, formats: tuple[int, ...], style: Style) -> Cal
     encoders = Encoders(columns, formats, style)
 
     def encode(batch: pa.RecordBatch) -> Bytes:
-        chunk = named(batch, columns, formats)
+        chunk = numbered(batch, columns, formats)
         return data_rows(chunk, encoders.of(chunk))
 
     return encode
@@ -256,14 +256,15 @@ def _copy_out(peer: Peer, stream: RowStream) -> str:
     if result.streaming:
         _start(result)
         peer.flush()
-    encoders = Encoders(columns, (int(options.binary),) * len(columns), stream.style)
+    formats = (int(options.binary),) * len(columns)
+    encoders = Encoders(columns, formats, stream.style)
     while True:
         if not options.binary:  # whose first message is another
             _follow(peer, stream, ("copy", options, stream.style), lambda: _copy_encoder(result, stream.style))
         chunk = stream.next_chunk()
         if chunk is None:
             break
-        chunk = named(chunk, columns, ())
+        chunk = numbered(chunk, columns, formats)
         peer.send(writer.rows(chunk, encoders.of(chunk)))
         _pace(peer, result)
     peer.send(writer.end() + replies.COPY_DONE)
@@ -277,8 +278,7 @@ def _copy_encoder(result: Result, style: Style) -> Callable[[pa.RecordBatch], By
     encoders = Encoders(columns, (0,) * len(columns), style)
 
     def encode(batch: pa.RecordBatch) -> Bytes:
-        chunk = named(batch, columns, ())
-        return writer.rows(chunk, encoders.of(chunk))
+        return writer.rows(batch, encoders.of(batch))
 
     return encode
 

@@ -70,7 +70,7 @@ def _nested(arrow: pa.DataType, sql_type: SqlType | None, style: Style) -> Encod
         return lambda array: inner(array.dictionary_decode())
     if pa.types.is_list(arrow) or pa.types.is_large_list(arrow) or pa.types.is_fixed_size_list(arrow):
         element = None if sql_type is None else sql_type if pa.types.is_nested(arrow.value_type) else sql_type.element
-        item = text_encoder(arrow.value_type, element, style)
+        item = text_encoder(arrow.value_type, element or of_arrow(arrow.value_type), style)
         if sql_type is not None and sql_type.oid in _VECTORS:
             return lambda array: vector_text(array, item)
         return lambda array: list_text(array, item)

@@ -10,7 +10,16 @@ from functools import cached_property
 import pyarrow as pa
 from psycopg.pq.abc import PGresult
 
-from constellationdb.catalog.types import INTERVAL, NUMERIC_PRECISION, TEXT, SqlType, by_oid, field_of, numeric
+from constellationdb.catalog.types import (
+    INTERVAL,
+    NUMERIC_PRECISION,
+    REGISTERED,
+    TEXT,
+    SqlType,
+    by_oid,
+    field_of,
+    numeric,
+)
 from constellationdb.connectors.values import from_text
 from constellationdb.embedded.array_texts import read_array
 from constellationdb.errors import InvalidTextRepresentation
@@ -53,7 +62,7 @@ def type_of(oid: int, modifier: int) -> SqlType:
     """A type that we do not know travels as its text."""
     if oid == _NUMERIC_OID and modifier >= 4:
         return numeric((modifier - 4) >> 16, (modifier - 4) & 0xFFFF)
-    return by_oid(oid) or TEXT
+    return TEXT if oid in REGISTERED else by_oid(oid) or TEXT
 
 
 def fitting(columns: Columns, rows: Sequence[PGresult]) -> Columns:

@@ -46,7 +46,7 @@ def pg_class(relations: Iterable[Described]) -> Iterator[Row]:
             "reltype": relation.type_oid,
             "relam": _HEAP if relation.kind in _STORED else 0,
             "relhasindex": relation.oid in indexed,
-            "relhasrules": relation.kind == "v",
+            "relhasrules": relation.kind in ("v", "m"),
             "relisshared": shared,
             "reltablespace": _GLOBAL_SPACE if shared else 0,
             "relreplident": "d" if relation.kind in _STORED and not relation.is_system else "n",

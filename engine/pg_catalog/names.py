@@ -9,6 +9,7 @@ from constellationdb.catalog.postgres import rows
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.objects import PG_CATALOG, PUBLIC, Objects, Part
 
+_PLAIN_STORAGE = "p"
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _IN_SIGHT = (PG_CATALOG, PUBLIC)  # the search path: pg_catalog is searched first
 # What format_type() prints for types whose SQL name is another than pg_type's.
@@ -70,7 +71,7 @@ def type_name(objects: Objects, oid: int, typmod: int | None = None) -> str:
     kind = lookup.types_by_oid().get(oid)
     if kind is None:
         return _row_type_name(objects, oid)
-    if lookup.is_array(kind):
+    if lookup.is_array(kind) and kind["typstorage"] != _PLAIN_STORAGE:  # a vector is called by its own name
         return f"{type_name(objects, int(kind['typelem']), typmod)}[]"
     name, namespace = kind["typname"], int(kind["typnamespace"])
     if name in _UNBOUNDED and typmod is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pglast import ast
 
-from constellationdb.errors import DatatypeMismatch, FeatureNotSupported, UndefinedFunction
+from constellationdb.errors import DatatypeMismatch, FeatureNotSupported, UndefinedFunction, WrongObjectType
 from constellationdb.planner.analysis import forms, kinds, texts
 from constellationdb.planner.analysis.kinds import INTEGER, UNKNOWN, Kind
 from constellationdb.planner.analysis.typed import Typed
@@ -40,7 +40,7 @@ def answered(name: str, arguments: list[Typed], position: int | None) -> Typed |
     if name in _SAME and len(arguments) == 2:
         if name == "array_remove":
             (array, value), kind = _together(arguments[0], arguments[1])
-            return Typed(forms.call(name, array, value), kind)
+            return Typed(forms.call("array_remove_all", array, value), kind)
         return joined(arguments[0], arguments[1])
     if name == "array_to_string" and 2 <= len(arguments) <= 3:
         return _to_string(arguments, first, position)
@@ -117,7 +117,7 @@ def member(test: Typed, array: Typed, position: int | None) -> Any:
     """``x = ANY (array)``, NULL where it is not among the elements and one of those is NULL."""
     if not kinds.is_array(array.kind):
         if array.kind not in (None, UNKNOWN):
-            raise DatatypeMismatch("op ANY/ALL (array) requires array on right side", position=position)
+            raise WrongObjectType("op ANY/ALL (array) requires array on right side", position=position)
         raise FeatureNotSupported(
             "ANY and ALL of a value that is not known to be an array are not supported", position=position
         )

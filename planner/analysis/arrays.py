@@ -5,7 +5,6 @@ The array is written ARRAY[1, 2], '{1,2}'::int[] or, as a parameter is, just '{1
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any
 
 from pglast import ast
@@ -14,6 +13,7 @@ from pglast.enums import A_Expr_Kind, BoolExprType
 from constellationdb.catalog.text.array_literals import array_elements
 from constellationdb.planner.analysis import kinds
 from constellationdb.planner.analysis.texts import at
+from constellationdb.planner.rewrite.tree import copied
 
 _MEMBERSHIP = {(A_Expr_Kind.AEXPR_OP_ANY, "="): "=", (A_Expr_Kind.AEXPR_OP_ALL, "<>"): "<>"}
 
@@ -35,9 +35,7 @@ def expanded(node: Any, position: int | None) -> Any | None:
             kind=A_Expr_Kind.AEXPR_IN, name=name, lexpr=node.lexpr, rexpr=tuple(elements), location=node.location
         )
     tests = tuple(
-        ast.A_Expr(
-            kind=A_Expr_Kind.AEXPR_OP, name=node.name, lexpr=deepcopy(node.lexpr), rexpr=e, location=node.location
-        )
+        ast.A_Expr(kind=A_Expr_Kind.AEXPR_OP, name=node.name, lexpr=copied(node.lexpr), rexpr=e, location=node.location)
         for e in elements
     )
     joined = BoolExprType.OR_EXPR if some else BoolExprType.AND_EXPR
@@ -65,7 +63,7 @@ def _is_null(node: Any) -> bool:
 
 
 def _cast(element: Any, cast: Any) -> Any:
-    name = deepcopy(cast.typeName)
+    name = copied(cast.typeName)
     name.arrayBounds = None
     return ast.TypeCast(arg=element, typeName=name, location=cast.location)
 

@@ -16,6 +16,11 @@ from constellationdb.planner.analysis import kinds
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 
 _TABLE = """
+con_regclass_list_out(oid[]) text[]
+con_regnamespace_list_out(oid[]) text[]
+con_regproc_list_out(oid[]) text[]
+con_regrole_list_out(oid[]) text[]
+con_regtype_list_out(oid[]) text[]
 con_regclass_in(text) regclass
 con_regclass_out(oid) text
 con_regnamespace_in(text) regnamespace
@@ -165,6 +170,11 @@ class Signature:
     result: str
     internal: str
     is_volatile: bool
+
+    @property
+    def shown(self) -> str:
+        """As messages name it."""
+        return f"a cast of {self.name.split('_')[1]}" if self.name == self.internal else f"{self.name}()"
 
     def fits(self, found: Sequence[Kind]) -> bool:
         return len(found) == len(self.arguments) and all(map(_accepts, self.arguments, found))

@@ -67,6 +67,8 @@ def _array(node: Any, found: Kind, kind: str, position: int | None) -> Any:
         raise CannotCoerce(f"cannot cast type {found} to {kind}", position=position)
     assert found is not None
     inner, wanted = kinds.element(found), kinds.element(kind)
+    if inner in kinds.REGS and wanted in kinds.TEXTS:
+        return forms.call(f"con_{inner}_list_out", node)
     simple = inner in (*kinds.INTEGERS, *kinds.TEXTS, *kinds.OIDS, kinds.UUID)
     if kinds.family(inner) != kinds.family(wanted) and not (
         simple and wanted in kinds.TEXTS and inner not in kinds.REGS

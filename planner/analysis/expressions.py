@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -37,7 +36,7 @@ from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column, Scope, reference
 from constellationdb.planner.analysis.typed import Place, Typed
-from constellationdb.planner.rewrite.tree import MADE, last_name, parse_query, strings
+from constellationdb.planner.rewrite.tree import MADE, copied, last_name, parse_query, strings
 
 NO_OPERATOR = "No operator matches the given name and argument types. You might need to add explicit type casts."
 _BETWEEN = (A_Expr_Kind.AEXPR_BETWEEN, A_Expr_Kind.AEXPR_NOT_BETWEEN)
@@ -64,7 +63,8 @@ class Expressions:
         self._query = query
         self.checked = checked
         self._unnesting = unnesting
-        self.correlated = False
+        self._outer: list[Any] = []  # columns of queries around the one that is being read
+        self.correlated = self.asking = self.doubtful = False
         self._offset = offset
         self._calls = Calls(self)
         self.signatures: dict[int, str] = {}
@@ -173,21 +173,22 @@ class Expressions:
             if visible is None:
                 return Typed(node, None)
             column = visible.column
-            self._note(visible in (place.scope.visible or ()), place)
+            self._note(node, visible in (place.scope.visible or ()), place)
             said = visible.node if visible.merged or self._unnesting else node
             return Typed(said, column.kind, whole=column.whole)
         table = place.scope.table(names[0])
         if table is None:
             raise place.scope.missing(names[0], self.at(node))
-        self._note(table in place.scope.tables, place)
+        self._note(node, table in place.scope.tables, place)
         if self._unnesting:
             node = reference(table.name, names[1])
         found = [c for c in table.columns or () if c.name == names[1]]
         return Typed(node, found[0].kind, whole=found[0].whole) if len(found) == 1 else Typed(node, None)
 
-    def _note(self, own: bool, place: Place) -> None:
+    def _note(self, node: Any, own: bool, place: Place) -> None:
         if not own and place.scope.parent is not None:
             self.correlated = True
+            self._outer.append(node)
 
     def _collate(self, node: Any, place: Place) -> Typed:
         """The one collation there is, by its names."""
@@ -223,8 +224,10 @@ class Expressions:
 
     def _cast(self, node: Any, place: Place) -> Typed:
         position = self.at(node.arg)
-        argument = self.expression(node.arg, place)
         kind = kinds.of_type_name(node.typeName, self.at(node.typeName))
+        if isinstance(node.arg, ast.A_ArrayExpr) and kind is not None and kind.endswith("[]"):
+            return self._array_of(node, kind, place)
+        argument = self.expression(node.arg, place)
         node.arg = argument.node
         if kind is None:
             return self._cut(node, argument.kind)
@@ -232,6 +235,8 @@ class Expressions:
             made = conversions.converted(argument, kind, position if argument.constant else self.at(node))
             return Typed(made, kind, argument.constant)
         self._check_cast(argument.kind, kind, self.at(node))
+        if kind in (kinds.TEXT, kinds.DATE):
+            node.typeName.names = node.typeName.names[-1:]  # DataFusion knows no schema of types
         if isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.Float) and kind in _FLOATS:
             node.arg = ast.A_Const(isnull=False, val=ast.String(sval=node.arg.val.fval))  # exact: not by way of numeric
         if isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.String):
@@ -254,16 +259,29 @@ class Expressions:
             node.arg = printing.printed(node.arg, argument.kind)
         return Typed(node, kind, argument.constant)
 
+    def _array_of(self, node: Any, kind: str, place: Place) -> Typed:
+        """ARRAY[…]::type[]: each element is cast."""
+        name = copied(node.typeName)
+        name.arrayBounds = None
+        casts = [ast.TypeCast(arg=member, typeName=copied(name)) for member in node.arg.elements or ()]
+        made = [self._cast(member, place).node for member in casts]
+        return Typed(kinds.cast(ast.A_ArrayExpr(elements=tuple(made)), kind), kind)
+
     def _cut(self, node: Any, found: Kind) -> Typed:
         """A cast to a type this package has no name for; varchar(n) keeps n characters."""
         name, size = node.typeName.names[-1].sval, node.typeName.typmods
+        if name == "bpchar" and size and forms.is_integer(size[0]) and size[0].val.ival == 1:
+            single = forms.call("left", kinds.cast(printing.printed(node.arg, found), kinds.TEXT), size[0])
+            return Typed(single, kinds.BPCHAR)
         if name == "bpchar" and size:
             raise FeatureNotSupported("character(n) is not supported", hint="cast to text or varchar(n)")
         if name == "varchar":
             node.arg = printing.printed(node.arg, found)
         if name == "varchar" and size:
             return Typed(forms.call("left", kinds.cast(node.arg, kinds.TEXT), size[0]), kinds.TEXT)
-        return Typed(node, None)
+        return (
+            Typed(kinds.cast(node.arg, kinds.TEXT), kinds.TEXT) if name in ("varchar", "bpchar") else Typed(node, None)
+        )
 
     def _check_cast(self, found: Kind, wanted: str, position: int | None) -> None:
         if kinds.no_cast(found, wanted):
@@ -305,13 +323,13 @@ class Expressions:
             found = array_functions.member(test, array, self.at(node))
             return Typed(found if some else ast.BoolExpr(boolop=BoolExprType.NOT_EXPR, args=(found,)), kinds.BOOLEAN)
         rows = parse_query("SELECT unnest(__array)")
-        rows.targetList[0].val.args = (deepcopy(node.rexpr),)
+        rows.targetList[0].val.args = (copied(node.rexpr),)
         kind = SubLinkType.ANY_SUBLINK if some else SubLinkType.ALL_SUBLINK
         link = ast.SubLink(
             subLinkType=kind, testexpr=node.lexpr, operName=node.name, subselect=rows, location=node.location
         )
         tested = self.expression(link, place).node
-        missing = ast.NullTest(arg=deepcopy(node.rexpr), nulltesttype=NullTestType.IS_NULL, argisrow=False)
+        missing = ast.NullTest(arg=copied(node.rexpr), nulltesttype=NullTestType.IS_NULL, argisrow=False)
         when = ast.CaseWhen(expr=self.expression(missing, place).node, result=ast.A_Const(isnull=True))
         return Typed(ast.CaseExpr(args=(when,), defresult=tested), kinds.BOOLEAN)
 
@@ -361,6 +379,8 @@ class Expressions:
         kind = operators.result(name, left.kind, right.kind)
         if name == "||" and kinds.is_array(kind):
             return self._array_joined(left, right, kind)
+        if name == "&&" and kind == kinds.BOOLEAN:
+            return Typed(forms.call("array_has_any", left.node, right.node), kind)
         if name in _REGEXES:
             right = replace(right, node=forms.regex(right.node))
         if name == "||" and kind == kinds.TEXT:
@@ -458,9 +478,14 @@ class Expressions:
     def _sublink(self, node: Any, place: Place) -> Typed:
         if (listed := forms.in_list(node)) is not None:
             return self.expression(listed, place)
+        around, self._outer = self._outer, []
         columns = self._query(node.subselect, place.scope)
+        if self._outer and node.subLinkType == SubLinkType.EXPR_SUBLINK:
+            self.doubtful |= not forms.is_keyed(node.subselect, self._outer)
+        self._outer = around + self._outer  # perhaps of a query around that one
         if node.subLinkType == SubLinkType.ARRAY_SUBLINK:
             return self._array_link(node, columns)
+        self.asking = True
         if self._unnesting:
             return self._plain_link(node, columns, place)
         if node.subLinkType == SubLinkType.EXISTS_SUBLINK:
@@ -492,6 +517,8 @@ class Expressions:
         """A subquery that stays what it is: ``planner.unnest`` joins it to what asks it."""
         if node.subLinkType == SubLinkType.EXPR_SUBLINK:
             return Typed(node, self._one_column(node, columns))
+        if node.subLinkType == SubLinkType.EXISTS_SUBLINK and not columns:
+            node.subselect.targetList = node.subselect.targetList or parse_query("SELECT 1").targetList
         if node.testexpr is not None:
             self._check_width(node, columns)
             if isinstance(node.testexpr, ast.RowExpr):
@@ -505,6 +532,7 @@ class Expressions:
         return Typed(node, kinds.BOOLEAN)
 
     def _row_in(self, node: Any, place: Place, *, negated: bool) -> Any:
+        self.asking = True
         self._check_width(node, self._query(node.subselect, place.scope))
         node.testexpr = self.expression(node.testexpr, place).node
         return forms.row_in(node, negated=negated)

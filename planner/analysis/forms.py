@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from copy import deepcopy
 from typing import Any
 
 from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType, SetOperation, SubLinkType
 
-from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.analysis import calls, kinds, operators, patterns
+from constellationdb.planner import patterns
+from constellationdb.planner.analysis import calls, kinds, operators
 from constellationdb.planner.analysis.kinds import Kind
-from constellationdb.planner.rewrite.tree import MADE, last_name, parse_expression, to_sql
+from constellationdb.planner.rewrite.tree import MADE, copied, last_name, nodes, parse_expression, to_sql
 
 _NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulus"}
 
@@ -54,9 +53,10 @@ def as_float(node: Any, kind: str) -> Any:
 
 def regex(node: Any) -> Any:
     """A constant pattern in which a dot stands for any character, as in Postgres: also for a line end."""
-    if isinstance(node, ast.A_Const) and isinstance(node.val, ast.String) and "." in node.val.sval:
-        return text("(?s)" + node.val.sval)
-    return node
+    if not isinstance(node, ast.A_Const) or not isinstance(node.val, ast.String):
+        return node
+    pattern = patterns.regex(node.val.sval)
+    return node if pattern == node.val.sval else text(pattern)
 
 
 def negated(node: Any, kind: str) -> Any:
@@ -64,13 +64,13 @@ def negated(node: Any, kind: str) -> Any:
 
 
 def escaped(function: Any) -> Any:
-    """The pattern of LIKE … ESCAPE, both of them constants."""
+    """The pattern of LIKE … ESCAPE, with a backslash for its escape."""
     function.args = tuple(arg.arg if _is_made(arg) else arg for arg in function.args)
     pattern, escape = function.args
     if is_null(pattern) or is_null(escape):
         return ast.A_Const(isnull=True)
     if not all(isinstance(a, ast.A_Const) and isinstance(a.val, ast.String) for a in function.args):
-        raise FeatureNotSupported("ESCAPE is only supported with constant patterns")
+        return call("con_like_pattern", pattern, escape)
     return text(patterns.like(pattern.val.sval, escape.val.sval))
 
 
@@ -173,6 +173,24 @@ def is_row_in(node: Any) -> bool:
     )
 
 
+def is_keyed(select: Any, outer: list[Any]) -> bool:
+    """Whether ``select`` is compared with the columns around it, ``outer``, by plain columns of its own.
+
+    Else, as in ``date(i.ts) = o.day``, DataFusion groups by ``i.ts``, and answers several times.
+    """
+    around = {id(node) for node in outer}
+    seen: set[int] = set()
+    for node in nodes(select.whereClause):
+        if isinstance(node, ast.A_Expr) and node.kind == A_Expr_Kind.AEXPR_OP and node.name[-1].sval == "=":
+            sides = [list(nodes(side)) for side in (node.lexpr, node.rexpr)]
+            asks = [{id(inner) for inner in side} & around for side in sides]
+            for side, mine, other in ((node.lexpr, *asks), (node.rexpr, *reversed(asks))):
+                if other and not mine and not isinstance(side, ast.ColumnRef | ast.A_Const):
+                    return False
+            seen |= asks[0] | asks[1]
+    return seen == around
+
+
 def in_list(node: Any) -> Any | None:
     """``x IN (VALUES (1), (2))`` as ``x IN (1, 2)``."""
     select = node.subselect
@@ -219,7 +237,7 @@ def exists_value(node: Any) -> Any:
     select = node.subselect
     counted = select.targetList is not None and not any(getattr(select, clause) for clause in _MORE_THAN_ROWS)
     if counted and select.op == SetOperation.SETOP_NONE and not _is_aggregate(select):
-        select = deepcopy(select)
+        select = copied(select)
         select.targetList = (ast.ResTarget(val=parse_expression("count(*)")),)
         select.sortClause = None
         return parse_expression(f"coalesce(({to_sql(select)}), 0) > 0")

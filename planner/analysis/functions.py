@@ -16,6 +16,7 @@ from constellationdb.errors import (
     WindowingError,
     WrongObjectType,
 )
+from constellationdb.planner import patterns
 from constellationdb.planner.analysis import (
     about,
     array_functions,
@@ -27,7 +28,6 @@ from constellationdb.planner.analysis import (
     json_functions,
     kinds,
     maths,
-    patterns,
     printing,
     set_functions,
     texts,
@@ -47,6 +47,7 @@ _TEXT_ONLY = frozenset(
      "rpad", "md5", "translate", "strpos", "starts_with"}
 )  # fmt: skip
 _NO_TEXTS = (*kinds.NUMBERS, *kinds.MOMENTS, kinds.TIME, kinds.BOOLEAN, kinds.INTERVAL)
+_UNORDERED = (kinds.BOOLEAN, kinds.UUID, kinds.JSON, kinds.JSONB)
 _NO_BOOLEANS = frozenset({"min", "max"})
 _PRINTING = frozenset({"concat", "concat_ws", "format"})
 _ROUNDING = frozenset({"ceil", "ceiling", "floor", "trunc"})
@@ -173,7 +174,7 @@ class Calls:
             return guarded
         if name == "factorial" or (name == "sign" and shown == [kinds.NUMERIC]):
             return _whole(node)
-        if name in _NO_BOOLEANS and shown == [kinds.BOOLEAN]:
+        if name in _NO_BOOLEANS and shown and shown[0] in _UNORDERED:
             raise self._missing(node, name, shown)
         if name in ("to_char", "to_date", "to_timestamp") and len(shown) == 2:
             return self._templated(node, name, shown)

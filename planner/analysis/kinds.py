@@ -101,8 +101,9 @@ def type_name(kind: str) -> Any:
         made = type_name(element(kind))
         made.arrayBounds = (ast.Integer(ival=-1),)
         return made
-    if kind in _AS_TEXT:
-        return ast.TypeName(names=(ast.String(sval="text"),), typemod=-1)
+    if kind in _AS_TEXT or kind == DATE:
+        name = DATE if kind == DATE else TEXT
+        return ast.TypeName(names=(ast.String(sval=name),), typemod=-1)
     if kind in OIDS:
         kind = BIGINT
     made = ast.TypeName(names=(ast.String(sval="pg_catalog"), ast.String(sval=_INTERNAL.get(kind, kind))), typemod=-1)

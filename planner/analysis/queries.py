@@ -27,7 +27,7 @@ from constellationdb.planner.analysis.sources import set_query
 from constellationdb.planner.analysis.typed import Place, Typed
 from constellationdb.planner.rewrite.names import column_name, fresh, mark
 from constellationdb.planner.rewrite.series import is_table_function
-from constellationdb.planner.rewrite.tree import parse_query, strings, to_sql
+from constellationdb.planner.rewrite.tree import links, parse_query, strings, to_sql
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.syntax.edits import identifier
 
@@ -43,7 +43,8 @@ class Analysis:
 
     columns: Columns
     signatures: Mapping[int, str] = field(default_factory=dict)
-    correlated: bool = False  # some subquery mentions columns of a query around it
+    asking: bool = False  # there are subqueries in expressions
+    doubtful: bool = False  # … of which DataFusion might answer one wrong
 
 
 def analyse(
@@ -62,7 +63,7 @@ def analyse(
     """
     walk = _Queries(relations, offset, clause, checked=checked, unnesting=unnesting)
     columns = walk.query(tree, None, {})
-    return Analysis(columns, walk.expressions.signatures, walk.expressions.correlated)
+    return Analysis(columns, walk.expressions.signatures, walk.expressions.asking, walk.expressions.doubtful)
 
 
 class _Queries:
@@ -165,6 +166,7 @@ class _Queries:
             odd = next(row for row in rows if len(row) != len(rows[0]))
             raise SqlSyntaxError("VALUES lists must all be the same length", position=self.expressions.at(odd[0]))
         place = Place(Scope(parent=parent), "VALUES")
+        self.expressions.doubtful |= bool(links(rows))
         columns = []
         for index in range(len(rows[0])):
             settled, kind = self.expressions.together([row[index] for row in rows], "VALUES", place)
@@ -205,7 +207,7 @@ class _Queries:
         targets: list[Any] = []
         for target in select.targetList or ():
             if _is_star(target.val):
-                targets += self._expanded(target, place.scope, found)
+                targets += self._expanded(target, place.scope, found, alone=len(select.targetList) == 1)
                 continue
             name = column_name(target)
             typed = self.expressions.expression(target.val, place)
@@ -218,30 +220,26 @@ class _Queries:
         select.targetList = tuple(targets) or None
         return found
 
-    def _expanded(self, target: Any, scope: Scope, found: dict[int, Typed]) -> list[Any]:
-        """``*`` column by column, where a USING join or an item of FROM that is yet to be made needs it."""
-        if self._unnesting:
-            shown = self._shown(target.val, scope)
-        elif len(target.val.fields) > 1 or not scope.has_merged or scope.visible is None:
+    def _expanded(self, target: Any, scope: Scope, found: dict[int, Typed], *, alone: bool) -> list[Any]:
+        """A star column by column, where it is not alone, or the columns of FROM are not those that it means."""
+        shown = self._shown(target.val, scope)
+        if shown is None and self._unnesting:
+            raise FeatureNotSupported("* over columns that are not known is not supported here")
+        if shown is None or (alone and not self._unnesting and not scope.has_merged):
             return [target]
-        else:
-            shown = scope.visible
         made = []
         for visible in shown:
             made.append(ast.ResTarget(name=visible.column.name, val=visible.node, location=target.location))
             found[id(made[-1])] = Typed(visible.node, visible.column.kind, whole=visible.column.whole)
         return made
 
-    def _shown(self, node: Any, scope: Scope) -> list[Visible]:
+    def _shown(self, node: Any, scope: Scope) -> list[Visible] | None:
         """The columns that a star stands for."""
         names = strings(node)
         table = scope.table(names[-1]) if names else None
         if names and table is None:
             raise scope.missing(names[-1], self.expressions.at(node))
-        shown = scope.visible if table is None else visible_of(table)
-        if shown is None:
-            raise FeatureNotSupported("* over columns that are not known is not supported here")
-        return shown
+        return scope.visible if table is None else visible_of(table)
 
     def _output(self, select: Any, scope: Scope, known: Mapping[int, Typed]) -> list[Column] | None:
         columns: list[Column] = []
@@ -371,6 +369,7 @@ class _Queries:
 
     def _subselect(self, item: Any, scope: Scope) -> Columns:
         clause, self._clause = self._clause, "SELECT"
+        self.expressions.asking |= bool(item.lateral)
         try:
             return self.query(item.subquery, scope if item.lateral else scope.parent, self._ctes)
         finally:

@@ -4,6 +4,7 @@ generate_series(1, n)             unnest(generate_series(1, n))
 generate_subscripts(a, 1)         unnest(generate_series(1, cardinality(a)))
 unnest(a) WITH ORDINALITY         unnest(a), unnest(generate_series(1, cardinality(a)))
 _pg_expandarray(a)                unnest(con_expand_…(a)): rows of x, the element, and n, its place
+pg_options_to_table(a)            unnest(a), cut in two at the equals sign
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.typed import Typed
 from constellationdb.planner.rewrite.tree import last_name, parse_expression, to_sql
 
-NAMES = frozenset({"unnest", "generate_series", "generate_subscripts", "_pg_expandarray"})
+NAMES = frozenset({"unnest", "generate_series", "generate_subscripts", "_pg_expandarray", "pg_options_to_table"})
 _EXPANDED = "record of "  # the kind of _pg_expandarray's rows, before that of x
+_OPTION = "option"  # the kind of pg_options_to_table's rows
 _SUFFIXES = {kinds.SMALLINT: "i16", kinds.INTEGER: "i32", "oid": "i64", kinds.BIGINT: "i64"}
 
 
@@ -49,6 +51,8 @@ def array_of(name: str, arguments: list[Typed], position: int | None) -> Typed:
         if element not in _SUFFIXES:
             raise FeatureNotSupported(f"_pg_expandarray of {arguments[0].kind} is not supported", position=position)
         return Typed(forms.call(f"con_expand_{_SUFFIXES[element]}", arguments[0].node), _EXPANDED + element)
+    if name == "pg_options_to_table" and [argument.kind for argument in arguments] == ["text[]"]:
+        return Typed(arguments[0].node, _OPTION)
     raise _missing(name, arguments, position)
 
 
@@ -99,6 +103,13 @@ def is_row(kind: Kind) -> bool:
 
 def columns_of(array: Typed, name: str) -> list[tuple[Any, Column]]:
     """What the columns of a call in FROM are, and their names; a function of one column calls it like itself."""
+    if array.kind == _OPTION:
+        row = to_sql(forms.call("unnest", array.node))
+        value = parse_expression(f"substr({row}, strpos({row}, '=') + 1)")
+        return [
+            (parse_expression(f"split_part({row}, '=', 1)"), Column("option_name", kinds.TEXT)),
+            (value, Column("option_value", kinds.TEXT)),
+        ]
     if not is_row(array.kind):
         return [(forms.call("unnest", array.node), Column(name, array.kind))]
     rows = rows_of(array)

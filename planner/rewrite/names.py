@@ -22,65 +22,74 @@ def column_name(target: Any) -> str | None:
         return name
     if isinstance(target.val, ast.ColumnRef) and isinstance(target.val.fields[-1], ast.A_Star):
         return None
-    return _figure(target.val) or _UNNAMED
+    return _figure(target.val)[0] or _UNNAMED
 
 
-def _figure(node: Any) -> str | None:
+_Named = tuple[str | None, bool]  # a name, and whether it is better than that of a type or "case"
+
+
+def _figure(node: Any) -> _Named:
     match node:
         case ast.ColumnRef():
-            return strings(node)[-1]
+            return strings(node)[-1], True
         case ast.FuncCall():
-            return last_name(node)
+            return last_name(node), True
         case ast.TypeCast() if node.location == MADE:
             return _figure(node.arg)
         case ast.TypeCast():
-            weak = isinstance(node.arg, ast.TypeCast | ast.CaseExpr)
-            return (None if weak else _figure(node.arg)) or _type_name(node.typeName)
-        case ast.CollateClause() | ast.A_Indirection():
+            name, good = _figure(node.arg)
+            return (name, True) if good else (str(node.typeName.names[-1].sval), False)
+        case ast.CollateClause():
             return _figure(node.arg)
+        case ast.A_Indirection():
+            fields = [step.sval for step in node.indirection if isinstance(step, ast.String)]
+            return (fields[-1], True) if fields else _figure(node.arg)
         case ast.CaseExpr():
-            return (_figure(node.defresult) if node.defresult is not None else None) or "case"
+            name, good = _figure(node.defresult)
+            return (name, True) if good else ("case", False)
         case ast.CoalesceExpr():
-            return "coalesce"
+            return "coalesce", True
         case ast.A_ArrayExpr():
-            return "array"
+            return "array", True
         case ast.RowExpr():
-            return "row"
+            return "row", True
         case ast.MinMaxExpr():
-            return str(node.op.name).removeprefix("IS_").lower()
+            return str(node.op.name).removeprefix("IS_").lower(), True
         case ast.SQLValueFunction():
-            return str(node.op.name).removeprefix("SVFOP_").removesuffix("_N").lower()
+            return str(node.op.name).removeprefix("SVFOP_").removesuffix("_N").lower(), True
         case ast.SubLink():
             return _sublink(node)
         case ast.A_Expr() if node.kind.name == "AEXPR_NULLIF":
-            return "nullif"
+            return "nullif", True
         case _:
-            return None
+            return None, False
 
 
-def _sublink(node: Any) -> str | None:
+def _sublink(node: Any) -> _Named:
     if node.subLinkType == SubLinkType.EXISTS_SUBLINK:
-        return "exists"
+        return "exists", True
     if node.subLinkType == SubLinkType.ARRAY_SUBLINK:
-        return "array"
+        return "array", True
     if node.subLinkType == SubLinkType.EXPR_SUBLINK:
         leaf = leftmost(node.subselect)
-        return column_name(leaf.targetList[0]) if leaf.targetList else "column1"
-    return None
-
-
-def _type_name(type_name: Any) -> str:
-    name: str = type_name.names[-1].sval
-    return name
+        if not leaf.targetList:
+            return "column1", True
+        target = leaf.targetList[0]
+        return (target.name, True) if target.name is not None else _figure(target.val)
+    return None, False
 
 
 def name_outputs(select: Any) -> None:
-    """Give each target of the leftmost SELECT a unique alias that ``user_names`` can read back.
+    """Give each target of every SELECT a unique alias that ``user_names`` can read back.
 
     DataFusion refuses two outputs of one name; Postgres does not. A target that keeps its
     own unique name stays as written, so that ORDER BY still finds it.
     """
-    leaf = leftmost(select)
+    if select.larg is not None:
+        name_outputs(select.larg)
+        name_outputs(select.rarg)
+        return
+    leaf = select
     if leaf.targetList is None:
         return
     names = [column_name(target) for target in leaf.targetList]

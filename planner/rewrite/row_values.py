@@ -9,14 +9,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any
 
 from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType
 
 from constellationdb.errors import FeatureNotSupported, SqlSyntaxError
-from constellationdb.planner.rewrite.tree import replace
+from constellationdb.planner.rewrite.tree import copied, replace
 
 _DISTINCT = {A_Expr_Kind.AEXPR_DISTINCT: BoolExprType.OR_EXPR, A_Expr_Kind.AEXPR_NOT_DISTINCT: BoolExprType.AND_EXPR}
 _ORDERED = frozenset({"<", "<=", ">", ">="})
@@ -85,7 +84,7 @@ def _pairs(node: Any, left: Any, right: Any) -> list[tuple[Any, Any]]:
 
 def _compare(node: Any, operator: str, left: Any, right: Any, kind: A_Expr_Kind = A_Expr_Kind.AEXPR_OP) -> Any:
     # Copies: what is written once is said more than once, and the analysis changes it in place.
-    sides = {"lexpr": deepcopy(left), "rexpr": deepcopy(right)}
+    sides = {"lexpr": copied(left), "rexpr": copied(right)}
     return ast.A_Expr(kind=kind, name=(ast.String(sval=operator),), location=node.location, **sides)
 
 

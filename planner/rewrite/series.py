@@ -45,6 +45,7 @@ def _expand(node: Any, *, continuous: bool) -> Any:
         )
     if len(arguments) == 3 and to_sql(arguments[2]) == "0":
         raise InvalidParameter("step size cannot equal zero")
+    function.funcname = function.funcname[-1:]
     kind = "integer" if all(isinstance(argument.val, ast.Integer) for argument in arguments) else "bigint"
     alias = node.alias or ast.Alias(aliasname=_NAME)
     if not alias.colnames:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import is_
 from typing import Any
 
 import pglast
@@ -42,6 +43,9 @@ class _Printer(RawStream):  # type: ignore[misc]
 _DISTINCT = (A_Expr_Kind.AEXPR_DISTINCT, A_Expr_Kind.AEXPR_NOT_DISTINCT)
 
 
+_INNER = (ast.Node, tuple, list)  # what has nodes in it; a tuple, for a union would be made anew at every test
+
+
 def nodes(tree: Any) -> Iterator[Any]:
     """``tree`` and every node below it, parents first."""
     if isinstance(tree, tuple | list):
@@ -50,23 +54,49 @@ def nodes(tree: Any) -> Iterator[Any]:
     elif isinstance(tree, ast.Node):
         yield tree
         for name in tree:
-            yield from nodes(getattr(tree, name))
+            value = getattr(tree, name)
+            if isinstance(value, _INNER):
+                yield from nodes(value)
 
 
 def replace(tree: Any, change: Callable[[Any], Any]) -> Any:
     """``tree`` with ``change`` applied to every node, children first; None keeps the node."""
-    if isinstance(tree, tuple | list):
-        return tuple(replace(member, change) for member in tree)
-    if not isinstance(tree, ast.Node):
+    if not isinstance(tree, _INNER):
         return tree
+    if not isinstance(tree, ast.Node):
+        members = [replace(member, change) for member in tree]
+        return tree if all(map(is_, members, tree)) else tuple(members)
     for name in tree:
         value = getattr(tree, name)
-        if isinstance(value, ast.Node | tuple | list):
+        if isinstance(value, _INNER):
             changed = replace(value, change)
             if changed is not value:
                 setattr(tree, name, changed)
     new = change(tree)
     return tree if new is None else new
+
+
+def copied(tree: Any) -> Any:
+    """A copy, without what a printer has noted in the nodes, which would take the whole tree with it."""
+    if isinstance(tree, tuple | list):
+        return tuple(copied(member) for member in tree)
+    if not isinstance(tree, ast.Node):
+        return tree
+    made = tree.__class__.__new__(tree.__class__)
+    for name in tree:
+        object.__setattr__(made, name, copied(getattr(tree, name)))
+    return made
+
+
+def links(node: Any) -> list[Any]:
+    """The subqueries asked in ``node`` itself, not those inside them."""
+    if isinstance(node, tuple | list):
+        return [link for member in node for link in links(member)]
+    if isinstance(node, ast.SubLink):
+        return [node]
+    if not isinstance(node, ast.Node) or isinstance(node, ast.SelectStmt):
+        return []
+    return links([getattr(node, name) for name in node])
 
 
 def last_name(function: Any) -> str:

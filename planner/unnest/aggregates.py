@@ -10,7 +10,6 @@ GROUP BY flat.k
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any
 
 from pglast import ast
@@ -19,7 +18,7 @@ from pglast.enums import SetOperation
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.analysis import calls
 from constellationdb.planner.rewrite.names import fresh
-from constellationdb.planner.rewrite.tree import last_name, parse_expression
+from constellationdb.planner.rewrite.tree import copied, last_name, parse_expression
 from constellationdb.planner.unnest import parts
 from constellationdb.planner.unnest.domain import Domain
 from constellationdb.planner.unnest.names import column, own_nodes, replace_own, substituted
@@ -41,6 +40,8 @@ def padded(select: Any, domain: Domain, alias: str) -> Any:
     flat, arguments = fresh("flat"), list[Any]()
 
     def argument(node: Any) -> Any:
+        if not any(isinstance(inner, ast.ColumnRef | ast.SubLink) for inner in own_nodes(node)):
+            return node  # DataFusion wants to see constants, as that of string_agg
         arguments.append(node)
         return column(flat, f"__a{len(arguments) - 1}")
 
@@ -69,7 +70,7 @@ def _moved(node: Any, domain: Domain, alias: str, flat: str) -> Any:
 def _over_flat(call: Any, flat: str, argument: Any) -> Any:
     if call.agg_within_group:
         raise FeatureNotSupported("WITHIN GROUP in a correlated subquery is not supported")
-    made = deepcopy(call)
+    made = copied(call)
     made.args = tuple(argument(node) for node in call.args or ()) or None
     for sort in made.agg_order or ():
         sort.node = argument(sort.node)

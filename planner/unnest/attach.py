@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any
 
 from pglast import ast
 from pglast.enums import JoinType, LimitOption, SetOperation
 
 from constellationdb.errors import FeatureNotSupported
+from constellationdb.planner.rewrite.tree import copied
 from constellationdb.planner.unnest import order, parts
 from constellationdb.planner.unnest.aggregates import is_scalar, padded
 from constellationdb.planner.unnest.domain import Domain
@@ -56,7 +56,7 @@ def _row(values: Any) -> Any:
 
 
 def _plain(select: Any, domain: Domain) -> tuple[Any, Any]:
-    made = deepcopy(select)
+    made = copied(select)
     made.withClause = made.limitCount = made.limitOffset = None
     made.limitOption = LimitOption.LIMIT_OPTION_DEFAULT
     order.spelled_out(made)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from typing import Any
 
 from pglast import ast
 from pglast.enums import JoinType, SubLinkType
 
 from constellationdb.planner.rewrite.names import fresh
-from constellationdb.planner.rewrite.tree import parse_expression, parse_query, replace, to_sql
+from constellationdb.planner.rewrite.tree import copied, parse_expression, parse_query, replace, to_sql
 from constellationdb.planner.unnest import order, parts
 from constellationdb.planner.unnest.aggregates import is_call, is_scalar
 from constellationdb.planner.unnest.attach import attached
@@ -96,7 +95,8 @@ def _for_domain(link: Any, domain: Domain, alias: str) -> tuple[Any, Any]:
     select, rows = link.subselect, fresh("rows")
     columns = [*domain.names, *order.values(select)]
     if link.subLinkType == SubLinkType.EXISTS_SUBLINK:
-        query = _grouped("true AS __m, true AS __v", domain, rows)
+        # Counted, not just true: DataFusion does not sort by a constant, also where an outer join made it NULL.
+        query = _grouped("count(*) AS __m, NULL AS __v", domain, rows)
         query.fromClause = (parts.derived(attached(select, domain), rows, columns),)
         return query, parts.is_not_null(column(alias, "__m"))
     if link.subLinkType == SubLinkType.ARRAY_SUBLINK:
@@ -124,7 +124,7 @@ def _single(alias: str) -> Any:
 
 def within_groups(value: Any) -> Any:
     """A value that is the same for all rows of a group, where the group is spoken of."""
-    return replace(deepcopy(value), lambda n: parts.call("first_value", n) if isinstance(n, ast.ColumnRef) else None)
+    return replace(copied(value), lambda n: parts.call("first_value", n) if isinstance(n, ast.ColumnRef) else None)
 
 
 def in_calls(node: Any) -> set[int]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from typing import Any
 
 from pglast import ast
 
 from constellationdb.planner.rewrite.names import fresh
-from constellationdb.planner.rewrite.tree import nodes, replace, strings
+from constellationdb.planner.rewrite.tree import copied, nodes, replace, strings
 
 Reference = tuple[str, str]  # alias, column
 
@@ -48,23 +47,12 @@ def substituted(node: Any, said: Callable[[Reference], Any | None]) -> Any:
 
 def renamed_copy(node: Any) -> Any:
     """A copy whose aliases are its own."""
-    copy = deepcopy(node)
+    copy = copied(node)
     names = {name: fresh(name.split("__")[0]) for name in aliases(copy)}
     for inner in nodes(copy):
         if isinstance(inner, ast.Alias):
             inner.aliasname = names[inner.aliasname]
     return substituted(copy, lambda found: column(names[found[0]], found[1]) if found[0] in names else None)
-
-
-def links(node: Any) -> list[Any]:
-    """The subqueries asked in ``node`` itself, not those inside them."""
-    if isinstance(node, tuple | list):
-        return [link for member in node for link in links(member)]
-    if isinstance(node, ast.SubLink):
-        return [node]
-    if not isinstance(node, ast.Node) or isinstance(node, ast.SelectStmt):
-        return []
-    return links([getattr(node, name) for name in node])
 
 
 def own_nodes(node: Any) -> Iterator[Any]:

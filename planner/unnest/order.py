@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any
 
 from pglast import ast
@@ -11,7 +10,7 @@ from pglast.enums import A_Expr_Kind, LimitOption, SetOperation
 
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.rewrite.names import column_name, fresh, leftmost
-from constellationdb.planner.rewrite.tree import strings
+from constellationdb.planner.rewrite.tree import copied, strings
 from constellationdb.planner.unnest import parts
 from constellationdb.planner.unnest.aggregates import is_scalar
 from constellationdb.planner.unnest.domain import Domain
@@ -33,12 +32,16 @@ def spelled_out(select: Any) -> None:
     """ORDER BY and GROUP BY of output columns, by name or number, become the expressions they stand for."""
     for sort in select.sortClause or ():
         sort.node = _expression(sort.node, select.targetList)
+    spell_groups(select)
+
+
+def spell_groups(select: Any) -> None:
     select.groupClause = tuple(_expression(node, select.targetList) for node in select.groupClause or ()) or None
 
 
 def _expression(node: Any, targets: Any) -> Any:
     place = _place(node, targets)
-    return node if place is None else deepcopy(targets[place].val)
+    return node if place is None else copied(targets[place].val)
 
 
 def _place(node: Any, targets: Any) -> int | None:
@@ -58,7 +61,7 @@ def numbered(select: Any, made: Any, domain: Domain, sorts: Sequence[Any] | None
     """
     if sorts is not None:
         partition = [target.val for target in made.targetList[: len(domain.names)]]
-        number = parts.row_number(deepcopy(partition), sorts)
+        number = parts.row_number(copied(partition), sorts)
         made.targetList = (*made.targetList, parts.target(number, NUMBER))
         return made
     alias = fresh("ordered")
@@ -77,7 +80,7 @@ def is_plain(select: Any) -> bool:
 
 
 def _by_column(sort: Any, select: Any, alias: str) -> Any:
-    made, targets = deepcopy(sort), leftmost(select).targetList
+    made, targets = copied(sort), leftmost(select).targetList
     place = _place(sort.node, targets)
     if place is None:
         place = next((i for i, target in enumerate(targets or ()) if target.val == sort.node), None)
@@ -98,7 +101,7 @@ def limited(select: Any, made: Any, domain: Domain, *, keep: bool) -> Any:
     if offset is not None and not _is_null(offset):
         where.append(_operation(column(alias, NUMBER), ">", offset))
     if count is not None and not _is_null(count):
-        end = _operation(deepcopy(offset), "+", count) if where else count
+        end = _operation(copied(offset), "+", count) if where else count
         where.append(_operation(column(alias, NUMBER), "<=", end))
     targets = [parts.target(column(alias, name), name) for name in (*shown, *([NUMBER] if keep else []))]
     return parts.query(targets, (parts.derived(made, alias, [*shown, NUMBER]),), parts.conjunction(where))

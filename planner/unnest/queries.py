@@ -8,14 +8,14 @@ from pglast import ast
 from pglast.enums import JoinType, SetOperation
 
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.rewrite.tree import replace
+from constellationdb.planner.rewrite.tree import links, replace
 from constellationdb.planner.unnest import parts
 from constellationdb.planner.unnest.aggregates import is_scalar
 from constellationdb.planner.unnest.attach import attached, under
 from constellationdb.planner.unnest.domain import domain_of
 from constellationdb.planner.unnest.links import answered, as_condition, in_calls, within_groups
-from constellationdb.planner.unnest.names import aliases, free, links
-from constellationdb.planner.unnest.order import values
+from constellationdb.planner.unnest.names import aliases, free
+from constellationdb.planner.unnest.order import spell_groups, values
 
 
 def unnest(select: Any) -> Any:
@@ -156,6 +156,8 @@ _CLAUSES = ("targetList", "groupClause", "havingClause", "sortClause", "distinct
 
 def _rest(select: Any, asked: Any | None, where: list[Any]) -> None:
     grouped = bool(select.groupClause) or is_scalar(select)
+    if grouped and links(select.targetList):
+        spell_groups(select)
     for name in _CLAUSES:
         clause = getattr(select, name)
         called = in_calls(clause)

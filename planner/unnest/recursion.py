@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ from pglast.enums import JoinType
 
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.rewrite.names import column_name, leftmost
-from constellationdb.planner.rewrite.tree import nodes
+from constellationdb.planner.rewrite.tree import copied, nodes
 from constellationdb.planner.unnest.domain import Domain
 from constellationdb.planner.unnest.names import free
 
@@ -22,7 +21,7 @@ def carried(clause: Any, domain: Domain, attached: Callable[[Any, Domain], Any])
 
     A recursive table begins with the domain's values, and each step keeps those of the row it goes on from.
     """
-    clause = deepcopy(clause)
+    clause = copied(clause)
     for cte in clause.ctes:
         reads = {node.relname for node in nodes(cte.ctequery) if isinstance(node, ast.RangeVar)}
         if not set(free(cte.ctequery)) & set(domain.sought) and not reads & domain.carriers:

@@ -139,12 +139,13 @@ _ANOTHER_VERSION = re.compile(
     r"|pg_collation|pg_stat_\w+|pg_authid|pg_constraint|pg_prepared_statements|pg_statistic_ext\w*|pg_publication\w*"
     r"|pg_statio_\w+|pg_shmem\w*|pg_config|pg_file_settings|pg_roles|pg_replication_slots)\b"
 )
-_OUR_SCHEMA = re.compile(r"schema|nspname|schem", re.IGNORECASE)
+# Where the product's name is that of the owner or the database; anywhere else it is its schema's.
+_OWNED = re.compile(r"own|rol|gran|user|_cat|catalog|database|datname", re.IGNORECASE)
 # Columns that count pages, rows and bytes, or hold privileges, of which there are none here; and a view's query, which
 # is shown as it was written, where Postgres writes it anew.
 _MASKED = re.compile(
     r"^(relpages|reltuples|relallvisible|relfilenode|reltoastrelid|relfrozenxid|relminmxid|datfrozenxid|datminmxid"
-    r"|size|access privileges|\w*acl|view_definition|definition|pg_get_viewdef\w*|version|dathasloginevt|spcacl)$",
+    r"|size|access privileges|\w*acl|cardinality|pages|view_definition|definition|pg_get_viewdef\w*|version)$",
     re.IGNORECASE,
 )
 
@@ -160,13 +161,18 @@ def comparable(answer: Answer) -> Answer:
     return Answer(answer.columns, tuple(sorted(rows, key=str)), answer.error)
 
 
+def _is_our_schema(column: str, cell: str, lists_databases: bool) -> bool:
+    return cell == "constellation" and not lists_databases and not _OWNED.search(column)
+
+
 def _is_one_sided(columns: tuple[str, ...], row: tuple[str | None, ...]) -> bool:
+    lists_databases = any(name.lower() == "encoding" for name in columns)
     for name, cell in zip(columns, row, strict=True):
         if cell is None:
             continue
         if cell.startswith("pg_toast"):
             return True
-        if cell in _OURS or cell in _THEIRS or (cell == "constellation" and _OUR_SCHEMA.search(name)):
+        if cell in _OURS or cell in _THEIRS or _is_our_schema(name, cell, lists_databases):
             return True
         if _ANOTHER_VERSION.search(cell):
             return True

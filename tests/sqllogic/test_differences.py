@@ -24,11 +24,10 @@ _SHOWN = re.compile(r"^# - (.+(?:\n#   .+)*)", re.M)
 _ELSEWHERE = "## Reads and transactions"
 
 _VARCHAR = "A result of type `varchar` says that it is `text`."
-_ELEMENT = "The elements of an array of integers are `bigint`."
+_TYPE = "`pg_typeof` gives the name of a type as a `text`."
 TYPES = [
     (_VARCHAR, "SELECT 'abc'::varchar", 1043, 25),
-    (_ELEMENT, "SELECT unnest(ARRAY[1, 2])", 23, 20),
-    (_ELEMENT, "SELECT (ARRAY[1, 2, 3])[2]", 23, 20),
+    (_TYPE, "SELECT pg_typeof(1)", 2206, 25),
 ]
 
 

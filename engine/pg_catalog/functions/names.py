@@ -182,7 +182,11 @@ def _format_type(session: Session, oid: int | None, typmod: int | None) -> str |
     return None if oid is None else type_name(session.objects, oid, typmod)
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
+def _each(shown: Callable[[Session, int], str]) -> Callable[[Session, list[int | None]], list[str | None]]:
+    return lambda session, oids: [None if oid is None else shown(session, oid) for oid in oids]
+
+
+_CASTS: dict[str, Callable[..., Any]] = {
     "con_regclass_in": _in(relation),
     "con_regclass_out": _out(lambda session, oid: relation_name(session.objects, oid)),
     "con_regnamespace_in": _in(_namespace_named),
@@ -193,6 +197,10 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "con_regrole_out": _out(_role_name),
     "con_regtype_in": _in(data_type),
     "con_regtype_out": _out(_type_name),
+}
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **_CASTS,
+    **{name.replace("_out", "_list_out"): _each(cast) for name, cast in _CASTS.items() if name.endswith("_out")},
     "format_type": _format_type,
     "to_regclass": _to(relation),
     "to_regnamespace": _to(_namespace_named),

@@ -1,7 +1,5 @@
 -- pgcli 4.7.1
 
-show time zone
-;;
 SELECT * FROM unnest(current_schemas(true))
 ;;
 SELECT  nspname

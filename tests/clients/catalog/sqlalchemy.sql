@@ -4,10 +4,6 @@ select pg_catalog.version()
 ;;
 select current_schema()
 ;;
-show transaction isolation level
-;;
-show standard_conforming_strings
-;;
 SELECT
     typname AS name, oid, typarray AS array_oid,
     oid::regtype::text AS regtype, typdelim AS delimiter

@@ -199,6 +199,6 @@ SELECT current_schema, current_schema(), current_schemas(true), current_schemas(
 ;;
 SELECT count(*) FROM pg_type a JOIN pg_type b ON b.oid = a.typarray WHERE b.typelem <> a.oid
 ;;
-SELECT oprname, oprleft::regtype, oprright::regtype, oprresult::regtype, oprcode FROM pg_operator ORDER BY oid
+SELECT oprname, oprleft::regtype, oprright::regtype, oprresult::regtype, oprcode::oid FROM pg_operator ORDER BY oid
 ;;
 SELECT castsource::regtype, casttarget::regtype, castcontext, castmethod FROM pg_cast ORDER BY oid

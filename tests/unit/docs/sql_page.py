@@ -115,7 +115,7 @@ class Player:
             pass  # the page shows more rows than there are, or it is being recorded
         finally:
             timer.cancel()
-        schema = pa.schema([(c.name, c.type.arrow) for c in result.columns])
+        schema = pa.schema([(c.name, c.arrow) for c in result.columns])
         arrays = [[b.column(i) for b in batches] for i in range(len(schema))]
         columns = [pa.chunked_array(parts, field.type) for parts, field in zip(arrays, schema, strict=True)]
         return pa.Table.from_arrays(columns, schema=schema)

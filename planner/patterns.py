@@ -25,6 +25,15 @@ def like(pattern: str, escape: str) -> str:
     return "".join(made)
 
 
+_ESCAPES = {"m": r"\b{start}", "M": r"\b{end}", "y": r"\b", "Y": r"\B", "Z": r"\z"}
+
+
+def regex(pattern: str) -> str:
+    """Postgres' escapes for the ends of words and texts in those of DataFusion; a dot is also a line end."""
+    said = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), pattern, flags=re.DOTALL)
+    return "(?s)" + said if "." in said else said
+
+
 def date_format(function: str, template: str, position: int | None) -> str:
     """A template of to_char(timestamp, …) or to_date, where each of its fields is known."""
     made = []
