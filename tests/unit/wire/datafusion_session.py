@@ -33,9 +33,7 @@ from constellationdb.errors import (
     UndefinedRelation,
 )
 
-_SETTINGS: dict[str, str] = {
-    "application_name": "", "timezone": "UTC", "extra_float_digits": "1", "bytea_output": "hex"
-}  # fmt: skip
+_PRINTED = {"timezone": "UTC", "extra_float_digits": "1", "bytea_output": "hex"}
 Tables = dict[str, tuple[list[str], list[Row]]]
 
 
@@ -55,7 +53,7 @@ class DataFusionEngine:
 class DataFusionSession:
     def __init__(self, tables: Tables, user: str, database: str, settings: dict[str, str]) -> None:
         self.user, self.database = user, database
-        self.settings = _SETTINGS | settings
+        self.settings = {"application_name": ""} | settings
         self.closed = False
         self.synced = 0
         self.batches_read = 0
@@ -107,9 +105,10 @@ class DataFusionSession:
             self._block = "E"
 
     def setting(self, name: str) -> str:
-        if name not in self.settings:
+        known = _PRINTED | self.settings
+        if name not in known:
             raise UndefinedObject(f'unrecognized configuration parameter "{name}"')
-        return self.settings[name]
+        return known[name]
 
     def cancel(self) -> None:
         self._canceled.set()
