@@ -90,7 +90,7 @@ class Arrangement:
     ) -> None:
         self.schema = schema
         self.keys = keys
-        self._unique = unique
+        self.unique = unique
         self._identifying = tuple(range(len(schema))) if unique is None else unique
         self._identity: KeyIndex | None = None if append_only else KeyIndex()
         self._live_entry = np.full(16, -1, np.int64)  # identity slot → its live entry, or -1
@@ -126,7 +126,7 @@ class Arrangement:
             if own is not None and bool((own < 0).any()):
                 raise InternalError("a row was taken away from an append-only arrangement")
             self._append(rows, np.ones(rows.num_rows, np.int64) if own is None else own, epoch)
-        elif self._unique is not None:
+        elif self.unique is not None:
             changed = zset.weighted(delta) if netted else zset.netted(delta)
             if changed is not None:
                 self._replace(changed, epoch)
@@ -237,7 +237,7 @@ class Arrangement:
     def find(self, rows: pa.RecordBatch) -> I64:
         """The weight each of ``rows`` has now; 0 where it is not there."""
         assert self._identity is not None
-        assert self._unique is None, "a key does not tell whether the row is there"
+        assert self.unique is None, "a key does not tell whether the row is there"
         slots = self._identity.probe(encode_rows(rows, self._identifying))
         entries = np.where(slots >= 0, self._live_entry[np.maximum(slots, 0)], -1)
         return np.where(entries >= 0, self._weight[np.maximum(entries, 0)], 0)
@@ -260,7 +260,7 @@ class Arrangement:
             return
         kept = self._store.take(keep) if len(keep) else empty(self.schema)
         weight, born, died = self._weight[keep], self._born[keep], self._died[keep]
-        fresh = Arrangement(self.schema, self.keys, append_only=self._identity is None, unique=self._unique)
+        fresh = Arrangement(self.schema, self.keys, append_only=self._identity is None, unique=self.unique)
         if self._index is not None:
             fresh._index = KeyIndex(len(self._index))  # as many may come again
         fresh._floor, fresh.changes, fresh._generation = floor, self.changes, self._generation + 1

@@ -154,6 +154,8 @@ def _parsed(text: str, kind: pa.DataType) -> object:
         if text.lower() in _FALSE:
             return False
         raise ValueError(text)
+    if _is_number(kind) and ("_" in text or not text.isascii()):  # Python reads them as digits
+        raise ValueError(text)
     if pt.is_integer(kind):
         value = int(text)
         bits = kind.bit_width - 1

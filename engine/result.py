@@ -7,7 +7,7 @@ asks ``tag``: the count in it is known when the rows are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -67,9 +67,9 @@ class Result:
         return self.tag_of(rows) if self.tag_of is not None else self.command
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prepared:
-    """A statement that was parsed and described, not executed.
+    """A statement that was parsed and described, not executed. Equal to itself alone.
 
     ``parameters`` are Postgres type oids (0 = not known), ``columns`` None when no rows come back.
     """
@@ -77,6 +77,59 @@ class Prepared:
     sql: str
     parameters: tuple[int, ...]
     columns: tuple[ResultColumn, ...] | None
+
+
+class Shortcuts(Protocol):
+    """What a session answers without planning and without waiting; see ``engine/shortcuts.py``."""
+
+    def prepared(self, sql: str, parameter_oids: tuple[int, ...]) -> Prepared | None:
+        """What ``prepare`` would give, if it is known."""
+        ...
+
+    def read(self, prepared: Prepared, parameters: Sequence[str | None]) -> pa.RecordBatch | None:
+        """The whole answer of a SELECT; None when it takes ``execute_prepared``."""
+        ...
+
+    def inserts(self, prepared: Prepared) -> bool:
+        """Whether ``insert`` is for it."""
+        ...
+
+    def insert(
+        self,
+        prepared: Prepared,
+        rows: Sequence[Sequence[str | None]],
+        done: Callable[[list[BaseException | None]], None],
+        *,
+        together: bool,
+    ) -> bool:
+        """Queue rows; False, and nothing was done, when it takes ``execute_prepared``.
+
+        ``done`` is called from another thread with what is wrong with each: one entry when they go in ``together``.
+        """
+        ...
+
+
+class NoShortcuts:
+    """Of a session that has none."""
+
+    def prepared(self, sql: str, parameter_oids: tuple[int, ...]) -> Prepared | None:  # noqa: ARG002
+        return None
+
+    def read(self, prepared: Prepared, parameters: Sequence[str | None]) -> pa.RecordBatch | None:  # noqa: ARG002
+        return None
+
+    def inserts(self, prepared: Prepared) -> bool:  # noqa: ARG002
+        return False
+
+    def insert(
+        self,
+        prepared: Prepared,  # noqa: ARG002
+        rows: Sequence[Sequence[str | None]],  # noqa: ARG002
+        done: Callable[[list[BaseException | None]], None],  # noqa: ARG002
+        *,
+        together: bool,  # noqa: ARG002
+    ) -> bool:
+        return False
 
 
 class SessionProtocol(Protocol):
@@ -87,6 +140,9 @@ class SessionProtocol(Protocol):
     failed, with its position in ``sql``; results before it stay valid. A front
     end that cannot go on reading closes the iterator and calls ``fail``.
     """
+
+    @property
+    def shortcuts(self) -> Shortcuts: ...
 
     def execute(self, sql: str) -> Iterator[Result]: ...
 

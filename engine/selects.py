@@ -52,7 +52,12 @@ def select(session: Session, query: st.Query) -> Result:
     if is_continuous(query, relations):
         return _continuous(session, query, relations)
     rows = snapshot(session, query)
-    return Result("SELECT", answers.columns_of(rows.schema), iter(_batches(rows)), _tag)
+    return answer(answers.columns_of(rows.schema), _batches(rows))
+
+
+def answer(columns: tuple[ResultColumn, ...], batches: list[pa.RecordBatch]) -> Result:
+    """Rows that are there."""
+    return Result("SELECT", columns, iter(batches), _tag)
 
 
 def _batches(rows: pa.Table) -> list[pa.RecordBatch]:

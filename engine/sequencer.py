@@ -63,6 +63,14 @@ class Epoch:
         self.record.answers.append(answer)
 
 
+class Receiver(Protocol):
+    """Who is told the epoch that rows went into, or why they did not: a ``Reply``, or whoever else wants to know."""
+
+    def set_result(self, value: int, /) -> None: ...
+
+    def set_exception(self, error: BaseException, /) -> None: ...
+
+
 class Request(NamedTuple):
     work: Work
     future: Reply[Any]
@@ -74,7 +82,7 @@ class Rows(NamedTuple):
 
     state: RelationState
     rows: pa.RecordBatch
-    future: Reply[int]
+    future: Receiver
 
 
 class Target(Protocol):
@@ -141,13 +149,17 @@ class Sequencer:
         self._enqueue(Rows(state, rows, future))
         return future
 
-    def _enqueue(self, request: Request | Rows) -> None:
+    def insert_all(self, state: RelationState, parts: Sequence[tuple[pa.RecordBatch, Receiver]]) -> None:
+        """Queue complete rows part by part, each as if it had been asked for alone."""
+        self._enqueue(*[Rows(state, rows, receiver) for rows, receiver in parts])
+
+    def _enqueue(self, *requests: Request | Rows) -> None:
         with self._guard:
             if self._failure is not None:
                 raise _stopped(self._failure)
             if self._stopping:
                 raise ShuttingDown("the engine is shutting down")
-            self._queue.append(request)
+            self._queue.extend(requests)
         self._wake.ring()
 
     def nudge(self) -> None:
@@ -210,8 +222,8 @@ class Sequencer:
             future.set_result(result)
         return POLL_SECONDS if pause is None and deltas else pause
 
-    def _evaluate(self, requests: deque[Request | Rows], epoch: Epoch) -> list[tuple[Reply[Any], Any]]:
-        answered: list[tuple[Reply[Any], Any]] = []
+    def _evaluate(self, requests: deque[Request | Rows], epoch: Epoch) -> list[tuple[Receiver | Reply[Any], Any]]:
+        answered: list[tuple[Receiver | Reply[Any], Any]] = []
         while requests and not _must_wait(requests[0], epoch):
             if isinstance(requests[0], Rows):
                 answered += self._insert(_together(requests), epoch)
@@ -226,7 +238,7 @@ class Sequencer:
             self._queue.extendleft(reversed(requests))
         return answered
 
-    def _insert(self, parts: Sequence[Rows], epoch: Epoch) -> Iterator[tuple[Reply[Any], Any]]:
+    def _insert(self, parts: Sequence[Rows], epoch: Epoch) -> Iterator[tuple[Receiver, Any]]:
         with self._target.turn.of(sum(part.rows.num_rows for part in parts)):
             wrong = self._target.insert_parts(epoch, parts[0].state, [part.rows for part in parts])
         for part, error in zip(parts, wrong, strict=True):

@@ -23,6 +23,7 @@ from constellationdb.engine.defining import define, wait_for
 from constellationdb.engine.relations import Planned
 from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
 from constellationdb.engine.settings import Settings, milliseconds
+from constellationdb.engine.shortcuts import Shortcuts
 from constellationdb.engine.transaction import Transaction
 from constellationdb.engine.writes import commit
 from constellationdb.errors import (
@@ -54,6 +55,7 @@ class Session:
         self.cancelled = Cancellation()
         self.transaction: Transaction | None = None
         self._timer: threading.Timer | None = None  # of statement_timeout
+        self.shortcuts = Shortcuts(self)
         self.last_epoch = 0  # of this session's own writes
         self.written: set[str] = set()
 
@@ -143,6 +145,13 @@ class Session:
     # -- the extended protocol -----------------------------------------------------------------
 
     def prepare(self, sql: str, parameter_oids: tuple[int, ...] = ()) -> Prepared:
+        known = self.shortcuts.prepared(sql, parameter_oids)
+        if known is None:
+            known = self._prepare(sql, parameter_oids)
+            self.shortcuts.remember(parameter_oids, known)
+        return known
+
+    def _prepare(self, sql: str, parameter_oids: tuple[int, ...]) -> Prepared:
         count = max(parameters.parameter_count(sql), len(parameter_oids))
         oids = tuple(parameter_oids[i] if i < len(parameter_oids) else 0 for i in range(count))
         statements = parse(sql)
@@ -175,6 +184,8 @@ class Session:
         self, prepared: Prepared, parameters_: tuple[str | None, ...], *, more: bool = False
     ) -> Result:
         self.cancelled.clear()
+        if not more and (rows := self.shortcuts.read(prepared, parameters_)) is not None:
+            return selects.answer(prepared.columns or (), [rows])
         sql = parameters.bind(prepared.sql, parameters_, prepared.parameters) if parameters_ else prepared.sql
         statements = parse(sql)
         if not statements:

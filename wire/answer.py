@@ -150,7 +150,7 @@ def _send_notices(peer: Peer, result: Result) -> None:
 
 def _send_data_rows(peer: Peer, stream: RowStream, formats: Sequence[int], max_rows: int) -> bool:
     """True when it stopped at the limit: like Postgres, without looking whether another row follows."""
-    encoders = _Encoders(stream.result.columns or (), formats, stream.style)
+    encoders = Encoders(stream.result.columns or (), formats, stream.style)
     end = stream.rows + max_rows
     if stream.result.streaming:
         peer.flush()
@@ -170,7 +170,7 @@ def _pace(peer: Peer, result: Result) -> None:
         peer.flush_if_large()
 
 
-class _Encoders:
+class Encoders:
     """One encoder a column, chosen again only when a batch's Arrow types differ from the last one's."""
 
     def __init__(self, columns: Sequence[ResultColumn], formats: Sequence[int], style: Style) -> None:
@@ -204,7 +204,7 @@ def _copy_out(peer: Peer, stream: RowStream) -> str:
     peer.send(writer.header())
     if result.streaming:
         peer.flush()
-    encoders = _Encoders(columns, (int(options.binary),) * len(columns), stream.style)
+    encoders = Encoders(columns, (int(options.binary),) * len(columns), stream.style)
     while (chunk := stream.next_chunk()) is not None:
         peer.send(writer.rows(chunk, encoders.of(chunk)))
         _pace(peer, result)

@@ -13,6 +13,7 @@ import hmac
 import itertools
 import secrets
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -20,6 +21,7 @@ from constellationdb.engine.result import SessionProtocol
 from constellationdb.errors import ConstellationError, ProtocolViolation, ShuttingDown, TooManyConnections
 from constellationdb.wire import replies
 from constellationdb.wire.conversation import Conversation
+from constellationdb.wire.lane import Lane
 from constellationdb.wire.link import Link
 from constellationdb.wire.messages import CancelRequest, EncryptionRequest, FrontendMessage, Startup
 from constellationdb.wire.parser import MESSAGE_LIMIT, FrontendParser
@@ -77,6 +79,11 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._link: Link
         self._session: SessionProtocol | None = None
+        self._conversation: Conversation | None = None
+        self._lane: Lane | None = None
+        self._lane_paused = False
+        self._violation: ProtocolViolation | None = None
+        self._refused = False
         self._thread: threading.Thread | None = None
         self._thread_done = False
         self._lost = False
@@ -92,12 +99,14 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._parser.receive(data)
+        size = len(data)
         try:
             while (message := self._parser.next_message()) is not None:
-                self._take(message, len(data))
-                data = b""  # its weight is counted once
+                self._take(message, size)
+                size = 0  # its weight is counted once
         except ProtocolViolation as violation:
-            self._refuse(violation)
+            self._violation = violation
+        self._advance()
 
     def _take(self, message: FrontendMessage, size: int) -> None:
         match message:
@@ -108,8 +117,50 @@ class Connection(asyncio.Protocol):
                 self._transport.close()
             case Startup():
                 self._begin(message)
+            case _ if self._session is not None:
+                self._in_lane(message, size)
             case _:
                 self._link.put(message, size)
+
+    def _in_lane(self, message: FrontendMessage, size: int) -> None:
+        if self._lane is None:
+            assert self._conversation is not None
+            assert self._session is not None
+            conversation = self._conversation
+            self._lane = Lane(
+                self._link, self._session, conversation.extended, lambda: conversation.at_rest, self._later
+            )
+        self._lane.put(message, size)
+
+    def _later(self, action: Callable[[], None]) -> None:
+        """From any thread: for the lane, on the loop."""
+        self._link.on_loop(self._go_on, action)
+
+    def _go_on(self, action: Callable[[], None]) -> None:
+        if not self._lost:
+            self._resume_lane()
+            action()
+            self._advance()
+
+    def _advance(self) -> None:
+        lane = self._lane
+        if lane is not None:
+            lane.advance()
+            if lane.is_under_way:
+                if lane.is_full and not self._lane_paused:
+                    self._lane_paused = True
+                    self._transport.pause_reading()
+                return
+        if self._violation is not None and not self._refused:
+            self._refused = True
+            if lane is not None:
+                lane.hand_over()
+            self._refuse(self._violation)
+
+    def _resume_lane(self) -> None:
+        if self._lane_paused:
+            self._lane_paused = False
+            self._transport.resume_reading()
 
     def _refuse(self, problem: ConstellationError) -> None:
         """Through the conversation where there is one, after what it was still to answer."""
@@ -126,7 +177,7 @@ class Connection(asyncio.Protocol):
         except TooManyConnections as problem:
             self._refuse(problem)
             return
-        conversation = Conversation(
+        conversation = self._conversation = Conversation(
             self._link, self._frontend.sessions, (self.process, self.secret), self._session_opened
         )
         self._thread = threading.Thread(

@@ -63,6 +63,16 @@ class Conversation:
         self._settings: dict[str, str] = {}
         self._skipping = False
         self._in_batch = False  # extended messages since the last Sync
+        self._ready_said = False
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the last thing said was that a query may come, and no part of one has."""
+        return self._ready_said and not self._in_batch
+
+    @property
+    def extended(self) -> ExtendedQuery:
+        return self._extended
 
     def run(self, startup: Startup) -> None:
         """Until the client says goodbye, is gone, or is told why it has to go."""
@@ -94,7 +104,7 @@ class Conversation:
         except ConstellationError as problem:
             raise Disconnected(problem) from problem
         except Exception as bug:
-            raise Disconnected(_as_internal(bug)) from bug
+            raise Disconnected(as_internal(bug)) from bug
         self._user, self._settings = who.user, who.settings
         self._extended = ExtendedQuery(self._peer, self._session)
         self._opened(self._session)
@@ -112,6 +122,7 @@ class Conversation:
     # -- messages ---------------------------------------------------------------------------------------------
 
     def _handle(self, message: FrontendMessage) -> None:
+        self._ready_said = False
         match message:
             case Sync():
                 self._sync()
@@ -185,6 +196,7 @@ class Conversation:
         if status == "I":
             self._extended.forget_portals()
         self._peer.send(replies.ready_for_query(status))
+        self._ready_said = True
 
     # -- errors -----------------------------------------------------------------------------------------------
 
@@ -197,7 +209,7 @@ class Conversation:
         except ConstellationError as problem:
             self._failed(problem, skip)
         except Exception as bug:
-            self._failed(_as_internal(bug), skip)
+            self._failed(as_internal(bug), skip)
 
     def _failed(self, problem: ConstellationError, skip: bool) -> None:
         self._peer.check()
@@ -210,7 +222,7 @@ def _refuse_function_call() -> None:
     raise FeatureNotSupported("function call messages are not supported", hint="call the function in a SELECT")
 
 
-def _as_internal(bug: Exception) -> InternalError:
+def as_internal(bug: BaseException) -> InternalError:
     _log.error("a statement failed in a way it must not", exc_info=bug)
     return InternalError(
         f"internal error: {type(bug).__name__}: {bug}", hint="this is a defect; please report it with the statement"

@@ -69,8 +69,8 @@ class ExtendedQuery:
             raise LimitExceeded(f"more than {NAME_LIMIT} portals", hint="close the ones no longer needed")
         prepared = self._statement(message.statement)
         self._drop_portal("")
-        formats = _result_formats(message.result_formats, prepared.columns or ())
-        parameters = _parameters(message, prepared)
+        formats = result_formats(message.result_formats, prepared.columns or ())
+        parameters = parameters_of(message, prepared)
         self._portals[message.portal] = Portal(message.portal, prepared, parameters, formats)
         self._peer.send(replies.BIND_COMPLETE)
 
@@ -84,7 +84,7 @@ class ExtendedQuery:
             self._describe_rows(portal.prepared.columns, portal.formats)
 
     def _describe_rows(self, columns: tuple[ResultColumn, ...] | None, formats: tuple[int, ...]) -> None:
-        self._peer.send(replies.NO_DATA if columns is None else replies.row_description(columns, formats))
+        self._peer.send(replies.described(columns, formats))
 
     def execute(self, message: Execute) -> str:
         """Runs the portal, or goes on with it; the command it ran."""
@@ -116,6 +116,14 @@ class ExtendedQuery:
             self._drop_portal(message.name)
         self._peer.send(replies.CLOSE_COMPLETE)
 
+    def known(self, name: str) -> Prepared | None:
+        """The statement with this name, if there is one."""
+        return self._statements.get(name)
+
+    def keep_unnamed(self, prepared: Prepared) -> None:
+        """What Parse leaves behind, where somebody else answered it."""
+        self._statements[""] = prepared
+
     def forget_unnamed(self) -> None:
         """A simple Query replaces the unnamed statement and portal."""
         self._statements.pop("", None)
@@ -143,7 +151,7 @@ class ExtendedQuery:
         return self._portals[name]
 
 
-def _result_formats(codes: tuple[int, ...], columns: tuple[ResultColumn, ...]) -> tuple[int, ...]:
+def result_formats(codes: tuple[int, ...], columns: tuple[ResultColumn, ...]) -> tuple[int, ...]:
     """One code a column; 0A000 now rather than in the middle of the rows where a column cannot be binary."""
     if len(codes) <= 1:
         codes = (codes[0] if codes else 0,) * len(columns)
@@ -155,7 +163,7 @@ def _result_formats(codes: tuple[int, ...], columns: tuple[ResultColumn, ...]) -
     return codes
 
 
-def _parameters(message: Bind, prepared: Prepared) -> tuple[str | None, ...]:
+def parameters_of(message: Bind, prepared: Prepared) -> tuple[str | None, ...]:
     given, wanted = len(message.parameters), len(prepared.parameters)
     if given != wanted:
         raise ProtocolViolation(f"bind message supplies {given} parameters, but the statement requires {wanted}")

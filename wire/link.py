@@ -48,6 +48,7 @@ class Link:
         self._end_after_inbox = False
         self._in_copy = False
         self._canceled = False
+        self._waiting = False  # for a message, with everything said
         self._out: list[bytes | memoryview] = []  # the thread's own
         self._out_size = 0
 
@@ -62,6 +63,19 @@ class Link:
             self._changed.notify()
         if full:
             self._transport.pause_reading()
+
+    def is_clear(self) -> bool:
+        """Whether the thread waits for a message, and the client has everything it was sent."""
+        with self._changed:
+            return self._waiting and not self._inbox and self._end is None and not self._on_the_way
+
+    def write(self, data: bytes) -> None:
+        """An answer that the loop gives itself, while the link is clear."""
+        with self._changed:
+            left = self._write_at_once(data)
+            self._on_the_way += len(left)
+        if left:
+            self._write(left)
 
     def end(self, reason: ConstellationError | None, after_inbox: bool = False) -> None:
         """The thread's next call raises Disconnected; with ``after_inbox`` once it has read everything."""
@@ -150,7 +164,9 @@ class Link:
                     return self._taken()
                 if self._end is not None:
                     raise self._end
+                self._waiting = not cancelable
                 self._changed.wait()
+                self._waiting = False
 
     def alone(self) -> bool:
         with self._changed:

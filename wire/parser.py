@@ -10,7 +10,7 @@ later call: the stream has no meaning any more and the connection must end.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from constellationdb.errors import ProtocolViolation
 from constellationdb.wire.messages import (
@@ -143,9 +143,10 @@ class _Body:
         self._at += size
         return self._data[self._at - size : self._at]
 
-    def value(self) -> bytes | None:
-        size = self.int32()
-        return None if size == -1 else self.raw(size)
+    def values(self, count: int) -> Iterator[bytes | None]:
+        for _ in range(count):
+            size = self.int32()
+            yield None if size == -1 else self.raw(size)
 
     def rest(self) -> bytes:
         return self.raw(len(self._data) - self._at)
@@ -191,6 +192,9 @@ def _startup(body: _Body, minor: int) -> Startup:
 
 
 def _message(kind: int, data: bytes) -> FrontendMessage:
+    usual = _USUAL.get((kind, data))
+    if usual is not None:
+        return usual
     body = _Body(data)
     message = _READERS[kind](body)
     body.end()
@@ -205,14 +209,17 @@ def _parse(body: _Body) -> Parse:
 def _bind(body: _Body) -> Bind:
     portal, statement = body.text(), body.text()
     formats = _formats(body)
-    parameters = tuple(body.value() for _ in range(body.count(4)))
+    parameters = tuple(body.values(body.count(4)))
     if len(formats) > 1 and len(formats) != len(parameters):
         raise ProtocolViolation(f"bind message has {len(formats)} parameter formats but {len(parameters)} parameters")
     return Bind(portal, statement, formats, parameters, _formats(body))
 
 
 def _formats(body: _Body) -> tuple[int, ...]:
-    formats = tuple(body.int16() for _ in range(body.count(2)))
+    count = body.count(2)
+    if not count:
+        return ()
+    formats = tuple(body.int16() for _ in range(count))
     for code in formats:
         if code not in (0, 1):
             raise ProtocolViolation(f"unsupported format code: {code}")
@@ -263,4 +270,10 @@ _READERS: dict[int, Callable[[_Body], FrontendMessage]] = {
     ord("f"): lambda body: CopyFail(body.text()),
     ord("p"): _unsupported("password"),
     ord("F"): _unsupported("function call"),
+}
+# What nearly every statement ends with, read once for all.
+_USUAL: dict[tuple[int, bytes], FrontendMessage] = {
+    (ord("S"), b""): Sync(),
+    (ord("E"), b"\0\0\0\0\0"): Execute("", 0),
+    (ord("D"), b"P\0"): Describe("P", ""),
 }

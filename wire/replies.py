@@ -17,6 +17,7 @@ NO_DATA = b"n\x00\x00\x00\x04"
 NO_ENCRYPTION = b"N"
 PARSE_COMPLETE = b"1\x00\x00\x00\x04"
 PORTAL_SUSPENDED = b"s\x00\x00\x00\x04"
+READY = b"Z\x00\x00\x00\x05I"  # outside of a transaction
 
 _COPY_TEXT, _COPY_BINARY = 0, 1
 
@@ -86,6 +87,11 @@ def parameter_status(name: str, value: str) -> bytes:
 
 def ready_for_query(status: str) -> bytes:
     return _framed(b"Z", status.encode())
+
+
+def described(columns: Sequence[ResultColumn] | None, formats: Sequence[int]) -> bytes:
+    """What Describe says of a statement that answers with ``columns``."""
+    return NO_DATA if columns is None else row_description(columns, formats)
 
 
 def row_description(columns: Sequence[ResultColumn], formats: Sequence[int]) -> bytes:

@@ -63,6 +63,22 @@ def test_a_rollback_brings_the_zone_back(connection: psycopg.Connection) -> None
     assert shown(connection, "SELECT timestamptz '2024-07-01 10:00:00+00'") == "2024-07-01 10:00:00+00"
 
 
+def test_a_prepared_point_read_follows_the_settings(connection: psycopg.Connection) -> None:
+    connection.execute("CREATE TABLE styled (id int PRIMARY KEY, at timestamptz)")
+    connection.execute("INSERT INTO styled VALUES (1, '2024-07-01 10:00:00+00')")
+
+    def read() -> str:
+        cursor = connection.execute("SELECT at FROM styled WHERE id = %s", [1], prepare=True)
+        assert cursor.pgresult is not None
+        return (cursor.pgresult.get_value(0, 0) or b"").decode()
+
+    assert [read(), read()] == ["2024-07-01 10:00:00+00"] * 2
+    connection.execute("SET timezone = 'Europe/Berlin'")
+    assert [read(), read()] == ["2024-07-01 12:00:00+02"] * 2
+    connection.execute("RESET timezone")
+    assert read() == "2024-07-01 10:00:00+00"
+
+
 def test_float_digits_and_bytea_output(connection: psycopg.Connection) -> None:
     connection.execute("SET extra_float_digits = 0")
     assert shown(connection, "SELECT 0.1::float8 + 0.2::float8") == "0.3"

@@ -11,12 +11,14 @@ import pytest
 from constellationdb.catalog.types import BIGINT, BOOLEAN, DOUBLE, TEXT, numeric
 from constellationdb.cli.slt.connection import SqlError
 from constellationdb.cli.slt.session_connection import SessionConnection
-from constellationdb.engine.result import Prepared, Result, ResultColumn
+from constellationdb.engine.result import NoShortcuts, Prepared, Result, ResultColumn
 from constellationdb.errors import DivisionByZero
 
 
 class TwoResults:
     """A session that answers every text with a command and a query of two batches."""
+
+    shortcuts = NoShortcuts()
 
     def __init__(self, error: DivisionByZero | None = None) -> None:
         self._error = error

@@ -22,7 +22,7 @@ import pyarrow as pa
 from constellationdb.catalog import types
 from constellationdb.engine.copy_options import copy_options
 from constellationdb.engine.copy_rows import Row, copy_reader
-from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
+from constellationdb.engine.result import NoShortcuts, Notice, Prepared, Result, ResultColumn
 from constellationdb.errors import (
     ConstellationError,
     DataException,
@@ -51,6 +51,8 @@ class DataFusionEngine:
 
 
 class DataFusionSession:
+    shortcuts = NoShortcuts()
+
     def __init__(self, tables: Tables, user: str, database: str, settings: dict[str, str]) -> None:
         self.user, self.database = user, database
         self.settings = {"application_name": ""} | settings

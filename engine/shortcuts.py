@@ -1,0 +1,175 @@
+"""What a session answers without planning, and without waiting: prepared statements of two simple forms.
+
+    SELECT … WHERE key = $1           a probe of the relation's index            ``read``
+    INSERT INTO t VALUES ($1, …)      a row for the sequencer's next epoch       ``insert``
+
+Both either do exactly what the statement says or say that they do not, in which
+case it runs like any other. The caller may be an event loop: nothing here blocks.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import pyarrow as pa
+
+from constellationdb.catalog.catalog import Catalog
+from constellationdb.engine.point_reads import Parameters, PointRead, point_read
+from constellationdb.engine.result import Prepared
+from constellationdb.engine.row_inserts import RowInsert, row_insert
+from constellationdb.engine.sources import SourceState
+from constellationdb.engine.tables import TableState
+from constellationdb.engine.writes import check_target
+from constellationdb.errors import ConstellationError
+from constellationdb.planner import statements as st
+from constellationdb.planner.point import point_query
+from constellationdb.planner.syntax import parse
+
+if TYPE_CHECKING:
+    from constellationdb.engine.session import Session
+
+Shortcut: TypeAlias = PointRead | RowInsert
+Errors: TypeAlias = list[BaseException | None]
+
+_REMEMBERED = 1024
+
+
+class Shortcuts:
+    """Those of one session, found once for each version of the catalog."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._catalog: Catalog | None = None
+        self._found: dict[Prepared, Shortcut | None] = {}
+        self._prepared: dict[tuple[str, tuple[int, ...]], Prepared] = {}
+
+    def prepared(self, sql: str, parameter_oids: tuple[int, ...]) -> Prepared | None:
+        """What preparing this text gave before, if nothing was defined since."""
+        self._check_catalog()
+        return self._prepared.get((sql, parameter_oids)) if self._session.transaction is None else None
+
+    def remember(self, parameter_oids: tuple[int, ...], prepared: Prepared) -> None:
+        if self._session.transaction is None:
+            self._check_catalog()
+            self._prepared[prepared.sql, parameter_oids] = prepared
+
+    def of(self, prepared: Prepared) -> Shortcut | None:
+        self._check_catalog()
+        if prepared not in self._found:
+            self._found[prepared] = self._find(prepared)
+        return self._found[prepared]
+
+    def _check_catalog(self) -> None:
+        catalog = self._session.engine.catalog
+        if catalog is not self._catalog or max(len(self._found), len(self._prepared)) > _REMEMBERED:
+            self._catalog, self._found, self._prepared = catalog, {}, {}
+
+    def _find(self, prepared: Prepared) -> Shortcut | None:
+        try:
+            (statement,) = parse(prepared.sql)
+            match statement:
+                case st.Select():
+                    return self._point_read(statement, prepared)
+                case st.Insert():
+                    return self._row_insert(statement, prepared)
+        except (ConstellationError, ValueError):
+            return None  # running the statement tells what is wrong
+        return None
+
+    def _point_read(self, statement: st.Select, prepared: Prepared) -> PointRead | None:
+        session = self._session
+        query = point_query(statement.query, session.relations)
+        if query is None:
+            return None
+        read = point_read(session.engine.state(query.relation), query, prepared.parameters)
+        described = prepared.columns or ()
+        same = read is not None and [c.type.arrow for c in described] == list(read.schema.types)
+        return read if same else None
+
+    def _row_insert(self, statement: st.Insert, prepared: Prepared) -> RowInsert | None:
+        engine = self._session.engine
+        check_target(engine.catalog.get(statement.table), None, insert=True)
+        state = engine.state(statement.table)
+        assert isinstance(state, TableState | SourceState)
+        return row_insert(state, statement, prepared.parameters)
+
+    # -- doing it --------------------------------------------------------------------------------
+
+    def read(self, prepared: Prepared, parameters: Parameters) -> pa.RecordBatch | None:
+        """The rows as the session sees them now; None when it has to wait, or to plan."""
+        session = self._session
+        read = self.of(prepared)
+        if not isinstance(read, PointRead) or not self._is_free():
+            return None
+        with session.engine.lock:
+            state = read.state
+            epoch = state.frontier
+            if not state.ready or state.dropped or epoch < session.last_epoch:
+                return None
+        return read.rows(parameters, epoch)
+
+    def inserts(self, prepared: Prepared) -> bool:
+        return isinstance(self.of(prepared), RowInsert)
+
+    def insert(
+        self, prepared: Prepared, rows: Sequence[Parameters], done: Callable[[Errors], None], *, together: bool
+    ) -> bool:
+        """Whether the rows are on their way; then ``done`` is called from another thread, with what is wrong with each.
+
+        ``together``: all of them or none, and one outcome. Else each is a statement of its own.
+        """
+        insert = self.of(prepared)
+        sequencer = self._session.engine.sequencer
+        if not isinstance(insert, RowInsert) or sequencer is None or not self._is_free():
+            return False
+        try:
+            batch = insert.batch(rows)
+            parts = [batch] if together else [batch.slice(i, 1) for i in range(len(rows))]
+            outcome = _Outcome(self._session, insert.state.name, len(parts), done)
+            sequencer.insert_all(insert.state, [(part, _Part(outcome, i)) for i, part in enumerate(parts)])
+        except ConstellationError:
+            return False
+        return True
+
+    def _is_free(self) -> bool:
+        """Whether a statement would be a transaction of its own, without a time limit."""
+        session = self._session
+        return session.transaction is None and session.settings.get("statement_timeout") == "0"
+
+
+class _Outcome:
+    """Of several rows that were inserted one by one; tells when the last is known."""
+
+    def __init__(self, session: Session, relation: str, count: int, done: Callable[[Errors], None]) -> None:
+        self._session = session
+        self._relation = relation
+        self._done = done
+        self._guard = threading.Lock()
+        self._left = count
+        self._errors: Errors = [None] * count
+
+    def know(self, place: int, epoch: int, error: BaseException | None) -> None:
+        with self._guard:
+            self._errors[place] = error
+            self._left -= 1
+            last = self._left == 0
+        if error is None:
+            self._session.wrote(epoch, {self._relation})
+        if last:
+            self._done(self._errors)
+
+
+class _Part:
+    """The reply that the sequencer gives to one row."""
+
+    def __init__(self, outcome: _Outcome, place: int) -> None:
+        self._outcome = outcome
+        self._place = place
+
+    def set_result(self, epoch: int) -> None:
+        self._outcome.know(self._place, epoch, None)
+
+    def set_exception(self, error: BaseException) -> None:
+        self._outcome.know(self._place, 0, error)
