@@ -21,7 +21,7 @@ def test_a_thousand_rows_come_whole(name: str) -> None:
 
 def test_a_message_cut_short_is_noticed() -> None:
     whole = bytearray(b"D" + struct.pack(">ihi", 11, 1, 1) + b"x")
-    assert [fields(body) for _, body in messages(whole)] == [[b"x"]]
+    assert [bytes(value or b"") for _, body in messages(whole) for value in fields(body)] == [b"x"]
     with pytest.raises(ValueError, match="cut short"):
         list(messages(whole[:-1]))
     with pytest.raises(ValueError, match="bytes of values"):
