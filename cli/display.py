@@ -9,7 +9,7 @@ import pyarrow as pa
 from rich.cells import cell_len
 from rich.console import Console
 
-from constellationdb.catalog.text import text_encoder
+from constellationdb.catalog.text import PLAIN, Style, text_encoder
 from constellationdb.catalog.types import of_arrow
 from constellationdb.embedded import Database
 from constellationdb.embedded.link import Answer
@@ -47,10 +47,10 @@ def aligned(table: pa.Table) -> list[str]:
     return [_line(header), rule, *map(_line, rows)]
 
 
-def texts_of(column: pa.ChunkedArray | pa.Array) -> list[str | None]:
+def texts_of(column: pa.ChunkedArray | pa.Array, style: Style = PLAIN) -> list[str | None]:
     """The values as the wire would send them."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    encoded = text_encoder(array.type, of_arrow(array.type))(array)
+    encoded = text_encoder(array.type, of_arrow(array.type), style)(array)
     return [None if value is None else value.decode() for value in encoded.to_pylist()]
 
 
