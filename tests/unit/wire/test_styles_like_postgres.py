@@ -99,6 +99,18 @@ def test_infinity_has_no_zone() -> None:
     assert ours(array, types.TIMESTAMPTZ, style) == [b"infinity", None, b"-infinity"]
 
 
+def test_a_moment_near_the_end_of_its_numbers_is_not_infinity() -> None:
+    """Where the local time is beyond what 64 bits of microseconds hold, or just their end."""
+    west, east = style_of("<-03:30>+03:30", "1", "hex"), style_of("<+03:30>-03:30", "1", "hex")
+    array = pa.array([-(2**63) + 12_600_000_000, -(2**63) + 1], types.TIMESTAMPTZ.arrow)
+    assert ours(array, types.TIMESTAMPTZ, west) == [
+        b"290309-12-21 19:59:05.224192-03:30 BC",
+        b"290309-12-21 16:29:05.224193-03:30 BC",
+    ]
+    late = pa.array([2**63 - 2], types.TIMESTAMPTZ.arrow)
+    assert ours(late, types.TIMESTAMPTZ, east) == [b"294247-01-10 07:30:54.775806+03:30"]
+
+
 @pytest.mark.parametrize("digits", [-15, -3, 0, 1, 3])
 def test_extra_float_digits(connection: psycopg.Connection, digits: int) -> None:
     rng = random.Random(digits)
