@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 from rich.cells import cell_len
 
-from constellationdb.catalog.text import text_encoder
+from constellationdb.catalog.text import PLAIN, Style, text_encoder
 from constellationdb.catalog.types import of_field
 from constellationdb.engine.result import Notice
 
@@ -39,11 +39,14 @@ def aligned(table: pa.Table, null: str = "", *, header: bool = True, widths: lis
     return [_line(names), "+".join("-" * (width + 2) for width in widths) or "--", *lines]
 
 
-def texts_of(column: pa.ChunkedArray | pa.Array, field: pa.Field | None = None) -> list[str | None]:
+def texts_of(
+    column: pa.ChunkedArray | pa.Array, field: pa.Field | None = None, style: Style = PLAIN
+) -> list[str | None]:
     """The values as the wire would send them."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     kind = of_field(field if field is not None else pa.field("", array.type))
-    return [None if value is None else value.decode() for value in text_encoder(array.type, kind)(array).to_pylist()]
+    encoded = text_encoder(array.type, kind, style)(array)
+    return [None if value is None else value.decode() for value in encoded.to_pylist()]
 
 
 def count_of(rows: int) -> str:

@@ -19,7 +19,7 @@ from constellationdb.catalog.text import PLAIN, Style
 from constellationdb.catalog.types import SqlType
 from constellationdb.errors import FeatureNotSupported, InvalidTextRepresentation
 from constellationdb.wire.array_columns import array_cells
-from constellationdb.wire.cells import Cells, bytes_cells, fixed_cells, numbers, taken_cells, without_nulls_of
+from constellationdb.wire.cells import Cells, booleans, bytes_cells, fixed_cells, numbers, taken_cells, without_nulls_of
 from constellationdb.wire.kernels.binaries import uuids
 from constellationdb.wire.kernels.numerics import BINARY_WIDTH, numeric_words
 from constellationdb.wire.text_columns import INTERVAL_PARTS, CellEncoder, printed, text_cells
@@ -61,8 +61,7 @@ def _plain(stored: type, sent: str) -> CellEncoder:
 
 
 def _bool(array: pa.Array) -> Cells:
-    values = array.fill_null(False).to_numpy(zero_copy_only=False)
-    return Cells(_BITS, values.astype(np.int64), without_nulls_of(array, np.ones(len(array), np.int32)))
+    return Cells(_BITS, booleans(array), without_nulls_of(array, np.ones(len(array), np.int32)))
 
 
 def _since_2000(stored: type, sent: str, epoch: int) -> CellEncoder:

@@ -47,6 +47,16 @@ def numbers(array: pa.Array, dtype: DTypeLike, per_row: int = 1) -> NDArray[Any]
     return np.frombuffer(buffer, kind, count, array.offset * per_row * kind.itemsize)
 
 
+def booleans(array: pa.Array) -> I64:
+    """0 or 1 a row."""
+    first, count, bitmap = array.offset, len(array), array.buffers()[1]
+    if bitmap is None or count == 0:
+        return np.zeros(count, np.int64)
+    packed = np.frombuffer(bitmap, np.uint8)[first // 8 : (first + count + 7) // 8]
+    bits = np.unpackbits(packed, bitorder="little")[first % 8 : first % 8 + count]
+    return bits.astype(np.int64)
+
+
 def fixed_cells(values: NDArray[Any], array: pa.Array) -> Cells:
     """Values of one width, as they lie in memory."""
     width = values.dtype.itemsize

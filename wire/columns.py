@@ -27,7 +27,7 @@ from constellationdb.wire.text_columns import CellEncoder, text_cells
 
 Values = list[bytes | None]
 # Below this many rows the loop is faster.
-FEW_ROWS = 8
+FEW_ROWS = 4
 
 
 @dataclass(frozen=True)

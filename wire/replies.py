@@ -39,10 +39,6 @@ def command_complete(tag: str) -> bytes:
     return _framed(b"C", _text(tag))
 
 
-def copy_data(data: bytes) -> bytes:
-    return _framed(b"d", data)
-
-
 def copy_in(columns: int, binary: bool) -> bytes:
     return _framed(b"G", _copy_shape(columns, _COPY_BINARY if binary else _COPY_TEXT))
 

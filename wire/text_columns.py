@@ -11,7 +11,17 @@ import pyarrow as pa
 from constellationdb.catalog import types
 from constellationdb.catalog.text import REGISTERED, Style, text_encoder
 from constellationdb.catalog.types import SqlType
-from constellationdb.wire.cells import I32, I64, U8, Cells, bytes_cells, numbers, taken_cells, without_nulls_of
+from constellationdb.wire.cells import (
+    I32,
+    I64,
+    U8,
+    Cells,
+    booleans,
+    bytes_cells,
+    numbers,
+    taken_cells,
+    without_nulls_of,
+)
 from constellationdb.wire.kernels.digits import INTEGER_WIDTH, integers
 from constellationdb.wire.kernels.floats import FLOAT_WIDTH, doubles, singles
 from constellationdb.wire.kernels.intervals import INTERVAL_WIDTH, intervals
@@ -64,8 +74,7 @@ def _of(kernel: Callable[..., object], width: int, dtype: Any, wide: Any = None)
 
 
 def _bool(array: pa.Array) -> Cells:
-    values = array.fill_null(False).to_numpy(zero_copy_only=False)
-    return Cells(_LETTERS, values.astype(np.int64), without_nulls_of(array, np.ones(len(array), np.int32)))
+    return Cells(_LETTERS, booleans(array), without_nulls_of(array, np.ones(len(array), np.int32)))
 
 
 def _timestamp(array: pa.Array) -> Cells:

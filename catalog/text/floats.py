@@ -8,7 +8,7 @@ way between two floats, where ``repr`` trusts the reader to round to even.
 from __future__ import annotations
 
 from decimal import Decimal
-from math import isfinite, isinf, isnan
+from math import frexp, isfinite, isinf, isnan
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +73,7 @@ def single_text(value: np.float32) -> str:
         return double_text(number)
     shortest = np.format_float_scientific(value, unique=True)
     if 2.0**24 <= abs(number) < _HALFWAY_END:
-        shortest = _strictly_nearest(shortest, number, int(np.spacing(np.float32(abs(number)))))
+        shortest = _strictly_nearest(shortest, number, 1 << (frexp(number)[1] - 24))
     return _layout(Decimal(shortest), _SINGLE_FIXED_DIGITS)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from constellationdb.catalog.text.zones import UTC_ZONE, Zone, zone_named
+from constellationdb.catalog.text.zones import UTC_ZONE, Zone, is_number, zone_named
 from constellationdb.errors import FeatureNotSupported, InvalidParameter
 
 
@@ -39,7 +39,8 @@ def checked_style_setting(name: str, value: str) -> str:
 def _timezone(value: str) -> str:
     zone = zone_named(value)
     if zone is None:
-        raise InvalidParameter(f'invalid value for parameter "TimeZone": "{value}"')
+        too_far = "UTC timezone offset is out of range." if is_number(value) else None
+        raise InvalidParameter(f'invalid value for parameter "TimeZone": "{value}"', detail=too_far)
     return zone.name
 
 
@@ -90,7 +91,7 @@ def _intervalstyle(value: str) -> str:
         )
     if value.lower() != "postgres":
         raise InvalidParameter(
-            f'invalid value for parameter "IntervalStyle": "{value}"',
+            f'invalid value for parameter "intervalstyle": "{value}"',
             hint="Available values: postgres, postgres_verbose, sql_standard, iso_8601.",
         )
     return "postgres"

@@ -98,18 +98,24 @@ def _with_odd(
 
 
 def one_timestamp(us: int, zone: str) -> str:
-    if us in (_INT64.min, _INT64.max):
-        return "infinity" if us > 0 else "-infinity"
-    days, rest = divmod(us, _DAY_US)
-    year, month, day = civil(days)
-    return f"{_iso(year, month, day)} {clock_text(rest)}{zone}{_era(year)}"
+    return _infinity(us) or _moment(us, zone)
 
 
 def one_zoned(us: int, zone: Zone) -> str:
-    if us in (_INT64.min, _INT64.max):
-        return one_timestamp(us, "")
     offset = zone.offset(us)
-    return one_timestamp(us + offset * 1_000_000, offset_text(offset))
+    return _infinity(us) or _moment(us + offset * 1_000_000, offset_text(offset))
+
+
+def _infinity(us: int) -> str:
+    if us in (_INT64.min, _INT64.max):
+        return "infinity" if us > 0 else "-infinity"
+    return ""
+
+
+def _moment(us: int, zone: str) -> str:
+    days, rest = divmod(us, _DAY_US)
+    year, month, day = civil(days)
+    return f"{_iso(year, month, day)} {clock_text(rest)}{zone}{_era(year)}"
 
 
 def one_date(days: int) -> str:

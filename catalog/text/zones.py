@@ -71,13 +71,16 @@ UTC_ZONE = Zone("UTC", 0)
 @lru_cache(maxsize=256)
 def zone_named(text: str) -> Zone | None:
     """The zone Postgres would take ``text`` for: a name, hours, or POSIX' ``XYZ-2``; None when there is none."""
-    hours = _number(text)
-    if hours is not None:
-        return _of_hours(hours)
+    if is_number(text):
+        return _of_hours(float(text))
     name = _names().get(text.lower())
     if name is not None:
         return UTC_ZONE if name == "UTC" else Zone(name)
     return _posix(text)
+
+
+def is_number(text: str) -> bool:
+    return re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", text) is not None
 
 
 def offset_text(seconds: int) -> str:
@@ -87,13 +90,6 @@ def offset_text(seconds: int) -> str:
     while len(parts) > 1 and not parts[-1]:
         parts.pop()
     return ("-" if seconds < 0 else "+") + ":".join(f"{part:02d}" for part in parts)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _of_hours(hours: float) -> Zone | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from constellationdb.engine.kernels.memory import copy_bytes
 from constellationdb.jit import inlined, kernel
 from constellationdb.wire.kernels.digits import I32, I64, U8
-from constellationdb.wire.kernels.framing import copy_bytes, put_long
+from constellationdb.wire.kernels.framing import put_long
 
 _NULL = -1
 _DASH, _ZERO, _NINE, _LOWER_A, _LOWER_F = 45, 48, 57, 97, 102
@@ -68,6 +69,8 @@ def put_arrays(
         for k in range(shown):
             at = put_long(out, put_long(out, at, shapes[i * dimensions + k]), lower_bound)
         for j in range(first, end):
-            at = put_long(out, at, np.int64(lengths[j]))  # type: ignore[arg-type]
-            if lengths[j] > 0:
-                at = copy_bytes(out, at, data, starts[j], np.int64(lengths[j]))  # type: ignore[arg-type]
+            length = int(lengths[j])
+            at = put_long(out, at, length)
+            if length > 0:
+                copy_bytes(data, starts[j], out, at, length)
+                at += length

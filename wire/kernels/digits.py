@@ -20,8 +20,9 @@ _HUNDRED, _TEN = np.uint64(100), np.uint64(10)
 @inlined
 def put_pair(out: U8, at: int, value: int) -> int:
     """Two digits of a value below 100; behind them."""
-    out[at] = PAIRS[2 * value]
-    out[at + 1] = PAIRS[2 * value + 1]
+    place = np.uint64(2 * value)  # an index that cannot be negative needs no look whether it is
+    out[at] = PAIRS[place]
+    out[at + 1] = PAIRS[place + np.uint64(1)]
     return at + 2
 
 

@@ -7,8 +7,7 @@ places, and every column is copied to them.
 
 from __future__ import annotations
 
-import numpy as np
-
+from constellationdb.engine.kernels.memory import copy_bytes, store32_reversed
 from constellationdb.jit import inlined, kernel
 from constellationdb.wire.kernels.digits import I32, I64, U8
 
@@ -17,21 +16,9 @@ _NULL = -1
 
 @inlined
 def put_long(out: U8, at: int, value: int) -> int:
-    out[at] = (value >> 24) & 0xFF
-    out[at + 1] = (value >> 16) & 0xFF
-    out[at + 2] = (value >> 8) & 0xFF
-    out[at + 3] = value & 0xFF
+    """Four bytes, big-endian; behind them."""
+    store32_reversed(out, at, value)
     return at + 4
-
-
-@inlined
-def copy_bytes(out: U8, at: int, data: U8, start: int, length: int) -> int:
-    to, source = np.uint64(at), np.uint64(start)  # an index that cannot be negative needs no look whether it is
-    for _ in range(length):
-        out[to] = data[source]
-        to += np.uint64(1)
-        source += np.uint64(1)
-    return at + length
 
 
 @kernel("void(const i32[], i64, i64[])")
@@ -70,19 +57,24 @@ def open_messages(out: U8, places: I64, end: int, kind: int, columns: int) -> No
 def put_counted(out: U8, places: I64, data: U8, starts: I64, lengths: I32) -> None:
     """A length and as many bytes; -1 alone for NULL."""
     for i in range(len(places)):
-        length = np.int64(lengths[i])
-        at = put_long(out, places[i], length)  # type: ignore[arg-type]
-        places[i] = at if length == _NULL else copy_bytes(out, at, data, starts[i], length)  # type: ignore[arg-type]
+        length = int(lengths[i])
+        at = put_long(out, places[i], length)
+        if length > 0:
+            copy_bytes(data, starts[i], out, at, length)
+            at += length
+        places[i] = at
 
 
 @kernel("void(u8[], i64[], const u8[], const i64[], const i32[], const u8[], i64)")
 def put_ended(out: U8, places: I64, data: U8, starts: I64, lengths: I32, null: U8, end: int) -> None:
     """The bytes, or ``null``'s, and the byte ``end``: a delimiter or a newline."""
     for i in range(len(places)):
-        at, length = places[i], lengths[i]
+        at, length = places[i], int(lengths[i])
         if length == _NULL:
-            at = copy_bytes(out, at, null, 0, len(null))
+            copy_bytes(null, 0, out, at, len(null))
+            at += len(null)
         else:
-            at = copy_bytes(out, at, data, starts[i], length)
+            copy_bytes(data, starts[i], out, at, length)
+            at += length
         out[at] = end
         places[i] = at + 1

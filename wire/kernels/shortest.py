@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from constellationdb.engine.kernels.memory import mul_high
 from constellationdb.jit import inlined
 
 _U64 = np.uint64
 _LEAST_POWER, _GREATEST_POWER = -292, 325
-_LOW_HALF, _HALF_BITS = _U64(0xFFFFFFFF), _U64(32)
 _ZERO, _ONE, _TWO, _FOUR, _TEN, _FORTY = _U64(0), _U64(1), _U64(2), _U64(4), _U64(10), _U64(40)
 
 
@@ -33,24 +33,14 @@ _LOW: NDArray[np.uint64] = np.array([bits & 0xFFFFFFFFFFFFFFFF for bits in _POWE
 
 
 @inlined
-def _high_product(a: np.uint64, b: np.uint64) -> np.uint64:
-    """The upper 64 bits of a * b."""
-    low_a, high_a = a & _LOW_HALF, a >> _HALF_BITS
-    low_b, high_b = b & _LOW_HALF, b >> _HALF_BITS
-    middle = high_a * low_b + ((low_a * low_b) >> _HALF_BITS)
-    other = low_a * high_b + (middle & _LOW_HALF)
-    return high_a * high_b + (middle >> _HALF_BITS) + (other >> _HALF_BITS)
-
-
-@inlined
 def _scaled(power: int, value: np.uint64) -> np.uint64:
     """value * 10**power without its last 128 bits; the last bit kept is set where anything was lost."""
     high, low = _HIGH[power - _LEAST_POWER], _LOW[power - _LEAST_POWER]
-    kept, lost = _high_product(high, value), high * value
-    sticky = lost + _high_product(low, value)
+    kept, lost = mul_high(high, value), high * value
+    sticky = lost + mul_high(low, value)
     if sticky < lost:
         kept += _ONE
-    return kept | (_ONE if sticky > _ONE else _ZERO)
+    return np.uint64(kept | (_ONE if sticky > _ONE else _ZERO))
 
 
 @inlined

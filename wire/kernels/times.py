@@ -113,12 +113,16 @@ def _put_offset(out: U8, at: int, offset: int) -> int:
 def _put_timestamp(out: U8, at: int, us: int, offset: int) -> int:
     if us in (_LEAST, _GREATEST):
         return _put_infinity(out, at, us < 0)
-    local = us if offset == _NO_OFFSET else us + offset * 1_000_000
-    days = local // _DAY_US
+    days = us // _DAY_US
+    clock = us - days * _DAY_US
+    if offset != _NO_OFFSET:  # added here, where no sum can be too large
+        clock += offset * 1_000_000
+        past = clock // _DAY_US
+        days, clock = days + past, clock - past * _DAY_US
     year, month, day = _civil(days)
     at = _put_date(out, at, year, month, day)
     out[at] = _SPACE
-    at = put_clock(out, at + 1, local - days * _DAY_US)
+    at = put_clock(out, at + 1, clock)
     if offset != _NO_OFFSET:
         at = _put_offset(out, at, offset)
     return _put_era(out, at, year)

@@ -14,6 +14,8 @@ from constellationdb.catalog.types import of_arrow
 from constellationdb.engine.copy_in import scanner_of
 from constellationdb.engine.copy_options import CopyOptions, copy_options
 from constellationdb.engine.copying.fields import Fields
+from constellationdb.engine.engine import Engine
+from constellationdb.engine.result import SessionProtocol
 from constellationdb.errors import BadCopyFormat, ConstellationError
 from constellationdb.planner.statements import Copy
 from constellationdb.planner.syntax import parse
@@ -45,6 +47,14 @@ def connection(postgres: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(postgres, autocommit=True) as connected:
         connected.execute("CREATE TABLE copied (a text, b text, c text)")
         yield connected
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[SessionProtocol]:
+    with Engine() as engine:
+        opened = engine.session()
+        list(opened.execute("CREATE TABLE copied (a text, b text, c text)"))
+        yield opened
 
 
 def _rows(seed: int) -> list[Row]:
@@ -244,6 +254,7 @@ _WRONG = [
     "(FORCE_QUOTE (a))",
     "(FORMAT csv, FORCE_QUOTE (nowhere))",
     "(FORMAT csv, FORCE_QUOTE 'a')",
+    "(FORMAT csv, FORCE_QUOTE a)",
     "(FORMAT csv, FORCE_NOT_NULL (a))",
     "(FORMAT csv, FORCE_NULL (a))",
     "(FORCE_NULL (a))",
@@ -265,18 +276,24 @@ _WRONG = [
 
 
 @pytest.mark.parametrize("words", _WRONG)
-def test_wrong_options_are_refused_as_postgres_refuses_them(connection: psycopg.Connection, words: str) -> None:
+def test_wrong_options_are_refused_as_postgres_refuses_them(
+    connection: psycopg.Connection, session: SessionProtocol, words: str
+) -> None:
     sql = f"COPY copied TO STDOUT {words}"
     with pytest.raises(psycopg.Error) as theirs, connection.cursor().copy(sql.encode()) as copy:
         copy.read()
     with pytest.raises(ConstellationError) as ours:
-        _open(sql)
+        list(session.execute(sql))
     position = theirs.value.diag.statement_position
     assert (ours.value.sqlstate, ours.value.message) == (theirs.value.sqlstate, theirs.value.diag.message_primary)
     assert ours.value.position == (None if position is None else int(position))
 
 
-def _open(sql: str) -> CopyWriter:
-    statement = parse(sql)[0]
-    assert isinstance(statement, Copy)
-    return CopyWriter(_COLUMNS, copy_options(statement.options, "out"))
+def test_a_forced_column_must_be_copied(connection: psycopg.Connection, session: SessionProtocol) -> None:
+    for copied_part in ("copied (b)", "(SELECT b FROM copied)"):
+        sql = f"COPY {copied_part} TO STDOUT (FORMAT csv, FORCE_QUOTE (a))"
+        with pytest.raises(psycopg.Error) as theirs, connection.cursor().copy(sql.encode()) as copy:
+            copy.read()
+        with pytest.raises(ConstellationError) as ours:
+            list(session.execute(sql))
+        assert (ours.value.sqlstate, ours.value.message) == (theirs.value.sqlstate, theirs.value.diag.message_primary)

@@ -63,6 +63,25 @@ def differing(mine: list[str | None], theirs: list[str | None]) -> list[tuple[st
     return [pair for pair in zip(mine, theirs, strict=True) if pair[0] != pair[1]][:10]
 
 
+@pytest.mark.parametrize(("bits", "arrow"), [(16, pa.int16()), (32, pa.int32()), (64, pa.int64())])
+def test_integers_print_as_postgres_prints_them(ask: Ask, bits: int, arrow: pa.DataType) -> None:
+    rng = random.Random(bits)
+    least, greatest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    values = [rng.getrandbits(rng.randrange(1, bits)) * rng.choice((1, -1)) for _ in range(_COUNT)]
+    values += [least, least + 1, greatest, 0, *(10**k for k in range(19) if 10**k <= greatest)]
+    theirs = ask(f"us::int{bits // 8}::text", us=values)
+    assert differing(ours(pa.array(values, arrow)), theirs) == []
+
+
+def test_booleans_and_texts_print_as_postgres_prints_them(ask: Ask) -> None:
+    rng = random.Random(19)
+    texts = ["".join(rng.choices('a \t\n\\",é漢🙂', k=rng.randrange(20))) for _ in range(_COUNT)]
+    assert differing(ours(pa.array(texts)), ask("t", t=texts)) == []
+    flags = [rng.random() < 0.5 for _ in range(_COUNT)]
+    theirs = ask("format('%%s', us = 1)", us=[int(flag) for flag in flags])
+    assert differing(ours(pa.array(flags)), theirs) == []
+
+
 def _doubles(rng: random.Random) -> list[float]:
     values = [struct.unpack("d", struct.pack("Q", rng.getrandbits(64)))[0] for _ in range(_COUNT // 2)]
     values += [rng.uniform(1e15, 1e19) for _ in range(_COUNT // 4)]
