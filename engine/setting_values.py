@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from constellationdb.catalog.text.zones import zone_named
+from constellationdb.catalog.text.zones import is_number, zone_named
 from constellationdb.engine.setting_kinds import invalid
 from constellationdb.errors import FeatureNotSupported
 
@@ -50,7 +50,9 @@ def time_zone(name: str, value: str) -> str:
     """A zone as Postgres prints it; ``-08:00`` is how SET TIME ZONE INTERVAL says an offset."""
     zone = zone_named(_offset(value.strip()))
     if zone is None:
-        raise invalid(name, value)
+        refused = invalid(name, value)
+        refused.detail = "UTC timezone offset is out of range." if is_number(value) else None
+        raise refused
     return zone.name
 
 

@@ -11,7 +11,7 @@ are ISO and intervals in the style postgres: other styles are left out.
 """
 
 from constellationdb.catalog.text.columns import REGISTERED, Encoder, cast_to_text, text_encoder
-from constellationdb.catalog.text.style import PLAIN, STYLE_SETTINGS, Style, checked_style_setting, style_of
+from constellationdb.catalog.text.style import PLAIN, STYLE_SETTINGS, Style, style_of
 
 __all__ = [
     "PLAIN",
@@ -20,7 +20,6 @@ __all__ = [
     "Encoder",
     "Style",
     "cast_to_text",
-    "checked_style_setting",
     "style_of",
     "text_encoder",
 ]

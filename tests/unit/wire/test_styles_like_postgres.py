@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from constellationdb.catalog import types
-from constellationdb.catalog.text import Style, checked_style_setting, style_of, text_encoder
+from constellationdb.catalog.text import Style, style_of, text_encoder
 from constellationdb.catalog.types import SqlType
 from constellationdb.engine.settings import Settings
 from constellationdb.errors import ConstellationError, FeatureNotSupported
@@ -74,7 +74,9 @@ def test_timestamptz_is_printed_in_the_session_zone(connection: psycopg.Connecti
     expected = theirs(connection, _MOMENT, us, "int8")
     shown = connection.execute("SHOW timezone").fetchone()
     connection.execute("SET timezone = 'UTC'")
-    name = checked_style_setting("timezone", zone)
+    settings = Settings("me", {})
+    settings.set("timezone", zone, local=False)
+    name = settings.get("timezone")
     assert shown == (name,)
     array = pa.array(us, types.TIMESTAMPTZ.arrow)
     assert differing(ours(array, types.TIMESTAMPTZ, style_of(name, "1", "hex")), expected) == []
