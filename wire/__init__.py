@@ -16,10 +16,10 @@ How a message travels::
     conversation  extended      the protocol's order; statements and portals
     startup                     user, database, settings, what is reported
     answer  rows  copy_out      a Result as DataRows or COPY lines, chunk by chunk
-    columns  binary             Arrow columns in Postgres' binary format; its text is ``catalog.text``
+    columns  *_columns          Arrow columns in Postgres' text and binary formats
+    parameters                  what Bind brings, as text
     link  connection  limits    the bounded bridge between loop and thread; cancel keys; what a client may take
 
 Left out so far: encryption and passwords (the server listens on loopback
-only), binary COPY, binary arrays, notifications, encodings
-other than UTF-8. Timestamps with time zone are always printed in UTC.
+only), notifications, encodings other than UTF-8.
 """
