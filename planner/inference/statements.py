@@ -28,6 +28,8 @@ def infer_parameters(
 ) -> tuple[int, ...]:
     """The oid of each $n of ``statement``, by where they stand; an oid the client gave is kept."""
     parameters = Parameters(given_oids)
+    if "$" not in statement.text:
+        return parameters.oids()
     match statement:
         case st.Explain():
             return infer_parameters(statement.statement, relations, given_oids)

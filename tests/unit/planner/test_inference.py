@@ -139,3 +139,8 @@ def _listed(signatures: Mapping[str, tuple[Signature, ...]]) -> set[tuple[str, .
         for name, several in signatures.items()
         for signature in several
     }
+
+
+def test_a_statement_that_names_no_parameter_keeps_the_given_ones() -> None:
+    assert inferred("SELECT a FROM t", (20,)) == (20,)
+    assert inferred("SELECT a FROM t", (0,)) == ("42P18", "could not determine data type of parameter $1", "", "")
