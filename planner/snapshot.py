@@ -97,6 +97,8 @@ class SnapshotPlanner:
         except ConstellationError:
             if refused is not None:
                 raise refused from None
+            if self._doubtful:
+                raise
             return self._again(checked=True)._plan(query)
 
     def _again(self, *, checked: bool = False, unnesting: bool = False) -> SnapshotPlanner:

@@ -478,7 +478,9 @@ class Expressions:
             return self.expression(listed, place)
         around, self._outer = self._outer, []
         columns = self._query(node.subselect, place.scope)
-        if self._outer and node.subLinkType == SubLinkType.EXPR_SUBLINK:
+        valued = place.clause in _LISTS or place.clause in _KEYS
+        counted = node.subLinkType == SubLinkType.EXISTS_SUBLINK and valued
+        if self._outer and (counted or node.subLinkType == SubLinkType.EXPR_SUBLINK):
             self.doubtful |= not forms.is_keyed(node.subselect, self._outer)
         self._outer = around + self._outer  # perhaps of a query around that one
         if node.subLinkType == SubLinkType.ARRAY_SUBLINK:
@@ -487,7 +489,6 @@ class Expressions:
         if self._unnesting:
             return self._plain_link(node, columns, place)
         if node.subLinkType == SubLinkType.EXISTS_SUBLINK:
-            valued = place.clause in _LISTS or place.clause in _KEYS
             return Typed(forms.exists_value(node) if valued else node, kinds.BOOLEAN)
         if node.subLinkType == SubLinkType.EXPR_SUBLINK:
             if columns is not None and len(columns) != 1:
