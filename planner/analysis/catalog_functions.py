@@ -68,7 +68,6 @@ obj_description(oid) text
 obj_description(oid, text) text
 parse_ident(text) text[]
 parse_ident(text, boolean) text[]
-pg_advisory_lock(bigint) void volatile
 pg_advisory_unlock(bigint) boolean volatile
 pg_advisory_unlock_all() void volatile
 pg_backend_pid() integer
@@ -111,8 +110,6 @@ pg_get_viewdef(oid, boolean) text
 pg_get_viewdef(oid, integer) text
 pg_has_role(any, text) boolean
 pg_has_role(any, any, text) boolean
-pg_index_column_has_property(oid, integer, text) boolean
-pg_index_has_property(oid, text) boolean
 pg_indexes_size(regclass) bigint
 pg_is_in_recovery() boolean
 pg_is_other_temp_schema(oid) boolean
@@ -137,7 +134,6 @@ pg_table_size(regclass) bigint
 pg_tablespace_location(oid) text
 pg_tablespace_size(any) bigint
 pg_total_relation_size(regclass) bigint
-pg_try_advisory_lock(bigint) boolean volatile
 pg_ts_config_is_visible(oid) boolean
 pg_ts_dict_is_visible(oid) boolean
 pg_ts_parser_is_visible(oid) boolean
