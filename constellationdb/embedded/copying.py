@@ -47,10 +47,12 @@ def sent(result: Result) -> Iterator[bytes]:
     assert result.copy_out is not None
     writer = CopyWriter([column.name for column in columns], result.copy_out)
     encoders = Encoders(columns, (int(result.copy_out.binary),) * len(columns), PLAIN)
-    yield unframed(writer.header())
+    if header := unframed(writer.header()):
+        yield header
     for batch in result.batches:
         yield unframed(writer.rows(batch, encoders.of(batch)))
-    yield unframed(writer.end())
+    if trailer := unframed(writer.end()):
+        yield trailer
 
 
 def chunks(data: CopyData) -> Iterator[bytes]:

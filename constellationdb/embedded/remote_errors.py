@@ -32,6 +32,7 @@ def translated(error: psycopg.Error) -> ConstellationError:
         detail=diagnosis.message_detail,
         hint=diagnosis.message_hint,
         position=int(position) if position else None,
+        context=diagnosis.context,
     )
 
 
