@@ -7,17 +7,16 @@ reading, checking, storing and logging the rows; what was stored is compared by 
 from __future__ import annotations
 
 import io
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from bench.table import Table
-from bench.wire_probe import Wire, serving
+from bench.wire.line import Line
+from bench.wire_probe import Wire
 
 _PIECE = 1 << 16
 _COLUMNS = "(id bigint{key}, amount double precision, name text, at timestamp, done boolean)"
@@ -25,39 +24,18 @@ _FIRST_US = 1_704_067_200_000_000  # 2024-01-01
 _POSTGRES_EPOCH_US = 946_684_800_000_000
 
 
-@dataclass(frozen=True)
-class Line:
-    """``answer_ok``: the table has all rows, and their sums."""
-
-    case: str
-    rows: int
-    bytes: int
-    cpu_s: float
-    wall_s: float
-    rows_per_cpu_s: float
-    answer_ok: bool
-
-
-def measure(names: Sequence[str], rows: int, repeats: int) -> Iterator[Line]:
-    """The best of ``repeats`` counts, each into an empty table."""
+def _measured(case: str, form: str, keyed: bool, wire: Wire, rows: int) -> Line:
     data = _batch(rows)
-    for name in names:
-        form, _, key = name.partition(" ")
-        body = _FORMATS[form](data)
-        yield min((_once(name, form, bool(key), data, body) for _ in range(repeats)), key=lambda line: line.cpu_s)
-
-
-def _once(name: str, form: str, keyed: bool, data: pa.RecordBatch, body: bytes) -> Line:
-    with serving() as wire:
-        key = " PRIMARY KEY" if keyed else ""
-        wire.execute(f"CREATE TABLE copied {_COLUMNS.format(key=key)}")
-        _send(wire, form, body[:0] if form != "binary" else _binary(data.slice(0, 0)))
-        before, begin = wire.cpu_seconds() or 0.0, time.perf_counter()
-        _send(wire, form, body)
-        wall, cpu = time.perf_counter() - begin, (wire.cpu_seconds() or 0.0) - before
-        right = _answer(wire) == _expected(data)
-    rate = round(data.num_rows / cpu) if cpu else 0
-    return Line(name, data.num_rows, len(body), round(cpu, 3), round(wall, 3), rate, right)
+    body = _FORMATS[form](data)
+    key = " PRIMARY KEY" if keyed else ""
+    wire.execute(f"CREATE TABLE copied {_COLUMNS.format(key=key)}")
+    _send(wire, form, body[:0] if form != "binary" else _binary(data.slice(0, 0)))
+    before = wire.cpu_seconds() or 0.0
+    _send(wire, form, body)
+    cpu = (wire.cpu_seconds() or 0.0) - before
+    right = _answer(wire) == _expected(data)
+    rate = rows / max(cpu, 0.01)
+    return Line(case, rows, round(len(body) / 1e6, 1), round(cpu, 3), round(rate), round(rate / _GOALS[form], 2), right)
 
 
 def _send(wire: Wire, form: str, body: bytes) -> None:
@@ -126,13 +104,10 @@ _FORMATS: dict[str, Callable[[pa.RecordBatch], bytes]] = {
     "csv": lambda data: _lines(data, ","),
     "binary": _binary,
 }
-CASES = (*_FORMATS, *(f"{form} key" for form in _FORMATS))
-
-
-def table_of(lines: Sequence[Line]) -> str:
-    table = Table(("case", "rows", "MB", "CPU s", "wall s", "rows per CPU s", "answer"))
-    for line in lines:
-        right = "right" if line.answer_ok else "WRONG"
-        figures = (f"{line.bytes / 1e6:.1f}", f"{line.cpu_s:.2f}", f"{line.wall_s:.2f}", f"{line.rows_per_cpu_s:,}")
-        table.add(line.case, f"{line.rows:,}", *figures, right)
-    return table.text()
+_GOALS = {"text": 1_500_000, "csv": 1_500_000, "binary": 3_000_000}
+CASES: dict[str, Callable[[Wire, int], Line]] = {
+    name: partial(_measured, name, form, keyed)
+    for form in _FORMATS
+    for keyed in (False, True)
+    for name in [f"copy in {form}{' with a key' if keyed else ''}"]
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from bench.wire import copy_out, select, statements, subscribers
+from bench.wire import copy_in, copy_out, select, statements, subscribers
 from bench.wire.line import Line
 from bench.wire.rate import Rate
 from bench.wire.reading_out import Read, measured
@@ -20,7 +20,8 @@ def _reading(case: str, read: Read, wire: Wire, rows: int) -> Line:
 
 # What a case does with a fresh server and a number of rows.
 CASES: dict[str, Callable[[Wire, int], Line]] = {
-    name: partial(_reading, name, read) for name, read in {**select.CASES, **copy_out.CASES}.items()
+    **{name: partial(_reading, name, read) for name, read in {**select.CASES, **copy_out.CASES}.items()},
+    **copy_in.CASES,
 }
 
 
