@@ -1,4 +1,4 @@
-"""The portable scripts with every subquery unnested, also where DataFusion plans it itself: the answers are the same."""
+"""The portable scripts with every subquery unnested, also where DataFusion plans it itself: the same answers."""
 
 from __future__ import annotations
 
