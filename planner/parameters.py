@@ -18,12 +18,6 @@ _NUMBERS = frozenset({20, 21, 23, 700, 701, 1700})
 _BOOLEAN = 16
 _UNTYPED = frozenset({0, 25, 705, 1043})
 
-# Arrays have no type of their own here: they are constants beside ANY and ALL. One of texts is written bare.
-_ARRAYS = {
-    1000: "boolean", 1005: "smallint", 1007: "integer", 1016: "bigint", 1021: "real", 1022: "double precision",
-    1231: "numeric", 1182: "date", 1115: "timestamp", 1185: "timestamptz",
-}  # fmt: skip
-
 
 def parameter_count(sql: str) -> int:
     """The highest $n of a text."""
@@ -52,9 +46,9 @@ def describe(sql: str, oids: Sequence[int]) -> str:
 
 
 def _written(value: str | None, oid: int) -> str:
-    if oid in _ARRAYS:
-        return f"CAST({'NULL' if value is None else literal(value)} AS {_ARRAYS[oid]}[])"
     known = by_oid(oid)
+    if known is not None and known.element is not None:
+        return f"CAST({'NULL' if value is None else literal(value)} AS {known.name})"
     if value is None:
         return "NULL" if known is None or oid in _UNTYPED else f"CAST(NULL AS {known.name})"
     if oid in _NUMBERS:
