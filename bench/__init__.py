@@ -2,6 +2,7 @@
 
     python -m bench nexmark [--query q5] [--events N] [--input memory|parquet|jsonl] [--json]
     python -m bench latency [--seconds N] [--json]
+    python -m bench wire [--case "select text"] [--rows N] [--json]
 
 ``nexmark`` runs each query twice over the same rows: as a materialized view,
 from a source through epochs, watermarks and jobs to a subscriber that reads
@@ -9,7 +10,8 @@ every column of every change; and as one DuckDB query with one thread. Each
 runs in a process of its own on the same core. The answers are compared, by a
 checksum taken in a second run that nobody times.
 
-``latency`` starts a server, and measures through the Postgres port.
+``latency`` starts a server, and measures through the Postgres port. ``wire`` counts the
+rows that leave by it in a CPU second of the server.
 
 Figures of one machine say little: compare ratios, from one run. Nothing here is
 run by the tests except a few thousand events, to see that the answers are right.

@@ -14,6 +14,11 @@ from bench import latency as latencies
 from bench import nexmark as nexmark_bench
 from bench.queries import QUERIES, query_named
 from bench.run import INPUTS
+from bench.wire import measure as wires
+from bench.wire.line import Line
+from bench.wire.line import table_of as wire_table_of
+from bench.wire.rate import Rate
+from bench.wire.rate import table_of as rate_table_of
 
 _EVENTS = {"memory": 2_000_000, "parquet": 2_000_000, "jsonl": 500_000}
 
@@ -60,11 +65,27 @@ def latency(names: tuple[str, ...], rows: int, seconds: int, only_json: bool) ->
     sys.exit(0 if all(line.answer_ok for line in lines) else 1)
 
 
+@main.command()
+@click.option("--case", "names", multiple=True, type=click.Choice([*wires.CASES, *wires.RATES]), help="default: all")
+@click.option("--rows", type=click.IntRange(min=1), default=1_000_000, show_default=True)
+@click.option("--json", "only_json", is_flag=True, help="JSON lines only")
+def wire(names: tuple[str, ...], rows: int, only_json: bool) -> None:
+    """Rows and statements through the Postgres port, and what they cost the server."""
+    lines = []
+    for line in wires.measure(names or (*wires.CASES, *wires.RATES), rows):
+        lines.append(line)
+        _say(asdict(line))
+    if not only_json:
+        click.echo(wire_table_of([line for line in lines if isinstance(line, Line)]))
+        click.echo(rate_table_of([line for line in lines if isinstance(line, Rate)]))
+    sys.exit(0 if all(line.answer_ok for line in lines) else 1)
+
+
 @main.command("all")
 @click.pass_context
 def everything(context: click.Context) -> None:
-    """Both, as they are by default."""
-    for command in (nexmark, latency):
+    """All of them, as they are by default."""
+    for command in (nexmark, latency, wire):
         try:
             context.invoke(command)
         except SystemExit as end:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from constellationdb.catalog.model import Command, Create, Drop, Relation, Replace
+from constellationdb.catalog.model import Command, Create, Drop, Relation, Replace, shown_name
 from constellationdb.errors import DependentObjects, DuplicateRelation, UndefinedRelation
 
 # Postgres gives user objects oids from here on.
@@ -60,7 +60,7 @@ class Catalog:
         """Raises 2BP01 when something stored was computed through the old definition."""
         stored = [n for n in self._dependants(view.name) if self.relations[n].kind != "view"]
         if stored:
-            raise _blocked(f"cannot replace view {view.name}", [self.relations[n] for n in stored])
+            raise self._blocked(f"cannot replace view {view.name}", stored, [view.name, *stored])
         relations = dict(self.relations)
         relations[view.name] = replace(view, oid=self.get(view.name).oid)
         return Catalog(self.version + 1, self.next_oid, MappingProxyType(relations))
@@ -81,9 +81,15 @@ class Catalog:
             self._collect(name, found)
         blocking = [n for n in found if n not in asked and self.relations[n].owner not in found]
         if blocking and not cascade:
-            what = f"cannot drop {self.relations[asked[0]].kind} {asked[0]}"
-            raise _blocked(what, [self.relations[n] for n in blocking])
+            what = f"cannot drop {self.relations[asked[0]].kind} {shown_name(asked[0])}"
+            raise self._blocked("cannot drop desired object(s)" if len(asked) > 1 else what, blocking, found)
         return tuple(found)
+
+    def cascaded(self, asked: Iterable[str], found: Iterable[str]) -> list[str]:
+        """What CASCADE drops beyond what was asked for, as messages name it, in the order it was made."""
+        gone, named = set(found), set(asked)
+        more = [self.relations[n] for n in gone - named if self.relations[n].owner not in gone]
+        return [f"{r.kind} {shown_name(r.name)}" for r in sorted(more, key=lambda relation: relation.oid)]
 
     def _collect(self, name: str, found: list[str]) -> None:
         for other in self.relations.values():
@@ -102,10 +108,15 @@ class Catalog:
             bases |= self.bases_of(dependency)
         return bases
 
-
-def _blocked(what: str, dependants: list[Relation]) -> DependentObjects:
-    return DependentObjects(
-        f"{what} because other objects depend on it",
-        detail="\n".join(f"{r.kind} {r.name} depends on {r.depends_on[0]}" for r in dependants),
-        hint="Use DROP ... CASCADE to drop the dependent objects too.",
-    )
+    def _blocked(self, what: str, dependants: list[str], gone: Iterable[str]) -> DependentObjects:
+        """2BP01; each dependant is told with the one of ``gone`` that it depends on."""
+        lines, missing = [], set(gone)
+        for relation in sorted((self.relations[n] for n in dependants), key=lambda relation: relation.oid):
+            base = self.relations[next(n for n in relation.depends_on if n in missing)]
+            lines.append(f"{relation.kind} {relation.name} depends on {base.kind} {shown_name(base.name)}")
+        objects = "them" if what.endswith("(s)") else "it"
+        return DependentObjects(
+            f"{what} because other objects depend on {objects}",
+            detail="\n".join(lines),
+            hint="Use DROP ... CASCADE to drop the dependent objects too.",
+        )

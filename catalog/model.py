@@ -9,6 +9,9 @@ import pyarrow as pa
 
 RelationKind: TypeAlias = Literal["table", "source", "lookup table", "view", "materialized view", "side output"]
 
+# What the names of temporary tables begin with; the rest of the schema's name is their session's number.
+TEMPORARY = "pg_temp_"
+
 
 class ColumnDefinition(msgspec.Struct, frozen=True):
     """One column as declared; ``default`` is the expression's text."""
@@ -74,3 +77,8 @@ Command: TypeAlias = Create | Drop | Replace
 
 def make_relation(name: str, kind: RelationKind, schema: pa.Schema, **rest: object) -> Relation:
     return Relation(name=name, kind=kind, schema_ipc=bytes(schema.serialize()), **rest)  # type: ignore[arg-type]
+
+
+def shown_name(name: str) -> str:
+    """A relation's name as its session and messages say it."""
+    return name.partition(".")[2] if name.startswith(TEMPORARY) else name

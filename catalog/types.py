@@ -57,6 +57,8 @@ REGCLASS = SqlType("regclass", 2205, 4, pa.int64())
 REGTYPE = SqlType("regtype", 2206, 4, pa.int64())
 REGROLE = SqlType("regrole", 4096, 4, pa.int64())
 REGNAMESPACE = SqlType("regnamespace", 4089, 4, pa.int64())
+# Oids that print as the names of what has them.
+REGISTERED = frozenset(kind.oid for kind in (REGPROC, REGCLASS, REGTYPE, REGROLE, REGNAMESPACE))
 VOID = SqlType("void", 2278, 4, pa.string())
 
 

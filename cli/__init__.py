@@ -4,7 +4,8 @@
     commands   one command a file: what it takes, and nothing else
     running    an engine with its Postgres port, from start to the last goodbye
     display    rows as psql prints them
-    shell      the prompt of ``constellation sql``
+    shell      ``constellation sql``: the prompt, and scripts
+    catalog_queries  what the shell asks a database about itself
     slt        the sqllogictest runner
     market     ``constellation demo``: generated trades, checked by an oracle
     flights    ``constellation demo flights``: a year of real flights, checked by DuckDB

@@ -14,6 +14,7 @@ from types import FrameType
 from constellationdb import __version__
 from constellationdb.engine.engine import Engine
 from constellationdb.server.listener import Server
+from constellationdb.wire.limits import Limits
 
 PORT = 5433
 
@@ -35,12 +36,19 @@ class Running:
 
 
 @contextmanager
-def running(directory: Path | None, host: str, port: int, *, workers: int = 1) -> Iterator[Running]:
+def running(
+    directory: Path | None,
+    host: str,
+    port: int,
+    *,
+    workers: int = 1,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+) -> Iterator[Running]:
     """Everything is up when the body begins; clients go first and the engine last when it ends."""
     engine = Engine(directory, workers=workers)
     try:
         engine.start()
-        with Server(engine, host, port) as server:
+        with Server(engine, host, port, limits=limits) as server:
             _leave_out_of_collections()
             yield Running(engine, *server.address)
     finally:

@@ -26,8 +26,15 @@
     ├── DuplicateAlias              42712  CON-1023
     ├── CannotCoerce                42846  CON-1024
     ├── UndefinedParameter          42P02  CON-1025
+    ├── AmbiguousParameter          42P08  CON-1041
+    ├── IndeterminateDatatype       42P18  CON-1042
+    ├── InvalidCursorDefinition     42P11  CON-1060
+    ├── InvalidName                 42602  CON-1061
+    ├── CannotChangeSetting         55P02  CON-1062
+    ├── DuplicateSchema             42P06  CON-1063
+    ├── DuplicateObject             42710  CON-1064
     ├── UndefinedSchema             3F000  CON-1080
-    ├── AmbiguousFunction           42725  CON-1081
+    ├── AmbiguousFunction           42725  CON-1043
     ├── InvalidTextRepresentation   22P02  CON-2001
     ├── DivisionByZero              22012  CON-2002
     ├── NumericOutOfRange           22003  CON-2003
@@ -46,18 +53,24 @@
     ├── ProgramLimitExceeded        54000  CON-2016
     ├── StringTooLong               22001  CON-2017
     ├── InvalidTimeZone             22009  CON-2018
+    ├── InvalidBinaryRepresentation 22P03  CON-2041
+    ├── CharacterNotInRepertoire    22021  CON-2042
     ├── ReadsOwnWritesThroughView   25001  CON-3001
     ├── InFailedTransaction         25P02  CON-3002
     ├── SerializationFailure        40001  CON-3003
     ├── NoActiveTransaction         25P01  CON-3004
     ├── ReadOnlyTransaction         25006  CON-3005
     ├── UndefinedSavepoint          3B001  CON-3006
+    ├── ActiveTransaction           25001  CON-3060
+    ├── IdleInTransactionTimeout    25P03  CON-3061
     ├── QueryCanceled               57014  CON-4001
     ├── ShuttingDown                57P01  CON-4002
     ├── SubscriberTooSlow           54000  CON-4003
     ├── HistoryExpired              55000  CON-4004
     ├── LimitExceeded               54001  CON-4005
     ├── RelationUnusable            55000  CON-4006
+    ├── ScrollRefused               55000  CON-4060
+    ├── IdleSessionTimeout          57P05  CON-4061
     ├── AddressInUse                58000  CON-5001
     ├── ConnectorFailure            58030  CON-5002
     ├── CorruptState                XX001  CON-5003
@@ -85,13 +98,20 @@ class ConstellationError(Exception):
     code: ClassVar[str] = "CON-9001"
 
     def __init__(
-        self, message: str, *, detail: str | None = None, hint: str | None = None, position: int | None = None
+        self,
+        message: str,
+        *,
+        detail: str | None = None,
+        hint: str | None = None,
+        position: int | None = None,
+        context: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.detail = detail
         self.hint = hint
         self.position = position
+        self.context = context  # where in the data it happened: ``COPY t, line 3, column b: "x"``
 
     def at(self, position: int | None) -> ConstellationError:
         """The same error with ``position`` filled in where it has none."""
@@ -200,12 +220,40 @@ class UndefinedParameter(ConstellationError):
     sqlstate, code = "42P02", "CON-1025"
 
 
+class AmbiguousParameter(ConstellationError):
+    sqlstate, code = "42P08", "CON-1041"
+
+
+class IndeterminateDatatype(ConstellationError):
+    sqlstate, code = "42P18", "CON-1042"
+
+
+class InvalidCursorDefinition(ConstellationError):
+    sqlstate, code = "42P11", "CON-1060"
+
+
+class InvalidName(ConstellationError):
+    sqlstate, code = "42602", "CON-1061"
+
+
+class CannotChangeSetting(ConstellationError):
+    sqlstate, code = "55P02", "CON-1062"
+
+
+class DuplicateSchema(ConstellationError):
+    sqlstate, code = "42P06", "CON-1063"
+
+
+class DuplicateObject(ConstellationError):
+    sqlstate, code = "42710", "CON-1064"
+
+
 class UndefinedSchema(ConstellationError):
     sqlstate, code = "3F000", "CON-1080"
 
 
 class AmbiguousFunction(ConstellationError):
-    sqlstate, code = "42725", "CON-1081"
+    sqlstate, code = "42725", "CON-1043"
 
 
 class InvalidTextRepresentation(ConstellationError):
@@ -280,6 +328,14 @@ class InvalidTimeZone(ConstellationError):
     sqlstate, code = "22009", "CON-2018"
 
 
+class InvalidBinaryRepresentation(ConstellationError):
+    sqlstate, code = "22P03", "CON-2041"
+
+
+class CharacterNotInRepertoire(ConstellationError):
+    sqlstate, code = "22021", "CON-2042"
+
+
 class ReadsOwnWritesThroughView(ConstellationError):
     sqlstate, code = "25001", "CON-3001"
 
@@ -302,6 +358,14 @@ class ReadOnlyTransaction(ConstellationError):
 
 class UndefinedSavepoint(ConstellationError):
     sqlstate, code = "3B001", "CON-3006"
+
+
+class ActiveTransaction(ConstellationError):
+    sqlstate, code = "25001", "CON-3060"
+
+
+class IdleInTransactionTimeout(ConstellationError):
+    sqlstate, code = "25P03", "CON-3061"
 
 
 class QueryCanceled(ConstellationError):
@@ -328,6 +392,14 @@ class RelationUnusable(ConstellationError):
     """It was dropped under its reader, or the view's job failed: no further epoch will come."""
 
     sqlstate, code = "55000", "CON-4006"
+
+
+class ScrollRefused(ConstellationError):
+    sqlstate, code = "55000", "CON-4060"
+
+
+class IdleSessionTimeout(ConstellationError):
+    sqlstate, code = "57P05", "CON-4061"
 
 
 class AddressInUse(ConstellationError):

@@ -18,7 +18,10 @@ How it works::
        ▲            evaluate, log, sync, publish         │    ▲               graph of operators, by kernels
        └──────────── snapshot reads, subscriptions ◀─────┘    └──────────────────────┘ a view is a relation, too
 
-    session  selects  changes  defining  transaction     what a client says, statement by statement; explains
+    session  performing  selects  changes  defining      what a client says, statement by statement; explains
+    transaction  transaction_control  variables          what it says of itself; settings, setting_table, setting_kinds
+    prepared_statements  portals  cursors  streams       what it has open, by name; temporary: tables of its own
+    sessions  alarms                                     who is there, who has to go; timeouts
     sequencer  record  writes  dml  tables  sources      how it becomes an epoch of input
     relation  contents  arrangement  rowstore            epoch deltas (Z-sets: ``batch``) and what they add up to
     worker  job  graph  operators/  fragment  exchange   how a view follows

@@ -7,7 +7,7 @@ import pyarrow as pa
 from constellationdb.catalog import types
 from constellationdb.engine.result import Result, ResultColumn
 
-SETTINGS = tuple(ResultColumn(name, types.TEXT) for name in ("name", "setting"))
+SETTINGS = tuple(ResultColumn(name, types.TEXT) for name in ("name", "setting", "description"))
 EXPLAIN = (ResultColumn("QUERY PLAN", types.TEXT),)
 
 
@@ -19,8 +19,8 @@ def text_rows(names: tuple[str, ...], rows: list[tuple[str, ...]], tag: str) -> 
     return Result(tag, columns, iter([batch] if rows else []))
 
 
-def settings(values: dict[str, str]) -> Result:
-    return text_rows(("name", "setting"), list(values.items()), "SHOW")
+def settings(values: list[tuple[str, str, str]]) -> Result:
+    return text_rows(("name", "setting", "description"), list(values), "SHOW")
 
 
 def columns_of(schema: pa.Schema) -> tuple[ResultColumn, ...]:

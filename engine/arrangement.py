@@ -78,6 +78,9 @@ class Arrangement:
 
     ``unique``: columns in which no two rows that live at one epoch agree, and every weight is 1. A row is then found
     by these alone: that the one taken away is the one that was brought is its writer's promise.
+
+    ``deferred``: no index of whole rows before the first row is taken away; until then equal rows have entries of
+    their own. For what is mostly added to, and not many times the same.
     """
 
     def __init__(
@@ -87,12 +90,14 @@ class Arrangement:
         *,
         append_only: bool = False,
         unique: tuple[int, ...] | None = None,
+        deferred: bool = False,
     ) -> None:
         self.schema = schema
+        self._append_only = append_only
         self.keys = keys
         self.unique = unique
         self._identifying = tuple(range(len(schema))) if unique is None else unique
-        self._identity: KeyIndex | None = None if append_only else KeyIndex()
+        self._identity: KeyIndex | None = None if append_only or deferred else KeyIndex()
         self._live_entry = np.full(16, -1, np.int64)  # identity slot → its live entry, or -1
         self._index = KeyIndex() if keys is not None else None
         self._head = np.full(16, -1, np.int64)  # key slot → its newest entry
@@ -122,9 +127,12 @@ class Arrangement:
         self.changes += 1
         rows = zset.data(delta)
         own = zset.weights(delta)
-        if self._identity is None:
-            if own is not None and bool((own < 0).any()):
+        adds = own is None or not bool((own < 0).any())
+        if self._identity is None and not adds:
+            if self._append_only:
                 raise InternalError("a row was taken away from an append-only arrangement")
+            self._identify(epoch)
+        if self._identity is None:
             self._append(rows, np.ones(rows.num_rows, np.int64) if own is None else own, epoch)
         elif self.unique is not None:
             changed = zset.weighted(delta) if netted else zset.netted(delta)
@@ -139,6 +147,26 @@ class Arrangement:
                     encoded, rows = encoded.take(first), zset.take(rows, first)
             self._apply_netted(rows, encoded, counts, epoch)
         self.version = self._publish()
+
+    def _identify(self, epoch: int) -> None:
+        """Index the rows that were added so far; those that occur several times become one entry at ``epoch``."""
+        live = np.flatnonzero(self._died[: self._store.rows] == FOREVER)
+        self._identity = KeyIndex(len(live))
+        slots, _ = self._identity.upsert(encode_rows(self.take(live), self._identifying))
+        self._live_entry = np.full(len(self._identity), -1, np.int64)
+        self._live_entry[slots] = live
+        several = np.bincount(slots, minlength=len(self._identity)) > 1
+        if not several.any():
+            return
+        twice = several[slots]
+        weight = np.zeros(len(self._identity), np.int64)
+        np.add.at(weight, slots[twice], self._weight[live[twice]])
+        self._died[live[twice]] = epoch
+        self._dead += int(twice.sum())
+        merged = np.flatnonzero(several)
+        start = self._store.rows
+        self._append(self.take(self._live_entry[merged]), weight[merged], epoch)
+        self._live_entry[merged] = np.arange(start, self._store.rows, dtype=np.int64)
 
     def _apply_netted(self, rows: pa.RecordBatch, encoded: Rows, net: I64, epoch: int) -> None:
         assert self._identity is not None
@@ -234,8 +262,11 @@ class Arrangement:
     def weight_of(self, entries: I64) -> I64:
         return self._weight[entries]
 
-    def find(self, rows: pa.RecordBatch) -> I64:
-        """The weight each of ``rows`` has now; 0 where it is not there."""
+    def find(self, rows: pa.RecordBatch, epoch: int) -> I64:
+        """The weight each of ``rows`` has at ``epoch``, the current one; 0 where it is not there."""
+        if self._identity is None:
+            self._identify(epoch)
+            self.version = self._publish()
         assert self._identity is not None
         assert self.unique is None, "a key does not tell whether the row is there"
         slots = self._identity.probe(encode_rows(rows, self._identifying))
@@ -260,7 +291,10 @@ class Arrangement:
             return
         kept = self._store.take(keep) if len(keep) else empty(self.schema)
         weight, born, died = self._weight[keep], self._born[keep], self._died[keep]
-        fresh = Arrangement(self.schema, self.keys, append_only=self._identity is None, unique=self.unique)
+        deferred = self._identity is None
+        fresh = Arrangement(
+            self.schema, self.keys, append_only=self._append_only, unique=self.unique, deferred=deferred
+        )
         if self._index is not None:
             fresh._index = KeyIndex(len(self._index))  # as many may come again
         fresh._floor, fresh.changes, fresh._generation = floor, self.changes, self._generation + 1

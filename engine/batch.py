@@ -6,7 +6,7 @@ batch; ``None`` stands for no change.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -113,6 +113,18 @@ def netted(batch: pa.RecordBatch) -> Delta:
     if len(first) == batch.num_rows:
         return batch if own is not None else with_weights(rows, net)
     return with_weights(take(rows, first), net)
+
+
+def all_different(rows: pa.RecordBatch, columns: Iterable[int]) -> bool:
+    """Whether a look at single columns is enough to tell that no two rows agree in ``columns``: one of them rises."""
+    return any(_rises(rows.column(index)) for index in columns)
+
+
+def _rises(column: pa.Array) -> bool:
+    if column.null_count or not (pa.types.is_integer(column.type) or pa.types.is_timestamp(column.type)):
+        return False
+    values = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return bool((values[1:] > values[:-1]).all())
 
 
 def rows_of_nothing(count: int) -> pa.RecordBatch:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from constellationdb.engine import answers
 from constellationdb.engine.copy_in import CopyIn
+from constellationdb.engine.copy_options import CopyOptions, copy_options
 from constellationdb.engine.dml import Dml, DmlPlanner, Run, Target, column_of, plan_constant
 from constellationdb.engine.lengths import fitted
 from constellationdb.engine.overlay import TableOverlay
@@ -22,7 +24,13 @@ from constellationdb.engine.tables import TableRules, TableState
 from constellationdb.engine.transaction import defined_anew
 from constellationdb.engine.visible import epoch_of, visible
 from constellationdb.engine.writes import Write, apply_write, check_target
-from constellationdb.errors import ConstellationError, ReadOnlyTransaction, WrongObjectType
+from constellationdb.errors import (
+    ConstellationError,
+    DuplicateColumn,
+    InvalidColumnReference,
+    ReadOnlyTransaction,
+    WrongObjectType,
+)
 from constellationdb.planner import statements as st
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
@@ -41,12 +49,13 @@ def change(session: Session, statement: Statement) -> Result:
     tag = f"INSERT 0 {write.count}" if dml.command == "INSERT" else f"{dml.command} {write.count}"
     if shown is None:
         return Result(tag)
-    columns = with_names(session, answers.columns_of(shown.schema))
-    return Result(dml.command, columns, iter(shown.to_batches()), lambda _n: tag)
+    columns, batches = with_names(session, answers.columns_of(shown.schema), shown.to_batches())
+    return Result(dml.command, columns, iter(batches), lambda _n: tag)
 
 
 def _target(session: Session, name: str, position: int, command: str) -> Target:
     """The relation that a statement writes, as the session sees it."""
+    name = session.temporary.resolve(name)
     if is_system(name):
         raise WrongObjectType(f'cannot change system table "{name}"', position=position)
     if session.read_only:
@@ -106,7 +115,8 @@ def _plan_text(
     """Plan a piece of DML; an error's place is found again by its words, for the text was put together anew."""
     relations = {**session.relations, **extra}
     try:
-        return SnapshotPlanner(relations, clause, functions=session.functions).plan(st.Query(text))
+        query = st.Query(text, parameters=statement.parameters)
+        return SnapshotPlanner(relations, clause, functions=session.functions).plan(query)
     except ConstellationError as error:
         if error.position is not None:
             error.position = _place(statement, text, error.position)
@@ -144,8 +154,9 @@ def _perform(session: Session, dml: Dml, state: Target) -> tuple[Write, pa.Table
 
 def _reading(session: Session, tables: Callable[[set[str]], dict[str, pa.Table]]) -> Run:
     def run(planned: SnapshotPlan, extra: dict[str, pa.Table]) -> pa.Table:
-        session.cancelled.check()
-        return execute(planned, tables(relations_of(planned) - set(extra)) | extra)
+        rows = tables(relations_of(planned) - set(extra)) | extra
+        with session.cancelled.interruptible():
+            return execute(planned, rows)
 
     return run
 
@@ -194,13 +205,26 @@ def _current(session: Session, names: set[str], epoch: int) -> dict[str, pa.Tabl
 
 def truncate(session: Session, statement: st.Truncate) -> Result:
     """All of the tables or none."""
+    for name in statement.names:
+        relation = session.catalog.get(session.temporary.resolve(name))
+        if relation.kind != "table":
+            raise WrongObjectType(f'"{name}" is not a table')
     alone = len(statement.names) == 1
     with nullcontext() if alone else session.together():
         for name in statement.names:
-            state = _target(session, name, statement.offset + 1, "TRUNCATE TABLE")
-            assert isinstance(state, TableRules)
-            _perform(session, Dml(name, _everything, None, "TRUNCATE TABLE"), state)
+            _empty(session, _target(session, name, statement.offset + 1, "TRUNCATE TABLE"))
     return Result("TRUNCATE TABLE")
+
+
+def empty(session: Session, name: str) -> None:
+    """Take away every row of a table of the session's own, whatever the transaction may do."""
+    assert session.transaction is not None
+    _empty(session, session.transaction.target(session.engine, session.catalog.get(name)))
+
+
+def _empty(session: Session, state: Target) -> None:
+    assert isinstance(state, TableRules)
+    _perform(session, Dml(state.name, _everything, None, "TRUNCATE TABLE"), state)
 
 
 def _everything(run: Run, state: Target, epoch: int) -> Write:  # noqa: ARG001
@@ -212,17 +236,33 @@ def _everything(run: Run, state: Target, epoch: int) -> Write:  # noqa: ARG001
 def copy(session: Session, statement: st.Copy) -> Result:
     assert statement.table is not None
     state = _target(session, statement.table, statement.offset + 1, "COPY FROM")
-    columns = [column_of(state.schema, c, statement.table, None) for c in statement.columns]
-    columns = columns or list(range(len(state.schema)))
+    options = copy_options(statement.options, "in")
+    columns = _copied(state.schema, statement, options)
     planner = DmlPlanner(plan_constant)
 
     def insert(batch: pa.RecordBatch) -> None:
-        rows = fitted(batch, state.relation)
-        dml = Dml(state.name, lambda _run, _state, _epoch: Write(None, rows, rows.num_rows, rows), None, "COPY")
-        _perform(session, dml, state)
+        write = Write(None, batch, batch.num_rows, batch)
+        _perform(session, Dml(state.name, lambda _run, _state, _epoch: write, None, "COPY", batch), state)
 
-    sink = CopyIn(state.schema, columns, planner.defaults(state.relation), dict(statement.options), insert)
-    return Result("COPY", copy_in=sink, copy_options=dict(statement.options))
+    defaults = planner.defaults(state.relation)
+    fit = partial(fitted, relation=state.relation)
+    sink = CopyIn(state.name, state.schema, columns, defaults, options, fit, insert)
+    return Result("COPY", copy_in=sink)
+
+
+def _copied(schema: pa.Schema, statement: st.Copy, options: CopyOptions) -> list[int]:
+    """The columns that COPY fills, in the order of its fields."""
+    table = statement.table or ""
+    columns = [column_of(schema, name, table, None) for name in statement.columns]
+    for place, name in enumerate(statement.columns):
+        if name in statement.columns[:place]:
+            raise DuplicateColumn(f'column "{name}" specified more than once')
+    columns = columns or list(range(len(schema)))
+    for word, names in (("FORCE_NOT_NULL", options.force_not_null), ("FORCE_NULL", options.force_null)):
+        for name in names if names != ("*",) else ():
+            if column_of(schema, name, table, None) not in columns:
+                raise InvalidColumnReference(f'{word} column "{name}" not referenced by COPY')
+    return columns
 
 
 def describe(session: Session, statement: Statement) -> tuple[ResultColumn, ...] | None:

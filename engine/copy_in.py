@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 
-from constellationdb.catalog.text.reading import read_column
-from constellationdb.catalog.types import of_field
-from constellationdb.engine.copy_rows import copy_options, copy_reader
-from constellationdb.engine.literals import parse_texts, to_array
-from constellationdb.errors import ConstellationError
+from constellationdb.engine.copy_options import CopyOptions
+from constellationdb.engine.copying.columns import BatchReader
+from constellationdb.engine.copying.fields import Fields
+from constellationdb.engine.copying.lines import CsvScanner, TextScanner
+from constellationdb.engine.copying.scanner import Scanner
+from constellationdb.engine.copying.tuples import TupleScanner
 
-_CHUNK = 8192
+
+def scanner_of(table: str, names: Sequence[str], options: CopyOptions) -> Scanner:
+    if options.binary:
+        return TupleScanner(table, names)
+    return CsvScanner(table, names, options) if options.csv else TextScanner(table, names, options)
 
 
 class CopyIn:
@@ -20,67 +26,57 @@ class CopyIn:
 
     def __init__(
         self,
+        table: str,
         schema: pa.Schema,
-        columns: list[int],
-        defaults: dict[str, object],
-        options: dict[str, str],
+        chosen: Sequence[int],
+        defaults: Mapping[str, object],
+        options: CopyOptions,
+        fit: Callable[[pa.RecordBatch], pa.RecordBatch],
         insert: Callable[[pa.RecordBatch], None],
     ) -> None:
-        self._schema = schema
-        self._chosen = columns
-        self._defaults = defaults
+        names = [schema.field(index).name for index in chosen]
+        self.columns, self.binary = len(chosen), options.binary
+        self._scanner = scanner_of(table, names, options)
+        self._reader = BatchReader(table, schema, chosen, defaults, fit, binary=options.binary)
+        self._forced = ForcedNulls(names, options)
         self._insert = insert
-        self.columns = len(columns)
-        self._reader = copy_reader(copy_options(options), [schema.field(c).name for c in columns])
-        self._texts: list[tuple[str | None, ...]] = []
         self._parts: list[pa.RecordBatch] = []
-        self._rows = 0
 
     def write(self, data: bytes) -> None:
-        self._take(self._reader.feed(data))
+        self._take(self._scanner.feed(data))
 
-    def _take(self, rows: object) -> None:
-        self._texts += rows  # type: ignore[arg-type]
-        if len(self._texts) >= _CHUNK:
-            self._flush()
-
-    def _flush(self) -> None:
-        texts, self._texts = self._texts, []
-        if not texts:
-            return
-        by_column = list(zip(*texts, strict=True))
-        arrays = []
-        for index, field in enumerate(self._schema):
-            if index in self._chosen:
-                arrays.append(self._parsed(by_column[self._chosen.index(index)], field))
-            else:
-                arrays.append(to_array([self._defaults.get(field.name)] * len(texts), field))
-        self._parts.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
-        self._rows += len(texts)
-
-    def _parsed(self, texts: tuple[str | None, ...], field: pa.Field) -> pa.Array:
-        try:
-            return read_column(parse_texts(texts, field.type), of_field(field))
-        except ConstellationError as error:
-            line = self._rows + 1 + next((i for i, t in enumerate(texts) if _fails(t, field)), 0)
-            error.detail = f'COPY, line {line}, column "{field.name}"'
-            raise
+    def _take(self, found: Iterable[Fields]) -> None:
+        self._parts += [self._reader.read(self._forced.applied(fields)) for fields in found]
 
     def finish(self) -> str:
-        self._take(self._reader.finish())
-        self._flush()
-        if self._parts:
+        self._take(self._scanner.finish())
+        rows = sum(part.num_rows for part in self._parts)
+        if rows:
             self._insert(pa.concat_batches(self._parts))
-        return f"COPY {self._rows}"
+        return f"COPY {rows}"
 
     def fail(self) -> None:
-        self._texts.clear()
         self._parts.clear()
 
 
-def _fails(text: str | None, field: pa.Field) -> bool:
-    try:
-        read_column(parse_texts([text], field.type), of_field(field))
-    except ConstellationError:
-        return True
-    return False
+class ForcedNulls:
+    """FORCE_NOT_NULL: what was written is never NULL; FORCE_NULL: the null marker is NULL, also in quotes."""
+
+    def __init__(self, names: Sequence[str], options: CopyOptions) -> None:
+        self._marker = options.null.encode()
+        self._never = _places(names, options.force_not_null)
+        self._always = _places(names, options.force_null)
+
+    def applied(self, fields: Fields) -> Fields:
+        missing = {place: fields.lengths[place] < 0 for place in self._never}
+        for place in self._always:
+            candidates = np.flatnonzero(fields.lengths[place] == len(self._marker)).tolist()
+            marked = [row for row in candidates if fields.value(row, place) == self._marker]
+            fields.lengths[place][marked] = -1
+        for place, rows in missing.items():
+            fields.lengths[place][rows] = len(self._marker)  # its bytes are still where the field began
+        return fields
+
+
+def _places(names: Sequence[str], chosen: tuple[str, ...]) -> list[int]:
+    return [place for place, name in enumerate(names) if name in chosen or chosen == ("*",)]

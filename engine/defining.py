@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from constellationdb.catalog.model import Command, Create, Drop
 from constellationdb.engine import definitions, selects
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.result import Notice, Result
 from constellationdb.engine.sources import SourceState
+from constellationdb.engine.temporary import ON_COMMIT
 from constellationdb.errors import (
+    DuplicateRelation,
     FeatureNotSupported,
     InternalError,
     InvalidDefinition,
     ReadOnlyTransaction,
+    SqlSyntaxError,
     UndefinedRelation,
 )
 from constellationdb.planner import statements as st
+from constellationdb.planner.prepare import relation_names
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -27,9 +33,11 @@ _Created = st.CreateTable | st.CreateSource | st.CreateLookupTable | st.CreateVi
 
 def define(session: Session, statement: st.Statement) -> Result:
     if session.read_only:
-        raise ReadOnlyTransaction("cannot execute a definition in a read-only transaction")
+        raise ReadOnlyTransaction(f"cannot execute {_command(statement)} in a read-only transaction")
     match statement:
         case st.CreateTable():
+            if statement.temporary is not None:
+                return _temporary(session, statement, statement.temporary)
             return _create(session, statement, "CREATE TABLE", lambda: definitions.table(statement))
         case st.CreateSource():
             clock = session.engine.clock
@@ -37,6 +45,7 @@ def define(session: Session, statement: st.Statement) -> Result:
         case st.CreateLookupTable():
             return _create(session, statement, "CREATE LOOKUP TABLE", lambda: definitions.lookup_table(statement))
         case st.CreateView():
+            _refuse_temporary(session, statement)
             tag = "CREATE MATERIALIZED VIEW" if statement.materialized else "CREATE VIEW"
             return _create(
                 session,
@@ -50,6 +59,24 @@ def define(session: Session, statement: st.Statement) -> Result:
             return _drop(session, statement)
         case _:
             raise FeatureNotSupported(f"{type(statement).__name__} is not supported", position=statement.offset + 1)
+
+
+_COMMANDS = {
+    "CreateTable": "CREATE TABLE",
+    "CreateTableAs": "CREATE TABLE AS",
+    "CreateSource": "CREATE SOURCE",
+    "CreateLookupTable": "CREATE LOOKUP TABLE",
+}
+
+
+def _command(statement: st.Statement) -> str:
+    match statement:
+        case st.CreateView():
+            return "CREATE MATERIALIZED VIEW" if statement.materialized else "CREATE VIEW"
+        case st.Drop():
+            return f"DROP {statement.kind.upper()}"
+        case _:
+            return _COMMANDS.get(type(statement).__name__, type(statement).__name__)
 
 
 def _create(session: Session, statement: _Created, tag: str, make: Callable[[], Create]) -> Result:
@@ -107,31 +134,86 @@ def wait_for(session: Session, name: str) -> None:
         ) from job.failure
 
 
+def _temporary(session: Session, statement: st.CreateTable, on_commit: st.OnCommit) -> Result:
+    if (exists := _existing(session, statement, "CREATE TABLE")) is not None:
+        return exists
+    _submit(session, _own(session, definitions.table(statement), on_commit))
+    return Result("CREATE TABLE")
+
+
+def _own(session: Session, command: Create, on_commit: st.OnCommit | None) -> Create:
+    """The same table, temporary when ``on_commit`` says so."""
+    if on_commit is None:
+        return command
+    session.temporary.used = True
+    (relation,) = command.relations
+    options = relation.options if on_commit == "preserve" else {**relation.options, ON_COMMIT: on_commit}
+    return Create((replace(relation, name=session.temporary.name(relation.name), options=options),))
+
+
+def _existing(session: Session, statement: st.CreateTable | st.CreateTableAs, tag: str) -> Result | None:
+    """The answer when there is such a table and IF NOT EXISTS was said; 42P07 when it was not."""
+    name = statement.name if statement.temporary is None else session.temporary.name(statement.name)
+    if name in session.catalog.relations and statement.if_not_exists:
+        notice = Notice(f'relation "{statement.name}" already exists, skipping', sqlstate="42P07")
+        return Result(tag, notices=[notice])
+    if statement.temporary is None:
+        definitions.refuse_existing(session.catalog, name, statement.name_position + 1)
+    elif name in session.catalog.relations:
+        raise DuplicateRelation(f'relation "{statement.name}" already exists')
+    return None
+
+
+def _refuse_temporary(session: Session, statement: st.CreateView) -> None:
+    if session.temporary.used and session.temporary.resolves(relation_names(statement.query)):
+        if statement.materialized:
+            raise FeatureNotSupported("materialized views must not use temporary tables or views")
+        raise FeatureNotSupported(
+            "a view over a temporary table is not supported", position=statement.name_position + 1
+        )
+
+
 def _table_as(session: Session, statement: st.CreateTableAs) -> Result:
     """The table and its rows come together."""
-    if statement.name in session.catalog.relations and statement.if_not_exists:
-        notice = Notice(f'relation "{statement.name}" already exists, skipping', sqlstate="42P07")
-        return Result("CREATE TABLE AS", notices=[notice])
-    definitions.refuse_existing(session.catalog, statement.name, statement.name_position + 1)
-    rows = selects.snapshot(session, statement.query)
+    if (exists := _existing(session, statement, "CREATE TABLE AS")) is not None:
+        return exists
+    columns, compute = selects.later(session, statement.query)
+    if len(statement.column_names) > len(columns):
+        raise SqlSyntaxError("too many column names were specified")
+    rows = compute() if statement.with_data else selects.planned_schema(session, statement.query).empty_table()
+    names = [*statement.column_names, *rows.schema.names[len(statement.column_names) :]]
+    rows = rows.rename_columns(names)
     with session.together() as transaction:
-        transaction.define(session.engine, definitions.table_of(statement.name, rows.schema, statement.text))
-        table = transaction.target(session.engine, session.catalog.get(statement.name))
+        made = definitions.table_of(statement.name, rows.schema, statement.text)
+        command = _own(session, made, statement.temporary)
+        transaction.define(session.engine, command)
+        table = transaction.target(session.engine, session.catalog.get(command.relations[0].name))
         assert isinstance(table, TableOverlay)
         for batch in rows.to_batches():
             transaction.write(table, None, batch)
-    return Result(f"SELECT {rows.num_rows}")
+    return Result(f"SELECT {rows.num_rows}" if statement.with_data else "CREATE TABLE AS")
 
 
 def _drop(session: Session, statement: st.Drop) -> Result:
     present, notices = [], []
-    for name in statement.names:
+    for said in statement.names:
+        name = session.temporary.resolve(said)
         if name in session.catalog.relations:
             present.append(name)
         elif statement.if_exists:
-            notices.append(Notice(f'{statement.kind} "{name}" does not exist, skipping', sqlstate="00000"))
+            notices.append(Notice(f'{statement.kind} "{said}" does not exist, skipping'))
         else:
-            raise UndefinedRelation(f'{statement.kind} "{name}" does not exist')
+            raise UndefinedRelation(f'{statement.kind} "{said}" does not exist')
     if present:
-        _submit(session, definitions.drop(session.catalog, statement, present))
+        catalog = session.catalog
+        command = definitions.drop(catalog, statement, present)
+        _submit(session, command)
+        notices += _cascade_notices(catalog.cascaded(present, command.names))
     return Result(f"DROP {statement.kind.upper()}", notices=notices)
+
+
+def _cascade_notices(dropped: list[str]) -> list[Notice]:
+    lines = [f"drop cascades to {what}" for what in dropped]
+    if len(lines) < 2:
+        return [Notice(line) for line in lines]
+    return [Notice(f"drop cascades to {len(lines)} other objects", detail="\n".join(lines))]

@@ -6,7 +6,16 @@ import msgspec
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import ColumnDefinition, Create, Drop, Relation, Replace, Watermark, make_relation
+from constellationdb.catalog.model import (
+    ColumnDefinition,
+    Create,
+    Drop,
+    Relation,
+    Replace,
+    Watermark,
+    make_relation,
+    shown_name,
+)
 from constellationdb.catalog.types import VARCHAR, field_of, of_field
 from constellationdb.clock import Clock
 from constellationdb.connectors.registry import open_source
@@ -267,7 +276,8 @@ def drop(catalog: Catalog, statement: st.Drop, present: list[str]) -> Drop:
         relation = catalog.get(name)
         if relation.kind != statement.kind:
             raise WrongObjectType(
-                f'"{name}" is not a {statement.kind}', hint=f"Use DROP {relation.kind.upper()} to remove it."
+                f'"{shown_name(name)}" is not a {statement.kind}',
+                hint=f"Use DROP {relation.kind.upper()} to remove a {relation.kind}.",
             )
     return Drop(catalog.to_drop(present, cascade=statement.cascade))
 

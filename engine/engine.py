@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Command, Create, Drop, Relation, Replace
+from constellationdb.catalog.model import TEMPORARY, Command, Create, Drop, Relation, Replace
 from constellationdb.clock import Clock, SystemClock
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
+from constellationdb.engine.alarms import Alarms
 from constellationdb.engine.allocators import choose_allocators
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.cancellation import Cancellation
@@ -37,6 +38,7 @@ from constellationdb.engine.relation import Progress, RelationState
 from constellationdb.engine.relations import PlannedCatalog
 from constellationdb.engine.reply import Reply
 from constellationdb.engine.sequencer import POLL_SECONDS, Epoch, Sequencer
+from constellationdb.engine.sessions import Client, Sessions
 from constellationdb.engine.shared_index import SharedIndex
 from constellationdb.engine.side import errors_name
 from constellationdb.engine.sources import SourceState, error_rows
@@ -74,6 +76,8 @@ class Engine:
         self.lookups = LookupTables(self._deliver, self.submit, workers)
         self.started_us = self.clock.now_us()
         self.planned = PlannedCatalog(self)
+        self.alarms = Alarms()
+        self.sessions = Sessions()
         self.objects = ObjectsOf(self.planned)
         self.pins: dict[object, int] = {}  # open transactions → the epoch they read at
         self.progress = Progress()
@@ -102,11 +106,20 @@ class Engine:
         self.worker.start()
         self.lookups.replicas.start()
         self.durability.start()
+        self._drop_temporary_tables()
         return self
+
+    def _drop_temporary_tables(self) -> None:
+        """Those that were there when the process ended."""
+        from constellationdb.engine.temporary import drop_all
+
+        if any(name.startswith(TEMPORARY) for name in self.catalog.relations):
+            drop_all(self, TEMPORARY)
 
     def close(self) -> None:
         if self.waiting.stopping:
             return
+        self.alarms.close()
         self.durability.stop()
         if self.sequencer is not None:
             self.sequencer.stop()
@@ -126,11 +139,15 @@ class Engine:
         self.close()
 
     def session(
-        self, user: str = "constellation", database: str = "constellation", settings: dict[str, str] | None = None
+        self,
+        user: str = "constellation",
+        database: str = "constellation",
+        settings: dict[str, str] | None = None,
+        client: Client | None = None,
     ) -> Session:
         from constellationdb.engine.session import Session
 
-        return Session(self, user, database, settings or {})
+        return Session(self, user, database, settings or {}, client)
 
     # -- requests ------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import datetime
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,7 +24,7 @@ from constellationdb.errors import (
     InvalidTextRepresentation,
     NumericOutOfRange,
 )
-from constellationdb.planner.syntax.zones import check_displacement
+from constellationdb.planner.analysis import kinds, texts
 
 _EXACT_DIGITS = 400  # room for the longest number a double can be
 
@@ -107,7 +107,8 @@ def _integer(value: object) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     if isinstance(value, Decimal | float):
-        return int(Decimal(value).to_integral_value(ROUND_HALF_UP))
+        # A numeric rounds a half away from zero, a double to the even side.
+        return int(Decimal(value).to_integral_value(ROUND_HALF_EVEN if isinstance(value, float) else ROUND_HALF_UP))
     raise ValueError("not a number")
 
 
@@ -150,6 +151,8 @@ def _parse_fast(texts: Sequence[str | None], kind: pa.DataType) -> pa.Array | No
     """Arrow's own parser, for the types where it agrees with Postgres on all it accepts."""
     if not (pt.is_integer(kind) or pt.is_date(kind) or (pt.is_timestamp(kind) and kind.tz is None)):
         return None
+    if pt.is_temporal(kind) and any(text is not None and text.startswith("0000") for text in texts):
+        return None  # there is no year 0
     return pc.cast(pa.array(texts, pa.string()), kind)
 
 
@@ -160,7 +163,7 @@ def _parse(text: str, kind: pa.DataType) -> object:
     except ConstellationError:
         raise
     except (ValueError, InvalidOperation, binascii.Error):
-        name = of_arrow(kind).name
+        name = of_arrow(kind).name.removesuffix(" without time zone")
         if pt.is_temporal(kind):
             raise InvalidDatetime(f'invalid input syntax for type {name}: "{text}"') from None
         if pt.is_decimal(kind):
@@ -177,6 +180,8 @@ def _parsed(text: str, kind: pa.DataType) -> object:
         raise ValueError(text)
     if _is_number(kind) and ("_" in text or not text.isascii()):  # Python reads them as digits
         raise ValueError(text)
+    if (pt.is_integer(kind) or pt.is_decimal(kind)) and ("_" in text or not text.isascii()):
+        raise ValueError(text)  # Python reads more than Postgres does
     if pt.is_integer(kind):
         value = int(text)
         bits = kind.bit_width - 1
@@ -184,13 +189,14 @@ def _parsed(text: str, kind: pa.DataType) -> object:
             raise NumericOutOfRange(f'value "{text}" is out of range for type {of_arrow(kind).name}')
         return value
     if pt.is_floating(kind):
+        texts.check_float(text, of_arrow(kind).name, None)
         return float(text)
     if pt.is_decimal(kind):
         return _text_decimal(text, kind)
     if pt.is_timestamp(kind):
         return _timestamp(text, kind)
     if pt.is_date(kind):
-        return datetime.date.fromisoformat(text[:10])
+        return datetime.date.fromisoformat(texts.moment(text, kinds.DATE, None)[:10])
     if pt.is_time(kind):
         return datetime.time.fromisoformat(text)
     if pt.is_binary(kind):
@@ -224,7 +230,7 @@ def _fitted(exact: Decimal, kind: pa.DataType) -> Decimal:
 
 
 def _timestamp(text: str, kind: pa.DataType) -> datetime.datetime:
-    check_displacement(text)
+    text = texts.moment(text, of_arrow(kind).name, None)
     moment = datetime.datetime.fromisoformat(text)
     if kind.tz is None:
         return moment.replace(tzinfo=None)

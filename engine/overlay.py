@@ -56,7 +56,7 @@ class TableOverlay(TableRules):
         """Its own rows first: they are undone, the others are noted."""
         assert counts is not None
         rows = zset.named_like(rows, self.schema)
-        own = np.minimum(self._added.find(rows), counts)
+        own = np.minimum(self._added.find(rows, self._step), counts)
         for target, weight in ((self._added, -own), (self._removed, counts - own)):
             chosen = np.flatnonzero(weight)
             if len(chosen):
@@ -68,7 +68,7 @@ class TableOverlay(TableRules):
         if self.committed is None:
             return probe, own
         there, found = self._committed(rows, epoch)
-        kept = np.flatnonzero(self._removed.find(found) == 0)
+        kept = np.flatnonzero(self._removed.find(found, self._step) == 0)
         return np.concatenate([probe, there[kept]]), pa.concat_batches([own, zset.take(found, kept)])
 
     def _committed(self, rows: pa.RecordBatch, epoch: int) -> tuple[NDArray[np.int64], pa.RecordBatch]:

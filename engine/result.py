@@ -9,20 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
 from constellationdb.catalog.types import SqlType
+from constellationdb.engine.copy_options import CopyOptions
+from constellationdb.errors import ConstellationError
+
+if TYPE_CHECKING:
+    from constellationdb.engine.portals import Portals
+    from constellationdb.engine.prepared_statements import PreparedStatements
+    from constellationdb.engine.subscription import Subscription
 
 
 @dataclass(frozen=True)
 class ResultColumn:
-    """``names``: what a client that wants text is sent instead of oids, of a regclass and its like."""
+    """``oids``: what the names stand for, where the type is regclass or one like it: its binary form."""
 
     name: str
     type: SqlType
-    names: Callable[[pa.Array], pa.Array] | None = field(default=None, compare=False)
+    oids: Callable[[pa.Array], pa.Array] | None = field(default=None, compare=False)
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """What its batches carry."""
+        return self.type.arrow if self.oids is None else pa.string()
 
 
 @dataclass(frozen=True)
@@ -31,12 +43,14 @@ class Notice:
     severity: str = "NOTICE"
     sqlstate: str = "00000"
     hint: str | None = None
+    detail: str | None = None
 
 
 class CopySink(Protocol):
     """Where COPY … FROM STDIN's bytes go. Nothing is inserted before ``finish``, nothing at all after ``fail``."""
 
     columns: int
+    binary: bool  # the format of the bytes
 
     def write(self, data: bytes) -> None: ...
 
@@ -51,7 +65,7 @@ class CopySink(Protocol):
 class Result:
     """``columns`` None: a command without rows. ``streaming``: batches may never end; flush after each.
 
-    ``copy_out``: send rows as COPY text. ``copy_in``: the client is asked for data first.
+    ``copy_out``: send rows as COPY data, so written. ``copy_in``: the client is asked for data first.
     """
 
     command: str
@@ -60,10 +74,11 @@ class Result:
     tag_of: Callable[[int], str] | None = None
     notices: list[Notice] = field(default_factory=list)
     streaming: bool = False
-    copy_out: bool = False
-    copy_options: dict[str, str] = field(default_factory=dict)
+    copy_out: CopyOptions | None = None
     copy_in: CopySink | None = None
     empty_query: bool = False
+    subscription: Subscription | None = None  # what ``batches`` come from, where they are just its own
+    binary: bool = False  # of a BINARY cursor: its values in their binary formats, where the client has no say
 
     def tag(self, rows: int) -> str:
         """The CommandComplete tag once ``rows`` rows were read, e.g. ``SELECT 3``."""
@@ -142,7 +157,17 @@ class SessionProtocol(Protocol):
     Iterating ``execute`` raises the ConstellationError of the statement that
     failed, with its position in ``sql``; results before it stay valid. A front
     end that cannot go on reading closes the iterator and calls ``fail``.
+
+    ``pid`` is its process id for cancel requests and ``pg_stat_activity``.
+    ``statements`` and ``portals`` are what SQL and the extended protocol know
+    by name. ``on_terminate``, set by the front end, is called from any thread
+    when the client has to be told to go.
     """
+
+    pid: int
+    statements: PreparedStatements
+    portals: Portals
+    on_terminate: Callable[[ConstellationError], None] | None
 
     @property
     def shortcuts(self) -> Shortcuts: ...
@@ -170,6 +195,15 @@ class SessionProtocol(Protocol):
 
     def setting(self, name: str) -> str:
         """The value SHOW would print."""
+        ...
+
+    @property
+    def settings_changes(self) -> int:
+        """Another number whenever the value of a setting may be another."""
+        ...
+
+    def fetch_portal(self, name: str, limit: int) -> Result:
+        """The next rows of a cursor that SQL declared; 0 for all of them."""
         ...
 
     def cancel(self) -> None:

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from constellationdb.engine import answers, explains
+from constellationdb.engine.copy_options import copy_options
 from constellationdb.engine.pg_catalog.registered import with_names
 from constellationdb.engine.reads import execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
-from constellationdb.engine.subscription import Subscription
+from constellationdb.engine.streams import Stream
 from constellationdb.engine.visible import visible
-from constellationdb.errors import FeatureNotSupported, WrongObjectType
+from constellationdb.errors import FeatureNotSupported, InvalidColumnReference, UndefinedColumn, WrongObjectType
 from constellationdb.planner import plan
 from constellationdb.planner import statements as st
 from constellationdb.planner.continuous import ContinuousPlanner
 from constellationdb.planner.prepare import relation_names
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.rewrite.limits import split_limit
-from constellationdb.planner.snapshot import SnapshotPlanner
+from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
 
-_BATCH_ROWS = 8192
+BATCH_ROWS = 8192
 
 
 def _tag(rows: int) -> str:
@@ -52,7 +53,7 @@ def select(session: Session, query: st.Query) -> Result:
     if is_continuous(query, relations):
         return _continuous(session, query, relations)
     rows = snapshot(session, query)
-    return answer(with_names(session, answers.columns_of(rows.schema)), _batches(rows))
+    return answer(*with_names(session, answers.columns_of(rows.schema), _batches(rows)))
 
 
 def answer(columns: tuple[ResultColumn, ...], batches: list[pa.RecordBatch]) -> Result:
@@ -61,16 +62,35 @@ def answer(columns: tuple[ResultColumn, ...], batches: list[pa.RecordBatch]) -> 
 
 
 def _batches(rows: pa.Table) -> list[pa.RecordBatch]:
-    found: list[pa.RecordBatch] = rows.to_batches(max_chunksize=_BATCH_ROWS)
+    found: list[pa.RecordBatch] = rows.to_batches(max_chunksize=BATCH_ROWS)
     return found
 
 
 def snapshot(session: Session, query: st.Query) -> pa.Table:
     """The rows of a SELECT over tables, views and system tables, at one epoch."""
+    return _computation(session, query)[1]()
+
+
+def later(session: Session, query: st.Query) -> tuple[tuple[ResultColumn, ...], Callable[[], pa.Table]]:
+    """The same for a cursor: the columns now, the rows when they are asked for, as of now."""
+    planned, rows = _computation(session, query)
+    return answers.columns_of(planned.schema), rows
+
+
+def planned_schema(session: Session, query: st.Query) -> pa.Schema:
+    """What the rows will look like."""
+    return SnapshotPlanner(session.relations, functions=session.functions).plan(query).schema
+
+
+def _computation(session: Session, query: st.Query) -> tuple[SnapshotPlan, Callable[[], pa.Table]]:
     planned = SnapshotPlanner(session.relations, functions=session.functions).plan(query)
     tables = visible(session, relations_of(planned), query.as_of_epoch)
-    with session.cancelled.interruptible():
-        return execute(planned, tables)
+
+    def rows() -> pa.Table:
+        with session.cancelled.interruptible():
+            return execute(planned, tables)
+
+    return planned, rows
 
 
 # -- continuous queries -------------------------------------------------------------------------
@@ -88,41 +108,52 @@ def plan_continuous(query: st.Query, relations: Mapping[str, PlannedRelation]) -
 
 def _continuous(session: Session, query: st.Query, relations: Mapping[str, PlannedRelation]) -> Result:
     lowered, limit = plan_continuous(query, relations)
-    emit = query.emit
-    if not lowered.root.append_only and (emit is None or emit.mode != "changes" or not emit.explicit):
+    _check_growing(query, lowered)
+    schema = _shown(query, lowered)
+    rows = _lazily(lambda: _opened(session, lowered, schema, limit))
+    return Result("SELECT", answers.columns_of(schema), rows, _tag, streaming=True)
+
+
+def open_query(session: Session, query: st.Query) -> Stream:
+    """A continuous query's rows, for a cursor."""
+    lowered, limit = plan_continuous(query, session.relations)
+    _check_growing(query, lowered)
+    return _opened(session, lowered, _shown(query, lowered), limit)
+
+
+def _check_growing(query: st.Query, lowered: plan.Plan) -> None:
+    if not lowered.root.append_only and not _shows_changes(query):
         raise FeatureNotSupported(
             "the result of this continuous query changes",
             hint="add EMIT CHANGES to receive changes, EMIT ON WINDOW CLOSE to receive final windows,"
             " or CREATE MATERIALIZED VIEW and SELECT from it",
             position=query.offset + 1,
         )
-    changes = emit is not None and emit.explicit and emit.mode == "changes"
-    schema = lowered.output
-    if changes:
-        schema = pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *schema])
-    rows = _stream(session, lowered, limit, plain=not changes)
-    return Result("SELECT", answers.columns_of(schema), rows, _tag, streaming=True)
 
 
-def _stream(session: Session, lowered: plan.Plan, limit: int | None, *, plain: bool) -> Iterator[pa.RecordBatch]:
+def _shows_changes(query: st.Query) -> bool:
+    return query.emit is not None and query.emit.explicit and query.emit.mode == "changes"
+
+
+def _shown(query: st.Query, lowered: plan.Plan) -> pa.Schema:
+    return changes_schema(lowered.output) if _shows_changes(query) else lowered.output
+
+
+def changes_schema(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *schema])
+
+
+def _opened(session: Session, lowered: plan.Plan, schema: pa.Schema, limit: int | None) -> Stream:
     """The rows of a transient job until it ends, its limit is reached or the statement is cancelled."""
     if session.transaction is not None:
         session.transaction.check_reads(session.catalog, plan.relations_of(lowered.root), changes=True)
-    if limit == 0:
-        return
     job, subscription = session.engine.transient(lowered, session.cancelled)
-    try:
-        left = limit
-        while (batch := subscription.next()) is not None:
-            rows = pa.RecordBatch.from_arrays(batch.columns[2:], schema=lowered.output) if plain else batch
-            if left is not None:
-                rows = rows.slice(0, left)
-                left -= rows.num_rows
-            yield rows
-            if left == 0:
-                return
-    finally:
-        session.engine.drop_transient(job)
+    return Stream(session.engine, subscription, schema, job=job, limit=limit)
+
+
+def _lazily(opened: Callable[[], Stream]) -> Iterator[pa.RecordBatch]:
+    """Nothing runs before the first row is asked for."""
+    yield from opened()
 
 
 # -- SUBSCRIBE and COPY … TO ---------------------------------------------------------------------
@@ -131,14 +162,26 @@ def _stream(session: Session, lowered: plan.Plan, limit: int | None, *, plain: b
 def subscribe(session: Session, statement: st.Subscribe) -> Result:
     if statement.query is not None:
         return _subscribe_query(session, statement)
-    subscription = _open(session, statement)
-    columns = answers.columns_of(subscription.schema)
-    return Result("SUBSCRIBE", columns, _changes(subscription), lambda n: f"SUBSCRIBE {n}", streaming=True)
+    stream = _open(session, statement)
+    columns = answers.columns_of(stream.schema)
+    return Result("SUBSCRIBE", columns, iter(stream), _subscribed, streaming=True, subscription=stream.subscription)
 
 
-def _open(session: Session, statement: st.Subscribe) -> Subscription:
+def open_subscribe(session: Session, statement: st.Subscribe) -> Stream:
+    """The same for a cursor."""
+    if statement.query is None:
+        return _open(session, statement)
+    lowered = ContinuousPlanner(session.relations).plan(statement.query)
+    return _opened(session, lowered, changes_schema(lowered.output), None)
+
+
+def _subscribed(rows: int) -> str:
+    return f"SUBSCRIBE {rows}"
+
+
+def _open(session: Session, statement: st.Subscribe) -> Stream:
     assert statement.relation is not None
-    relation = session.catalog.get(statement.relation, statement.name_position + 1)
+    relation = session.catalog.get(session.temporary.resolve(statement.relation), statement.name_position + 1)
     if session.transaction is not None:
         session.transaction.check_reads(session.catalog, [relation.name], changes=True)
     if relation.kind in ("lookup table", "view"):
@@ -147,29 +190,26 @@ def _open(session: Session, statement: st.Subscribe) -> Subscription:
             hint="SUBSCRIBE (SELECT …)" if relation.kind == "view" else None,
             position=statement.name_position + 1,
         )
-    return session.engine.subscribe(
+    subscription = session.engine.subscribe(
         relation.name,
         snapshot=statement.snapshot,
         progress=statement.progress,
         as_of=statement.as_of,
         cancelled=session.cancelled,
     )
-
-
-def _changes(subscription: Subscription) -> Iterator[pa.RecordBatch]:
-    while (batch := subscription.next()) is not None:
-        yield batch
+    return Stream(session.engine, subscription, subscription.schema)
 
 
 def _subscribe_query(session: Session, statement: st.Subscribe) -> Result:
     assert statement.query is not None
     lowered = ContinuousPlanner(session.relations).plan(statement.query)
-    schema = pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *lowered.output])
-    rows = _stream(session, lowered, None, plain=False)
-    return Result("SUBSCRIBE", answers.columns_of(schema), rows, lambda n: f"SUBSCRIBE {n}", streaming=True)
+    schema = changes_schema(lowered.output)
+    rows = _lazily(lambda: _opened(session, lowered, schema, None))
+    return Result("SUBSCRIBE", answers.columns_of(schema), rows, _subscribed, streaming=True)
 
 
 def copy_out(session: Session, statement: st.Copy) -> Result:
+    options = copy_options(statement.options, "out")
     source = statement.source
     if source is None:
         assert statement.table is not None
@@ -180,9 +220,25 @@ def copy_out(session: Session, statement: st.Copy) -> Result:
             statement.text, statement.offset, st.Query(f"SELECT {columns} FROM {identifier(statement.table)}")
         )
     result = subscribe(session, source) if isinstance(source, st.Subscribe) else select(session, source.query)
-    result.command, result.copy_out, result.copy_options = "COPY", True, dict(statement.options)
+    result.command, result.copy_out = "COPY", options
+    _check_forced(session, statement, options.force_quote, result.columns or ())
     result.tag_of = lambda rows: f"COPY {rows}"
     return result
+
+
+def _check_forced(
+    session: Session, statement: st.Copy, names: tuple[str, ...], columns: tuple[ResultColumn, ...]
+) -> None:
+    """FORCE_QUOTE names columns that are copied."""
+    copied = {column.name for column in columns}
+    for name in names:
+        if name in copied or name == "*":
+            continue
+        if statement.table is None:
+            raise UndefinedColumn(f'column "{name}" does not exist')
+        if name not in session.catalog.get(session.temporary.resolve(statement.table)).schema.names:
+            raise UndefinedColumn(f'column "{name}" of relation "{statement.table}" does not exist')
+        raise InvalidColumnReference(f'FORCE_QUOTE column "{name}" not referenced by COPY')
 
 
 # -- describing ----------------------------------------------------------------------------------
@@ -193,18 +249,16 @@ def describe(session: Session, query: st.Query) -> tuple[ResultColumn, ...]:
     if not is_continuous(query, relations):
         return answers.columns_of(SnapshotPlanner(relations, functions=session.functions).plan(query).schema)
     lowered, _ = plan_continuous(query, relations)
-    emit = query.emit
-    if emit is not None and emit.explicit and emit.mode == "changes":
-        return answers.columns_of(pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *lowered.output]))
-    return answers.columns_of(lowered.output)
+    return answers.columns_of(_shown(query, lowered))
 
 
 def describe_subscribe(session: Session, statement: st.Subscribe) -> tuple[ResultColumn, ...]:
     if statement.query is not None:
         schema = ContinuousPlanner(session.relations).plan(statement.query).output
     else:
-        schema = session.catalog.get(statement.relation or "", statement.name_position + 1).schema
-    return answers.columns_of(pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *schema]))
+        name = session.temporary.resolve(statement.relation or "")
+        schema = session.catalog.get(name, statement.name_position + 1).schema
+    return answers.columns_of(changes_schema(schema))
 
 
 def explain(session: Session, statement: st.Explain) -> Result:

@@ -253,7 +253,7 @@ class Sequencer:
             # Changes that undo one another still are an epoch: those who made them wait for it.
             if epoch.record.is_empty() and not epoch.changes:
                 return {}
-            encoded = encode_record(epoch.record)
+            encoded = encode_record(epoch.record) if self._log.keeps else b""
         self._log.append(epoch.number, encoded)
         self._log.sync()
         self.epoch = epoch.number

@@ -9,35 +9,41 @@ SELECT of the session waits until what it reads has reached that epoch.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from constellationdb.catalog import types
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Drop
-from constellationdb.engine import answers, changes, selects
+from constellationdb.engine import selects
+from constellationdb.engine.alarms import Alarm
 from constellationdb.engine.cancellation import TIMED_OUT, Cancellation
-from constellationdb.engine.defining import define, wait_for
+from constellationdb.engine.defining import wait_for
+from constellationdb.engine.performing import describe, perform
 from constellationdb.engine.pg_catalog.functions import SessionFunctions
 from constellationdb.engine.pg_catalog.objects import Objects
+from constellationdb.engine.portals import Portals
+from constellationdb.engine.prepared_statements import PreparedStatements
 from constellationdb.engine.relations import Planned
-from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
+from constellationdb.engine.result import Notice, Prepared, Result
+from constellationdb.engine.sessions import Activity, Client
 from constellationdb.engine.settings import Settings, milliseconds
 from constellationdb.engine.shortcuts import Shortcuts
+from constellationdb.engine.temporary import TemporaryTables
 from constellationdb.engine.transaction import Transaction
 from constellationdb.engine.writes import commit
 from constellationdb.errors import (
     ConstellationError,
+    IdleInTransactionTimeout,
+    IdleSessionTimeout,
     InFailedTransaction,
-    NoActiveTransaction,
     QueryCanceled,
     SqlSyntaxError,
 )
 from constellationdb.planner import parameters
 from constellationdb.planner import statements as st
 from constellationdb.planner.analysis.catalog_functions import Functions
+from constellationdb.planner.inference import infer_parameters
 from constellationdb.planner.syntax import parse
 
 if TYPE_CHECKING:
@@ -45,22 +51,44 @@ if TYPE_CHECKING:
     from constellationdb.engine.sequencer import Epoch
 
 _ENDS = ("commit", "rollback", "rollback_to")
+_LOOKING = (
+    st.Select, st.Insert, st.Update, st.Delete, st.Copy, st.Subscribe, st.DeclareCursor, st.Fetch, st.ExecutePrepared,
+    st.CreateTableAs, st.Explain,
+)  # fmt: skip
+_WRITING = (st.Insert, st.Update, st.Delete, st.Truncate, st.Copy, st.ExecutePrepared)
+# From the least to the most severe; INFO is always told.
+_SEVERITIES = ("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")
 
 
 class Session:
     """Implements ``SessionProtocol``."""
 
-    def __init__(self, engine: Engine, user: str, database: str, settings: dict[str, str]) -> None:
+    def __init__(
+        self, engine: Engine, user: str, database: str, settings: dict[str, str], client: Client | None = None
+    ) -> None:
         self.engine = engine
         self.user = user
         self.database = database
         self.settings = Settings(user, settings)
+        self.pid = engine.sessions.number()
+        self.client = client or Client()
+        now = engine.clock.now_us()
+        self.activity = Activity(now, now)
         self.cancelled = Cancellation()
         self.transaction: Transaction | None = None
-        self._timer: threading.Timer | None = None  # of statement_timeout
+        self.statements = PreparedStatements()
+        self.portals = Portals()
+        self.temporary = TemporaryTables(self)
+        self.notices: list[Notice] = []  # that the running statement has for its result
+        self.terminated: ConstellationError | None = None
+        self.on_terminate: Callable[[ConstellationError], None] | None = None
+        self._timer: Alarm | None = None  # of statement_timeout
+        self._idle: Alarm | None = None  # of the two idle timeouts
         self.shortcuts = Shortcuts(self)
         self.last_epoch = 0  # of this session's own writes
         self.written: set[str] = set()
+        engine.sessions.enter(self)
+        self._rest()
 
     # -- what it sees --------------------------------------------------------------------------
 
@@ -72,7 +100,9 @@ class Session:
 
     @property
     def relations(self) -> Planned:
-        return self.engine.planned.of(self.catalog)
+        catalog = self.catalog
+        planned = self.engine.planned.of(catalog)
+        return self.temporary.planned(catalog, planned) if self.temporary.used else planned
 
     @property
     def objects(self) -> Objects:
@@ -85,12 +115,14 @@ class Session:
 
     @property
     def read_only(self) -> bool:
-        return self.transaction is not None and self.transaction.read_only
+        if self.transaction is None:
+            return self.settings.get("default_transaction_read_only") == "on"
+        return self.transaction.read_only
 
     # -- the simple protocol -------------------------------------------------------------------
 
     def execute(self, sql: str) -> Iterator[Result]:
-        self.cancelled.clear()
+        self.begin_statement(sql)
         try:
             statements = parse(sql)
             if not statements:
@@ -108,9 +140,25 @@ class Session:
         self._start_timer()
         if self.transaction is not None:
             self.transaction.next_statement(self.engine)
-        elif more:
-            self._start(explicit=False)
-        return self._perform(statement)
+        elif more or (self.temporary.acts_at_commit and isinstance(statement, _WRITING)):
+            self.start(explicit=False)
+        if self.temporary.used:
+            self.temporary.check(statement)
+        if self.transaction is not None and isinstance(statement, _LOOKING):
+            self.transaction.queried = True
+        result = perform(self, statement)
+        self._add_notices(result)
+        return result
+
+    def _add_notices(self, result: Result) -> None:
+        """Those that came up meanwhile, and of all the ones that ``client_min_messages`` lets pass."""
+        if self.notices:
+            result.notices += self.notices
+            self.notices = []
+        if result.notices:
+            least = self.settings.get("client_min_messages")
+            rank = 0 if least == "info" else _SEVERITIES.index(least)
+            result.notices = [n for n in result.notices if _SEVERITIES.index(n.severity.lower()) >= rank]
 
     def _check_failed(self, statement: st.Statement) -> None:
         """In a failed transaction only its end is heard."""
@@ -120,39 +168,6 @@ class Session:
                 raise InFailedTransaction(
                     "current transaction is aborted, commands ignored until end of transaction block"
                 )
-
-    def _perform(self, statement: st.Statement) -> Result:
-        match statement:
-            case st.Select():
-                return selects.select(self, statement.query)
-            case st.Insert() | st.Update() | st.Delete():
-                return changes.change(self, statement)
-            case st.Truncate():
-                return changes.truncate(self, statement)
-            case st.Copy():
-                return (
-                    changes.copy(self, statement) if statement.direction == "in" else selects.copy_out(self, statement)
-                )
-            case st.Subscribe():
-                return selects.subscribe(self, statement)
-            case st.Transaction():
-                return self._transaction(statement)
-            case st.SetVariable():
-                return self._set(statement)
-            case st.Show():
-                return self._show(statement)
-            case st.Explain():
-                return selects.explain(self, statement)
-            case st.Flush():
-                self.flush()
-                return Result("FLUSH")
-            case st.Checkpoint():
-                return self._checkpoint()
-            case st.Accepted():
-                notices = [Notice(statement.notice)] if statement.notice else []
-                return Result(statement.tag, notices=notices)
-            case _:
-                return define(self, statement)
 
     # -- the extended protocol -----------------------------------------------------------------
 
@@ -164,50 +179,73 @@ class Session:
         return known
 
     def _prepare(self, sql: str, parameter_oids: tuple[int, ...]) -> Prepared:
-        count = max(parameters.parameter_count(sql), len(parameter_oids))
-        oids = tuple(parameter_oids[i] if i < len(parameter_oids) else 0 for i in range(count))
         statements = parse(sql)
         if len(statements) > 1:
             raise SqlSyntaxError("cannot insert multiple commands into a prepared statement")
         if not statements:
-            return Prepared(sql, oids, None)
+            return Prepared(sql, parameter_oids, None)
         self._check_failed(statements[0])
-        described = parse(parameters.describe(sql, oids))[0] if count else statements[0]
-        shown = tuple(oid or types.TEXT.oid for oid in oids)
-        return Prepared(sql, shown, self._columns(described))
+        oids = infer_parameters(statements[0], self.relations, parameter_oids)
+        nulls: list[str | None] = [None] * len(oids)
+        return Prepared(sql, oids, describe(self, self._bound(statements[0], nulls, oids)))
 
-    def _columns(self, statement: st.Statement) -> tuple[ResultColumn, ...] | None:
-        """What a statement will answer with, without executing it."""
-        match statement:
-            case st.Select():
-                return selects.describe(self, statement.query)
-            case st.Insert() | st.Update() | st.Delete():
-                return changes.describe(self, statement)
-            case st.Subscribe():
-                return selects.describe_subscribe(self, statement)
-            case st.Show(name=name):
-                return answers.SETTINGS if name == "all" else (ResultColumn(name, types.TEXT),)
-            case st.Explain():
-                return answers.EXPLAIN
-            case _:
-                return None
+    def _bound(self, statement: st.Statement, values: Sequence[str | None], oids: tuple[int, ...]) -> st.Statement:
+        if not oids:
+            return statement
+        target = self.relations.get(statement.table) if isinstance(statement, st.Insert) else None
+        schema = None if target is None else target.schema
+        return parameters.bind(statement, parameters.arguments(values, oids), schema)
 
     def execute_prepared(
         self, prepared: Prepared, parameters_: tuple[str | None, ...], *, more: bool = False
     ) -> Result:
-        self.cancelled.clear()
+        self.begin_statement(prepared.sql)
         if not more and (rows := self.shortcuts.read(prepared, parameters_)) is not None:
             return selects.answer(prepared.columns or (), [rows])
-        sql = parameters.bind(prepared.sql, parameters_, prepared.parameters) if parameters_ else prepared.sql
-        statements = parse(sql)
+        statements = parse(prepared.sql)
         if not statements:
             return Result("", empty_query=True)
-        return self._run(statements[0], more=more)
+        return self._run(self._bound(statements[0], parameters_, prepared.parameters), more=more)
+
+    def run_prepared(self, prepared: Prepared, parameters_: Sequence[str | None]) -> Result:
+        """The same inside of a statement: EXECUTE."""
+        (statement,) = parse(prepared.sql)
+        return perform(self, self._bound(statement, parameters_, prepared.parameters))
+
+    def fetch_portal(self, name: str, limit: int) -> Result:
+        """Execute of a cursor that was declared: its next rows, 0 for all."""
+        self.begin_statement(f"FETCH {limit or 'ALL'} FROM {name}")
+        move = st.Fetch("", 0, name, "forward", limit or None)
+        self._check_failed(move)
+        self._start_timer()
+        portal = self.portals.get(name, "portal")
+        return Result("SELECT", portal.columns, iter(portal.fetch(move)), lambda rows: f"SELECT {rows}")
+
+    def begin_statement(self, sql: str) -> None:
+        """A message with something to do has come."""
+        if self.terminated is not None:
+            raise self.terminated
+        self.cancelled.clear()
+        self.notices.clear()
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        self.activity.begin(sql, self.engine.clock.now_us())
 
     def sync(self) -> None:
         self._stop_timer()
         if self.transaction is not None and not self.transaction.explicit:
-            self._commit()
+            self.commit()
+        self._rest()
+
+    def _rest(self) -> None:
+        """Until the client says something again."""
+        self.activity.rest(self.engine.clock.now_us())
+        name, problem = _IDLE[self.transaction_status]
+        limit_ms = milliseconds(self.settings.get(name))
+        if self._idle is not None:
+            self._idle.cancel()
+        self._idle = self.engine.alarms.set(limit_ms / 1e3, lambda: self.terminate(problem())) if limit_ms else None
 
     # -- transactions --------------------------------------------------------------------------
 
@@ -220,23 +258,25 @@ class Session:
     def fail(self) -> None:
         """An error went to the client: an explicit transaction waits for its end, an implicit one is undone."""
         self._stop_timer()
-        if self.transaction is None:
-            return
-        if self.transaction.explicit:
+        if self.transaction is not None and self.transaction.explicit:
             self.transaction.failed = True
-        else:
-            self._rollback()
+        elif self.transaction is not None:
+            self.rollback()
+        self._rest()
 
-    def _start(self, *, explicit: bool) -> Transaction:
+    def start(self, *, explicit: bool) -> Transaction:
         self.settings.begin()
         self.transaction = Transaction(explicit)
-        self._set_modes(self.transaction)
+        self.activity.xact_start = self.engine.clock.now_us()
+        self.set_modes(self.transaction)
         return self.transaction
 
-    def _set_modes(self, transaction: Transaction) -> None:
+    def set_modes(self, transaction: Transaction) -> None:
+        """As the settings say."""
+        isolation = self.settings.get("transaction_isolation")
         transaction.read_only = self.settings.get("transaction_read_only") == "on"
-        transaction.steady = self.settings.get("transaction_isolation") != "read committed"
-        transaction.serializable = self.settings.get("transaction_isolation") == "serializable"
+        transaction.steady = not isolation.startswith("read ")
+        transaction.serializable = isolation == "serializable"
 
     @contextmanager
     def together(self) -> Iterator[Transaction]:
@@ -245,13 +285,20 @@ class Session:
             yield self.transaction
             return
         try:
-            yield self._start(explicit=False)
+            yield self.start(explicit=False)
         except BaseException:
-            self._rollback()
+            self.rollback()
             raise
-        self._commit()
+        self.commit()
 
-    def _commit(self) -> None:
+    def commit(self) -> None:
+        try:
+            self.portals.persist()
+            if self.temporary.used:
+                self.temporary.before_commit()
+        except BaseException:
+            self.rollback()
+            raise
         transaction = self._leave(committed=True)
         work = transaction.to_commit(self.engine)
         if work is None:
@@ -276,13 +323,15 @@ class Session:
         if starting:
             self.engine.define(epoch, Drop(self.engine.catalog.to_drop(starting, cascade=True)))
 
-    def _rollback(self) -> None:
+    def rollback(self) -> None:
         self._leave(committed=False)
 
     def _leave(self, *, committed: bool) -> Transaction:
         transaction, self.transaction = self.transaction, None
         assert transaction is not None
         transaction.end(self.engine)
+        self.activity.xact_start = None
+        self.portals.end_transaction(committed=committed)
         self.settings.end(committed=committed)
         return transaction
 
@@ -291,70 +340,16 @@ class Session:
         self.last_epoch = max(self.last_epoch, epoch)
         self.written |= relations
 
-    def _transaction(self, statement: st.Transaction) -> Result:
-        match statement.action:
-            case "begin":
-                return self._begin(statement)
-            case "commit" | "rollback":
-                return self._end(statement)
-        if self.transaction is None or not self.transaction.explicit:
-            raise NoActiveTransaction(
-                f"{statement.action.replace('_', ' ').upper()} can only be used in transaction blocks"
-            )
-        name = statement.savepoint or ""
-        match statement.action:
-            case "savepoint":
-                self.transaction.savepoint(name)
-                return Result("SAVEPOINT")
-            case "release":
-                self.transaction.release(name)
-                return Result("RELEASE")
-            case _:
-                self.transaction.rollback_to(self.engine, name)
-                return Result("ROLLBACK")
-
-    def _begin(self, statement: st.Transaction) -> Result:
-        if self.transaction is not None and self.transaction.explicit:
-            return Result("BEGIN", notices=[Notice("there is already a transaction in progress", "WARNING", "25001")])
-        transaction = self.transaction or self._start(explicit=True)
-        transaction.explicit = True
-        if statement.read_only is not None:
-            self.settings.set("transaction_read_only", "on" if statement.read_only else "off", local=True)
-        if statement.isolation is not None:
-            self.settings.set("transaction_isolation", statement.isolation, local=True)
-        self._set_modes(transaction)
-        return Result("BEGIN")
-
-    def _end(self, statement: st.Transaction) -> Result:
-        transaction, tag = self.transaction, statement.action.upper()
-        notices = []
-        if transaction is None or not transaction.explicit:
-            notices.append(Notice("there is no transaction in progress", "WARNING", "25P01"))
-        if transaction is None:
-            return Result(tag, notices=notices)
-        if statement.action == "commit" and not transaction.failed:
-            self._commit()
-            return Result("COMMIT", notices=notices)
-        self._rollback()
-        return Result("ROLLBACK", notices=notices)
-
     # -- the rest ------------------------------------------------------------------------------
-
-    def _set(self, statement: st.SetVariable) -> Result:
-        self.settings.set(statement.name, statement.value, local=statement.local)
-        if self.transaction is not None and statement.name in ("transaction_isolation", "transaction_read_only"):
-            self._set_modes(self.transaction)
-        return Result("RESET" if statement.value is None else "SET")
-
-    def _show(self, statement: st.Show) -> Result:
-        if statement.name.lower() == "all":
-            return answers.settings(self.settings.all())
-        return answers.text_rows((statement.name,), [(self.setting(statement.name),)], "SHOW")
 
     def setting(self, name: str) -> str:
         if name.lower() == "epoch":
             return str(self.last_epoch)
         return self.settings.get(name)
+
+    @property
+    def settings_changes(self) -> int:
+        return self.settings.changes
 
     def flush(self) -> None:
         """Wait until every view has reached this session's last epoch."""
@@ -370,25 +365,46 @@ class Session:
         self._stop_timer()
         limit_ms = milliseconds(self.settings.get("statement_timeout"))
         if limit_ms:
-            self._timer = threading.Timer(limit_ms / 1e3, self.cancelled.set, (TIMED_OUT,))
-            self._timer.daemon = True
-            self._timer.start()
+            self._timer = self.engine.alarms.set(limit_ms / 1e3, lambda: self.cancelled.set(TIMED_OUT))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _checkpoint(self) -> Result:
-        taken = self.engine.durability.checkpoint_now()
-        note = "no checkpoint was taken: the first answer of a view is being computed, or a view has failed"
-        return Result("CHECKPOINT", notices=[] if taken else [Notice(note)])
-
     def cancel(self) -> None:
+        self.cancelled.set()
+
+    def terminate(self, reason: ConstellationError) -> None:
+        """Any thread: stop the statement, and tell the client why there will be no other."""
+        self.terminated = self.terminated or reason
+        if self.on_terminate is not None:  # first, so that the client hears of this and not of a cancelled statement
+            self.on_terminate(reason)
         self.cancelled.set()
 
     def close(self) -> None:
         self._stop_timer()
+        if self._idle is not None:
+            self._idle.cancel()
         self.cancel()
         if self.transaction is not None:
-            self._rollback()
+            self.rollback()
+        self.portals.close_all()
+        self.temporary.close()
+        self.engine.sessions.leave(self)
+
+
+def _idle_in_transaction() -> ConstellationError:
+    return IdleInTransactionTimeout("terminating connection due to idle-in-transaction timeout")
+
+
+def _idle_session() -> ConstellationError:
+    return IdleSessionTimeout("terminating connection due to idle-session timeout")
+
+
+# By transaction status: which timeout, and what the client is told.
+_IDLE: dict[str, tuple[str, Callable[[], ConstellationError]]] = {
+    "I": ("idle_session_timeout", _idle_session),
+    "T": ("idle_in_transaction_session_timeout", _idle_in_transaction),
+    "E": ("idle_in_transaction_session_timeout", _idle_in_transaction),
+}

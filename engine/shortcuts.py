@@ -108,6 +108,7 @@ class Shortcuts:
             epoch = state.frontier
             if not state.ready or state.dropped or epoch < session.last_epoch:
                 return None
+        session.activity.did(prepared.sql, session.engine.clock.now_us())
         return read.rows(parameters, epoch)
 
     def inserts(self, prepared: Prepared) -> bool:
@@ -131,12 +132,15 @@ class Shortcuts:
             sequencer.insert_all(insert.state, [(part, _Part(outcome, i)) for i, part in enumerate(parts)])
         except ConstellationError:
             return False
+        self._session.activity.did(prepared.sql, self._session.engine.clock.now_us())
         return True
 
     def _is_free(self) -> bool:
-        """Whether a statement would be a transaction of its own, without a time limit."""
-        session = self._session
-        return session.transaction is None and session.settings.get("statement_timeout") == "0"
+        """Whether a statement would be a transaction of its own that may write, without a time limit."""
+        session, setting = self._session, self._session.settings.get
+        if session.transaction is not None or session.temporary.used or session.terminated is not None:
+            return False
+        return setting("statement_timeout") == setting("idle_session_timeout") == "0" and not session.read_only
 
 
 class _Outcome:

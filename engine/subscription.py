@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
+from constellationdb.engine.bell import Bell
 from constellationdb.engine.cancellation import Cancellation
 from constellationdb.engine.history import changes_since, rewound
 from constellationdb.engine.job import Job
@@ -52,7 +53,7 @@ class Subscription:
         self._state = state
         self._progress = progress
         self._job = job
-        self._cancelled = cancelled or Cancellation()
+        self.cancelled = cancelled or Cancellation()
         self._snapshot = snapshot and state.contents is not None
         self._started = False
         self._pending: deque[tuple[pa.RecordBatch, int]] = deque()  # not handed out yet; the epoch each completes
@@ -60,9 +61,15 @@ class Subscription:
         self.epoch = 0  # everything up to here was handed out: the token to resume from
         self.schema = pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *state.schema])
 
+    def start(self, timeout: float | None = 0.0) -> bool:
+        """Begin at the epoch that is now, once the relation has one; False when it is not soon, and ``next`` begins."""
+        if not self._started and (first := self._begin(timeout)) is not None:
+            self._pending.append((first, self.epoch))
+        return self._started
+
     def next(self, timeout: float | None = None) -> pa.RecordBatch | None:
         """The next batch; None after ``timeout`` seconds, at shutdown, at the end. QueryCanceled after ``cancel``."""
-        self._cancelled.check()
+        self.cancelled.check()
         while True:
             if not self._started:
                 first = self._begin(timeout)
@@ -81,7 +88,7 @@ class Subscription:
         """Register at an epoch: what is contained there comes as the snapshot, what follows as changes."""
         if self._as_of is not None:
             return self._resume(self._as_of, timeout)
-        if not self._engine.wait(lambda: self._state.ready or self._is_over(), self._cancelled, timeout):
+        if not self._engine.wait(lambda: self._state.ready or self._is_over(), self.cancelled, timeout):
             return None
         self._check()
         with self._engine.lock:
@@ -96,7 +103,7 @@ class Subscription:
         def there() -> bool:
             return (self._state.ready and self._state.frontier >= epoch) or self._is_over()
 
-        if not self._engine.wait(there, self._cancelled, timeout):
+        if not self._engine.wait(there, self.cancelled, timeout):
             return None
         self._check()
         with self._engine.lock:
@@ -118,7 +125,7 @@ class Subscription:
         """Until there is more; False when there is none, or no more."""
         alone = not self._progress and self._job is None  # nothing but a change of the relation can bring more
         relation = self._state if alone else None
-        if not self._engine.waiting.wait(lambda: self._more() or self._is_over(), self._cancelled, timeout, relation):
+        if not self._engine.waiting.wait(lambda: self._more() or self._is_over(), self.cancelled, timeout, relation):
             return False
         with self._engine.lock:
             more = self._more()
@@ -137,6 +144,64 @@ class Subscription:
             return self._state.dropped
         ended = job.idle and bool(job.inputs) and all(s.watermark == ENDED for s in job.inputs.values())
         return ended or job.failure is not None
+
+    # -- together with others ----------------------------------------------------------------------
+
+    @property
+    def shareable(self) -> bool:
+        """Whether all that are where this one is get the same from here on."""
+        return self._started and not self._progress and self._job is None and not self._pending
+
+    @property
+    def relation(self) -> RelationState:
+        return self._state
+
+    def another(self) -> Subscription:
+        """One that goes on from the same place."""
+        made = Subscription(self._engine, self._state, snapshot=False)
+        made._started, made.epoch = True, self.epoch
+        return made
+
+    def is_where(self, other: Subscription) -> bool:
+        """Whether nothing of the relation lies between the two."""
+        first, last = sorted((self.epoch, other.epoch))
+        with self._engine.lock:
+            change = self._state.log.after(first)
+            return self._state.log.forgotten <= first and (change is None or change.epoch > last)
+
+    def poll(self) -> pa.RecordBatch | None:
+        """What ``next`` would give at once."""
+        if not self._pending:
+            with self._engine.lock:
+                more = self._more()
+            if more:
+                self._fetch()
+            elif self._is_over():
+                self._check()
+        if not self._pending:
+            return None
+        batch, self.epoch = self._pending.popleft()
+        return batch
+
+    def call(self, bell: Bell) -> bool:
+        """Ring ``bell`` once there is more to ``poll``; False, and it will not ring, when there is now."""
+        with self._engine.lock:
+            if self._more() or self._is_over():
+                return False
+            self._state.readers.add(bell)
+            return True
+
+    def uncall(self, bell: Bell) -> None:
+        with self._engine.lock:
+            self._state.readers.discard(bell)
+
+    # -- its end -----------------------------------------------------------------------------------
+
+    @property
+    def over(self) -> bool:
+        """Whether ``next`` has nothing more to give, for good."""
+        with self._engine.lock:
+            return self._engine.waiting.stopping or (not self._pending and self._is_over() and not self._more())
 
     def _check(self) -> None:
         """What a subscriber is told at the end, if it was not a natural one."""
@@ -193,10 +258,10 @@ class Subscription:
 
     def cancel(self) -> None:
         """Any thread: make ``next`` raise QueryCanceled."""
-        self._cancelled.set()
+        self.cancelled.set()
 
     def close(self) -> None:
-        self._cancelled.set()
+        self.cancelled.set()
 
 
 def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from constellationdb.catalog.model import Relation
+from constellationdb.catalog.model import Relation, shown_name
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
@@ -41,8 +41,9 @@ class TableRules(ABC):
             if column.not_null and rows.column(column.name).null_count:
                 index = int(np.argmax(rows.column(column.name).is_null().to_numpy(zero_copy_only=False)))
                 shown = ", ".join("null" if v is None else str(v) for v in rows.slice(index, 1).to_pylist()[0].values())
+                named = f'column "{column.name}" of relation "{shown_name(self.name)}"'
                 raise NotNullViolation(
-                    f'null value in column "{column.name}" of relation "{self.name}" violates not-null constraint',
+                    f"null value in {named} violates not-null constraint",
                     detail=f"Failing row contains ({shown}).",
                 )
 
@@ -50,10 +51,11 @@ class TableRules(ABC):
         """23505 when ``added`` would give a key twice, in itself or with rows that ``removed`` does not take away."""
         if not self.key_columns or not added.num_rows:
             return
-        keys = encode_rows(added, self.key_columns)
-        first, counts = consolidate(keys, np.ones(added.num_rows, np.int64))
-        if bool((counts > 1).any()):
-            self._duplicate(added, int(first[int(np.argmax(counts > 1))]))
+        if not zset.all_different(added, self.key_columns):
+            keys = encode_rows(added, self.key_columns)
+            first, counts = consolidate(keys, np.ones(added.num_rows, np.int64))
+            if bool((counts > 1).any()):
+                self._duplicate(added, int(first[int(np.argmax(counts > 1))]))
         probe, there = self.existing(added, epoch)
         if not len(probe):
             return
@@ -66,7 +68,7 @@ class TableRules(ABC):
         names = ", ".join(self.relation.primary_key)
         values = ", ".join(str(rows.column(c)[index].as_py()) for c in self.key_columns)
         raise UniqueViolation(
-            f'duplicate key value violates unique constraint "{self.name}_pkey"',
+            f'duplicate key value violates unique constraint "{shown_name(self.name)}_pkey"',
             detail=f"Key ({names})=({values}) already exists.",
         )
 
@@ -80,7 +82,7 @@ class TableState(TableRules, RelationState):
         schema = relation.schema
         self.relation = relation
         self.key_columns = key_columns(relation, schema)
-        contents = Arrangement(schema, self.key_columns or None)
+        contents = Arrangement(schema, self.key_columns or None, deferred=True)
         RelationState.__init__(self, relation.name, schema, contents, epoch, writer, retained_us(relation.options))
 
     def existing(self, rows: pa.RecordBatch, epoch: int) -> tuple[NDArray[np.int64], pa.RecordBatch]:
@@ -101,8 +103,13 @@ def _keys(rows: pa.RecordBatch, columns: tuple[int, ...]) -> list[bytes]:
     return [encoded.key(i) for i in range(len(encoded))]
 
 
-def delta_of(removed: pa.RecordBatch | None, added: pa.RecordBatch | None) -> pa.RecordBatch | None:
-    """-removed +added, netted."""
+def delta_of(
+    removed: pa.RecordBatch | None, added: pa.RecordBatch | None, *, unique: bool = False
+) -> pa.RecordBatch | None:
+    """-removed +added, netted; ``unique``: no two rows of ``added`` are equal."""
+    if not (removed is not None and removed.num_rows) and added is not None and added.num_rows:
+        different = unique or zset.all_different(added, range(added.num_columns))
+        return zset.with_weights(added, 1) if different else zset.netted(zset.with_weights(added, 1))
     parts = [zset.with_weights(rows, sign) for rows, sign in ((removed, -1), (added, 1)) if rows is not None]
     parts = [p for p in parts if p.num_rows]
     return zset.netted(pa.concat_batches(parts)) if parts else None

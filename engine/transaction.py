@@ -24,6 +24,7 @@ from constellationdb.engine.lookups import first_copy, is_replicated
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.replicas import FirstCopy
+from constellationdb.engine.settings import Mark
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableState
 from constellationdb.errors import ReadsOwnWritesThroughView, SerializationFailure, UndefinedSavepoint
@@ -56,6 +57,16 @@ class Defined:
 
 
 Operation: TypeAlias = Written | Pushed | Defined
+
+
+@dataclass(frozen=True)
+class Savepoint:
+    """``operations``, ``settings`` and ``portals``: what ROLLBACK TO comes back to."""
+
+    name: str
+    operations: int
+    settings: Mark
+    portals: int
 
 
 @dataclass(frozen=True)
@@ -98,9 +109,10 @@ class Transaction:
     steady: bool = True
     serializable: bool = False
     failed: bool = False
+    queried: bool = False  # a statement has looked at rows: too late to change the modes
     epoch: int | None = None
     operations: list[Operation] = field(default_factory=list)
-    savepoints: list[tuple[str, int]] = field(default_factory=list)
+    savepoints: list[Savepoint] = field(default_factory=list)
     base: Catalog | None = None  # set by the first definition
     defined: Catalog | None = None  # base with the definitions
     tables: dict[str, TableOverlay] = field(default_factory=dict)
@@ -223,16 +235,18 @@ class Transaction:
 
     # -- savepoints ----------------------------------------------------------------------------
 
-    def savepoint(self, name: str) -> None:
-        self.savepoints.append((name, len(self.operations)))
+    def savepoint(self, name: str, settings: Mark, portals: int) -> None:
+        self.savepoints.append(Savepoint(name, len(self.operations), settings, portals))
 
-    def rollback_to(self, engine: Engine, name: str) -> None:
+    def rollback_to(self, engine: Engine, name: str) -> Savepoint:
         index = self._find(name)
-        kept = self.operations[: self.savepoints[index][1]]
+        savepoint = self.savepoints[index]
+        kept = self.operations[: savepoint.operations]
         del self.savepoints[index + 1 :]
         self.failed = False
         if len(kept) < len(self.operations):
             self._replay(engine, kept)
+        return savepoint
 
     def _replay(self, engine: Engine, kept: list[Operation]) -> None:
         base, self.operations = self.base, kept
@@ -254,7 +268,7 @@ class Transaction:
 
     def _find(self, name: str) -> int:
         for index in range(len(self.savepoints) - 1, -1, -1):
-            if self.savepoints[index][0] == name:
+            if self.savepoints[index].name == name:
                 return index
         raise UndefinedSavepoint(f'savepoint "{name}" does not exist')
 

@@ -103,9 +103,9 @@ def apply_write(epoch: Epoch, state: TableState, write: Write) -> bool:
     if write.added is not None and write.added.num_rows:
         state.check(write.added)
         state.check_unique(write.removed, write.added, epoch.number)
-    delta = delta_of(write.removed, write.added)
+    delta = delta_of(write.removed, write.added, unique=bool(state.key_columns))
     if delta is not None:
-        state.contents.apply(delta, epoch.number)
+        state.contents.apply(delta, epoch.number, netted=True)
         epoch.change(state.name, delta)
     return delta is not None
 
@@ -177,7 +177,7 @@ def _validate(state: TableState, delta: pa.RecordBatch, epoch: int) -> None:
     rows = zset.data(delta)
     gone = np.flatnonzero(weights < 0)
     removed = zset.take(rows, gone)
-    if len(gone) and bool((state.contents.find(removed) < -weights[gone]).any()):
+    if len(gone) and bool((state.contents.find(removed, epoch) < -weights[gone]).any()):
         raise SerializationFailure(
             "could not serialize access due to concurrent update",
             detail=f'a row of "{state.name}" that this transaction changed was changed by another',

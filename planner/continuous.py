@@ -78,7 +78,13 @@ class ContinuousPlanner:
         return [user_name(name) for name in self._shuttle.context.sql(to_sql(tree)).schema().names]
 
     def _register(self, prepared: PreparedQuery) -> None:
+        for signature in prepared.functions:
+            raise FeatureNotSupported(f"{signature.shown} is not supported in a continuous query")
         for name, relation in prepared.relations.items():
+            if relation.kind == "system table":
+                raise FeatureNotSupported(
+                    f'a continuous query cannot read system table "{relation.name}"', hint="SELECT from it alone"
+                )
             self._internal[name] = relation
             self._shuttle.register(name, relation.schema)
         for name, call in prepared.windows.items():

@@ -1,73 +1,90 @@
-"""Parameters of the extended protocol, written into the text as literals of their types.
+"""Binding: a statement with values for its $1, $2, …
 
-Numbers and booleans are checked and written bare, so that they take part in
-type resolution as Postgres' typed parameters do; text of an unknown type
-becomes a string literal, which coerces to what it meets.
+Where a query is planned its parse tree gets them (``rewrite.bound``). The rows of an INSERT
+get them as values where their types are those of the columns, so that nothing has to be planned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from constellationdb.catalog.types import by_oid
-from constellationdb.errors import InvalidTextRepresentation, UndefinedParameter
-from constellationdb.planner.syntax.edits import apply_edits, literal
-from constellationdb.planner.syntax.tokens import read_tokens
+import pyarrow as pa
 
-_NUMBERS = frozenset({20, 21, 23, 700, 701, 1700})
-_BOOLEAN = 16
-_UNTYPED = frozenset({0, 25, 705, 1043})
+from constellationdb.catalog.types import of_field
+from constellationdb.planner import postgres_types as types
+from constellationdb.planner import statements as st
+from constellationdb.planner.rewrite.bound import read_boolean, read_integer, read_numeric
 
-
-def parameter_count(sql: str) -> int:
-    """The highest $n of a text."""
-    source = read_tokens(sql)
-    return max((int(sql[t.start + 1 : t.end]) for t in source.tokens if t.name == "PARAM"), default=0)
+_NUMBERS = ("int2", "int4", "int8", "numeric")
+_TEXTS = ("text", "varchar")
 
 
-def bind(sql: str, values: Sequence[str | None], oids: Sequence[int]) -> str:
-    """``sql`` with each $n replaced by its value."""
-    source = read_tokens(sql)
-    edits = []
-    for token in source.tokens:
-        if token.name != "PARAM":
-            continue
-        number = int(sql[token.start + 1 : token.end])
-        if not 1 <= number <= len(values):
-            raise UndefinedParameter(f"there is no parameter ${number}", position=token.start + 1)
-        oid = oids[number - 1] if number <= len(oids) else 0
-        edits.append((token.start, token.end, _written(values[number - 1], oid)))
-    return apply_edits(sql, edits)[0]
+def arguments(values: Sequence[str | None], oids: Sequence[int]) -> tuple[st.Argument, ...]:
+    return tuple(map(st.Argument, values, oids))
 
 
-def describe(sql: str, oids: Sequence[int]) -> str:
-    """``sql`` with NULLs of the parameters' types, to find the types of its output without values."""
-    return bind(sql, [None] * max(parameter_count(sql), len(oids)), oids)
+def bind(statement: st.Statement, bound: tuple[st.Argument, ...], target: pa.Schema | None = None) -> st.Statement:
+    """``target``: the columns of the table that ``statement`` writes."""
+    match statement:
+        case st.Explain():
+            return replace(statement, statement=bind(statement.statement, bound, target))
+        case st.DeclareCursor(source=source):
+            inner = bind(source, bound)
+            assert isinstance(inner, st.Select | st.Subscribe)
+            return replace(statement, source=inner)
+        case st.Insert():
+            return _insert(statement, bound, target)
+        case st.Update() | st.Delete():
+            return replace(statement, parameters=bound)
+        case st.Select() | st.CreateTableAs():
+            return replace(statement, query=replace(statement.query, parameters=bound))
+        case st.Subscribe(query=query) if query is not None:
+            return replace(statement, query=replace(query, parameters=bound))
+        case _:
+            return statement
 
 
-def _written(value: str | None, oid: int) -> str:
-    known = by_oid(oid)
-    if known is not None and known.element is not None:
-        return f"CAST({'NULL' if value is None else literal(value)} AS {known.name})"
-    if value is None:
-        return "NULL" if known is None or oid in _UNTYPED else f"CAST(NULL AS {known.name})"
-    if oid in _NUMBERS:
-        return _number(value, known.name if known else "numeric")
-    if oid == _BOOLEAN:
-        return "TRUE" if value.lower() in ("t", "true", "1", "on", "yes") else "FALSE"
-    if known is None or oid in _UNTYPED:
-        return literal(value)
-    return f"CAST({literal(value)} AS {known.name})"
+def _insert(statement: st.Insert, bound: tuple[st.Argument, ...], target: pa.Schema | None) -> st.Insert:
+    query = None if statement.query is None else replace(statement.query, parameters=bound)
+    rows = None if statement.rows is None or target is None else _rows(statement, bound, target)
+    return replace(statement, parameters=bound, query=query, rows=rows)
 
 
-def _number(value: str, name: str) -> str:
-    text = value.strip()
-    try:
-        number = float(text)
-    except ValueError:
-        raise InvalidTextRepresentation(f'invalid input syntax for type {name}: "{value}"') from None
-    if number != number or number in (float("inf"), float("-inf")):
-        return f"CAST('{text}' AS double precision)"
-    if name in ("double precision", "real"):
-        return f"CAST('{text}' AS {name})"
-    return f"({text})" if text.startswith("-") else text
+def _rows(
+    statement: st.Insert, bound: tuple[st.Argument, ...], target: pa.Schema
+) -> tuple[tuple[object, ...], ...] | None:
+    """The rows as values; None when a value has to be cast to what its column is."""
+    assert statement.rows is not None
+    columns = statement.columns or tuple(target.names)
+    readers: dict[tuple[int, int], Callable[[str], object] | None] = {}
+    made = []
+    for row in statement.rows:
+        values: list[object] = []
+        for place, value in enumerate(row):
+            if not isinstance(value, st.Parameter):
+                values.append(value)
+                continue
+            key = (value.number, place)
+            if key not in readers:
+                readers[key] = _reader(bound[value.number - 1].oid, columns, place, target)
+            reader, text = readers[key], bound[value.number - 1].text
+            if reader is None:
+                return None
+            values.append(None if text is None else reader(text))
+        made.append(tuple(values))
+    return tuple(made)
+
+
+def _reader(oid: int, columns: Sequence[str], place: int, target: pa.Schema) -> Callable[[str], object] | None:
+    """What makes a value for its column of a parameter's text, which for the column's own type is the text itself."""
+    if place >= len(columns) or (index := target.get_field_index(columns[place])) < 0:
+        return str  # an error that whoever plans the statement finds
+    kind, wanted = types.by_oid(oid), types.by_oid(of_field(target.field(index)).oid)
+    if kind == "bool" == wanted:
+        return read_boolean
+    if kind in _NUMBERS and wanted in _NUMBERS:
+        assert kind is not None
+        return read_numeric if kind == "numeric" else lambda text: read_integer(text, kind)
+    same = kind == wanted or (kind in _TEXTS and wanted in _TEXTS)
+    return str if same or kind in (None, types.UNKNOWN) else None

@@ -23,6 +23,7 @@ from constellationdb.planner.analysis.nulls import name_nulls
 from constellationdb.planner.analysis.queries import Columns, analyse
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.relations import PlannedRelation, WindowCall
+from constellationdb.planner.rewrite.bound import query_tree
 from constellationdb.planner.rewrite.casts import tell_casts_apart
 from constellationdb.planner.rewrite.constants import check_constants
 from constellationdb.planner.rewrite.intervals import normalise_intervals
@@ -137,7 +138,7 @@ class Preparer:
         return tuple(replace(c, name=n) for n, c in zip(names, columns, strict=True))
 
     def _normal(self, query: Query) -> Any:
-        tree = respell(normalise_intervals(expand_rows(parse_query(query.text))))
+        tree = respell(normalise_intervals(expand_rows(query_tree(query))))
         if "tableoid" in query.text.lower():
             tree = read_tableoids(tree)
         return expand_series(read_set_functions(tree, self._relations), continuous=self._continuous)
@@ -231,8 +232,7 @@ class _Resolver:
 def relation_names(query: Query) -> list[str]:
     """Every relation name that ``query`` mentions, CTE names included: what might have to be looked up."""
     found: dict[str, None] = {}
-    tree = parse_query(query.text)
-    for node in nodes(tree):
+    for node in nodes(parse_query(query.text)):
         if isinstance(node, ast.RangeVar):
             prefix = "" if node.schemaname in (None, "public") else f"{node.schemaname}."
             found[prefix + node.relname] = None

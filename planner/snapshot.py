@@ -165,7 +165,7 @@ class SnapshotPlanner:
 
     def _function(self, signature: Signature) -> None:
         if self._functions is None:
-            raise FeatureNotSupported(f"{signature.name}() is not supported here")
+            raise FeatureNotSupported(f"{signature.shown} is not supported here")
         if signature.internal not in self._parts.functions:
             self._parts.functions[signature.internal] = made = self._functions(signature)
             self._shuttle.context.register_udf(made)

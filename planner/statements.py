@@ -60,6 +60,14 @@ class TemporalClause:
 
 
 @dataclass(frozen=True)
+class Argument:
+    """What a client binds to a $n: the text form of a value, None for NULL, and the oid of its type."""
+
+    text: str | None
+    oid: int
+
+
+@dataclass(frozen=True)
 class Query:
     """A SELECT, VALUES or WITH: valid Postgres text, plus what was masked out of it.
 
@@ -73,6 +81,7 @@ class Query:
     emit: Emit | None = None
     temporal: tuple[TemporalClause, ...] = ()
     as_of_epoch: int | None = None  # SELECT … AS OF EPOCH n
+    parameters: tuple[Argument, ...] = ()  # what its $1, $2, … are
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,7 @@ class Statement:
 
     text: str
     offset: int
+    parameters: tuple[Argument, ...] = field(default=(), kw_only=True)  # of DML: what its $1, $2, … are
 
 
 @dataclass(frozen=True)
@@ -88,14 +98,21 @@ class Select(Statement):
     query: Query
 
 
+# What COMMIT does with a temporary table.
+OnCommit = Literal["preserve", "delete", "drop"]
+
+
 @dataclass(frozen=True)
 class CreateTable(Statement):
+    """``temporary`` None: a table that stays."""
+
     name: str
     columns: tuple[ColumnDef, ...]
     primary_key: tuple[str, ...] = ()
     if_not_exists: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     name_position: int = 0
+    temporary: OnCommit | None = None
 
 
 @dataclass(frozen=True)
@@ -135,10 +152,15 @@ class CreateView(Statement):
 
 @dataclass(frozen=True)
 class CreateTableAs(Statement):
+    """CREATE TABLE … AS and SELECT INTO. ``column_names`` take the place of the query's first ones."""
+
     name: str
     query: Query
     if_not_exists: bool = False
     name_position: int = 0
+    column_names: tuple[str, ...] = ()
+    with_data: bool = True
+    temporary: OnCommit | None = None
 
 
 RelationKind = Literal["table", "source", "lookup table", "view", "materialized view"]
@@ -232,7 +254,7 @@ class Copy(Statement):
     table: str | None = None
     columns: tuple[str, ...] = ()
     source: Select | Subscribe | None = None
-    options: Mapping[str, str] = field(default_factory=dict)  # format, delimiter, null, header, quote, escape
+    options: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)  # the lists are of column names
 
 
 @dataclass(frozen=True)
@@ -243,24 +265,93 @@ class Explain(Statement):
 
 @dataclass(frozen=True)
 class Transaction(Statement):
+    """``modes`` are settings: ``transaction_isolation``, ``transaction_read_only``, ``transaction_deferrable``."""
+
     action: Literal["begin", "commit", "rollback", "savepoint", "release", "rollback_to"]
     savepoint: str | None = None
-    read_only: bool | None = None  # None: as the session's default says
-    isolation: str | None = None
+    modes: Mapping[str, str] = field(default_factory=dict)
+    chain: bool = False
 
 
 @dataclass(frozen=True)
 class SetVariable(Statement):
-    """SET [LOCAL] name = value; ``value`` None is SET … TO DEFAULT or RESET name; name 'all' is RESET ALL."""
+    """SET [LOCAL] name = values; ``values`` None is SET … TO DEFAULT or RESET name; name 'all' is RESET ALL."""
 
     name: str
-    value: str | None
+    values: tuple[str, ...] | None
     local: bool = False
+    reset: bool = False
+
+
+@dataclass(frozen=True)
+class SetTransaction(Statement):
+    """SET TRANSACTION, or SET SESSION CHARACTERISTICS for those to come; ``modes`` as in Transaction."""
+
+    modes: Mapping[str, str]
+    session: bool = False
+
+
+@dataclass(frozen=True)
+class Discard(Statement):
+    what: Literal["all", "plans", "sequences", "temp"]
 
 
 @dataclass(frozen=True)
 class Show(Statement):
     name: str
+
+
+@dataclass(frozen=True)
+class Prepare(Statement):
+    """PREPARE name (types) AS statement; ``body`` begins at ``body_offset`` of what the client sent."""
+
+    name: str
+    types: tuple[int, ...]  # oids; 0 where the type is ``unknown``
+    body: str
+    body_offset: int
+
+
+@dataclass(frozen=True)
+class ExecutePrepared(Statement):
+    """EXECUTE name (arguments): each argument's text and where it begins."""
+
+    name: str
+    arguments: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Deallocate(Statement):
+    name: str | None  # None: ALL
+
+
+@dataclass(frozen=True)
+class DeclareCursor(Statement):
+    """``scroll`` None when neither SCROLL nor NO SCROLL was said."""
+
+    name: str
+    source: Select | Subscribe
+    binary: bool = False
+    scroll: bool | None = None
+    hold: bool = False
+
+
+Direction = Literal["forward", "backward", "absolute", "relative"]
+
+
+@dataclass(frozen=True)
+class Fetch(Statement):
+    """FETCH, or MOVE when ``moves``; ``count`` None is ALL. ``timeout_us`` is of a cursor over a stream."""
+
+    cursor: str
+    direction: Direction = "forward"
+    count: int | None = 1
+    moves: bool = False
+    timeout_us: int | None = None
+
+
+@dataclass(frozen=True)
+class CloseCursor(Statement):
+    name: str | None  # None: ALL
 
 
 @dataclass(frozen=True)
@@ -279,3 +370,6 @@ class Accepted(Statement):
 
     tag: str
     notice: str | None = None
+    sqlstate: str = "00000"
+    relations: tuple[str, ...] = ()  # which must exist
+    block: bool | None = None  # True: only in a transaction block; False: not in one

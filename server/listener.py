@@ -12,6 +12,7 @@ from types import TracebackType
 from constellationdb.errors import InternalError
 from constellationdb.server.addresses import bound_sockets
 from constellationdb.wire.connection import Connection, Frontend
+from constellationdb.wire.limits import Limits
 from constellationdb.wire.startup import SessionFactory
 
 # A busy Python thread otherwise keeps the event loop waiting for 5 ms at every turn.
@@ -27,12 +28,17 @@ class Server:
     """
 
     def __init__(
-        self, engine: SessionFactory, host: str = "127.0.0.1", port: int = 5433, *, max_connections: int = 2000
+        self,
+        engine: SessionFactory,
+        host: str = "127.0.0.1",
+        port: int = 5433,
+        *,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
         self._engine = engine
         self._host = host
         self._port = port
-        self._max_connections = max_connections
+        self._limits = limits
         self._sockets: list[socket.socket] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -96,7 +102,7 @@ class Server:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        frontend = Frontend(self._engine, max_connections=self._max_connections)
+        frontend = Frontend(self._engine, self._limits)
         listeners = [await self._loop.create_server(lambda: Connection(frontend), sock=s) for s in self._sockets]
         self._serving.set()
         await self._stopping.wait()

@@ -46,6 +46,7 @@ class EpochLog(Protocol):
     """
 
     recovered: RecoveryReport
+    keeps: bool  # False: only the epochs are counted, so a payload may be left empty
 
     @property
     def durable_epoch(self) -> int:
@@ -95,7 +96,7 @@ class MemoryEpochLog:
     """
 
     def __init__(self, *, keep: bool = True) -> None:
-        self._keep = keep
+        self.keeps = keep
         self.recovered = RecoveryReport()
         self.durable_epoch = 0
         self.first_epoch = 1
@@ -107,7 +108,7 @@ class MemoryEpochLog:
         with self._lock:
             _require_above(self._last, epoch)
             self._last = epoch
-            if self._keep:
+            if self.keeps:
                 self._records[epoch] = payload
 
     def sync(self) -> None:
@@ -139,6 +140,8 @@ class _Segment:
 
 class FileEpochLog:
     """The log as files in ``directory``, which it creates. One process at a time (DirectoryInUse)."""
+
+    keeps = True
 
     def __init__(
         self, directory: str | os.PathLike[str], segment_bytes: int = SEGMENT_BYTES, disk: Disk = DISK

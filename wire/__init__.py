@@ -15,11 +15,16 @@ How a message travels::
     replies                     backend messages as bytes
     conversation  extended      the protocol's order; statements and portals
     startup                     user, database, settings, what is reported
-    answer  rows  copy_out      a Result as DataRows or COPY lines, chunk by chunk
-    columns  binary             Arrow columns in Postgres' binary format; its text is ``catalog.text``
-    link  connection            the bounded bridge between loop and thread; cancel keys
+    answer  rows  copy_out      a Result as DataRows or COPY data, chunk by chunk
+    columns                     how a column is printed: text_columns, binary_columns, array_columns; many rows or few
+    cells  kernels              where its values lie, and the loops that print them and copy them side by side
+    parameters                  what a client binds, in text or binary
+    lane                        small prepared statements, answered on the event loop
+    fanout                      subscribers of one relation, sent the same bytes by the event loop
+    link  connection  limits    the bounded bridge between loop and thread; cancel keys; what a client may take
+    buenavista                  the engine behind that server's seam, for those who have one
 
 Left out so far: encryption and passwords (the server listens on loopback
-only), binary COPY, binary arrays, cursors in SQL, notifications, encodings
-other than UTF-8. Timestamps with time zone are always printed in UTC.
+only), notifications, encodings other than UTF-8, records in
+binary. SQL computes in UTC whatever the zone results are printed in.
 """

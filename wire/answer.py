@@ -6,21 +6,23 @@ once, and remembers where it stopped, so a portal can go on from there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol
 
 import pyarrow as pa
 
+from constellationdb.catalog.text import PLAIN, STYLE_SETTINGS, Style, style_of
 from constellationdb.catalog.types import SqlType
-from constellationdb.engine.copy_rows import CopyOptions, copy_options
-from constellationdb.engine.result import CopySink, Result, ResultColumn
+from constellationdb.engine.result import CopySink, Result, ResultColumn, SessionProtocol
+from constellationdb.engine.subscription import Subscription
 from constellationdb.errors import ConstellationError, ProtocolViolation, QueryCanceled
 from constellationdb.wire import replies
-from constellationdb.wire.columns import FEW_ROWS, ColumnEncoder, column_encoder
-from constellationdb.wire.copy_out import copy_header, copy_lines, few_copy_lines
+from constellationdb.wire.binary_columns import check_binary
+from constellationdb.wire.columns import ColumnEncoder, column_encoder
+from constellationdb.wire.copy_out import CopyWriter
 from constellationdb.wire.messages import CopyData, CopyDone, CopyFail, Flush, FrontendMessage, Sync
-from constellationdb.wire.registered import named
-from constellationdb.wire.rows import chunk_rows, copy_rows, data_rows, few_copy_rows
+from constellationdb.wire.registered import numbered
+from constellationdb.wire.rows import Bytes, chunk_rows, data_rows
 
 
 class Peer(Protocol):
@@ -46,6 +48,14 @@ class Peer(Protocol):
         """Send the last words, without waiting; never raises."""
         ...
 
+    def follow(self, subscription: Subscription, group: Hashable, encode: Callable[[pa.RecordBatch], Bytes]) -> int:
+        """Be sent what comes in ``subscription``, encoded once for all of the group: how many rows that were.
+
+        Returns when the subscription is cancelled or over, when the client does not keep up, or at once if it
+        cannot be done; the subscription goes on from where it then is.
+        """
+        ...
+
     def receive(self, cancelable: bool = False) -> FrontendMessage:
         """The next message, waited for. ``cancelable``: a CancelRequest meanwhile raises QueryCanceled."""
         ...
@@ -64,15 +74,21 @@ class Disconnected(Exception):
 
 
 class RowStream:
-    """The unread rows of one result, and how many were read."""
+    """The unread rows of one result, how they are printed, and how many were read."""
 
-    def __init__(self, result: Result) -> None:
+    def __init__(self, result: Result, style: Style = PLAIN) -> None:
         self.result = result
+        self.style = style
         self.rows = 0
         self.done = False
         self._batch: pa.RecordBatch | None = None
         self._offset = 0
         self._chunk = 0  # rows to encode at a time
+
+    @property
+    def drained(self) -> bool:
+        """Whether nothing is left of the last batch."""
+        return self._batch is None or self._offset >= self._batch.num_rows
 
     def next_chunk(self, limit: int = 0) -> pa.RecordBatch | None:
         """At most ``limit`` rows (0: as many as are encoded at once); None at the end, for good."""
@@ -104,13 +120,20 @@ class RowStream:
             close()
 
 
-def send_result(peer: Peer, result: Result) -> None:
+def style_for(session: SessionProtocol) -> Style:
+    """How the session wants its values printed now."""
+    timezone, float_digits, bytea_output = map(session.setting, STYLE_SETTINGS)
+    return style_of(timezone, float_digits, bytea_output)
+
+
+def send_result(peer: Peer, result: Result, style: Style = PLAIN) -> None:
     """The whole answer to one statement of a simple Query."""
-    if result.columns is not None and not result.copy_out and result.copy_in is None:
-        peer.send(replies.row_description(result.columns, (0,) * len(result.columns)))
-    stream = RowStream(result)
+    formats = (1 if result.binary else 0,) * len(result.columns or ())
+    if result.columns is not None and result.copy_out is None and result.copy_in is None:
+        peer.send(replies.row_description(result.columns, formats))
+    stream = RowStream(result, style)
     try:
-        send_rows(peer, stream, (), 0)
+        send_rows(peer, stream, formats, 0)
     finally:
         stream.close()
 
@@ -124,7 +147,7 @@ def send_rows(peer: Peer, stream: RowStream, formats: Sequence[int], max_rows: i
         return
     if result.copy_in is not None:
         tag = _copy_in(peer, result.copy_in)
-    elif result.copy_out:
+    elif result.copy_out is not None:
         tag = _copy_out(peer, stream)
     else:
         before = stream.rows
@@ -143,18 +166,52 @@ def _send_notices(peer: Peer, result: Result) -> None:
 
 def _send_data_rows(peer: Peer, stream: RowStream, formats: Sequence[int], max_rows: int) -> bool:
     """True when it stopped at the limit: like Postgres, without looking whether another row follows."""
-    encoders = Encoders(stream.result.columns or (), formats)
+    encoders = Encoders(stream.result.columns or (), formats, stream.style)
     end = stream.rows + max_rows
     if stream.result.streaming:
+        _start(stream.result)
         peer.flush()
-    while (chunk := stream.next_chunk(end - stream.rows if max_rows else 0)) is not None:
+    kinds = tuple(formats)
+    while True:
+        if not max_rows:
+            _follow(
+                peer, stream, ("rows", kinds, stream.style), lambda: _rows_encoder(stream.result, kinds, stream.style)
+            )
+        chunk = stream.next_chunk(end - stream.rows if max_rows else 0)
+        if chunk is None:
+            return False
         if stream.result.columns is not None:
-            chunk = named(chunk, stream.result.columns, formats)
+            chunk = numbered(chunk, stream.result.columns, formats)
             peer.send(data_rows(chunk, encoders.of(chunk)))
             _pace(peer, stream.result)
         if max_rows and stream.rows == end:
             return True
-    return False
+
+
+def _rows_encoder(result: Result, formats: tuple[int, ...], style: Style) -> Callable[[pa.RecordBatch], Bytes]:
+    columns = result.columns or ()
+    encoders = Encoders(columns, formats, style)
+
+    def encode(batch: pa.RecordBatch) -> Bytes:
+        chunk = numbered(batch, columns, formats)
+        return data_rows(chunk, encoders.of(chunk))
+
+    return encode
+
+
+def _start(result: Result) -> None:
+    """A client that has seen the head of the answer may count on the changes that follow."""
+    if result.subscription is not None:
+        result.subscription.start(None)
+
+
+def _follow(
+    peer: Peer, stream: RowStream, group: Hashable, encoder: Callable[[], Callable[[pa.RecordBatch], Bytes]]
+) -> None:
+    """Leave the rows of a SUBSCRIBE that has caught up to the event loop, for as long as the client keeps up."""
+    subscription = stream.result.subscription
+    if subscription is not None and stream.drained and subscription.start(None) and subscription.shareable:
+        stream.rows += peer.follow(subscription, group, encoder())
 
 
 def _pace(peer: Peer, result: Result) -> None:
@@ -167,7 +224,8 @@ def _pace(peer: Peer, result: Result) -> None:
 class Encoders:
     """One encoder a column, chosen again only when a batch's Arrow types differ from the last one's."""
 
-    def __init__(self, columns: Sequence[ResultColumn], formats: Sequence[int]) -> None:
+    def __init__(self, columns: Sequence[ResultColumn], formats: Sequence[int], style: Style) -> None:
+        self._style = style
         self._columns: list[tuple[SqlType, int]] = [
             (column.type, code) for column, code in zip(columns, formats or (0,) * len(columns), strict=True)
         ]
@@ -175,10 +233,10 @@ class Encoders:
         self._encoders: list[ColumnEncoder] = []
 
     def of(self, batch: pa.RecordBatch) -> list[ColumnEncoder]:
-        if batch.schema is not self._schema:
+        if self._schema is None or not batch.schema.equals(self._schema):
             self._schema = batch.schema
             self._encoders = [
-                column_encoder(field.type, kind, code)
+                column_encoder(field.type, kind, code, self._style)
                 for field, (kind, code) in zip(batch.schema, self._columns, strict=True)
             ]
         return self._encoders
@@ -187,30 +245,47 @@ class Encoders:
 def _copy_out(peer: Peer, stream: RowStream) -> str:
     result = stream.result
     columns = result.columns or ()
-    options = copy_options(result.copy_options)
-    peer.send(replies.copy_out(len(columns)))
-    if options.header:
-        peer.send(replies.copy_data(copy_header([column.name for column in columns], options)))
+    options = result.copy_out
+    assert options is not None
+    writer = CopyWriter([column.name for column in columns], options)
+    if options.binary:
+        for column in columns:
+            check_binary(column.type)
+    peer.send(replies.copy_out(len(columns), options.binary))
+    peer.send(writer.header())
     if result.streaming:
+        _start(result)
         peer.flush()
-    encoders = Encoders(columns, ())
-    while (chunk := stream.next_chunk()) is not None:
-        chunk = named(chunk, columns, ())
-        peer.send(_copy_data(chunk, encoders.of(chunk), options))
+    formats = (int(options.binary),) * len(columns)
+    encoders = Encoders(columns, formats, stream.style)
+    while True:
+        if not options.binary:  # whose first message is another
+            _follow(peer, stream, ("copy", options, stream.style), lambda: _copy_encoder(result, stream.style))
+        chunk = stream.next_chunk()
+        if chunk is None:
+            break
+        chunk = numbered(chunk, columns, formats)
+        peer.send(writer.rows(chunk, encoders.of(chunk)))
         _pace(peer, result)
-    peer.send(replies.COPY_DONE)
+    peer.send(writer.end() + replies.COPY_DONE)
     return result.tag(stream.rows)
 
 
-def _copy_data(chunk: pa.RecordBatch, encoders: Sequence[ColumnEncoder], options: CopyOptions) -> bytes | memoryview:
-    if encoders and chunk.num_rows < FEW_ROWS and not options.csv:
-        return few_copy_rows(few_copy_lines(chunk, encoders, options))
-    return copy_rows(copy_lines(chunk, encoders, options))
+def _copy_encoder(result: Result, style: Style) -> Callable[[pa.RecordBatch], Bytes]:
+    columns = result.columns or ()
+    assert result.copy_out is not None
+    writer = CopyWriter([column.name for column in columns], result.copy_out)
+    encoders = Encoders(columns, (0,) * len(columns), style)
+
+    def encode(batch: pa.RecordBatch) -> Bytes:
+        return writer.rows(batch, encoders.of(batch))
+
+    return encode
 
 
 def _copy_in(peer: Peer, sink: CopySink) -> str:
     """Nothing is inserted unless the client said CopyDone."""
-    peer.send(replies.copy_in(sink.columns))
+    peer.send(replies.copy_in(sink.columns, sink.binary))
     peer.flush()
     try:
         while (message := peer.receive(cancelable=True)) != CopyDone():

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import itertools
 import secrets
 import threading
 from collections.abc import Callable
@@ -18,13 +17,16 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from constellationdb.engine.result import SessionProtocol
+from constellationdb.engine.sessions import Client
 from constellationdb.errors import ConstellationError, ProtocolViolation, ShuttingDown, TooManyConnections
 from constellationdb.wire import replies
 from constellationdb.wire.conversation import Conversation
+from constellationdb.wire.fanout import Fanouts
 from constellationdb.wire.lane import Lane
+from constellationdb.wire.limits import Limits
 from constellationdb.wire.link import Link
 from constellationdb.wire.messages import CancelRequest, EncryptionRequest, FrontendMessage, Startup
-from constellationdb.wire.parser import MESSAGE_LIMIT, FrontendParser
+from constellationdb.wire.parser import FrontendParser
 from constellationdb.wire.startup import SessionFactory
 
 # A statement may begin just after its cancel was sent; a connection that ends says it again until the thread is done.
@@ -36,23 +38,17 @@ class Frontend:
     """What all connections of one server share. Touched on the event loop only."""
 
     sessions: SessionFactory
-    message_limit: int = MESSAGE_LIMIT
-    max_connections: int = 2000
-    startup_seconds: float = 60.0
+    limits: Limits = Limits()  # noqa: RUF009 - frozen
     open: set[Connection] = field(default_factory=set)
+    admitted: set[Connection] = field(default_factory=set)  # those that have introduced themselves
     processes: dict[int, Connection] = field(default_factory=dict)
     all_closed: asyncio.Event = field(default_factory=asyncio.Event)
-    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    fanouts: Fanouts = field(default_factory=lambda: Fanouts(asyncio.get_running_loop()))
 
-    def admit(self, connection: Connection) -> tuple[int, bytes]:
-        """A process number and the secret that cancels its statements."""
-        if len(self.processes) >= self.max_connections:
-            raise TooManyConnections(
-                f"sorry, too many clients already: {self.max_connections}", hint="close idle connections or use a pool"
-            )
-        process = next(self._numbers) & 0x7FFFFFFF
-        self.processes[process] = connection
-        return process, secrets.token_bytes(4)
+    def admit(self, connection: Connection) -> None:
+        if len(self.admitted) >= self.limits.max_connections:
+            raise TooManyConnections("sorry, too many clients already", hint="close idle connections or use a pool")
+        self.admitted.add(connection)
 
     def cancel(self, request: CancelRequest) -> None:
         """Does nothing, silently, when the key fits no connection: guessing must teach nothing."""
@@ -62,6 +58,7 @@ class Frontend:
 
     def close(self, connection: Connection) -> None:
         self.open.discard(connection)
+        self.admitted.discard(connection)
         if self.processes.get(connection.process) is connection:
             del self.processes[connection.process]
         if not self.open:
@@ -72,10 +69,10 @@ class Connection(asyncio.Protocol):
     """Open until both the socket is closed and the thread, if one was started, is done."""
 
     def __init__(self, frontend: Frontend) -> None:
-        self.process, self.secret = 0, b""
+        self.process, self.secret = 0, secrets.token_bytes(4)
         self._frontend = frontend
         self._loop = asyncio.get_running_loop()
-        self._parser = FrontendParser(frontend.message_limit)
+        self._parser = FrontendParser(frontend.limits.message_bytes)
         self._transport: asyncio.Transport
         self._link: Link
         self._session: SessionProtocol | None = None
@@ -92,10 +89,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
         self._transport.set_write_buffer_limits(high=0)
-        self._link = Link(self._loop, self._transport)
+        self._link = Link(self._loop, self._transport, self._frontend.fanouts)
         self._frontend.open.add(self)
         self._frontend.all_closed.clear()
-        self._startup_timer = self._loop.call_later(self._frontend.startup_seconds, self._transport.abort)
+        self._startup_timer = self._loop.call_later(self._frontend.limits.authentication_seconds, self._transport.abort)
 
     def data_received(self, data: bytes) -> None:
         self._parser.receive(data)
@@ -173,16 +170,14 @@ class Connection(asyncio.Protocol):
     def _begin(self, startup: Startup) -> None:
         self._stop_timer()
         try:
-            self.process, self.secret = self._frontend.admit(self)
+            self._frontend.admit(self)
         except TooManyConnections as problem:
             self._refuse(problem)
             return
         conversation = self._conversation = Conversation(
-            self._link, self._frontend.sessions, (self.process, self.secret), self._session_opened
+            self._link, self._frontend.sessions, self._client(), self.secret, self._session_opened
         )
-        self._thread = threading.Thread(
-            target=self._converse, args=(conversation, startup), name=f"wire-{self.process}", daemon=True
-        )
+        self._thread = threading.Thread(target=self._converse, args=(conversation, startup), name="wire", daemon=True)
         self._thread.start()
 
     def _converse(self, conversation: Conversation, startup: Startup) -> None:
@@ -191,8 +186,27 @@ class Connection(asyncio.Protocol):
         finally:
             self._link.on_loop(self._conversation_ended)
 
+    def _client(self) -> Client:
+        """A Unix socket has no address to tell."""
+        peer = self._transport.get_extra_info("peername")
+        return Client(str(peer[0]), int(peer[1])) if isinstance(peer, tuple) and len(peer) >= 2 else Client()
+
     def _session_opened(self, session: SessionProtocol) -> None:
+        """On the thread: the loop knows the process before its client does."""
         self._session = session
+        session.on_terminate = self._terminate_soon
+        threading.current_thread().name = f"wire-{session.pid}"
+        self._link.on_loop(self._register, session.pid)
+
+    def _terminate_soon(self, reason: ConstellationError) -> None:
+        """Any thread: nothing else is said from now on."""
+        self._link.end(reason)
+        self._link.on_loop(self.terminate, reason)
+
+    def _register(self, process: int) -> None:
+        if not self._lost:
+            self.process = process
+            self._frontend.processes[process] = self
 
     def _conversation_ended(self) -> None:
         self._thread_done = True
@@ -224,7 +238,10 @@ class Connection(asyncio.Protocol):
 
     def shut_down(self) -> None:
         """The client is told 57P01, in the middle of a statement if need be."""
-        problem = ShuttingDown("terminating connection because the server is shutting down")
+        self.terminate(ShuttingDown("terminating connection because the server is shutting down"))
+
+    def terminate(self, problem: ConstellationError) -> None:
+        """The client is told why, and that was it."""
         if self._thread is None:
             self._refuse(problem)
             return

@@ -16,10 +16,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from constellationdb.engine.result import Result, SessionProtocol
+from constellationdb.engine.result import SessionProtocol
+from constellationdb.engine.sessions import Client
 from constellationdb.errors import ConstellationError, FeatureNotSupported, InternalError, ProtocolViolation
 from constellationdb.wire import replies
-from constellationdb.wire.answer import Disconnected, Peer, send_result
+from constellationdb.wire.answer import Disconnected, Peer, send_result, style_for
 from constellationdb.wire.extended import ExtendedQuery
 from constellationdb.wire.messages import (
     Bind,
@@ -42,23 +43,27 @@ from constellationdb.wire.startup import SessionFactory, introduction, reported_
 
 _log = logging.getLogger(__name__)
 
-# Commands after which a setting the client was told about may have another value.
-_CHANGES_SETTINGS = ("SET", "RESET", "DISCARD", "BEGIN", "COMMIT", "ROLLBACK", "RELEASE", "SELECT set_config")
-
 
 class Conversation:
-    """``opened`` is told the session as soon as there is one, so that others can cancel it."""
+    """``opened`` is told the session as soon as there is one, so that others can cancel it, by ``secret``."""
 
     def __init__(
-        self, peer: Peer, factory: SessionFactory, key: tuple[int, bytes], opened: Callable[[SessionProtocol], None]
+        self,
+        peer: Peer,
+        factory: SessionFactory,
+        client: Client,
+        secret: bytes,
+        opened: Callable[[SessionProtocol], None],
     ) -> None:
         self._peer = peer
         self._factory = factory
-        self._key = key
+        self._client = client
+        self._secret = secret
         self._opened = opened
         self._session: SessionProtocol
         self._extended: ExtendedQuery
         self._reported: dict[str, str] = {}
+        self._reported_changes = 0  # of the session's settings
         self._user = ""
         self._settings: dict[str, str] = {}
         self._skipping = False
@@ -100,7 +105,7 @@ class Conversation:
             self._peer.send(replies.negotiate_version(0, startup.options))
         try:
             who = introduction(startup)
-            self._session = self._factory.session(who.user, who.database, who.settings)
+            self._session = self._factory.session(who.user, who.database, who.settings, self._client)
         except ConstellationError as problem:
             raise Disconnected(problem) from problem
         except Exception as bug:
@@ -110,10 +115,11 @@ class Conversation:
         self._opened(self._session)
         self._peer.send(replies.AUTHENTICATION_OK)
         self._report_settings()
-        self._peer.send(replies.backend_key(*self._key))
+        self._peer.send(replies.backend_key(self._session.pid, self._secret))
         self._ready()
 
     def _report_settings(self) -> None:
+        self._reported_changes = self._session.settings_changes
         for name, value in reported_settings(self._session, self._user, self._settings):
             if self._reported.get(name) != value:
                 self._reported[name] = value
@@ -153,7 +159,7 @@ class Conversation:
             case Describe():
                 self._extended.describe(message)
             case Execute():
-                self._after(self._extended.execute(message))
+                self._extended.execute(message)
             case Close():
                 self._extended.close(message)
 
@@ -168,19 +174,11 @@ class Conversation:
         results = self._session.execute(sql)
         try:
             for result in results:
-                self._send(result)
+                send_result(self._peer, result, style_for(self._session))
         finally:
             close = getattr(results, "close", None)
             if close is not None:
                 close()
-
-    def _send(self, result: Result) -> None:
-        send_result(self._peer, result)
-        self._after(result.command)
-
-    def _after(self, command: str) -> None:
-        if command.startswith(_CHANGES_SETTINGS):
-            self._report_settings()
 
     def _sync(self) -> None:
         self._skipping = False
@@ -195,6 +193,8 @@ class Conversation:
         status = self._session.transaction_status
         if status == "I":
             self._extended.forget_portals()
+        if self._session.settings_changes != self._reported_changes:
+            self._report_settings()
         self._peer.send(replies.ready_for_query(status))
         self._ready_said = True
 

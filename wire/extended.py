@@ -9,23 +9,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pyarrow as pa
+
+from constellationdb.engine import portals
 from constellationdb.engine.result import Prepared, ResultColumn, SessionProtocol
 from constellationdb.errors import (
-    DuplicateCursor,
-    DuplicateStatement,
     FeatureNotSupported,
-    InvalidTextRepresentation,
-    LimitExceeded,
     ProtocolViolation,
-    UndefinedCursor,
-    UndefinedStatement,
+    RelationUnusable,
+    ScrollRefused,
 )
+from constellationdb.planner.statements import Fetch
 from constellationdb.wire import replies
-from constellationdb.wire.answer import Peer, RowStream, send_rows
-from constellationdb.wire.binary import check_binary, parameter_text
+from constellationdb.wire.answer import Peer, RowStream, send_rows, style_for
+from constellationdb.wire.binary_columns import check_binary
 from constellationdb.wire.messages import Bind, Close, Describe, Execute, Parse
-
-NAME_LIMIT = 10_000
+from constellationdb.wire.parameters import parameter_text
 
 
 @dataclass
@@ -37,6 +36,28 @@ class Portal:
     parameters: tuple[str | None, ...]
     formats: tuple[int, ...]
     stream: RowStream | None = None
+    hold = False
+    binary = False
+
+    @property
+    def columns(self) -> tuple[ResultColumn, ...] | None:
+        return self.prepared.columns
+
+    def fetch(self, move: Fetch) -> list[pa.RecordBatch]:
+        """FETCH, said in SQL, of a portal that Execute has begun: only onward."""
+        if self.stream is None:
+            raise RelationUnusable(f'portal "{self.name}" cannot be run', hint="begin it with an Execute message")
+        if move.direction != "forward" or (move.count or 1) < 0:
+            raise ScrollRefused("cursor can only scan forward")
+        found: list[pa.RecordBatch] = []
+        left = move.count
+        while left != 0 and (chunk := self.stream.next_chunk(left or 0)) is not None:
+            found.append(chunk)
+            left = None if left is None else left - chunk.num_rows
+        return found
+
+    def persist(self) -> None:
+        """It ends with its transaction."""
 
     def close(self) -> None:
         if self.stream is not None:
@@ -44,60 +65,61 @@ class Portal:
 
 
 class ExtendedQuery:
-    """The statements and portals of one connection."""
+    """The statements and portals of one connection, which are its session's."""
 
     def __init__(self, peer: Peer, session: SessionProtocol) -> None:
         self._peer = peer
         self._session = session
-        self._statements: dict[str, Prepared] = {}
-        self._portals: dict[str, Portal] = {}
+        self._statements = session.statements
+        self._portals = session.portals
 
     def parse(self, message: Parse) -> None:
-        if message.name and message.name in self._statements:
-            raise DuplicateStatement(f'prepared statement "{message.name}" already exists')
-        if len(self._statements) >= NAME_LIMIT:
-            raise LimitExceeded(f"more than {NAME_LIMIT} prepared statements", hint="close the ones no longer needed")
-        self._statements.pop("", None)
-        self._statements[message.name] = self._session.prepare(message.sql, message.parameter_oids)
+        self._statements.check_free(message.name)
+        self._statements.remove("")
+        prepared = self._session.prepare(message.sql, message.parameter_oids)
+        self._statements.add(message.name, prepared)
         self._peer.send(replies.PARSE_COMPLETE)
 
     def bind(self, message: Bind) -> None:
-        if message.portal and message.portal in self._portals:
-            raise DuplicateCursor(f'portal "{message.portal}" already exists')
-        if len(self._portals) >= NAME_LIMIT:
-            raise LimitExceeded(f"more than {NAME_LIMIT} portals", hint="close the ones no longer needed")
-        prepared = self._statement(message.statement)
-        self._drop_portal("")
+        prepared = self._statements.get(message.statement)
         formats = result_formats(message.result_formats, prepared.columns or ())
         parameters = parameters_of(message, prepared)
-        self._portals[message.portal] = Portal(message.portal, prepared, parameters, formats)
+        self._portals.add(message.portal, Portal(message.portal, prepared, parameters, formats))
         self._peer.send(replies.BIND_COMPLETE)
 
     def describe(self, message: Describe) -> None:
         if message.kind == "S":
-            prepared = self._statement(message.name)
+            prepared = self._statements.get(message.name)
             self._peer.send(replies.parameter_description(prepared.parameters))
             self._describe_rows(prepared.columns, (0,) * len(prepared.columns or ()))
         else:
-            portal = self._portal(message.name)
-            self._describe_rows(portal.prepared.columns, portal.formats)
+            portal = self._portals.get(message.name, "portal")
+            self._describe_rows(portal.columns, _formats(portal))
 
     def _describe_rows(self, columns: tuple[ResultColumn, ...] | None, formats: tuple[int, ...]) -> None:
         self._peer.send(replies.described(columns, formats))
 
     def execute(self, message: Execute) -> str:
         """Runs the portal, or goes on with it; the command it ran."""
-        portal = self._portal(message.portal)
+        portal = self._portals.get(message.portal, "portal")
+        if not isinstance(portal, Portal):
+            return self._execute_cursor(message, portal)
         if portal.stream is None:
             more = not self._alone(portal.prepared)
             result = self._session.execute_prepared(portal.prepared, portal.parameters, more=more)
-            if result.columns != portal.prepared.columns and portal.prepared.columns is not None:
+            if portal.prepared.columns is not None and _shape(result.columns) != _shape(portal.prepared.columns):
                 raise FeatureNotSupported("cached plan must not change result type", hint="prepare the statement again")
-            portal.stream = RowStream(result)
-        elif portal.stream.result.columns is None or portal.stream.result.copy_out:
+            portal.stream = RowStream(result, style_for(self._session))
+        elif portal.stream.result.columns is None or portal.stream.result.copy_out is not None:
             raise ProtocolViolation(f'portal "{portal.name}" cannot be run anymore', hint="bind the statement again")
         send_rows(self._peer, portal.stream, portal.formats, message.max_rows)
         return portal.stream.result.command
+
+    def _execute_cursor(self, message: Execute, cursor: portals.Portal) -> str:
+        """A cursor that SQL declared goes on like any other portal."""
+        result = self._session.fetch_portal(message.portal, message.max_rows)
+        send_rows(self._peer, RowStream(result), _formats(cursor), message.max_rows)
+        return result.command
 
     def _alone(self, prepared: Prepared) -> bool:
         """Whether this is the only statement before Sync, and so needs no transaction around it.
@@ -110,44 +132,39 @@ class ExtendedQuery:
     def close(self, message: Close) -> None:
         """Closing what does not exist is no error."""
         if message.kind == "S":
-            self._statements.pop(message.name, None)
+            self._statements.remove(message.name)
         else:
-            self._drop_portal(message.name)
+            self._portals.close(message.name)
         self._peer.send(replies.CLOSE_COMPLETE)
 
     def known(self, name: str) -> Prepared | None:
         """The statement with this name, if there is one."""
-        return self._statements.get(name)
+        return self._statements.find(name)
 
     def keep_unnamed(self, prepared: Prepared) -> None:
         """What Parse leaves behind, where somebody else answered it."""
-        self._statements[""] = prepared
+        self._statements.add("", prepared)
 
     def forget_unnamed(self) -> None:
         """A simple Query replaces the unnamed statement and portal."""
-        self._statements.pop("", None)
-        self._drop_portal("")
+        self._statements.remove("")
+        self._portals.close("")
 
     def forget_portals(self) -> None:
         """Their transaction is over."""
-        for name in list(self._portals):
-            self._drop_portal(name)
+        self._portals.end_transaction(committed=True)
 
-    def _drop_portal(self, name: str) -> None:
-        portal = self._portals.pop(name, None)
-        if portal is not None:
-            portal.close()
 
-    def _statement(self, name: str) -> Prepared:
-        if name not in self._statements:
-            named = f'prepared statement "{name}"' if name else "unnamed prepared statement"
-            raise UndefinedStatement(f"{named} does not exist")
-        return self._statements[name]
+def _formats(portal: portals.Portal) -> tuple[int, ...]:
+    """The formats of a portal's columns: as Bind said, or as DECLARE did."""
+    if isinstance(portal, Portal):
+        return portal.formats
+    return (1 if portal.binary else 0,) * len(portal.columns or ())
 
-    def _portal(self, name: str) -> Portal:
-        if name not in self._portals:
-            raise UndefinedCursor(f'portal "{name}" does not exist')
-        return self._portals[name]
+
+def _shape(columns: tuple[ResultColumn, ...] | None) -> list[tuple[str, int]]:
+    """Names and types; how many digits a numeric has may depend on the parameters."""
+    return [(column.name, column.type.oid) for column in columns or ()]
 
 
 def result_formats(codes: tuple[int, ...], columns: tuple[ResultColumn, ...]) -> tuple[int, ...]:
@@ -169,15 +186,10 @@ def parameters_of(message: Bind, prepared: Prepared) -> tuple[str | None, ...]:
     formats = message.parameter_formats
     if len(formats) <= 1:
         formats = (formats[0] if formats else 0,) * given
-    return tuple(map(_parameter, message.parameters, formats, prepared.parameters))
-
-
-def _parameter(value: bytes | None, code: int, oid: int) -> str | None:
-    if value is None:
-        return None
-    if code:
-        return parameter_text(value, oid)
-    try:
-        return value.decode()
-    except UnicodeDecodeError as problem:
-        raise InvalidTextRepresentation('invalid byte sequence for encoding "UTF8" in a parameter') from problem
+    if len(formats) != given:
+        raise ProtocolViolation(f"bind message has {len(formats)} parameter formats but {given} parameters")
+    parts = zip(message.parameters, formats, prepared.parameters, strict=True)
+    return tuple(
+        None if value is None else parameter_text(value, code, oid, number)
+        for number, (value, code, oid) in enumerate(parts, 1)
+    )

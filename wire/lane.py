@@ -20,10 +20,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
+from constellationdb.catalog.text import PLAIN, Style
 from constellationdb.engine.result import Prepared, SessionProtocol
 from constellationdb.errors import ConstellationError
 from constellationdb.wire import replies
-from constellationdb.wire.answer import Encoders
+from constellationdb.wire.answer import Encoders, style_for
 from constellationdb.wire.conversation import as_internal
 from constellationdb.wire.extended import ExtendedQuery, parameters_of, result_formats
 from constellationdb.wire.messages import Bind, Describe, Execute, FrontendMessage, Parse, Sync
@@ -95,7 +96,8 @@ class Lane:
         self._held: deque[tuple[FrontendMessage, int]] = deque()
         self._held_size = 0
         self._under_way = False  # INSERTs that were not answered yet
-        self._encoders: dict[tuple[Prepared, tuple[int, ...]], Encoders] = {}
+        self._settings_changes, self._style = -1, PLAIN
+        self._encoders: dict[tuple[Prepared, tuple[int, ...], Style], Encoders] = {}
 
     @property
     def is_under_way(self) -> bool:
@@ -209,12 +211,15 @@ class Lane:
         self._road.write(b"".join([*call.before, *found, done, replies.READY]))
 
     def _encoders_of(self, call: _Call) -> Encoders:
-        key = call.prepared, call.formats
+        if self._session.settings_changes != self._settings_changes:
+            self._settings_changes = self._session.settings_changes
+            self._style = style_for(self._session)
+        key = call.prepared, call.formats, self._style
         found = self._encoders.get(key)
         if found is None:
             if len(self._encoders) >= _REMEMBERED:
                 self._encoders.clear()
-            found = self._encoders[key] = Encoders(call.prepared.columns or (), call.formats)
+            found = self._encoders[key] = Encoders(call.prepared.columns or (), call.formats, self._style)
         return found
 
     def _insert(self, first: _Group) -> None:

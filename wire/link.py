@@ -18,9 +18,12 @@ import asyncio
 import os
 import threading
 from collections import deque
+from collections.abc import Hashable
 
+from constellationdb.engine.subscription import Subscription
 from constellationdb.errors import ConstellationError, QueryCanceled
 from constellationdb.wire.answer import Disconnected
+from constellationdb.wire.fanout import Encode, Fanouts, Member
 from constellationdb.wire.messages import FrontendMessage, Sync
 
 INBOX_LIMIT = 4 << 20
@@ -33,8 +36,9 @@ _MESSAGE_COST = 64
 class Link:
     """A connection's ``Peer`` for its thread, and the loop's side of the same."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, fanouts: Fanouts) -> None:
         self._loop = loop
+        self._fanouts = fanouts
         self._transport = transport
         self._file: int | None = transport.get_extra_info("socket").fileno()
         self._changed = threading.Condition()
@@ -76,6 +80,16 @@ class Link:
             self._on_the_way += len(left)
         if left:
             self._write(left)
+
+    def give(self, data: bytes | memoryview) -> bool:
+        """Of a subscriber's group: sent by the loop, while the thread sleeps in ``follow``."""
+        with self._changed:
+            left = data if self._on_the_way else self._write_at_once(data)
+            self._on_the_way += len(left)
+            held = self._on_the_way
+        if left:
+            self._write(left)
+        return held <= OUTBOX_LIMIT
 
     def end(self, reason: ConstellationError | None, after_inbox: bool = False) -> None:
         """The thread's next call raises Disconnected; with ``after_inbox`` once it has read everything."""
@@ -147,6 +161,24 @@ class Link:
     def hang_up(self, data: bytes) -> None:
         self.send(data)
         self._hand_over()
+
+    def follow(self, subscription: Subscription, group: Hashable, encode: Encode) -> int:
+        self.flush()
+        if self._on_the_way:
+            return 0
+        member, cancelled = Member(self, subscription), subscription.cancelled
+        cancelled.bell = member.bell
+        self.on_loop(self._fanouts.join, member, group, encode)
+        try:
+            while not member.left and self._end is None:
+                if cancelled.is_set():
+                    self.on_loop(member.leave)
+                member.bell.wait()
+            if not member.left:
+                self.on_loop(member.leave)
+        finally:
+            cancelled.bell = None
+        return member.rows
 
     def receive(self, cancelable: bool = False) -> FrontendMessage:
         if not self._inbox and self._out:

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Iterator
 
 from constellationdb.errors import ProtocolViolation
+from constellationdb.wire.limits import Limits
 from constellationdb.wire.messages import (
     Bind,
     CancelRequest,
@@ -34,7 +35,6 @@ from constellationdb.wire.messages import (
 )
 
 STARTUP_LIMIT = 10_000
-MESSAGE_LIMIT = 256 << 20
 
 _INT16, _INT32 = struct.Struct(">h"), struct.Struct(">i")
 _CANCEL, _SSL, _GSS = 80_877_102, 80_877_103, 80_877_104
@@ -43,7 +43,7 @@ _CANCEL, _SSL, _GSS = 80_877_102, 80_877_103, 80_877_104
 class FrontendParser:
     """One connection's incoming stream. ``started`` turns true with the Startup message."""
 
-    def __init__(self, message_limit: int = MESSAGE_LIMIT) -> None:
+    def __init__(self, message_limit: int = Limits.message_bytes) -> None:
         self.started = False
         self._limit = message_limit
         self._buffer = bytearray()

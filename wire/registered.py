@@ -1,4 +1,4 @@
-"""Columns of oids on their way to a client that wants text: as the names of what they stand for."""
+"""Columns of names, of regclass and its like, on their way to a client that wants them in binary: as oids."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pyarrow as pa
 from constellationdb.engine.result import ResultColumn
 
 
-def named(batch: pa.RecordBatch, columns: Sequence[ResultColumn], formats: Sequence[int]) -> pa.RecordBatch:
+def numbered(batch: pa.RecordBatch, columns: Sequence[ResultColumn], formats: Sequence[int]) -> pa.RecordBatch:
     """``formats``: of each column, 0 for text; empty when all are text."""
-    for index, column in enumerate(columns):
-        if column.names is not None and not (formats and formats[index]):
-            batch = batch.set_column(index, column.name, column.names(batch.column(index)))
+    for index, code in enumerate(formats):
+        oids = columns[index].oids
+        if code and oids is not None:
+            batch = batch.set_column(index, columns[index].name, oids(batch.column(index)))
     return batch

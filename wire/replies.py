@@ -19,7 +19,7 @@ PARSE_COMPLETE = b"1\x00\x00\x00\x04"
 PORTAL_SUSPENDED = b"s\x00\x00\x00\x04"
 READY = b"Z\x00\x00\x00\x05I"  # outside of a transaction
 
-_COPY_TEXT = 0
+_COPY_TEXT, _COPY_BINARY = 0, 1
 
 
 def _framed(kind: bytes, body: bytes) -> bytes:
@@ -39,26 +39,22 @@ def command_complete(tag: str) -> bytes:
     return _framed(b"C", _text(tag))
 
 
-def copy_data(data: bytes) -> bytes:
-    return _framed(b"d", data)
+def copy_in(columns: int, binary: bool) -> bytes:
+    return _framed(b"G", _copy_shape(columns, _COPY_BINARY if binary else _COPY_TEXT))
 
 
-def copy_in(columns: int) -> bytes:
-    return _framed(b"G", _copy_shape(columns))
+def copy_out(columns: int, binary: bool) -> bytes:
+    return _framed(b"H", _copy_shape(columns, _COPY_BINARY if binary else _COPY_TEXT))
 
 
-def copy_out(columns: int) -> bytes:
-    return _framed(b"H", _copy_shape(columns))
-
-
-def _copy_shape(columns: int) -> bytes:
-    return struct.pack(f">bh{columns}h", _COPY_TEXT, columns, *[_COPY_TEXT] * columns)
+def _copy_shape(columns: int, code: int) -> bytes:
+    return struct.pack(f">bh{columns}h", code, columns, *[code] * columns)
 
 
 def error(problem: ConstellationError, severity: str = "ERROR") -> bytes:
     """Field R carries the stable ``CON-nnnn``; drivers hand it out as the source function."""
     fields: dict[str, str | None] = {"S": severity, "V": severity, "C": problem.sqlstate, "M": problem.message}
-    fields |= {"D": problem.detail, "H": problem.hint, "R": problem.code}
+    fields |= {"D": problem.detail, "H": problem.hint, "W": problem.context, "R": problem.code}
     fields["P"] = None if problem.position is None else str(problem.position)
     return _framed(b"E", _fields(fields))
 
@@ -69,7 +65,8 @@ def negotiate_version(minor: int, unknown_options: Sequence[str]) -> bytes:
 
 
 def notice(news: Notice) -> bytes:
-    fields = {"S": news.severity, "V": news.severity, "C": news.sqlstate, "M": news.message, "H": news.hint}
+    fields: dict[str, str | None] = {"S": news.severity, "V": news.severity, "C": news.sqlstate, "M": news.message}
+    fields |= {"D": news.detail, "H": news.hint}
     return _framed(b"N", _fields(fields))
 
 

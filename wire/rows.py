@@ -1,8 +1,8 @@
 """Whole batches framed at once: encoded columns in, the bytes of all their messages in one buffer out.
 
-Every row is a concatenation of binary pieces (header, length, value, length,
-value …), so one Arrow ``binary_join_element_wise`` over the columns lays all
-rows out back to back, and its data buffer is what goes to the socket.
+First the sizes of all cells make the places of the rows, then every column is
+copied to its places. So a value is copied once from where it was printed, or
+from Arrow's own buffer if it needed no printing.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from constellationdb.wire.cells import Cells
 from constellationdb.wire.columns import FEW_ROWS, ColumnEncoder
+from constellationdb.wire.kernels.framing import add_sizes, open_messages, put_counted, put_ended, total
 
 Bytes = bytes | memoryview
 
@@ -25,7 +26,7 @@ CHUNK_BYTES = 16 << 20
 
 _HEADER, _LENGTH, _COPY_HEADER = struct.Struct(">cih"), struct.Struct(">i"), struct.Struct(">ci")
 _NULL = _LENGTH.pack(-1)
-_EMPTY = pa.scalar(b"", pa.binary())
+_DATA_ROW, _COPY_DATA, _NEWLINE = ord("D"), ord("d"), ord("\n")
 
 
 def chunk_rows(batch: pa.RecordBatch) -> int:
@@ -36,51 +37,68 @@ def chunk_rows(batch: pa.RecordBatch) -> int:
 
 def data_rows(batch: pa.RecordBatch, encoders: Sequence[ColumnEncoder]) -> Bytes:
     """One DataRow message a row."""
+    return _tuples(batch, encoders, _DATA_ROW)
+
+
+def copy_tuples(batch: pa.RecordBatch, encoders: Sequence[ColumnEncoder]) -> Bytes:
+    """One CopyData message a row, a tuple of binary COPY in each: the same as a DataRow but for the message's kind."""
+    return _tuples(batch, encoders, _COPY_DATA)
+
+
+def _tuples(batch: pa.RecordBatch, encoders: Sequence[ColumnEncoder], kind: int) -> Bytes:
+    if batch.num_rows < FEW_ROWS or not encoders:
+        return _few_tuples(batch, encoders, bytes([kind]))
+    columns = [encoder.vector(column) for encoder, column in zip(encoders, batch.columns, strict=True)]
+    sizes = np.full(batch.num_rows, 7 + 4 * len(columns), np.int64)
+    for cells in columns:
+        add_sizes(cells.lengths, 0, sizes)
+    end = total(sizes)
+    out, places = np.empty(end, np.uint8), sizes
+    open_messages(out, places, end, kind, len(columns))
+    for cells in columns:
+        put_counted(out, places, cells.data, cells.starts, cells.lengths)
+    return out.data
+
+
+def _few_tuples(batch: pa.RecordBatch, encoders: Sequence[ColumnEncoder], kind: bytes) -> bytes:
     if not encoders:
-        return b"D\x00\x00\x00\x06\x00\x00" * int(batch.num_rows)
-    if batch.num_rows < FEW_ROWS:
-        return _few_data_rows(batch, encoders)
-    values = [encoder.vector(column) for encoder, column in zip(encoders, batch.columns, strict=True)]
-    lengths = [pc.binary_length(value).fill_null(-1).to_numpy() for value in values]
-    size = np.full(batch.num_rows, 6 + 4 * len(values), np.int64)
-    for length in lengths:
-        size += np.maximum(length, 0)
-    header = np.empty(batch.num_rows, [("kind", "S1"), ("size", ">i4"), ("columns", ">i2"), ("first", ">i4")])
-    header["kind"], header["size"], header["columns"], header["first"] = b"D", size, len(values), lengths[0]
-    pieces = [_pieces(header), values[0]]
-    for length, value in zip(lengths[1:], values[1:], strict=True):
-        pieces += [_pieces(length.astype(">i4")), value]
-    return _joined(pieces)
-
-
-def _few_data_rows(batch: pa.RecordBatch, encoders: Sequence[ColumnEncoder]) -> bytes:
+        return _HEADER.pack(kind, 6, 0) * int(batch.num_rows)
     columns = [encoder.few(column) for encoder, column in zip(encoders, batch.columns, strict=True)]
     rows = []
     for values in zip(*columns, strict=True):
         body = b"".join([_NULL if value is None else _LENGTH.pack(len(value)) + value for value in values])
-        rows.append(_HEADER.pack(b"D", len(body) + 6, len(values)) + body)
+        rows.append(_HEADER.pack(kind, len(body) + 6, len(values)) + body)
     return b"".join(rows)
 
 
-def copy_rows(lines: pa.Array) -> Bytes:
+def copy_lines(columns: Sequence[Cells], delimiter: int, null: bytes) -> Bytes:
     """One CopyData message a line; drivers that read a COPY row by row rely on it."""
-    size = pc.binary_length(lines).to_numpy()
-    header = np.empty(len(lines), [("kind", "S1"), ("size", ">i4")])
-    header["kind"], header["size"] = b"d", size + 4
-    return _joined([_pieces(header), lines])
+    sizes = np.full(len(columns[0].lengths), 5 + len(columns), np.int64)
+    for cells in columns:
+        add_sizes(cells.lengths, len(null), sizes)
+    end = total(sizes)
+    out, places = np.empty(end, np.uint8), sizes
+    open_messages(out, places, end, _COPY_DATA, -1)
+    put_lines(out, places, columns, delimiter, null)
+    return out.data
+
+
+def bare_lines(columns: Sequence[Cells], delimiter: int, null: bytes) -> Bytes:
+    """The same lines without messages around them."""
+    places = np.full(len(columns[0].lengths), len(columns), np.int64)
+    for cells in columns:
+        add_sizes(cells.lengths, len(null), places)
+    out = np.empty(total(places), np.uint8)
+    put_lines(out, places, columns, delimiter, null)
+    return out.data
+
+
+def put_lines(out: np.ndarray, places: np.ndarray, columns: Sequence[Cells], delimiter: int, null: bytes) -> None:
+    nothing = np.frombuffer(null, np.uint8)
+    for i, cells in enumerate(columns):
+        end = _NEWLINE if i == len(columns) - 1 else delimiter
+        put_ended(out, places, cells.data, cells.starts, cells.lengths, nothing, end)
 
 
 def few_copy_rows(lines: Sequence[bytes]) -> bytes:
     return b"".join([_COPY_HEADER.pack(b"d", len(line) + 4) + line for line in lines])
-
-
-def _pieces(records: np.ndarray) -> pa.Array:
-    fixed = pa.binary(records.dtype.itemsize)
-    return pa.Array.from_buffers(fixed, len(records), [None, pa.py_buffer(records)]).cast(pa.binary())
-
-
-def _joined(pieces: list[pa.Array]) -> Bytes:
-    rows = pc.binary_join_element_wise(*pieces, _EMPTY, null_handling="replace", null_replacement="")
-    _, offsets, data = rows.buffers()
-    ends = np.frombuffer(offsets, np.int32)
-    return b"" if data is None else memoryview(data)[ends[rows.offset] : ends[rows.offset + len(rows)]]

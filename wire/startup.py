@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from constellationdb.catalog.version import SERVER_VERSION
 from constellationdb.engine.result import SessionProtocol
+from constellationdb.engine.sessions import Client
 from constellationdb.errors import (
     FeatureNotSupported,
     InvalidParameter,
@@ -31,7 +33,7 @@ REPORTED = {
     "IntervalStyle": "postgres",
     "is_superuser": "on",
     "server_encoding": "UTF8",
-    "server_version": "15.0 (Constellation 0.1.0)",
+    "server_version": SERVER_VERSION,
     "session_authorization": "",
     "standard_conforming_strings": "on",
     "TimeZone": "UTC",
@@ -43,7 +45,7 @@ _ENCODINGS = ("utf8", "unicode")
 class SessionFactory(Protocol):
     """What the wire needs of an engine. Called from the connection's own thread."""
 
-    def session(self, user: str, database: str, settings: dict[str, str]) -> SessionProtocol: ...
+    def session(self, user: str, database: str, settings: dict[str, str], client: Client) -> SessionProtocol: ...
 
 
 @dataclass(frozen=True)

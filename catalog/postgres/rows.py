@@ -22,9 +22,10 @@ def exist(name: str) -> bool:
 
 @cache
 def texts(name: str) -> tuple[dict[str, str], ...]:
-    """The rows of a file as they are written."""
+    """The rows of a file, by oid where they have one, as in Postgres: a driver takes the first type that fits."""
     with (_FOLDER / f"{name}.csv").open(newline="", encoding="utf-8") as file:
-        return tuple(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    return tuple(sorted(rows, key=lambda row: int(row.get("oid") or 0)))
 
 
 def table(name: str, columns: list[tuple[str, SqlType]], schema: pa.Schema) -> pa.Table:

@@ -14,35 +14,47 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from constellationdb.catalog.text.floats import float4_text, float8_text
-from constellationdb.catalog.text.nested import list_text, record_text
+from constellationdb.catalog import types
+from constellationdb.catalog.text.floats import float4_text, float8_text, rounded_text
+from constellationdb.catalog.text.nested import list_text, record_text, vector_text
+from constellationdb.catalog.text.style import PLAIN, Style
 from constellationdb.catalog.text.times import (
     date_text,
     duration_text,
     interval_text,
     time_text,
     timestamp_text,
-    timestamptz_text,
+    zoned_text,
 )
 from constellationdb.catalog.types import INT2VECTOR, OIDVECTOR, SqlType, of_arrow
 from constellationdb.errors import FeatureNotSupported
 
 Encoder = Callable[[pa.Array], pa.Array]
 
+# Types whose value 0 stands for nothing, printed as a dash; other values are names, or numbers where there is no name.
+REGISTERED = frozenset(t.oid for t in (types.REGPROC, types.REGCLASS, types.REGTYPE, types.REGROLE, types.REGNAMESPACE))
+_VECTORS = frozenset({types.INT2VECTOR.oid, types.OIDVECTOR.oid})
+
 
 @lru_cache(maxsize=1024)
-def text_encoder(arrow: pa.DataType, sql_type: SqlType | None = None) -> Encoder:
-    """How a column of ``arrow`` is printed. ``sql_type`` only decides the digits of a numeric."""
+def text_encoder(arrow: pa.DataType, sql_type: SqlType | None = None, style: Style = PLAIN) -> Encoder:
+    """How a column of ``arrow`` is printed. ``sql_type`` decides where the same Arrow type has several texts."""
     if sql_type in (INT2VECTOR, OIDVECTOR):
         return _vector_text
     if pa.types.is_decimal(arrow):
         return _cast_text if sql_type is not None and sql_type.typmod >= 0 and arrow.scale == 0 else _numeric(sql_type)
     if pa.types.is_timestamp(arrow):
-        return timestamp_text if arrow.tz is None else timestamptz_text
+        return timestamp_text if arrow.tz is None else zoned_text(style.zone)
+    if pa.types.is_floating(arrow) and style.float_digits <= 0:
+        return lambda array: rounded_text(array, style.float_digits)
+    if _any_binary(arrow) and style.bytea_escape:
+        return _bytea_escape
+    if sql_type is not None and sql_type.oid in REGISTERED and pa.types.is_integer(arrow):
+        return _registered_text
     for predicate, encoder in _ENCODERS:
         if predicate(arrow):
             return encoder
-    return _nested(arrow)
+    return _nested(arrow, sql_type, style)
 
 
 def cast_to_text(array: pa.Array) -> pa.Array:
@@ -52,15 +64,18 @@ def cast_to_text(array: pa.Array) -> pa.Array:
     return text_encoder(array.type, of_arrow(array.type))(array).cast(pa.string())
 
 
-def _nested(arrow: pa.DataType) -> Encoder:
+def _nested(arrow: pa.DataType, sql_type: SqlType | None, style: Style) -> Encoder:
     if pa.types.is_dictionary(arrow):
-        inner = text_encoder(arrow.value_type)
+        inner = text_encoder(arrow.value_type, sql_type, style)
         return lambda array: inner(array.dictionary_decode())
     if pa.types.is_list(arrow) or pa.types.is_large_list(arrow) or pa.types.is_fixed_size_list(arrow):
-        item = text_encoder(arrow.value_type, of_arrow(arrow.value_type))
+        element = None if sql_type is None else sql_type if pa.types.is_nested(arrow.value_type) else sql_type.element
+        item = text_encoder(arrow.value_type, element or of_arrow(arrow.value_type), style)
+        if sql_type is not None and sql_type.oid in _VECTORS:
+            return lambda array: vector_text(array, item)
         return lambda array: list_text(array, item)
     if pa.types.is_struct(arrow):
-        fields = [text_encoder(arrow.field(i).type) for i in range(arrow.num_fields)]
+        fields = [text_encoder(arrow.field(i).type, None, style) for i in range(arrow.num_fields)]
         return lambda array: record_text(array, fields)
     raise FeatureNotSupported(f"values of Arrow type {arrow} have no text format", hint="cast the column to a SQL type")
 
@@ -100,6 +115,21 @@ def _bytea_text(array: pa.Array) -> pa.Array:
     hexed = pa.Array.from_buffers(pa.binary(), len(values), [None, pa.py_buffer(doubled), pa.py_buffer(digits)])
     prefixed = pc.binary_join_element_wise(pa.scalar(b"\\x"), hexed, pa.scalar(b""))
     return pc.if_else(values.is_valid(), prefixed, pa.scalar(None, pa.binary())) if values.null_count else prefixed
+
+
+# What each byte becomes with bytea_output = escape.
+_ESCAPED_BYTES = [
+    b"\\\\" if byte == 92 else bytes([byte]) if 32 <= byte < 127 else b"\\%03o" % byte for byte in range(256)
+]
+
+
+def _bytea_escape(array: pa.Array) -> pa.Array:
+    values = array.cast(pa.binary()).to_pylist()
+    return pa.array([None if v is None else b"".join([_ESCAPED_BYTES[b] for b in v]) for v in values], pa.binary())
+
+
+def _registered_text(array: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(array, 0), "-", array.cast(pa.string())).cast(pa.binary())
 
 
 def _numeric(sql_type: SqlType | None) -> Encoder:

@@ -8,7 +8,7 @@ way between two floats, where ``repr`` trusts the reader to round to even.
 from __future__ import annotations
 
 from decimal import Decimal
-from math import isinf, isnan
+from math import frexp, isfinite, isinf, isnan
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,17 @@ def float8_text(array: pa.Array) -> pa.Array:
 
 def float4_text(array: pa.Array) -> pa.Array:
     return _patched(array, 1e6, single_text)
+
+
+def rounded_text(array: pa.Array, extra_digits: int) -> pa.Array:
+    """With extra_float_digits of 0 or less: at most 15 digits (6 of a float4) and so many fewer, as C's ``%g``."""
+    single = pa.types.is_float32(array.type) or pa.types.is_float16(array.type)
+    digits = max((6 if single else 15) + extra_digits, 1)
+    return pa.array([None if v is None else rounded(v, digits) for v in array.to_pylist()], pa.binary())
+
+
+def rounded(value: float, digits: int) -> bytes:
+    return f"{value:.{digits}g}".encode() if isfinite(value) else double_text(value).encode()
 
 
 def _patched(array: pa.Array, fixed_end: float, text_of: object) -> pa.Array:
@@ -62,7 +73,7 @@ def single_text(value: np.float32) -> str:
         return double_text(number)
     shortest = np.format_float_scientific(value, unique=True)
     if 2.0**24 <= abs(number) < _HALFWAY_END:
-        shortest = _strictly_nearest(shortest, number, int(np.spacing(np.float32(abs(number)))))
+        shortest = _strictly_nearest(shortest, number, 1 << (frexp(number)[1] - 24))
     return _layout(Decimal(shortest), _SINGLE_FIXED_DIGITS)
 
 

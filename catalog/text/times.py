@@ -1,4 +1,4 @@
-"""Dates, times and intervals as Postgres prints them with DateStyle ISO, IntervalStyle postgres, TimeZone UTC.
+"""Dates, times and intervals as Postgres prints them with DateStyle ISO and IntervalStyle postgres.
 
 Arrow's casts are Postgres' text for the years 1 to 9999 once the trailing
 zeros of the fraction are gone. The rest is done value by value: longer years,
@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from constellationdb.catalog.text.zones import UTC_ZONE, Zone, offset_text
+
 _DAY_US = 86_400_000_000
 # 0001-01-01 and 10000-01-01 in days since 1970.
 _FIRST_DAY, _END_DAY = -719_162, 2_932_897
@@ -25,8 +27,16 @@ def timestamp_text(array: pa.Array) -> pa.Array:
     return _timestamps(array, "")
 
 
-def timestamptz_text(array: pa.Array) -> pa.Array:
-    return _timestamps(array, "+00")
+def zoned_text(zone: Zone) -> Callable[[pa.Array], pa.Array]:
+    """A timestamptz in a zone; the hot one, UTC, keeps to Arrow's own functions."""
+    if zone is UTC_ZONE:
+        return lambda array: _timestamps(array, "+00")
+    return lambda array: _in_zone(array, zone)
+
+
+def _in_zone(array: pa.Array, zone: Zone) -> pa.Array:
+    values = array.cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.int64()).to_pylist()
+    return pa.array([None if us is None else one_zoned(us, zone) for us in values], pa.string()).cast(pa.binary())
 
 
 def date_text(array: pa.Array) -> pa.Array:
@@ -88,8 +98,21 @@ def _with_odd(
 
 
 def one_timestamp(us: int, zone: str) -> str:
+    return _infinity(us) or _moment(us, zone)
+
+
+def one_zoned(us: int, zone: Zone) -> str:
+    offset = zone.offset(us)
+    return _infinity(us) or _moment(us + offset * 1_000_000, offset_text(offset))
+
+
+def _infinity(us: int) -> str:
     if us in (_INT64.min, _INT64.max):
         return "infinity" if us > 0 else "-infinity"
+    return ""
+
+
+def _moment(us: int, zone: str) -> str:
     days, rest = divmod(us, _DAY_US)
     year, month, day = civil(days)
     return f"{_iso(year, month, day)} {clock_text(rest)}{zone}{_era(year)}"

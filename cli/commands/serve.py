@@ -13,11 +13,35 @@ from constellationdb.cli.commands.options import Address
 @click.option("--dir", "directory", type=click.Path(file_okay=False, path_type=Path), help="Keep everything here.")
 @click.option("--listen", type=Address(), default="127.0.0.1:5433", show_default=True, help="Where clients connect.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Slices of the key space.")
-def command(directory: Path | None, listen: tuple[str, int], workers: int) -> None:
+@click.option("--max-connections", type=click.IntRange(1), default=2000, show_default=True, help="Clients at a time.")
+@click.option(
+    "--auth-timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Seconds a client may take to introduce itself.",
+)
+@click.option(
+    "--max-message",
+    type=click.IntRange(1),
+    default=256,
+    show_default=True,
+    help="MB of a client's longest message.",
+)
+def command(
+    directory: Path | None,
+    listen: tuple[str, int],
+    workers: int,
+    max_connections: int,
+    auth_timeout: float,
+    max_message: int,
+) -> None:
     """Serve the Postgres port until Ctrl-C. Without --dir nothing survives the process."""
     from constellationdb.cli.running import banner, running, until_stopped
+    from constellationdb.wire.limits import Limits
 
-    with until_stopped() as stopped, running(directory, *listen, workers=workers) as database:
+    limits = Limits(max_connections, auth_timeout, max_message << 20)
+    with until_stopped() as stopped, running(directory, *listen, workers=workers, limits=limits) as database:
         click.echo(banner(database, directory))
         stopped.wait()
         click.echo("stopping: clients are told, then the last epoch is kept" if directory else "stopping")

@@ -9,17 +9,18 @@ each asking runs it anew, at the newest epoch. Every method does the same on
 all three kinds. Errors are those of ``constellationdb.errors``. A subscription
 gives whole epochs, and its token resumes it without a gap or a repetition.
 
-    database      Database: sql, execute, insert, subscribe, close
+    database      Database: sql, execute, events, insert, copy, transaction, subscribe, close
     relation      a query's text, and the ways to look at its rows
     subscription  changes epoch by epoch, in ``for`` and ``async for``
     rows          what ``insert`` takes, made one Arrow batch
-    copying       … as the text of COPY, for what must travel as text
+    parameters    values beside a statement, as the text that Postgres reads
+    copying       rows and results as the text of COPY
     link          the seam: what a kind of connection must do
     local         … with an engine in this process
-    remote        … with a server, through psycopg; remote_feed, remote_errors and texts belong to it
+    remote        … with a server, through psycopg's libpq
+                  (remote_conversation, remote_feed, remote_errors, texts, array_texts belong to it)
 
-Left out: several sessions on one Database (open another), and parameters in
-SQL text (insert data with ``insert``, never by pasting it into a statement).
+Left out: arrays of more than one dimension from a server.
 """
 
 from constellationdb.embedded.database import Database, connect

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
-from constellationdb.embedded.copying import quoted
-from constellationdb.embedded.link import Answer, Link, OnNotice
+from constellationdb.embedded.copying import CopyData, chunks, quoted
+from constellationdb.embedded.link import Answer, Event, Link, OnNotice
+from constellationdb.embedded.parameters import as_parameters
 from constellationdb.embedded.relation import Relation
 from constellationdb.embedded.rows import as_batch
 from constellationdb.embedded.subscription import Subscription, epoch_of
@@ -33,24 +36,54 @@ def connect(
 
 
 class Database:
-    """One session with a database. ``restored`` says what a directory held, None when it was empty or there is none."""
+    """One session with a database. ``restored`` says what a directory held, None when it was empty or there is none.
+
+    Values go beside a statement, never into its text: ``$1`` is the first of ``parameters``.
+    """
 
     def __init__(self, link: Link, restored: str | None = None) -> None:
         self._link = link
         self.restored = restored
 
-    def sql(self, text: str) -> Relation:
+    def sql(self, text: str, parameters: Sequence[Any] = ()) -> Relation:
         """The rows of one statement, which runs when they are asked for."""
-        return Relation(self._link, text)
+        return Relation(self._link, text, as_parameters(parameters))
 
-    def execute(self, text: str) -> str:
+    def execute(self, text: str, parameters: Sequence[Any] = ()) -> str:
         """Runs statements now, several of them as one transaction; the last one's command tag."""
-        answers = self._link.run(text)
+        answers = self.answers(text, parameters)
         return answers[-1].tag if answers else ""
 
-    def answers(self, text: str) -> list[Answer]:
+    def answers(self, text: str, parameters: Sequence[Any] = ()) -> list[Answer]:
         """Runs statements now, as ``execute`` does; what each of them answered."""
-        return self._link.run(text)
+        return self._link.run(text, as_parameters(parameters))
+
+    def events(self, text: str, parameters: Sequence[Any] = ()) -> Iterator[Event]:
+        """Runs statements as it is iterated: of each its schema if it has rows, the batches, and its command tag.
+
+        Rows come as soon as they are there, also those of a query that never ends. Closing it cancels what is left.
+        """
+        return self._link.events(text, as_parameters(parameters))
+
+    @property
+    def transaction_status(self) -> str:
+        """``I`` idle, ``T`` in a transaction, ``E`` in one that has failed and waits for ROLLBACK."""
+        return self._link.transaction_status
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What is done inside happens together at the end, or not at all when it raises."""
+        self.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT")
+
+    def session(self) -> Database:
+        """Another session with the same database: its own transactions and settings. Close it before this one."""
+        return Database(self._link.another())
 
     def cancel(self) -> None:
         """Makes a statement that another thread is waiting for fail soon (QueryCanceled)."""
@@ -63,6 +96,14 @@ class Database:
         """
         schema = self._link.columns(f"SELECT * FROM {quoted(name)}")
         return self._link.insert(name, as_batch(name, rows, schema))
+
+    def copy_in(self, statement: str, data: CopyData) -> str:
+        """``COPY … FROM STDIN`` of a text, bytes, a file or an iterable of either; the command tag."""
+        return self._link.copy_in(statement, chunks(data))
+
+    def copy_out(self, statement: str) -> Iterator[bytes]:
+        """What ``COPY … TO STDOUT`` sends, as it comes. Closing it cancels the statement."""
+        return self._link.copy_out(statement)
 
     def subscribe(self, name: str, *, snapshot: bool = True, resume: str | None = None) -> Subscription:
         """The contents of a view, table or source, then its changes; ``resume``: only what came after that token."""

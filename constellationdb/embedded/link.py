@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 
-from constellationdb.engine.result import Notice
+from constellationdb.catalog.types import field_of
+from constellationdb.embedded.parameters import Parameter
+from constellationdb.engine.result import Notice, ResultColumn
 
 OnNotice = Callable[[Notice], None]
+
+# What a statement says, in order: its columns where it has rows, the rows as they come, its command tag.
+Event: TypeAlias = pa.Schema | pa.RecordBatch | str
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,27 @@ class Feed(Protocol):
 class Link(Protocol):
     """One session. Every method may be called from any thread; they take turns."""
 
-    def run(self, sql: str) -> list[Answer]:
+    @property
+    def transaction_status(self) -> str:
+        """``I`` idle, ``T`` in a transaction, ``E`` in a failed one."""
+        ...
+
+    def run(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> list[Answer]:
         """Says ``sql`` and reads everything; one answer for each of its statements."""
         ...
 
-    def stream(self, sql: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        """One query's rows as they come, in a session of its own where it may never end."""
+    def events(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> Iterator[Event]:
+        """Says ``sql``; the events of each of its statements. Leaving it early cancels what is left.
+
+        The session is busy until the iterator ends or is closed, by the thread that began it.
+        """
+        ...
+
+    def stream(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """One query's rows as they come, in a session of its own where it may never end.
+
+        The batches may have more digits behind a numeric's point than the schema says.
+        """
         ...
 
     def columns(self, sql: str) -> pa.Schema:
@@ -54,10 +74,42 @@ class Link(Protocol):
         """Appends rows; the epoch in which they are readable."""
         ...
 
+    def copy_in(self, sql: str, data: Iterable[bytes]) -> str:
+        """``COPY … FROM STDIN`` of these bytes, all or nothing; the command tag."""
+        ...
+
+    def copy_out(self, sql: str) -> Iterator[bytes]:
+        """What ``COPY … TO STDOUT`` sends, as it comes. Leaving it early cancels it."""
+        ...
+
     def subscribe(self, name: str, snapshot: bool, as_of: int | None) -> Feed: ...
+
+    def another(self) -> Link:
+        """One more session with the same database; closing it leaves the database open."""
+        ...
 
     def cancel(self) -> None:
         """Make the running statement, if any, raise QueryCanceled soon."""
         ...
 
     def close(self) -> None: ...
+
+
+def gathered(events: Iterator[Event]) -> list[Answer]:
+    """One answer for each statement, everything read."""
+    answers: list[Answer] = []
+    schema: pa.Schema | None = None
+    batches: list[pa.RecordBatch] = []
+    for event in events:
+        if isinstance(event, str):
+            answers.append(Answer(schema, tuple(batches), event))
+            schema, batches = None, []
+        elif isinstance(event, pa.RecordBatch):
+            batches.append(event)
+        else:
+            schema = event
+    return answers
+
+
+def schema_of(columns: Iterable[ResultColumn]) -> pa.Schema:
+    return pa.schema([field_of(column.name, column.type) for column in columns])

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 
-from constellationdb.embedded.copying import copy_statement, copy_text, no_copy, quoted
-from constellationdb.embedded.link import Answer, Feed, OnNotice
+from constellationdb.embedded.copying import copy_statement, copy_text, no_stream, not_a_copy, quoted, sent
+from constellationdb.embedded.link import Answer, Event, Feed, OnNotice, gathered, schema_of
+from constellationdb.embedded.parameters import Parameter
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.lengths import fitted
-from constellationdb.engine.result import Result, ResultColumn, SessionProtocol
+from constellationdb.engine.result import Result, SessionProtocol
 from constellationdb.engine.subscription import Subscription as EngineSubscription
-from constellationdb.errors import ConstellationError
+from constellationdb.errors import ProtocolViolation
 
 
 def open_link(target: str | os.PathLike[str] | None, workers: int = 1, on_notice: OnNotice | None = None) -> LocalLink:
@@ -33,34 +34,46 @@ def open_link(target: str | os.PathLike[str] | None, workers: int = 1, on_notice
 class LocalLink:
     """One session for statements; a query that may never end gets a session of its own."""
 
-    def __init__(self, engine: Engine, on_notice: OnNotice | None = None) -> None:
+    def __init__(self, engine: Engine, on_notice: OnNotice | None = None, *, owner: bool = True) -> None:
         self.engine = engine
+        self._owner = owner
         self._on_notice = on_notice
         self._session = engine.session()
         self._turn = threading.RLock()
         self._closed = False
 
-    def run(self, sql: str) -> list[Answer]:
-        with self._speaking() as session:
-            return [self._read(result) for result in session.execute(sql)]
+    @property
+    def transaction_status(self) -> str:
+        return self._session.transaction_status
 
-    def stream(self, sql: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    def run(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> list[Answer]:
+        return gathered(self.events(sql, parameters))
+
+    def events(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> Iterator[Event]:
         with self._speaking() as session:
-            answer = Answer(None)
-            for result in session.execute(sql):
+            for result in _results(session, sql, parameters):
+                _refuse_copy(result)
+                yield from self._events_of(result)
+
+    def stream(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        with self._speaking() as session:
+            events: list[Event] = []
+            for result in _results(session, sql, parameters):
+                _refuse_copy(result)
                 if result.streaming:
                     break
-                answer = self._read(result)
+                events += self._events_of(result)
             else:
+                answer = gathered(iter(events))[-1]
                 return answer.table().schema, iter(answer.batches)
-        schema = _schema(result.columns or ())
-        return schema, _endless(self.engine.session(), sql, schema)
+        schema = schema_of(result.columns or ())
+        return schema, _endless(self.engine.session(), sql, parameters, schema)
 
     def columns(self, sql: str) -> pa.Schema:
         with self._speaking() as session:
             columns = session.prepare(sql).columns
             session.sync()
-        return _schema(columns or ())
+        return schema_of(columns or ())
 
     def insert(self, name: str, rows: pa.RecordBatch) -> int:
         with self._turn:
@@ -70,16 +83,42 @@ class LocalLink:
                 self._session.wrote(epoch, {name})  # so that what is read next shows it
                 return epoch
             # COPY fills in defaults, and is part of the open transaction.
-            with self._speaking() as session:
-                for result in session.execute(copy_statement(name, rows)):
-                    assert result.copy_in is not None
-                    for line in copy_text(rows).to_pylist():
-                        result.copy_in.write(line)
-                    result.copy_in.finish()
+            if rows.num_rows:
+                self.copy_in(copy_statement(name, rows), copy_text(rows))
             return int(self.run("SHOW epoch")[-1].table().column(0)[0].as_py())
+
+    def copy_in(self, sql: str, data: Iterable[bytes]) -> str:
+        with self._speaking() as session:
+            tag = None
+            for result in session.execute(sql):
+                sink = result.copy_in
+                if sink is None:
+                    raise not_a_copy("FROM STDIN")
+                try:
+                    for piece in data:
+                        sink.write(piece)
+                except BaseException:
+                    sink.fail()
+                    raise
+                tag = sink.finish()
+                self._hear(result)
+            if tag is None:
+                raise not_a_copy("FROM STDIN")
+            return tag
+
+    def copy_out(self, sql: str) -> Iterator[bytes]:
+        with self._speaking() as session:
+            for result in session.execute(sql):
+                if not result.copy_out:
+                    raise not_a_copy("TO STDOUT")
+                yield from sent(result)
+                self._hear(result)
 
     def subscribe(self, name: str, snapshot: bool, as_of: int | None) -> Feed:
         return LocalFeed(self.engine.subscribe(name, snapshot=snapshot, progress=True, as_of=as_of))
+
+    def another(self) -> LocalLink:
+        return LocalLink(self.engine, self._on_notice, owner=False)
 
     def cancel(self) -> None:
         self._session.cancel()
@@ -90,33 +129,40 @@ class LocalLink:
             self._session.cancel()
             with self._turn:
                 self._session.close()
-            self.engine.close()
+            if self._owner:
+                self.engine.close()
 
     @contextmanager
     def _speaking(self) -> Iterator[SessionProtocol]:
         with self._turn:
             try:
                 yield self._session
-            except ConstellationError:
+            except BaseException:
                 # The session may not know yet: rows are computed while they are read, after the statement.
                 self._session.fail()
                 self._session.sync()
                 raise
 
-    def _read(self, result: Result) -> Answer:
-        _refuse_copy(result)
-        batches = tuple(result.batches)
-        rows = sum(batch.num_rows for batch in batches)
+    def _events_of(self, result: Result) -> Iterator[Event]:
+        rows, schema = 0, None
+        for batch in result.batches:
+            rows += batch.num_rows
+            if result.columns is not None:
+                # A numeric column's scale is that of its rows where there are any.
+                schema = schema or _with_types(schema_of(result.columns), batch.schema.types)
+                if rows == batch.num_rows:
+                    yield schema
+                yield _conformed(batch, schema)
+        if schema is None and result.columns is not None:
+            yield schema_of(result.columns)
         tag = result.tag(rows)
+        self._hear(result)
+        yield tag
+
+    def _hear(self, result: Result) -> None:
         for notice in result.notices:
             if self._on_notice is not None:
                 self._on_notice(notice)
-        if result.columns is None:
-            return Answer(None, (), tag)
-        # A numeric column's scale is that of its rows where there are any.
-        types = batches[0].schema.types if batches else _schema(result.columns).types
-        schema = pa.schema(list(zip([column.name for column in result.columns], types, strict=True)))
-        return Answer(schema, tuple(_conformed(batch, schema) for batch in batches), tag)
 
 
 class LocalFeed:
@@ -132,16 +178,36 @@ class LocalFeed:
         self._subscription.close()
 
 
-def _endless(session: SessionProtocol, sql: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _results(session: SessionProtocol, sql: str, parameters: tuple[Parameter, ...]) -> Iterator[Result]:
+    if not parameters:
+        yield from session.execute(sql)
+        return
+    prepared = session.prepare(sql, tuple(parameter.oid for parameter in parameters))
+    if len(prepared.parameters) != len(parameters):
+        given, needed = len(parameters), len(prepared.parameters)
+        raise ProtocolViolation(f"bind message supplies {given} parameters, but the statement requires {needed}")
+    yield session.execute_prepared(prepared, tuple(parameter.text for parameter in parameters))
+    session.sync()
+
+
+def _endless(
+    session: SessionProtocol, sql: str, parameters: tuple[Parameter, ...], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
     try:
-        for result in session.execute(sql):
+        for result in _results(session, sql, parameters):
             for batch in result.batches:
                 yield _conformed(batch, schema)
     finally:
         session.close()
 
 
+def _with_types(schema: pa.Schema, types: list[pa.DataType]) -> pa.Schema:
+    return pa.schema([field.with_type(kind) for field, kind in zip(schema, types, strict=True)])
+
+
 def _conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    if not batch.num_columns:
+        return batch  # made anew it would have no rows
     columns = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
@@ -150,8 +216,4 @@ def _refuse_copy(result: Result) -> None:
     if result.copy_in is not None:
         result.copy_in.fail()
     if result.copy_in is not None or result.copy_out:
-        raise no_copy()
-
-
-def _schema(columns: tuple[ResultColumn, ...]) -> pa.Schema:
-    return pa.schema([(column.name, column.type.arrow) for column in columns])
+        raise no_stream()

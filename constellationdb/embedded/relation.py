@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from constellationdb.embedded.link import Link
+from constellationdb.embedded.parameters import Parameter
 from constellationdb.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -27,17 +29,23 @@ class Relation:
     never ends can be left with ``break``; every other method reads to the end.
     """
 
-    def __init__(self, link: Link, sql: str) -> None:
+    def __init__(self, link: Link, sql: str, parameters: tuple[Parameter, ...] = ()) -> None:
         self._link = link
         self.sql = sql
+        self._parameters = parameters
 
     @property
     def columns(self) -> list[str]:
         """The names, known without running it."""
-        return list(self._link.columns(self.sql).names)
+        return list(self.schema.names)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns and their types, known without running it."""
+        return self._link.columns(self.sql)
 
     def arrow(self) -> pa.Table:
-        return self._link.run(self.sql)[-1].table()
+        return self._link.run(self.sql, self._parameters)[-1].table()
 
     def fetchall(self) -> list[Row]:
         return rows_of(self.arrow())
@@ -47,7 +55,7 @@ class Relation:
         return next(iter(self), None)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        return self._link.stream(self.sql)[1]
+        return self._link.stream(self.sql, self._parameters)[1]
 
     def df(self) -> pandas.DataFrame:
         try:
@@ -74,7 +82,10 @@ class Relation:
             yield from rows_of(batch)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        schema, batches = self._link.stream(self.sql)
+        schema, batches = self._link.stream(self.sql, self._parameters)
+        first = next(batches, None)  # it has the digits behind a numeric's point, which the description may not know
+        if first is not None:
+            schema, batches = first.schema, chain([first], batches)
         return pa.RecordBatchReader.from_batches(schema, batches).__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:

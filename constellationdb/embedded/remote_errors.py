@@ -27,7 +27,7 @@ def translated(error: psycopg.Error) -> ConstellationError:
             f"the server does not answer: {str(error).strip()}", hint="start one: constellation serve"
         )
     position = diagnosis.statement_position
-    return _class_of(diagnosis.sqlstate)(
+    return class_of(diagnosis.sqlstate, diagnosis.source_function)(
         diagnosis.message_primary or str(error),
         detail=diagnosis.message_detail,
         hint=diagnosis.message_hint,
@@ -36,9 +36,15 @@ def translated(error: psycopg.Error) -> ConstellationError:
 
 
 @cache
-def _class_of(sqlstate: str) -> type[ConstellationError]:
-    """The first class of the tree with this SQLSTATE; of a state we do not raise, a class of its own."""
-    for kind in all_errors():
-        if kind.sqlstate == sqlstate and kind is not ConstellationError:
+def class_of(sqlstate: str, code: str | None) -> type[ConstellationError]:
+    """The class of the tree with this code, where the server says ours, else the first with this SQLSTATE.
+
+    Of a state we do not raise, a class of its own.
+    """
+    known = [kind for kind in all_errors() if kind.sqlstate == sqlstate and kind is not ConstellationError]
+    for kind in known:
+        if kind.code == code:
             return kind
+    if known:
+        return known[0]
     return type("ServerError", (ConstellationError,), {"sqlstate": sqlstate, "code": ConstellationError.code})

@@ -11,9 +11,9 @@ from typing import Any
 import psycopg
 import pyarrow as pa
 
-from constellationdb.catalog.types import BIGINT, SqlType
+from constellationdb.catalog.types import BIGINT
 from constellationdb.embedded.remote_errors import translated
-from constellationdb.embedded.texts import column_of
+from constellationdb.embedded.texts import Columns
 from constellationdb.errors import ConstellationError
 
 _BATCH_ROWS = 4_096
@@ -25,15 +25,19 @@ TextRow = Sequence[str | None]
 class RemoteFeed:
     """Owns the connection. A batch ends with the progress row of its epoch, or when it is large."""
 
-    def __init__(
-        self, connection: psycopg.Connection[tuple[Any, ...]], sql: str, kinds: Sequence[tuple[str, SqlType]]
-    ) -> None:
+    def __init__(self, connection: psycopg.Connection[tuple[Any, ...]], sql: str, columns: Columns) -> None:
         self._connection = connection
-        self._columns = [("_epoch", BIGINT), ("_diff", BIGINT), *kinds]
+        self._columns = Columns((("_epoch", BIGINT), ("_diff", BIGINT), *columns.kinds))
         self._queue: queue.Queue[pa.RecordBatch | ConstellationError] = queue.Queue(_WAITING_BATCHES)
         self._closing = threading.Event()
+        self._begun = threading.Event()  # the server has accepted the subscription, or refused it
+        self._failure: ConstellationError | None = None
         self._thread = threading.Thread(target=self._read, args=(sql,), name="subscription", daemon=True)
         self._thread.start()
+        self._begun.wait()
+        if self._failure is not None:
+            self.close()
+            raise self._failure
 
     def next(self, timeout: float | None) -> pa.RecordBatch | None:
         try:
@@ -59,6 +63,7 @@ class RemoteFeed:
         rows: list[TextRow] = []
         try:
             with self._connection.cursor() as cursor, cursor.copy(sql.encode()) as copy:
+                self._begun.set()
                 while (row := copy.read_row()) is not None and not self._closing.is_set():
                     rows.append(row)
                     if row[1] is None or len(rows) == _BATCH_ROWS:
@@ -71,7 +76,10 @@ class RemoteFeed:
             self._end(translated(error))
 
     def _end(self, error: ConstellationError) -> None:
-        if not self._closing.is_set():
+        if not self._begun.is_set():
+            self._failure = error
+            self._begun.set()
+        elif not self._closing.is_set():
             self._queue.put(error)
 
     def _drain(self) -> None:
@@ -82,8 +90,4 @@ class RemoteFeed:
                 return
 
     def _batch(self, rows: list[TextRow]) -> pa.RecordBatch:
-        values = zip(*rows, strict=True)
-        arrays = [column_of(list(column), kind) for column, (_, kind) in zip(values, self._columns, strict=True)]
-        return pa.RecordBatch.from_arrays(
-            arrays, schema=pa.schema([(name, kind.arrow) for name, kind in self._columns])
-        )
+        return self._columns.batch(list(zip(*rows, strict=True)), len(rows))

@@ -4,31 +4,104 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import pyarrow as pa
+from psycopg.pq.abc import PGresult
 
-from constellationdb.catalog.types import INTERVAL, TEXT, SqlType, by_oid, numeric
+from constellationdb.catalog.types import (
+    INTERVAL,
+    NUMERIC_PRECISION,
+    REGISTERED,
+    TEXT,
+    SqlType,
+    by_oid,
+    field_of,
+    numeric,
+)
 from constellationdb.connectors.values import from_text
+from constellationdb.embedded.array_texts import read_array
+from constellationdb.errors import InvalidTextRepresentation
 
 _NUMERIC_OID = 1700
 _PART = re.compile(r"(-?\d+) (year|mon|day)s?")
 _CLOCK = re.compile(r"(-?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?")
 _MONTHS = {"year": 12, "mon": 1}
 
+Texts = Sequence[bytes | str | None]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The names and types of a result."""
+
+    kinds: tuple[tuple[str, SqlType], ...]
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        return pa.schema([field_of(name, kind) for name, kind in self.kinds])
+
+    def batch(self, columns: Sequence[Texts], rows: int) -> pa.RecordBatch:
+        if not self.kinds:
+            return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
+        arrays = [column_of(column, kind) for column, (_, kind) in zip(columns, self.kinds, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+
+def kinds_of(result: PGresult) -> Columns:
+    return Columns(
+        tuple(
+            ((result.fname(column) or b"").decode(), type_of(result.ftype(column), result.fmod(column)))
+            for column in range(result.nfields)
+        )
+    )
+
 
 def type_of(oid: int, modifier: int) -> SqlType:
     """A type that we do not know travels as its text."""
     if oid == _NUMERIC_OID and modifier >= 4:
         return numeric((modifier - 4) >> 16, (modifier - 4) & 0xFFFF)
-    return by_oid(oid) or TEXT
+    return TEXT if oid in REGISTERED else by_oid(oid) or TEXT
 
 
-def column_of(values: Sequence[bytes | str | None], kind: SqlType) -> pa.Array:
+def fitting(columns: Columns, rows: Sequence[PGresult]) -> Columns:
+    """A numeric column with as many digits behind the point as its first rows have, where they are more."""
+    kinds = list(columns.kinds)
+    for place, (name, kind) in enumerate(kinds):
+        if kind.oid == _NUMERIC_OID:
+            scale = max(map(_fraction, _values(rows, place)), default=0)
+            if scale > kind.arrow.scale:
+                kinds[place] = (name, numeric(NUMERIC_PRECISION, scale))
+    return replace(columns, kinds=tuple(kinds))
+
+
+def batch_of(columns: Columns, rows: Sequence[PGresult]) -> pa.RecordBatch:
+    """The rows of results that have the same columns."""
+    found = [_values(rows, place) for place in range(len(columns.kinds))]
+    return columns.batch(found, sum(result.ntuples for result in rows))
+
+
+def _values(rows: Sequence[PGresult], column: int) -> list[bytes | None]:
+    return [result.get_value(row, column) for result in rows for row in range(result.ntuples)]
+
+
+def column_of(values: Texts, kind: SqlType) -> pa.Array:
     texts = pa.array(values, pa.binary() if any(isinstance(value, bytes) for value in values) else pa.string())
     texts = texts.cast(pa.string())
-    if kind.oid == INTERVAL.oid:
-        return pa.array([None if value is None else _interval(value) for value in texts.to_pylist()], INTERVAL.arrow)
-    return from_text(texts, kind.arrow)
+    try:
+        if kind.oid == INTERVAL.oid:
+            spans = [None if value is None else _interval(value) for value in texts.to_pylist()]
+            return pa.array(spans, INTERVAL.arrow)
+        if kind.element is not None:
+            return read_array(texts, kind, column_of)
+        return from_text(texts, kind.arrow)
+    except pa.ArrowInvalid as error:
+        raise InvalidTextRepresentation(f"a value of type {kind.name} cannot be read: {error}") from None
+
+
+def _fraction(text: bytes | None) -> int:
+    return 0 if text is None else len(text.partition(b".")[2])
 
 
 def _interval(text: str) -> tuple[int, int, int]:

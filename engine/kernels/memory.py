@@ -1,7 +1,7 @@
 """Loads, stores and wide products that Python has no words for.
 
-Positions are in bytes for ``load64``, ``store64`` and ``load32``, which need
-no alignment, and in items for ``prefetch``. None checks a bound.
+Positions are in bytes for ``load64``, ``store64``, ``load32`` and
+``store32_reversed``, which need no alignment, and in items for ``prefetch``. None checks a bound.
 """
 
 # ruff: noqa: ARG001 (an intrinsic's parameters are its signature; the generated code sees their values)
@@ -66,6 +66,18 @@ def store64(_typing: Any, array: Any, position: Any, value: Any) -> Any:
 
 
 @intrinsic
+def store32_reversed(_typing: Any, array: Any, position: Any, value: Any) -> Any:
+    """Write the low 4 bytes of an i64 over those of a u8 array from ``position``, the last one first: big-endian."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _address(context, builder, signature.args[0], args[0], args[1], _INT32)
+        builder.store(builder.bswap(builder.trunc(args[2], _INT32)), pointer, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64), generate
+
+
+@intrinsic
 def prefetch(_typing: Any, array: Any, index: Any) -> Any:
     """Ask for the cache line of ``array[index]``; a hint, harmless for any index."""
 
@@ -81,6 +93,21 @@ def prefetch(_typing: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic
+def copy_bytes(_typing: Any, source: Any, start: Any, target: Any, to: Any, count: Any) -> Any:
+    """Copy ``count`` bytes between u8 arrays that do not overlap."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        origin = _address(context, builder, signature.args[0], args[0], args[1], _BYTE)
+        place = _address(context, builder, signature.args[2], args[2], args[3], _BYTE)
+        pointer = _BYTE.as_pointer()
+        function = builder.module.declare_intrinsic("llvm.memcpy", [pointer, pointer, _WORD])
+        builder.call(function, [place, origin, args[4], ir.IntType(1)(0)])
+        return context.get_dummy_value()
+
+    return types.void(source, types.int64, target, types.int64, types.int64), generate
+
+
+@intrinsic
 def mul_high(_typing: Any, left: Any, right: Any) -> Any:
     """The high 64 bits of a product of two u64."""
 
@@ -89,20 +116,6 @@ def mul_high(_typing: Any, left: Any, right: Any) -> Any:
         return builder.trunc(builder.lshr(wide, _DOUBLE_WORD(64)), _WORD)
 
     return types.uint64(types.uint64, types.uint64), generate
-
-
-@inlined
-def copy_bytes(source: U8, start: int, target: U8, to: int, count: int) -> None:
-    """Copy ``count`` bytes between arrays that do not overlap."""
-    if count < 8:
-        for i in range(count):
-            target[to + i] = source[start + i]
-        return
-    i = 0
-    while i + 8 < count:
-        store64(target, to + i, load64(source, start + i))
-        i += 8
-    store64(target, to + count - 8, load64(source, start + count - 8))
 
 
 @inlined

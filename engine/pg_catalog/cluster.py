@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from constellationdb.catalog.catalog import FIRST_OID
 from constellationdb.catalog.postgres import rows
 from constellationdb.engine.pg_catalog.objects import OWNER
+from constellationdb.engine.setting_kinds import Boolean, Choice, Number
+from constellationdb.engine.setting_table import SETTINGS
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -80,11 +82,31 @@ def pg_database(_: Session) -> Iterator[Row]:
 
 
 def pg_settings(session: Session) -> Iterator[Row]:
-    for name, value in session.settings.all().items():
-        yield {
-            "name": name, "setting": value, "category": "Client Connection Defaults", "context": "user",
-            "vartype": "string", "source": "session", "boot_val": value, "reset_val": value, "pending_restart": False,
+    for name, value, about in session.settings.all():
+        setting = SETTINGS.get(name.lower())
+        kind = None if setting is None else setting.kind
+        first = value if setting is None else setting.default
+        row: Row = {
+            "name": name, "setting": value, "category": "Client Connection Defaults", "short_desc": about,
+            "context": _CONTEXTS[setting.context if setting is not None else "user"], "vartype": "string",
+            "source": "default" if value == first else "session", "boot_val": first, "reset_val": first,
+            "pending_restart": False,
         }  # fmt: skip
+        match kind:
+            case Boolean():
+                row["vartype"] = "bool"
+            case Choice(offered):
+                row |= {"vartype": "enum", "enumvals": list(offered)}
+            case Number(least, most, unit, whole):
+                row |= {
+                    "vartype": "integer" if whole else "real", "unit": unit or None, "min_val": f"{least:.15g}",
+                    "max_val": f"{most:.15g}", "setting": kind.bare(value), "boot_val": kind.bare(first),
+                    "reset_val": kind.bare(first),
+                }  # fmt: skip
+        yield row
+
+
+_CONTEXTS = {"user": "user", "internal": "internal", "server": "postmaster"}
 
 
 def enabled_roles(session: Session) -> Iterator[Row]:

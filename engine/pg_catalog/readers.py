@@ -73,8 +73,10 @@ _CONSTANT: Mapping[str, Callable[[], Rows]] = {
 # Of a session, now.
 _OF_SESSION: Mapping[str, Callable[[Session], Rows]] = {
     "pg_catalog.pg_authid": cluster.pg_authid,
+    "pg_catalog.pg_cursors": activity.pg_cursors,
     "pg_catalog.pg_database": cluster.pg_database,
     "pg_catalog.pg_group": cluster.pg_group,
+    "pg_catalog.pg_prepared_statements": activity.pg_prepared_statements,
     "pg_catalog.pg_roles": cluster.pg_roles,
     "pg_catalog.pg_settings": cluster.pg_settings,
     "pg_catalog.pg_shadow": cluster.pg_shadow,

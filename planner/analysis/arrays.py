@@ -11,6 +11,7 @@ from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType
 
 from constellationdb.catalog.text.array_literals import array_elements
+from constellationdb.planner.analysis import kinds
 from constellationdb.planner.analysis.texts import at
 from constellationdb.planner.rewrite.tree import copied
 
@@ -20,7 +21,7 @@ _MEMBERSHIP = {(A_Expr_Kind.AEXPR_OP_ANY, "="): "=", (A_Expr_Kind.AEXPR_OP_ALL, 
 def expanded(node: Any, position: int | None) -> Any | None:
     """The comparison without its array; None when that is no array of constants."""
     if _is_null(node.rexpr):
-        return ast.A_Const(isnull=True)
+        return kinds.cast(ast.A_Const(isnull=True), kinds.BOOLEAN)
     elements = _elements(node.rexpr, position)
     if elements is None:
         return None

@@ -68,10 +68,10 @@ obj_description(oid) text
 obj_description(oid, text) text
 parse_ident(text) text[]
 parse_ident(text, boolean) text[]
-pg_advisory_lock(bigint) void volatile
 pg_advisory_unlock(bigint) boolean volatile
 pg_advisory_unlock_all() void volatile
 pg_backend_pid() integer
+pg_cancel_backend(integer) boolean volatile
 pg_char_to_encoding(name) integer
 pg_client_encoding() name
 pg_collation_is_visible(oid) boolean
@@ -110,8 +110,6 @@ pg_get_viewdef(oid, boolean) text
 pg_get_viewdef(oid, integer) text
 pg_has_role(any, text) boolean
 pg_has_role(any, any, text) boolean
-pg_index_column_has_property(oid, integer, text) boolean
-pg_index_has_property(oid, text) boolean
 pg_indexes_size(regclass) bigint
 pg_is_in_recovery() boolean
 pg_is_other_temp_schema(oid) boolean
@@ -130,11 +128,12 @@ pg_size_pretty(bigint) text
 pg_statistics_obj_is_visible(oid) boolean
 pg_stat_get_numscans(oid) bigint
 pg_table_is_visible(oid) boolean
+pg_terminate_backend(integer) boolean volatile
+pg_terminate_backend(integer, bigint) boolean volatile
 pg_table_size(regclass) bigint
 pg_tablespace_location(oid) text
 pg_tablespace_size(any) bigint
 pg_total_relation_size(regclass) bigint
-pg_try_advisory_lock(bigint) boolean volatile
 pg_ts_config_is_visible(oid) boolean
 pg_ts_dict_is_visible(oid) boolean
 pg_ts_parser_is_visible(oid) boolean
@@ -167,6 +166,11 @@ class Signature:
     result: str
     internal: str
     is_volatile: bool
+
+    @property
+    def shown(self) -> str:
+        """As messages name it."""
+        return f"a cast of {self.name.split('_')[1]}" if self.name == self.internal else f"{self.name}()"
 
     def fits(self, found: Sequence[Kind]) -> bool:
         return len(found) == len(self.arguments) and all(map(_accepts, self.arguments, found))

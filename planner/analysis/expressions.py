@@ -240,6 +240,8 @@ class Expressions:
         if isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.Float) and kind in _FLOATS:
             node.arg = ast.A_Const(isnull=False, val=ast.String(sval=node.arg.val.fval))  # exact: not by way of numeric
         if isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.String):
+            if kind == kinds.TEXT and node.location == MADE:
+                return Typed(node.arg, kind, constant=True)  # a parameter, as good as a constant
             read = texts.typed(node.arg, kind, position)
             if kind in kinds.MOMENTS and isinstance(read, ast.TypeCast):
                 node.arg = read.arg
@@ -251,7 +253,7 @@ class Expressions:
             node.arg = forms.rounded(node.arg, argument.kind)
         elif kind == kinds.REAL and argument.kind in (kinds.NUMERIC, kinds.DOUBLE):
             node.arg = forms.call("con_real", kinds.cast(node.arg, kinds.DOUBLE))
-        elif kind == kinds.NUMERIC and isinstance(node.arg, ast.TypeCast) and node.arg.location == MADE:
+        elif kind == kinds.NUMERIC and argument.kind in (*_FLOATS, kinds.NUMERIC) and forms.is_made_text(node.arg):
             node.arg = forms.text(format(Decimal(node.arg.arg.val.sval), "f"))  # exact: not by way of a double
         elif kind == kinds.TEXT:
             node.arg = printing.printed(node.arg, argument.kind)
@@ -562,6 +564,8 @@ class Expressions:
 
 def _meet(name: str, operand: Typed, other: Typed) -> Typed:
     """A numeric as the double that Postgres makes of it where an operator has a real or a double on its other side."""
+    if name in operators.COMPARISONS and operand.kind == other.kind == kinds.TIME:
+        return replace(operand, node=forms.as_time(operand.node, operand.kind))
     if operand.kind != kinds.NUMERIC or other.kind not in _FLOATS:
         return operand
     if name not in operators.COMPARISONS and name not in operators.ARITHMETIC:

@@ -65,10 +65,35 @@ def negated(node: Any, kind: str) -> Any:
 
 def escaped(function: Any) -> Any:
     """The pattern of LIKE … ESCAPE, with a backslash for its escape."""
+    function.args = tuple(arg.arg if _is_made(arg) else arg for arg in function.args)
     pattern, escape = function.args
+    if is_null(pattern) or is_null(escape):
+        return ast.A_Const(isnull=True)
     if not all(isinstance(a, ast.A_Const) and isinstance(a.val, ast.String) for a in function.args):
         return call("con_like_pattern", pattern, escape)
     return text(patterns.like(pattern.val.sval, escape.val.sval))
+
+
+def _is_made(node: Any) -> bool:
+    return isinstance(node, ast.TypeCast) and node.location == MADE
+
+
+def is_made_text(node: Any) -> bool:
+    """A cast of a string that nobody wrote."""
+    return _is_made(node) and isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.String)
+
+
+def as_time(node: Any, kind: Kind) -> Any:
+    """A time constant beside a time: microseconds, where DataFusion's own are nanoseconds."""
+    if kind != kinds.TIME or not isinstance(node, ast.TypeCast):
+        return node
+    return call("arrow_cast", node, text("Time64(Microsecond)"))
+
+
+def is_null(node: Any) -> bool:
+    while isinstance(node, ast.TypeCast):
+        node = node.arg
+    return isinstance(node, ast.A_Const) and bool(node.isnull)
 
 
 def rounded(node: Any, kind: Kind) -> Any:

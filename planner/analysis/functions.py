@@ -202,6 +202,8 @@ class Calls:
     def _templated(self, node: Any, name: str, shown: list[kinds.Kind]) -> Any:
         """to_char of a moment and to_date, by a constant template."""
         template = node.args[1]
+        if forms.is_null(template):
+            return kinds.cast(ast.A_Const(isnull=True), calls.returns(name, shown) or kinds.TEXT)
         constant = isinstance(template, ast.A_Const) and isinstance(template.val, ast.String)
         readable = name == "to_date" or (name == "to_char" and shown[0] in kinds.MOMENTS)
         if constant and readable:

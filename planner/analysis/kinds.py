@@ -107,6 +107,8 @@ def type_name(kind: str) -> Any:
     if kind in OIDS:
         kind = BIGINT
     made = ast.TypeName(names=(ast.String(sval="pg_catalog"), ast.String(sval=_INTERNAL.get(kind, kind))), typemod=-1)
+    if kind in (DATE, BYTEA):
+        made.names = made.names[-1:]
     if kind in (TIMESTAMP, TIMESTAMPTZ):
         made.typmods = (ast.A_Const(isnull=False, val=ast.Integer(ival=6)),)  # DataFusion's own are nanoseconds
     return made

@@ -34,6 +34,7 @@ _CARRIED: dict[str, Callable[[str], str]] = {
 _TRUE = frozenset({"t", "true", "y", "yes", "on", "1", "tr", "tru", "ye"})
 _FALSE = frozenset({"f", "false", "n", "no", "off", "0", "fa", "fal", "fals", "of"})
 _SPECIAL = frozenset({"now", "today", "tomorrow", "yesterday", "epoch", "infinity", "-infinity"})
+_LEAST_REAL = 7.006492321624085e-46  # half of the least above zero, which rounds down to that
 _GREATEST_REAL = 3.4028235677973366e38  # half a step above the greatest, which rounds down to it
 _MOMENT = re.compile(
     r"(\d{4,6})-(\d{1,2})-(\d{1,2})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(\.\d+)?)?)?"
@@ -64,9 +65,9 @@ def typed(node: Any, kind: str, position: int | None) -> Any:
     if kind == kinds.NUMERIC:
         _number(text, Decimal, kind, position)
     elif kind in (kinds.REAL, kinds.DOUBLE):
-        _float(text, kind, position)
+        check_float(text, kind, position)
     elif kind in kinds.MOMENTS:
-        stripped = _moment(text, kind, position)
+        stripped = moment(text, kind, position)
     elif kind == kinds.INTERVAL:
         stripped = canonical(parse_span(text, position))
     elif kind == kinds.BYTEA and text.startswith("\\x"):
@@ -117,13 +118,18 @@ def _integer(text: str, kind: str, position: int | None) -> int:
 
 def _number(text: str, read: Any, kind: str, position: int | None) -> Any:
     try:
+        if "_" in text or not text.isascii():  # Python reads more than Postgres does
+            raise ValueError(text)
         return read(text.strip())
     except (ValueError, InvalidOperation):
         raise InvalidTextRepresentation(f'invalid input syntax for type {kind}: "{text}"', position=position) from None
 
 
-def _float(text: str, kind: str, position: int | None) -> None:
+def check_float(text: str, kind: str, position: int | None) -> None:
     value = _number(text, float, kind, position)
+    vanished = value == 0 or (kind == kinds.REAL and abs(value) <= _LEAST_REAL)
+    if vanished and re.search("[1-9]", re.split("[eE]", text)[0]):
+        raise NumericOutOfRange(f'"{text}" is out of range for type {kind}', position=position)
     greatest = _GREATEST_REAL if kind == kinds.REAL else sys.float_info.max
     if abs(value) > greatest and "inf" not in text.lower():
         raise NumericOutOfRange(f'"{text}" is out of range for type {kind}', position=position)
@@ -145,7 +151,7 @@ def _boolean(text: str, position: int | None) -> bool:
     raise InvalidTextRepresentation(f'invalid input syntax for type boolean: "{text}"', position=position)
 
 
-def _moment(text: str, kind: str, position: int | None) -> str:
+def moment(text: str, kind: str, position: int | None) -> str:
     """The literal written in full, seconds and all; the zone of a type without one is ignored."""
     word = text.strip().lower()
     if word == "epoch":
@@ -160,7 +166,7 @@ def _moment(text: str, kind: str, position: int | None) -> str:
     try:
         date = datetime.date(min(max(year, 1), 9999), month, day)
         clock = hour * 3600 + minute * 60 + second
-        if minute > 59 or second > 60 or clock > 86_400:
+        if year == 0 or minute > 59 or second > 60 or clock > 86_400:
             raise ValueError
     except ValueError:
         raise DatetimeOverflow(f'date/time field value out of range: "{text}"', position=position) from None

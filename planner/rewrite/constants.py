@@ -25,7 +25,7 @@ def check_constants(tree: Any) -> None:
 def _numeric(node: Any) -> str | None:
     """The digits of a constant; a whole one has become a cast of them (``spellings``)."""
     if isinstance(node, ast.TypeCast) and node.location == MADE and node.typeName.names[-1].sval == "numeric":
-        return str(node.arg.val.sval)
+        return None if node.arg.isnull else str(node.arg.val.sval)
     if isinstance(node, ast.A_Const) and isinstance(node.val, ast.Float):
         return str(node.val.fval)
     return None

@@ -18,7 +18,18 @@ from constellationdb.planner.statements import (
     Subscribe,
     Update,
 )
-from constellationdb.planner.syntax import changes, copying, definitions, postgres, queries, session, views
+from constellationdb.planner.syntax import (
+    accepted,
+    changes,
+    copying,
+    cursors,
+    definitions,
+    postgres,
+    prepared,
+    queries,
+    session,
+    views,
+)
 from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.options import boolean_option, read_options
 from constellationdb.planner.syntax.rows import Rows
@@ -57,7 +68,10 @@ def _refuse_broken(region: Region, word: str) -> None:
     at = first_break(region)
     if at is None:
         return
-    if word not in ("subscribe", "flush") and _object_word(region) not in ("source", "lookup"):
+    if word not in ("subscribe", "flush", "fetch", "declare", "prepare") and _object_word(region) not in (
+        "source",
+        "lookup",
+    ):
         postgres.check(region)
     raise region.source.error_at(at)
 
@@ -91,7 +105,9 @@ def _object_word(region: Region) -> str:
 
 
 def _drop(region: Region) -> Statement:
-    return session.drop(region) if session.drop_kind(region) is not None else _refuse(region)
+    if session.drop_kind(region) is not None:
+        return session.drop(region)
+    return accepted.drop_nothing(region) or _refuse(region)
 
 
 def _with(region: Region) -> Statement:
@@ -112,7 +128,7 @@ def _with(region: Region) -> Statement:
             cursor.group()
         else:
             cursor.next()
-    return queries.select(region)
+    return queries.select_statement(region)
 
 
 def _explain(region: Region) -> Statement:
@@ -181,7 +197,7 @@ def _is_ours_unsupported(region: Region) -> bool:
         return what in ("sink", "connection", "secret")
     if word == "alter":
         return what in _STREAMING_OBJECTS
-    return word in ("fetch", "declare", "pause", "resume") and region.hi - region.lo > 1
+    return word in ("pause", "resume") and region.hi - region.lo > 1
 
 
 def _command_name(region: Region) -> str:
@@ -199,13 +215,15 @@ _CREATED: tuple[tuple[tuple[str, ...], Reader], ...] = (
     (("lookup", "table"), definitions.create_lookup_table),
     (("materialized", "view"), views.create_view),
     (("stream",), views.create_view),
+    (("schema",), accepted.create_schema),
+    (("extension",), accepted.create_extension),
 )
 
 _READERS: dict[str, Reader] = {
-    "(": queries.select,
-    "select": queries.select,
-    "table": queries.select,
-    "values": queries.select,
+    "(": queries.select_statement,
+    "select": queries.select_statement,
+    "table": queries.select_statement,
+    "values": queries.select_statement,
     "with": _with,
     "update": changes.update,
     "delete": changes.delete,
@@ -223,6 +241,17 @@ _READERS: dict[str, Reader] = {
     **dict.fromkeys(
         ("begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"), session.transaction
     ),
-    **dict.fromkeys(("discard", "vacuum", "analyze", "analyse", "close", "unlisten", "listen"), session.accepted),
-    **dict.fromkeys(("lock", "refresh", "comment", "deallocate"), session.accepted),
+    **dict.fromkeys(
+        ("vacuum", "analyze", "analyse", "unlisten", "listen", "lock", "refresh", "comment", "cluster", "reindex"),
+        accepted.accepted,
+    ),
+    **dict.fromkeys(("grant", "revoke"), accepted.accepted),
+    "discard": session.discard,
+    "prepare": prepared.prepare,
+    "execute": prepared.execute,
+    "deallocate": prepared.deallocate,
+    "declare": cursors.declare,
+    "fetch": cursors.fetch,
+    "move": cursors.fetch,
+    "close": cursors.close,
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from constellationdb.errors import FeatureNotSupported, SqlSyntaxError
+from constellationdb.errors import FeatureNotSupported, InvalidParameter, SqlSyntaxError
 from constellationdb.planner.statements import Copy, Select, Statement, Subscribe
 from constellationdb.planner.syntax import postgres
 from constellationdb.planner.syntax.cursor import Cursor
@@ -59,23 +60,58 @@ def _copy(region: Region, node: Any, source: Select | Subscribe | None) -> Copy:
     )
 
 
-def _options(region: Region, elements: Any) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _options(region: Region, elements: Any) -> dict[str, str | tuple[str, ...]]:
+    """Values are judged where the COPY runs; names and kinds here, where their place in the text is known."""
+    found: dict[str, str | tuple[str, ...]] = {}
     for element in elements:
         position = region.start + element.location + 1
         name = element.defname.lower()
+        if name not in _WORDS and name not in _LISTS:
+            raise SqlSyntaxError(f'option "{name}" not recognized', position=position)
         if name in found:
             raise SqlSyntaxError("conflicting or redundant options", position=position)
-        found[name] = _option_text(name, element.arg, position)
+        found[name] = _columns(name, element.arg, position) if name in _LISTS else _word(name, element.arg, position)
     return found
 
 
-def _option_text(name: str, node: Any, position: int) -> str:
+def _check_encoding(name: str, position: int) -> None:
+    plain = "".join(letter for letter in name.lower() if letter.isalnum())
+    if plain in ("utf8", "unicode"):
+        return
+    if _OTHER_ENCODINGS.fullmatch(plain) is None:
+        raise InvalidParameter('argument to option "encoding" must be a valid encoding name', position=position)
+    raise FeatureNotSupported(
+        f'COPY with encoding "{name}" is not supported', hint="the only encoding is UTF8", position=position
+    )
+
+
+_OTHER_ENCODINGS = re.compile(
+    r"abc|alt|big5|euc(cn|jis2004|jp|kr|tw)|gb(18030|k)|iso8859(1[03456]?|[2-9])|johab|koi8[ru]?|latin([1-9]|10)|mskanji"
+    r"|muleinternal|sjis|shiftjis(2004)?|sqlascii|tcvn(5712)?|uhc|vscii|win|win(dows)?(125[0-8]|866|874|932|936|949|950)"
+)
+_WORDS = ("format", "freeze", "delimiter", "null", "header", "quote", "escape", "encoding")
+_LISTS = ("force_quote", "force_not_null", "force_null")
+
+
+def _word(name: str, node: Any, position: int) -> str:
     kind = type(node).__name__
     if kind in ("NoneType", "Boolean"):
         return "true" if node is None or node.boolval else "false"
     if kind == "String":
-        return str(node.sval)
+        value = str(node.sval)
+        if name == "format" and value not in ("text", "csv", "binary"):
+            raise InvalidParameter(f'COPY format "{value}" not recognized', position=position)
+        if name == "encoding":
+            _check_encoding(value, position)
+        return value
     if kind == "Integer":
         return str(node.ival)
-    raise FeatureNotSupported(f"COPY option {name.upper()} with a list is not supported", position=position)
+    raise SqlSyntaxError(f"{name} requires a parameter", position=position)
+
+
+def _columns(name: str, node: Any, position: int) -> tuple[str, ...]:
+    if type(node).__name__ == "A_Star":
+        return ("*",)
+    if isinstance(node, list | tuple):
+        return tuple(str(item.sval) for item in node)
+    raise InvalidParameter(f'argument to option "{name}" must be a list of column names', position=position)

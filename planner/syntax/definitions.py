@@ -15,6 +15,7 @@ from constellationdb.planner.statements import (
     CreateLookupTable,
     CreateSource,
     CreateTable,
+    OnCommit,
     Statement,
     WatermarkDef,
 )
@@ -53,6 +54,7 @@ def create_table(region: Region) -> Statement:
             "WATERMARK on a table is not supported", hint="use CREATE SOURCE", position=header.watermark.position + 1
         )
     node = header.tree()
+    temporary = on_commit(node.relation, node.oncommit)
     _refuse_table_features(region, node)
     refuse_constraints(region, node)
     name = header.name.creation("table")
@@ -66,7 +68,21 @@ def create_table(region: Region) -> Statement:
         if_not_exists=header.if_not_exists,
         options=header.options,
         name_position=header.name.position,
+        temporary=temporary,
     )
+
+
+_ON_COMMIT: dict[str, OnCommit] = {"ONCOMMIT_DROP": "drop", "ONCOMMIT_DELETE_ROWS": "delete"}
+
+
+def on_commit(relation: Any, action: Any) -> OnCommit | None:
+    """What COMMIT does with a temporary table; None for one that is not temporary."""
+    name = "ONCOMMIT_NOOP" if action is None else action.name
+    if relation.relpersistence == "t" or relation.schemaname == "pg_temp":
+        return _ON_COMMIT.get(name, "preserve")
+    if name != "ONCOMMIT_NOOP":
+        raise InvalidDefinition("ON COMMIT can only be used on temporary tables")
+    return None
 
 
 def create_source(region: Region) -> Statement:
@@ -236,12 +252,10 @@ def _refuse_table_features(region: Region, node: Any) -> None:
 
 def _table_features(node: Any) -> tuple[tuple[str, bool], ...]:
     return (
-        ("a TEMPORARY table", node.relation.relpersistence == "t"),
         ("an UNLOGGED table", node.relation.relpersistence == "u"),
         ("INHERITS or PARTITION OF", bool(node.inhRelations)),
         ("PARTITION BY", node.partspec is not None),
         ("CREATE TABLE OF", node.ofTypename is not None),
         ("TABLESPACE", node.tablespacename is not None),
         ("USING an access method", node.accessMethod is not None),
-        ("ON COMMIT", node.oncommit is not None and node.oncommit.value != 0),
     )

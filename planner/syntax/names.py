@@ -26,7 +26,7 @@ class Name:
     def creation(self, kind: str) -> str:
         """The same for something to be created, which must be in ``public``."""
         schema, name = self._split()
-        if schema not in ("", _SCHEMA):
+        if schema not in ("", _SCHEMA) and not (schema == "pg_temp" and kind == "table"):
             raise FeatureNotSupported(
                 f'{kind} "{name}" cannot be created in schema "{schema}"',
                 hint=f'relations live in schema "{_SCHEMA}"; leave the schema out',

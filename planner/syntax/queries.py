@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from constellationdb.errors import FeatureNotSupported, SqlSyntaxError
-from constellationdb.planner.statements import Query, Select, Subscribe
+from constellationdb.planner.statements import CreateTableAs, Query, Select, Subscribe
 from constellationdb.planner.syntax import postgres
 from constellationdb.planner.syntax.cursor import Cursor
+from constellationdb.planner.syntax.edits import overlay
 from constellationdb.planner.syntax.mask import Masked, mask
 from constellationdb.planner.syntax.names import Name
 from constellationdb.planner.syntax.options import boolean_option, read_options
@@ -22,6 +23,12 @@ def select(region: Region) -> Select:
     return Select(region.text, region.start, read_query(region).query())
 
 
+def select_statement(region: Region) -> Select | CreateTableAs:
+    """A query, or SELECT … INTO, which is CREATE TABLE … AS in other words."""
+    at = _into(region)
+    return select(region) if at is None else _select_into(region, at)
+
+
 def read_query(region: Region) -> Masked:
     """The region masked and found to be a query that only reads."""
     if region.lo >= region.hi:
@@ -29,19 +36,52 @@ def read_query(region: Region) -> Masked:
     masked = mask(region)
     if postgres.check(region, masked.text) != "SelectStmt":
         raise region.source.error_at(region.lo)
-    _refuse_into(region)
+    if (at := _into(region)) is not None:
+        raise _not_here(region, at)
     refuse_changing_ctes(region)
     return masked
 
 
-def _refuse_into(region: Region) -> None:
+def _into(region: Region) -> int | None:
+    """Where INTO is: a reserved word, and inside brackets it is an error, which Postgres tells."""
+    depth = 0
     for i in range(region.lo, region.hi):
-        if region.source.tokens[i].word == "into":
-            raise FeatureNotSupported(
-                "SELECT INTO is not supported",
-                hint="use CREATE TABLE … AS",
-                position=region.source.tokens[i].start + 1,
-            )
+        word = region.source.tokens[i].word
+        depth += (word == "(") - (word == ")")
+        if word == "into" and depth == 0:
+            return i
+    return None
+
+
+def _select_into(region: Region, at: int) -> CreateTableAs:
+    node = postgres.tree(region, mask(region).text)
+    into = getattr(node, "intoClause", None)
+    if into is None:  # of the second query of a UNION, say
+        raise _not_here(region, at)
+    if into.rel.relpersistence == "u":
+        raise FeatureNotSupported("an UNLOGGED table is not supported", position=region.start + 1)
+    cursor = Cursor(region)
+    cursor.index = at + 1
+    while cursor.peek().word in ("temporary", "temp", "local", "global", "table"):
+        cursor.next()
+    name = cursor.name()
+    blank = (region.source.tokens[at].start, region.source.tokens[cursor.index - 1].end, "")
+    masked = mask(region)
+    masked.refuse_streaming("SELECT INTO")
+    query = masked.query()
+    return CreateTableAs(
+        text=region.text,
+        offset=region.start,
+        name=name.creation("table"),
+        query=replace(query, text=overlay(query.text, [blank], region.start)),
+        name_position=name.position,
+        temporary="preserve" if into.rel.relpersistence == "t" else None,
+    )
+
+
+def _not_here(region: Region, at: int) -> SqlSyntaxError:
+    position = region.source.tokens[at + 1].start + 1
+    return SqlSyntaxError("SELECT ... INTO is not allowed here", position=position)
 
 
 def refuse_changing_ctes(region: Region) -> None:

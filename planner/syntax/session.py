@@ -1,4 +1,4 @@
-"""Transactions, settings, DROP and TRUNCATE, and statements that are accepted because clients send them."""
+"""Transactions and settings, DROP and TRUNCATE."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Any
 
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.statements import (
-    Accepted,
+    Discard,
     Drop,
     RelationKind,
+    SetTransaction,
     SetVariable,
     Show,
     Statement,
@@ -16,6 +17,7 @@ from constellationdb.planner.statements import (
     Truncate,
 )
 from constellationdb.planner.syntax import postgres
+from constellationdb.planner.syntax.accepted import set_constraints
 from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.edits import overlay
 from constellationdb.planner.syntax.names import of_range_var, of_strings
@@ -30,10 +32,6 @@ _ACTIONS = {
     "TRANS_STMT_RELEASE": "release",
     "TRANS_STMT_ROLLBACK_TO": "rollback_to",
 }
-_NOT_KEPT = "{} has no effect here"
-_ALWAYS_FRESH = "materialized views are always up to date; REFRESH has no effect"
-_NO_LOCKS = "transactions see one epoch and are checked at commit; LOCK TABLE has no effect"
-_NO_NOTIFY = "notifications are not supported; LISTEN has no effect"
 
 
 def transaction(region: Region) -> Statement:
@@ -41,17 +39,13 @@ def transaction(region: Region) -> Statement:
     action = _ACTIONS.get(node.kind.name)
     if action is None:
         raise FeatureNotSupported("two-phase commit is not supported", position=region.start + 1)
-    if node.chain:
-        raise FeatureNotSupported("AND CHAIN is not supported", position=region.start + 1)
-    modes = _modes(node.options or ())
-    read_only = modes.get("transaction_read_only")
     return Transaction(
         region.text,
         region.start,
         action,  # type: ignore[arg-type]  # the table above holds nothing else
         node.savepoint_name,
-        None if read_only is None else read_only == "on",
-        modes.get("transaction_isolation"),
+        _modes(node.options or ()),
+        bool(node.chain),
     )
 
 
@@ -59,31 +53,26 @@ def set_variable(region: Region) -> Statement:
     """SET and RESET."""
     node = postgres.tree(region)
     if type(node).__name__ == "ConstraintsSetStmt":
-        return Accepted(region.text, region.start, "SET CONSTRAINTS")
+        return set_constraints(region)
     kind = node.kind.name
     if kind == "VAR_RESET_ALL":
-        return SetVariable(region.text, region.start, "all", None)
+        return SetVariable(region.text, region.start, "all", None, reset=True)
     if kind == "VAR_SET_CURRENT":
         raise FeatureNotSupported("SET … FROM CURRENT is not supported", position=region.start + 1)
     if kind == "VAR_SET_MULTI":
         return _set_transaction(region, node)
-    value = ", ".join(map(_text, node.args or ())) if kind == "VAR_SET_VALUE" else None
-    return SetVariable(region.text, region.start, node.name, value, bool(node.is_local))
+    values = tuple(map(_text, node.args or ())) if kind == "VAR_SET_VALUE" else None
+    return SetVariable(region.text, region.start, node.name, values, bool(node.is_local), kind == "VAR_RESET")
 
 
 def _set_transaction(region: Region, node: Any) -> Statement:
-    """SET TRANSACTION and SET SESSION CHARACTERISTICS; of several modes the one with an effect here."""
     if node.name == "TRANSACTION SNAPSHOT":
         raise FeatureNotSupported("SET TRANSACTION SNAPSHOT is not supported", position=region.start + 1)
-    modes = _modes(node.args)
-    name = next((n for n in ("transaction_read_only", "transaction_isolation") if n in modes), next(iter(modes)))
-    is_session = node.name == "SESSION CHARACTERISTICS"
-    prefix = "default_" if is_session else ""
-    return SetVariable(region.text, region.start, prefix + name, modes[name], not is_session)
+    return SetTransaction(region.text, region.start, _modes(node.args), node.name == "SESSION CHARACTERISTICS")
 
 
 def _modes(elements: Any) -> dict[str, str]:
-    """Transaction modes as the settings they are: read_only on/off, isolation by name."""
+    """Transaction modes as the settings they are: isolation by name, the others on or off."""
     found = {element.defname: _text(element.arg) for element in elements}
     return {name: value if name == "transaction_isolation" else _on_off(value) for name, value in found.items()}
 
@@ -106,6 +95,11 @@ def _text(node: Any) -> str:
 
 def show(region: Region) -> Statement:
     return Show(region.text, region.start, postgres.tree(region).name)
+
+
+def discard(region: Region) -> Statement:
+    target = postgres.tree(region).target.name.removeprefix("DISCARD_").lower()
+    return Discard(region.text, region.start, target)
 
 
 def drop(region: Region) -> Statement:
@@ -143,37 +137,7 @@ def drop_kind(region: Region) -> tuple[RelationKind, int] | None:
 
 
 def truncate(region: Region) -> Statement:
+    """Nothing depends on a table's rows and no sequence belongs to one, so CASCADE and IDENTITY change nothing."""
     node = postgres.tree(region)
     names = tuple(of_range_var(relation, region.start).reference for relation in node.relations)
     return Truncate(region.text, region.start, names)
-
-
-def accepted(region: Region) -> Statement:
-    """Valid, and nothing to do; a notice where somebody might count on an effect."""
-    node = postgres.tree(region)
-    tag, notice = _tag(node, region)
-    return Accepted(region.text, region.start, tag, notice)
-
-
-def _tag(node: Any, region: Region) -> tuple[str, str | None]:
-    kind = type(node).__name__
-    if kind == "DiscardStmt":
-        return f"DISCARD {node.target.name.removeprefix('DISCARD_')}", None
-    if kind == "VacuumStmt":
-        tag = "VACUUM" if node.is_vacuumcmd else "ANALYZE"
-        return tag, _NOT_KEPT.format(tag)
-    if kind == "ClosePortalStmt" and node.portalname is not None:
-        raise FeatureNotSupported("CLOSE of a cursor is not supported", position=region.start + 1)
-    if kind == "DeallocateStmt":
-        return ("DEALLOCATE ALL" if node.isall else "DEALLOCATE"), None
-    return _TAGS[kind]
-
-
-_TAGS: dict[str, tuple[str, str | None]] = {
-    "ClosePortalStmt": ("CLOSE CURSOR ALL", None),
-    "CommentStmt": ("COMMENT", _NOT_KEPT.format("COMMENT")),
-    "ListenStmt": ("LISTEN", _NO_NOTIFY),
-    "LockStmt": ("LOCK TABLE", _NO_LOCKS),
-    "RefreshMatViewStmt": ("REFRESH MATERIALIZED VIEW", _ALWAYS_FRESH),
-    "UnlistenStmt": ("UNLISTEN", None),
-}

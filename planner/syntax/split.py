@@ -6,25 +6,31 @@ keyword for, so the cutting is done here, over the tokens of its scanner.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from constellationdb.planner.syntax.tokens import Region, Source
 
 
 def statements(source: Source) -> list[Region]:
     """The statements in order; empty ones are left out."""
     found: list[Region] = []
-    depth = lo = 0
-    for i, token in enumerate(source.tokens):
-        if token.word == "(":
-            depth += 1
-        elif token.word == ")":
-            depth -= 1
-        elif token.word == ";" and depth <= 0:
-            if i > lo:
-                found.append(Region(source, lo, i))
-            lo, depth = i + 1, 0
-    if len(source.tokens) > lo:
-        found.append(Region(source, lo, len(source.tokens)))
+    lo = 0
+    for end in (*ends(source), len(source.tokens)):
+        if end > lo:
+            found.append(Region(source, lo, end))
+        lo = end + 1
     return found
+
+
+def ends(source: Source) -> Iterator[int]:
+    """The indices of the semicolons that end a statement."""
+    depth = 0
+    for i, token in enumerate(source.tokens):
+        if token.word == ";" and depth <= 0:
+            depth = 0
+            yield i
+        else:
+            depth += (token.word == "(") - (token.word == ")")
 
 
 def first_break(region: Region) -> int | None:

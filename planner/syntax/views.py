@@ -8,6 +8,7 @@ from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.statements import CreateTableAs, CreateView, Statement
 from constellationdb.planner.syntax import postgres
 from constellationdb.planner.syntax.cursor import Cursor
+from constellationdb.planner.syntax.definitions import on_commit
 from constellationdb.planner.syntax.edits import Edit, overlay
 from constellationdb.planner.syntax.mask import Masked, mask
 from constellationdb.planner.syntax.names import of_range_var
@@ -66,6 +67,9 @@ def create_table_as(region: Region) -> Statement:
         query=masked.query(),
         if_not_exists=bool(node.if_not_exists),
         name_position=name.position,
+        column_names=tuple(column.sval for column in node.into.colNames or ()),
+        with_data=not node.into.skipData,
+        temporary=on_commit(node.into.rel, node.into.onCommit),
     )
 
 
@@ -138,17 +142,9 @@ def _refuse_view_features(region: Region, node: Any, materialized: bool) -> None
 
 
 def _refuse_table_as_features(region: Region, node: Any, options: dict[str, str]) -> None:
-    _refuse(region, "a TEMPORARY table", node.into.rel.relpersistence == "t")
     _refuse(region, "an UNLOGGED table", node.into.rel.relpersistence == "u")
-    _refuse(region, "CREATE TABLE AS … WITH NO DATA", node.into.skipData)
     _refuse(region, "CREATE TABLE AS EXECUTE", type(node.query).__name__ != "SelectStmt")
     _refuse(region, "WITH options in CREATE TABLE AS", bool(options))
-    if node.into.colNames:
-        raise FeatureNotSupported(
-            "a column list in CREATE TABLE AS is not supported",
-            hint="name the columns in the query: SELECT a AS b",
-            position=region.start + 1,
-        )
 
 
 def _refuse(region: Region, what: str, is_used: bool) -> None:

@@ -53,10 +53,6 @@ def test_text_parameters(ask: Ask) -> None:
     assert tuple(ask(lambda connection: connection.fetchrow(sql, "it's", None))) == ("it's", None, "it's")
 
 
-_UNTYPED = pytest.mark.xfail(strict=True, reason="the planner does not infer a parameter's type from its cast yet")
-
-
-@_UNTYPED
 def test_parameters_have_the_type_of_their_cast(ask: Ask) -> None:
     sql = "SELECT $1::int AS i, $2::bigint AS b, $3::double AS d, $4::bool AS y"
     assert tuple(ask(lambda connection: connection.fetchrow(sql, 1, 2**40, 0.1, True))) == (1, 2**40, 0.1, True)
@@ -101,7 +97,6 @@ def test_a_timeout_cancels_the_statement(ask: Ask) -> None:
     assert ask(work) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="pg_advisory_unlock_all(), which asyncpg says on release, is not there yet")
 def test_a_pool_resets_its_connections(served: Served) -> None:
     async def work() -> list[str]:
         pool = asyncpg.create_pool(

@@ -40,7 +40,7 @@ def test_the_implicit_transaction_fails_and_recovers(cursor: Any) -> None:
 
 
 def test_the_server_version_is_postgres_15(cursor: Any) -> None:
-    assert cursor.connection.server_version == 150000
+    assert cursor.connection.server_version == 150014
 
 
 def test_rows_affected(cursor: Any) -> None:

@@ -1,4 +1,4 @@
-"""The portable scripts with every subquery unnested, also where DataFusion plans it itself: the same answers."""
+"""The portable scripts with every subquery unnested, not only where DataFusion cannot plan it: the same answers."""
 
 from __future__ import annotations
 

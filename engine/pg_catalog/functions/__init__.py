@@ -20,6 +20,7 @@ from constellationdb.engine.pg_catalog.functions import (
     relations,
     routines,
     server,
+    signals,
     sizes,
     texts,
     visibility,
@@ -33,7 +34,7 @@ from constellationdb.planner.raising import ComputationError
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
 
-_FILES = (names, privileges, relations, routines, server, sizes, texts, visibility)
+_FILES = (names, privileges, relations, routines, server, signals, sizes, texts, visibility)
 _NO_TYPE = types.TEXT
 
 

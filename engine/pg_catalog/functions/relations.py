@@ -69,6 +69,11 @@ def _updatable(session: Session, oid: int, include_triggers: bool) -> int:  # no
     return 8 if found.relation is not None and found.relation.kind == "source" else 28
 
 
+def _publishable(session: Session, oid: int) -> bool | None:
+    found = session.objects.by_oid.get(oid)
+    return None if found is None else found.kind == "r" and not found.is_system
+
+
 def _described_as(session: Session, oid: int, catalog: str = "") -> str | None:  # noqa: ARG001
     classes = [lookup_class(catalog)] if catalog else sorted({c for o, c, s in lookup.descriptions() if o == oid})
     for kind in classes:
@@ -105,8 +110,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pg_get_statisticsobjdef_columns": _nothing,
     "pg_get_triggerdef": _nothing,
     "pg_get_viewdef": _view,
-    "pg_index_column_has_property": _nothing,
-    "pg_index_has_property": _nothing,
+    "pg_relation_is_publishable": _publishable,
     "pg_relation_is_updatable": _updatable,
     "shobj_description": _shared,
 }

@@ -36,13 +36,16 @@ def _setting(session: Session, name: str, missing_ok: bool = False) -> str | Non
 def _set(session: Session, name: str | None, value: str | None, local: bool | None) -> str:
     if name is None:
         raise InvalidParameter("SET requires parameter name")
+    mark = session.settings.mark()
     session.settings.set(name, value, local=bool(local))
-    return session.settings.get(name)
+    found = session.settings.get(name)
+    if local and session.transaction is None:  # which is over with this statement
+        session.settings.back_to(mark)
+    return found
 
 
 def _backend_pid(session: Session) -> int:
-    """The number the client was given at its start; 0 for a session that no client has."""
-    return int(getattr(session, "pid", 0))
+    return session.pid
 
 
 def _user_name(session: Session, oid: int) -> str:
@@ -62,11 +65,10 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "current_setting": _setting,
     "current_user": _user,
     "getdatabaseencoding": lambda _: "UTF8",
-    "inet_client_addr": lambda _: None,
-    "inet_client_port": lambda _: None,
+    "inet_client_addr": lambda session: session.client.address,
+    "inet_client_port": lambda session: session.client.port,
     "inet_server_addr": lambda _: None,
     "inet_server_port": lambda _: None,
-    "pg_advisory_lock": lambda *_: "",
     "pg_advisory_unlock": lambda *_: False,
     "pg_advisory_unlock_all": lambda _: "",
     "pg_backend_pid": _backend_pid,
@@ -80,8 +82,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pg_is_wal_replay_paused": lambda _: False,
     "pg_my_temp_schema": lambda _: 0,
     "pg_postmaster_start_time": _started,
-    "pg_relation_is_publishable": lambda *_: False,
-    "pg_try_advisory_lock": lambda *_: True,
     "session_user": _user,
     "set_config": _set,
     "txid_current": lambda session: session.engine.epoch,

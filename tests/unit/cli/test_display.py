@@ -5,9 +5,10 @@ from decimal import Decimal
 from io import StringIO
 
 import pyarrow as pa
-from rich.console import Console
 
-from constellationdb.cli.display import print_answer, tab_line, texts_of
+from constellationdb.cli.display import tab_line, texts_of
+from constellationdb.cli.shell.output import Output
+from constellationdb.cli.shell.printing import Display, Printer
 from constellationdb.embedded.link import Answer
 
 _TABLE = pa.table(
@@ -23,7 +24,9 @@ _TABLE = pa.table(
 
 def _printed(answer: Answer) -> str:
     out = StringIO()
-    print_answer(answer, Console(file=out, width=1000))
+    printer = Printer(Output(out), Display())
+    for event in (*([] if answer.schema is None else [answer.schema]), *answer.batches, answer.tag):
+        printer.take(event)
     return out.getvalue()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import pyarrow as pa
@@ -11,16 +11,23 @@ import pytest
 from constellationdb.catalog.types import BIGINT, BOOLEAN, DOUBLE, TEXT, numeric
 from constellationdb.cli.slt.connection import SqlError
 from constellationdb.cli.slt.session_connection import SessionConnection
+from constellationdb.engine.portals import Portals
+from constellationdb.engine.prepared_statements import PreparedStatements
 from constellationdb.engine.result import NoShortcuts, Prepared, Result, ResultColumn
-from constellationdb.errors import DivisionByZero
+from constellationdb.errors import ConstellationError, DivisionByZero
 
 
 class TwoResults:
     """A session that answers every text with a command and a query of two batches."""
 
+    pid = 0
+    settings_changes = 0
     shortcuts = NoShortcuts()
 
     def __init__(self, error: DivisionByZero | None = None) -> None:
+        self.statements = PreparedStatements()
+        self.portals = Portals()
+        self.on_terminate: Callable[[ConstellationError], None] | None = None
         self._error = error
         self.failed = False
 
@@ -60,7 +67,10 @@ class TwoResults:
         self.failed = True
 
     def setting(self, name: str) -> str:
-        return name
+        return {"timezone": "UTC", "extra_float_digits": "1", "bytea_output": "hex"}[name]
+
+    def fetch_portal(self, name: str, limit: int) -> Result:
+        raise AssertionError((name, limit))
 
     def cancel(self) -> None: ...
 

@@ -22,11 +22,13 @@ import psycopg
 import pyarrow as pa
 import pyarrow.types as pt
 
+from constellationdb.catalog.text import Style
 from constellationdb.cli.display import texts_of
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.result import Result
 from constellationdb.engine.session import Session
 from constellationdb.errors import ConstellationError, QueryCanceled
+from constellationdb.wire.answer import style_for
 
 POSTGRES_URL = "postgresql://localhost/shop"
 _FENCE = re.compile(r"^```(\w+)?(?: (\S+))?\n(.*?)^```$", re.M | re.S)
@@ -94,7 +96,7 @@ class Player:
             try:
                 for result in self._session.execute(statement):
                     if result.columns is not None:
-                        shown.append(_table(self._read(result, rows)))
+                        shown.append(_table(self._read(result, rows), style_for(self._session)))
                     shown += [_notice(n.severity, n.message, n.hint) for n in result.notices]
             except ConstellationError as error:
                 shown.append(_error(error))
@@ -115,7 +117,7 @@ class Player:
             pass  # the page shows more rows than there are, or it is being recorded
         finally:
             timer.cancel()
-        schema = pa.schema([(c.name, c.type.arrow) for c in result.columns])
+        schema = pa.schema([(c.name, c.arrow) for c in result.columns])
         arrays = [[b.column(i) for b in batches] for i in range(len(schema))]
         columns = [pa.chunked_array(parts, field.type) for parts, field in zip(arrays, schema, strict=True)]
         return pa.Table.from_arrays(columns, schema=schema)
@@ -140,11 +142,11 @@ def _only_reads(sql: str) -> bool:
     return len(statements) == 1 and statements[0].lower().lstrip().startswith("select")
 
 
-def _table(table: pa.Table) -> str:
+def _table(table: pa.Table, style: Style) -> str:
     """As psql prints it: numbers to the right, NULL as nothing."""
     if not table.num_rows:
         return "(0 rows)\n"
-    columns = [[text or "" for text in texts_of(column)] for column in table.columns]
+    columns = [[text or "" for text in texts_of(column, None, style)] for column in table.columns]
     widths = [max(len(field.name), *map(len, column)) for field, column in zip(table.schema, columns, strict=True)]
     right = [bool(pt.is_integer(f.type) or pt.is_floating(f.type) or pt.is_decimal(f.type)) for f in table.schema]
     lines = [

@@ -9,6 +9,7 @@ import pytest
 from constellationdb.embedded import Database, connect
 from constellationdb.embedded.local import LocalLink
 from constellationdb.engine.engine import Engine
+from constellationdb.engine.result import Notice
 from constellationdb.server.listener import Server
 
 
@@ -24,13 +25,19 @@ def server(engine: Engine) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture
+def heard() -> list[Notice]:
+    """The notices of the test's database."""
+    return []
+
+
 @pytest.fixture(params=["inside", "over the wire"])
-def database(request: pytest.FixtureRequest, engine: Engine, server: Server) -> Iterator[Database]:
+def database(request: pytest.FixtureRequest, engine: Engine, server: Server, heard: list[Notice]) -> Iterator[Database]:
     """The same database by both ways: every test of the face runs on each."""
     if request.param == "inside":
-        found = Database(_Borrowed(engine))
+        found = Database(LocalLink(engine, heard.append, owner=False))
     else:
-        found = connect(f"postgres://tester@127.0.0.1:{server.port}/constellation")
+        found = connect(f"postgres://tester@127.0.0.1:{server.port}/constellation", on_notice=heard.append)
     yield found
     found.execute("ROLLBACK")
     for kind in ("materialized view", "table", "source"):
@@ -38,10 +45,3 @@ def database(request: pytest.FixtureRequest, engine: Engine, server: Server) -> 
         for (name,) in rows:
             found.execute(f'DROP {kind} IF EXISTS "{name}" CASCADE')
     found.close()
-
-
-class _Borrowed(LocalLink):
-    """A link whose engine goes on when it is closed."""
-
-    def close(self) -> None:
-        self._session.close()

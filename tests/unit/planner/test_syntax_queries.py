@@ -7,6 +7,7 @@ import pytest
 from constellationdb.errors import ConstellationError, FeatureNotSupported, SqlSyntaxError
 from constellationdb.planner.statements import (
     Copy,
+    CreateTableAs,
     CreateView,
     Emit,
     Explain,
@@ -217,6 +218,13 @@ def test_queries_inside_other_statements() -> None:
     assert (view.analyze, view.statement.materialized) == (False, True)
 
 
+def test_select_into_creates_a_table() -> None:
+    sql = "SELECT a INTO TEMP TABLE x FROM t"
+    assert one(sql) == CreateTableAs(
+        sql, 0, "x", Query("SELECT a" + " " * 19 + "FROM t"), name_position=25, temporary="preserve"
+    )
+
+
 # ¦ stands before the character an error points at.
 @pytest.mark.parametrize(
     ("marked", "kind", "message"),
@@ -243,7 +251,8 @@ def test_queries_inside_other_statements() -> None:
             FeatureNotSupported,
             "FOR SYSTEM_TIME AS OF applies to a table name only",
         ),
-        ("SELECT 1 ¦INTO x", FeatureNotSupported, "SELECT INTO is not supported"),
+        ("SELECT 1 UNION SELECT 2 INTO ¦x", SqlSyntaxError, "SELECT ... INTO is not allowed here"),
+        ("SUBSCRIBE (SELECT 1 INTO ¦x)", SqlSyntaxError, "SELECT ... INTO is not allowed here"),
         ("WITH d AS (¦DELETE FROM t) TABLE d", FeatureNotSupported, "DELETE inside WITH is not supported"),
         ("SELECT * FROM t x ¦EMIT SOMETHING", SqlSyntaxError, 'syntax error at or near "EMIT"'),
         ("SELECT * FROM t AS OF EPOCH ¦x", SqlSyntaxError, 'syntax error at or near "x"'),

@@ -90,8 +90,8 @@ def test_syntax_errors(marked: str, message: str) -> None:
 
 def test_the_first_refused_statement_is_told_when_all_are_valid() -> None:
     with pytest.raises(FeatureNotSupported) as caught:
-        parse("SELECT 1; GRANT ALL ON t TO u; CREATE INDEX ON t (a)")
-    assert (caught.value.message, caught.value.position) == ("GRANT is not supported", 11)
+        parse("SELECT 1; NOTIFY x; CREATE INDEX ON t (a)")
+    assert (caught.value.message, caught.value.position) == ("NOTIFY is not supported", 11)
 
 
 def test_too_deep_is_a_limit_and_no_crash() -> None:

@@ -13,25 +13,35 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import datafusion
 import pglast
 import pyarrow as pa
 
 from constellationdb.catalog import types
-from constellationdb.engine.copy_rows import Row, copy_options, copy_reader
+from constellationdb.engine.copy_in import scanner_of
+from constellationdb.engine.copy_options import copy_options
+from constellationdb.engine.copying.fields import Fields
+from constellationdb.engine.portals import Portals
+from constellationdb.engine.prepared_statements import PreparedStatements
 from constellationdb.engine.result import NoShortcuts, Notice, Prepared, Result, ResultColumn
+from constellationdb.engine.sessions import Client
 from constellationdb.errors import (
     ConstellationError,
     DataException,
     InFailedTransaction,
     QueryCanceled,
     SqlSyntaxError,
+    UndefinedCursor,
     UndefinedObject,
     UndefinedRelation,
 )
 
+_SETTINGS: dict[str, str] = {
+    "application_name": "", "timezone": "UTC", "extra_float_digits": "1", "bytea_output": "hex"
+}  # fmt: skip
+Row = list[str | None]
 Tables = dict[str, tuple[list[str], list[Row]]]
 
 
@@ -42,9 +52,13 @@ class DataFusionEngine:
         self.tables: Tables = {}
         self.opened: list[DataFusionSession] = []
 
-    def session(self, user: str, database: str, settings: dict[str, str]) -> DataFusionSession:
+    def session(
+        self, user: str, database: str, settings: dict[str, str], client: Client | None = None
+    ) -> DataFusionSession:
         session = DataFusionSession(self.tables, user, database, settings)
+        session.client = client
         self.opened.append(session)
+        session.pid = len(self.opened)
         return session
 
 
@@ -53,7 +67,13 @@ class DataFusionSession:
 
     def __init__(self, tables: Tables, user: str, database: str, settings: dict[str, str]) -> None:
         self.user, self.database = user, database
-        self.settings = {"application_name": ""} | settings
+        self.settings = _SETTINGS | settings
+        self.pid = 0
+        self.client: Client | None = None
+        self.statements = PreparedStatements()
+        self.portals = Portals()
+        self.on_terminate: Callable[[ConstellationError], None] | None = None
+        self.settings_changes = 0
         self.closed = False
         self.synced = 0
         self.batches_read = 0
@@ -109,6 +129,9 @@ class DataFusionSession:
             raise UndefinedObject(f'unrecognized configuration parameter "{name}"')
         return self.settings[name]
 
+    def fetch_portal(self, name: str, limit: int) -> Result:  # noqa: ARG002
+        raise UndefinedCursor(f'portal "{name}" does not exist')
+
     def cancel(self) -> None:
         self._canceled.set()
 
@@ -149,6 +172,7 @@ class DataFusionSession:
 
     def _set(self, name: str, value: str) -> Result:
         self.settings[name] = value
+        self.settings_changes += 1
         return Result("SET")
 
     def _show(self, name: str) -> Result:
@@ -175,7 +199,7 @@ class DataFusionSession:
 
     def _copy_out(self, query: str, options: str) -> Result:
         result = self._run(query)
-        result.copy_out, result.copy_options = True, _copy_words(options)
+        result.copy_out = copy_options(_copy_words(options), "out")
         result.tag_of = lambda rows: f"COPY {rows}"
         return result
 
@@ -238,16 +262,21 @@ class _ListSink:
     """Keeps rows aside until ``finish``."""
 
     def __init__(self, columns: list[str], rows: list[Row], options: dict[str, str]) -> None:
-        self.columns = len(columns)
+        self.columns, self.binary = len(columns), False
         self._target = rows
         self._rows: list[Row] = []
-        self._reader = copy_reader(copy_options(options), columns)
+        self._scanner = scanner_of("t", columns, copy_options(options))
 
     def write(self, data: bytes) -> None:
-        self._rows += self._reader.feed(data)
+        self._take(self._scanner.feed(data))
+
+    def _take(self, found: Iterable[Fields]) -> None:
+        for fields in found:
+            columns = [fields.values(place) for place in range(self.columns)]
+            self._rows += [[None if v is None else v.decode() for v in row] for row in zip(*columns, strict=True)]
 
     def finish(self) -> str:
-        self._rows += self._reader.finish()
+        self._take(self._scanner.finish())
         self._target.extend(self._rows)
         return f"COPY {len(self._rows)}"
 

@@ -222,7 +222,7 @@ def test_binary_values_both_ways(client: RawClient) -> None:
 
 def test_a_binary_parameter_of_the_wrong_size_is_an_error(client: RawClient) -> None:
     client.send(fe.parse("select $1::int4"), fe.bind(b"123", formats=(1,)), fe.SYNC)
-    assert error(client.until())["C"] == "22P02"
+    assert error(client.until())["C"] == "08P01"
 
 
 def test_a_function_call_is_refused_and_the_client_goes_on(client: RawClient) -> None:

@@ -13,6 +13,7 @@ import pytest
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.result import Prepared, SessionProtocol
 from constellationdb.engine.session import Session
+from constellationdb.engine.sessions import Client
 from constellationdb.engine.shortcuts import Shortcut, Shortcuts
 from constellationdb.server.listener import Server
 from tests.unit.wire import frontend_bytes as fe
@@ -48,9 +49,13 @@ class _Slow(Engine):
     """Sessions that know no shortcut: everything goes to the thread."""
 
     def session(
-        self, user: str = "constellation", database: str = "constellation", settings: dict[str, str] | None = None
+        self,
+        user: str = "constellation",
+        database: str = "constellation",
+        settings: dict[str, str] | None = None,
+        client: Client | None = None,
     ) -> Session:
-        session = super().session(user, database, settings)
+        session = super().session(user, database, settings, client)
         session.shortcuts = _Blind(session)
         return session
 

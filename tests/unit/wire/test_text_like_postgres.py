@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from constellationdb.catalog import types
+from constellationdb.catalog.text import PLAIN, Style, text_encoder
 from constellationdb.catalog.types import SqlType
 from constellationdb.wire.columns import column_encoder
 
@@ -47,19 +48,38 @@ _SQL_ARRAYS = {
 }
 
 
-def ours(array: pa.Array, sql_type: SqlType | None = None) -> list[str | None]:
-    """Both ways of printing a column, which must agree."""
-    encoder = column_encoder(array.type, sql_type or types.of_arrow(array.type), 0)
-    encoded = encoder.vector(array)
-    assert encoded.type == pa.binary()
-    values = encoded.to_pylist()
+def ours(array: pa.Array, sql_type: SqlType | None = None, style: Style = PLAIN) -> list[str | None]:
+    """All three ways of printing a column, which must agree."""
+    sql_type = sql_type or types.of_arrow(array.type)
+    encoder = column_encoder(array.type, sql_type, 0, style)
+    values = encoder.vector(array).listed()
     assert encoder.few(array) == values
+    assert text_encoder(array.type, sql_type, style)(array).to_pylist() == values
     return [None if value is None else value.decode() for value in values]
 
 
 def differing(mine: list[str | None], theirs: list[str | None]) -> list[tuple[str | None, str | None]]:
     assert len(mine) == len(theirs) > 0
     return [pair for pair in zip(mine, theirs, strict=True) if pair[0] != pair[1]][:10]
+
+
+@pytest.mark.parametrize(("bits", "arrow"), [(16, pa.int16()), (32, pa.int32()), (64, pa.int64())])
+def test_integers_print_as_postgres_prints_them(ask: Ask, bits: int, arrow: pa.DataType) -> None:
+    rng = random.Random(bits)
+    least, greatest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    values = [rng.getrandbits(rng.randrange(1, bits)) * rng.choice((1, -1)) for _ in range(_COUNT)]
+    values += [least, least + 1, greatest, 0, *(10**k for k in range(19) if 10**k <= greatest)]
+    theirs = ask(f"us::int{bits // 8}::text", us=values)
+    assert differing(ours(pa.array(values, arrow)), theirs) == []
+
+
+def test_booleans_and_texts_print_as_postgres_prints_them(ask: Ask) -> None:
+    rng = random.Random(19)
+    texts = ["".join(rng.choices('a \t\n\\",é漢🙂', k=rng.randrange(20))) for _ in range(_COUNT)]
+    assert differing(ours(pa.array(texts)), ask("t", t=texts)) == []
+    flags = [rng.random() < 0.5 for _ in range(_COUNT)]
+    theirs = ask("format('%%s', us = 1)", us=[int(flag) for flag in flags])
+    assert differing(ours(pa.array(flags)), theirs) == []
 
 
 def _doubles(rng: random.Random) -> list[float]:

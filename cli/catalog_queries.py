@@ -1,0 +1,159 @@
+"""What the shell asks a database about itself, in one place.
+
+``constellation.relations`` has each relation with its definition, which the
+planner's own parser reads: so keys, defaults and dependencies are the same
+here as there. Roles, schemas, databases and functions come from
+``pg_catalog`` where the database has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from constellationdb.catalog.types import of_field
+from constellationdb.embedded import Database
+from constellationdb.errors import ConstellationError, UndefinedRelation
+from constellationdb.planner import statements as st
+from constellationdb.planner.prepare import relation_names
+from constellationdb.planner.syntax import parse
+from constellationdb.planner.syntax.edits import identifier
+
+_KIND_LETTERS = {"t": "table", "v": "view", "m": "materialized view", "s": "source", "l": "lookup table"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A relation and what its definition says."""
+
+    name: str
+    kind: str
+    rows: int | None
+    frontier: int | None
+    owner: str | None
+    definition: str
+    statement: st.Statement | None
+
+    @property
+    def reads(self) -> list[str]:
+        """The relations that it is computed from."""
+        query = getattr(self.statement, "query", None)
+        found = [self.owner] if self.owner else []
+        return found if query is None or isinstance(self.statement, st.CreateTableAs) else relation_names(query)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return tuple(getattr(self.statement, "primary_key", ()))
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str
+    nullable: bool
+    default: str | None
+
+
+def relations(database: Database) -> list[Entry]:
+    rows = database.sql(
+        "SELECT name, kind, rows, frontier, owner, definition FROM constellation.relations ORDER BY name"
+    ).fetchall()
+    return [
+        Entry(name, kind, count, frontier, owner, definition, _parsed(definition))
+        for name, kind, count, frontier, owner, definition in rows
+    ]
+
+
+def of_kind(entries: Sequence[Entry], letters: str) -> list[Entry]:
+    """``letters`` as behind ``\\d``: t, v, m, s(ources), l(ookup tables); none: everything but side outputs."""
+    kinds = {_KIND_LETTERS[letter] for letter in letters} or set(_KIND_LETTERS.values())
+    return [entry for entry in entries if entry.kind in kinds]
+
+
+def relation(entries: Sequence[Entry], name: str) -> Entry:
+    """By its name as SQL says it; a name without quotes is in lower case."""
+    wanted = name[1:-1].replace('""', '"') if name[:1] == '"' and name[-1:] == '"' else name.lower()
+    wanted = wanted.removeprefix("public.")
+    for entry in entries:
+        if entry.name == wanted:
+            return entry
+    raise UndefinedRelation(f'relation "{wanted}" does not exist')
+
+
+def columns(database: Database, entry: Entry) -> list[Column]:
+    declared = {column.name: column for column in getattr(entry.statement, "columns", ())}
+    found = []
+    for field in described(database, entry.name):
+        definition = declared.get(field.name)
+        kind = of_field(field).name if definition is None else definition.type.name
+        required = field.name in entry.key or (definition is not None and definition.not_null)
+        found.append(Column(field.name, kind, not required, definition.default if definition else None))
+    return found
+
+
+def described(database: Database, name: str) -> pa.Schema:
+    return database.sql(f"SELECT * FROM {identifier(name)}").schema
+
+
+def readers(entries: Sequence[Entry], name: str) -> list[Entry]:
+    """The relations that are computed from this one, side outputs excepted."""
+    return [entry for entry in entries if name in entry.reads and entry.owner is None]
+
+
+def side_outputs(entries: Sequence[Entry], name: str) -> list[Entry]:
+    return [entry for entry in entries if entry.owner == name]
+
+
+def settings(database: Database) -> list[str]:
+    return [str(name) for name, *_ in database.sql("SHOW ALL").fetchall()]
+
+
+def functions(database: Database) -> list[tuple[Any, ...]]:
+    """(schema, name, result type, argument types)."""
+    return _rows(
+        database,
+        "SELECT n.nspname, p.proname, pg_catalog.pg_get_function_result(p.oid),"
+        " pg_catalog.pg_get_function_arguments(p.oid)"
+        " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace ORDER BY 2, 4",
+    )
+
+
+def function_names(database: Database) -> list[str]:
+    return [str(name) for (name,) in _rows(database, "SELECT DISTINCT proname FROM pg_catalog.pg_proc")]
+
+
+def schemas(database: Database) -> list[tuple[Any, ...]]:
+    return _rows(
+        database,
+        "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname <> 'information_schema'"
+        " AND nspname NOT LIKE 'pg%' ORDER BY 1",
+    ) or [("constellation",), ("public",)]
+
+
+def databases(database: Database) -> list[tuple[Any, ...]]:
+    found = _rows(database, "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate ORDER BY 1")
+    return found or database.sql("SELECT current_database()").fetchall()
+
+
+def roles(database: Database) -> list[tuple[Any, ...]]:
+    found = _rows(database, "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname NOT LIKE 'pg%' ORDER BY 1")
+    return found or database.sql("SHOW session_authorization").fetchall()
+
+
+def _rows(database: Database, sql: str) -> list[tuple[Any, ...]]:
+    """Empty where there is no such catalog. Asked in a session of its own, so that an error fails no transaction."""
+    with database.session() as session:
+        try:
+            return session.sql(sql).fetchall()
+        except ConstellationError:
+            return []
+
+
+def _parsed(definition: str) -> st.Statement | None:
+    try:
+        return parse(definition)[0] if definition else None
+    except ConstellationError:  # of a newer server
+        return None

@@ -1,0 +1,116 @@
+"""One statement of a session: who performs it, and what it will answer with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from constellationdb.catalog import types
+from constellationdb.engine import answers, changes, cursor_statements, prepared_statements, selects, variables
+from constellationdb.engine.defining import define
+from constellationdb.engine.pg_catalog.set_functions import is_system
+from constellationdb.engine.result import Notice, Result, ResultColumn
+from constellationdb.engine.transaction_control import control, set_transaction
+from constellationdb.errors import ActiveTransaction, NoActiveTransaction
+from constellationdb.planner import statements as st
+
+if TYPE_CHECKING:
+    from constellationdb.engine.session import Session
+
+
+def perform(session: Session, statement: st.Statement) -> Result:
+    match statement:
+        case st.Select():
+            return selects.select(session, statement.query)
+        case st.Insert() | st.Update() | st.Delete():
+            return changes.change(session, statement)
+        case st.Truncate():
+            return changes.truncate(session, statement)
+        case st.Copy():
+            return (
+                changes.copy(session, statement)
+                if statement.direction == "in"
+                else selects.copy_out(session, statement)
+            )
+        case st.Subscribe():
+            return selects.subscribe(session, statement)
+        case st.Transaction():
+            return control(session, statement)
+        case st.SetVariable():
+            return variables.set_variable(session, statement)
+        case st.SetTransaction():
+            return set_transaction(session, statement)
+        case st.Show():
+            return variables.show(session, statement)
+        case st.Discard():
+            return variables.discard(session, statement)
+        case st.Explain():
+            return selects.explain(session, statement)
+        case st.Flush():
+            session.flush()
+            return Result("FLUSH")
+        case st.Checkpoint():
+            return _checkpoint(session)
+        case st.Accepted():
+            return _accept(session, statement)
+        case _:
+            return _perform_named(session, statement)
+
+
+def _perform_named(session: Session, statement: st.Statement) -> Result:
+    """What is about cursors and prepared statements; else a definition."""
+    match statement:
+        case st.DeclareCursor():
+            return cursor_statements.declare(session, statement)
+        case st.Fetch():
+            return cursor_statements.fetch(session, statement)
+        case st.CloseCursor():
+            return cursor_statements.close(session, statement)
+        case st.Prepare():
+            return prepared_statements.prepare(session, statement)
+        case st.ExecutePrepared():
+            return prepared_statements.execute(session, statement)
+        case st.Deallocate():
+            return prepared_statements.deallocate(session, statement)
+        case _:
+            return define(session, statement)
+
+
+def _accept(session: Session, statement: st.Accepted) -> Result:
+    """Nothing to do, but what would be wrong in Postgres is wrong here."""
+    if statement.block is False and session.transaction is not None:
+        raise ActiveTransaction(f"{statement.tag} cannot run inside a transaction block")
+    if statement.block is True and session.transaction is None:
+        raise NoActiveTransaction(f"{statement.tag} can only be used in transaction blocks")
+    for name in map(session.temporary.resolve, statement.relations):
+        if not is_system(name):
+            session.catalog.get(name)
+    said = statement.notice.split("\n") if statement.notice else []
+    return Result(statement.tag, notices=[Notice(line, sqlstate=statement.sqlstate) for line in said])
+
+
+def _checkpoint(session: Session) -> Result:
+    taken = session.engine.durability.checkpoint_now()
+    note = "no checkpoint was taken: the first answer of a view is being computed, or a view has failed"
+    return Result("CHECKPOINT", notices=[] if taken else [Notice(note)])
+
+
+def describe(session: Session, statement: st.Statement) -> tuple[ResultColumn, ...] | None:
+    """What a statement will answer with, without executing it."""
+    match statement:
+        case st.Select():
+            return selects.describe(session, statement.query)
+        case st.Insert() | st.Update() | st.Delete():
+            return changes.describe(session, statement)
+        case st.Subscribe():
+            return selects.describe_subscribe(session, statement)
+        case st.Show(name=name):
+            title = session.settings.title(name)
+            return answers.SETTINGS if name == "all" else (ResultColumn(title, types.TEXT),)
+        case st.Fetch(moves=False):
+            return session.portals.get(statement.cursor).columns
+        case st.ExecutePrepared():
+            return session.statements.get(statement.name).columns
+        case st.Explain():
+            return answers.EXPLAIN
+        case _:
+            return None

@@ -1,0 +1,132 @@
+"""Statements that clients and scripts send and that have nothing to do here: valid, accepted, and said so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from constellationdb.errors import DuplicateObject, DuplicateSchema, FeatureNotSupported
+from constellationdb.planner.statements import Accepted
+from constellationdb.planner.syntax import postgres
+from constellationdb.planner.syntax.names import of_range_var, of_strings
+from constellationdb.planner.syntax.tokens import Region
+
+_NOT_KEPT = "{} has no effect here"
+_NOTICES = {
+    "CLUSTER": _NOT_KEPT.format("CLUSTER"),
+    "COMMENT": _NOT_KEPT.format("COMMENT"),
+    "GRANT": "there are no privileges; GRANT has no effect",
+    "GRANT ROLE": "there are no roles; GRANT has no effect",
+    "LISTEN": "notifications are not supported; LISTEN has no effect",
+    "LOCK TABLE": "transactions see one epoch and are checked at commit; LOCK TABLE has no effect",
+    "REFRESH MATERIALIZED VIEW": "materialized views are always up to date; REFRESH has no effect",
+    "REINDEX": _NOT_KEPT.format("REINDEX"),
+    "REVOKE": "there are no privileges; REVOKE has no effect",
+    "REVOKE ROLE": "there are no roles; REVOKE has no effect",
+    "VACUUM": _NOT_KEPT.format("VACUUM"),
+    "ANALYZE": _NOT_KEPT.format("ANALYZE"),
+}
+_ON_RELATIONS = frozenset(("OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_COLUMN"))
+
+
+def accepted(region: Region) -> Accepted:
+    node = postgres.tree(region)
+    tag = _tag(node)
+    names = tuple(of_range_var(relation, region.start).reference for relation in _relations(node))
+    names += _commented(node, region)
+    block = {"VACUUM": False, "LOCK TABLE": True}.get(tag)
+    return Accepted(region.text, region.start, tag, _NOTICES.get(tag), relations=names, block=block)
+
+
+def _tag(node: Any) -> str:
+    kind = type(node).__name__
+    if kind == "VacuumStmt":
+        return "VACUUM" if node.is_vacuumcmd else "ANALYZE"
+    if kind in ("GrantStmt", "GrantRoleStmt"):
+        word = "GRANT" if node.is_grant else "REVOKE"
+        return word if kind == "GrantStmt" else f"{word} ROLE"
+    return _TAGS[kind]
+
+
+_TAGS = {
+    "ClusterStmt": "CLUSTER",
+    "CommentStmt": "COMMENT",
+    "ListenStmt": "LISTEN",
+    "LockStmt": "LOCK TABLE",
+    "RefreshMatViewStmt": "REFRESH MATERIALIZED VIEW",
+    "ReindexStmt": "REINDEX",
+    "UnlistenStmt": "UNLISTEN",
+}
+
+
+def _relations(node: Any) -> list[Any]:
+    """The relations that a statement names, and that must therefore exist."""
+    kind = type(node).__name__
+    if kind == "VacuumStmt":
+        return [named.relation for named in node.rels or ()]
+    if kind == "LockStmt":
+        return list(node.relations)
+    if kind == "GrantStmt" and node.objtype.name == "OBJECT_TABLE" and node.targtype.name == "ACL_TARGET_OBJECT":
+        return list(node.objects)
+    relation = getattr(node, "relation", None)
+    return [] if relation is None else [relation]
+
+
+def _commented(node: Any, region: Region) -> tuple[str, ...]:
+    if type(node).__name__ != "CommentStmt" or node.objtype.name not in _ON_RELATIONS:
+        return ()
+    parts = node.object[:-1] if node.objtype.name == "OBJECT_COLUMN" else node.object
+    return (of_strings(parts, region.start).reference,) if parts else ()
+
+
+def set_constraints(region: Region) -> Accepted:
+    return Accepted(region.text, region.start, "SET CONSTRAINTS")
+
+
+def create_schema(region: Region) -> Accepted:
+    """There is one schema, which is there already."""
+    node = postgres.tree(region)
+    return _existing(region, node, "schema", node.schemaname == "public", DuplicateSchema)
+
+
+def create_extension(region: Region) -> Accepted:
+    """As every Postgres has plpgsql, scripts say that they want it."""
+    node = postgres.tree(region)
+    return _existing(region, node, "extension", node.extname == "plpgsql", DuplicateObject)
+
+
+def _existing(
+    region: Region, node: Any, kind: str, is_there: bool, duplicate: type[DuplicateSchema | DuplicateObject]
+) -> Accepted:
+    tag = f"CREATE {kind.upper()}"
+    if not is_there:
+        raise FeatureNotSupported(f"{tag} is not supported", position=region.start + 1)
+    name = node.schemaname if kind == "schema" else node.extname
+    message = f'{kind} "{name}" already exists'
+    if not node.if_not_exists:
+        raise duplicate(message)
+    return Accepted(region.text, region.start, tag, f"{message}, skipping", duplicate.sqlstate)
+
+
+def drop_nothing(region: Region) -> Accepted | None:
+    """DROP SCHEMA IF EXISTS and the like of what cannot be there; None for any other DROP."""
+    node = postgres.tree(region)
+    kind = _ABSENT.get(getattr(getattr(node, "removeType", None), "name", ""))
+    if kind is None or not node.missing_ok:
+        return None
+    names = [of_strings(_parts(named), region.start).parts[-1] for named in node.objects]
+    if "public" in names or "plpgsql" in names:
+        return None
+    notice = "\n".join(f'{kind} "{name}" does not exist, skipping' for name in names)
+    return Accepted(region.text, region.start, f"DROP {kind.upper()}", notice)
+
+
+def _parts(named: Any) -> tuple[Any, ...]:
+    return tuple(named) if isinstance(named, tuple | list) else (named,)
+
+
+_ABSENT = {
+    "OBJECT_SCHEMA": "schema",
+    "OBJECT_SEQUENCE": "sequence",
+    "OBJECT_INDEX": "index",
+    "OBJECT_EXTENSION": "extension",
+}

@@ -1,0 +1,99 @@
+"""What drivers rely on besides queries: savepoints for every statement, pools that reset, endings, administration."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import psycopg
+import psycopg2
+import pytest
+
+from tests.clients.conftest import Served
+
+
+def test_savepoints_around_every_statement(served: Served) -> None:
+    """As JDBC's ``autosave=always`` and ORMs do."""
+    with psycopg.connect(served.dsn) as connection:
+        connection.execute("CREATE TABLE saved (id int PRIMARY KEY)")
+        for value in (1, 2, 2, 3):
+            try:
+                with connection.transaction():
+                    connection.execute("INSERT INTO saved VALUES (%s)", (value,))
+            except psycopg.errors.UniqueViolation:
+                pass
+        assert connection.execute("SELECT id FROM saved ORDER BY id").fetchall() == [(1,), (2,), (3,)]
+        connection.rollback()
+
+
+def test_isolation_read_only_and_deferrable_are_psycopgs_to_set(served: Served) -> None:
+    with psycopg.connect(served.dsn) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.SERIALIZABLE
+        connection.read_only = True
+        connection.deferrable = True
+        row = connection.execute(
+            "SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only'),"
+            " current_setting('transaction_deferrable')"
+        ).fetchone()
+        assert row == ("serializable", "on", "on")
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            connection.execute("CREATE TABLE never (a int)")
+
+
+def test_psycopg2_sets_its_session(served: Served) -> None:
+    connection = psycopg2.connect(served.dsn)
+    try:
+        connection.set_session(isolation_level="SERIALIZABLE", readonly=True)
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW transaction_isolation")
+            assert cursor.fetchone() == ("serializable",)
+        connection.rollback()
+        connection.reset()
+    finally:
+        connection.close()
+
+
+def test_asyncpg_resets_a_pools_connection(served: Served) -> None:
+    """RESET ALL, CLOSE ALL, UNLISTEN * and pg_advisory_unlock_all(), as one text."""
+
+    async def run() -> tuple[Any, ...]:
+        pool: Any = await asyncpg.create_pool(
+            host=served.host, port=served.port, user="tester", database="constellation", min_size=1, max_size=1
+        )
+        async with pool:
+            async with pool.acquire() as connection:
+                await connection.execute("SET work_mem = '5MB'")
+                await connection.execute("DECLARE c CURSOR WITH HOLD FOR SELECT 1")
+            async with pool.acquire() as connection:
+                return (
+                    await connection.fetchval("SHOW work_mem"),
+                    await connection.fetchval("SELECT count(*) FROM pg_cursors"),
+                )
+
+    assert asyncio.run(run()) == ("4MB", 0)
+
+
+def test_an_administrator_ends_a_connection(served: Served) -> None:
+    with psycopg.connect(served.dsn, autocommit=True) as admin, psycopg.connect(served.dsn) as victim:
+        victim.execute("SELECT 1")
+        pid = victim.info.backend_pid
+        rows = admin.execute("SELECT state, query FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchall()
+        assert rows == [("idle in transaction", "SELECT 1")]
+        assert admin.execute("SELECT pg_terminate_backend(%s)", (pid,)).fetchone() == (True,)
+        with pytest.raises(psycopg.errors.AdminShutdown, match="terminating connection due to administrator command"):
+            victim.execute("SELECT 1")
+        assert admin.execute("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", (pid,)).fetchone() == (0,)
+        victim.close()
+
+
+def test_temporary_tables_go_with_their_connection(served: Served) -> None:
+    with psycopg.connect(served.dsn, autocommit=True) as first:
+        first.execute("CREATE TEMP TABLE mine (a int)")
+        first.execute("INSERT INTO mine VALUES (1)")
+        with psycopg.connect(served.dsn, autocommit=True) as second:
+            with pytest.raises(psycopg.errors.UndefinedTable):
+                second.execute("SELECT * FROM mine")
+            second.execute("CREATE TEMP TABLE mine AS SELECT 'other' AS b")
+            assert second.execute("SELECT b FROM mine").fetchone() == ("other",)
+        assert first.execute("SELECT a FROM mine").fetchone() == (1,)
