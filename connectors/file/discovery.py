@@ -117,7 +117,12 @@ def infer_schema(shape: FileShape, path: str) -> pa.Schema:
         ) from None
     if not len(found):
         raise ConnectorFailure(f'cannot tell the columns of file "{path}": it is empty')
-    return check_types(pa.schema([(field.name, storage_type(field.type)) for field in found]))
+    return check_types(pa.schema([(field.name, _column_type(field.type)) for field in found]))
+
+
+def _column_type(found: pa.DataType) -> pa.DataType:
+    """What is nested comes as its text: decoders make no arrays."""
+    return pa.string() if pa.types.is_nested(found) else storage_type(found)
 
 
 def _sampled(shape: FileShape, path: str) -> pa.Schema:

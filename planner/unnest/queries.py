@@ -8,14 +8,15 @@ from pglast import ast
 from pglast.enums import JoinType, SetOperation
 
 from constellationdb.errors import FeatureNotSupported
+from constellationdb.planner.rewrite.names import fresh
 from constellationdb.planner.rewrite.tree import links, replace
 from constellationdb.planner.unnest import parts
 from constellationdb.planner.unnest.aggregates import is_scalar
 from constellationdb.planner.unnest.attach import attached, under
 from constellationdb.planner.unnest.domain import domain_of
 from constellationdb.planner.unnest.links import answered, as_condition, in_calls, within_groups
-from constellationdb.planner.unnest.names import aliases, free
-from constellationdb.planner.unnest.order import spell_groups, values
+from constellationdb.planner.unnest.names import aliases, column, free
+from constellationdb.planner.unnest.order import NUMBER, spell_groups, values
 
 
 def unnest(select: Any) -> Any:
@@ -35,18 +36,23 @@ def unnest(select: Any) -> Any:
 
 
 def _values(select: Any) -> Any:
-    """VALUES with subqueries, as SELECTs."""
+    """VALUES with subqueries, as SELECTs; their rows keep their order."""
     if not links(select.valuesLists):
         return select
-    rows = [
-        unnest(parts.query([parts.target(value, f"column{i + 1}") for i, value in enumerate(row)], ()))
-        for row in select.valuesLists
-    ]
-    made = rows[0]
-    for row in rows[1:]:
-        made = parts.union_all(made, row)
-    made.sortClause, made.limitCount, made.limitOffset = select.sortClause, select.limitCount, select.limitOffset
-    made.limitOption = select.limitOption
+    names = [f"column{i + 1}" for i in range(len(select.valuesLists[0]))]
+    union = None
+    for number, row in enumerate(select.valuesLists):
+        place = ast.A_Const(isnull=False, val=ast.Integer(ival=number))
+        listed = [*map(parts.target, row, names), parts.target(place, NUMBER)]
+        made = unnest(parts.query(listed, ()))
+        union = made if union is None else parts.union_all(union, made)
+    alias = fresh("rows")
+    made = parts.query(
+        [parts.target(column(alias, name), name) for name in names],
+        (parts.derived(union, alias, [*names, NUMBER]),),
+    )
+    made.sortClause = select.sortClause or (parts.ascending(column(alias, NUMBER)),)
+    made.limitCount, made.limitOffset, made.limitOption = select.limitCount, select.limitOffset, select.limitOption
     return made
 
 

@@ -60,7 +60,7 @@ def test_copy_names_the_line_of_a_bad_value() -> None:
         result.copy_in.write(b"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\t{1}\nnope\t{2}\n")
         with pytest.raises(InvalidTextRepresentation, match='type uuid: "nope"') as caught:
             result.copy_in.finish()
-        assert caught.value.detail == 'COPY, line 2, column "id"'
+        assert caught.value.context == 'COPY t, line 2, column id: "nope"'
         assert _asked(session, "SELECT count(*) FROM t")[1] == [[0]]
 
 
