@@ -15,7 +15,7 @@ import pyarrow as pa
 from substrait.proto import AggregateFunction, Rel
 
 from constellationdb.errors import ConstellationError, FeatureNotSupported, NumericOutOfRange
-from constellationdb.planner import arithmetic, comparisons, gate, interruption, overs
+from constellationdb.planner import arithmetic, comparisons, gate, interruption, outer_joins, overs
 from constellationdb.planner.aggregates import correct
 from constellationdb.planner.analysis.catalog_functions import Functions, Signature
 from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, Kind
@@ -161,6 +161,8 @@ class SnapshotPlanner:
             self._window(name, call)
         for name, view in prepared.views.items():
             self._view(name, view)
+        if self._checked and outer_joins.is_concerned(prepared.tree):
+            prepared.tree = outer_joins.without_constants(prepared.tree)
         return prepared
 
     def _function(self, signature: Signature) -> None:
@@ -254,7 +256,9 @@ def harden(shuttle: Shuttle, rel: Rel) -> None:
             if kind == "join":
                 hide_residual(shuttle, body.expression, width_of(body.left))
                 arithmetic.check(shuttle, _both(body), width_of(body.left) + width_of(body.right), body.expression)
+            hidden = outer_joins.nullable_constants(shuttle, body) if kind == "join" else []
             interruption.watch(shuttle, rel)
+            outer_joins.hide(shuttle, rel, width_of(rel), hidden)
             return
     harden(shuttle, body.input)
     width = width_of(body.input)
