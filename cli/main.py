@@ -49,4 +49,5 @@ def describe(error: ConstellationError) -> str:
     lines = [f"ERROR:  {error.message} ({error.sqlstate}, {error.code})"]
     lines += [f"DETAIL:  {error.detail}"] if error.detail else []
     lines += [f"HINT:  {error.hint}"] if error.hint else []
+    lines += [f"CONTEXT:  {error.context}"] if error.context else []
     return "\n".join(lines)

@@ -60,6 +60,9 @@ def csv(table: pa.Table, null: str) -> Iterator[str]:
     options = replace(_CSV, null=null)
     writer = CopyWriter(table.schema.names, options)
     for batch in table.to_batches():
+        if not batch.num_columns:
+            yield from [""] * batch.num_rows
+            continue
         encoders = [column_encoder(field.type, of_field(field), 0) for field in batch.schema]
         cells = writer.cells(batch, encoders)
         lines = bytes(bare_lines(cells, ord(options.delimiter), options.null.encode()))

