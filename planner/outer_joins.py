@@ -112,13 +112,29 @@ def _compares(shuttle: Shuttle, message: Any) -> bool:
 # -- text ------------------------------------------------------------------------------------------
 
 
-def is_concerned(tree: Any) -> bool:
-    return any(isinstance(node, ast.JoinExpr) and node.jointype != JoinType.JOIN_INNER for node in nodes(tree))
+def without_constants(tree: Any, *, all_of_it: bool) -> Any:
+    """The tree with every constant that a column below an outer join could be known by made unknown.
+
+    ``all_of_it``: it is a view, and may itself stand below one.
+    """
+    if all_of_it:
+        return replace(tree, _unknown)
+    joined = any(_is_outer(node) for node in nodes(tree))
+    return replace(tree, lambda node: _below(node, joined))
 
 
-def without_constants(tree: Any) -> Any:
-    """The tree with every constant that a column could be known by made unknown."""
-    return replace(tree, _unknown)
+def _below(node: Any, joined: bool) -> Any | None:
+    if joined and isinstance(node, ast.CommonTableExpr):
+        node.ctequery = replace(node.ctequery, _unknown)
+    elif _is_outer(node):
+        node.larg, node.rarg, node.quals = (replace(part, _unknown) for part in (node.larg, node.rarg, node.quals))
+    else:
+        return None
+    return node
+
+
+def _is_outer(node: Any) -> bool:
+    return isinstance(node, ast.JoinExpr) and node.jointype != JoinType.JOIN_INNER
 
 
 def _unknown(node: Any) -> Any | None:
@@ -129,7 +145,8 @@ def _unknown(node: Any) -> Any | None:
         case ast.ResTarget() if node.val is not None and _is_constant(node.val):
             node.val = _kept(node.val)
         case ast.A_Expr(kind=A_Expr_Kind.AEXPR_OP | A_Expr_Kind.AEXPR_DISTINCT | A_Expr_Kind.AEXPR_NOT_DISTINCT):
-            if node.name[-1].sval in ("=", "<>") and node.lexpr is not None:
+            known = [_is_constant(side) for side in (node.lexpr, node.rexpr)]
+            if node.name[-1].sval in ("=", "<>") and any(known) and not all(known):
                 node.lexpr, node.rexpr = _kept_if_constant(node.lexpr), _kept_if_constant(node.rexpr)
         case ast.A_Expr(kind=A_Expr_Kind.AEXPR_IN) if isinstance(node.rexpr, tuple):
             node.rexpr = tuple(_kept_if_constant(member) for member in node.rexpr)

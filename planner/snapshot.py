@@ -147,7 +147,7 @@ class SnapshotPlanner:
     def _columns_of(self, tree: Any) -> list[str]:
         return [user_name(name) for name in self._shuttle.context.sql(to_sql(tree)).schema().names]
 
-    def _prepare(self, query: Query) -> PreparedQuery:
+    def _prepare(self, query: Query, *, as_view: bool = False) -> PreparedQuery:
         prepared = self._preparer.prepare(query)
         for signature in prepared.functions:
             self._function(signature)
@@ -161,8 +161,8 @@ class SnapshotPlanner:
             self._window(name, call)
         for name, view in prepared.views.items():
             self._view(name, view)
-        if self._checked and outer_joins.is_concerned(prepared.tree):
-            prepared.tree = outer_joins.without_constants(prepared.tree)
+        if self._checked:
+            prepared.tree = outer_joins.without_constants(prepared.tree, all_of_it=as_view)
         return prepared
 
     def _function(self, signature: Signature) -> None:
@@ -182,7 +182,7 @@ class SnapshotPlanner:
 
     def _view(self, name: str, view: PlannedRelation) -> None:
         assert view.query is not None
-        inner = self._prepare(view.query)
+        inner = self._prepare(view.query, as_view=True)
         with planning(inner.tree, view.query.offset, inner.signatures):
             frame = self._shuttle.context.sql(inner.sql)
             names = [user_name(n) for n in frame.schema().names]
