@@ -105,10 +105,10 @@ def name_outputs(select: Any) -> None:
 
 
 def name_derived(tree: Any) -> None:
-    """The same below the top, where an alias names every column: ``(SELECT k, k FROM t) q(x, y)``."""
+    """The same below the top: all where an alias names them, ``(SELECT k, k FROM t) q(x, y)``, else what is unique."""
     for node in nodes(tree):
-        if isinstance(node, ast.RangeSubselect) and node.alias is not None:
-            _name_under(node.subquery, node.alias.colnames)
+        if isinstance(node, ast.RangeSubselect):
+            _name_under(node.subquery, None if node.alias is None else node.alias.colnames)
         elif isinstance(node, ast.CommonTableExpr):
             _name_under(node.ctequery, node.aliascolnames)
 
@@ -118,6 +118,11 @@ def _name_under(select: Any, given: Any) -> None:
     names = [column_name(target) for target in targets]
     if None not in names and len(given or ()) >= len(names) > len(set(names)):
         name_outputs(select)
+        return
+    for number, (target, name) in enumerate(zip(targets, names, strict=True)):
+        named = target.name is not None or isinstance(target.val, ast.ColumnRef)
+        if name is not None and not named:
+            target.name = name if names.count(name) == 1 else mark(number, name)
 
 
 def fresh(word: str) -> str:
