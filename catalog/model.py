@@ -48,6 +48,7 @@ class Relation(msgspec.Struct, frozen=True):
     owner: str | None = None
     append_only: bool = False
     oid: int = 0
+    zone: str = "UTC"  # the time zone that a table's defaults are computed in, for ever
 
     @property
     def schema(self) -> pa.Schema:

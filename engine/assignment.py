@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 
+from constellationdb.catalog.text.zones import I64, UTC_ZONE, Zone
 from constellationdb.engine.literals import wrong_type
 from constellationdb.planner.analysis import kinds
 
@@ -32,3 +35,24 @@ def _fits(kind: str, wanted: str) -> bool:
     if wanted == kinds.INTERVAL:
         return kind == kinds.TIME
     return kind in _MOMENTS and wanted in _MOMENTS
+
+
+def by_clocks(values: pa.Array, target: pa.DataType, zone: Zone) -> pa.Array:
+    """Moments that are stored as ``target``, as far as the zone's clocks tell what they are there."""
+    if zone is UTC_ZONE or not pa.types.is_temporal(values.type) or _is_zoned(values.type) == _is_zoned(target):
+        return values
+    if _is_zoned(values.type):
+        return _counted(values, zone.locals).cast(pa.timestamp("us"))
+    if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
+        return _counted(values.cast(pa.timestamp("us")), zone.instants).cast(pa.timestamp("us", "UTC"))
+    return values
+
+
+def _counted(moments: pa.Array, change: Callable[[I64], I64]) -> pa.Array:
+    counts = moments.cast(pa.timestamp("us", moments.type.tz), safe=False).cast(pa.int64())
+    changed = change(counts.fill_null(0).to_numpy(zero_copy_only=False))
+    return pa.array(changed, pa.int64(), mask=moments.is_null().to_numpy(zero_copy_only=False))
+
+
+def _is_zoned(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind)) and kind.tz is not None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from constellationdb.catalog.text.zones import UTC_ZONE, zone_named
 from constellationdb.engine import answers
 from constellationdb.engine.copy_in import CopyIn
 from constellationdb.engine.copy_options import CopyOptions, copy_options
@@ -74,10 +76,10 @@ def _target_of(session: Session, statement: Statement) -> Target:
 
 
 def _plan(session: Session, statement: Statement, state: Target) -> Dml:
-    def plan(text: str, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
-        return _plan_text(session, statement, text, extra, clause)
+    def plan(query: st.Query, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
+        return _plan_query(session, statement, query, extra, clause)
 
-    return _planned(session, statement, state, DmlPlanner(plan))
+    return _planned(session, statement, state, DmlPlanner(plan, session.zone))
 
 
 def _planned(session: Session, statement: Statement, state: Target, planner: DmlPlanner) -> Dml:
@@ -99,27 +101,27 @@ def plan_of_change(
     """For EXPLAIN: each query the statement runs, the clause it is of, and the relations it was planned over."""
     found: list[tuple[str, SnapshotPlan, dict[str, PlannedRelation]]] = []
 
-    def plan(text: str, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
-        planned = _plan_text(session, statement, text, extra, clause)
+    def plan(query: st.Query, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
+        planned = _plan_query(session, statement, query, extra, clause)
         if clause != "DEFAULT":
             found.append((clause, planned, {**session.relations, **extra}))
         return planned
 
-    _planned(session, statement, _target_of(session, statement), DmlPlanner(plan))
+    _planned(session, statement, _target_of(session, statement), DmlPlanner(plan, session.zone))
     return found
 
 
-def _plan_text(
-    session: Session, statement: Statement, text: str, extra: dict[str, PlannedRelation], clause: str
+def _plan_query(
+    session: Session, statement: Statement, query: st.Query, extra: dict[str, PlannedRelation], clause: str
 ) -> SnapshotPlan:
     """Plan a piece of DML; an error's place is found again by its words, for the text was put together anew."""
     relations = {**session.relations, **extra}
     try:
-        query = st.Query(text, parameters=statement.parameters)
+        query = replace(query, parameters=statement.parameters)
         return SnapshotPlanner(relations, clause, functions=session.functions).plan(query)
     except ConstellationError as error:
         if error.position is not None:
-            error.position = _place(statement, text, error.position)
+            error.position = _place(statement, query.text, error.position)
         raise
 
 
@@ -239,6 +241,7 @@ def copy(session: Session, statement: st.Copy) -> Result:
     options = copy_options(statement.options, "in")
     columns = _copied(state.schema, statement, options)
     planner = DmlPlanner(plan_constant)
+    zone = zone_named(session.zone) or UTC_ZONE
 
     def insert(batch: pa.RecordBatch) -> None:
         write = Write(None, batch, batch.num_rows, batch)
@@ -246,7 +249,7 @@ def copy(session: Session, statement: st.Copy) -> Result:
 
     defaults = planner.defaults(state.relation)
     fit = partial(fitted, relation=state.relation)
-    sink = CopyIn(state.name, state.schema, columns, defaults, options, fit, insert)
+    sink = CopyIn(state.name, state.schema, columns, defaults, options, fit, insert, zone)
     return Result("COPY", copy_in=sink)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
+from constellationdb.catalog.text.zones import UTC_ZONE, Zone
 from constellationdb.engine.copy_options import CopyOptions
 from constellationdb.engine.copying.columns import BatchReader
 from constellationdb.engine.copying.fields import Fields
@@ -33,11 +34,12 @@ class CopyIn:
         options: CopyOptions,
         fit: Callable[[pa.RecordBatch], pa.RecordBatch],
         insert: Callable[[pa.RecordBatch], None],
+        zone: Zone = UTC_ZONE,
     ) -> None:
         names = [schema.field(index).name for index in chosen]
         self.columns, self.binary = len(chosen), options.binary
         self._scanner = scanner_of(table, names, options)
-        self._reader = BatchReader(table, schema, chosen, defaults, fit, binary=options.binary)
+        self._reader = BatchReader(table, schema, chosen, defaults, fit, binary=options.binary, zone=zone)
         self._forced = ForcedNulls(names, options)
         self._insert = insert
         self._parts: list[pa.RecordBatch] = []

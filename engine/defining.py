@@ -38,10 +38,12 @@ def define(session: Session, statement: st.Statement) -> Result:
         case st.CreateTable():
             if statement.temporary is not None:
                 return _temporary(session, statement, statement.temporary)
-            return _create(session, statement, "CREATE TABLE", lambda: definitions.table(statement))
+            return _create(session, statement, "CREATE TABLE", lambda: definitions.table(statement, session.zone))
         case st.CreateSource():
             clock = session.engine.clock
-            return _create(session, statement, "CREATE SOURCE", lambda: definitions.source(clock, statement))
+            return _create(
+                session, statement, "CREATE SOURCE", lambda: definitions.source(clock, statement, session.zone)
+            )
         case st.CreateLookupTable():
             return _create(session, statement, "CREATE LOOKUP TABLE", lambda: definitions.lookup_table(statement))
         case st.CreateView():
@@ -137,7 +139,7 @@ def wait_for(session: Session, name: str) -> None:
 def _temporary(session: Session, statement: st.CreateTable, on_commit: st.OnCommit) -> Result:
     if (exists := _existing(session, statement, "CREATE TABLE")) is not None:
         return exists
-    _submit(session, _own(session, definitions.table(statement), on_commit))
+    _submit(session, _own(session, definitions.table(statement, session.zone), on_commit))
     return Result("CREATE TABLE")
 
 

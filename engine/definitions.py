@@ -68,7 +68,7 @@ def _check_key(key: tuple[str, ...], schema: pa.Schema, position: int) -> None:
             raise UndefinedColumn(f'column "{name}" named in key does not exist', position=position)
 
 
-def table(statement: st.CreateTable) -> Create:
+def table(statement: st.CreateTable, zone: str) -> Create:
     if statement.options.get("connector"):
         raise FeatureNotSupported(
             "a TABLE with a connector is not supported yet",
@@ -86,6 +86,7 @@ def table(statement: st.CreateTable) -> Create:
         primary_key=statement.primary_key,
         options=dict(statement.options),
         sql=statement.text,
+        zone=zone,
     )
     DmlPlanner(plan_constant).check_defaults(relation)
     return Create((relation,))
@@ -97,7 +98,7 @@ def table_of(name: str, rows: pa.Schema, sql: str) -> Create:
     return Create((make_relation(name, "table", rows, columns=columns, sql=sql),))
 
 
-def source(clock: Clock, statement: st.CreateSource) -> Create:
+def source(clock: Clock, statement: st.CreateSource, zone: str) -> Create:
     options = dict(statement.options)
     declared = schema_of(statement.columns) if statement.columns else None
     check_source(options)
@@ -121,6 +122,7 @@ def source(clock: Clock, statement: st.CreateSource) -> Create:
         watermark=mark,
         sql=statement.text,
         append_only=True,
+        zone=zone,
     )
     return Create((errors_relation(statement.name), relation))
 

@@ -11,6 +11,7 @@ tables' rows, which a ``Tables`` function gives as of the statement.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -20,8 +21,10 @@ import pyarrow as pa
 
 from constellationdb.catalog.model import Relation
 from constellationdb.catalog.text import cast_to_text
+from constellationdb.catalog.text.style import Style
+from constellationdb.catalog.text.zones import UTC_ZONE, Zone, zone_named
 from constellationdb.engine import batch as zset
-from constellationdb.engine.assignment import check_assignable
+from constellationdb.engine.assignment import by_clocks, check_assignable
 from constellationdb.engine.kernels.groupby import group
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.lengths import fitted
@@ -47,10 +50,19 @@ Target: TypeAlias = TableRules | SourceState
 
 # Runs a planned query: (plan, extra tables by relation name) → rows.
 Run = Callable[[SnapshotPlan, dict[str, pa.Table]], pa.Table]
-# Plans the text of a SELECT over the catalog and extra relations; the clause is what its list stands for.
-Plan = Callable[[str, dict[str, PlannedRelation], str], SnapshotPlan]
+# Plans a SELECT over the catalog and extra relations; the clause is what its list stands for.
+Plan = Callable[[st.Query, dict[str, PlannedRelation], str], SnapshotPlan]
 
 _TARGET, _PROPOSED, _CHANGED, _NUMBER = "#target", "#excluded", "#changed", "#row"
+
+
+@dataclass(frozen=True)
+class _Update:
+    """What ON CONFLICT DO UPDATE asks, and the columns that its answers go to."""
+
+    plan: SnapshotPlan
+    columns: list[int]
+    zone: Zone
 
 
 @dataclass(frozen=True)
@@ -83,16 +95,21 @@ def column_of(schema: pa.Schema, name: str, table: str, position: int | None) ->
     return index
 
 
-def plan_constant(text: str, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
+def plan_constant(query: st.Query, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
     """Plan a SELECT that reads nothing but ``extra``."""
-    return SnapshotPlanner(extra, clause).plan(st.Query(text))
+    return SnapshotPlanner(extra, clause).plan(query)
 
 
 class DmlPlanner:
-    """Plans DML; ``plan`` knows the catalog."""
+    """Plans DML; ``plan`` knows the catalog. ``zone``: the time zone of the session."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, zone: str = "UTC") -> None:
         self._plan = plan
+        self._zone_name = zone
+        self._zone = zone_named(zone) or UTC_ZONE
+
+    def _planned(self, text: str, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
+        return self._plan(st.Query(text, zone=self._zone_name), extra, clause)
 
     # -- INSERT --------------------------------------------------------------------------------
 
@@ -143,17 +160,21 @@ class DmlPlanner:
                 else row[place]
                 for row in statement.rows
             ]  # fmt: skip
-            arrays.append(to_array(values, column))
+            arrays.append(to_array(values, column, self._zone))
         return fitted(pa.RecordBatch.from_arrays(arrays, schema=state.schema), state.relation)
 
     def defaults(self, relation: Relation) -> dict[str, object]:
-        """Each column's DEFAULT as a value: constant expressions, evaluated now."""
+        """Each column's DEFAULT as a value: constant expressions, evaluated now, in the zone they were written in."""
         found = {}
         for column in relation.columns:
             if column.default is not None:
-                planned = self._plan(f"SELECT {column.default} AS value", {}, "DEFAULT")
+                target = relation.schema.field(column.name)
+                query = st.Query(f"SELECT {column.default} AS value", zone=relation.zone)
+                planned = self._plan(query, {}, "DEFAULT")
                 _check_assignments(planned, 0, relation.schema, [relation.schema.get_field_index(column.name)])
-                found[column.name] = evaluate_constant(planned)
+                value = evaluate_constant(planned)
+                utc = relation.zone == self._zone_name == "UTC"
+                found[column.name] = value if utc else _in_zone(value, target, relation.zone)
         return found
 
     def check_defaults(self, relation: Relation) -> None:
@@ -170,7 +191,7 @@ class DmlPlanner:
         self, statement: st.Insert, state: Target, columns: list[int]
     ) -> Callable[[Run], pa.RecordBatch]:
         assert statement.query is not None
-        planned = self._plan(statement.query.text, {}, "SELECT")
+        planned = self._planned(statement.query.text, {}, "SELECT")
         if len(planned.schema) > len(columns):
             raise SqlSyntaxError("INSERT has more expressions than target columns", position=statement.offset + 1)
         if statement.columns and len(planned.schema) < len(columns):
@@ -184,7 +205,7 @@ class DmlPlanner:
             for index, column in enumerate(state.schema):
                 place = columns.index(index) if index in columns else -1
                 if 0 <= place < table.num_columns:
-                    arrays.append(_assigned(table.column(place), column))
+                    arrays.append(_assigned(table.column(place), column, self._zone))
                 else:
                     arrays.append(to_array([defaults.get(column.name)] * table.num_rows, column))
             return fitted(pa.RecordBatch.from_arrays(arrays, schema=state.schema), state.relation)
@@ -209,9 +230,7 @@ class DmlPlanner:
         update = self._conflict_query(statement, clause, state)
         return lambda run, target, rows, epoch: _do_update(run, target, rows, epoch, update)
 
-    def _conflict_query(
-        self, statement: st.Insert, clause: st.OnConflict, state: TableRules
-    ) -> tuple[SnapshotPlan, list[int]]:
+    def _conflict_query(self, statement: st.Insert, clause: st.OnConflict, state: TableRules) -> _Update:
         alias = identifier(statement.table)
         number = pa.field(_NUMBER, pa.int64())
         extra = {name: PlannedRelation(name, "table", state.schema.append(number)) for name in (_TARGET, _PROPOSED)}
@@ -222,9 +241,9 @@ class DmlPlanner:
             f'SELECT {alias}."{_NUMBER}" AS n, {expressions} FROM "{_TARGET}" AS {alias}'
             f' JOIN "{_PROPOSED}" AS excluded ON {alias}."{_NUMBER}" = excluded."{_NUMBER}"{where}'
         )
-        planned = self._plan(sql, extra, "UPDATE")
+        planned = self._planned(sql, extra, "UPDATE")
         _check_assignments(planned, 1, state.schema, indexes)
-        return planned, indexes
+        return _Update(planned, indexes, self._zone)
 
     # -- UPDATE and DELETE ---------------------------------------------------------------------
 
@@ -237,16 +256,19 @@ class DmlPlanner:
                 name = state.schema.field(index).name
                 raise SqlSyntaxError(f'multiple assignments to same column "{name}"', position=position)
         old = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
-        defaults = {c.name: c.default or "NULL" for c in state.relation.columns}
+        written = {c.name: c.default or "NULL" for c in state.relation.columns}
+        defaulted = [text.strip().lower() == "default" for _, text in statement.set]
+        if foreign := state.relation.zone != self._zone_name and any(defaulted):
+            written, values = {}, self.defaults(state.relation)
         texts = [
-            defaults.get(column, "NULL") if text.strip().lower() == "default" else text
-            for column, text in statement.set
+            written.get(column, "NULL") if default else text
+            for (column, text), default in zip(statement.set, defaulted, strict=True)
         ]
         new = ", ".join(f"({text}) AS n{i}" for i, text in enumerate(texts))
         more = f", {statement.from_clause}" if statement.from_clause else ""
         where = f" WHERE {statement.where}" if statement.where else ""
         sql = f"SELECT {old}, {new} FROM {identifier(statement.table)} AS {alias}{more}{where}"
-        planned = self._plan(sql, {}, "UPDATE")
+        planned = self._planned(sql, {}, "UPDATE")
         width = len(state.schema)
         _check_assignments(planned, width, state.schema, indexes)
 
@@ -255,7 +277,11 @@ class DmlPlanner:
             before = pa.RecordBatch.from_arrays(rows.columns[:width], schema=target.schema)
             columns = list(before.columns)
             for place, index in enumerate(indexes):
-                columns[index] = _assigned(rows.column(width + place), target.schema.field(index))
+                field = target.schema.field(index)
+                if foreign and defaulted[place]:
+                    columns[index] = to_array([values.get(field.name)] * rows.num_rows, field)
+                else:
+                    columns[index] = _assigned(rows.column(width + place), field, self._zone)
             after = fitted(pa.RecordBatch.from_arrays(columns, schema=target.schema), state.relation)
             if statement.from_clause:
                 before, after = _once_each(before, after)
@@ -274,7 +300,7 @@ class DmlPlanner:
         more = f", {statement.using}" if statement.using else ""
         where = f" WHERE {statement.where}" if statement.where else ""
         sql = f"SELECT {listed} FROM {identifier(statement.table)} AS {alias}{more}{where}"
-        planned = self._plan(sql, {}, "SELECT")
+        planned = self._planned(sql, {}, "SELECT")
 
         def evaluate(run: Run, target: Target, epoch: int) -> Write:  # noqa: ARG001
             rows = _batch(run(planned, {}))
@@ -294,7 +320,7 @@ class DmlPlanner:
         if text is None:
             return None
         extra = {_CHANGED: PlannedRelation(_CHANGED, "table", state.schema)}
-        return self._plan(f'SELECT {text} FROM "{_CHANGED}" AS {identifier(name)}', extra, "RETURNING")
+        return self._planned(f'SELECT {text} FROM "{_CHANGED}" AS {identifier(name)}', extra, "RETURNING")
 
 
 def _check_assignments(planned: SnapshotPlan, first: int, schema: pa.Schema, indexes: list[int]) -> None:
@@ -309,12 +335,22 @@ def _always(rows: pa.RecordBatch) -> Callable[[Run], pa.RecordBatch]:
     return lambda _run: rows
 
 
-def _assigned(column: pa.ChunkedArray | pa.Array, target: pa.Field) -> pa.Array:
+def _assigned(column: pa.ChunkedArray | pa.Array, target: pa.Field, zone: Zone) -> pa.Array:
     """A computed column in the type of the column it is stored in (assignment cast)."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if array.type == target.type:
+        return array
     if pa.types.is_string(target.type):
-        return cast_to_text(array)
-    return array if array.type == target.type else to_array(array.to_pylist(), target)
+        return cast_to_text(array, Style(zone))
+    return to_array(by_clocks(array, target.type, zone).to_pylist(), target, zone)
+
+
+def _in_zone(value: object, target: pa.Field, zone: str) -> object:
+    """A constant as a value of its column, where the zone it was written in matters."""
+    written = zone_named(zone) or UTC_ZONE
+    if isinstance(value, str) and pa.types.is_timestamp(target.type):
+        return to_array([value], target, written)[0].as_py()
+    return _assigned(pa.array([value]), target, written)[0].as_py() if isinstance(value, datetime.date) else value
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:
@@ -335,9 +371,7 @@ def _do_nothing(run: Run, target: TableRules, rows: pa.RecordBatch, epoch: int) 
     return Write(None, fresh, fresh.num_rows, fresh)
 
 
-def _do_update(
-    run: Run, target: TableRules, rows: pa.RecordBatch, epoch: int, update: tuple[SnapshotPlan, list[int]]
-) -> Write:
+def _do_update(run: Run, target: TableRules, rows: pa.RecordBatch, epoch: int, update: _Update) -> Write:
     if _first_of_each_key(target, rows).num_rows < rows.num_rows:
         raise CardinalityViolation(
             "ON CONFLICT DO UPDATE command cannot affect row a second time",
@@ -345,14 +379,13 @@ def _do_update(
             " constrained values.",
         )
     fresh, there, proposed = _split(target, rows, epoch)
-    planned, indexes = update
     numbered = {_TARGET: _numbered(there), _PROPOSED: _numbered(proposed)}
-    answer = _batch(run(planned, numbered))
+    answer = _batch(run(update.plan, numbered))
     chosen = answer.column(0).to_numpy(zero_copy_only=False).astype(np.int64)
     before = zset.take(there, chosen)
     columns = list(before.columns)
-    for place, index in enumerate(indexes):
-        columns[index] = _assigned(answer.column(1 + place), target.schema.field(index))
+    for place, index in enumerate(update.columns):
+        columns[index] = _assigned(answer.column(1 + place), target.schema.field(index), update.zone)
     after = fitted(pa.RecordBatch.from_arrays(columns, schema=target.schema), target.relation)
     added = pa.concat_batches([fresh, after])
     return Write(before, added, added.num_rows, added)

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from constellationdb.catalog.text.array_literals import array_elements
+from constellationdb.catalog.text.zones import UTC_ZONE, Zone
 from constellationdb.catalog.types import TEXT, of_arrow, of_field
 from constellationdb.errors import (
     ConstellationError,
@@ -32,26 +33,29 @@ _TRUE = frozenset({"t", "true", "y", "yes", "on", "1", "tr", "tru", "ye"})
 _FALSE = frozenset({"f", "false", "n", "no", "off", "0", "fa", "fal", "fals", "of"})
 
 
-def to_array(values: Sequence[object], field: pa.Field) -> pa.Array:
-    """A column from Python values; strings are read as the type's text form. Errors name the ``field``."""
+def to_array(values: Sequence[object], field: pa.Field, zone: Zone = UTC_ZONE) -> pa.Array:
+    """A column from Python values; strings are read as the type's text form. Errors name the ``field``.
+
+    ``zone``: of a timestamptz without an offset.
+    """
     kind, column, carried = field.type, field.name, of_field(field)
     if carried.arrow == pa.string() and carried != TEXT:
         for value in values:
             if value is not None and not isinstance(value, str):
                 raise wrong_type(column, carried.name, _python_type(value))
     if any(isinstance(v, str) for v in values) and not pt.is_string(kind):
-        return pa.concat_arrays([_one(v, kind, column) for v in values])
+        return pa.concat_arrays([_one(v, kind, column, zone) for v in values])
     try:
         return _direct(values, kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, InvalidOperation, ValueError):
         for value in values:
-            _one(value, kind, column)
+            _one(value, kind, column, zone)
         raise
 
 
-def _one(value: object, kind: pa.DataType, column: str) -> pa.Array:
+def _one(value: object, kind: pa.DataType, column: str, zone: Zone) -> pa.Array:
     if isinstance(value, str):
-        return parse_texts([value], kind)
+        return parse_texts([value], kind, zone)
     try:
         return _direct([value], kind)
     except (OverflowError, InvalidOperation):
@@ -121,25 +125,25 @@ def _decimal(value: object, kind: pa.DataType) -> Decimal | None:
     return _fitted(exact, kind) if exact.is_finite() else exact
 
 
-def parse_texts(texts: Sequence[str | None], kind: pa.DataType) -> pa.Array:
+def parse_texts(texts: Sequence[str | None], kind: pa.DataType, zone: Zone = UTC_ZONE) -> pa.Array:
     """A column from text, as Postgres reads it; the error names the first text that does not fit."""
     if pt.is_string(kind):
         return pa.array(texts, kind)
     if pt.is_list(kind):
-        return _parse_lists(texts, kind)
+        return _parse_lists(texts, kind, zone)
     try:
         fast = _parse_fast(texts, kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         fast = None
     if fast is not None:
         return fast
-    return pa.array([None if t is None else _parse(t, kind) for t in texts], kind)
+    return pa.array([None if t is None else _parse(t, kind, zone) for t in texts], kind)
 
 
-def _parse_lists(texts: Sequence[str | None], kind: pa.DataType) -> pa.Array:
+def _parse_lists(texts: Sequence[str | None], kind: pa.DataType, zone: Zone) -> pa.Array:
     """Arrays: all their elements are read as one column."""
     lists = [None if text is None else array_elements(text) for text in texts]
-    elements = parse_texts([element for found in lists for element in found or ()], kind.value_type)
+    elements = parse_texts([element for found in lists for element in found or ()], kind.value_type, zone)
     offsets = [0]
     for found in lists:
         offsets.append(offsets[-1] + len(found or ()))
@@ -156,10 +160,10 @@ def _parse_fast(texts: Sequence[str | None], kind: pa.DataType) -> pa.Array | No
     return pc.cast(pa.array(texts, pa.string()), kind)
 
 
-def _parse(text: str, kind: pa.DataType) -> object:
+def _parse(text: str, kind: pa.DataType, zone: Zone) -> object:
     stripped = text.strip()
     try:
-        return _parsed(stripped, kind)
+        return _parsed(stripped, kind, zone)
     except ConstellationError:
         raise
     except (ValueError, InvalidOperation, binascii.Error):
@@ -171,7 +175,7 @@ def _parse(text: str, kind: pa.DataType) -> object:
         raise InvalidTextRepresentation(f'invalid input syntax for type {name}: "{text}"') from None
 
 
-def _parsed(text: str, kind: pa.DataType) -> object:
+def _parsed(text: str, kind: pa.DataType, zone: Zone) -> object:
     if pt.is_boolean(kind):
         if text.lower() in _TRUE:
             return True
@@ -194,7 +198,7 @@ def _parsed(text: str, kind: pa.DataType) -> object:
     if pt.is_decimal(kind):
         return _text_decimal(text, kind)
     if pt.is_timestamp(kind):
-        return _timestamp(text, kind)
+        return _timestamp(text, kind, zone)
     if pt.is_date(kind):
         return datetime.date.fromisoformat(texts.moment(text, kinds.DATE, None)[:10])
     if pt.is_time(kind):
@@ -229,7 +233,9 @@ def _fitted(exact: Decimal, kind: pa.DataType) -> Decimal:
     return rounded
 
 
-def _timestamp(text: str, kind: pa.DataType) -> datetime.datetime:
+def _timestamp(text: str, kind: pa.DataType, zone: Zone) -> object:
+    if kind.tz is not None and zone is not UTC_ZONE:
+        return texts.instant_us(text, zone, None)
     text = texts.moment(text, of_arrow(kind).name, None)
     moment = datetime.datetime.fromisoformat(text)
     if kind.tz is None:

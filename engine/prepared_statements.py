@@ -143,7 +143,7 @@ def _value(session: Session, number: int, argument: tuple[str, int], oid: int) -
 
 def _planned(session: Session, expression: str, offset: int) -> SnapshotPlan:
     """Positions count from the argument: what stands before it is ours."""
-    query = st.Query(f"SELECT {expression}", offset - len("SELECT "))
+    query = st.Query(f"SELECT {expression}", offset - len("SELECT "), zone=session.zone)
     return SnapshotPlanner({}, functions=session.functions).plan(query)
 
 

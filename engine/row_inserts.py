@@ -13,6 +13,7 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from constellationdb.catalog import types
+from constellationdb.catalog.text.zones import UTC_ZONE, Zone
 from constellationdb.engine.lengths import fitted
 from constellationdb.engine.literals import parse_texts, to_array
 from constellationdb.engine.sources import SourceState
@@ -49,7 +50,9 @@ class RowInsert:
         return fitted(pa.RecordBatch.from_arrays(arrays, schema=self.state.schema), self.state.relation)
 
 
-def row_insert(state: TableState | SourceState, statement: st.Insert, oids: Sequence[int]) -> RowInsert | None:
+def row_insert(
+    state: TableState | SourceState, statement: st.Insert, oids: Sequence[int], zone: Zone = UTC_ZONE
+) -> RowInsert | None:
     """How to insert, if the statement is nothing but one row of constants and parameters of fitting types."""
     if statement.rows is None or len(statement.rows) != 1 or statement.on_conflict or statement.returning is not None:
         return None
@@ -63,29 +66,29 @@ def row_insert(state: TableState | SourceState, statement: st.Insert, oids: Sequ
     defaulted = {schema.get_field_index(column.name) for column in state.relation.columns if column.default is not None}
     if not defaulted <= set(given):
         return None
-    columns = [_column(field, given.get(index), oids) for index, field in enumerate(schema)]
+    columns = [_column(field, given.get(index), oids, zone) for index, field in enumerate(schema)]
     known = [column for column in columns if column is not None]
     return RowInsert(state, known) if len(known) == len(columns) else None
 
 
-def _column(field: pa.Field, value: object, oids: Sequence[int]) -> _Column | None:
+def _column(field: pa.Field, value: object, oids: Sequence[int], zone: Zone) -> _Column | None:
     match value:
         case st.Default():
             return None
         case st.Parameter(number):
-            return _parameter(field, number - 1, oids)
+            return _parameter(field, number - 1, oids, zone)
         case None:
             return lambda rows: pa.nulls(len(rows), field.type)
         case _ if field.metadata:  # an uuid, JSON, a name: what is stored of it is not what is written
             return None
         case _:
-            return lambda rows: to_array([value] * len(rows), field)
+            return lambda rows: to_array([value] * len(rows), field, zone)
 
 
-def _parameter(field: pa.Field, place: int, oids: Sequence[int]) -> _Column | None:
+def _parameter(field: pa.Field, place: int, oids: Sequence[int], zone: Zone) -> _Column | None:
     kind = types.of_field(field).oid
     if kind not in _PLAIN or place >= len(oids):
         return None
     if oids[place] not in {kind, *_UNKNOWN, *_READ_AS.get(kind, ())}:
         return None
-    return lambda rows: parse_texts([row[place] for row in rows], field.type)
+    return lambda rows: parse_texts([row[place] for row in rows], field.type, zone)

@@ -45,6 +45,7 @@ from constellationdb.planner import statements as st
 from constellationdb.planner.analysis.catalog_functions import Functions
 from constellationdb.planner.inference import infer_parameters
 from constellationdb.planner.syntax import parse
+from constellationdb.planner.zones import in_zone
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
@@ -114,6 +115,14 @@ class Session:
         return SessionFunctions(self)
 
     @property
+    def zone(self) -> str:
+        """Of the clocks that SQL goes by, by the name SHOW timezone prints."""
+        return self.settings.get("timezone")
+
+    def _zoned(self, statement: st.Statement) -> st.Statement:
+        return statement if self.zone == "UTC" else in_zone(statement, self.zone)
+
+    @property
     def read_only(self) -> bool:
         if self.transaction is None:
             return self.settings.get("default_transaction_read_only") == "on"
@@ -146,7 +155,7 @@ class Session:
             self.temporary.check(statement)
         if self.transaction is not None and isinstance(statement, _LOOKING):
             self.transaction.queried = True
-        result = perform(self, statement)
+        result = perform(self, self._zoned(statement))
         self._add_notices(result)
         return result
 
@@ -187,7 +196,7 @@ class Session:
         self._check_failed(statements[0])
         oids = infer_parameters(statements[0], self.relations, parameter_oids)
         nulls: list[str | None] = [None] * len(oids)
-        return Prepared(sql, oids, describe(self, self._bound(statements[0], nulls, oids)))
+        return Prepared(sql, oids, describe(self, self._zoned(self._bound(statements[0], nulls, oids))))
 
     def _bound(self, statement: st.Statement, values: Sequence[str | None], oids: tuple[int, ...]) -> st.Statement:
         if not oids:
@@ -210,7 +219,7 @@ class Session:
     def run_prepared(self, prepared: Prepared, parameters_: Sequence[str | None]) -> Result:
         """The same inside of a statement: EXECUTE."""
         (statement,) = parse(prepared.sql)
-        return perform(self, self._bound(statement, parameters_, prepared.parameters))
+        return perform(self, self._zoned(self._bound(statement, parameters_, prepared.parameters)))
 
     def fetch_portal(self, name: str, limit: int) -> Result:
         """Execute of a cursor that was declared: its next rows, 0 for all."""

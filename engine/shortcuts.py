@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
+from constellationdb.catalog.text.zones import UTC_ZONE, zone_named
 from constellationdb.engine.point_reads import Parameters, PointRead, point_read
 from constellationdb.engine.result import Prepared
 from constellationdb.engine.row_inserts import RowInsert, row_insert
@@ -37,11 +38,12 @@ _REMEMBERED = 1024
 
 
 class Shortcuts:
-    """Those of one session, found once for each version of the catalog."""
+    """Those of one session, found once for each version of the catalog and each time zone."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._catalog: Catalog | None = None
+        self._zone = ""
         self._found: dict[Prepared, Shortcut | None] = {}
         self._prepared: dict[tuple[str, tuple[int, ...]], Prepared] = {}
 
@@ -62,9 +64,10 @@ class Shortcuts:
         return self._found[prepared]
 
     def _check_catalog(self) -> None:
-        catalog = self._session.engine.catalog
-        if catalog is not self._catalog or max(len(self._found), len(self._prepared)) > _REMEMBERED:
-            self._catalog, self._found, self._prepared = catalog, {}, {}
+        catalog, zone = self._session.engine.catalog, self._session.zone
+        full = max(len(self._found), len(self._prepared)) > _REMEMBERED
+        if catalog is not self._catalog or zone != self._zone or full:
+            self._catalog, self._zone, self._found, self._prepared = catalog, zone, {}, {}
 
     def _find(self, prepared: Prepared) -> Shortcut | None:
         try:
@@ -93,7 +96,7 @@ class Shortcuts:
         check_target(engine.catalog.get(statement.table), None, insert=True)
         state = engine.state(statement.table)
         assert isinstance(state, TableState | SourceState)
-        return row_insert(state, statement, prepared.parameters)
+        return row_insert(state, statement, prepared.parameters, zone_named(self._session.zone) or UTC_ZONE)
 
     # -- doing it --------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 from substrait.proto import Expression, Rel
 
-from constellationdb.planner import comparisons, doubles, renderings
+from constellationdb.planner import comparisons, doubles, renderings, zone_guard
 from constellationdb.planner.functions import SUFFIX_OF
 from constellationdb.planner.math_functions import SCALE, WHOLE_SCALE
 from constellationdb.planner.renderings import as_string
@@ -29,6 +29,8 @@ def check(shuttle: Shuttle, source: Rel, width: int, holder: Any) -> None:
     renderings.render(shuttle, source, width, holder)
     doubles.restore(shuttle, source, width, holder)
     comparisons.canonical(shuttle, source, width, holder)
+    if shuttle.zoned:
+        zone_guard.check(shuttle, source, width, holder)
     calls: list[Expression] = []
 
     def collect(expression: Expression) -> None:

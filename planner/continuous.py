@@ -19,7 +19,7 @@ from constellationdb.planner.lower.rules import RULES
 from constellationdb.planner.lower.stream import Builder, Stream
 from constellationdb.planner.messages import planning
 from constellationdb.planner.outputs import output_schema
-from constellationdb.planner.prepare import WINDOW_COLUMNS, PreparedQuery, Preparer
+from constellationdb.planner.prepare import WINDOW_COLUMNS, OtherZoneError, PreparedQuery, Preparer
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
@@ -30,17 +30,17 @@ from constellationdb.planner.statements import Emit, Query
 class ContinuousPlanner:
     """Plans one query over ``relations`` (by name; only those it mentions are looked at)."""
 
-    def __init__(self, relations: Mapping[str, PlannedRelation]) -> None:
+    def __init__(self, relations: Mapping[str, PlannedRelation], *, zoned: bool = False) -> None:
         self._relations = relations
-        self._preparer = Preparer(relations, continuous=True)
-        self._shuttle = Shuttle(())
+        self._preparer = Preparer(relations, continuous=True, zoned=zoned)
+        self._shuttle = Shuttle((), zoned=zoned)
         self._internal: dict[str, PlannedRelation] = {}
         self._stages: dict[str, Stage] = {}
         self._lowering = Lowering(self._shuttle, self._internal, self._stages, RULES)
         self._lateness_us = 0
         self._keeps_late_rows = False
 
-    def plan(self, query: Query, column_names: tuple[str, ...] = ()) -> plan.Plan:
+    def _plan(self, query: Query, column_names: tuple[str, ...]) -> plan.Plan:
         emit = query.emit or Emit()
         self._lateness_us = emit.lateness_us
         self._keeps_late_rows = emit.late_to is not None
@@ -54,6 +54,12 @@ class ContinuousPlanner:
         names = [*column_names, *names[len(column_names) :]]
         output = output_schema(names, root.schema.types, columns)
         return plan.Plan(plan.VERSION, root, tuple(names), plan.encode_schema(output), emit.late_to)
+
+    def plan(self, query: Query, column_names: tuple[str, ...] = ()) -> plan.Plan:
+        try:
+            return self._plan(query, column_names)
+        except OtherZoneError:
+            return ContinuousPlanner(self._relations, zoned=True)._plan(query, column_names)
 
     def _query(self, query: Query) -> tuple[Stream, list[str], Columns]:
         """The query's stream, its output names and their types; nested views come back here."""

@@ -20,7 +20,7 @@ _MICROSECOND = datetime.timedelta(microseconds=1)
 INTERVAL = pa.month_day_nano_interval()
 
 
-def _parts(values: pa.Array) -> NDArray[Any]:
+def parts_of(values: pa.Array) -> NDArray[Any]:
     raw = np.frombuffer(values.buffers()[1], dtype=_PARTS)
     return raw[values.offset : values.offset + len(values)]
 
@@ -43,14 +43,14 @@ def _nulls(*values: pa.Array) -> NDArray[np.bool_]:
 
 def order(values: pa.Array) -> pa.Array:
     """What intervals compare by: µs, a month being 30 days and a day 24 hours."""
-    parts = _parts(values)
+    parts = parts_of(values)
     days = parts["months"].astype(np.int64) * _DAYS_A_MONTH + parts["days"]
     return pa.array(days * _DAY_US + parts["nanos"] // 1000, mask=_nulls(values))
 
 
 def epoch(values: pa.Array) -> pa.Array:
     """Seconds; a year has 365¼ days here, a month 30."""
-    parts = _parts(values)
+    parts = parts_of(values)
     years, months = np.trunc(parts["months"] / 12), np.fmod(parts["months"], 12)
     days = years * 365.25 + months * _DAYS_A_MONTH + parts["days"]
     return pa.array(days * 86_400 + parts["nanos"] / 1e9, mask=_nulls(values))
@@ -58,7 +58,7 @@ def epoch(values: pa.Array) -> pa.Array:
 
 def minute(values: pa.Array) -> pa.Array:
     """Microseconds since the minute began, with the sign of the time."""
-    return pa.array(np.fmod(_parts(values)["nanos"] // 1000, 60_000_000), mask=_nulls(values))
+    return pa.array(np.fmod(parts_of(values)["nanos"] // 1000, 60_000_000), mask=_nulls(values))
 
 
 def between(left: pa.Array, right: pa.Array) -> pa.Array:
@@ -102,7 +102,7 @@ def multiply(values: pa.Array, factors: pa.Array) -> pa.Array:
     """A fraction of a month spills into days, a fraction of a day into time."""
     null = _nulls(values, factors)
     factor = pc.fill_null(factors, 0.0).to_numpy(zero_copy_only=False)
-    parts = _parts(values)
+    parts = parts_of(values)
     months, days = np.trunc(parts["months"] * factor), np.trunc(parts["days"] * factor)
     spilled = np.round((parts["months"] * factor - months) * _DAYS_A_MONTH, 6)
     seconds = np.round((parts["days"] * factor - days + spilled - np.trunc(spilled)) * 86_400, 6)

@@ -22,6 +22,7 @@ from constellationdb.planner.analysis.catalog_functions import Signature, by_int
 from constellationdb.planner.analysis.nulls import name_nulls
 from constellationdb.planner.analysis.queries import Columns, analyse
 from constellationdb.planner.analysis.scope import Column
+from constellationdb.planner.analysis.zoning import Zoning
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.bound import query_tree
 from constellationdb.planner.rewrite.casts import tell_casts_apart
@@ -56,10 +57,15 @@ class PreparedQuery:
     columns: Columns = None  # as the analysis knows them; None: it does not
     asking: bool = False  # there are subqueries in expressions
     doubtful: bool = False  # … of which DataFusion might answer one wrong
+    unsure: bool = False  # something might depend on the time zone, for all that is known of its types
 
     @property
     def sql(self) -> str:
         return to_sql(self.tree)
+
+
+class OtherZoneError(Exception):
+    """A query of another zone than UTC is part of what is planned: plan it anew, ``zoned``."""
 
 
 class Preparer:
@@ -67,6 +73,7 @@ class Preparer:
 
     ``checked``: arithmetic is checked in the text itself, for a plan that nothing will correct afterwards.
     ``unnesting``: subqueries are made joins here, for a query that DataFusion would not understand with them.
+    ``zoned``: every query says the time zone that it computes in, for one of them is of another than UTC.
     """
 
     def __init__(
@@ -77,33 +84,39 @@ class Preparer:
         clause: str = "SELECT",
         checked: bool = False,
         unnesting: bool = False,
+        zoned: bool = False,
     ) -> None:
         self._relations = relations
         self._checked = checked
         self._unnesting = unnesting
         self._continuous = continuous
+        self._zoned = zoned
         self._clause = clause  # what the SELECT list stands for: RETURNING's comes as a SELECT
         self._numbers: Iterator[int] = itertools.count(1)
 
     def prepare(self, query: Query) -> PreparedQuery:
-        tree = self._normal(query)
+        if query.zone != "UTC" and not self._zoned:
+            raise OtherZoneError
+        tree, zoning = self._normal(query), Zoning(query.zone, explicit=self._zoned)
         refuse(tree, query.offset, continuous=self._continuous)
         self._check_temporal(query)
         analysis = analyse(
             tree,
             self._columns,
             query.offset,
+            zoning=zoning,
             clause=self._clause,
             checked=self._checked,
             unnesting=self._unnesting,
         )
+        tree = zoning.spelled(tree)
         check_constants(tree)
         if self._continuous:
             name_nulls(tree)
         name_outputs(tree)
         name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
-        prepared.asking, prepared.doubtful = analysis.asking, analysis.doubtful
+        prepared.asking, prepared.doubtful, prepared.unsure = analysis.asking, analysis.doubtful, analysis.unsure
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
         tree = unnest(tree) if self._unnesting else rewrite_conditions(tree)
         prepared.tree = tell_casts_apart(tree)

@@ -49,9 +49,13 @@ def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
 
 
 class Shuttle:
-    """One query's context. ``tables``: name → schema, everything the text may read."""
+    """One query's context. ``tables``: name → schema, everything the text may read.
 
-    def __init__(self, tables: Iterable[tuple[str, pa.Schema]]) -> None:
+    ``zoned``: what depends on a time zone must say which; what does not is refused (``planner.zone_guard``).
+    """
+
+    def __init__(self, tables: Iterable[tuple[str, pa.Schema]], *, zoned: bool = False) -> None:
+        self.zoned = zoned
         self.context = new_context()
         self._anchors: dict[str, int] = {}
         self._names: dict[int, str] = {}

@@ -20,11 +20,12 @@ from constellationdb.planner.aggregates import correct
 from constellationdb.planner.analysis.catalog_functions import Functions, Signature
 from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, Kind
 from constellationdb.planner.analysis.queries import Columns
+from constellationdb.planner.analysis.zoning import unknown
 from constellationdb.planner.lower.condition import hide_residual
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning
 from constellationdb.planner.outputs import output_schema
-from constellationdb.planner.prepare import WINDOW_COLUMNS, PreparedQuery, Preparer
+from constellationdb.planner.prepare import WINDOW_COLUMNS, OtherZoneError, PreparedQuery, Preparer
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
@@ -70,18 +71,29 @@ class SnapshotPlanner:
         functions: Functions | None = None,
         checked: bool = False,
         unnesting: bool = False,
+        zoned: bool = False,
     ) -> None:
         self._relations = relations
         self._functions = functions
         self._clause = clause
         self._checked = checked
         self._unnesting = unnesting
-        self._asking = self._doubtful = False
-        self._preparer = Preparer(relations, continuous=False, clause=clause, checked=checked, unnesting=unnesting)
-        self._shuttle = Shuttle(())
+        self._zoned = zoned
+        self._asking = self._doubtful = self._unsure = False
+        self._preparer = Preparer(
+            relations, continuous=False, clause=clause, checked=checked, unnesting=unnesting, zoned=zoned
+        )
+        self._shuttle = Shuttle((), zoned=zoned)
         self._parts = _Parts()
 
     def plan(self, query: Query) -> SnapshotPlan:
+        try:
+            return self._in_zone(query)
+        except OtherZoneError:
+            self._zoned = True
+            return self._again()._in_zone(query)
+
+    def _in_zone(self, query: Query) -> SnapshotPlan:
         if self._unnesting:
             return self._plan(query)
         try:
@@ -93,7 +105,7 @@ class SnapshotPlanner:
     def _with_joins(self, query: Query, refused: FeatureNotSupported | None = None) -> SnapshotPlan:
         """The same with its subqueries as joins; where that fails, too, the first way has the last word."""
         try:
-            return self._again(unnesting=True).plan(query)
+            return self._again(unnesting=True)._in_zone(query)
         except ConstellationError:
             if refused is not None:
                 raise refused from None
@@ -104,7 +116,12 @@ class SnapshotPlanner:
     def _again(self, *, checked: bool = False, unnesting: bool = False) -> SnapshotPlanner:
         """Another try, in another way."""
         return SnapshotPlanner(
-            self._relations, self._clause, functions=self._functions, checked=checked, unnesting=unnesting
+            self._relations,
+            self._clause,
+            functions=self._functions,
+            checked=checked,
+            unnesting=unnesting,
+            zoned=self._zoned,
         )
 
     def _plan(self, query: Query) -> SnapshotPlan:
@@ -117,6 +134,8 @@ class SnapshotPlanner:
         if substrait is None and not self._checked and (self._unnesting or not self._asking):
             # what runs as text cannot be corrected as a plan
             return self._again(checked=True, unnesting=self._unnesting)._plan(query)
+        if substrait is None and self._unsure:
+            raise unknown(None)
         names = tuple(user_name(name) for name in written.names)
         schema = output_schema(
             names, [_narrowed(i, kind, prepared.columns) for i, kind in enumerate(kinds)], prepared.columns
@@ -153,6 +172,7 @@ class SnapshotPlanner:
             self._function(signature)
         self._asking |= prepared.asking
         self._doubtful |= prepared.doubtful
+        self._unsure |= prepared.unsure
         for name, relation in prepared.relations.items():
             _check_readable(relation)
             self._shuttle.register(name, relation.schema)

@@ -82,6 +82,7 @@ class Query:
     temporal: tuple[TemporalClause, ...] = ()
     as_of_epoch: int | None = None  # SELECT … AS OF EPOCH n
     parameters: tuple[Argument, ...] = ()  # what its $1, $2, … are
+    zone: str = "UTC"  # the time zone it computes in, by the name SHOW timezone prints
 
 
 @dataclass(frozen=True)

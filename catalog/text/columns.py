@@ -57,11 +57,11 @@ def text_encoder(arrow: pa.DataType, sql_type: SqlType | None = None, style: Sty
     return _nested(arrow, sql_type, style)
 
 
-def cast_to_text(array: pa.Array) -> pa.Array:
+def cast_to_text(array: pa.Array, style: Style = PLAIN) -> pa.Array:
     """The column as a cast to text gives it: a boolean is true or false, not t or f."""
     if pa.types.is_boolean(array.type):
         return array.cast(pa.string())
-    return text_encoder(array.type, of_arrow(array.type))(array).cast(pa.string())
+    return text_encoder(array.type, of_arrow(array.type), style)(array).cast(pa.string())
 
 
 def _nested(arrow: pa.DataType, sql_type: SqlType | None, style: Style) -> Encoder:

@@ -21,6 +21,8 @@ from zoneinfo import TZPATH, ZoneInfo, available_timezones
 import numpy as np
 from numpy.typing import NDArray
 
+from constellationdb.catalog.text.abbreviations import ABBREVIATIONS
+
 I64 = NDArray[np.int64]
 
 _US = 1_000_000
@@ -51,6 +53,27 @@ class Zone:
             us = np.where(beyond, us - ((us - end) // (_CYCLE_S * _US) + 1) * (_CYCLE_S * _US), us)
         return offsets[np.searchsorted(begins, us, "right") - 1]
 
+    def instants(self, local: I64) -> I64:
+        """When its clocks show each of the ``local`` times, in microseconds since 1970.
+
+        A time that they skip is counted with the offset before; of a time that they show twice, the later is meant.
+        Both come down to one rule: an offset holds from the local time that it begins with.
+        """
+        if self.fixed is not None:
+            return local - self.fixed * _US
+        begins, offsets, end = self._table
+        shown = np.maximum.accumulate(np.concatenate([begins[:1], begins[1:] + offsets[1:] * _US]))
+        cycles = np.where(local >= end, (local - end) // (_CYCLE_S * _US) + 1, 0)
+        found: I64 = offsets[np.searchsorted(shown, local - cycles * (_CYCLE_S * _US), "right") - 1]
+        return local - found * _US
+
+    def instant(self, local: int) -> int:
+        return int(self.instants(np.array([local], np.int64))[0])
+
+    def locals(self, us: I64) -> I64:
+        """What its clocks show, in microseconds since 1970, at each instant."""
+        return us + self.offsets(us) * _US
+
     def offset(self, us: int) -> int:
         return int(self.offsets(np.array([us], np.int64))[0])
 
@@ -77,6 +100,17 @@ def zone_named(text: str) -> Zone | None:
     if name is not None:
         return UTC_ZONE if name == "UTC" else Zone(name)
     return _posix(text)
+
+
+@lru_cache(maxsize=256)
+def zone_of_expression(text: str) -> Zone | None:
+    """The zone that AT TIME ZONE takes ``text`` for: an abbreviation, a name, or POSIX' ``XYZ-2``, also without XYZ."""
+    offset = ABBREVIATIONS.get(text.lower())
+    if offset is not None:
+        return UTC_ZONE if text.lower() == "utc" else Zone(text, offset)
+    if not text or text[0] in "+-" or text[0].isdigit():
+        return _posix("ABC" + text)
+    return zone_named(text)
 
 
 def is_number(text: str) -> bool:

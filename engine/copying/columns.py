@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
 from constellationdb.catalog.text.binary import SurplusBytesError
+from constellationdb.catalog.text.zones import UTC_ZONE, Zone
 from constellationdb.engine.copying.binaries import binary_column
 from constellationdb.engine.copying.fields import Fields
 from constellationdb.engine.copying.scanner import shortened
@@ -33,6 +35,7 @@ class BatchReader:
         fit: Callable[[pa.RecordBatch], pa.RecordBatch],
         *,
         binary: bool,
+        zone: Zone = UTC_ZONE,
     ) -> None:
         self._table = table
         self._schema = schema
@@ -44,7 +47,7 @@ class BatchReader:
         }
         self._fit = fit
         self._binary = binary
-        self._column = binary_column if binary else text_column
+        self._column = binary_column if binary else partial(text_column, zone=zone)
 
     def read(self, fields: Fields) -> pa.RecordBatch:
         try:

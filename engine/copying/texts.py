@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 
 from constellationdb.catalog.text.binary import utf8_text
 from constellationdb.catalog.text.reading import read_column, reader_of
+from constellationdb.catalog.text.zones import UTC_ZONE, Zone
 from constellationdb.catalog.types import of_field
 from constellationdb.engine.copying.fields import Fields, booleans, numbers
 from constellationdb.engine.kernels import copyfields
 from constellationdb.engine.literals import parse_texts
 
 
-def text_column(fields: Fields, column: int, field: pa.Field) -> pa.Array:
+def text_column(fields: Fields, column: int, field: pa.Field, zone: Zone = UTC_ZONE) -> pa.Array:
     """Raises what one of the fields deserves, not necessarily the first."""
     fast = _fast(fields, column, field)
     if fast is not None:
         return fast
     texts = [None if value is None else utf8_text(value) for value in fields.values(column)]
-    return read_column(parse_texts(texts, field.type), of_field(field))
+    return read_column(parse_texts(texts, field.type, zone), of_field(field))
 
 
 def _fast(fields: Fields, column: int, field: pa.Field) -> pa.Array | None:

@@ -36,7 +36,8 @@ from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column, Scope, reference
 from constellationdb.planner.analysis.typed import Place, Typed
-from constellationdb.planner.rewrite.tree import MADE, copied, last_name, parse_query, strings
+from constellationdb.planner.analysis.zoning import Zoning, unknown
+from constellationdb.planner.rewrite.tree import MADE, copied, last_name, nodes, parse_query, strings
 
 NO_OPERATOR = "No operator matches the given name and argument types. You might need to add explicit type casts."
 _BETWEEN = (A_Expr_Kind.AEXPR_BETWEEN, A_Expr_Kind.AEXPR_NOT_BETWEEN)
@@ -59,8 +60,18 @@ Subquery = Callable[[Any, Scope], "tuple[Column, ...] | None"]
 class Expressions:
     """``query`` analyses a subquery and gives its columns; ``signatures``: calls as messages name them, by location."""
 
-    def __init__(self, query: Subquery, offset: int, *, checked: bool = False, unnesting: bool = False) -> None:
+    def __init__(
+        self,
+        query: Subquery,
+        offset: int,
+        *,
+        zoning: Zoning,
+        checked: bool = False,
+        unnesting: bool = False,
+    ) -> None:
         self._query = query
+        self.zoning = zoning
+        self.unsure = False  # there is a cast that might depend on the zone, for all that is known of its types
         self.checked = checked
         self._unnesting = unnesting
         self._outer: list[Any] = []  # columns of queries around the one that is being read
@@ -135,7 +146,11 @@ class Expressions:
                 return Typed(kinds.cast(node, kinds.TIMESTAMPTZ), kinds.TIMESTAMPTZ)
             case ast.SQLValueFunction() if node.op.name.startswith("SVFOP_LOCALTIMESTAMP"):
                 now = kinds.cast(forms.call("now"), kinds.TIMESTAMPTZ)
-                return Typed(kinds.cast(now, kinds.TIMESTAMP), kinds.TIMESTAMP)
+                return Typed(self.zoning.local(now), kinds.TIMESTAMP)
+            case ast.SQLValueFunction() if self.zoning.explicit:  # CURRENT_DATE and CURRENT_TIME
+                kind = kinds.DATE if node.op.name == "SVFOP_CURRENT_DATE" else kinds.TIME
+                now = kinds.cast(forms.call("now"), kinds.TIMESTAMPTZ)
+                return Typed(kinds.cast(self.zoning.local(now), kind), kind)
             case ast.CollateClause():
                 return self._collate(node, place)
             case ast.A_ArrayExpr():
@@ -235,6 +250,10 @@ class Expressions:
             made = conversions.converted(argument, kind, position if argument.constant else self.at(node))
             return Typed(made, kind, argument.constant)
         self._check_cast(argument.kind, kind, self.at(node))
+        if (moved := self.zoning.cast(node.arg, argument.kind, kind)) is not None:
+            return Typed(moved, kind, argument.constant)
+        if argument.kind is None and kind in (*kinds.MOMENTS, kinds.TIME, kinds.TEXT):
+            self.doubt_zone(node)
         if kind in (kinds.TEXT, kinds.DATE):
             node.typeName.names = node.typeName.names[-1:]  # DataFusion knows no schema of types
         if isinstance(node.arg, ast.A_Const) and isinstance(node.arg.val, ast.Float) and kind in _FLOATS:
@@ -282,6 +301,12 @@ class Expressions:
         return (
             Typed(kinds.cast(node.arg, kinds.TEXT), kinds.TEXT) if name in ("varchar", "bpchar") else Typed(node, None)
         )
+
+    def doubt_zone(self, node: Any) -> None:
+        """There is no telling whether ``node`` depends on the zone; a constant is computed before a plan tells."""
+        self.unsure |= self.zoning.explicit
+        if self.zoning.explicit and not any(isinstance(inner, ast.ColumnRef) for inner in nodes(node)):
+            raise unknown(self.at(node))
 
     def _check_cast(self, found: Kind, wanted: str, position: int | None) -> None:
         if kinds.no_cast(found, wanted):
@@ -373,9 +398,11 @@ class Expressions:
             raise UndefinedFunction(
                 f"operator does not exist: {left.kind} {name} {right.kind}", hint=NO_OPERATOR, position=self.at(node)
             )
+        if (moved := self.zoning.moved(name, (left.node, left.kind), (right.node, right.kind))) is not None:
+            return Typed(moved, kinds.TIMESTAMPTZ, left.constant and right.constant)
         if left.kind == right.kind == kinds.JSONB and name not in ("=", "<>"):
             raise FeatureNotSupported("the order of jsonb values is not supported", position=self.at(node))
-        left, right = _meet(name, left, right), _meet(name, right, left)
+        left, right = self._meet(name, left, right), self._meet(name, right, left)
         kind = operators.result(name, left.kind, right.kind)
         if name == "||" and kinds.is_array(kind):
             return self._array_joined(left, right, kind)
@@ -386,6 +413,8 @@ class Expressions:
         if name == "||" and kind == kinds.TEXT:
             left, right = (replace(side, node=printing.printed(side.node, side.kind)) for side in (left, right))
         constant = left.constant and right.constant
+        if (passed := self.zoning.between(name, (left.node, left.kind), (right.node, right.kind))) is not None:
+            return Typed(passed, kinds.INTERVAL, constant)
         if name == "^" and kind == kinds.DOUBLE:
             return Typed(maths.power(left.node, right.node), kind, constant)
         if name == "/" and kind == kinds.NUMERIC:
@@ -398,6 +427,18 @@ class Expressions:
             return Typed(made, kind, constant)
         node.lexpr, node.rexpr = left.node, right.node
         return Typed(node, kind, constant, whole=left.is_whole and right.is_whole)
+
+    def _meet(self, name: str, operand: Typed, other: Typed) -> Typed:
+        """An operand as what Postgres makes of it beside the other: a numeric beside a double becomes one, too."""
+        if name in operators.COMPARISONS and operand.kind == other.kind == kinds.TIME:
+            return replace(operand, node=forms.as_time(operand.node, operand.kind))
+        if name not in operators.COMPARISONS and name not in operators.ARITHMETIC:
+            return operand
+        if operand.kind == kinds.NUMERIC and other.kind in _FLOATS:
+            return replace(operand, node=forms.as_float(operand.node, kinds.DOUBLE), kind=kinds.DOUBLE)
+        if (met := self.zoning.met(operand.node, operand.kind, other.kind)) is not operand.node:
+            return replace(operand, node=met, kind=kinds.TIMESTAMPTZ)
+        return operand
 
     def _array_joined(self, left: Typed, right: Typed, kind: Kind) -> Typed:
         """A literal beside an array is an array, too."""
@@ -424,8 +465,9 @@ class Expressions:
             return operand
         if other in (None, UNKNOWN, *kinds.TEXTS) and other != kinds.CHAR:
             return operand
-        numeric = name in operators.ARITHMETIC and other in kinds.NUMBERS
-        if operand.node.isnull or not (numeric or name in operators.COMPARISONS):
+        arithmetic = name in operators.ARITHMETIC and other in kinds.NUMBERS
+        arithmetic |= self.zoning.explicit and name == "-" and other == kinds.TIMESTAMPTZ
+        if operand.node.isnull or not (arithmetic or name in operators.COMPARISONS):
             return operand
         assert other is not None
         return Typed(texts.typed(operand.node, other, self.at(operand.node)), other, constant=True)
@@ -454,6 +496,8 @@ class Expressions:
                 node = forms.as_float(node, kinds.DOUBLE if what is None or kind is None else kind)
             elif kind == kinds.INTEGER and what is not None:
                 node = forms.as_integer(node)
+            else:
+                node = self.zoning.met(node, member.kind, kind)
             made.append(node)
         return tuple(made), kind
 
@@ -560,17 +604,6 @@ class Expressions:
         if place.clause in _LISTS and node.subLinkType == SubLinkType.ANY_SUBLINK:
             return Typed(forms.in_value(node, kind), kinds.BOOLEAN)
         return Typed(node, kinds.BOOLEAN)
-
-
-def _meet(name: str, operand: Typed, other: Typed) -> Typed:
-    """A numeric as the double that Postgres makes of it where an operator has a real or a double on its other side."""
-    if name in operators.COMPARISONS and operand.kind == other.kind == kinds.TIME:
-        return replace(operand, node=forms.as_time(operand.node, operand.kind))
-    if operand.kind != kinds.NUMERIC or other.kind not in _FLOATS:
-        return operand
-    if name not in operators.COMPARISONS and name not in operators.ARITHMETIC:
-        return operand
-    return replace(operand, node=forms.as_float(operand.node, kinds.DOUBLE), kind=kinds.DOUBLE)
 
 
 def inside_aggregate(place: Place) -> Place:

@@ -14,6 +14,7 @@ from pglast import ast
 from constellationdb.errors import FeatureNotSupported, InvalidParameter
 from constellationdb.planner.analysis import forms, kinds
 from constellationdb.planner.analysis.kinds import Kind
+from constellationdb.planner.analysis.zoning import Zoning, in_utc
 from constellationdb.planner.rewrite.tree import parse_expression, to_sql
 
 _DATES = frozenset({"year", "quarter", "month", "week", "day", "dow", "doy", "isodow"})
@@ -23,9 +24,11 @@ _SPELLED = {
     "years": "year", "months": "month", "weeks": "week", "days": "day", "hours": "hour", "minutes": "minute",
     "seconds": "second", "millisecond": "milliseconds", "microsecond": "microseconds",
 }  # fmt: skip
-_MISSING = frozenset(
-    {"century", "decade", "millennium", "isoyear", "julian", "timezone", "timezone_hour", "timezone_minute"}
-)
+_MISSING = frozenset({"century", "decade", "millennium", "isoyear", "julian"})
+_OFFSETS = {
+    "timezone": "{0}", "timezone_hour": "{0} / 3600", "timezone_minute": "({0} / 60) % 60",
+}  # fmt: skip
+_UNITS_US = {"hour": 3_600_000_000, "minute": 60_000_000, "second": 1_000_000, "milliseconds": 1000, "microseconds": 1}
 _TRUNCATED = frozenset(
     {"year", "quarter", "month", "week", "day", "hour", "minute", "second", "milliseconds", "microseconds"}
 )
@@ -38,13 +41,21 @@ def _field(node: Any) -> str | None:
     return None
 
 
-def part(node: Any, name: str, shown: list[Kind], position: int | None) -> Any:
+def part(node: Any, name: str, shown: list[Kind], zoning: Zoning, position: int | None) -> Any:
     """``extract(field from moment)`` or ``date_part('field', moment)``."""
     field = _field(node.args[0]) if len(shown) == 2 else None
     if field is None:
         raise FeatureNotSupported(f"{name} is only supported of a constant field", position=position)
     _check(field, name, shown[1], position)
-    moment = to_sql(node.args[1])
+    value = node.args[1]
+    if field in _OFFSETS:
+        seconds = to_sql(zoning.call("offset", value))
+        scaled = f"CAST({_OFFSETS[field].format(seconds)} AS numeric(10,0))"
+        return parse_expression(scaled if name == "extract" else f"CAST({scaled} AS float8)")
+    if zoning.explicit and shown[1] == kinds.TIMESTAMPTZ:
+        value = in_utc(value) if field == "epoch" else zoning.local(value)
+        shown = [shown[0], kinds.TIMESTAMP]
+    moment = to_sql(value)
     if name == "date_part" and field in _MICROSECONDS:
         return parse_expression(
             f"CAST({_in_minute(moment, shown[1])} AS float8) / CAST({_MICROSECONDS[field]} AS float8)"
@@ -75,6 +86,10 @@ def _check(field: str, name: str, kind: Kind, position: int | None) -> None:
     shown = kind if kind not in (None, kinds.UNKNOWN) else "this type"
     if field in _MISSING:
         raise FeatureNotSupported(f'unit "{field}" is not supported yet', position=position)
+    if field in _OFFSETS and kind == kinds.TIMESTAMPTZ:
+        return
+    if field in _OFFSETS:
+        raise FeatureNotSupported(f'unit "{field}" not supported for type {shown}', position=position)
     if field not in _DATES and field not in _CLOCKS and field not in _MICROSECONDS and field != "epoch":
         raise InvalidParameter(f'unit "{field}" not recognized for type {shown}', position=position)
     clock = field in _CLOCKS or field in _MICROSECONDS
@@ -82,6 +97,18 @@ def _check(field: str, name: str, kind: Kind, position: int | None) -> None:
         raise FeatureNotSupported(f'unit "{field}" not supported for type {shown}', position=position)
     if kind == kinds.INTERVAL and field in ("week", "dow", "doy", "isodow"):
         raise FeatureNotSupported(f'unit "{field}" not supported for type {shown}', position=position)
+
+
+def truncated_in(prefix: str, zone: Any, unit: Any, moment: Any, position: int | None) -> Any:
+    """date_trunc of a timestamptz by the clocks of ``zone``; ``prefix``: of the functions that know its name."""
+    field = _field(unit)
+    if field is None:
+        raise FeatureNotSupported("date_trunc is only supported of a constant field", position=position)
+    if field in _UNITS_US:
+        return forms.call(f"{prefix}_trunc", zone, moment, kinds.cast(forms.text(str(_UNITS_US[field])), kinds.BIGINT))
+    local = forms.call(f"{prefix}_local", zone, moment)
+    node = truncated(forms.call("date_trunc", unit, local), [None, kinds.TIMESTAMPTZ], position)
+    return forms.call(f"{prefix}_instant", zone, kinds.cast(node, kinds.TIMESTAMP))
 
 
 def truncated(node: Any, shown: list[Kind], position: int | None) -> Any:

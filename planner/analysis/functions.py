@@ -31,6 +31,7 @@ from constellationdb.planner.analysis import (
     printing,
     set_functions,
     texts,
+    zoned_calls,
 )
 from constellationdb.planner.analysis.kinds import UNKNOWN
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
@@ -90,6 +91,8 @@ class Calls:
     def _answered(self, node: Any, name: str, arguments: list[Typed]) -> Typed | None:
         """What a call is that another file of this folder knows."""
         position = self._expressions.at(node)
+        if (zoned := zoned_calls.answered(name, arguments, self._expressions.zoning, position)) is not None:
+            return zoned
         for answer in (array_functions.answered, json_functions.answered, about.answered, catalog_calls.answered):
             if (made := answer(name, arguments, position)) is not None:
                 return made
@@ -165,7 +168,7 @@ class Calls:
         if name == "mod" and len(arguments) == 2:
             return self._modulus(arguments, shown)
         if name in ("extract", "date_part"):
-            return fields.part(node, name, shown, self._expressions.at(node))
+            return fields.part(node, name, shown, self._expressions.zoning, self._expressions.at(node))
         if name == "date_trunc":
             return fields.truncated(node, shown, self._expressions.at(node))
         if name == "avg" and shown == [kinds.NUMERIC]:
@@ -205,10 +208,12 @@ class Calls:
         if forms.is_null(template):
             return kinds.cast(ast.A_Const(isnull=True), calls.returns(name, shown) or kinds.TEXT)
         constant = isinstance(template, ast.A_Const) and isinstance(template.val, ast.String)
+        zoned = self._expressions.zoning.explicit and shown[0] == kinds.TIMESTAMPTZ
         readable = name == "to_date" or (name == "to_char" and shown[0] in kinds.MOMENTS)
         if constant and readable:
             text = patterns.date_format(name, template.val.sval, self._expressions.at(template))
-            node.args = (node.args[0], forms.text(text))
+            moment = node.args[0]
+            node.args = (self._expressions.zoning.local(moment) if zoned else moment, forms.text(text))
             return node
         what = {"to_char": "of a date or timestamp by", "to_date": "with"}.get(name)
         message = (

@@ -25,6 +25,7 @@ from constellationdb.planner.analysis.expressions import Expressions
 from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, aliased, merge, renamed, visible_of
 from constellationdb.planner.analysis.sources import set_query
 from constellationdb.planner.analysis.typed import Place, Typed
+from constellationdb.planner.analysis.zoning import IN_UTC, Zoning
 from constellationdb.planner.rewrite.names import column_name, fresh, mark
 from constellationdb.planner.rewrite.series import is_table_function
 from constellationdb.planner.rewrite.tree import links, parse_query, strings, to_sql
@@ -45,6 +46,7 @@ class Analysis:
     signatures: Mapping[int, str] = field(default_factory=dict)
     asking: bool = False  # there are subqueries in expressions
     doubtful: bool = False  # … of which DataFusion might answer one wrong
+    unsure: bool = False  # something might depend on the time zone, for all that is known of its types
 
 
 def analyse(
@@ -52,6 +54,7 @@ def analyse(
     relations: Relations,
     offset: int,
     *,
+    zoning: Zoning = IN_UTC,
     clause: str = "SELECT",
     checked: bool = False,
     unnesting: bool = False,
@@ -61,19 +64,22 @@ def analyse(
     ``checked``: say all arithmetic so that it cannot wrap, also where a plan would be corrected later.
     ``unnesting``: leave subqueries as they are, and give every column the alias, which is unique, of its table.
     """
-    walk = _Queries(relations, offset, clause, checked=checked, unnesting=unnesting)
+    walk = _Queries(relations, offset, clause, zoning=zoning, checked=checked, unnesting=unnesting)
     columns = walk.query(tree, None, {})
-    return Analysis(columns, walk.expressions.signatures, walk.expressions.asking, walk.expressions.doubtful)
+    found = walk.expressions
+    return Analysis(columns, found.signatures, found.asking, found.doubtful, found.unsure)
 
 
 class _Queries:
-    def __init__(self, relations: Relations, offset: int, clause: str, *, checked: bool, unnesting: bool) -> None:
+    def __init__(
+        self, relations: Relations, offset: int, clause: str, *, zoning: Zoning, checked: bool, unnesting: bool
+    ) -> None:
         self._relations = relations
         self._clause = clause
         self._ctes: dict[str, Columns] = {}
         self.made: dict[int, tuple[Any, Any]] = {}  # functions in FROM, and the subqueries in their place
         self._recursive: Any = None  # the WITH RECURSIVE query whose body comes next
-        self.expressions = Expressions(self._subquery, offset, checked=checked, unnesting=unnesting)
+        self.expressions = Expressions(self._subquery, offset, zoning=zoning, checked=checked, unnesting=unnesting)
         self._unnesting = unnesting
 
     def _subquery(self, select: Any, scope: Scope) -> Columns:
@@ -131,7 +137,10 @@ class _Queries:
             )
         pairs = zip(left, right, strict=True)
         found = tuple(Column(a.name, self._meet(select, i, word, a.kind, b.kind)) for i, (a, b) in enumerate(pairs))
-        select.larg, select.rarg = _with_floats(select.larg, left, found), _with_floats(select.rarg, right, found)
+        zoning = self.expressions.zoning
+        select.larg, select.rarg = (
+            _conformed(side, columns, found, zoning) for side, columns in ((select.larg, left), (select.rarg, right))
+        )
         for sort in select.sortClause or ():
             self._output_sort(sort.node, found)
         return found
@@ -464,16 +473,17 @@ def _target(select: Any, index: int) -> Any | None:
     return targets[index]
 
 
-def _with_floats(side: Any, columns: tuple[Column, ...], wanted: tuple[Column, ...]) -> Any:
-    """One side of a set operation with its numerics as doubles where the other side has those."""
-    if not any(_becomes_float(a.kind, b.kind) for a, b in zip(columns, wanted, strict=True)):
-        return side
-    inner = [f"c{i}" for i in range(len(columns))]
-    values = [
-        to_sql(forms.as_float(ast.ColumnRef(fields=(ast.String(sval=name),)), b.kind))
-        if b.kind is not None and _becomes_float(a.kind, b.kind) else name
-        for name, a, b in zip(inner, columns, wanted, strict=True)
+def _conformed(side: Any, columns: tuple[Column, ...], wanted: tuple[Column, ...], zoning: Zoning) -> Any:
+    """One side of a set operation with its numerics as doubles, its dates as instants, where the other has those."""
+    references = [ast.ColumnRef(fields=(ast.String(sval=f"c{i}"),)) for i in range(len(columns))]
+    made = [
+        forms.as_float(node, b.kind)
+        if b.kind is not None and _becomes_float(a.kind, b.kind) else zoning.met(node, a.kind, b.kind)
+        for node, a, b in zip(references, columns, wanted, strict=True)
     ]  # fmt: skip
+    if all(new is old for new, old in zip(made, references, strict=True)):
+        return side
+    inner, values = [to_sql(node) for node in references], [to_sql(node) for node in made]
     listed = ", ".join(f"{v} AS {identifier(c.name)}" for v, c in zip(values, columns, strict=True))
     return parse_query(f"SELECT {listed} FROM ({to_sql(side)}) AS side({', '.join(inner)})")
 

@@ -14,6 +14,7 @@ from pglast import ast
 
 from constellationdb.catalog.text import reading
 from constellationdb.catalog.text.array_literals import array_elements, vector_elements
+from constellationdb.catalog.text.zones import Zone
 from constellationdb.errors import (
     ConstellationError,
     DatetimeOverflow,
@@ -34,6 +35,7 @@ _CARRIED: dict[str, Callable[[str], str]] = {
 _TRUE = frozenset({"t", "true", "y", "yes", "on", "1", "tr", "tru", "ye"})
 _FALSE = frozenset({"f", "false", "n", "no", "off", "0", "fa", "fal", "fals", "of"})
 _SPECIAL = frozenset({"now", "today", "tomorrow", "yesterday", "epoch", "infinity", "-infinity"})
+_EPOCH, _MICROSECOND = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC), datetime.timedelta(microseconds=1)
 _LEAST_REAL = 7.006492321624085e-46  # half of the least above zero, which rounds down to that
 _GREATEST_REAL = 3.4028235677973366e38  # half a step above the greatest, which rounds down to it
 _MOMENT = re.compile(
@@ -155,7 +157,7 @@ def moment(text: str, kind: str, position: int | None) -> str:
     """The literal written in full, seconds and all; the zone of a type without one is ignored."""
     word = text.strip().lower()
     if word == "epoch":
-        return "1970-01-01 00:00:00"
+        return "1970-01-01 00:00:00" + ("+00:00" if kind == kinds.TIMESTAMPTZ else "")
     if word in _SPECIAL:
         raise FeatureNotSupported(f'"{text}" is not supported as a {_short(kind)}', position=position)
     found = _MOMENT.fullmatch(text.strip())
@@ -181,7 +183,29 @@ def moment(text: str, kind: str, position: int | None) -> str:
         )
     except OverflowError:
         return text.strip()
-    return moment.isoformat(sep=" ") + ((found[8] or "") if kind == kinds.TIMESTAMPTZ else "")
+    return moment.isoformat(sep=" ") + (_offset(found[8]) if kind == kinds.TIMESTAMPTZ and found[8] else "")
+
+
+def _offset(said: str) -> str:
+    """``+2``, ``-0330``, ``UTC`` as ``+02:00``, ``-03:30``, ``+00:00``."""
+    if said[0] not in "+-":
+        return "+00:00"
+    digits = said[1:].replace(":", "")
+    hours, minutes = (digits, "00") if len(digits) < 3 else (digits[:-2], digits[-2:])
+    return f"{said[0]}{int(hours):02d}:{minutes}"
+
+
+def instant_us(text: str, zone: Zone, position: int | None) -> int:
+    """The instant that ``text`` says, in microseconds since 1970; without an offset it is a time in ``zone``."""
+    said = moment(text, kinds.TIMESTAMPTZ, position)
+    try:
+        found = datetime.datetime.fromisoformat(said)
+    except ValueError:
+        message = f'"{text}" is not supported as a timestamp with time zone in another time zone than UTC'
+        raise FeatureNotSupported(message, position=position) from None
+    if found.tzinfo is not None:
+        return (found - _EPOCH) // _MICROSECOND
+    return zone.instant((found.replace(tzinfo=datetime.UTC) - _EPOCH) // _MICROSECOND)
 
 
 def _short(kind: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from constellationdb.planner.analysis.kinds import INTEGERS, Kind
 from constellationdb.planner.analysis.scope import Scope
+from constellationdb.planner.analysis.zoning import Zoning
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,11 @@ class Walk(Protocol):
 
     signatures: dict[int, str]
     checked: bool
+    zoning: Zoning
 
     def at(self, node: Any) -> int | None: ...
+
+    def doubt_zone(self, node: Any) -> None: ...
 
     def expression(self, node: Any, place: Place) -> Typed: ...
 
