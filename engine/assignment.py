@@ -11,6 +11,7 @@ from constellationdb.engine.literals import wrong_type
 from constellationdb.planner.analysis import kinds
 
 _MOMENTS = frozenset(kinds.MOMENTS)
+_DAY_US = 86_400_000_000
 _TO_TIME = frozenset({kinds.TIME, kinds.TIMESTAMP, kinds.TIMESTAMPTZ, kinds.INTERVAL})
 
 
@@ -39,6 +40,9 @@ def _fits(kind: str, wanted: str) -> bool:
 
 def by_clocks(values: pa.Array, target: pa.DataType, zone: Zone) -> pa.Array:
     """Moments that are stored as ``target``, as far as the zone's clocks tell what they are there."""
+    if pa.types.is_time(target) and pa.types.is_timestamp(values.type):
+        clocks = zone if _is_zoned(values.type) else UTC_ZONE
+        return _counted(values, lambda us: clocks.locals(us) % _DAY_US).cast(pa.time64("us"))
     if zone is UTC_ZONE or not pa.types.is_temporal(values.type) or _is_zoned(values.type) == _is_zoned(target):
         return values
     if _is_zoned(values.type):

@@ -465,6 +465,8 @@ class Expressions:
             return operand
         if other in (None, UNKNOWN, *kinds.TEXTS) and other != kinds.CHAR:
             return operand
+        if name == "+" and other == kinds.TIMESTAMPTZ and self.zoning.explicit:
+            return Typed(texts.typed(operand.node, kinds.INTERVAL, self.at(operand.node)), kinds.INTERVAL, constant=True)
         arithmetic = name in operators.ARITHMETIC and other in kinds.NUMBERS
         arithmetic |= self.zoning.explicit and name == "-" and other == kinds.TIMESTAMPTZ
         if operand.node.isnull or not (arithmetic or name in operators.COMPARISONS):

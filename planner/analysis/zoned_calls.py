@@ -18,7 +18,7 @@ def answered(name: str, arguments: list[Typed], zoning: Zoning, position: int | 
     if name == "date_trunc":
         return _truncated(arguments, zoning, position)
     if name == "age" and len(arguments) == 2:
-        return _age(arguments, zoning)
+        return _age(arguments, zoning, position)
     if name == "to_timestamp" and len(arguments) == 1 and arguments[0].kind in (UNKNOWN, *kinds.NUMBERS):
         made = forms.call("to_timestamp", kinds.cast(arguments[0].node, kinds.DOUBLE))
         return Typed(kinds.cast(made, TIMESTAMPTZ), TIMESTAMPTZ) if zoning.explicit else None
@@ -41,14 +41,12 @@ def _truncated(arguments: list[Typed], zoning: Zoning, position: int | None) -> 
     return Typed(fields.truncated_in("con_zone", forms.text(zoning.name), unit, moment, position), TIMESTAMPTZ)
 
 
-def _age(arguments: list[Typed], zoning: Zoning) -> Typed | None:
-    """By the clocks of the zone; two literals are timestamps with time zone."""
-    if not zoning.explicit or any(argument.kind not in (*kinds.MOMENTS, UNKNOWN) for argument in arguments):
+def _age(arguments: list[Typed], zoning: Zoning, position: int | None) -> Typed | None:
+    """By the clocks of the zone, where an argument is a timestamptz, or none a timestamp."""
+    found = {argument.kind for argument in arguments}
+    if not zoning.explicit or not found <= {*kinds.MOMENTS, UNKNOWN} or (TIMESTAMP in found and TIMESTAMPTZ not in found):
         return None
-    moments = [
-        zoning.local(argument.node) if argument.kind == TIMESTAMPTZ else kinds.cast(argument.node, TIMESTAMP)
-        for argument in arguments
-    ]
+    moments = [zoning.local(_as_instant(argument, zoning, position)) for argument in arguments]
     return Typed(forms.call("con_age", *moments), INTERVAL)
 
 
