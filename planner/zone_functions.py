@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from constellationdb.catalog import types
 from constellationdb.catalog.text import text_encoder
 from constellationdb.catalog.text.style import Style
-from constellationdb.catalog.text.zones import I64, Zone, offset_text, zone_named, zone_of_expression
+from constellationdb.catalog.text.zones import I64, UTC_ZONE, Zone, offset_text, zone_named, zone_of_expression
 from constellationdb.errors import ConstellationError
 from constellationdb.planner.analysis.texts import instant_us
 from constellationdb.planner.interval_functions import INTERVAL, parts_of
@@ -44,6 +44,7 @@ def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
         (_printed, [name, moments], pa.string(), "con_zone_list_text"),
         (_read, [name, pa.string()], _TIMESTAMPTZ, "con_zone_read"),
         (_series, [name, _TIMESTAMPTZ, _TIMESTAMPTZ, INTERVAL], moments, "con_zone_series"),
+        (_bare_series, [_TIMESTAMP, _TIMESTAMP, INTERVAL], types.array_of(types.TIMESTAMP).arrow, "con_series"),
         (_of_interval, [INTERVAL], name, "con_zone_of_interval"),
     ]
     for prefix, lookup in (("con_zone", zone_named), ("con_timezone", zone_of_expression)):
@@ -136,12 +137,19 @@ def _read(names: pa.Array, texts: pa.Array) -> pa.Array:
 
 def _series(names: pa.Array, starts: pa.Array, stops: pa.Array, steps: pa.Array) -> pa.Array:
     """From each start to its stop, both of them among the moments."""
-    rows = zip(names.to_pylist(), _values(starts), _values(stops), _nulls(starts, stops, steps), strict=True)
-    found = [
-        None if null or name is None else _steps(_zone(name, zone_named), start, stop, parts_of(steps)[i : i + 1])
-        for i, (name, start, stop, null) in enumerate(rows)
-    ]
-    return pa.array(found, pa.list_(pa.int64())).cast(types.array_of(types.TIMESTAMPTZ).arrow)
+    zone = _zone(names[0].as_py(), zone_named) if len(names) else UTC_ZONE
+    return _series_of(zone, starts, stops, steps).cast(types.array_of(types.TIMESTAMPTZ).arrow)
+
+
+def _bare_series(starts: pa.Array, stops: pa.Array, steps: pa.Array) -> pa.Array:
+    return _series_of(UTC_ZONE, starts, stops, steps).cast(types.array_of(types.TIMESTAMP).arrow)
+
+
+def _series_of(zone: Zone, starts: pa.Array, stops: pa.Array, steps: pa.Array) -> pa.Array:
+    rows = zip(_values(starts), _values(stops), _nulls(starts, stops, steps), strict=True)
+    parts = parts_of(steps)
+    found = [None if null else _steps(zone, a, b, parts[i : i + 1]) for i, (a, b, null) in enumerate(rows)]
+    return pa.array(found, pa.list_(pa.int64()))
 
 
 def _steps(zone: Zone, start: int, stop: int, step: NDArray[Any]) -> list[int]:

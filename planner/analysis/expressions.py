@@ -308,6 +308,10 @@ class Expressions:
         if self.zoning.explicit and not any(isinstance(inner, ast.ColumnRef) for inner in nodes(node)):
             raise unknown(self.at(node))
 
+    def _doubt_meeting(self, found: set[Kind]) -> None:
+        """Values meet that might be moments with and without a zone."""
+        self.unsure |= self.zoning.explicit and None in found and not found.isdisjoint(kinds.MOMENTS)
+
     def _check_cast(self, found: Kind, wanted: str, position: int | None) -> None:
         if kinds.no_cast(found, wanted):
             raise CannotCoerce(f"cannot cast type {found} to {wanted}", position=position)
@@ -402,6 +406,7 @@ class Expressions:
             return Typed(moved, kinds.TIMESTAMPTZ, left.constant and right.constant)
         if left.kind == right.kind == kinds.JSONB and name not in ("=", "<>"):
             raise FeatureNotSupported("the order of jsonb values is not supported", position=self.at(node))
+        self._doubt_meeting({left.kind, right.kind})
         left, right = self._meet(name, left, right), self._meet(name, right, left)
         kind = operators.result(name, left.kind, right.kind)
         if name == "||" and kinds.is_array(kind):
@@ -466,7 +471,9 @@ class Expressions:
         if other in (None, UNKNOWN, *kinds.TEXTS) and other != kinds.CHAR:
             return operand
         if name == "+" and other == kinds.TIMESTAMPTZ and self.zoning.explicit:
-            return Typed(texts.typed(operand.node, kinds.INTERVAL, self.at(operand.node)), kinds.INTERVAL, constant=True)
+            return Typed(
+                texts.typed(operand.node, kinds.INTERVAL, self.at(operand.node)), kinds.INTERVAL, constant=True
+            )
         arithmetic = name in operators.ARITHMETIC and other in kinds.NUMBERS
         arithmetic |= self.zoning.explicit and name == "-" and other == kinds.TIMESTAMPTZ
         if operand.node.isnull or not (arithmetic or name in operators.COMPARISONS):
@@ -488,6 +495,7 @@ class Expressions:
                 raise UndefinedFunction(message, hint=NO_OPERATOR, position=positions[-1])
             raise DatatypeMismatch(f"{what} types {pair[0]} and {pair[1]} cannot be matched", position=positions[-1])
         kind = kinds.unify(t.kind for t in typed)
+        self._doubt_meeting({t.kind for t in typed})
         made = []
         for member, position in zip(typed, positions, strict=True):
             node = member.node
@@ -500,6 +508,7 @@ class Expressions:
                 node = forms.as_integer(node)
             else:
                 node = self.zoning.met(node, member.kind, kind)
+                self.unsure |= member.node is None and node is not None  # a subquery's column stays what it is
             made.append(node)
         return tuple(made), kind
 

@@ -105,7 +105,7 @@ class Calls:
         if place.clause not in ("SELECT", "FROM") or place.aggregate:
             where = _NOWHERE.get(place.clause, place.clause)
             raise FeatureNotSupported(f"set-returning functions are not allowed in {where}", position=position)
-        return set_functions.rows_of(set_functions.array_of(name, arguments, position))
+        return set_functions.rows_of(set_functions.array_of(name, arguments, self._expressions.zoning, position))
 
     def _printing(self, node: Any, name: str, arguments: list[Typed]) -> Any:
         """concat, concat_ws and format take values of any type and print them."""

@@ -29,13 +29,12 @@ from constellationdb.planner.analysis.zoning import IN_UTC, Zoning
 from constellationdb.planner.rewrite.names import column_name, fresh, mark
 from constellationdb.planner.rewrite.series import is_table_function
 from constellationdb.planner.rewrite.tree import links, parse_query, strings, to_sql
-from constellationdb.planner.rewrite.windows import window_call
+from constellationdb.planner.rewrite.windows import Call, window_call
 from constellationdb.planner.syntax.edits import identifier
 
 Columns = tuple[Column, ...] | None
 # The columns of a relation by name and schema; None when there is none, or they are not known.
 Relations = Callable[[str, str | None], Columns]
-_WINDOW = (Column("window_start", kinds.TIMESTAMP), Column("window_end", kinds.TIMESTAMP))
 
 
 @dataclass(frozen=True)
@@ -415,7 +414,7 @@ class _Queries:
             return self._set(item, scope)
         columns = self._relations(call.relation, None)
         alias = item.alias.aliasname if item.alias is not None else call.relation
-        whole = None if columns is None else (*columns, *_WINDOW)
+        whole = None if columns is None else (*columns, *_window(columns, call))
         return self._one(item, alias, call.relation, aliased(whole, item.alias))
 
     def _set(self, item: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
@@ -454,6 +453,12 @@ class _Queries:
             place = Place(inner, "JOIN/ON")
             join.quals = self.expressions.condition(join.quals, "JOIN/ON", place)
         return left_tables + right_tables, visible
+
+
+def _window(columns: Sequence[Column], call: Call) -> tuple[Column, Column]:
+    """The columns that a window adds, which are of the type of the time that it is over."""
+    kind = next((column.kind for column in columns if column.name == call.time_column), kinds.TIMESTAMP)
+    return Column("window_start", kind), Column("window_end", kind)
 
 
 def _common(left: Sequence[Visible], right: Sequence[Visible]) -> list[str]:

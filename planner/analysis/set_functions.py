@@ -1,6 +1,7 @@
 """Functions that return sets, in FROM and in the list of a SELECT: as unnest() of arrays, which DataFusion knows.
 
 generate_series(1, n)             unnest(generate_series(1, n))
+generate_series(at, end, span)    unnest(con_zone_series('UTC', at, end, span))
 generate_subscripts(a, 1)         unnest(generate_series(1, cardinality(a)))
 unnest(a) WITH ORDINALITY         unnest(a), unnest(generate_series(1, cardinality(a)))
 _pg_expandarray(a)                unnest(con_expand_…(a)): rows of x, the element, and n, its place
@@ -14,10 +15,11 @@ from typing import Any
 from pglast import ast
 
 from constellationdb.errors import FeatureNotSupported, UndefinedFunction
-from constellationdb.planner.analysis import forms, kinds
+from constellationdb.planner.analysis import forms, kinds, texts
 from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.typed import Typed
+from constellationdb.planner.analysis.zoning import Zoning
 from constellationdb.planner.rewrite.tree import last_name, parse_expression, to_sql
 
 NAMES = frozenset({"unnest", "generate_series", "generate_subscripts", "_pg_expandarray", "pg_options_to_table"})
@@ -30,7 +32,7 @@ def is_set(node: Any) -> bool:
     return isinstance(node, ast.FuncCall) and node.over is None and last_name(node) in NAMES
 
 
-def array_of(name: str, arguments: list[Typed], position: int | None) -> Typed:
+def array_of(name: str, arguments: list[Typed], zoning: Zoning, position: int | None) -> Typed:
     """The array whose elements a call returns; its kind is that of one element."""
     if name == "unnest" and len(arguments) == 1:
         array = arguments[0]
@@ -39,7 +41,7 @@ def array_of(name: str, arguments: list[Typed], position: int | None) -> Typed:
         assert array.kind is not None
         return Typed(array.node, kinds.element(array.kind))
     if name == "generate_series" and len(arguments) in (2, 3):
-        return _series(arguments, position)
+        return _moments(arguments, zoning, position) or _series(arguments, position)
     if name == "generate_subscripts" and len(arguments) == 2 and kinds.is_array(arguments[0].kind):
         last = f"CAST(cardinality({to_sql(arguments[0].node)}) AS bigint)"
         first, last = ("0", f"{last} - 1") if arguments[0].kind in kinds.VECTORS else ("1", last)
@@ -59,12 +61,40 @@ def array_of(name: str, arguments: list[Typed], position: int | None) -> Typed:
 def _series(arguments: list[Typed], position: int | None) -> Typed:
     kind = kinds.unify(argument.kind for argument in arguments)
     if kind == UNKNOWN or kind not in kinds.INTEGERS:
-        raise FeatureNotSupported("generate_series is only supported over integers", position=position)
+        raise FeatureNotSupported(
+            "generate_series is only supported over integers, dates and timestamps", position=position
+        )
     kind = INTEGER if kind == kinds.SMALLINT else kind
     numbers = [kinds.cast(argument.node, BIGINT) for argument in arguments]
     if len(numbers) == 3:
         numbers[2] = forms.call("con_step", numbers[2])
     return Typed(_cast(forms.call("generate_series", *numbers), kind), kind)
+
+
+def _moments(arguments: list[Typed], zoning: Zoning, position: int | None) -> Typed | None:
+    """A series of timestamps, or of instants by the clocks of the zone; None of other values."""
+    found = {argument.kind for argument in arguments[:2]}
+    if len(arguments) < 3 or found == {UNKNOWN} or not found <= {UNKNOWN, *kinds.MOMENTS}:
+        return None
+    if arguments[2].kind not in (UNKNOWN, kinds.INTERVAL):
+        return None
+    bare = kinds.TIMESTAMP in found and kinds.TIMESTAMPTZ not in found
+    kind = kinds.TIMESTAMP if bare else kinds.TIMESTAMPTZ
+    ends = [_moment(argument, kind, zoning, position) for argument in arguments[:2]]
+    step = arguments[2].node
+    if arguments[2].kind == UNKNOWN and isinstance(step, ast.A_Const):
+        step = texts.typed(step, kinds.INTERVAL, position)
+    made = forms.call("con_series", *ends, step) if bare else zoning.call("series", *ends, step)
+    return Typed(made, kind)
+
+
+def _moment(argument: Typed, kind: str, zoning: Zoning, position: int | None) -> Any:
+    node = argument.node
+    if argument.kind == UNKNOWN and isinstance(node, ast.A_Const):
+        return kinds.cast(node, kind) if node.isnull else texts.typed(node, kind, position)
+    if argument.kind == kind:
+        return node
+    return zoning.instant(node, argument.kind) if kind == kinds.TIMESTAMPTZ else kinds.cast(node, kind)
 
 
 def _cast(array: Any, element: str) -> Any:

@@ -49,9 +49,9 @@ def _called(node: Any, walk: Walk, place: Place) -> tuple[list[tuple[Any, Column
     name, position = last_name(node), walk.at(node)
     arguments = [walk.expression(argument, place) for argument in node.args or ()]
     if name == "unnest" and len(arguments) > 1:
-        arrays = [set_functions.array_of(name, [argument], position) for argument in arguments]
+        arrays = [set_functions.array_of(name, [argument], walk.zoning, position) for argument in arguments]
     else:
-        arrays = [set_functions.array_of(name, arguments, position)]
+        arrays = [set_functions.array_of(name, arguments, walk.zoning, position)]
     return [column for array in arrays for column in set_functions.columns_of(array, name)], arrays
 
 

@@ -44,7 +44,11 @@ def _truncated(arguments: list[Typed], zoning: Zoning, position: int | None) -> 
 def _age(arguments: list[Typed], zoning: Zoning, position: int | None) -> Typed | None:
     """By the clocks of the zone, where an argument is a timestamptz, or none a timestamp."""
     found = {argument.kind for argument in arguments}
-    if not zoning.explicit or not found <= {*kinds.MOMENTS, UNKNOWN} or (TIMESTAMP in found and TIMESTAMPTZ not in found):
+    if (
+        not zoning.explicit
+        or not found <= {*kinds.MOMENTS, UNKNOWN}
+        or (TIMESTAMP in found and TIMESTAMPTZ not in found)
+    ):
         return None
     moments = [zoning.local(_as_instant(argument, zoning, position)) for argument in arguments]
     return Typed(forms.call("con_age", *moments), INTERVAL)
