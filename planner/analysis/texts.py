@@ -14,12 +14,14 @@ from pglast import ast
 
 from constellationdb.catalog.text import reading
 from constellationdb.catalog.text.array_literals import array_elements, vector_elements
-from constellationdb.catalog.text.zones import Zone
+from constellationdb.catalog.text.times import one_timestamp
+from constellationdb.catalog.text.zones import Zone, zone_of_expression
 from constellationdb.errors import (
     ConstellationError,
     DatetimeOverflow,
     FeatureNotSupported,
     InvalidDatetime,
+    InvalidParameter,
     InvalidTextRepresentation,
     NumericOutOfRange,
 )
@@ -40,7 +42,7 @@ _LEAST_REAL = 7.006492321624085e-46  # half of the least above zero, which round
 _GREATEST_REAL = 3.4028235677973366e38  # half a step above the greatest, which rounds down to it
 _MOMENT = re.compile(
     r"(\d{4,6})-(\d{1,2})-(\d{1,2})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(\.\d+)?)?)?"
-    r"\s*(Z|UTC|[+-]\d{1,2}(?::?\d{2})?)?",
+    r"\s*(Z|UTC|[+-]\d{1,2}(?::?\d{2})?|[A-Z]{2,}(?:_[A-Z]+)*(?:/[\w+-]+)*)?",
     re.IGNORECASE,
 )
 
@@ -164,6 +166,7 @@ def moment(text: str, kind: str, position: int | None) -> str:
     if found is None:
         raise InvalidDatetime(f'invalid input syntax for type {_short(kind)}: "{text}"', position=position)
     check_displacement(text, position)
+    zone = _zone(found[8] or "", text, kind, position)
     year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
     try:
         date = datetime.date(min(max(year, 1), 9999), month, day)
@@ -183,7 +186,24 @@ def moment(text: str, kind: str, position: int | None) -> str:
         )
     except OverflowError:
         return text.strip()
-    return moment.isoformat(sep=" ") + (_offset(found[8]) if kind == kinds.TIMESTAMPTZ and found[8] else "")
+    if kind != kinds.TIMESTAMPTZ or not found[8]:
+        return moment.isoformat(sep=" ")
+    if zone is None:
+        return moment.isoformat(sep=" ") + _offset(found[8])
+    local = (moment.replace(tzinfo=datetime.UTC) - _EPOCH) // _MICROSECOND
+    return one_timestamp(zone.instant(local), "+00:00")
+
+
+def _zone(word: str, text: str, kind: str, position: int | None) -> Zone | None:
+    """The zone behind a moment, when it is a name or an abbreviation of one."""
+    if not word[:1].isalpha():
+        return None
+    zone = zone_of_expression(word)
+    if zone is None and "/" in word:
+        raise InvalidParameter(f'time zone "{word.lower()}" not recognized', position=position)
+    if zone is None:
+        raise InvalidDatetime(f'invalid input syntax for type {_short(kind)}: "{text}"', position=position)
+    return zone
 
 
 def _offset(said: str) -> str:
