@@ -26,5 +26,5 @@ How a message travels::
 
 Left out so far: encryption and passwords (the server listens on loopback
 only), notifications, encodings other than UTF-8, records in
-binary. SQL computes in UTC whatever the zone results are printed in.
+binary. SQL computes in the zone that results are printed in.
 """

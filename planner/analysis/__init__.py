@@ -10,6 +10,7 @@ right. It knows no plans and no rows: only the text's tree and the columns of th
     kinds.py      the names of types, which go together
     texts.py      string literals that become values: checked where they stand
     operators.py  what an operator makes of its operands, and how Postgres' answer is got from DataFusion
+    zoning.py     what depends on the time zone, in words that name it
     calls.py      what functions return, which are aggregates
     scope.py      the columns that FROM brings into sight
     expressions.py, queries.py   the walk

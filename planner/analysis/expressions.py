@@ -508,7 +508,6 @@ class Expressions:
                 node = forms.as_integer(node)
             else:
                 node = self.zoning.met(node, member.kind, kind)
-                self.unsure |= member.node is None and node is not None  # a subquery's column stays what it is
             made.append(node)
         return tuple(made), kind
 
@@ -581,17 +580,43 @@ class Expressions:
                 raise FeatureNotSupported(
                     "a row compared with a subquery is not supported here", position=self.at(node)
                 )
-            test = self.expression(node.testexpr, place)
+            test = self._met_link(node, self.expression(node.testexpr, place), columns)
             node.testexpr = test.node
             if not node.operName and columns is not None:
                 (node.testexpr, _), _ = self.settle([test, Typed(None, columns[0].kind)], None, [self.at(node)] * 2)
         return Typed(node, kinds.BOOLEAN)
 
+    def _met_link(self, node: Any, test: Typed, columns: tuple[Column, ...] | None) -> Typed:
+        """What is compared with a subquery's column; the one of the two that has no zone gets the session's."""
+        kind = columns[0].kind if columns else None
+        if self.zoning.met(node, kind, test.kind) is not node:
+            target = forms.only_target(node.subselect)
+            if target is None:
+                raise unknown(self.at(node))
+            target.val = self.zoning.met(target.val, kind, test.kind)
+            return test
+        if self.zoning.explicit and test.kind == UNKNOWN and kind == kinds.TIMESTAMPTZ:
+            return self._read_literal("=", test, kind)
+        met = self.zoning.met(test.node, test.kind, kind)
+        return test if met is test.node else replace(test, node=met, kind=kinds.TIMESTAMPTZ)
+
     def _row_in(self, node: Any, place: Place, *, negated: bool) -> Any:
         self.asking = True
-        self._check_width(node, self._query(node.subselect, place.scope))
-        node.testexpr = self.expression(node.testexpr, place).node
+        columns = self._query(node.subselect, place.scope)
+        self._check_width(node, columns)
+        tests = [self.expression(member, place) for member in node.testexpr.args]
+        if self.zoning.explicit:
+            tests = [self._met_column(test, column) for test, column in zip(tests, columns or (), strict=True)]
+        node.testexpr.args = tuple(test.node for test in tests)
         return forms.row_in(node, negated=negated)
+
+    def _met_column(self, test: Typed, column: Column) -> Typed:
+        """A member of a row as what it is beside the column of a subquery."""
+        if self.zoning.met(test.node, column.kind, test.kind) is not test.node:
+            raise unknown(self.at(test.node))
+        if test.kind == UNKNOWN and column.kind == kinds.TIMESTAMPTZ:
+            return self._read_literal("=", test, column.kind)
+        return replace(test, node=self.zoning.met(test.node, test.kind, column.kind))
 
     def _check_width(self, node: Any, columns: tuple[Column, ...] | None) -> None:
         wanted = len(node.testexpr.args) if isinstance(node.testexpr, ast.RowExpr) else 1
@@ -607,10 +632,10 @@ class Expressions:
                 hint="write EXISTS",
                 position=self.at(node),
             )
+        test = self._met_link(node, self.expression(node.testexpr, place), columns)
         if node.operName or columns is None:
-            node.testexpr = self.expression(node.testexpr, place).node
+            node.testexpr = test.node
             return Typed(node, kinds.BOOLEAN)
-        test = self.expression(node.testexpr, place)
         (node.testexpr, _), kind = self.settle([test, Typed(None, columns[0].kind)], None, [self.at(node)] * 2)
         if place.clause in _LISTS and node.subLinkType == SubLinkType.ANY_SUBLINK:
             return Typed(forms.in_value(node, kind), kinds.BOOLEAN)

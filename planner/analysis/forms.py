@@ -164,6 +164,16 @@ def symmetric(node: Any) -> Any:
 _numbers = itertools.count()
 
 
+def only_target(select: Any) -> Any | None:
+    """The one target of a plain SELECT."""
+    targets: Any = select.targetList or ()
+    if select.op != SetOperation.SETOP_NONE or len(targets) != 1:
+        return None
+    value = targets[0].val
+    starred = isinstance(value, ast.ColumnRef) and isinstance(value.fields[-1], ast.A_Star)
+    return None if starred else targets[0]
+
+
 def is_row_in(node: Any) -> bool:
     return (
         isinstance(node, ast.SubLink)

@@ -71,6 +71,8 @@ class Calls:
             argument if (known := calls.literal_argument(name, place)) is None else self._literal(argument, known)
             for place, argument in enumerate(arguments)
         ]
+        if walk.zoning.explicit and name in zoned_calls.ALIKE:
+            arguments = zoned_calls.alike(arguments, walk.zoning, position)
         node.args = tuple(argument.node for argument in arguments) or None
         self._clauses(node, inner)
         shown = [argument.kind for argument in arguments]

@@ -25,7 +25,7 @@ from constellationdb.planner.analysis.expressions import Expressions
 from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, aliased, merge, renamed, visible_of
 from constellationdb.planner.analysis.sources import set_query
 from constellationdb.planner.analysis.typed import Place, Typed
-from constellationdb.planner.analysis.zoning import IN_UTC, Zoning
+from constellationdb.planner.analysis.zoning import IN_UTC, Zoning, unknown
 from constellationdb.planner.rewrite.names import column_name, fresh, mark
 from constellationdb.planner.rewrite.series import is_table_function
 from constellationdb.planner.rewrite.tree import links, parse_query, strings, to_sql
@@ -448,11 +448,21 @@ class _Queries:
             names = [name.sval for name in join.usingClause or ()] or _common(left, right)
             if names:
                 position = self.expressions.at(join)
+                self._check_merged(names, left, right, position)
                 visible = merge(join, names, left, right, position)
         elif join.quals is not None:
             place = Place(inner, "JOIN/ON")
             join.quals = self.expressions.condition(join.quals, "JOIN/ON", place)
         return left_tables + right_tables, visible
+
+    def _check_merged(
+        self, names: list[str], left: Sequence[Visible], right: Sequence[Visible], position: int | None
+    ) -> None:
+        """Columns that USING makes one are compared as they are: none may have to be put in a time zone."""
+        for name in names:
+            found = [v.column.kind for v in (*left, *right) if v.column.name == name]
+            if self.expressions.zoning.explicit and kinds.TIMESTAMPTZ in found and len(set(found)) > 1:
+                raise unknown(position)
 
 
 def _window(columns: Sequence[Column], call: Call) -> tuple[Column, Column]:

@@ -12,11 +12,30 @@ from constellationdb.planner.analysis.kinds import DATE, INTERVAL, TIMESTAMP, TI
 from constellationdb.planner.analysis.typed import Typed
 from constellationdb.planner.analysis.zoning import Zoning
 
+# Functions whose moments are all of one type.
+ALIKE = frozenset({"date_bin", "lag", "lead"})
+
+
+def alike(arguments: list[Typed], zoning: Zoning, position: int | None) -> list[Typed]:
+    """The arguments, those that are to be a timestamptz beside another as such."""
+    first = arguments[0].kind
+    if TIMESTAMPTZ not in {argument.kind for argument in arguments}:
+        return arguments
+    return [
+        Typed(_as_instant(argument, zoning, position), TIMESTAMPTZ)
+        if argument.kind in (DATE, TIMESTAMP) or (place == 2 and argument.kind == UNKNOWN)
+        or (place == 1 and argument.kind == UNKNOWN and first in (UNKNOWN, INTERVAL))
+        else argument
+        for place, argument in enumerate(arguments)
+    ]  # fmt: skip
+
 
 def answered(name: str, arguments: list[Typed], zoning: Zoning, position: int | None) -> Typed | None:
     """``timezone(zone, moment)``, which AT TIME ZONE is; None for other functions."""
     if name == "date_trunc":
         return _truncated(arguments, zoning, position)
+    if name == "date_bin" and zoning.explicit and len(arguments) == 3 and arguments[1].kind == TIMESTAMPTZ:
+        return Typed(forms.call("date_bin", *(argument.node for argument in arguments)), TIMESTAMPTZ)
     if name == "age" and len(arguments) == 2:
         return _age(arguments, zoning, position)
     if name == "to_timestamp" and len(arguments) == 1 and arguments[0].kind in (UNKNOWN, *kinds.NUMBERS):

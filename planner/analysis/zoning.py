@@ -110,7 +110,7 @@ def in_utc(node: Any) -> Any:
 
 def unknown(position: int | None) -> FeatureNotSupported:
     return FeatureNotSupported(
-        "a conversion whose type is not known here is not supported in another time zone than UTC",
-        hint="cast the value first, as in value::timestamptz",
+        "a timestamp with time zone cannot be converted here in another time zone than UTC",
+        hint="write the cast, as in value::timestamptz",
         position=position,
     )

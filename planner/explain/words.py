@@ -27,6 +27,7 @@ _BINARY = {
 }  # fmt: skip
 _ASSOCIATIVE = frozenset({"or", "and", "add", "multiply", "str_concat"})
 _POSTFIX = {"is_null": "IS NULL", "is_not_null": "IS NOT NULL", "is_true": "IS TRUE", "is_false": "IS FALSE"}
+_AT_ZONE = frozenset({f"con_{word}_{way}" for word in ("zone", "timezone") for way in ("local", "instant")})
 # Functions of ours that only make a value comparable as Postgres compares it.
 _UNSEEN = ("con_canonical_", "con_rank_", "con_unrank_", "con_interval_order", "con_trim_scale", "con_in_range")
 _NEGATED = {
@@ -100,6 +101,8 @@ class Words:
         shown = [self.show(argument, columns) for argument in arguments]
         if name.startswith(_UNSEEN):
             return shown[0]
+        if name in _AT_ZONE:
+            return Shown(f"{shown[1].inside(CAST)} AT TIME ZONE {shown[0].inside(CAST)}", OTHER)
         if name in ("like", "ilike"):  # the third argument is the escape
             shown = shown[:2]
         if name in _BINARY and len(shown) > 1:
