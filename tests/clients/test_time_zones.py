@@ -1,4 +1,4 @@
-"""What a client says in its session's time zone: parameters, prepared rows, COPY, cursors; and views across sessions."""
+"""What a client says in its time zone: parameters, prepared rows, COPY, cursors; and views across sessions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _rows(connection: psycopg.Connection, sql: str) -> list[tuple[Any, ...]]:
 def test_prepared_rows_are_read_in_the_zone_of_their_execution(
     berlin: psycopg.Connection, utc: psycopg.Connection
 ) -> None:
-    expected = []
+    expected: list[str] = []
     for zone, text in (("Europe/Berlin", _BERLIN), ("Asia/Tokyo", _TOKYO), ("UTC", _UTC), ("Europe/Berlin", _BERLIN)):
         berlin.execute(f"SET timezone = '{zone}'".encode())
         for _ in range(2):
