@@ -310,7 +310,7 @@ class Expressions:
 
     def _doubt_meeting(self, found: set[Kind]) -> None:
         """Values meet that might be moments with and without a zone."""
-        self.unsure |= self.zoning.explicit and None in found and not found.isdisjoint(kinds.MOMENTS)
+        self.unsure |= self.zoning.explicit and None in found and not found.isdisjoint((*kinds.MOMENTS, kinds.INTERVAL))
 
     def _check_cast(self, found: Kind, wanted: str, position: int | None) -> None:
         if kinds.no_cast(found, wanted):

@@ -76,6 +76,8 @@ class Calls:
         node.args = tuple(argument.node for argument in arguments) or None
         self._clauses(node, inner)
         shown = [argument.kind for argument in arguments]
+        if None in shown and name in zoned_calls.BY_CLOCKS:
+            walk.doubt_zone(node)
         if not own_schema and name in _PRINTING:
             node = self._printing(node, name, arguments)
         if position is not None and all(kind is not None for kind in shown):

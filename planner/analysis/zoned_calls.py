@@ -12,6 +12,7 @@ from constellationdb.planner.analysis.kinds import DATE, INTERVAL, TIMESTAMP, TI
 from constellationdb.planner.analysis.typed import Typed
 from constellationdb.planner.analysis.zoning import Zoning
 
+BY_CLOCKS = frozenset({"extract", "date_part", "date_trunc", "to_char", "age", "generate_series"})
 # Functions whose moments are all of one type.
 ALIKE = frozenset({"date_bin", "lag", "lead"})
 

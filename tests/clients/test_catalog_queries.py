@@ -40,7 +40,9 @@ _FAILS = {
 }
 # Whether these are answered alike depends on the machine.
 _MAY_DIFFER = {
-    "asyncpg-5": "LIMIT 1 without ORDER BY may give any row","psql-completion-16": "the time zones are those that Python finds"}
+    "asyncpg-5": "LIMIT 1 without ORDER BY may give any row",
+    "psql-completion-16": "the time zones are those that Python finds",
+}
 
 
 @pytest.fixture(scope="module")
