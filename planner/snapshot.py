@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -83,8 +84,11 @@ class SnapshotPlanner:
         self._preparer = Preparer(
             relations, continuous=False, clause=clause, checked=checked, unnesting=unnesting, zoned=zoned
         )
-        self._shuttle = Shuttle((), zoned=zoned)
         self._parts = _Parts()
+
+    @cached_property
+    def _shuttle(self) -> Shuttle:
+        return Shuttle((), zoned=self._zoned)
 
     def plan(self, query: Query) -> SnapshotPlan:
         try:

@@ -36,20 +36,19 @@ def check(shuttle: Shuttle, source: Rel, width: int, holder: Any) -> None:
                 calls.append(expression)
 
     visit(holder, collect, enter_relations=False)
-    for cast in casts:
-        before, after = _types(shuttle, source, width, [cast.cast.input, cast])
+    asked = [side for cast in casts for side in (cast.cast.input, cast)]
+    asked += [argument.value for call in calls for argument in call.scalar_function.arguments]
+    if not asked:
+        return
+    types = iter(shuttle.schema_of(project(source, width, asked), len(asked)).types)
+    for before, after in [(next(types), next(types)) for _ in casts]:
         if _is_zoned(before) != _is_zoned(after) and _is_moment(before) and _is_moment(after):
             raise unknown(None)
     for call in calls:
-        types = _types(shuttle, source, width, [argument.value for argument in call.scalar_function.arguments])
+        found = [next(types) for _ in call.scalar_function.arguments]
         name = shuttle.function_name(call.scalar_function.function_reference)
-        if any(map(_is_zoned, types)) and (name in _BY_CLOCKS or any(map(pt.is_interval, types))):
+        if any(map(_is_zoned, found)) and (name in _BY_CLOCKS or any(map(pt.is_interval, found))):
             raise unknown(None)
-
-
-def _types(shuttle: Shuttle, source: Rel, width: int, expressions: list[Expression]) -> list[pa.DataType]:
-    found: list[pa.DataType] = shuttle.schema_of(project(source, width, expressions), len(expressions)).types
-    return found
 
 
 def _is_zoned(kind: pa.DataType) -> bool:
