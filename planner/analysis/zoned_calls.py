@@ -32,7 +32,7 @@ def alike(arguments: list[Typed], zoning: Zoning, position: int | None) -> list[
 
 
 def answered(name: str, arguments: list[Typed], zoning: Zoning, position: int | None) -> Typed | None:
-    """``timezone(zone, moment)``, which AT TIME ZONE is; None for other functions."""
+    """What a call is that goes by the clocks of a zone; None for other functions, and where UTC is meant."""
     if name == "date_trunc":
         return _truncated(arguments, zoning, position)
     if name == "date_bin" and zoning.explicit and len(arguments) == 3 and arguments[1].kind == TIMESTAMPTZ:
