@@ -182,7 +182,9 @@ def result_formats(codes: tuple[int, ...], columns: tuple[ResultColumn, ...]) ->
 def parameters_of(message: Bind, prepared: Prepared) -> tuple[str | None, ...]:
     given, wanted = len(message.parameters), len(prepared.parameters)
     if given != wanted:
-        raise ProtocolViolation(f"bind message supplies {given} parameters, but the statement requires {wanted}")
+        raise ProtocolViolation(
+            f'bind message supplies {given} parameters, but prepared statement "{message.statement}" requires {wanted}'
+        )
     formats = message.parameter_formats
     if len(formats) <= 1:
         formats = (formats[0] if formats else 0,) * given

@@ -42,6 +42,8 @@ def infer_parameters(
         case st.Subscribe(query=query) | st.CreateTableAs(query=query) if query is not None:
             tree = pglast.parse_sql(query.text)[0].stmt
             _Statement(parameters, relations, query.offset).statement(tree)
+        case st.Prepare():
+            pass  # its $1 are its own: EXECUTE gives them
         case _:
             return _none(statement, parameters)
     return parameters.oids()

@@ -91,7 +91,7 @@ def test_parameters_in_every_kind_of_statement(stock: Database) -> None:
 
 
 def test_parameters_that_do_not_fit_are_errors_of_their_own(stock: Database) -> None:
-    with pytest.raises(ProtocolViolation, match="supplies 1 parameters, but the statement requires 2"):
+    with pytest.raises(ProtocolViolation, match='supplies 1 parameters, but prepared statement "" requires 2'):
         stock.execute("SELECT $2::int", [1])
     with pytest.raises(InvalidParameter, match="must be a sequence"):
         stock.sql("SELECT $1", "text")

@@ -210,7 +210,7 @@ def test_an_empty_statement_goes_through_all_steps(client: RawClient) -> None:
 
 def test_the_number_of_parameters_must_fit(client: RawClient) -> None:
     client.send(fe.parse("select $1::int"), fe.bind(), fe.SYNC)
-    assert error(client.until())["M"] == "bind message supplies 0 parameters, but the statement requires 1"
+    assert error(client.until())["M"] == 'bind message supplies 0 parameters, but prepared statement "" requires 1'
 
 
 def test_binary_values_both_ways(client: RawClient) -> None:
