@@ -10,7 +10,7 @@ from constellationdb.engine.defining import define
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.result import Notice, Result, ResultColumn
 from constellationdb.engine.transaction_control import control, set_transaction
-from constellationdb.errors import ActiveTransaction, NoActiveTransaction
+from constellationdb.errors import ActiveTransaction, NoActiveTransaction, UndefinedColumn
 from constellationdb.planner import statements as st
 
 if TYPE_CHECKING:
@@ -83,9 +83,15 @@ def _accept(session: Session, statement: st.Accepted) -> Result:
         raise NoActiveTransaction(f"{statement.tag} can only be used in transaction blocks")
     for name in map(session.temporary.resolve, statement.relations):
         if not is_system(name):
-            session.catalog.get(name)
+            _check_columns(statement.columns, session.catalog.get(name).schema.names)
     said = statement.notice.split("\n") if statement.notice else []
     return Result(statement.tag, notices=[Notice(line, sqlstate=statement.sqlstate) for line in said])
+
+
+def _check_columns(named: tuple[str, ...], there: list[str]) -> None:
+    for name in named:
+        if name not in there:
+            raise UndefinedColumn(f'column "{name}" does not exist')
 
 
 def _checkpoint(session: Session) -> Result:

@@ -373,4 +373,5 @@ class Accepted(Statement):
     notice: str | None = None
     sqlstate: str = "00000"
     relations: tuple[str, ...] = ()  # which must exist
+    columns: tuple[str, ...] = ()  # which each of them must have
     block: bool | None = None  # True: only in a transaction block; False: not in one

@@ -82,6 +82,19 @@ def set_constraints(region: Region) -> Accepted:
     return Accepted(region.text, region.start, "SET CONSTRAINTS")
 
 
+def create_index(region: Region) -> Accepted:
+    """Only for speed in Postgres, so it may be left out; a unique one also refuses rows, and may not."""
+    node = postgres.tree(region)
+    if node.unique:
+        raise FeatureNotSupported(
+            "CREATE UNIQUE INDEX is not supported", hint="declare a PRIMARY KEY", position=region.start + 1
+        )
+    columns = tuple(part.name for part in node.indexParams if part.name is not None)
+    table = of_range_var(node.relation, region.start).reference
+    notice = "there are no indexes beside the primary key; CREATE INDEX has no effect"
+    return Accepted(region.text, region.start, "CREATE INDEX", notice, relations=(table,), columns=columns)
+
+
 def create_schema(region: Region) -> Accepted:
     """There is one schema, which is there already."""
     node = postgres.tree(region)

@@ -84,6 +84,8 @@ def _create(region: Region) -> Statement:
         return views.create_table_as(region) if views.is_table_as(region) else definitions.create_table(region)
     if _object_word(region) == "view":
         return views.create_view(region)
+    if _object_word(region) == "index":
+        return accepted.create_index(region)
     return _refuse(region)
 
 

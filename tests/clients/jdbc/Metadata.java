@@ -21,7 +21,7 @@ public class Metadata {
                     + " made timestamptz, tags text[], PRIMARY KEY (id, part))");
             statement.execute("CREATE VIEW jdbc_meta_cheap AS SELECT id, price FROM jdbc_meta WHERE price < 10");
             statement.execute("CREATE MATERIALIZED VIEW jdbc_meta_sums AS"
-                    + " SELECT part, sum(price) AS total FROM jdbc_meta GROUP BY part");
+                    + " SELECT part, sum(price)::numeric(20, 2) AS total FROM jdbc_meta GROUP BY part");
             try {
                 catalog(connection.getMetaData());
                 results(connection);
@@ -34,7 +34,7 @@ public class Metadata {
     }
 
     private static void catalog(DatabaseMetaData about) throws SQLException {
-        System.out.println(about.getDatabaseProductName() + " " + about.getDatabaseMajorVersion());
+        System.out.println(about.getDatabaseProductName());
         print("tables", about.getTables(null, "public", "jdbc_meta%", ANY), "TABLE_SCHEM TABLE_NAME TABLE_TYPE");
         print("columns", about.getColumns(null, "public", "jdbc_meta%", null),
                 "TABLE_NAME COLUMN_NAME DATA_TYPE TYPE_NAME COLUMN_SIZE DECIMAL_DIGITS NULLABLE COLUMN_DEF"
@@ -49,7 +49,7 @@ public class Metadata {
         print("table types", about.getTableTypes(), "TABLE_TYPE");
         print("functions", about.getFunctions(null, "pg_catalog", "version"), "FUNCTION_NAME");
         print("procedures", about.getProcedures(null, "public", "%"), "PROCEDURE_NAME");
-        print("user types", about.getUDTs(null, "public", "%", null), "TYPE_NAME");
+        print("user types", about.getUDTs(null, "public", "jdbc_meta%", null), "TYPE_NAME");
         System.out.println(about.getMaxColumnNameLength() + " " + about.supportsBatchUpdates()
                 + " " + about.getIdentifierQuoteString());
         about.getTypeInfo().close();

@@ -108,8 +108,9 @@ async function timeouts(client) {
   const waiting = failing(client, `WITH RECURSIVE t(n) AS (SELECT 1::bigint UNION ALL SELECT n + 1 FROM t
     WHERE n < 1000000000) SELECT count(*) FROM t`);
   await new Promise((resolve) => setTimeout(resolve, 300));
-  say((await other.query("SELECT pg_cancel_backend($1)", [client.processID])).rows);
+  const cancelled = await other.query("SELECT pg_cancel_backend($1)", [client.processID]);
   await waiting;
+  say(cancelled.rows);
   await other.end();
   await client.query("SET statement_timeout = 200");
   await failing(client, `WITH RECURSIVE t(n) AS (SELECT 1::bigint UNION ALL SELECT n + 1 FROM t

@@ -136,6 +136,7 @@ def test_show(sql: str, name: str) -> None:
         ("REVOKE r FROM u", "REVOKE ROLE", True),
         ("REINDEX TABLE t", "REINDEX", True),
         ("CLUSTER t", "CLUSTER", True),
+        ("CREATE INDEX CONCURRENTLY i ON t USING btree (a, lower(b))", "CREATE INDEX", True),
         ("CREATE SCHEMA IF NOT EXISTS public", "CREATE SCHEMA", True),
         ("CREATE EXTENSION IF NOT EXISTS plpgsql", "CREATE EXTENSION", True),
         ("DROP SCHEMA IF EXISTS s", "DROP SCHEMA", True),
@@ -258,7 +259,7 @@ def test_copy_of_a_query() -> None:
     [
         ("CREATE SINK s FROM v WITH (connector = 'kafka')", "CREATE SINK"),
         ("CREATE CONNECTION c TO x", "CREATE CONNECTION"),
-        ("CREATE UNIQUE INDEX i ON t (a)", "CREATE INDEX"),
+        ("CREATE UNIQUE INDEX i ON t (a)", "CREATE UNIQUE INDEX"),
         ("CREATE SCHEMA s", "CREATE SCHEMA"),
         ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END", "CREATE FUNCTION"),
         ("CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2)", "CREATE RULE"),
