@@ -1,4 +1,4 @@
-.PHONY: demo test slt oracle consistency kills check bench docs lint
+.PHONY: demo test clients slt oracle consistency kills check bench docs lint
 
 demo:
 	constellation demo flights
@@ -6,7 +6,11 @@ demo:
 test:
 	python -m pytest
 
-# Every SQL script on our engine, in this process and over the wire, and on Postgres.
+# node-postgres, pgjdbc and DuckDB's Postgres scanner, into a cache; without them their tests are skipped.
+clients:
+	.ci/clients
+
+# Every SQL script on our engine, in this process, over the wire and through JDBC, and on Postgres.
 slt:
 	CONSTELLATION_SLT=all python -m pytest tests/sqllogic
 

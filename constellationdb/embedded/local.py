@@ -185,7 +185,9 @@ def _results(session: SessionProtocol, sql: str, parameters: tuple[Parameter, ..
     prepared = session.prepare(sql, tuple(parameter.oid for parameter in parameters))
     if len(prepared.parameters) != len(parameters):
         given, needed = len(parameters), len(prepared.parameters)
-        raise ProtocolViolation(f'bind message supplies {given} parameters, but prepared statement "" requires {needed}')
+        raise ProtocolViolation(
+            f'bind message supplies {given} parameters, but prepared statement "" requires {needed}'
+        )
     yield session.execute_prepared(prepared, tuple(parameter.text for parameter in parameters))
     session.sync()
 

@@ -1,4 +1,4 @@
-"""Where the clients that are no Python packages lie: node's packages, the JDBC driver, DuckDB with its Postgres scanner.
+"""Where the clients that are no Python packages lie: node's, the JDBC driver, DuckDB with its Postgres scanner.
 
 ``make clients`` brings them, into a cache. Who has not called it, or has neither node nor Java, sees their tests
 skipped with the reason; where ``CONSTELLATION_CLIENTS`` is ``all``, as in CI, they fail instead.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,7 +36,7 @@ def node_command() -> tuple[list[str], dict[str, str]]:
 
 def duckdb_scanner() -> Path:
     """The folder with a DuckDB for which the Postgres scanner is released."""
-    return _found(_folder(FOLDER / "duckdb"), "DuckDB's Postgres scanner")
+    return _found(_folder(FOLDER / f"duckdb-{sys.implementation.cache_tag}"), "DuckDB's Postgres scanner")
 
 
 def _folder(path: Path) -> Path | None:

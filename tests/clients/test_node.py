@@ -1,4 +1,4 @@
-"""node-postgres with its cursors and streams: what ``node/work.cjs`` prints must be what it prints on a real Postgres."""
+"""node-postgres with its cursors and streams: what ``node/work.cjs`` prints is what it prints on a real Postgres."""
 
 from __future__ import annotations
 

@@ -43,7 +43,9 @@ def test_values_both_ways(connection: Any) -> None:
         1, 2**40, True, 0.1, Decimal("12.50"), "it's é", b"\x00\xff", date(2024, 2, 29), datetime(2024, 2, 29, 1, 2, 3),
         datetime(2024, 1, 1, tzinfo=UTC), UUID(int=7), {"a": [1, None]}, [1, None, 3], ["a b", None, 'd"e\\,'],
     ]  # fmt: skip
-    cursor.execute(f"INSERT INTO pg8000_values VALUES ({', '.join(['%s'] * 14)})", (*row[:11], '{"a": [1, null]}', *row[12:]))
+    cursor.execute(
+        f"INSERT INTO pg8000_values VALUES ({', '.join(['%s'] * 14)})", (*row[:11], '{"a": [1, null]}', *row[12:])
+    )
     cursor.execute(f"INSERT INTO pg8000_values VALUES ({', '.join(['%s'] * 14)})", [None] * 14)
     cursor.execute("SELECT * FROM pg8000_values ORDER BY i")
     assert [list(found) for found in cursor.fetchall()] == [row, [None] * 14]

@@ -187,3 +187,30 @@ def test_any_of_a_list(connection: psycopg.Connection, values: list[int], found:
 def test_any_of_texts(connection: psycopg.Connection) -> None:
     sql = "SELECT x FROM (VALUES ('a'), ('b c'), ('d\"e')) v(x) WHERE x = ANY(%s) ORDER BY x"
     assert [x for (x,) in connection.execute(sql, [["b c", 'd"e', "z"]])] == ["b c", 'd"e']
+
+
+def test_listen_says_that_nothing_will_come_and_notify_is_refused(connection: psycopg.Connection) -> None:
+    notices: list[str] = []
+    connection.add_notice_handler(lambda told: notices.append(told.message_primary or ""))
+    connection.execute("LISTEN news")
+    assert notices == ["notifications are not supported; LISTEN has no effect"]
+    assert list(connection.notifies(timeout=0)) == []
+    with pytest.raises(psycopg.errors.FeatureNotSupported):
+        connection.execute("NOTIFY news")
+    connection.execute("UNLISTEN *")
+
+
+def test_a_pipeline_of_inserts_with_returning_and_a_transaction(connection: psycopg.Connection) -> None:
+    connection.execute("CREATE TABLE pipe_rows (n int PRIMARY KEY, t text)")
+    with connection.pipeline(), connection.transaction():
+        cursor = connection.cursor()
+        rows = [(n, f"row {n}") for n in range(50)]
+        cursor.executemany("INSERT INTO pipe_rows VALUES (%s, %s) RETURNING n", rows, returning=True)
+        found = [cursor.fetchone()]
+        while cursor.nextset():
+            found.append(cursor.fetchone())
+    assert found == [(n,) for n in range(50)]
+    with pytest.raises(psycopg.errors.DivisionByZero), connection.pipeline(), connection.transaction():  # noqa: PT012
+        connection.execute("DELETE FROM pipe_rows")
+        connection.execute("SELECT 1 / %s::int", (0,)).fetchone()
+    assert one(connection, "SELECT count(*) FROM pipe_rows") == (50,)

@@ -144,7 +144,9 @@ def test_the_orm_saves_changes_and_reads(database: Any) -> None:
         assert [(note.id, note.text) for note in read] == [
             (0, "note 0"), (1, None), (2, "note 2"), (3, "note 3"), (4, "note 4"), (7, "kept"),
         ]  # fmt: skip
-        grouped = sa.select(Note.account_id, sa.func.count(Note.text)).group_by(Note.account_id).order_by(Note.account_id)
+        grouped = (
+            sa.select(Note.account_id, sa.func.count(Note.text)).group_by(Note.account_id).order_by(Note.account_id)
+        )
         assert session.execute(grouped).all() == [(0, 4), (1, 1)]
 
 
