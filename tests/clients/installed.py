@@ -22,7 +22,7 @@ FOLDER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "con
 def jdbc_command(source: Path) -> list[str]:
     """The start of a command that runs a Java program of one file, with the driver at hand."""
     java = _found(shutil.which("java"), "java, 17 or later")
-    driver = _found(max((FOLDER / "java").glob("postgresql-*.jar"), default=None), "the driver pgjdbc")
+    driver = _found(max((FOLDER / "java").glob("postgresql-*.jar"), default=None), "driver pgjdbc")
     # Compiled for one run and not longer: the quick compiler is enough.
     return [java, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", str(driver), str(source)]
 
@@ -30,13 +30,13 @@ def jdbc_command(source: Path) -> list[str]:
 def node_command() -> tuple[list[str], dict[str, str]]:
     """The start of a command that runs a script of node, and the environment in which it finds its packages."""
     node = _found(shutil.which("node"), "node")
-    packages = _found(_folder(FOLDER / "node" / "node_modules"), "node's packages")
+    packages = _found(_folder(FOLDER / "node" / "node_modules"), "packages of node")
     return [node], {**os.environ, "NODE_PATH": str(packages)}
 
 
 def duckdb_scanner() -> Path:
     """The folder with a DuckDB for which the Postgres scanner is released."""
-    return _found(_folder(FOLDER / f"duckdb-{sys.implementation.cache_tag}"), "DuckDB's Postgres scanner")
+    return _found(_folder(FOLDER / f"duckdb-{sys.implementation.cache_tag}"), "Postgres scanner of DuckDB")
 
 
 def _folder(path: Path) -> Path | None:
@@ -46,7 +46,7 @@ def _folder(path: Path) -> Path | None:
 def _found(found: T | None, what: str) -> T:
     if found is not None:
         return found
-    reason = f"{what} is not here: `make clients` brings what can be downloaded"
+    reason = f"no {what}: `make clients` brings what can be downloaded"
     if os.environ.get("CONSTELLATION_CLIENTS") == "all":
         pytest.fail(reason)
     pytest.skip(reason)

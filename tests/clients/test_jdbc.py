@@ -16,7 +16,7 @@ PROGRAMS = Path(__file__).parent / "jdbc"
 def run(program: str, at: Served) -> list[str]:
     command = [*jdbc_command(PROGRAMS / f"{program}.java"), at.jdbc]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 

@@ -21,7 +21,7 @@ def run(script: str, at: Served) -> list[str]:
         timeout=120,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 

@@ -214,3 +214,8 @@ def test_a_pipeline_of_inserts_with_returning_and_a_transaction(connection: psyc
         connection.execute("DELETE FROM pipe_rows")
         connection.execute("SELECT 1 / %s::int", (0,)).fetchone()
     assert one(connection, "SELECT count(*) FROM pipe_rows") == (50,)
+
+
+def test_prepare_may_itself_be_prepared(connection: psycopg.Connection) -> None:
+    connection.execute("PREPARE plus (int) AS SELECT $1 + 1", prepare=True)
+    assert one(connection, "EXECUTE plus (41)") == (42,)
