@@ -17,8 +17,7 @@ from constellationdb.engine.visible import visible
 from constellationdb.errors import FeatureNotSupported, InvalidColumnReference, UndefinedColumn, WrongObjectType
 from constellationdb.planner import plan
 from constellationdb.planner import statements as st
-from constellationdb.planner.continuous import ContinuousPlanner
-from constellationdb.planner.prepare import relation_names
+from constellationdb.planner.continuous import ContinuousPlanner, is_continuous
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.rewrite.limits import split_limit
 from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
@@ -31,21 +30,6 @@ BATCH_ROWS = 8192
 
 def _tag(rows: int) -> str:
     return f"SELECT {rows}"
-
-
-def is_continuous(query: st.Query, relations: Mapping[str, PlannedRelation]) -> bool:
-    """Whether a query reads an unbounded relation, itself or through a plain view."""
-    if query.emit is not None:
-        return True
-    for name in relation_names(query):
-        relation = relations.get(name)
-        if relation is None:
-            continue
-        if relation.kind == "source":
-            return True
-        if relation.kind == "view" and relation.query is not None and is_continuous(relation.query, relations):
-            return True
-    return False
 
 
 def select(session: Session, query: st.Query) -> Result:
@@ -103,7 +87,8 @@ def plan_continuous(query: st.Query, relations: Mapping[str, PlannedRelation]) -
         lowered = ContinuousPlanner(relations).plan(bare)
         if lowered.root.append_only:
             return lowered, limit
-    return ContinuousPlanner(relations).plan(query), None
+        bare = query
+    return ContinuousPlanner(relations).plan(bare), None
 
 
 def _continuous(session: Session, query: st.Query, relations: Mapping[str, PlannedRelation]) -> Result:
