@@ -249,8 +249,14 @@ def copy(session: Session, statement: st.Copy) -> Result:
 
     defaults = planner.defaults(state.relation)
     fit = partial(fitted, relation=state.relation)
-    sink = CopyIn(state.name, state.schema, columns, defaults, options, fit, insert, zone)
+    check = partial(_check, state)
+    sink = CopyIn(state.name, state.schema, columns, defaults, options, fit, check, insert, zone)
     return Result("COPY", copy_in=sink)
+
+
+def _check(state: Target, rows: pa.RecordBatch) -> None:
+    if not isinstance(state, SourceState):
+        state.check(rows)
 
 
 def _copied(schema: pa.Schema, statement: st.Copy, options: CopyOptions) -> list[int]:

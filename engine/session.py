@@ -70,9 +70,9 @@ class Session:
         self.engine = engine
         self.user = user
         self.database = database
-        self.settings = Settings(user, settings)
-        self.pid = engine.sessions.number()
         self.client = client or Client()
+        self.settings = Settings(user, settings, self.client.server)
+        self.pid = engine.sessions.number()
         now = engine.clock.now_us()
         self.activity = Activity(now, now)
         self.cancelled = Cancellation()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from constellationdb.errors import ConstellationError, ShuttingDown
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Client:
-    """Where a client comes from; both None inside the process and for a Unix socket."""
+    """Where a client comes from; both None inside the process and for a Unix socket.
+
+    ``server``: settings of the server that it came to, as SHOW tells them.
+    """
 
     address: str | None = None
     port: int | None = None
+    server: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass

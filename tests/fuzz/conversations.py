@@ -61,26 +61,42 @@ _PREPARED = (
     ("q", "SELECT * FROM t, generate_series(1, 50)", (), 0),
     ("s", "SELECT * FROM pushed LIMIT 0", (), 0),
 )
+_LIGHT = (
+    "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT s; ROLLBACK TO s", "SET application_name = 'fuzz'; SHOW application_name",
+    "DISCARD ALL", "SELEC 1", "", ";;", "FETCH 1 FROM c", "CLOSE c", "DEALLOCATE p", "COPY loose FROM STDIN",
+    "COPY loose FROM STDIN (FORMAT binary)", "SET LOCAL work_mem = '1MB'", "RESET ALL", "COPY nothing FROM STDIN", "SHOW no",
+)  # fmt: skip
+_LIGHT_PREPARED = tuple(prepared for prepared in _PREPARED if prepared[0] in "inbcf")
 _VALUES = (
     None, b"", b"1", b"-7", b"abc", b"NaN", b"{1,2}", b"2024-02-30", b"\0\0\0\1", b"\0" * 8, b"\xff" * 4, b"\xc3\x28",
-    b"9" * 40, b"1.5", b"true", b"\0\2\0\0\0\0\0\3\0\1\x13\x88", struct.pack(">iiiii", 1, 0, 23, 1, 1) + b"\0\0\0\4\0\0\0\5",
+    b"9" * 40, b"1.5", b"true", b"\0\2\0\0\0\0\0\3\0\1\x13\x88",
+    struct.pack(">iiiii", 1, 0, 23, 1, 1) + b"\0\0\0\4\0\0\0\5",
 )  # fmt: skip
 _COPIED = (
     b"1\tx\n", b"1\tx", b"\\N\t\\N\n", b"x\ty\n", b"1\n", b"\\.\n", b"1,x\n", b'1,"a\n', b"\0", b"\xff\n", b"1\t\\x4\n",
     b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", b"\0\2\0\0\0\4\0\0\0\1\0\0\0\1x", b"\xff\xff", b"1\ta\r\n",
 )  # fmt: skip
+_COPIES = tuple(f"COPY loose {how}" for how in (
+    "FROM STDIN", "FROM STDIN (FORMAT csv)", "(b) FROM STDIN", "FROM STDIN (FORMAT binary)",
+))  # fmt: skip
 _EXTREMES = (0, 1, 4, 5, 0x7F, 0x7FFF, 0x7FFFFFFF, 0xFFFF, 0xFFFFFFFF, 0x80000000)
 
 Messages = list[bytes]
 
 
 class Conversations:
-    def __init__(self, seed: int) -> None:
+    """``light``: how many of them hold no statement that has to be planned."""
+
+    def __init__(self, seed: int, light: float = 0.5) -> None:
         self._rng = random.Random(seed)
+        self._light = light
+        self._queries, self._prepared = _QUERIES, _PREPARED
 
     def conversation(self) -> list[bytes]:
         """The pieces that the network brings one after the other; the first begins with a Startup."""
         rng = self._rng
+        is_light = rng.random() < self._light
+        self._queries, self._prepared = (_LIGHT, _LIGHT_PREPARED) if is_light else (_QUERIES, _PREPARED)
         messages = self._messages()
         if rng.random() < 0.6:
             messages = [self._spoilt_body(m) if rng.random() < 0.25 else m for m in messages]
@@ -107,16 +123,18 @@ class Conversations:
         rng = self._rng
         found: Messages = []
         for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 5))):
-            found += rng.choice((self._simple, self._extended, self._extended, self._copy, self._pipeline, self._stray))()
+            found += rng.choice(
+                (self._simple, self._extended, self._extended, self._copy, self._pipeline, self._stray, self._stray)
+            )()
         return found
 
     def _simple(self) -> Messages:
-        return [fe.query(self._rng.choice(_QUERIES))]
+        return [fe.query(self._rng.choice(self._queries))]
 
     def _extended(self) -> Messages:
         """A statement as a driver sends it, in some order or other."""
         rng = self._rng
-        name, sql, oids, count = rng.choice(_PREPARED)
+        name, sql, oids, count = rng.choice(self._prepared)
         name = rng.choice(("", name))
         portal = rng.choice(("", "", "p"))
         formats = rng.choice(((), (0,), (1,), tuple(rng.randrange(2) for _ in range(count))))
@@ -153,16 +171,16 @@ class Conversations:
 
     def _copy(self) -> Messages:
         rng = self._rng
-        found = [fe.query(rng.choice(("COPY loose FROM STDIN", "COPY loose FROM STDIN (FORMAT csv)",
-                                      "COPY loose (b) FROM STDIN", "COPY loose FROM STDIN (FORMAT binary)")))]  # fmt: skip
+        found = [fe.query(rng.choice(_COPIES))]
         found += [fe.copy_data(b"".join(rng.choices(_COPIED, k=rng.randrange(4)))) for _ in range(rng.randrange(3))]
         return [*found, rng.choice((fe.COPY_DONE, fe.COPY_DONE, fe.copy_fail("no"), fe.SYNC, fe.query("SELECT 1")))]
 
     def _stray(self) -> Messages:
         rng = self._rng
         return [rng.choice((
-            fe.SYNC, fe.FLUSH, fe.COPY_DONE, fe.copy_data(b"1\n"), fe.copy_fail(""), fe.TERMINATE, fe.message("F", b"\0" * 8),
-            fe.message("p", b"x\0"), fe.execute("no"), fe.describe("S", "no"), fe.close("P", "no"), fe.bind(statement="no"),
+            fe.SYNC, fe.FLUSH, fe.COPY_DONE, fe.copy_data(b"1\n"), fe.copy_fail(""), fe.TERMINATE, fe.execute("no"),
+            fe.message("p", b"x\0"), fe.message("F", b"\0" * 8), fe.describe("S", "no"), fe.close("P", "no"),
+            fe.bind(statement="no"),
         ))]  # fmt: skip
 
     # -- damage --------------------------------------------------------------------------------------

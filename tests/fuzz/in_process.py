@@ -1,4 +1,4 @@
-"""One conversation without a socket: the parser, the lane and the conversation itself, over a real engine, in one thread."""
+"""A conversation without a socket: parser, lane and the conversation itself, over a real engine, in one thread."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ENOUGH_FLUSHES = 20
 _PATIENCE_S = 10.0
 
 
-class Stuck(Exception):  # noqa: N818 - an outcome
+class Stuck(Exception):
     """An INSERT of the lane was never answered."""
 
 
