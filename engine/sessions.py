@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from constellationdb.engine.cancellation import Cancellation
 from constellationdb.errors import ConstellationError, ShuttingDown
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
     from constellationdb.engine.session import Session
+
+
+# So often who waits for the end of another looks whether to stop waiting.
+_LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Activity:
 
 class Sessions:
     def __init__(self) -> None:
-        self._guard = threading.Lock()
+        self._guard = threading.Condition()
         self._numbers = itertools.count(1)
         # One that nobody holds any more is none: inside the process sessions are not always closed.
         self._live: weakref.WeakValueDictionary[int, Session] = weakref.WeakValueDictionary()
@@ -69,6 +75,7 @@ class Sessions:
     def leave(self, session: Session) -> None:
         with self._guard:
             self._live.pop(session.pid, None)
+            self._guard.notify_all()
 
     def all(self) -> list[Session]:
         with self._guard:
@@ -91,6 +98,18 @@ class Sessions:
         if found is not None:
             found.terminate(reason or ShuttingDown("terminating connection due to administrator command"))
         return found is not None
+
+    def wait_for_end(self, pid: int, seconds: float, cancelled: Cancellation) -> bool:
+        """Whether a session ends within ``seconds``."""
+        deadline = time.monotonic() + seconds
+        with self._guard:
+            while pid in self._live:
+                cancelled.check()
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._guard.wait(min(left, _LOOK_SECONDS))
+        return True
 
 
 def activity_rows(engine: Engine) -> list[dict[str, Any]]:

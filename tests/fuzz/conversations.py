@@ -48,7 +48,8 @@ _QUERIES = (
     "EXPLAIN SELECT * FROM counted",
     "SELECT 'ä€\U0001f600' || repeat('x', 300)",
 )
-_PREPARED = (
+_Prepared = tuple[str, str, tuple[int, ...], int]  # name, text, types and number of its parameters
+_PREPARED: tuple[_Prepared, ...] = (
     ("i", "INSERT INTO loose VALUES ($1, $2)", (23, 25), 2),
     ("k", "INSERT INTO t VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING", (20, 25, 701, 1184, 1700), 5),
     ("r", "SELECT * FROM t WHERE id = $1", (20,), 1),
@@ -64,7 +65,7 @@ _PREPARED = (
 _LIGHT = (
     "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT s; ROLLBACK TO s", "SET application_name = 'fuzz'; SHOW application_name",
     "DISCARD ALL", "SELEC 1", "", ";;", "FETCH 1 FROM c", "CLOSE c", "DEALLOCATE p", "COPY loose FROM STDIN",
-    "COPY loose FROM STDIN (FORMAT binary)", "SET LOCAL work_mem = '1MB'", "RESET ALL", "COPY nothing FROM STDIN", "SHOW no",
+    "COPY loose FROM STDIN (FORMAT binary)", "SET LOCAL work_mem = '1MB'", "RESET ALL", "SHOW no",
 )  # fmt: skip
 _LIGHT_PREPARED = tuple(prepared for prepared in _PREPARED if prepared[0] in "inbcf")
 _VALUES = (
@@ -90,7 +91,8 @@ class Conversations:
     def __init__(self, seed: int, light: float = 0.5) -> None:
         self._rng = random.Random(seed)
         self._light = light
-        self._queries, self._prepared = _QUERIES, _PREPARED
+        self._queries: tuple[str, ...] = _QUERIES
+        self._prepared: tuple[_Prepared, ...] = _PREPARED
 
     def conversation(self) -> list[bytes]:
         """The pieces that the network brings one after the other; the first begins with a Startup."""

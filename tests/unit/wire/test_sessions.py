@@ -201,6 +201,24 @@ def test_pg_terminate_backend_tells_the_client(serving: Server, real: RawClient)
         assert other.read() is None
 
 
+def test_pg_terminate_backend_waits_for_the_end(serving: Server, real: RawClient) -> None:
+    with RawClient(serving.port) as other:
+        victim, _ = other.key()
+        assert rows(say(real, f"SELECT pg_terminate_backend({victim}, 60000)")) == [[b"t"]]
+        assert rows(say(real, f"SELECT count(*) FROM pg_stat_activity WHERE pid = {victim}")) == [[b"0"]]
+
+
+def test_show_tells_what_the_server_was_started_with(serving: Server) -> None:
+    with (
+        Server(serving._engine, port=0, limits=Limits(max_connections=7)) as second,
+        RawClient(second.port) as client,
+    ):
+        assert rows(say(client, "SHOW port")) == [[str(second.port).encode()]]
+        assert rows(say(client, "SELECT current_setting('max_connections')")) == [[b"7"]]
+        say(client, "RESET ALL")
+        assert rows(say(client, "SHOW port")) == [[str(second.port).encode()]]
+
+
 def test_it_does_so_in_the_middle_of_a_statement(serving: Server, real: RawClient) -> None:
     with RawClient(serving.port) as other:
         other.send(fe.query("SUBSCRIBE t"))
