@@ -88,6 +88,9 @@ class Cancellation:
         except _Interrupted:
             self._leave()
             raise QueryCanceled(self._reason or REQUESTED) from None
+        except GeneratorExit:  # interrupted before the inside was entered
+            self._leave()
+            raise
         except BaseException as error:
             self._leave()
             if self._reason is not None:  # it came up inside of what was computed
