@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ResultColumn:
-    """``oids``: what the names stand for, where the type is regclass or one like it: its binary form."""
+    """``oids``: what the names stand for, where the type is regclass or one like it: its binary form.
+
+    ``table`` and ``number``: the oid and attnum of the column that it is, where it is nothing but that.
+    """
 
     name: str
     type: SqlType
     oids: Callable[[pa.Array], pa.Array] | None = field(default=None, compare=False)
+    table: int = 0
+    number: int = 0
 
     @property
     def arrow(self) -> pa.DataType:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from constellationdb.engine import answers, explains
 from constellationdb.engine.copy_options import copy_options
+from constellationdb.engine.origins import with_origins
 from constellationdb.engine.pg_catalog.registered import with_names
 from constellationdb.engine.reads import execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
@@ -37,7 +38,8 @@ def select(session: Session, query: st.Query) -> Result:
     if is_continuous(query, relations):
         return _continuous(session, query, relations)
     rows = snapshot(session, query)
-    return answer(*with_names(session, answers.columns_of(rows.schema), _batches(rows)))
+    columns = with_origins(session, query, answers.columns_of(rows.schema))
+    return answer(*with_names(session, columns, _batches(rows)))
 
 
 def answer(columns: tuple[ResultColumn, ...], batches: list[pa.RecordBatch]) -> Result:
@@ -232,7 +234,8 @@ def _check_forced(
 def describe(session: Session, query: st.Query) -> tuple[ResultColumn, ...]:
     relations = session.relations
     if not is_continuous(query, relations):
-        return answers.columns_of(SnapshotPlanner(relations, functions=session.functions).plan(query).schema)
+        schema = SnapshotPlanner(relations, functions=session.functions).plan(query).schema
+        return with_origins(session, query, answers.columns_of(schema))
     lowered, _ = plan_continuous(query, relations)
     return answers.columns_of(_shown(query, lowered))
 
