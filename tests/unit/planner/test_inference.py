@@ -148,4 +148,4 @@ def test_a_statement_that_names_no_parameter_keeps_the_given_ones() -> None:
 
 def test_more_values_than_columns() -> None:
     refused = ("42601", "INSERT has more expressions than target columns")
-    assert inferred("INSERT INTO t (a) VALUES ($1, $2)", (20,)) == (*refused, "", "")
+    assert inferred("INSERT INTO t (a) VALUES ($1, $2)", (20,)) == (*refused, "", "31")
