@@ -21,6 +21,7 @@ from constellationdb.engine.pg_catalog.registered import with_names
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.reads import Reader, execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
+from constellationdb.engine.row_inserts import RowInsert
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableRules, TableState
 from constellationdb.engine.transaction import defined_anew
@@ -152,6 +153,14 @@ def _perform(session: Session, dml: Dml, state: Target) -> tuple[Write, pa.Table
             state.check_unique(write.removed, write.added, epoch)
         transaction.write(state, write.removed, write.added)
     return write, dml.shown(run, write)
+
+
+def insert_rows(session: Session, insert: RowInsert, rows: pa.RecordBatch) -> None:
+    """Prepared INSERTs of one row, one after the other, in the open transaction."""
+    assert session.transaction is not None
+    state = session.transaction.target(session.engine, insert.state.relation)
+    write = Write(None, rows, rows.num_rows)
+    _perform(session, Dml(insert.state.name, lambda _run, _state, _epoch: write, None, "INSERT"), state)
 
 
 def _reading(session: Session, tables: Callable[[set[str]], dict[str, pa.Table]]) -> Run:

@@ -131,6 +131,11 @@ class Shortcuts(Protocol):
         """
         ...
 
+    def insert_together(self, prepared: Prepared, rows: Sequence[Sequence[str | None]]) -> bool:
+        """Insert rows in the open transaction, all or, with ConstellationError, none; False: it takes
+        ``execute_prepared``."""
+        ...
+
 
 class NoShortcuts:
     """Of a session that has none."""
@@ -152,6 +157,9 @@ class NoShortcuts:
         *,
         together: bool,  # noqa: ARG002
     ) -> bool:
+        return False
+
+    def insert_together(self, prepared: Prepared, rows: Sequence[Sequence[str | None]]) -> bool:  # noqa: ARG002
         return False
 
 

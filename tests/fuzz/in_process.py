@@ -120,6 +120,13 @@ class Talk:
         finally:
             self._resting = False
 
+    def waiting(self, most: int) -> list[FrontendMessage]:
+        return list(self._inbox)[:most]
+
+    def skip(self, count: int) -> None:
+        for _ in range(count):
+            self._inbox.popleft()
+
     def alone(self) -> bool:
         while not self._inbox:
             self._listen()
