@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from constellationdb.engine import changelog
 from constellationdb.engine.engine import Engine
 from constellationdb.server.listener import Server
 from constellationdb.wire.limits import Limits
@@ -290,3 +291,28 @@ def test_too_many_clients(database: Engine) -> None:
         second.send(fe.startup(user="me"))
         *_, told = second.until("E")
         assert (told.fields()["C"], told.fields()["M"]) == ("53300", "sorry, too many clients already")
+
+
+# -- slow subscribers ----------------------------------------------------------------------------
+
+
+def test_a_subscriber_that_falls_behind_gets_54000_after_whole_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changelog, "RETAINED_BYTES", 2 << 20)
+    with Engine() as engine, Server(engine, port=0) as server, RawClient(server.port) as writer:
+        say(writer, "CREATE TABLE behind (a int, b text)")
+        with RawClient(server.port) as slow:
+            slow.send(fe.query("SUBSCRIBE behind"))
+            slow.until("T")
+            for a in range(40):
+                say(
+                    writer,
+                    f"INSERT INTO behind SELECT {a * 1000} + i, repeat('x', 500) FROM generate_series(1, 1000) AS g(i)",
+                )
+                engine.tidy_base()
+            *came, told, _ = slow.until("Z")
+            epochs = [reply.row()[0] for reply in came if reply.kind == "D"]
+            assert told.fields()["C"] == "54000"
+            assert epochs[-1] is not None
+            assert f"it ended after epoch {epochs[-1].decode()};" in told.fields()["H"]
+            assert len(epochs) % 1000 == 0
+            assert rows(say(slow, "SELECT count(*) FROM behind")) == [[b"40000"]]
