@@ -1,4 +1,4 @@
-.PHONY: demo test clients slt oracle consistency kills check bench docs lint
+.PHONY: demo test clients slt oracle consistency kills fuzz check bench docs lint
 
 demo:
 	constellation demo flights
@@ -28,6 +28,14 @@ consistency:
 # kill -9 at random moments under writers, followers and checkpoints, more often than the default run's twenty.
 kills:
 	CONSTELLATION_KILLS=$${CONSTELLATION_KILLS:-100} python -m pytest tests/e2e/test_kills.py --timeout=0
+
+# A hostile client of the wire protocol: the parser, whole conversations in this process, and sockets.
+FUZZ_SECONDS ?= 600
+FUZZ_EXECUTIONS ?= 1000000
+FUZZ_SEED ?= 1
+fuzz:
+	for mode in parser talk sockets; do python -m tests.fuzz.protocol --mode $$mode --light 0.9 \
+		--seconds $(FUZZ_SECONDS) --executions $(FUZZ_EXECUTIONS) --seed $(FUZZ_SEED) || exit 1; done
 
 lint:
 	ruff check .

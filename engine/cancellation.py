@@ -35,13 +35,17 @@ class Cancellation:
         self._guard = threading.Lock()
         self._computing: int | None = None  # the thread that can be interrupted
         self._sent = False
+        self._limit: object = None  # the time limit that counts: an alarm may ring when its statement has ended
         self.bell: Bell | None = None  # of the thread that waits
 
     def is_set(self) -> bool:
         return self._reason is not None
 
-    def set(self, reason: str = REQUESTED) -> None:
+    def set(self, reason: str = REQUESTED, limit: object = None) -> None:
+        """``limit``: the time limit that has passed; nothing happens when another one counts by now, or none."""
         with self._guard:
+            if limit is not None and limit is not self._limit:
+                return
             self._reason = self._reason or reason
             if self._computing is not None and not self._sent:
                 self._sent = True
@@ -53,6 +57,20 @@ class Cancellation:
         """A new statement begins."""
         with self._guard:
             self._reason, self._computing, self._sent = None, None, False
+
+    def limit(self) -> object:
+        """A time limit begins for ``set`` to name; the one before no longer counts."""
+        self.unlimit()
+        with self._guard:
+            self._limit = object()
+            return self._limit
+
+    def unlimit(self) -> None:
+        """The statement has ended in time, even if its limit has passed since."""
+        with self._guard:
+            self._limit = None
+            if self._reason == TIMED_OUT:
+                self._reason = None
 
     def check(self) -> None:
         if self._reason is not None:
@@ -70,6 +88,9 @@ class Cancellation:
         except _Interrupted:
             self._leave()
             raise QueryCanceled(self._reason or REQUESTED) from None
+        except GeneratorExit:  # interrupted before the inside was entered
+            self._leave()
+            raise
         except BaseException as error:
             self._leave()
             if self._reason is not None:  # it came up inside of what was computed

@@ -21,6 +21,7 @@ from constellationdb.engine.pg_catalog.registered import with_names
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.reads import Reader, execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
+from constellationdb.engine.row_inserts import RowInsert
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableRules, TableState
 from constellationdb.engine.transaction import defined_anew
@@ -154,6 +155,14 @@ def _perform(session: Session, dml: Dml, state: Target) -> tuple[Write, pa.Table
     return write, dml.shown(run, write)
 
 
+def insert_rows(session: Session, insert: RowInsert, rows: pa.RecordBatch) -> None:
+    """Prepared INSERTs of one row, one after the other, in the open transaction."""
+    assert session.transaction is not None
+    state = session.transaction.target(session.engine, insert.state.relation)
+    write = Write(None, rows, rows.num_rows)
+    _perform(session, Dml(insert.state.name, lambda _run, _state, _epoch: write, None, "INSERT"), state)
+
+
 def _reading(session: Session, tables: Callable[[set[str]], dict[str, pa.Table]]) -> Run:
     def run(planned: SnapshotPlan, extra: dict[str, pa.Table]) -> pa.Table:
         rows = tables(relations_of(planned) - set(extra)) | extra
@@ -249,8 +258,14 @@ def copy(session: Session, statement: st.Copy) -> Result:
 
     defaults = planner.defaults(state.relation)
     fit = partial(fitted, relation=state.relation)
-    sink = CopyIn(state.name, state.schema, columns, defaults, options, fit, insert, zone)
+    check = partial(_check, state)
+    sink = CopyIn(state.name, state.schema, columns, defaults, options, fit, check, insert, zone)
     return Result("COPY", copy_in=sink)
+
+
+def _check(state: Target, rows: pa.RecordBatch) -> None:
+    if not isinstance(state, SourceState):
+        state.check(rows)
 
 
 def _copied(schema: pa.Schema, statement: st.Copy, options: CopyOptions) -> list[int]:

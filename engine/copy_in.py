@@ -33,13 +33,14 @@ class CopyIn:
         defaults: Mapping[str, object],
         options: CopyOptions,
         fit: Callable[[pa.RecordBatch], pa.RecordBatch],
+        check: Callable[[pa.RecordBatch], None],
         insert: Callable[[pa.RecordBatch], None],
         zone: Zone = UTC_ZONE,
     ) -> None:
         names = [schema.field(index).name for index in chosen]
         self.columns, self.binary = len(chosen), options.binary
         self._scanner = scanner_of(table, names, options)
-        self._reader = BatchReader(table, schema, chosen, defaults, fit, binary=options.binary, zone=zone)
+        self._reader = BatchReader(table, schema, chosen, defaults, fit, check, binary=options.binary, zone=zone)
         self._forced = ForcedNulls(names, options)
         self._insert = insert
         self._parts: list[pa.RecordBatch] = []

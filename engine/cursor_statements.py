@@ -12,6 +12,7 @@ from constellationdb.engine.pg_catalog.registered import with_names
 from constellationdb.engine.result import Result
 from constellationdb.errors import InvalidCursorDefinition, NoActiveTransaction
 from constellationdb.planner import statements as st
+from constellationdb.planner.continuous import is_continuous
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -43,7 +44,7 @@ def _keep(session: Session, name: str) -> None:
 
 def _cursor(session: Session, statement: st.DeclareCursor) -> TableCursor | StreamCursor:
     source, now = statement.source, session.engine.clock.now_us()
-    if isinstance(source, st.Select) and not selects.is_continuous(source.query, session.relations):
+    if isinstance(source, st.Select) and not is_continuous(source.query, session.relations):
         columns, rows = selects.later(session, source.query)
         return TableCursor(statement, with_names(session, columns, ())[0], now, lambda: _named(session, rows()))
     if statement.scroll:

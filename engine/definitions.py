@@ -39,8 +39,8 @@ from constellationdb.planner import plan
 from constellationdb.planner import statements as st
 from constellationdb.planner.analysis.catalog_functions import Functions
 from constellationdb.planner.continuous import ContinuousPlanner
+from constellationdb.planner.described import query_schema
 from constellationdb.planner.prepare import relation_names
-from constellationdb.planner.snapshot import SnapshotPlanner
 from constellationdb.planner.syntax.edits import identifier
 
 
@@ -168,8 +168,8 @@ def view(catalog: Catalog, relations: Planned, functions: Functions, statement: 
     names = relation_names(statement.query)
     depends_on = tuple(n for n in names if n in catalog.relations)
     if not statement.materialized:
-        planned = SnapshotPlanner(relations, functions=functions).plan(statement.query)
-        _check_names(_named(planned.names, statement), statement)
+        columns = query_schema(statement.query, relations, functions).names
+        _check_names(_named(tuple(columns), statement), statement)
         relation = make_relation(
             statement.name,
             "view",
@@ -251,8 +251,7 @@ def replacement(
         raise InvalidDefinition(f'"{view.name}" cannot be defined over itself', position=position)
     everything = st.Query(f"SELECT * FROM {identifier(view.name)}")
     changed = {**relations, view.name: planned_view(view)}
-    before = SnapshotPlanner(relations, functions=functions).plan(everything).schema
-    after = SnapshotPlanner(changed, functions=functions).plan(everything).schema
+    before, after = (query_schema(everything, known, functions) for known in (relations, changed))
     if len(after) < len(before):
         raise InvalidDefinition("cannot drop columns from view", position=position)
     for was, becomes in zip(before, after, strict=False):

@@ -142,7 +142,7 @@ class Job:
         self.graph.let_go()
         for state in self.outputs.all():
             state.watermark = output.watermark if state is self.outputs.view else NO_WATERMARK
-            state.log.forgotten = epoch
+            state.log.forgotten = state.since = epoch
             state.ready = True
 
     def _keep(self, output: Output, epoch: int) -> None:

@@ -9,7 +9,7 @@ is forgotten.
 from __future__ import annotations
 
 from typing import Protocol
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import pyarrow as pa
 
@@ -45,6 +45,7 @@ class RelationState:
     """A relation that others read. ``contents`` is None for sources, which keep only their log.
 
     ``writer`` is who its changes come from; None: nobody who goes on, it stays at ``epoch``.
+    ``since`` is the first epoch that it has an answer for.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class RelationState:
         self.schema = schema
         self.contents = contents
         self.log = RelationLog(retained_us)
-        self.log.forgotten = epoch
+        self.log.forgotten = self.since = epoch
         self.writer = writer or Progress(epoch)
         self.watermark = NO_WATERMARK
         self.ready = True  # False while a view's first answer is being computed
@@ -68,6 +69,7 @@ class RelationState:
         self.dropped = False
         self.consumers: set[Follower] = set()  # who reads the log
         self.readers: set[Bell] = set()  # of those who wait for a change
+        self.subscribers: WeakSet[object] = WeakSet()  # who want its changes kept, but not for as long as they like
         self._point_indexes: dict[tuple[int, ...], PointIndex] = {}
 
     @property
@@ -112,6 +114,6 @@ class RelationState:
     def tidy(self, now_us: int, floor: int) -> None:
         """Forget and compact what no reader needs; no snapshot reads below epoch ``floor``."""
         consumed = min([floor, self.frontier, *(consumer.reached() for consumer in self.consumers)])
-        self.log.forget(consumed, now_us, retain=self.contents is not None)
+        self.log.forget(consumed, now_us, retain=self.contents is not None or bool(self.subscribers))
         if self.contents is not None:
             self.contents.compact(consumed)

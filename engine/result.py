@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ResultColumn:
-    """``oids``: what the names stand for, where the type is regclass or one like it: its binary form."""
+    """``oids``: what the names stand for, where the type is regclass or one like it: its binary form.
+
+    ``table`` and ``number``: the oid and attnum of the column that it is, where it is nothing but that.
+    """
 
     name: str
     type: SqlType
     oids: Callable[[pa.Array], pa.Array] | None = field(default=None, compare=False)
+    table: int = 0
+    number: int = 0
 
     @property
     def arrow(self) -> pa.DataType:
@@ -126,6 +131,11 @@ class Shortcuts(Protocol):
         """
         ...
 
+    def insert_together(self, prepared: Prepared, rows: Sequence[Sequence[str | None]]) -> bool:
+        """Insert rows in the open transaction, all or, with ConstellationError, none; False: it takes
+        ``execute_prepared``."""
+        ...
+
 
 class NoShortcuts:
     """Of a session that has none."""
@@ -147,6 +157,9 @@ class NoShortcuts:
         *,
         together: bool,  # noqa: ARG002
     ) -> bool:
+        return False
+
+    def insert_together(self, prepared: Prepared, rows: Sequence[Sequence[str | None]]) -> bool:  # noqa: ARG002
         return False
 
 

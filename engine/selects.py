@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from constellationdb.engine import answers, explains
 from constellationdb.engine.copy_options import copy_options
+from constellationdb.engine.origins import with_origins
 from constellationdb.engine.pg_catalog.registered import with_names
 from constellationdb.engine.reads import execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
@@ -17,8 +18,7 @@ from constellationdb.engine.visible import visible
 from constellationdb.errors import FeatureNotSupported, InvalidColumnReference, UndefinedColumn, WrongObjectType
 from constellationdb.planner import plan
 from constellationdb.planner import statements as st
-from constellationdb.planner.continuous import ContinuousPlanner
-from constellationdb.planner.prepare import relation_names
+from constellationdb.planner.continuous import ContinuousPlanner, is_continuous
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.rewrite.limits import split_limit
 from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
@@ -33,27 +33,13 @@ def _tag(rows: int) -> str:
     return f"SELECT {rows}"
 
 
-def is_continuous(query: st.Query, relations: Mapping[str, PlannedRelation]) -> bool:
-    """Whether a query reads an unbounded relation, itself or through a plain view."""
-    if query.emit is not None:
-        return True
-    for name in relation_names(query):
-        relation = relations.get(name)
-        if relation is None:
-            continue
-        if relation.kind == "source":
-            return True
-        if relation.kind == "view" and relation.query is not None and is_continuous(relation.query, relations):
-            return True
-    return False
-
-
 def select(session: Session, query: st.Query) -> Result:
     relations = session.relations
     if is_continuous(query, relations):
         return _continuous(session, query, relations)
     rows = snapshot(session, query)
-    return answer(*with_names(session, answers.columns_of(rows.schema), _batches(rows)))
+    columns = with_origins(session, query, answers.columns_of(rows.schema))
+    return answer(*with_names(session, columns, _batches(rows)))
 
 
 def answer(columns: tuple[ResultColumn, ...], batches: list[pa.RecordBatch]) -> Result:
@@ -103,7 +89,8 @@ def plan_continuous(query: st.Query, relations: Mapping[str, PlannedRelation]) -
         lowered = ContinuousPlanner(relations).plan(bare)
         if lowered.root.append_only:
             return lowered, limit
-    return ContinuousPlanner(relations).plan(query), None
+        bare = query
+    return ContinuousPlanner(relations).plan(bare), None
 
 
 def _continuous(session: Session, query: st.Query, relations: Mapping[str, PlannedRelation]) -> Result:
@@ -247,7 +234,8 @@ def _check_forced(
 def describe(session: Session, query: st.Query) -> tuple[ResultColumn, ...]:
     relations = session.relations
     if not is_continuous(query, relations):
-        return answers.columns_of(SnapshotPlanner(relations, functions=session.functions).plan(query).schema)
+        schema = SnapshotPlanner(relations, functions=session.functions).plan(query).schema
+        return with_origins(session, query, answers.columns_of(schema))
     lowered, _ = plan_continuous(query, relations)
     return answers.columns_of(_shown(query, lowered))
 

@@ -70,9 +70,9 @@ class Session:
         self.engine = engine
         self.user = user
         self.database = database
-        self.settings = Settings(user, settings)
-        self.pid = engine.sessions.number()
         self.client = client or Client()
+        self.settings = Settings(user, settings, self.client.server)
+        self.pid = engine.sessions.number()
         now = engine.clock.now_us()
         self.activity = Activity(now, now)
         self.cancelled = Cancellation()
@@ -374,12 +374,14 @@ class Session:
         self._stop_timer()
         limit_ms = milliseconds(self.settings.get("statement_timeout"))
         if limit_ms:
-            self._timer = self.engine.alarms.set(limit_ms / 1e3, lambda: self.cancelled.set(TIMED_OUT))
+            limit = self.cancelled.limit()
+            self._timer = self.engine.alarms.set(limit_ms / 1e3, lambda: self.cancelled.set(TIMED_OUT, limit))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self.cancelled.unlimit()
 
     def cancel(self) -> None:
         self.cancelled.set()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 import weakref
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from constellationdb.engine.cancellation import Cancellation
 from constellationdb.errors import ConstellationError, ShuttingDown
 
 if TYPE_CHECKING:
@@ -15,12 +18,20 @@ if TYPE_CHECKING:
     from constellationdb.engine.session import Session
 
 
+# So often who waits for the end of another looks whether to stop waiting.
+_LOOK_SECONDS = 0.1
+
+
 @dataclass(frozen=True)
 class Client:
-    """Where a client comes from; both None inside the process and for a Unix socket."""
+    """Where a client comes from; both None inside the process and for a Unix socket.
+
+    ``server``: settings of the server that it came to, as SHOW tells them.
+    """
 
     address: str | None = None
     port: int | None = None
+    server: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -48,7 +59,7 @@ class Activity:
 
 class Sessions:
     def __init__(self) -> None:
-        self._guard = threading.Lock()
+        self._guard = threading.Condition()
         self._numbers = itertools.count(1)
         # One that nobody holds any more is none: inside the process sessions are not always closed.
         self._live: weakref.WeakValueDictionary[int, Session] = weakref.WeakValueDictionary()
@@ -64,6 +75,7 @@ class Sessions:
     def leave(self, session: Session) -> None:
         with self._guard:
             self._live.pop(session.pid, None)
+            self._guard.notify_all()
 
     def all(self) -> list[Session]:
         with self._guard:
@@ -86,6 +98,18 @@ class Sessions:
         if found is not None:
             found.terminate(reason or ShuttingDown("terminating connection due to administrator command"))
         return found is not None
+
+    def wait_for_end(self, pid: int, seconds: float, cancelled: Cancellation) -> bool:
+        """Whether a session ends within ``seconds``."""
+        deadline = time.monotonic() + seconds
+        with self._guard:
+            while pid in self._live:
+                cancelled.check()
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._guard.wait(min(left, _LOOK_SECONDS))
+        return True
 
 
 def activity_rows(engine: Engine) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
     local      SET LOCAL, until the transaction ends
     session    SET
-    initial    what the client asked for when it connected, else the default
+    initial    what the client asked for when it connected, or the server was started with, else the default
 
 Of effect are ``statement_timeout``, the two idle timeouts, ``client_min_messages``
 and the transaction's modes; ``setting_values`` refuses what would have to change
@@ -43,9 +43,9 @@ class Mark:
 class Settings:
     """``changes`` counts up whenever a value may have become another."""
 
-    def __init__(self, user: str, given: Mapping[str, str]) -> None:
+    def __init__(self, user: str, given: Mapping[str, str], server: Mapping[str, str] | None = None) -> None:
         self._user = user
-        self._initial = {"session_authorization": user, "role": "none"}
+        self._initial = {"session_authorization": user, "role": "none", **(server or {})}
         self._session: dict[str, str] = {}
         self._local: dict[str, str] = {}
         self._before: Mark | None = None  # as they were when the transaction began

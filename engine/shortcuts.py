@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.text.zones import UTC_ZONE, zone_named
+from constellationdb.engine.changes import insert_rows
 from constellationdb.engine.point_reads import Parameters, PointRead, point_read
 from constellationdb.engine.result import Prepared
 from constellationdb.engine.row_inserts import RowInsert, row_insert
@@ -136,6 +137,23 @@ class Shortcuts:
         except ConstellationError:
             return False
         self._session.activity.did(prepared.sql, self._session.engine.clock.now_us())
+        return True
+
+    def insert_together(self, prepared: Prepared, rows: Sequence[Parameters]) -> bool:
+        """In the open transaction: all of the rows, or ConstellationError and none; False where it is not so simple."""
+        session, insert = self._session, self.of(prepared)
+        transaction = session.transaction
+        if transaction is None or transaction.failed or transaction.defined is not None or session.terminated:
+            return False
+        if not isinstance(insert, RowInsert) or session.temporary.used or session.read_only:
+            return False
+        if session.settings.get("statement_timeout") != "0":
+            return False
+        batch = insert.batch(rows)
+        session.begin_statement(prepared.sql)
+        transaction.next_statement(session.engine)
+        transaction.queried = True
+        insert_rows(session, insert, batch)
         return True
 
     def _is_free(self) -> bool:

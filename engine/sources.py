@@ -41,6 +41,12 @@ class SourceState(RelationState):
         self.errors = 0
         self.trouble: str | None = None  # why it is not read any more
         self.stopped = False
+        self.quiet = False  # the last poll brought nothing
+
+    @property
+    def is_read(self) -> bool:
+        """Whether everything that is there now has been read."""
+        return self.pushed or self.exhausted or self.stopped or self.quiet
 
     def _tracker(self) -> WatermarkTracker:
         mark = self.relation.watermark
@@ -56,7 +62,8 @@ class SourceState(RelationState):
     @property
     def active(self) -> bool:
         """Read only while something reads it, and not past its end."""
-        return not self.pushed and bool(self.consumers) and not self.exhausted and not self.stopped
+        wanted = bool(self.consumers) or bool(self.subscribers)
+        return not self.pushed and wanted and not self.exhausted and not self.stopped
 
     @property
     def exhausted(self) -> bool:
@@ -90,6 +97,7 @@ class SourceState(RelationState):
                 ranges.append(SourceRange(self.name, partition, start, polled.position, polled.ended))
                 self.positions[partition] = polled.position
         self.errors += len(failed)
+        self.quiet = not (batches or failed)
         return batches, failed, ranges
 
     def _take(self, partition: str, batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -94,7 +94,7 @@ class Subscription:
         with self._engine.lock:
             self.epoch = self._state.frontier
             version = self._state.version() if self._snapshot else None
-        self._started = True
+            self._enroll()
         return self._snapshot_rows(version.weighted(self.epoch) if version is not None else None)
 
     def _resume(self, epoch: int, timeout: float | None) -> pa.RecordBatch | None:
@@ -110,10 +110,17 @@ class Subscription:
             changes = changes_since(self._state, epoch)
             version, now = self._state.version(), self._state.frontier
             self.epoch = epoch
-        self._started = True
+            self._enroll()
         if not self._snapshot:
             return None
         return self._snapshot_rows(rewound(version, now, changes))
+
+    def _enroll(self) -> None:
+        """Under the engine's lock. A source is read, and its changes kept, only while somebody wants them."""
+        self._started = True
+        if self._state.contents is None:
+            self._state.subscribers.add(self)
+            self._engine.nudge()
 
     def _snapshot_rows(self, rows: zset.Delta) -> pa.RecordBatch | None:
         parts = [] if rows is None or not rows.num_rows else [self._stamped(rows, self.epoch)]
@@ -159,7 +166,9 @@ class Subscription:
     def another(self) -> Subscription:
         """One that goes on from the same place."""
         made = Subscription(self._engine, self._state, snapshot=False)
-        made._started, made.epoch = True, self.epoch
+        made.epoch = self.epoch
+        with self._engine.lock:
+            made._enroll()
         return made
 
     def is_where(self, other: Subscription) -> bool:
@@ -260,7 +269,13 @@ class Subscription:
         """Any thread: make ``next`` raise QueryCanceled."""
         self.cancelled.set()
 
+    def leave(self) -> None:
+        """It wants nothing more."""
+        with self._engine.lock:
+            self._state.subscribers.discard(self)
+
     def close(self) -> None:
+        self.leave()
         self.cancelled.set()
 
 

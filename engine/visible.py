@@ -14,7 +14,7 @@ import pyarrow as pa
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.reads import Reader
-from constellationdb.engine.transaction import Transaction
+from constellationdb.engine.transaction import Transaction, defined_anew
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -30,7 +30,9 @@ def visible(session: Session, names: Iterable[str], at: int | None = None) -> di
     transaction.reads |= _tables_under(session, asked)
     overlays = _overlays(session, transaction, asked)
     stored = {n for n in asked if n not in overlays or overlays[n].committed is not None}
-    found = reader.tables(stored, session.last_epoch, epoch_of(session, transaction, stored) if at is None else at)
+    if at is None and (at := epoch_of(session, transaction, stored)) is not None:
+        _refuse_younger(session, stored, at)
+    found = reader.tables(stored, session.last_epoch, at)
     for name, overlay in overlays.items():
         found[name] = overlay.over(found.get(name, overlay.schema.empty_table()))
     return found
@@ -66,6 +68,14 @@ def epoch_of(session: Session, transaction: Transaction, names: Iterable[str] = 
             transaction.epoch = min(s.frontier for s in states)
             engine.pins[transaction] = transaction.epoch
     return transaction.epoch
+
+
+def _refuse_younger(session: Session, names: Iterable[str], epoch: int) -> None:
+    """40001 for what others have defined since the epoch that the transaction reads at: it had no rows then."""
+    with session.engine.lock:
+        for name in names:
+            if not is_system(name) and session.engine.state(name).since > epoch:
+                raise defined_anew(name)
 
 
 def _overlays(session: Session, transaction: Transaction, names: set[str]) -> dict[str, TableOverlay]:

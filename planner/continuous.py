@@ -19,12 +19,33 @@ from constellationdb.planner.lower.rules import RULES
 from constellationdb.planner.lower.stream import Builder, Stream
 from constellationdb.planner.messages import planning
 from constellationdb.planner.outputs import output_schema
-from constellationdb.planner.prepare import WINDOW_COLUMNS, OtherZoneError, PreparedQuery, Preparer
+from constellationdb.planner.prepare import (
+    WINDOW_COLUMNS,
+    OtherZoneError,
+    PreparedQuery,
+    Preparer,
+    relation_names,
+)
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
 from constellationdb.planner.shuttle import Shuttle, field
 from constellationdb.planner.statements import Emit, Query
+
+
+def is_continuous(query: Query, relations: Mapping[str, PlannedRelation]) -> bool:
+    """Whether a query reads an unbounded relation, itself or through a plain view."""
+    if query.emit is not None:
+        return True
+    for name in relation_names(query):
+        relation = relations.get(name)
+        if relation is None:
+            continue
+        if relation.kind == "source":
+            return True
+        if relation.kind == "view" and relation.query is not None and is_continuous(relation.query, relations):
+            return True
+    return False
 
 
 class ContinuousPlanner:

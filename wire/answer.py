@@ -60,6 +60,14 @@ class Peer(Protocol):
         """The next message, waited for. ``cancelable``: a CancelRequest meanwhile raises QueryCanceled."""
         ...
 
+    def waiting(self, most: int) -> list[FrontendMessage]:
+        """The messages that have come and were not received yet: they stay."""
+        ...
+
+    def skip(self, count: int) -> None:
+        """Receive so many of those."""
+        ...
+
     def alone(self) -> bool:
         """Whether a Sync comes next. Waits for the next message, whatever it is, and leaves it there."""
         ...

@@ -188,8 +188,11 @@ class Connection(asyncio.Protocol):
 
     def _client(self) -> Client:
         """A Unix socket has no address to tell."""
-        peer = self._transport.get_extra_info("peername")
-        return Client(str(peer[0]), int(peer[1])) if isinstance(peer, tuple) and len(peer) >= 2 else Client()
+        peer, own = self._transport.get_extra_info("peername"), self._transport.get_extra_info("sockname")
+        server = {"max_connections": str(self._frontend.limits.max_connections)}
+        if not (isinstance(peer, tuple) and len(peer) >= 2):
+            return Client(server=server)
+        return Client(str(peer[0]), int(peer[1]), {**server, "port": str(own[1])})
 
     def _session_opened(self, session: SessionProtocol) -> None:
         """On the thread: the loop knows the process before its client does."""

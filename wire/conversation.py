@@ -22,6 +22,7 @@ from constellationdb.errors import ConstellationError, FeatureNotSupported, Inte
 from constellationdb.wire import replies
 from constellationdb.wire.answer import Disconnected, Peer, send_result, style_for
 from constellationdb.wire.extended import ExtendedQuery
+from constellationdb.wire.insert_runs import InsertRuns
 from constellationdb.wire.messages import (
     Bind,
     Close,
@@ -62,6 +63,7 @@ class Conversation:
         self._opened = opened
         self._session: SessionProtocol
         self._extended: ExtendedQuery
+        self._runs: InsertRuns
         self._reported: dict[str, str] = {}
         self._reported_changes = 0  # of the session's settings
         self._user = ""
@@ -112,6 +114,7 @@ class Conversation:
             raise Disconnected(as_internal(bug)) from bug
         self._user, self._settings = who.user, who.settings
         self._extended = ExtendedQuery(self._peer, self._session)
+        self._runs = InsertRuns(self._peer, self._session, self._extended)
         self._opened(self._session)
         self._peer.send(replies.AUTHENTICATION_OK)
         self._report_settings()
@@ -155,7 +158,8 @@ class Conversation:
             case Parse():
                 self._extended.parse(message)
             case Bind():
-                self._extended.bind(message)
+                if not self._runs.take(message):
+                    self._extended.bind(message)
             case Describe():
                 self._extended.describe(message)
             case Execute():

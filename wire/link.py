@@ -19,6 +19,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Hashable
+from itertools import islice
 
 from constellationdb.engine.subscription import Subscription
 from constellationdb.errors import ConstellationError, QueryCanceled
@@ -199,6 +200,15 @@ class Link:
                 self._waiting = not cancelable
                 self._changed.wait()
                 self._waiting = False
+
+    def waiting(self, most: int) -> list[FrontendMessage]:
+        with self._changed:
+            return [message for message, _ in islice(self._inbox, most)]
+
+    def skip(self, count: int) -> None:
+        with self._changed:
+            for _ in range(count):
+                self._taken()
 
     def alone(self) -> bool:
         with self._changed:

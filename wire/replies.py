@@ -95,5 +95,6 @@ def row_description(columns: Sequence[ResultColumn], formats: Sequence[int]) -> 
     parts = [struct.pack(">H", len(columns))]
     for column, code in zip(columns, formats, strict=True):
         kind = column.type
-        parts.append(_text(column.name) + struct.pack(">ihIhih", 0, 0, kind.oid, kind.typlen, kind.typmod, code))
+        numbers = (column.table, column.number, kind.oid, kind.typlen, kind.typmod, code)
+        parts.append(_text(column.name) + struct.pack(">IhIhih", *numbers))
     return _framed(b"T", b"".join(parts))

@@ -24,7 +24,10 @@ from constellationdb.errors import (
 
 
 class BatchReader:
-    """``chosen``: the table's columns that the fields are, in their order; ``fit``: what is stored of a batch."""
+    """``chosen``: the table's columns that the fields are, in their order; ``fit``: what is stored of a batch.
+
+    ``check`` raises what the table says of complete rows.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class BatchReader:
         chosen: Sequence[int],
         defaults: Mapping[str, object],
         fit: Callable[[pa.RecordBatch], pa.RecordBatch],
+        check: Callable[[pa.RecordBatch], None],
         *,
         binary: bool,
         zone: Zone = UTC_ZONE,
@@ -46,12 +50,15 @@ class BatchReader:
             if index not in self._places
         }
         self._fit = fit
+        self._check = check
         self._binary = binary
         self._column = binary_column if binary else partial(text_column, zone=zone)
 
     def read(self, fields: Fields) -> pa.RecordBatch:
         try:
-            return self._batch(fields)
+            batch = self._batch(fields)
+            self._check(batch)
+            return batch
         except (ConstellationError, SurplusBytesError):
             raise self._first_problem(fields) from None
 
@@ -66,19 +73,24 @@ class BatchReader:
 
     def _first_problem(self, fields: Fields) -> ConstellationError:
         for row in range(fields.rows):
+            one = fields.row(row)
             for index, place in self._places.items():
-                error = self._problem(fields, row, place, index)
+                error = self._problem(one, place, index)
                 if error is not None:
-                    error.context = self._context(error, fields, row, place, index)
+                    error.context = self._context(error, one, place, index)
                     return error
+            try:
+                self._check(self._batch(one))
+            except ConstellationError as error:
+                line = one.line
+                error.context = self._line(one) + ("" if line is None else f': "{shortened(line)}"')
+                return error
         return InternalError("a row of COPY is wrong only together with others")
 
-    def _problem(self, fields: Fields, row: int, place: int, index: int) -> ConstellationError | None:
+    def _problem(self, row: Fields, place: int, index: int) -> ConstellationError | None:
         field = self._schema.field(index)
-        one = slice(row, row + 1)
-        single = Fields(fields.data, fields.starts[:, one], fields.lengths[:, one], fields.lines[one])
         try:
-            value = self._column(single, place, field)
+            value = self._column(row, place, field)
             nulls = [value if i == index else pa.nulls(1, f.type) for i, f in enumerate(self._schema)]
             self._fit(pa.RecordBatch.from_arrays(nulls, schema=self._schema))
         except SurplusBytesError:
@@ -87,12 +99,15 @@ class BatchReader:
             return error
         return None
 
-    def _context(self, error: ConstellationError, fields: Fields, row: int, place: int, index: int) -> str:
-        line = f"COPY {self._table}, line {fields.lines[row]}"
+    def _line(self, row: Fields) -> str:
+        return f"COPY {self._table}, line {row.lines[0]}"
+
+    def _context(self, error: ConstellationError, row: Fields, place: int, index: int) -> str:
+        line = self._line(row)
         if isinstance(error, CharacterNotInRepertoire) and not self._binary:
             return line  # Postgres looks at the letters of a line before its columns
         where = f"{line}, column {self._schema.field(index).name}"
-        value = fields.value(row, place)
+        value = row.value(0, place)
         if self._binary:
             return where
         return f"{where}: null input" if value is None else f'{where}: "{shortened(value.decode(errors="replace"))}"'

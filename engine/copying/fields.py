@@ -16,12 +16,29 @@ I64 = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Fields:
-    """``starts`` and ``lengths`` by column, then row; a length of -1 is NULL. ``lines``: each row's line number."""
+    """``starts`` and ``lengths`` by column, then row; a length of -1 is NULL. ``lines``: each row's line number.
+
+    ``raw``: the bytes as they came, where rows are lines; ``data`` is where values were unescaped.
+    """
 
     data: U8
     starts: I64
     lengths: I64
     lines: I64
+    raw: bytes | None = None
+
+    def row(self, number: int) -> Fields:
+        one = slice(number, number + 1)
+        return Fields(self.data, self.starts[:, one], self.lengths[:, one], self.lines[one], self.raw)
+
+    @property
+    def line(self) -> str | None:
+        """The first row as it was written."""
+        if self.raw is None:
+            return None
+        begin = self.raw.rfind(b"\n", 0, int(self.starts[0, 0])) + 1
+        end = self.raw.find(b"\n", int(self.starts[-1, 0]) + max(int(self.lengths[-1, 0]), 0))
+        return self.raw[begin : end if end >= 0 else None].decode(errors="replace").rstrip("\r")
 
     @property
     def rows(self) -> int:

@@ -47,7 +47,7 @@ class LineScanner(Scanner):
         lines = np.empty(room, np.int64)
         rows = self._kernel(data, begin, len(raw), starts, lengths, lines)
         if rows:
-            yield Fields(data, starts[:, :rows], lengths[:, :rows], lines[:rows])
+            yield Fields(data, starts[:, :rows], lengths[:, :rows], lines[:rows], raw)
         why = int(self._state[_WHY]) if room or final else copytext.MORE
         stopped = int(self._state[_STOPPED]) if room or final else begin
         self._judge(why, raw, stopped, final=final)

@@ -110,7 +110,7 @@ class Objects:
 
     @cached_property
     def own(self) -> tuple[Described, ...]:
-        return tuple(self._described(relation) for relation in self.catalog.relations.values())
+        return tuple(self.described(relation) for relation in self.catalog.relations.values())
 
     @property
     def relations(self) -> Iterator[Described]:
@@ -130,7 +130,7 @@ class Objects:
     def indexes(self) -> dict[int, Index]:
         return {index.oid: index for index in (*system_index_list(), *indexes_of(self.own))}
 
-    def _described(self, relation: Relation) -> Described:
+    def described(self, relation: Relation) -> Described:
         oid = relation.oid
         row, array = Part.ROW_TYPE.of(oid), Part.ARRAY_TYPE.of(oid)
         kind = _relkind(relation)

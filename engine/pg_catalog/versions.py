@@ -13,7 +13,7 @@ from constellationdb.engine.pg_catalog.functions import NoSession
 from constellationdb.engine.pg_catalog.objects import Objects
 from constellationdb.errors import ConstellationError
 from constellationdb.planner import statements as st
-from constellationdb.planner.snapshot import SnapshotPlanner
+from constellationdb.planner.described import query_schema
 from constellationdb.planner.syntax.edits import identifier
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ class ObjectsOf:
     def _plan(self, catalog: Catalog, name: str) -> pa.Schema:
         """No columns for a view that can no longer be planned."""
         try:
-            planner = SnapshotPlanner(self._planned.of(catalog), functions=NoSession())
-            return planner.plan(st.Query(f"SELECT * FROM {identifier(name)}")).schema
+            return query_schema(st.Query(f"SELECT * FROM {identifier(name)}"), self._planned.of(catalog), NoSession())
         except ConstellationError:
             return pa.schema([])
 

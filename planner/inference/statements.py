@@ -9,7 +9,7 @@ import pglast
 from pglast import ast
 
 from constellationdb.catalog.types import of_field
-from constellationdb.errors import DatatypeMismatch, UndefinedParameter
+from constellationdb.errors import DatatypeMismatch, SqlSyntaxError, UndefinedParameter
 from constellationdb.planner import postgres_types as types
 from constellationdb.planner import statements as st
 from constellationdb.planner.inference.parameters import Parameters, Typed
@@ -145,6 +145,10 @@ class _Statement:
 
     def _insert_row(self, row: Any, targets: list[Column | None]) -> None:
         expressions = self._queries.expressions
+        if targets and len(row) > len(targets):
+            raise SqlSyntaxError(
+                "INSERT has more expressions than target columns", position=expressions.at(row[len(targets)])
+            )
         members = [(node, column) for node, column in zip(row, targets, strict=False) if _is_value(node)]
         values = expressions.each([node for node, _ in members], Scope())
         for value, (node, column) in zip(values, members, strict=True):

@@ -10,13 +10,30 @@ from constellationdb.planner.rewrite.bound import query_tree
 from constellationdb.planner.rewrite.tree import to_sql
 from constellationdb.planner.statements import Query
 
+_ALL = -1  # LIMIT ALL, LIMIT NULL, and a parameter whose value is not known yet
+
 
 def split_limit(query: Query) -> tuple[Query, int | None]:
     """The query without a constant top-level LIMIT that stands alone (no ORDER BY, no OFFSET), and the limit."""
     tree = query_tree(query)
-    count = tree.limitCount
-    plain = isinstance(count, ast.A_Const) and isinstance(count.val, ast.Integer)
-    if not plain or tree.sortClause or tree.limitOffset is not None or tree.limitOption.name != "LIMIT_OPTION_COUNT":
+    count, offset = _constant(tree.limitCount), tree.limitOffset
+    ranks = tree.sortClause or tree.limitOption.name != "LIMIT_OPTION_COUNT"
+    if count is None or ranks or (offset is not None and _constant(offset) not in (0, _ALL)):
         return query, None
-    tree.limitCount, tree.limitOption = None, type(tree.limitOption)["LIMIT_OPTION_DEFAULT"]
-    return replace(query, text=to_sql(tree), parameters=()), int(count.val.ival)
+    tree.limitCount = tree.limitOffset = None
+    tree.limitOption = type(tree.limitOption)["LIMIT_OPTION_DEFAULT"]
+    return replace(query, text=to_sql(tree), parameters=()), None if count == _ALL else count
+
+
+def _constant(node: ast.Node | None) -> int | None:
+    """An integer, as it was written or as a parameter is bound."""
+    while isinstance(node, ast.TypeCast):
+        node = node.arg
+    match node:
+        case ast.A_Const(isnull=True):
+            return _ALL
+        case ast.A_Const(val=ast.Integer(ival=number)):
+            return int(number)
+        case ast.A_Const(val=ast.String(sval=text) | ast.Float(fval=text)) if text.strip().isdecimal():
+            return int(text)
+    return None

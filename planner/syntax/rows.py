@@ -61,6 +61,8 @@ def find_long_rows(text: str) -> LongRows | None:
         first_end = first_end or row.end()
         end = row.end()
         comma = _COMMA.match(text, end)
+        if len(rows[-1]) != len(rows[0]):
+            return None
         if comma is None:
             # The last bracket closes the first row now, so that the statement still ends where it did.
             return LongRows(tuple(rows), text[: first_end - 1] + " " * (end - first_end) + text[end - 1 :])
@@ -98,8 +100,8 @@ def read_rows(region: Region) -> Rows | None:
     rows: list[tuple[object, ...]] = []
     while cursor.at("("):
         row = _row(Cursor(cursor.group()))
-        if row is None:
-            return None
+        if row is None or (rows and len(row) != len(rows[0])):
+            return None  # the planner tells what is wrong with rows of different lengths
         rows.append(row)
         if cursor.done:
             return tuple(rows)

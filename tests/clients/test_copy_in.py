@@ -92,6 +92,11 @@ BAD = [
     ("(a, e) FROM STDIN", b"1\tperhaps\n"),
     ("(a, f) FROM STDIN", b"1\tabc\n1\tabcd\n"),
     ("(a, b) FROM STDIN", b"1\tx\n2\t\\N\n"),
+    ("(a, b) FROM STDIN", b"1\tx\n2\t\\N\nx\ty\n"),
+    ("(a, b) FROM STDIN", b"1\tx\nx\ty\n2\t\\N\n"),
+    ("(b, f) FROM STDIN CSV", b'"a ""b""\nc",1\n,"x, ""y"""\n'),
+    ("(f, b) FROM STDIN CSV", b'"a ""b""\nc",1\n"x, ""y""",\n'),
+    ("(a, b) FROM STDIN (FORMAT binary)", tuples((INT, b"x"), (INT, None))),
     ("(a, b) FROM STDIN", b"1\tx\n2\ty\xff\n"),
     ("(a, b) FROM STDIN", b"1\tx\n\\N\t" + b"long " * 50 + b"\t3\n"),
     ("(a, c) FROM STDIN", b"x\ty\n"),
@@ -128,9 +133,7 @@ def test_rows_are_those_of_postgres(postgres: Connection, ours: Connection, word
 @pytest.mark.parametrize(("words", "data"), BAD)
 def test_errors_are_those_of_postgres(postgres: Connection, ours: Connection, words: str, data: bytes) -> None:
     theirs = copied(postgres, words, data)
-    assert copied(ours, words, data)[:2] == theirs[:2]  # type: ignore[index]
-    if theirs[0] != "23502":  # type: ignore[index]
-        assert copied(ours, words, data) == theirs
+    assert copied(ours, words, data) == theirs
 
 
 def test_a_key_that_is_there_already_leaves_no_row(ours: Connection) -> None:

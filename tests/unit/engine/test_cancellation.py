@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from constellationdb.engine.cancellation import Cancellation
+from constellationdb.engine.cancellation import TIMED_OUT, Cancellation
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.session import Session
 from constellationdb.errors import InvalidParameter, QueryCanceled
@@ -104,3 +104,21 @@ def test_a_cancellation_that_comes_when_the_work_is_done_hits_nobody() -> None:
             pass
         racing.join()
         sum(range(100))  # where a late one would strike
+
+
+def test_a_limit_that_passes_as_its_statement_ends_does_not_hit_the_next() -> None:
+    cancelled = Cancellation()
+    first = cancelled.limit()
+    cancelled.unlimit()
+    cancelled.set(TIMED_OUT, first)
+    assert not cancelled.is_set()
+    second = cancelled.limit()
+    cancelled.set(TIMED_OUT, first)
+    assert not cancelled.is_set()
+    cancelled.set(TIMED_OUT, second)
+    assert cancelled.is_set()
+    cancelled.unlimit()
+    assert not cancelled.is_set()
+    cancelled.set()
+    cancelled.limit()
+    assert cancelled.is_set()  # what somebody asked for is not taken back

@@ -89,7 +89,7 @@ def test_tuples_may_be_cut_anywhere(step: int) -> None:
     scanner = TupleScanner("t", ["a", "b"])
     scanner.enough = 1
     schema = pa.schema([("a", pa.int64()), ("b", pa.string()), ("c", pa.int32())])
-    reader = BatchReader("t", schema, [0, 1], {"c": 7}, lambda batch: batch, binary=True)
+    reader = BatchReader("t", schema, [0, 1], {"c": 7}, lambda batch: batch, lambda _: None, binary=True)
     found: list[pa.RecordBatch] = []
     for start in range(0, len(data), step):
         found += [reader.read(fields) for fields in scanner.feed(data[start : start + step])]
@@ -102,7 +102,7 @@ def test_an_infinite_moment_is_refused_in_binary_as_in_text(limit: int) -> None:
     data = np.frombuffer(struct.pack(">q", limit) + bytes(16), np.uint8)
     fields = Fields(data, np.array([[0]]), np.array([[8]]), np.array([1]))
     schema = pa.schema([("at", pa.timestamp("us"))])
-    reader = BatchReader("t", schema, [0], {}, lambda batch: batch, binary=True)
+    reader = BatchReader("t", schema, [0], {}, lambda batch: batch, lambda _: None, binary=True)
     with pytest.raises(FeatureNotSupported) as caught:
         reader.read(fields)
     assert caught.value.context == "COPY t, line 1, column at"

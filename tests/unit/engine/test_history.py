@@ -11,7 +11,7 @@ from constellationdb.clock import SystemClock
 from constellationdb.engine import arrangement
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.session import Session
-from constellationdb.errors import HistoryExpired
+from constellationdb.errors import HistoryExpired, SerializationFailure
 
 HOUR_US = 3_600_000_000
 
@@ -79,3 +79,30 @@ def test_history_is_kept_for_as_long_as_was_asked_and_then_it_is_an_error() -> N
                 else:
                     with pytest.raises(HistoryExpired, match=f'epoch {before} of "{name}" is no longer kept'):
                         _rows(session, text)
+
+
+def test_what_was_not_there_yet_is_an_error_and_not_empty() -> None:
+    with Engine() as engine:
+        session = engine.session()
+        _rows(session, "CREATE TABLE t (a int); INSERT INTO t VALUES (1)")
+        before = engine.epoch
+        _rows(session, "INSERT INTO t VALUES (2)")
+        _rows(session, "CREATE MATERIALIZED VIEW m AS SELECT count(*) AS n FROM t; CREATE TABLE late (a int)")
+        assert _rows(session, f"SELECT * FROM t AS OF EPOCH {before}") == {(1,): 1}
+        for name in ("m", "late"):
+            with pytest.raises(HistoryExpired, match=f'epoch {before} of "{name}" is no longer kept'):
+                _rows(session, f"SELECT * FROM {name} AS OF EPOCH {before}")
+
+
+def test_a_transaction_does_not_read_what_was_defined_after_the_epoch_it_reads_at() -> None:
+    with Engine() as engine:
+        session, other = engine.session(), engine.session()
+        _rows(session, "CREATE TABLE t (a int); INSERT INTO t VALUES (1)")
+        _rows(session, "BEGIN")
+        _rows(session, "SELECT * FROM t")
+        _rows(other, "INSERT INTO t VALUES (2)")
+        _rows(other, "CREATE MATERIALIZED VIEW m AS SELECT count(*) AS n FROM t")
+        with pytest.raises(SerializationFailure, match='"m" was dropped or defined anew by another session'):
+            _rows(session, "SELECT * FROM m")
+        _rows(session, "ROLLBACK")
+        assert _rows(session, "SELECT * FROM m") == {(2,): 1}

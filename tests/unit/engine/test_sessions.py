@@ -10,7 +10,7 @@ import pytest
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.session import Session
 from constellationdb.engine.sessions import Client, activity_rows
-from constellationdb.errors import ConstellationError, QueryCanceled, ShuttingDown
+from constellationdb.errors import ConstellationError, InvalidParameter, QueryCanceled, ShuttingDown
 
 
 @pytest.fixture
@@ -170,3 +170,15 @@ def test_reads_and_inserts_that_take_no_time_are_seen_as_well(engine: Engine) ->
     session.sync()
     assert batch.to_pylist() == [{"v": 2}]
     assert (activity(engine, session)["query"], activity(engine, session)["state"]) == (read.sql, "idle")
+
+
+def test_a_backend_that_does_not_go_in_time_is_told_of(engine: Engine) -> None:
+    victim, other = engine.session(), engine.session()
+    (result,) = other.execute(f"SELECT pg_terminate_backend({victim.pid}, 20)")
+    assert [tuple(row.values()) for batch in result.batches for row in batch.to_pylist()] == [(False,)]
+    (notice,) = result.notices
+    assert (notice.severity, notice.message) == (
+        "WARNING", f"backend with PID {victim.pid} did not terminate within 20 milliseconds",
+    )  # fmt: skip
+    with pytest.raises(InvalidParameter, match='"timeout" must not be negative'):
+        list(other.execute(f"SELECT pg_terminate_backend({victim.pid}, -1)"))

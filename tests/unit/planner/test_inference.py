@@ -144,3 +144,8 @@ def _listed(signatures: Mapping[str, tuple[Signature, ...]]) -> set[tuple[str, .
 def test_a_statement_that_names_no_parameter_keeps_the_given_ones() -> None:
     assert inferred("SELECT a FROM t", (20,)) == (20,)
     assert inferred("SELECT a FROM t", (0,)) == ("42P18", "could not determine data type of parameter $1", "", "")
+
+
+def test_more_values_than_columns() -> None:
+    refused = ("42601", "INSERT has more expressions than target columns")
+    assert inferred("INSERT INTO t (a) VALUES ($1, $2)", (20,)) == (*refused, "", "31")

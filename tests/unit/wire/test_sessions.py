@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from constellationdb.engine import changelog
 from constellationdb.engine.engine import Engine
 from constellationdb.server.listener import Server
 from constellationdb.wire.limits import Limits
@@ -201,6 +202,24 @@ def test_pg_terminate_backend_tells_the_client(serving: Server, real: RawClient)
         assert other.read() is None
 
 
+def test_pg_terminate_backend_waits_for_the_end(serving: Server, real: RawClient) -> None:
+    with RawClient(serving.port) as other:
+        victim, _ = other.key()
+        assert rows(say(real, f"SELECT pg_terminate_backend({victim}, 60000)")) == [[b"t"]]
+        assert rows(say(real, f"SELECT count(*) FROM pg_stat_activity WHERE pid = {victim}")) == [[b"0"]]
+
+
+def test_show_tells_what_the_server_was_started_with(serving: Server) -> None:
+    with (
+        Server(serving._engine, port=0, limits=Limits(max_connections=7)) as second,
+        RawClient(second.port) as client,
+    ):
+        assert rows(say(client, "SHOW port")) == [[str(second.port).encode()]]
+        assert rows(say(client, "SELECT current_setting('max_connections')")) == [[b"7"]]
+        say(client, "RESET ALL")
+        assert rows(say(client, "SHOW port")) == [[str(second.port).encode()]]
+
+
 def test_it_does_so_in_the_middle_of_a_statement(serving: Server, real: RawClient) -> None:
     with RawClient(serving.port) as other:
         other.send(fe.query("SUBSCRIBE t"))
@@ -272,3 +291,28 @@ def test_too_many_clients(database: Engine) -> None:
         second.send(fe.startup(user="me"))
         *_, told = second.until("E")
         assert (told.fields()["C"], told.fields()["M"]) == ("53300", "sorry, too many clients already")
+
+
+# -- slow subscribers ----------------------------------------------------------------------------
+
+
+def test_a_subscriber_that_falls_behind_gets_54000_after_whole_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changelog, "RETAINED_BYTES", 2 << 20)
+    with Engine() as engine, Server(engine, port=0) as server, RawClient(server.port) as writer:
+        say(writer, "CREATE TABLE behind (a int, b text)")
+        with RawClient(server.port) as slow:
+            slow.send(fe.query("SUBSCRIBE behind"))
+            slow.until("T")
+            for a in range(40):
+                say(
+                    writer,
+                    f"INSERT INTO behind SELECT {a * 1000} + i, repeat('x', 500) FROM generate_series(1, 1000) AS g(i)",
+                )
+                engine.tidy_base()
+            *came, told, _ = slow.until("Z")
+            epochs = [reply.row()[0] for reply in came if reply.kind == "D"]
+            assert told.fields()["C"] == "54000"
+            assert epochs[-1] is not None
+            assert f"it ended after epoch {epochs[-1].decode()};" in told.fields()["H"]
+            assert len(epochs) % 1000 == 0
+            assert rows(say(slow, "SELECT count(*) FROM behind")) == [[b"40000"]]
