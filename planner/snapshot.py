@@ -47,7 +47,8 @@ class SnapshotPlan:
     names: tuple[str, ...]
     schema: pa.Schema
     kinds: tuple[Kind, ...] | None = None  # the columns' types as Postgres knows them
-    functions: tuple[Any, ...] = ()  # of the catalog or the session: what running the plan needs besides tables
+    # Of the catalog or the session: what running the plan needs besides tables, as DataFusion's.
+    functions: Mapping[Signature, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -55,7 +56,7 @@ class _Parts:
     tables: dict[str, str] = field(default_factory=dict)
     windows: dict[str, WindowCall] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
-    functions: dict[str, Any] = field(default_factory=dict)
+    functions: dict[Signature, Any] = field(default_factory=dict)
 
 
 class SnapshotPlanner:
@@ -146,8 +147,9 @@ class SnapshotPlanner:
         )
         parts = self._parts
         types = None if prepared.columns is None else tuple(column.kind for column in prepared.columns)
-        functions = tuple(parts.functions.values())
-        return SnapshotPlan(parts.tables, parts.windows, parts.views, sql, substrait, names, schema, types, functions)
+        return SnapshotPlan(
+            parts.tables, parts.windows, parts.views, sql, substrait, names, schema, types, parts.functions
+        )
 
     def _harden(self, sql: str, written: pa.Schema) -> tuple[bytes | None, list[pa.DataType]]:
         try:
@@ -192,8 +194,8 @@ class SnapshotPlanner:
     def _function(self, signature: Signature) -> None:
         if self._functions is None:
             raise FeatureNotSupported(f"{signature.shown} is not supported here")
-        if signature.internal not in self._parts.functions:
-            self._parts.functions[signature.internal] = made = self._functions(signature)
+        if signature not in self._parts.functions:
+            self._parts.functions[signature] = made = self._functions(signature)
             self._shuttle.context.register_udf(made)
 
     def _window(self, name: str, call: WindowCall) -> None:
