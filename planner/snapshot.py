@@ -19,7 +19,9 @@ from constellationdb.errors import ConstellationError, FeatureNotSupported, Nume
 from constellationdb.planner import arithmetic, comparisons, gate, interruption, outer_joins, overs
 from constellationdb.planner.aggregates import correct
 from constellationdb.planner.analysis.catalog_functions import Functions, Signature
+from constellationdb.planner.analysis.conversions import named_objects
 from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, Kind
+from constellationdb.planner.analysis.literal_places import literal_position
 from constellationdb.planner.analysis.queries import Columns
 from constellationdb.planner.analysis.zoning import unknown
 from constellationdb.planner.lower.condition import hide_residual
@@ -131,6 +133,7 @@ class SnapshotPlanner:
 
     def _plan(self, query: Query) -> SnapshotPlan:
         prepared = self._prepare(query)
+        self._read_literals(prepared.tree, query)
         with planning(prepared.tree, query.offset, prepared.signatures):
             prepared.tree = rewrite_set_all(prepared.tree, self._columns_of)
             sql = prepared.sql
@@ -190,6 +193,15 @@ class SnapshotPlanner:
         if self._checked:
             prepared.tree = outer_joins.without_constants(prepared.tree, all_of_it=as_view)
         return prepared
+
+    def _read_literals(self, tree: Any, query: Query) -> None:
+        """``'t'::regclass`` is an error where there is no t, whether a row would need it or not."""
+        for signature, text in named_objects(tree):
+            if self._functions is not None:
+                try:
+                    self._functions.read(signature, text)
+                except ConstellationError as error:
+                    raise error.at(literal_position(query, text)) from None
 
     def _function(self, signature: Signature) -> None:
         if self._functions is None:

@@ -70,12 +70,18 @@ class SessionFunctions:
 
         return _registered(signature, answer)
 
+    def read(self, signature: Signature, literal: str) -> object:
+        return implementations()[signature.name](self._session, literal)
+
 
 class NoSession:
     """Functions of the right types that answer NULL: enough to plan by."""
 
     def __call__(self, signature: Signature) -> Any:
         return _registered(signature, lambda *_: None)
+
+    def read(self, signature: Signature, literal: str) -> object:
+        """A view is as it was planned."""
 
 
 def _answer(function: Callable[..., Any], session: Session, row: tuple[Any, ...], *, strict: bool) -> Any:

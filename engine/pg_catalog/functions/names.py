@@ -16,6 +16,7 @@ from constellationdb.errors import (
     AmbiguousFunction,
     ConstellationError,
     InvalidParameter,
+    SqlSyntaxError,
     UndefinedFunction,
     UndefinedObject,
     UndefinedRelation,
@@ -81,6 +82,9 @@ def namespace(session: Session, name: str) -> int:  # noqa: ARG001
 
 def relation(session: Session, text: str) -> int:
     """The oid of a relation or an index."""
+    parts = name_parts(text)
+    if len(parts) > 3:
+        raise SqlSyntaxError(f"improper relation name (too many dotted names): {'.'.join(parts)}")
     schema, name = _parts(text)
     places = (PG_CATALOG, PUBLIC) if schema is None else _schemas(session, schema)
     for place in places:

@@ -179,3 +179,40 @@ def test_a_continuous_query_cannot_ask_for_the_session(session: Session) -> None
     with pytest.raises(ConstellationError, match="not supported") as raised:
         run(session, "CREATE MATERIALIZED VIEW m AS SELECT pg_get_userbyid(a) AS who FROM t")
     assert raised.value.sqlstate == "0A000"
+
+
+@pytest.mark.parametrize(
+    ("sql", "position"),
+    [
+        ("SELECT 1, 'nothing'::regclass", 11),
+        ("SELECT relname FROM pg_class WHERE oid = CAST('nothing' AS regclass)", 47),
+        ("SELECT true; SELECT regtype 'nothing'", 29),
+        ("SELECT 1, '1x'::int", 11),
+        ("SELECT 1 WHERE 5 = 'it''s'", 20),
+        ("SELECT '99999999999'::int", 8),
+    ],
+)
+def test_a_literal_that_is_no_value_of_its_type_has_a_place(session: Session, sql: str, position: int) -> None:
+    with pytest.raises(ConstellationError) as raised:
+        run(session, sql)
+    assert raised.value.position == position
+
+
+def test_too_many_names_are_no_relation(session: Session) -> None:
+    with pytest.raises(ConstellationError, match=r"improper relation name \(too many dotted names\): a.b.c.d"):
+        run(session, "SELECT 'a.b.c.d'::regclass")
+
+
+def test_arrays_of_registered_oids_are_shown_by_name(session: Session) -> None:
+    run(session, "CREATE TABLE t (a int, b text[])")
+    query = """SELECT array_agg(atttypid::regtype ORDER BY attnum), ARRAY['t'::regclass, NULL] AS some,
+               ARRAY[]::regtype[] AS none
+               FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0"""
+    assert run(session, query) == [(["integer", "text[]"], ["t", None], [])]
+    (result,) = session.execute("SELECT ARRAY['t'::regclass] AS a")
+    (column,) = result.columns or ()
+    assert column.oids is not None
+    (batch,) = result.batches
+    assert column.oids(batch.column(0)).to_pylist() == [
+        [oid for (oid,) in run(session, "SELECT oid FROM pg_class WHERE relname = 't'")]
+    ]
