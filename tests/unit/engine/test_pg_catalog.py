@@ -216,3 +216,26 @@ def test_arrays_of_registered_oids_are_shown_by_name(session: Session) -> None:
     assert column.oids(batch.column(0)).to_pylist() == [
         [oid for (oid,) in run(session, "SELECT oid FROM pg_class WHERE relname = 't'")]
     ]
+
+
+def test_a_temporary_table_is_in_a_schema_of_its_session_which_is_searched_first(session: Session) -> None:
+    other = session.engine.session()
+    run(session, "CREATE TABLE t (a int); CREATE TEMP TABLE t (a int PRIMARY KEY, b text); INSERT INTO t VALUES (1)")
+    schema = f"pg_temp_{session.pid}"
+    places = "SELECT relnamespace::regnamespace::text, relpersistence, pg_table_is_visible(oid) AS shown FROM pg_class"
+    query = f"{places} WHERE relname IN ('t', 't_pkey') ORDER BY 1, relname"
+    assert run(session, query) == [(schema, "t", True), (schema, "t", True), ("public", "p", False)]
+    assert run(other, query) == [(schema, "t", False), (schema, "t", False), ("public", "p", True)]
+    columns = "SELECT count(*) FROM pg_attribute WHERE attrelid = '{}'::regclass AND attnum > 0"
+    assert run(session, columns.format("t")) == run(session, columns.format("pg_temp.t")) == [(2,)]
+    assert run(other, columns.format("t")) == [(1,)]
+    assert run(other, columns.format(f"{schema}.t")) == [(2,)]
+    name = "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relname = 't' AND c.relpersistence = 't'"
+    assert (run(session, name), run(other, name)) == ([("t",)], [(f"{schema}.t",)])
+    kinds = "SELECT table_type FROM information_schema.tables WHERE table_name = 't' ORDER BY table_schema"
+    assert run(other, kinds) == [("LOCAL TEMPORARY",), ("BASE TABLE",)]
+    counts = f"SELECT n_live_tup FROM pg_stat_user_tables WHERE schemaname = '{schema}'"
+    assert run(session, counts) == [(1,)]
+    run(session, "DROP TABLE t")
+    assert run(session, f"SELECT nspname FROM pg_namespace WHERE nspname = '{schema}'") == []
+    assert run(session, columns.format("t")) == [(1,)]
