@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg.pq.abc import PGresult
 
 from constellationdb.catalog.types import (
@@ -15,7 +16,9 @@ from constellationdb.catalog.types import (
     NUMERIC_PRECISION,
     REGISTERED,
     TEXT,
+    TIMESTAMPTZ,
     SqlType,
+    array_of,
     by_oid,
     field_of,
     numeric,
@@ -27,6 +30,7 @@ from constellationdb.errors import InvalidTextRepresentation
 _NUMERIC_OID = 1700
 _PART = re.compile(r"(-?\d+) (year|mon|day)s?")
 _CLOCK = re.compile(r"(-?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?")
+_ODD_OFFSET = r"(?P<sign>[+-])(?P<rest>\d\d:\d\d):(?P<seconds>\d\d)$"
 _MONTHS = {"year": 12, "mon": 1}
 
 Texts = Sequence[bytes | str | None]
@@ -62,7 +66,10 @@ def type_of(oid: int, modifier: int) -> SqlType:
     """A type that we do not know travels as its text."""
     if oid == _NUMERIC_OID and modifier >= 4:
         return numeric((modifier - 4) >> 16, (modifier - 4) & 0xFFFF)
-    return TEXT if oid in REGISTERED else by_oid(oid) or TEXT
+    if oid in REGISTERED:
+        return TEXT
+    known = by_oid(oid) or TEXT
+    return array_of(TEXT) if known.element is not None and known.element.oid in REGISTERED else known
 
 
 def fitting(columns: Columns, rows: Sequence[PGresult]) -> Columns:
@@ -95,9 +102,21 @@ def column_of(values: Texts, kind: SqlType) -> pa.Array:
             return pa.array(spans, INTERVAL.arrow)
         if kind.element is not None:
             return read_array(texts, kind, column_of)
-        return from_text(texts, kind.arrow)
+        return _moments(texts) if kind.oid == TIMESTAMPTZ.oid else from_text(texts, kind.arrow)
     except pa.ArrowInvalid as error:
         raise InvalidTextRepresentation(f"a value of type {kind.name} cannot be read: {error}") from None
+
+
+def _moments(texts: pa.Array) -> pa.Array:
+    """Before there were zones, clocks were off by odd seconds: ``1890-01-01 00:19:32+00:19:32``."""
+    found = from_text(pc.replace_substring_regex(texts, _ODD_OFFSET, r"\1\2"), TIMESTAMPTZ.arrow)
+    is_odd = pc.match_substring_regex(texts, _ODD_OFFSET)
+    if not pc.any(is_odd).as_py():
+        return found
+    parts = pc.extract_regex(texts, _ODD_OFFSET)
+    seconds = pc.binary_join_element_wise(pc.struct_field(parts, "sign"), pc.struct_field(parts, "seconds"), "")
+    seconds = pc.cast(pc.if_else(is_odd, seconds, "0"), pa.int64())
+    return pc.subtract(found, seconds.cast(pa.duration("s")).cast(pa.duration("us")))
 
 
 def _fraction(text: bytes | None) -> int:
