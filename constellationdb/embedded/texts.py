@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from psycopg.pq.abc import PGresult
 
 from constellationdb.catalog.types import (
+    BYTEA,
     INTERVAL,
     NUMERIC_PRECISION,
     REGISTERED,
@@ -31,6 +32,7 @@ _NUMERIC_OID = 1700
 _PART = re.compile(r"(-?\d+) (year|mon|day)s?")
 _CLOCK = re.compile(r"(-?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?")
 _ODD_OFFSET = r"(?P<sign>[+-])(?P<rest>\d\d:\d\d):(?P<seconds>\d\d)$"
+_ESCAPED = re.compile(rb"\\(?:\\|([0-7]{3}))")
 _MONTHS = {"year": 12, "mon": 1}
 
 Texts = Sequence[bytes | str | None]
@@ -102,21 +104,31 @@ def column_of(values: Texts, kind: SqlType) -> pa.Array:
             return pa.array(spans, INTERVAL.arrow)
         if kind.element is not None:
             return read_array(texts, kind, column_of)
+        if kind.oid == BYTEA.oid:
+            return pa.array([None if value is None else _bytes(value) for value in texts.to_pylist()], BYTEA.arrow)
         return _moments(texts) if kind.oid == TIMESTAMPTZ.oid else from_text(texts, kind.arrow)
     except pa.ArrowInvalid as error:
         raise InvalidTextRepresentation(f"a value of type {kind.name} cannot be read: {error}") from None
 
 
+def _bytes(text: str) -> bytes:
+    """As ``bytea_output`` says: ``\\x00ff``, or ``\\000\\377``, in which a backslash is two."""
+    if text.startswith("\\x"):
+        return bytes.fromhex(text[2:])
+    return _ESCAPED.sub(lambda found: b"\\" if found[1] is None else bytes([int(found[1], 8)]), text.encode())
+
+
 def _moments(texts: pa.Array) -> pa.Array:
     """Before there were zones, clocks were off by odd seconds: ``1890-01-01 00:19:32+00:19:32``."""
-    found = from_text(pc.replace_substring_regex(texts, _ODD_OFFSET, r"\1\2"), TIMESTAMPTZ.arrow)
     is_odd = pc.match_substring_regex(texts, _ODD_OFFSET)
     if not pc.any(is_odd).as_py():
-        return found
+        return from_text(texts, TIMESTAMPTZ.arrow)
     parts = pc.extract_regex(texts, _ODD_OFFSET)
-    seconds = pc.binary_join_element_wise(pc.struct_field(parts, "sign"), pc.struct_field(parts, "seconds"), "")
-    seconds = pc.cast(pc.if_else(is_odd, seconds, "0"), pa.int64())
-    return pc.subtract(found, seconds.cast(pa.duration("s")).cast(pa.duration("us")))
+    sign = pc.replace_substring(pc.struct_field(parts, "sign"), "+", "")
+    seconds = pc.if_else(is_odd, pc.binary_join_element_wise(sign, pc.struct_field(parts, "seconds"), ""), "0")
+    span = pc.cast(seconds, pa.int64()).cast(pa.duration("s")).cast(pa.duration("us"))
+    whole = pc.replace_substring_regex(texts, _ODD_OFFSET, r"\1\2")
+    return pc.subtract(from_text(whole, TIMESTAMPTZ.arrow), span)
 
 
 def _fraction(text: bytes | None) -> int:
