@@ -133,7 +133,7 @@ class SnapshotPlanner:
 
     def _plan(self, query: Query) -> SnapshotPlan:
         prepared = self._prepare(query)
-        self._read_literals(prepared.tree, query)
+        self._read_literals(prepared, query)
         with planning(prepared.tree, query.offset, prepared.signatures):
             prepared.tree = rewrite_set_all(prepared.tree, self._columns_of)
             sql = prepared.sql
@@ -194,9 +194,9 @@ class SnapshotPlanner:
             prepared.tree = outer_joins.without_constants(prepared.tree, all_of_it=as_view)
         return prepared
 
-    def _read_literals(self, tree: Any, query: Query) -> None:
+    def _read_literals(self, prepared: PreparedQuery, query: Query) -> None:
         """``'t'::regclass`` is an error where there is no t, whether a row would need it or not."""
-        for signature, text in named_objects(tree):
+        for signature, text in named_objects(prepared.tree, prepared.functions):
             if self._functions is not None:
                 try:
                     self._functions.read(signature, text)
