@@ -239,3 +239,20 @@ def test_a_temporary_table_is_in_a_schema_of_its_session_which_is_searched_first
     run(session, "DROP TABLE t")
     assert run(session, f"SELECT nspname FROM pg_namespace WHERE nspname = '{schema}'") == []
     assert run(session, columns.format("t")) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE t SET b = 'x' WHERE a = 'bad'",
+        "UPDATE t SET b = 'x' WHERE a = 1 RETURNING a, 'bad'::int",
+        "DELETE FROM t WHERE a = 'bad'",
+        "INSERT INTO t (a) SELECT 'bad'::int",
+        "PREPARE p (int) AS SELECT $1; EXECUTE p ('bad')",
+    ],
+)
+def test_so_has_one_in_a_change(session: Session, sql: str) -> None:
+    run(session, "CREATE TABLE t (a int PRIMARY KEY, b text)")
+    with pytest.raises(ConstellationError) as raised:
+        run(session, sql)
+    assert raised.value.position == sql.index("'bad'") + 1
