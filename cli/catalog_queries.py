@@ -1,9 +1,8 @@
 """What the shell asks a database about itself, in one place.
 
 ``constellation.relations`` has each relation with its definition, which the
-planner's own parser reads: so keys, defaults and dependencies are the same
-here as there. Roles, schemas, databases and functions come from
-``pg_catalog`` where the database has it.
+planner's own parser reads: so keys and dependencies are the same here as there.
+Columns, roles, schemas, databases and functions come from ``pg_catalog``.
 """
 
 from __future__ import annotations
@@ -12,17 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
-from constellationdb.catalog.types import of_field
 from constellationdb.embedded import Database
-from constellationdb.errors import ConstellationError, UndefinedRelation
+from constellationdb.errors import ConstellationError
 from constellationdb.planner import statements as st
 from constellationdb.planner.prepare import relation_names
 from constellationdb.planner.syntax import parse
 from constellationdb.planner.syntax.edits import identifier
 
 _KIND_LETTERS = {"t": "table", "v": "view", "m": "materialized view", "s": "source", "l": "lookup table"}
+_COLUMNS = """
+SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
+       pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+FROM pg_catalog.pg_attribute a
+LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = $1::regclass AND a.attnum > 0 ORDER BY a.attnum
+"""
 
 
 @dataclass(frozen=True)
@@ -73,29 +76,27 @@ def of_kind(entries: Sequence[Entry], letters: str) -> list[Entry]:
     return [entry for entry in entries if entry.kind in kinds]
 
 
-def relation(entries: Sequence[Entry], name: str) -> Entry:
+def relation(database: Database, entries: Sequence[Entry], name: str) -> Entry:
     """By its name as SQL says it; a name without quotes is in lower case."""
     wanted = name[1:-1].replace('""', '"') if name[:1] == '"' and name[-1:] == '"' else name.lower()
-    wanted = wanted.removeprefix("public.")
     for entry in entries:
-        if entry.name == wanted:
+        if entry.name == wanted.removeprefix("public."):
             return entry
-    raise UndefinedRelation(f'relation "{wanted}" does not exist')
+    database.sql("SELECT $1::regclass", [name]).fetchall()  # raises where there is no such relation
+    return Entry(wanted, "system table", None, None, None, "", None)
 
 
 def columns(database: Database, entry: Entry) -> list[Column]:
-    declared = {column.name: column for column in getattr(entry.statement, "columns", ())}
-    found = []
-    for field in described(database, entry.name):
-        definition = declared.get(field.name)
-        kind = of_field(field).name if definition is None else definition.type.name
-        required = field.name in entry.key or (definition is not None and definition.not_null)
-        found.append(Column(field.name, kind, not required, definition.default if definition else None))
-    return found
+    """A system table's name has its schema in it."""
+    name = entry.name if entry.kind == "system table" else identifier(entry.name)
+    return [
+        Column(column, kind, not required, default)
+        for column, kind, required, default in database.sql(_COLUMNS, [name]).fetchall()
+    ]
 
 
-def described(database: Database, name: str) -> pa.Schema:
-    return database.sql(f"SELECT * FROM {identifier(name)}").schema
+def column_names(database: Database, relation: str) -> list[str]:
+    return [str(name) for name, *_ in database.sql(_COLUMNS, [identifier(relation)]).fetchall()]
 
 
 def readers(entries: Sequence[Entry], name: str) -> list[Entry]:
@@ -113,43 +114,35 @@ def settings(database: Database) -> list[str]:
 
 def functions(database: Database) -> list[tuple[Any, ...]]:
     """(schema, name, result type, argument types)."""
-    return _rows(
-        database,
+    return database.sql(
         "SELECT n.nspname, p.proname, pg_catalog.pg_get_function_result(p.oid),"
         " pg_catalog.pg_get_function_arguments(p.oid)"
-        " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace ORDER BY 2, 4",
-    )
+        " FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace ORDER BY 2, 4"
+    ).fetchall()
 
 
 def function_names(database: Database) -> list[str]:
-    return [str(name) for (name,) in _rows(database, "SELECT DISTINCT proname FROM pg_catalog.pg_proc")]
+    return _names(database, "SELECT DISTINCT proname FROM pg_catalog.pg_proc")
 
 
-def schemas(database: Database) -> list[tuple[Any, ...]]:
-    return _rows(
+def schemas(database: Database) -> list[str]:
+    return _names(
         database,
         "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname <> 'information_schema'"
         " AND nspname NOT LIKE 'pg%' ORDER BY 1",
-    ) or [("constellation",), ("public",)]
+    )
 
 
-def databases(database: Database) -> list[tuple[Any, ...]]:
-    found = _rows(database, "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate ORDER BY 1")
-    return found or database.sql("SELECT current_database()").fetchall()
+def databases(database: Database) -> list[str]:
+    return _names(database, "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate ORDER BY 1")
 
 
-def roles(database: Database) -> list[tuple[Any, ...]]:
-    found = _rows(database, "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname NOT LIKE 'pg%' ORDER BY 1")
-    return found or database.sql("SHOW session_authorization").fetchall()
+def roles(database: Database) -> list[str]:
+    return _names(database, "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname NOT LIKE 'pg%' ORDER BY 1")
 
 
-def _rows(database: Database, sql: str) -> list[tuple[Any, ...]]:
-    """Empty where there is no such catalog. Asked in a session of its own, so that an error fails no transaction."""
-    with database.session() as session:
-        try:
-            return session.sql(sql).fetchall()
-        except ConstellationError:
-            return []
+def _names(database: Database, sql: str) -> list[str]:
+    return [str(name) for (name,) in database.sql(sql).fetchall()]
 
 
 def _parsed(definition: str) -> st.Statement | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from constellationdb.engine.session import Session
 
 Statement = st.Insert | st.Update | st.Delete
+_WORD = re.compile(r"'(?:[^']|'')*'|[\w.]+")  # a literal or a name
 
 
 def change(session: Session, statement: Statement) -> Result:
@@ -127,10 +129,8 @@ def _plan_query(
 
 
 def _place(statement: Statement, text: str, position: int) -> int | None:
-    end = position - 1
-    while end < len(text) and (text[end].isalnum() or text[end] in "_."):
-        end += 1
-    found = statement.text.find(text[position - 1 : end])
+    word = _WORD.match(text, position - 1)
+    found = -1 if word is None else statement.text.find(word[0])
     return None if found < 0 else statement.offset + found + 1
 
 

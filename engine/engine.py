@@ -41,6 +41,7 @@ from constellationdb.engine.sequencer import POLL_SECONDS, Epoch, Sequencer
 from constellationdb.engine.sessions import Client, Sessions
 from constellationdb.engine.shared_index import SharedIndex
 from constellationdb.engine.side import errors_name
+from constellationdb.engine.snapshot_plans import SnapshotPlans
 from constellationdb.engine.sources import SourceState, error_rows
 from constellationdb.engine.subscription import Subscription
 from constellationdb.engine.tables import TableState
@@ -79,6 +80,7 @@ class Engine:
         self.alarms = Alarms()
         self.sessions = Sessions()
         self.objects = ObjectsOf(self.planned)
+        self.snapshot_plans = SnapshotPlans()
         self.pins: dict[object, int] = {}  # open transactions → the epoch they read at
         self.progress = Progress()
         self.restored: str | None = None

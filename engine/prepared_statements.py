@@ -132,7 +132,7 @@ def _value(session: Session, number: int, argument: tuple[str, int], oid: int) -
     try:
         if target is not None and oid not in _UNTYPED:
             _check_type(number, kind, target, offset)
-            planned = _planned(session, f"CAST({text} AS {target.name})", offset)
+            planned = _planned(session, f"CAST({text} AS {target.name})", offset - len("CAST("))
         column = run(planned, {}).column(0).combine_chunks()
     except ConstellationError as error:
         raise (error.at(offset + 1) if kind == UNKNOWN else error) from None

@@ -91,7 +91,7 @@ def relations_of(planned: SnapshotPlan) -> set[str]:
 def execute(planned: SnapshotPlan, tables: Mapping[str, pa.Table]) -> pa.Table:
     """Run a plan over these tables; ConstellationError when a row cannot be computed."""
     context = new_context()
-    for function in planned.functions:
+    for function in planned.functions.values():
         context.register_udf(function)
     for internal, name in planned.tables.items():
         _register(context, internal, tables[name])

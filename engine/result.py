@@ -39,7 +39,9 @@ class ResultColumn:
     @property
     def arrow(self) -> pa.DataType:
         """What its batches carry."""
-        return self.type.arrow if self.oids is None else pa.string()
+        if self.oids is None:
+            return self.type.arrow
+        return pa.string() if self.type.element is None else pa.list_(pa.string())
 
 
 @dataclass(frozen=True)

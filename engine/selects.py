@@ -21,7 +21,7 @@ from constellationdb.planner import statements as st
 from constellationdb.planner.continuous import ContinuousPlanner, is_continuous
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.rewrite.limits import split_limit
-from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
+from constellationdb.planner.snapshot import SnapshotPlan
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -65,11 +65,11 @@ def later(session: Session, query: st.Query) -> tuple[tuple[ResultColumn, ...], 
 
 def planned_schema(session: Session, query: st.Query) -> pa.Schema:
     """What the rows will look like."""
-    return SnapshotPlanner(session.relations, functions=session.functions).plan(query).schema
+    return session.engine.snapshot_plans.plan(session, query).schema
 
 
 def _computation(session: Session, query: st.Query) -> tuple[SnapshotPlan, Callable[[], pa.Table]]:
-    planned = SnapshotPlanner(session.relations, functions=session.functions).plan(query)
+    planned = session.engine.snapshot_plans.plan(session, query)
     tables = visible(session, relations_of(planned), query.as_of_epoch)
 
     def rows() -> pa.Table:
@@ -234,7 +234,7 @@ def _check_forced(
 def describe(session: Session, query: st.Query) -> tuple[ResultColumn, ...]:
     relations = session.relations
     if not is_continuous(query, relations):
-        schema = SnapshotPlanner(relations, functions=session.functions).plan(query).schema
+        schema = session.engine.snapshot_plans.plan(session, query).schema
         return with_origins(session, query, answers.columns_of(schema))
     lowered, _ = plan_continuous(query, relations)
     return answers.columns_of(_shown(query, lowered))

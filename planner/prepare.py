@@ -19,6 +19,7 @@ from pglast import ast
 from constellationdb.errors import FeatureNotSupported, UndefinedRelation
 from constellationdb.planner.analysis import kinds
 from constellationdb.planner.analysis.catalog_functions import Signature, by_internal
+from constellationdb.planner.analysis.literal_places import placing_literals
 from constellationdb.planner.analysis.nulls import name_nulls
 from constellationdb.planner.analysis.queries import Columns, analyse
 from constellationdb.planner.analysis.scope import Column
@@ -100,15 +101,16 @@ class Preparer:
         tree, zoning = self._normal(query), Zoning(query.zone, explicit=self._zoned)
         refuse(tree, query.offset, continuous=self._continuous)
         self._check_temporal(query)
-        analysis = analyse(
-            tree,
-            self._columns,
-            query.offset,
-            zoning=zoning,
-            clause=self._clause,
-            checked=self._checked,
-            unnesting=self._unnesting,
-        )
+        with placing_literals(query):
+            analysis = analyse(
+                tree,
+                self._columns,
+                query.offset,
+                zoning=zoning,
+                clause=self._clause,
+                checked=self._checked,
+                unnesting=self._unnesting,
+            )
         tree = zoning.spelled(tree)
         check_constants(tree)
         if self._continuous:

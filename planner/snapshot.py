@@ -19,7 +19,9 @@ from constellationdb.errors import ConstellationError, FeatureNotSupported, Nume
 from constellationdb.planner import arithmetic, comparisons, gate, interruption, outer_joins, overs
 from constellationdb.planner.aggregates import correct
 from constellationdb.planner.analysis.catalog_functions import Functions, Signature
+from constellationdb.planner.analysis.conversions import named_objects
 from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, Kind
+from constellationdb.planner.analysis.literal_places import literal_position
 from constellationdb.planner.analysis.queries import Columns
 from constellationdb.planner.analysis.zoning import unknown
 from constellationdb.planner.lower.condition import hide_residual
@@ -47,7 +49,8 @@ class SnapshotPlan:
     names: tuple[str, ...]
     schema: pa.Schema
     kinds: tuple[Kind, ...] | None = None  # the columns' types as Postgres knows them
-    functions: tuple[Any, ...] = ()  # of the catalog or the session: what running the plan needs besides tables
+    # Of the catalog or the session: what running the plan needs besides tables, as DataFusion's.
+    functions: Mapping[Signature, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -55,7 +58,7 @@ class _Parts:
     tables: dict[str, str] = field(default_factory=dict)
     windows: dict[str, WindowCall] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
-    functions: dict[str, Any] = field(default_factory=dict)
+    functions: dict[Signature, Any] = field(default_factory=dict)
 
 
 class SnapshotPlanner:
@@ -130,6 +133,7 @@ class SnapshotPlanner:
 
     def _plan(self, query: Query) -> SnapshotPlan:
         prepared = self._prepare(query)
+        self._read_literals(prepared, query)
         with planning(prepared.tree, query.offset, prepared.signatures):
             prepared.tree = rewrite_set_all(prepared.tree, self._columns_of)
             sql = prepared.sql
@@ -146,8 +150,9 @@ class SnapshotPlanner:
         )
         parts = self._parts
         types = None if prepared.columns is None else tuple(column.kind for column in prepared.columns)
-        functions = tuple(parts.functions.values())
-        return SnapshotPlan(parts.tables, parts.windows, parts.views, sql, substrait, names, schema, types, functions)
+        return SnapshotPlan(
+            parts.tables, parts.windows, parts.views, sql, substrait, names, schema, types, parts.functions
+        )
 
     def _harden(self, sql: str, written: pa.Schema) -> tuple[bytes | None, list[pa.DataType]]:
         try:
@@ -189,11 +194,20 @@ class SnapshotPlanner:
             prepared.tree = outer_joins.without_constants(prepared.tree, all_of_it=as_view)
         return prepared
 
+    def _read_literals(self, prepared: PreparedQuery, query: Query) -> None:
+        """``'t'::regclass`` is an error where there is no t, whether a row would need it or not."""
+        for signature, text in named_objects(prepared.tree, prepared.functions):
+            if self._functions is not None:
+                try:
+                    self._functions.read(signature, text)
+                except ConstellationError as error:
+                    raise error.at(literal_position(query, text)) from None
+
     def _function(self, signature: Signature) -> None:
         if self._functions is None:
             raise FeatureNotSupported(f"{signature.shown} is not supported here")
-        if signature.internal not in self._parts.functions:
-            self._parts.functions[signature.internal] = made = self._functions(signature)
+        if signature not in self._parts.functions:
+            self._parts.functions[signature] = made = self._functions(signature)
             self._shuttle.context.register_udf(made)
 
     def _window(self, name: str, call: WindowCall) -> None:

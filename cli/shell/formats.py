@@ -56,7 +56,9 @@ def csv_header(schema: pa.Schema) -> str:
 
 
 def csv(table: pa.Table, null: str) -> Iterator[str]:
-    """As ``COPY … WITH (FORMAT csv)`` writes it."""
+    """As ``COPY … WITH (FORMAT csv)`` writes it; rows without columns have no lines."""
+    if not table.column_names:
+        return
     options = replace(_CSV, null=null)
     writer = CopyWriter(table.schema.names, options)
     for batch in table.to_batches():

@@ -28,7 +28,7 @@ class Names:
 
     def columns(self, relation: str) -> list[str]:
         return self._known(
-            f"columns of {relation}", lambda session: list(catalog_queries.described(session, relation).names), []
+            f"columns of {relation}", lambda session: catalog_queries.column_names(session, relation), []
         )
 
     def functions(self) -> list[str]:

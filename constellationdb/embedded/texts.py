@@ -8,14 +8,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg.pq.abc import PGresult
 
 from constellationdb.catalog.types import (
+    BYTEA,
     INTERVAL,
     NUMERIC_PRECISION,
     REGISTERED,
     TEXT,
+    TIMESTAMPTZ,
     SqlType,
+    array_of,
     by_oid,
     field_of,
     numeric,
@@ -27,6 +31,8 @@ from constellationdb.errors import InvalidTextRepresentation
 _NUMERIC_OID = 1700
 _PART = re.compile(r"(-?\d+) (year|mon|day)s?")
 _CLOCK = re.compile(r"(-?)(\d+):(\d\d):(\d\d)(?:\.(\d{1,6}))?")
+_ODD_OFFSET = r"(?P<sign>[+-])(?P<rest>\d\d:\d\d):(?P<seconds>\d\d)$"
+_ESCAPED = re.compile(rb"\\(?:\\|([0-7]{3}))")
 _MONTHS = {"year": 12, "mon": 1}
 
 Texts = Sequence[bytes | str | None]
@@ -62,7 +68,10 @@ def type_of(oid: int, modifier: int) -> SqlType:
     """A type that we do not know travels as its text."""
     if oid == _NUMERIC_OID and modifier >= 4:
         return numeric((modifier - 4) >> 16, (modifier - 4) & 0xFFFF)
-    return TEXT if oid in REGISTERED else by_oid(oid) or TEXT
+    if oid in REGISTERED:
+        return TEXT
+    known = by_oid(oid) or TEXT
+    return array_of(TEXT) if known.element is not None and known.element.oid in REGISTERED else known
 
 
 def fitting(columns: Columns, rows: Sequence[PGresult]) -> Columns:
@@ -95,9 +104,31 @@ def column_of(values: Texts, kind: SqlType) -> pa.Array:
             return pa.array(spans, INTERVAL.arrow)
         if kind.element is not None:
             return read_array(texts, kind, column_of)
-        return from_text(texts, kind.arrow)
+        if kind.oid == BYTEA.oid:
+            return pa.array([None if value is None else _bytes(value) for value in texts.to_pylist()], BYTEA.arrow)
+        return _moments(texts) if kind.oid == TIMESTAMPTZ.oid else from_text(texts, kind.arrow)
     except pa.ArrowInvalid as error:
         raise InvalidTextRepresentation(f"a value of type {kind.name} cannot be read: {error}") from None
+
+
+def _bytes(text: str) -> bytes:
+    """As ``bytea_output`` says: ``\\x00ff``, or ``\\000\\377``, in which a backslash is two."""
+    if text.startswith("\\x"):
+        return bytes.fromhex(text[2:])
+    return _ESCAPED.sub(lambda found: b"\\" if found[1] is None else bytes([int(found[1], 8)]), text.encode())
+
+
+def _moments(texts: pa.Array) -> pa.Array:
+    """Before there were zones, clocks were off by odd seconds: ``1890-01-01 00:19:32+00:19:32``."""
+    is_odd = pc.match_substring_regex(texts, _ODD_OFFSET)
+    if not pc.any(is_odd).as_py():
+        return from_text(texts, TIMESTAMPTZ.arrow)
+    parts = pc.extract_regex(texts, _ODD_OFFSET)
+    sign = pc.replace_substring(pc.struct_field(parts, "sign"), "+", "")
+    seconds = pc.if_else(is_odd, pc.binary_join_element_wise(sign, pc.struct_field(parts, "seconds"), ""), "0")
+    span = pc.cast(seconds, pa.int64()).cast(pa.duration("s")).cast(pa.duration("us"))
+    whole = pc.replace_substring_regex(texts, _ODD_OFFSET, r"\1\2")
+    return pc.subtract(from_text(whole, TIMESTAMPTZ.arrow), span)
 
 
 def _fraction(text: bytes | None) -> int:

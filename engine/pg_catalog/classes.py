@@ -48,6 +48,7 @@ def pg_class(relations: Iterable[Described]) -> Iterator[Row]:
             "relhasindex": relation.oid in indexed,
             "relhasrules": relation.kind in ("v", "m"),
             "relisshared": shared,
+            "relpersistence": "t" if relation.is_temporary else "p",
             "reltablespace": _GLOBAL_SPACE if shared else 0,
             "relreplident": "d" if relation.kind in _STORED and not relation.is_system else "n",
             "reloptions": _options(relation),
@@ -56,6 +57,7 @@ def pg_class(relations: Iterable[Described]) -> Iterator[Row]:
         shared = index.of.is_system and index.of.name in _SHARED
         yield _class(index.oid, index.name, index.of.namespace, "i", len(index.keys)) | {
             "relam": _BTREE,
+            "relpersistence": "t" if index.of.is_temporary else "p",
             "relisshared": shared,
             "reltablespace": _GLOBAL_SPACE if shared else 0,
         }

@@ -23,7 +23,7 @@ def yes(condition: bool) -> str:
 
 
 def _schema(relation: Described) -> str:
-    return lookup.namespaces()[relation.namespace]
+    return lookup.schema_name(relation.namespace)
 
 
 def _table(relation: Described) -> Row:
@@ -38,7 +38,7 @@ def _is_updatable(relation: Described) -> bool:
 def tables(relations: Iterable[Described]) -> Iterator[Row]:
     for relation in relations:
         yield _table(relation) | {
-            "table_type": _TABLE_TYPES[relation.kind],
+            "table_type": "LOCAL TEMPORARY" if relation.is_temporary else _TABLE_TYPES[relation.kind],
             "is_insertable_into": yes(_is_updatable(relation)),
             "is_typed": "NO",
         }

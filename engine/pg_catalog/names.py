@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import TYPE_CHECKING
 
 from constellationdb.catalog.postgres import rows
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.objects import PG_CATALOG, PUBLIC, Objects, Part
+
+if TYPE_CHECKING:
+    from constellationdb.engine.session import Session
 
 _PLAIN_STORAGE = "p"
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
@@ -44,24 +48,30 @@ def literal(text: str) -> str:
 
 
 def qualified(namespace: int, name: str, *, visible: bool) -> str:
-    return quoted(name) if visible else f"{quoted(lookup.namespaces()[namespace])}.{quoted(name)}"
+    return quoted(name) if visible else f"{quoted(lookup.schema_name(namespace))}.{quoted(name)}"
 
 
-def is_visible(objects: Objects, namespace: int, name: str) -> bool:
+def search_path(session: Session) -> tuple[int, ...]:
+    """The schemas in which a name alone finds a relation, in this order."""
+    return PG_CATALOG, lookup.TEMPORARY_SCHEMAS + session.pid, PUBLIC
+
+
+def is_visible(session: Session, namespace: int, name: str) -> bool:
     """Whether a relation is the one that its name alone finds."""
-    return namespace == PG_CATALOG or (namespace == PUBLIC and (PG_CATALOG, name) not in objects.by_name)
+    known = session.objects.by_name
+    return next((place for place in search_path(session) if (place, name) in known), None) == namespace
 
 
-def relation_name(objects: Objects, oid: int) -> str | None:
+def relation_name(session: Session, oid: int) -> str | None:
     """What ``oid::regclass`` prints."""
-    relation = objects.by_oid.get(oid)
+    relation = session.objects.by_oid.get(oid)
     if relation is not None:
-        visible = is_visible(objects, relation.namespace, relation.name)
+        visible = is_visible(session, relation.namespace, relation.name)
         return qualified(relation.namespace, relation.name, visible=visible)
-    index = objects.indexes.get(oid)
+    index = session.objects.indexes.get(oid)
     if index is None:
         return None
-    return qualified(index.of.namespace, index.name, visible=index.of.namespace in _IN_SIGHT)
+    return qualified(index.of.namespace, index.name, visible=index.of.namespace in search_path(session))
 
 
 def type_name(objects: Objects, oid: int, typmod: int | None = None) -> str:

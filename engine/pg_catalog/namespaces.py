@@ -7,7 +7,7 @@ from typing import Any
 
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.cluster import DATABASE, OWNER_NAME
-from constellationdb.engine.pg_catalog.objects import CONSTELLATION, OWNER
+from constellationdb.engine.pg_catalog.objects import CONSTELLATION, OWNER, Objects
 
 Row = dict[str, Any]
 
@@ -15,6 +15,12 @@ Row = dict[str, Any]
 def pg_namespace() -> Iterator[Row]:
     """The one that Postgres does not have; the others ship."""
     yield {"oid": CONSTELLATION, "nspname": lookup.namespaces()[CONSTELLATION], "nspowner": OWNER}
+
+
+def temporary_schemas(objects: Objects) -> Iterator[Row]:
+    """Those of the sessions that have temporary tables."""
+    for oid in sorted({relation.namespace for relation in objects.own if relation.is_temporary}):
+        yield {"oid": oid, "nspname": lookup.schema_name(oid), "nspowner": OWNER}
 
 
 def schemata() -> Iterator[Row]:

@@ -17,10 +17,11 @@ import pyarrow as pa
 
 from constellationdb.catalog import types
 from constellationdb.catalog.catalog import FIRST_OID, Catalog
-from constellationdb.catalog.model import ColumnDefinition, Relation
+from constellationdb.catalog.model import TEMPORARY, ColumnDefinition, Relation
 from constellationdb.catalog.postgres import rows
 from constellationdb.catalog.postgres.relations import SystemIndex, system_indexes, system_relations
 from constellationdb.catalog.types import SqlType
+from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.system_tables import SYSTEM_TABLES
 
 PG_CATALOG, PUBLIC, CONSTELLATION = 11, 2200, 16000
@@ -69,6 +70,10 @@ class Described:
     @property
     def is_system(self) -> bool:
         return self.relation is None
+
+    @property
+    def is_temporary(self) -> bool:
+        return self.namespace > lookup.TEMPORARY_SCHEMAS
 
     def number(self, column: str) -> int:
         """A column's attnum."""
@@ -133,13 +138,21 @@ class Objects:
     def described(self, relation: Relation) -> Described:
         oid = relation.oid
         row, array = Part.ROW_TYPE.of(oid), Part.ARRAY_TYPE.of(oid)
-        kind = _relkind(relation)
-        return Described(oid, PUBLIC, relation.name, kind, row, array, self._attributes(relation), relation)
+        namespace, name = _place(relation.name)
+        return Described(oid, namespace, name, _relkind(relation), row, array, self._attributes(relation), relation)
 
     def _attributes(self, relation: Relation) -> tuple[Attribute, ...]:
         schema = self._view_columns(relation.name) if relation.kind == "view" else relation.schema
         declared = {column.name: column for column in relation.columns}
         return tuple(_attribute(field, declared.get(field.name), relation) for field in schema)
+
+
+def _place(name: str) -> tuple[int, str]:
+    """(schema, name): a temporary table is called ``pg_temp_<n>.t``."""
+    schema, _, short = name.partition(".")
+    if not name.startswith(TEMPORARY):
+        return PUBLIC, name
+    return lookup.TEMPORARY_SCHEMAS + int(schema.removeprefix(TEMPORARY)), short
 
 
 def _relkind(relation: Relation) -> str:

@@ -58,6 +58,7 @@ _OF_OBJECTS: Mapping[str, Callable[[Objects], Rows]] = {
     "pg_catalog.pg_depend": classes.pg_depend,
     "pg_catalog.pg_foreign_data_wrapper": foreign.pg_foreign_data_wrapper,
     "pg_catalog.pg_foreign_server": foreign.pg_foreign_server,
+    "pg_catalog.pg_namespace": namespaces.temporary_schemas,
     "pg_catalog.pg_foreign_table": foreign.pg_foreign_table,
     "information_schema.foreign_tables": foreign.foreign_tables,
 }

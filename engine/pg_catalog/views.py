@@ -55,7 +55,7 @@ def pg_indexes(relations: Iterable[Described]) -> Iterator[Row]:
 
 
 def _schema(relation: Described) -> str:
-    return lookup.namespaces()[relation.namespace]
+    return lookup.schema_name(relation.namespace)
 
 
 def pg_get_keywords() -> Iterator[Row]:
@@ -66,10 +66,10 @@ def pg_get_keywords() -> Iterator[Row]:
 def stat_tables(session: Session, objects: Objects) -> Iterator[Row]:
     """pg_stat_all_tables of what a user made: how many rows there are now."""
     for relation in objects.own:
-        if relation.kind in ("r", "m"):
+        if relation.kind in ("r", "m") and relation.relation is not None:
             yield {
                 "relid": relation.oid, "schemaname": _schema(relation), "relname": relation.name,
-                "n_live_tup": _live(session, relation.name), "n_dead_tup": 0, "seq_scan": 0, "seq_tup_read": 0,
+                "n_live_tup": _live(session, relation.relation.name), "n_dead_tup": 0, "seq_scan": 0, "seq_tup_read": 0,
                 "vacuum_count": 0, "autovacuum_count": 0, "analyze_count": 0, "autoanalyze_count": 0,
             }  # fmt: skip
 

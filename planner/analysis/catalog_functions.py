@@ -7,10 +7,10 @@ are tried in this order, so that of ``(text)`` and ``(oid)`` a literal is taken 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from constellationdb.planner.analysis import kinds
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
@@ -176,8 +176,12 @@ class Signature:
         return len(found) == len(self.arguments) and all(map(_accepts, self.arguments, found))
 
 
-# A function of DataFusion for a signature.
-Functions = Callable[[Signature], Any]
+class Functions(Protocol):
+    """Functions of DataFusion by signature. ``read`` computes a literal's cast at once: its error has a place."""
+
+    def __call__(self, signature: Signature) -> Any: ...
+
+    def read(self, signature: Signature, literal: str) -> object: ...
 
 
 @cache

@@ -5,16 +5,20 @@ What needs the catalog is a call: ``'t'::regclass`` is ``con_…_in('t')``, a re
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pglast import ast
 
 from constellationdb.errors import CannotCoerce, FeatureNotSupported
 from constellationdb.planner.analysis import forms, kinds, printing, texts
+from constellationdb.planner.analysis.catalog_functions import Signature
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.typed import Typed
+from constellationdb.planner.rewrite.tree import last_name, nodes
 
 _READ = {kinds.UUID: "con_uuid", kinds.JSON: "con_json", kinds.JSONB: "con_jsonb", kinds.NAME: "con_name"}
+_NAMING = frozenset(f"con_{kind}_in" for kind in kinds.REGS)
 _OF_TEXT = (None, UNKNOWN, *kinds.TEXTS)
 
 
@@ -51,6 +55,16 @@ def _oid(node: Any, found: Kind, kind: str, position: int | None) -> Any:
     if found in kinds.OIDS or found in kinds.INTEGERS or found in _OF_TEXT:
         return kinds.cast(node, kind)
     raise CannotCoerce(f"cannot cast type {found} to {kind}", position=position)
+
+
+def named_objects(tree: Any, called: Iterable[Signature]) -> Iterator[tuple[Signature, str]]:
+    """The literals in ``tree`` that name an object of the catalog: what reads each, of ``called``, and its text."""
+    readers = {s.internal: s for s in called if s.internal in _NAMING}
+    for node in nodes(tree) if readers else ():
+        if isinstance(node, ast.FuncCall) and (reader := readers.get(last_name(node))) is not None:
+            literal = node.args[0]
+            if isinstance(literal, ast.A_Const):
+                yield reader, literal.val.sval
 
 
 def _array(node: Any, found: Kind, kind: str, position: int | None) -> Any:

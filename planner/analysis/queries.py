@@ -297,7 +297,7 @@ class _Queries:
         names = {c.name for c in columns} if columns is not None else {t.name for t in select.targetList or ()}
         count = None if columns is None else len(columns)
         distinct = [node for node in select.distinctClause or () if node is not None]
-        said = {to_sql(t.val) for t in select.targetList or () if not _is_star(t.val)}
+        said = _texts_of(select.targetList) if select.distinctClause and not distinct and select.sortClause else ()
         for sort in select.sortClause or ():
             bare = isinstance(sort.node, ast.ColumnRef) and len(strings(sort.node)) == 1
             if self._position(sort.node, count, "ORDER BY") or (bare and strings(sort.node)[0] in names):
@@ -474,6 +474,10 @@ def _window(columns: Sequence[Column], call: Call) -> tuple[Column, Column]:
 def _common(left: Sequence[Visible], right: Sequence[Visible]) -> list[str]:
     there = {v.column.name for v in right}
     return [v.column.name for v in left if v.column.name in there]
+
+
+def _texts_of(targets: Any) -> set[str]:
+    return {to_sql(target.val) for target in targets or () if not _is_star(target.val)}
 
 
 def _is_star(node: Any) -> bool:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,8 +41,8 @@ def constellation(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
 
 
-@pytest.fixture
-def serve() -> Iterator[Serve]:
+@contextmanager
+def _servers() -> Iterator[Serve]:
     """Starts a server, ready when it returns; whatever still runs at the end is killed."""
     running: list[Served] = []
 
@@ -59,9 +60,24 @@ def serve() -> Iterator[Serve]:
                 return served
         raise AssertionError("serve ended: " + "\n".join(served.lines))
 
-    yield start
-    for served in running:
-        served.process.kill()
-        served.process.wait()
-        assert served.process.stdout is not None
-        served.process.stdout.close()
+    try:
+        yield start
+    finally:
+        for served in running:
+            served.process.kill()
+            served.process.wait()
+            assert served.process.stdout is not None
+            served.process.stdout.close()
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    with _servers() as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Served]:
+    """One for the tests that only talk to it, each under names of its own."""
+    with _servers() as start:
+        yield start()

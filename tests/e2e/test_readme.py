@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Serve, constellation
+from constellationdb import connect
+from tests.e2e.conftest import Served, constellation
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
@@ -28,14 +29,16 @@ def test_the_two_commands_are_the_ones_that_ci_runs() -> None:
         assert part in ci
 
 
-def test_the_session_does_what_its_comments_say(serve: Serve) -> None:
+def test_the_session_does_what_its_comments_say(served: Served) -> None:
     sql, _, live = _block("sql", "CREATE TABLE account").partition("COPY (SUBSCRIBE")
     assert live
     statements = [part for part in re.sub(r"--.*", "", sql).split(";") if part.strip()]  # psql says them one by one
-    done = constellation("sql", "--dsn", serve().dsn, *(word for part in statements for word in ("-c", part)))
+    done = constellation("sql", "--dsn", served.dsn, *(word for part in statements for word in ("-c", part)))
     assert done.returncode == 0, done.stderr
     rows = [line.split() for line in done.stdout.splitlines() if line.startswith((" ada", " bob"))]
     assert rows == [["ada", "|", "15"], ["bob", "|", "20"]]
+    with connect(served.dsn) as database:
+        database.execute("DROP TABLE account CASCADE")
 
 
 def test_the_python_example_runs_and_prints_what_it_says() -> None:

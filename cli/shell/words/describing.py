@@ -11,7 +11,6 @@ import pyarrow as pa
 from constellationdb.cli import catalog_queries
 from constellationdb.cli.catalog_queries import Entry
 from constellationdb.cli.shell.script import Word
-from constellationdb.cli.shell.vocabulary import FUNCTIONS
 from constellationdb.cli.shell.words.entry import Action, Refused, entry
 from constellationdb.embedded import Database
 
@@ -37,7 +36,7 @@ def describe(shell: Shell, word: Word) -> None:
     if "*" in word.argument or "?" in word.argument:
         found = [e for e in catalog_queries.of_kind(entries, "") if _fits(e.name, word.argument)]
     else:
-        found = [catalog_queries.relation(entries, word.argument)]
+        found = [catalog_queries.relation(shell.database, entries, word.argument)]
     for one in found:
         _describe(shell, entries, one)
     if not found:
@@ -78,16 +77,13 @@ def indexes(shell: Shell, word: Word) -> None:
 
 
 def functions(shell: Shell, word: Word) -> None:
-    known = catalog_queries.functions(shell.database)
-    names = ("Schema", "Name", "Result", "Arguments") if known else ("Name",)
-    rows = known or [(name,) for name in FUNCTIONS]
-    fitting = [row for row in rows if _fits(str(row[names.index("Name")]), word.argument)]
-    _list(shell, "List of functions", fitting, **dict.fromkeys(names, pa.string()))
+    rows = [row for row in catalog_queries.functions(shell.database) if _fits(str(row[1]), word.argument)]
+    _list(shell, "List of functions", rows, **dict.fromkeys(("Schema", "Name", "Result", "Arguments"), pa.string()))
 
 
-def _names(title: str, ask: Callable[[Database], list[tuple[Any, ...]]]) -> Action:
+def _names(title: str, ask: Callable[[Database], list[str]]) -> Action:
     def action(shell: Shell, word: Word) -> None:
-        rows = [row[:1] for row in ask(shell.database) if _fits(str(row[0]), word.argument)]
+        rows = [(name,) for name in ask(shell.database) if _fits(name, word.argument)]
         _list(shell, title, rows, Name=pa.string())
 
     return action

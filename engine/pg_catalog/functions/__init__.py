@@ -44,16 +44,34 @@ def implementations() -> Mapping[str, Callable[..., Any]]:
     return {name: function for file in _FILES for name, function in file.FUNCTIONS.items()}
 
 
+@cache
+def of_the_catalog() -> frozenset[str]:
+    """Those that answer alike for one user, search path and version of the catalog, temporary tables aside."""
+    return frozenset(name for file in (names, relations, routines, visibility) for name in file.FUNCTIONS)
+
+
 class SessionFunctions:
-    """``functions(signature)`` of one session: what planner and executor register with DataFusion."""
+    """``functions(signature)`` of one session: what planner and executor register with DataFusion.
+
+    ``answered``: the names of those that were called: after planning, those whose answers are part of the plan.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.answered: set[str] = set()
 
     def __call__(self, signature: Signature) -> Any:
         function = implementations()[signature.name]
         strict = signature.name not in LENIENT
-        return _registered(signature, lambda *row: _answer(function, self._session, row, strict=strict))
+
+        def answer(*row: Any) -> Any:
+            self.answered.add(signature.name)
+            return _answer(function, self._session, row, strict=strict)
+
+        return _registered(signature, answer)
+
+    def read(self, signature: Signature, literal: str) -> object:
+        return implementations()[signature.name](self._session, literal)
 
 
 class NoSession:
@@ -61,6 +79,9 @@ class NoSession:
 
     def __call__(self, signature: Signature) -> Any:
         return _registered(signature, lambda *_: None)
+
+    def read(self, signature: Signature, literal: str) -> object:
+        """A view is as it was planned."""
 
 
 def _answer(function: Callable[..., Any], session: Session, row: tuple[Any, ...], *, strict: bool) -> Any:

@@ -10,12 +10,14 @@ from constellationdb.catalog import types
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.cluster import roles
 from constellationdb.engine.pg_catalog.functions.base import name_parts
-from constellationdb.engine.pg_catalog.names import qualified, quoted, relation_name, type_name
+from constellationdb.engine.pg_catalog.names import qualified, quoted, relation_name, search_path, type_name
+from constellationdb.engine.pg_catalog.namespaces import temporary_schemas
 from constellationdb.engine.pg_catalog.objects import PG_CATALOG, PUBLIC, Part
 from constellationdb.errors import (
     AmbiguousFunction,
     ConstellationError,
     InvalidParameter,
+    SqlSyntaxError,
     UndefinedFunction,
     UndefinedObject,
     UndefinedRelation,
@@ -71,8 +73,13 @@ def _parts(text: str) -> tuple[str | None, str]:
     return (schema[-1] if schema else None), name
 
 
-def namespace(session: Session, name: str) -> int:  # noqa: ARG001
+def namespace(session: Session, name: str) -> int:
     """A schema's oid."""
+    if name == "pg_temp" and session.temporary.used:
+        return lookup.TEMPORARY_SCHEMAS + session.pid
+    for row in temporary_schemas(session.objects):
+        if row["nspname"] == name:
+            return int(row["oid"])
     for oid, known in lookup.namespaces().items():
         if known == name:
             return oid
@@ -81,8 +88,11 @@ def namespace(session: Session, name: str) -> int:  # noqa: ARG001
 
 def relation(session: Session, text: str) -> int:
     """The oid of a relation or an index."""
+    parts = name_parts(text)
+    if len(parts) > 3:
+        raise SqlSyntaxError(f"improper relation name (too many dotted names): {'.'.join(parts)}")
     schema, name = _parts(text)
-    places = (PG_CATALOG, PUBLIC) if schema is None else _schemas(session, schema)
+    places = search_path(session) if schema is None else _schemas(session, schema)
     for place in places:
         found = session.objects.by_name.get((place, name))
         if found is not None:
@@ -163,9 +173,9 @@ def _routine_name(session: Session, oid: int) -> str | None:  # noqa: ARG001
     return qualified(PG_CATALOG, name, visible=len(lookup.functions_by_name()[name]) == 1)
 
 
-def _namespace_name(session: Session, oid: int) -> str | None:  # noqa: ARG001
-    name = lookup.namespaces().get(oid)
-    return None if name is None else quoted(name)
+def _namespace_name(session: Session, oid: int) -> str | None:
+    known = oid in lookup.namespaces() or any(row["oid"] == oid for row in temporary_schemas(session.objects))
+    return quoted(lookup.schema_name(oid)) if known else None
 
 
 def _role_name(session: Session, oid: int) -> str | None:
@@ -188,7 +198,7 @@ def _each(shown: Callable[[Session, int], str]) -> Callable[[Session, list[int |
 
 _CASTS: dict[str, Callable[..., Any]] = {
     "con_regclass_in": _in(relation),
-    "con_regclass_out": _out(lambda session, oid: relation_name(session.objects, oid)),
+    "con_regclass_out": _out(lambda session, oid: relation_name(session, oid)),
     "con_regnamespace_in": _in(_namespace_named),
     "con_regnamespace_out": _out(_namespace_name),
     "con_regproc_in": _in(routine),

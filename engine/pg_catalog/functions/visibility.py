@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from constellationdb.engine.pg_catalog import lookup
-from constellationdb.engine.pg_catalog.names import is_visible
+from constellationdb.engine.pg_catalog.names import is_visible, search_path
 from constellationdb.engine.pg_catalog.objects import PG_CATALOG, PUBLIC, Part
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def _relation(session: Session, oid: int) -> bool | None:
     found = session.objects.by_oid.get(oid)
     if found is not None:
-        return is_visible(session.objects, found.namespace, found.name)
+        return is_visible(session, found.namespace, found.name)
     index = session.objects.indexes.get(oid)
-    return None if index is None else index.of.namespace in (PG_CATALOG, PUBLIC)
+    return None if index is None else index.of.namespace in search_path(session)
 
 
 def _type(session: Session, oid: int) -> bool | None:
@@ -28,7 +28,7 @@ def _type(session: Session, oid: int) -> bool | None:
     for part in (Part.ROW_TYPE, Part.ARRAY_TYPE):
         row = session.objects.by_oid.get(oid - part.of(0))
         if row is not None:
-            return row.namespace in (PG_CATALOG, PUBLIC)
+            return row.namespace in search_path(session)
     return None
 
 

@@ -71,6 +71,25 @@ def test_a_value_of_any_kind_comes_back(database: Database, value: Any, cast: st
     assert database.sql(f"SELECT $1::{cast} AS v", [value]).fetchall() == [(expected,)]
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Amsterdam", "America/St_Johns", "Africa/Monrovia"])
+def test_a_moment_is_the_same_in_any_zone(database: Database, zone: str) -> None:
+    database.execute(f"SET timezone = '{zone}'")
+    database.execute("SET bytea_output = 'escape'")
+    texts = ["1890-01-01 00:00:00.5+00", "1971-06-01 12:00:00+00", "2024-07-01 00:00:00+00"]
+    moments = [datetime.fromisoformat(text) for text in texts]
+    query = ", ".join(f"timestamptz '{text}'" for text in texts)
+    (found,) = database.sql(f"SELECT {query}, ARRAY[{query}], '\\x0001ff415c'::bytea AS b").fetchall()
+    assert found == (*moments, moments, b"\x00\x01\xffA\\")
+    database.execute("RESET ALL")
+
+
+def test_names_of_oids_come_as_texts(database: Database) -> None:
+    query = "SELECT 'pg_class'::regclass AS c, ARRAY['int4'::regtype, NULL] AS t, 'abs'::name AS n, 7::oid AS o"
+    table = database.sql(query).arrow()
+    assert table.to_pydict() == {"c": ["pg_class"], "t": [["integer", None]], "n": ["abs"], "o": [7]}
+    assert table.schema.field("t").type == pa.list_(pa.string())
+
+
 def test_a_span_of_time_comes_back(database: Database) -> None:
     span = timedelta(days=2, hours=3, microseconds=7)
     (found,) = database.sql("SELECT $1::interval AS v", [span]).fetchall()[0]

@@ -179,3 +179,80 @@ def test_a_continuous_query_cannot_ask_for_the_session(session: Session) -> None
     with pytest.raises(ConstellationError, match="not supported") as raised:
         run(session, "CREATE MATERIALIZED VIEW m AS SELECT pg_get_userbyid(a) AS who FROM t")
     assert raised.value.sqlstate == "0A000"
+
+
+@pytest.mark.parametrize(
+    ("sql", "position"),
+    [
+        ("SELECT 1, 'nothing'::regclass", 11),
+        ("SELECT relname FROM pg_class WHERE oid = CAST('nothing' AS regclass)", 47),
+        ("SELECT true; SELECT regtype 'nothing'", 29),
+        ("SELECT 1, '1x'::int", 11),
+        ("SELECT 1 WHERE 5 = 'it''s'", 20),
+        ("SELECT '99999999999'::int", 8),
+    ],
+)
+def test_a_literal_that_is_no_value_of_its_type_has_a_place(session: Session, sql: str, position: int) -> None:
+    with pytest.raises(ConstellationError) as raised:
+        run(session, sql)
+    assert raised.value.position == position
+
+
+def test_too_many_names_are_no_relation(session: Session) -> None:
+    with pytest.raises(ConstellationError, match=r"improper relation name \(too many dotted names\): a.b.c.d"):
+        run(session, "SELECT 'a.b.c.d'::regclass")
+
+
+def test_arrays_of_registered_oids_are_shown_by_name(session: Session) -> None:
+    run(session, "CREATE TABLE t (a int, b text[])")
+    query = """SELECT array_agg(atttypid::regtype ORDER BY attnum), ARRAY['t'::regclass, NULL] AS some,
+               ARRAY[]::regtype[] AS none
+               FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0"""
+    assert run(session, query) == [(["integer", "text[]"], ["t", None], [])]
+    (result,) = session.execute("SELECT ARRAY['t'::regclass] AS a")
+    (column,) = result.columns or ()
+    assert column.oids is not None
+    (batch,) = result.batches
+    assert column.oids(batch.column(0)).to_pylist() == [
+        [oid for (oid,) in run(session, "SELECT oid FROM pg_class WHERE relname = 't'")]
+    ]
+
+
+def test_a_temporary_table_is_in_a_schema_of_its_session_which_is_searched_first(session: Session) -> None:
+    other = session.engine.session()
+    run(session, "CREATE TABLE t (a int); CREATE TEMP TABLE t (a int PRIMARY KEY, b text); INSERT INTO t VALUES (1)")
+    schema = f"pg_temp_{session.pid}"
+    places = "SELECT relnamespace::regnamespace::text, relpersistence, pg_table_is_visible(oid) AS shown FROM pg_class"
+    query = f"{places} WHERE relname IN ('t', 't_pkey') ORDER BY 1, relname"
+    assert run(session, query) == [(schema, "t", True), (schema, "t", True), ("public", "p", False)]
+    assert run(other, query) == [(schema, "t", False), (schema, "t", False), ("public", "p", True)]
+    columns = "SELECT count(*) FROM pg_attribute WHERE attrelid = '{}'::regclass AND attnum > 0"
+    assert run(session, columns.format("t")) == run(session, columns.format("pg_temp.t")) == [(2,)]
+    assert run(other, columns.format("t")) == [(1,)]
+    assert run(other, columns.format(f"{schema}.t")) == [(2,)]
+    name = "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relname = 't' AND c.relpersistence = 't'"
+    assert (run(session, name), run(other, name)) == ([("t",)], [(f"{schema}.t",)])
+    kinds = "SELECT table_type FROM information_schema.tables WHERE table_name = 't' ORDER BY table_schema"
+    assert run(other, kinds) == [("LOCAL TEMPORARY",), ("BASE TABLE",)]
+    counts = f"SELECT n_live_tup FROM pg_stat_user_tables WHERE schemaname = '{schema}'"
+    assert run(session, counts) == [(1,)]
+    run(session, "DROP TABLE t")
+    assert run(session, f"SELECT nspname FROM pg_namespace WHERE nspname = '{schema}'") == []
+    assert run(session, columns.format("t")) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE t SET b = 'x' WHERE a = 'bad'",
+        "UPDATE t SET b = 'x' WHERE a = 1 RETURNING a, 'bad'::int",
+        "DELETE FROM t WHERE a = 'bad'",
+        "INSERT INTO t (a) SELECT 'bad'::int",
+        "PREPARE p (int) AS SELECT $1; EXECUTE p ('bad')",
+    ],
+)
+def test_so_has_one_in_a_change(session: Session, sql: str) -> None:
+    run(session, "CREATE TABLE t (a int PRIMARY KEY, b text)")
+    with pytest.raises(ConstellationError) as raised:
+        run(session, sql)
+    assert raised.value.position == sql.index("'bad'") + 1

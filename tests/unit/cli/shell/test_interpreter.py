@@ -74,7 +74,7 @@ def test_one_relation_in_full(orders: Typed) -> None:
     assert lines[0] == 'Table "orders"'
     rows = [line.split() for line in lines[3:6]]
     assert rows[0][:4] == ["id", "integer", "not", "null"]
-    assert rows[1] == ["item", "text", "not", "null", "'tea'"]
+    assert rows[1] == ["item", "text", "not", "null", "'tea'::text"]
     assert rows[2][:2] == ["price", "numeric(8,2)"]
     assert "Primary key: id" in lines
     assert "Read by: totals" in lines

@@ -16,6 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from constellationdb.cli.main import cli
+from constellationdb.embedded import Database
+from constellationdb.embedded.local import LocalLink
+from constellationdb.engine.engine import Engine
 
 _COMMAND = [sys.executable, "-m", "constellationdb", "sql"]
 _PATIENCE_S = 60.0
@@ -39,10 +45,9 @@ def test_commands_files_and_variables_in_one_session_that_a_directory_keeps(tmp_
 
 
 def test_over_the_wire_with_data_from_a_pipe(url: str) -> None:
-    create = "CREATE TABLE IF NOT EXISTS piped (a int, b text); TRUNCATE piped"
-    done = _run("--dsn", url, "-c", create, "-c", "\\copy piped from stdin csv", stdin="1,one\n2,\n")
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "COPY 2")
-    done = _run("--dsn", url, "--format", "csv", "-c", "SELECT * FROM piped ORDER BY a", "-c", "DROP TABLE piped")
+    words = ("CREATE TABLE piped (a int, b text)", "\\copy piped from stdin csv", "TABLE piped", "DROP TABLE piped")
+    said = [part for word in words for part in ("-c", word)]
+    done = _run("--dsn", url, "--format", "csv", *said, stdin="1,one\n2,\n")
     assert (done.returncode, done.stdout) == (0, "a,b\n1,one\n2,\n")
 
 
@@ -61,17 +66,22 @@ def test_an_error_ends_a_script_with_code_1_and_a_caret_on_standard_error() -> N
     assert done.stderr.splitlines()[1:3] == ["LINE 2:   nope;", "          ^"]
 
 
-def test_wrong_options_are_usage_errors(tmp_path: Path) -> None:
-    assert _run("--memory", "--dir", str(tmp_path)).returncode == 2
-    assert _run("--memory", "--set", "1x", "-c", "SELECT 1").returncode == 2
-    assert _run("--memory", "-f", str(tmp_path / "no.sql")).returncode == 2
+@pytest.mark.parametrize("options", [["--dir", "."], ["--set", "1x", "-c", "SELECT 1"], ["-f", "no.sql"]])
+def test_wrong_options_are_usage_errors(options: list[str]) -> None:
+    assert CliRunner().invoke(cli, ["sql", "--memory", *options]).exit_code == 2
 
 
+@pytest.fixture
+def ticks(engine: Engine) -> Iterator[None]:
+    with Database(LocalLink(engine, owner=False)) as database:
+        database.execute("CREATE SOURCE ticks WITH (connector = 'generator', preset = 'sensors', rate = '500')")
+        yield
+        database.execute("DROP SOURCE ticks")
+
+
+@pytest.mark.usefixtures("ticks")
 def test_a_reader_that_leaves_ends_a_query_that_does_not(url: str) -> None:
-    _run(
-        "--dsn", url, "-c", "CREATE SOURCE left_ticks WITH (connector = 'generator', preset = 'sensors', rate = '500')"
-    )
-    command = [*_COMMAND, "--dsn", url, "--format", "json", "-c", "SELECT * FROM left_ticks"]
+    command = [*_COMMAND, "--dsn", url, "--format", "json", "-c", "SELECT * FROM ticks"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "sensor_id" in json.loads(process.stdout.readline())
@@ -79,12 +89,11 @@ def test_a_reader_that_leaves_ends_a_query_that_does_not(url: str) -> None:
         assert process.wait(_PATIENCE_S) in (0, 1)
         assert process.stderr is not None
         assert process.stderr.read() == ""
-    _run("--dsn", url, "-c", "DROP SOURCE left_ticks")
 
 
+@pytest.mark.usefixtures("ticks")
 def test_ctrl_c_in_a_script_cancels_and_tells(url: str) -> None:
-    _run("--dsn", url, "-c", "CREATE SOURCE cut_ticks WITH (connector = 'generator', preset = 'sensors', rate = '500')")
-    command = [*_COMMAND, "--dsn", url, "-c", "SELECT * FROM cut_ticks", "-c", "SELECT 'never'"]
+    command = [*_COMMAND, "--dsn", url, "-c", "SELECT * FROM ticks", "-c", "SELECT 'never'"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -93,7 +102,6 @@ def test_ctrl_c_in_a_script_cancels_and_tells(url: str) -> None:
     assert process.returncode == 1
     assert "canceling statement due to user request" in err
     assert "never" not in out
-    _run("--dsn", url, "-c", "DROP SOURCE cut_ticks")
 
 
 class Terminal:
@@ -159,9 +167,10 @@ class Terminal:
         return bool(data)
 
 
-@pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    found = Terminal("--memory", state=tmp_path)
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    """One for all tests: each leaves it at a prompt."""
+    found = Terminal("--memory", state=tmp_path_factory.mktemp("state"))
     found.wait_for("=>")
     yield found
     assert found.leave() == 0
