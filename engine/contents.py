@@ -88,12 +88,16 @@ class AppendedVersion:
 
 
 class AppendedRows:
-    """Rows that are never taken away: the batches as they came, small ones joined once nobody tells them apart."""
+    """Rows that are never taken away: the batches as they came, small ones joined once nobody tells them apart.
+
+    ``unneeded``: the only reader has what came up to this epoch, and will not ask again. Set from any thread.
+    """
 
     def __init__(self, schema: pa.Schema) -> None:
         self.schema = schema
         self.changes = 0
         self.live = 0
+        self.unneeded = 0
         self.version = AppendedVersion(schema, (), 0)
 
     def apply(self, delta: pa.RecordBatch, epoch: int, *, netted: bool = False) -> None:  # noqa: ARG002
@@ -103,7 +107,9 @@ class AppendedRows:
         rows = zset.named_like(zset.expanded(delta), self.schema)
         self.changes += 1
         self.live += rows.num_rows
-        self.version = AppendedVersion(self.schema, (*self.version.chunks, Appended(rows, epoch)), self.version.floor)
+        kept = [chunk for chunk in self.version.chunks if chunk.epoch > self.unneeded] if self.unneeded else None
+        before = self.version.chunks if kept is None else kept
+        self.version = AppendedVersion(self.schema, (*before, Appended(rows, epoch)), self.version.floor)
 
     def compact(self, floor: int) -> None:
         chunks: list[Appended] = []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from constellationdb.engine.contents import AppendedRows
 from constellationdb.engine.job import Job
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.subscription import Subscription
@@ -64,11 +65,18 @@ class Stream:
         batch = self._subscription.next(timeout) if self._left is None else self._next_or_end(timeout)
         if batch is None:
             return None
+        self._let_go()
         rows = pa.RecordBatch.from_arrays(batch.columns[2:], schema=self.schema) if self._plain else batch
         if self._left is not None:
             rows = rows.slice(0, self._left)
             self._left -= rows.num_rows
         return rows
+
+    def _let_go(self) -> None:
+        """A stream may go on for ever: what it has read of its own job's rows is kept no longer."""
+        contents = self._subscription.relation.contents
+        if self._job is not None and isinstance(contents, AppendedRows):
+            contents.unneeded = self._subscription.epoch
 
     def _next_or_end(self, timeout: float | None) -> pa.RecordBatch | None:
         while True:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from constellationdb.engine.contents import AppendedRows
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.session import Session
 from constellationdb.errors import InvalidCursorDefinition, QueryCanceled, ScrollRefused
@@ -176,3 +177,15 @@ def test_a_limit_ends_it(engine: Engine) -> None:
     run(engine.session(), "INSERT INTO s VALUES (1), (2), (3)")
     assert fetched(session, "FETCH ALL c WITH (timeout = '20s')") == [1, 2]
     assert fetched(session, "FETCH c") == []
+
+
+def test_a_continuous_query_keeps_no_rows_that_were_read(engine: Engine) -> None:
+    session = engine.session()
+    run(session, "BEGIN", "DECLARE c CURSOR FOR SELECT v FROM s")
+    for value in range(20):
+        run(engine.session(), f"INSERT INTO s VALUES ({value})")
+        assert fetched(session, "FETCH 1 FROM c") == [value]
+    (job,) = [job for name, job in engine.jobs.items() if name.startswith("#query")]
+    contents = job.outputs.view.contents
+    assert isinstance(contents, AppendedRows)
+    assert sum(chunk.rows.num_rows for chunk in contents.version.chunks) <= 2
