@@ -246,6 +246,8 @@ class Durability:
         engine.progress.epoch = manifest.epoch
         # A view comes after its side outputs, and after what it reads: the catalog keeps that order.
         engine.apply_command(Create(tuple(manifest.relations)), engine.catalog, manifest.epoch + 1, 0)
+        for state in engine.states.values():
+            state.born = 0
         blobs = {n: from_ipc(self._need(k)) for n, k in manifest.blobs.items()}
         for name, source in manifest.sources.items():
             state = engine.states[name]

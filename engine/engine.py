@@ -224,6 +224,7 @@ class Engine:
             case "lookup table":
                 copy = self.lookups.add(relation, before, self.progress)
                 if copy is not None:
+                    copy.born = epoch
                     self.states[relation.name] = copy
             case "materialized view":
                 lowered = plan.decode(relation.plan)
@@ -307,7 +308,8 @@ class Engine:
         """What a new job reads first: a relation's contents as of an epoch, or a source's history."""
         if isinstance(state, SourceState):
             return state.history()
-        return self._contents_chunks(state, epoch)
+        # The history of a source meets a lookup table that is created with the view as it is from then on.
+        return self._contents_chunks(state, epoch + (state.born == epoch + 1))
 
     def _contents_chunks(self, state: RelationState, epoch: int) -> Iterator[tuple[pa.RecordBatch, int]]:
         whole = state.version().weighted(epoch)

@@ -107,6 +107,7 @@ class Job:
     _done: int = 0  # the epoch of the last step
     _stepping: bool = False
     _caught_up: bool = False
+    _ahead: dict[str, int] = field(default_factory=dict)  # inputs whose first epoch came with the first answer
     _known: tuple[int, int] = (-1, 0)  # what ``reached`` said, after so many moves
 
     def __post_init__(self) -> None:
@@ -123,6 +124,7 @@ class Job:
     def begin(self, epoch: int, read: Backfill) -> None:
         """Pin the job to ``epoch``; its first answer is computed by the following steps."""
         self.position = epoch
+        self._ahead = {name: state.born for name, state in self.inputs.items() if state.born == epoch + 1}
         for state in self.outputs.all():
             state.ready = False
         for state in self.inputs.values():
@@ -245,6 +247,8 @@ class Job:
         inputs, at_us = {}, 0
         for name, state in self.inputs.items():
             change = state.log.after(self.position)
+            if self._ahead.get(name) == epoch:  # read with the first answer
+                continue
             if change is not None and change.epoch == epoch:
                 inputs[name] = Input(change.delta, change.watermark)
                 at_us = max(at_us, change.at_us)
@@ -272,6 +276,7 @@ class Job:
 
     def reload(self, epoch: int) -> None:
         """After its state was restored as of ``epoch``: give the joins their copies of lookup tables again."""
+        self._ahead = {}
         copies = {n: self.inputs[n].version().weighted(epoch) for n in copies_of(self.plan.root)}
         if copies:
             self.graph.run(epoch, {name: Input(rows) for name, rows in copies.items()})

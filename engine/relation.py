@@ -62,6 +62,7 @@ class RelationState:
         self.contents = contents
         self.log = RelationLog(retained_us)
         self.log.forgotten = self.since = epoch
+        self.born = 0  # a copy's: the epoch that brings its first rows, of which a view that comes with it begins
         self.writer = writer or Progress(epoch)
         self.watermark = NO_WATERMARK
         self.ready = True  # False while a view's first answer is being computed

@@ -121,10 +121,12 @@ def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
             _validate(state, work.changes[name], epoch.number)
     for command in work.commands:
         engine.define(epoch, command)
-    for name, first in work.copies.items():
-        copy = engine.states[name]
-        assert isinstance(copy, ReplicaState)
-        engine.lookups.replicas.begin(epoch, copy, first)
+        for name in work.copies.keys() & (
+            {r.name for r in command.relations} if isinstance(command, Create) else set()
+        ):
+            copy = engine.states[name]
+            assert isinstance(copy, ReplicaState)
+            engine.lookups.replicas.begin(epoch, copy, work.copies[name])  # before a view of it reads it
     for name, delta in work.changes.items():
         state = target(engine, name)
         assert isinstance(state, TableState)

@@ -17,9 +17,8 @@ Found = dict[str, list[tuple[object, ...]]]
 Expect = Callable[[int, list[int]], Mapping[str, Rows]]
 
 
-def follow(subscription: Subscription, limit: int, progress: Callable[[int], None]) -> list[int]:
-    """How many rows were in by the end of each epoch, up to ``limit`` or until nothing comes any more."""
-    cuts: list[int] = []
+def follow(subscription: Subscription, cuts: list[int], limit: int, progress: Callable[[int], None]) -> list[int]:
+    """How many rows were in by the end of each epoch after ``cuts``, up to ``limit`` or until nothing comes."""
     moved_at = time.monotonic()
     while not (cuts and cuts[-1] >= limit) and time.monotonic() - moved_at < _PATIENCE_S:
         changes = subscription.next(_LOOK_S)

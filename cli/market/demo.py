@@ -42,25 +42,28 @@ def check(directory: Path | None, port: int, seconds: float, console: Console, e
         )
         create_source(database, limit)
         with database.subscribe("trades") as subscription:
-            _wait_until_subscribed(subscription)
+            begun = _first_cuts(subscription)
             create_views(database)
-            cuts = _follow(subscription, limit, console)
+            cuts = _follow(subscription, begun, limit, console)
         return _report(database, limit, cuts, expect, console)
 
 
-def _wait_until_subscribed(subscription: Subscription, patience_s: float = 30.0) -> None:
-    """The first complete epoch is the one from which on every row is seen."""
-    until = time.monotonic() + patience_s
+def _first_cuts(subscription: Subscription, patience_s: float = 30.0) -> list[int]:
+    """The rows so far, once the subscription stands: from then on every row is seen, and its source is read."""
+    until, cuts = time.monotonic() + patience_s, list[int]()
     while subscription.resume_token is None:
-        subscription.next(0.05)
+        changes = subscription.next(0.05)
+        if changes is not None:
+            cuts.append((cuts[-1] if cuts else 0) + len(changes))
         if time.monotonic() > until:
             raise ConnectorFailure("the server did not confirm the subscription to trades")
+    return cuts
 
 
-def _follow(subscription: Subscription, limit: int, console: Console) -> list[int]:
+def _follow(subscription: Subscription, begun: list[int], limit: int, console: Console) -> list[int]:
     with Progress(console=console) as bars:
         task = bars.add_task("trades", total=limit)
-        return follow(subscription, limit, lambda rows: bars.update(task, completed=rows))
+        return follow(subscription, begun, limit, lambda rows: bars.update(task, completed=rows))
 
 
 def _report(database: Database, limit: int, cuts: list[int], expect: Expect, console: Console) -> int:
