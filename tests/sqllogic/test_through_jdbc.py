@@ -74,5 +74,11 @@ def ask(connection: JdbcConnection, statement: str) -> list[str]:
         found = connection.typed(statement)
     except SqlError as error:
         return [f"error {error.sqlstate}"]
-    columns = list(zip(found.answer.columns, (psycopg.postgres.types[name].oid for name in found.types), strict=True))
+    columns = list(zip(found.answer.columns, map(_oid, found.types), strict=True))
     return [json.dumps(line, ensure_ascii=False) for line in (columns, *found.answer.rows)]
+
+
+def _oid(name: str) -> int:
+    """Of a type by its internal name; an array's begins with an underscore."""
+    known = psycopg.postgres.types
+    return known[name[1:]].array_oid if name.startswith("_") else known[name].oid
