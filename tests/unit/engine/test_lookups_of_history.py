@@ -14,7 +14,8 @@ _TOGETHER = """
     CREATE LOOKUP TABLE names (id bigint PRIMARY KEY, name text)
         WITH (connector = 'inline', rows = '[{"id": 1, "name": "one"}, {"id": 2, "name": "two"}]');
     CREATE MATERIALIZED VIEW named AS
-        SELECT n.name, count(*) AS n FROM s JOIN names FOR SYSTEM_TIME AS OF PROCTIME() AS n ON n.id = s.id GROUP BY n.name;
+        SELECT n.name, count(*) AS n FROM s
+        JOIN names FOR SYSTEM_TIME AS OF PROCTIME() AS n ON n.id = s.id GROUP BY n.name;
     COMMIT
 """
 
