@@ -21,6 +21,7 @@ from constellationdb.engine.kernels import chains
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
+from constellationdb.engine.kernels.rows import Rows
 from constellationdb.engine.rowstore import empty
 
 # Up to so many rows are cut out one by one; taking from a table of many chunks costs more to begin with.
@@ -48,12 +49,16 @@ class PointIndex:
 
         ``keys`` has the indexed columns in order; None when ``epoch`` is before what is kept.
         """
+        return self.find_encoded(encode_rows(keys, range(len(self.columns))), epoch)
+
+    def find_encoded(self, keys: Rows, epoch: int) -> tuple[NDArray[np.int64], pa.RecordBatch] | None:
+        """The same of keys that are encoded already."""
         with self._lock:
             version = self._contents.version  # never older than what is indexed already
             if epoch < version.floor:
                 return None
             self._catch_up(version)
-            slots = self._keys.probe(encode_rows(keys, range(len(self.columns))))
+            slots = self._keys.probe(keys)
             probe, entries = chains.gather(self._head, self._following, slots, version.born, version.died, epoch)
         weight = version.weight[entries]
         if bool((weight != 1).any()):
