@@ -139,32 +139,6 @@ class Shortcuts(Protocol):
         ...
 
 
-class NoShortcuts:
-    """Of a session that has none."""
-
-    def prepared(self, sql: str, parameter_oids: tuple[int, ...]) -> Prepared | None:  # noqa: ARG002
-        return None
-
-    def read(self, prepared: Prepared, parameters: Sequence[str | None]) -> pa.RecordBatch | None:  # noqa: ARG002
-        return None
-
-    def inserts(self, prepared: Prepared) -> bool:  # noqa: ARG002
-        return False
-
-    def insert(
-        self,
-        prepared: Prepared,  # noqa: ARG002
-        rows: Sequence[Sequence[str | None]],  # noqa: ARG002
-        done: Callable[[list[BaseException | None]], None],  # noqa: ARG002
-        *,
-        together: bool,  # noqa: ARG002
-    ) -> bool:
-        return False
-
-    def insert_together(self, prepared: Prepared, rows: Sequence[Sequence[str | None]]) -> bool:  # noqa: ARG002
-        return False
-
-
 class SessionProtocol(Protocol):
     """One client's SQL session. One thread at a time, except ``cancel``, which any thread may call.
 

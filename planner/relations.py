@@ -67,11 +67,3 @@ class WindowCall:
                 position=self.position,
             )
         return index
-
-
-@dataclass(frozen=True)
-class Temporal:
-    """A lookup table read under FOR SYSTEM_TIME AS OF PROCTIME(), by its virtual name."""
-
-    name: str
-    relation: str

@@ -642,10 +642,6 @@ class Expressions:
         return Typed(node, kinds.BOOLEAN)
 
 
-def inside_aggregate(place: Place) -> Place:
-    return replace(place, aggregate=True)
-
-
 def _constant_kind(node: Any) -> Kind:
     if node.isnull:
         return UNKNOWN

@@ -13,8 +13,9 @@ from constellationdb.cli.slt.connection import SqlError
 from constellationdb.cli.slt.session_connection import SessionConnection
 from constellationdb.engine.portals import Portals
 from constellationdb.engine.prepared_statements import PreparedStatements
-from constellationdb.engine.result import NoShortcuts, Prepared, Result, ResultColumn
+from constellationdb.engine.result import Prepared, Result, ResultColumn
 from constellationdb.errors import ConstellationError, DivisionByZero
+from tests.unit.no_shortcuts import NoShortcuts
 
 
 class TwoResults:

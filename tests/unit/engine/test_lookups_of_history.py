@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from constellationdb.engine.engine import Engine
-from constellationdb.engine.session import Session
+from tests.unit.engine.statements import run
 
 _TOGETHER = """
     BEGIN;
@@ -18,14 +18,6 @@ _TOGETHER = """
         JOIN names FOR SYSTEM_TIME AS OF PROCTIME() AS n ON n.id = s.id GROUP BY n.name;
     COMMIT
 """
-
-
-def run(session: Session, *texts: str) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for text in texts:
-        for result in session.execute(text):
-            rows = [tuple(row.values()) for batch in result.batches for row in batch.to_pylist()]
-    return rows
 
 
 @pytest.mark.parametrize("checkpoint", [False, True])

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from constellationdb.engine.engine import Engine
-from constellationdb.engine.session import Session
 from constellationdb.errors import FeatureNotSupported
+from tests.unit.engine.statements import run
 
 _GENERATED = """
     CREATE SOURCE {name} (symbol text, price double precision, size bigint, ts timestamp, WATERMARK FOR ts)
@@ -23,14 +23,6 @@ def engine() -> Iterator[Engine]:
         run(started.session(), _GENERATED.format(name="few", more=", \"limit\" = '50'"))
         run(started.session(), _GENERATED.format(name="paced", more=", rate = '100'"))
         yield started
-
-
-def run(session: Session, *texts: str) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for text in texts:
-        for result in session.execute(text):
-            rows = [tuple(row.values()) for batch in result.batches for row in batch.to_pylist()]
-    return rows
 
 
 @pytest.mark.parametrize("query", [

@@ -11,20 +11,13 @@ from constellationdb.engine.engine import Engine
 from constellationdb.engine.session import Session
 from constellationdb.engine.sessions import Client, activity_rows
 from constellationdb.errors import ConstellationError, InvalidParameter, QueryCanceled, ShuttingDown
+from tests.unit.engine.statements import run
 
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
     with Engine() as started:
         yield started
-
-
-def run(session: Session, *texts: str) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for text in texts:
-        for result in session.execute(text):
-            rows = [tuple(row.values()) for batch in result.batches for row in batch.to_pylist()]
-    return rows
 
 
 class Told:

@@ -11,6 +11,7 @@ from constellationdb.engine.contents import AppendedRows
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.session import Session
 from constellationdb.errors import InvalidCursorDefinition, QueryCanceled, ScrollRefused
+from tests.unit.engine.statements import run
 
 
 @pytest.fixture
@@ -18,14 +19,6 @@ def engine() -> Iterator[Engine]:
     with Engine() as started:
         run(started.session(), "CREATE TABLE t (id int PRIMARY KEY, v int)", "CREATE SOURCE s (v int)")
         yield started
-
-
-def run(session: Session, *texts: str) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for text in texts:
-        for result in session.execute(text):
-            rows = [tuple(row.values()) for batch in result.batches for row in batch.to_pylist()]
-    return rows
 
 
 def fetched(session: Session, text: str) -> list[object]:

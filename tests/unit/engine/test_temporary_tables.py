@@ -8,22 +8,14 @@ from pathlib import Path
 import pytest
 
 from constellationdb.engine.engine import Engine
-from constellationdb.engine.session import Session
 from constellationdb.errors import DuplicateRelation, FeatureNotSupported, UndefinedRelation
+from tests.unit.engine.statements import run
 
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
     with Engine() as started:
         yield started
-
-
-def run(session: Session, *texts: str) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for text in texts:
-        for result in session.execute(text):
-            rows = [tuple(row.values()) for batch in result.batches for row in batch.to_pylist()]
-    return rows
 
 
 def test_two_sessions_have_tables_of_one_name(engine: Engine) -> None:

@@ -22,6 +22,7 @@ from constellationdb.errors import (
     UndefinedRelation,
     UniqueViolation,
 )
+from tests.unit.engine.statements import run
 
 
 @pytest.fixture
@@ -30,15 +31,6 @@ def engine() -> Iterator[Engine]:
         session = started.session()
         run(session, "CREATE TABLE t (id int PRIMARY KEY, v int)", "INSERT INTO t VALUES (1, 10), (2, 20)")
         yield started
-
-
-def run(session: Session, *texts: str) -> list[tuple[object, ...]]:
-    """The rows of the last statement."""
-    rows: list[tuple[object, ...]] = []
-    for text in texts:
-        for result in session.execute(text):
-            rows = [tuple(row.values()) for batch in result.batches for row in batch.to_pylist()]
-    return rows
 
 
 def extended(session: Session, *texts: str) -> None:

@@ -25,7 +25,7 @@ from constellationdb.engine.copy_options import copy_options
 from constellationdb.engine.copying.fields import Fields
 from constellationdb.engine.portals import Portals
 from constellationdb.engine.prepared_statements import PreparedStatements
-from constellationdb.engine.result import NoShortcuts, Notice, Prepared, Result, ResultColumn
+from constellationdb.engine.result import Notice, Prepared, Result, ResultColumn
 from constellationdb.engine.sessions import Client
 from constellationdb.errors import (
     ConstellationError,
@@ -37,6 +37,7 @@ from constellationdb.errors import (
     UndefinedObject,
     UndefinedRelation,
 )
+from tests.unit.no_shortcuts import NoShortcuts
 
 _SETTINGS: dict[str, str] = {
     "application_name": "", "timezone": "UTC", "extra_float_digits": "1", "bytea_output": "hex"

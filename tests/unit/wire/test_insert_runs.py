@@ -7,14 +7,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from constellationdb.engine.engine import Engine
 from constellationdb.engine.result import Prepared
-from constellationdb.engine.session import Session
-from constellationdb.engine.sessions import Client
 from constellationdb.engine.shortcuts import Shortcuts
 from constellationdb.server.listener import Server
 from tests.unit.wire import frontend_bytes as fe
 from tests.unit.wire.raw_client import RawClient
+from tests.unit.wire.shortcut_engine import engine_with
 
 _SCHEMA = "CREATE TABLE t (a int PRIMARY KEY, b text NOT NULL); CREATE TABLE u (a int, b text)"
 _runs: list[int] = []
@@ -32,27 +30,11 @@ class _OneByOne(Shortcuts):
         return False
 
 
-def _engine(kind: type[Shortcuts]) -> Engine:
-    class Made(Engine):
-        def session(
-            self,
-            user: str = "constellation",
-            database: str = "constellation",
-            settings: dict[str, str] | None = None,
-            client: Client | None = None,
-        ) -> Session:
-            session = super().session(user, database, settings, client)
-            session.shortcuts = kind(session)
-            return session
-
-    return Made()
-
-
 @pytest.fixture(scope="module")
 def ports() -> Iterator[tuple[int, int]]:
     with (
-        _engine(_Counting) as first,
-        _engine(_OneByOne) as second,
+        engine_with(_Counting) as first,
+        engine_with(_OneByOne) as second,
         Server(first, port=0) as quick,
         Server(second, port=0) as slow,
     ):

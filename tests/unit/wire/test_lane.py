@@ -12,12 +12,11 @@ import pytest
 
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.result import Prepared, SessionProtocol
-from constellationdb.engine.session import Session
-from constellationdb.engine.sessions import Client
 from constellationdb.engine.shortcuts import Shortcut, Shortcuts
 from constellationdb.server.listener import Server
 from tests.unit.wire import frontend_bytes as fe
 from tests.unit.wire.raw_client import RawClient, Reply
+from tests.unit.wire.shortcut_engine import engine_with
 
 _SCHEMA = """
     CREATE TABLE t (id bigint PRIMARY KEY, name text NOT NULL, score double precision, at timestamp, small smallint);
@@ -38,6 +37,8 @@ _STATEMENTS = {
 
 
 class _Blind(Shortcuts):
+    """Knows none: everything goes to the thread."""
+
     def prepared(self, sql: str, parameter_oids: tuple[int, ...]) -> Prepared | None:  # noqa: ARG002
         return None
 
@@ -45,25 +46,10 @@ class _Blind(Shortcuts):
         return None
 
 
-class _Slow(Engine):
-    """Sessions that know no shortcut: everything goes to the thread."""
-
-    def session(
-        self,
-        user: str = "constellation",
-        database: str = "constellation",
-        settings: dict[str, str] | None = None,
-        client: Client | None = None,
-    ) -> Session:
-        session = super().session(user, database, settings, client)
-        session.shortcuts = _Blind(session)
-        return session
-
-
 @pytest.fixture(scope="module")
 def ports() -> Iterator[tuple[int, int]]:
     """One server with the lane, one without."""
-    with Engine() as quick, _Slow() as slow, Server(quick, port=0) as first, Server(slow, port=0) as second:
+    with Engine() as quick, engine_with(_Blind) as slow, Server(quick, port=0) as first, Server(slow, port=0) as second:
         yield first.port, second.port
 
 
