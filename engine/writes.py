@@ -121,12 +121,11 @@ def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
             _validate(state, work.changes[name], epoch.number)
     for command in work.commands:
         engine.define(epoch, command)
-        for name in work.copies.keys() & (
-            {r.name for r in command.relations} if isinstance(command, Create) else set()
-        ):
-            copy = engine.states[name]
-            assert isinstance(copy, ReplicaState)
-            engine.lookups.replicas.begin(epoch, copy, work.copies[name])  # before a view of it reads it
+        for relation in command.relations if isinstance(command, Create) else ():
+            if relation.name in work.copies:  # filled before a view of the same transaction reads it
+                copy = engine.states[relation.name]
+                assert isinstance(copy, ReplicaState)
+                engine.lookups.replicas.begin(epoch, copy, work.copies[relation.name])
     for name, delta in work.changes.items():
         state = target(engine, name)
         assert isinstance(state, TableState)
