@@ -77,6 +77,8 @@ class JoinOperator(Unheld):
         parts: list[Delta] = []
         deltas: list[Delta] = []
         for place, batch in enumerate(inputs):
+            if batch is not None and not self._sides[place].keys and not self._node.children[place].append_only:
+                batch = zset.netted(batch)  # what cancels would meet every row of the other side
             punctual = self._punctual(place, batch, context)
             deltas.append(self._matchable(punctual, self._must(place)))
             parts += self._unmatchable(place, punctual)
