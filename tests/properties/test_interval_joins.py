@@ -1,0 +1,244 @@
+"""Joins of streams by their times: DuckDB's answer over the rows in time, after every epoch, from a state that does not
+grow. Rows that come too late to find all they match are counted, and no others."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from constellationdb.engine.graph import Graph, Input, Output
+from constellationdb.engine.operators import counts, sweep
+from constellationdb.engine.operators.base import NO_WATERMARK
+from constellationdb.planner import plan
+from constellationdb.planner.continuous import ContinuousPlanner
+from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.statements import Emit, Query
+
+STAMP = pa.timestamp("us")
+SCHEMA = pa.schema([("k", pa.int64()), ("ts", STAMP), ("v", pa.int64())])
+BASE = datetime.datetime(2024, 5, 1)
+SECOND = datetime.timedelta(seconds=1)
+DELAY = 5
+EPOCHS = 160
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Form:
+    """``late``: the streams whose rows can be late for the join. ``windowed``: those whose rows can be for a window.
+
+    ``closed``: what the answer is cut to under ON WINDOW CLOSE. ``most``: how many rows may be kept; None where one
+    side is kept for ever.
+    """
+
+    sql: str
+    late: str
+    most: int | None = 150
+    closed: str = ""
+    duck: str = ""
+    windowed: str = ""
+
+
+_WITHIN = "a.ts BETWEEN b.ts - INTERVAL '8 seconds' AND b.ts + INTERVAL '3 seconds'"
+_PAIR = "SELECT a.k, a.ts, a.v, b.ts AS bt, b.v AS bv FROM a"
+_HOPS = (
+    "SELECT x.k, x.window_end, x.v, y.v AS yv FROM {X} AS x {kind} JOIN {Y} AS y"
+    " ON x.k = y.k AND x.window_start = y.window_start AND x.window_end = y.window_end"
+)
+_TUMBLED = {name: f"TUMBLE({name}, ts, INTERVAL '10 seconds')" for name in "ab"}
+_BUCKETS = {
+    name: "(SELECT *, time_bucket(INTERVAL '10 seconds', ts, TIMESTAMP '1970-01-01') AS window_start, window_start"
+    f" + INTERVAL '10 seconds' AS window_end FROM {name} WHERE ts IS NOT NULL)"
+    for name in "ab"
+}
+
+
+def _windows(kind: str, **more: Any) -> Form:
+    sql, duck = (_HOPS.replace("{kind}", kind).format(X=w["a"], Y=w["b"]) for w in (_TUMBLED, _BUCKETS))
+    return Form(sql, "", duck=duck, windowed="ab", **more)
+
+
+FORMS = {
+    "inner": Form(f"{_PAIR} JOIN b ON a.k = b.k AND {_WITHIN}", "ab"),
+    "in where": Form(f"{_PAIR}, b WHERE a.k = b.k AND {_WITHIN} AND a.v > b.v", "ab"),
+    "by difference": Form(
+        f"{_PAIR} JOIN b ON a.k = b.k AND a.ts - b.ts < INTERVAL '3 seconds' AND b.ts - a.ts <= INTERVAL '4 seconds'",
+        "ab",
+    ),
+    "without a key": Form(f"{_PAIR} JOIN b ON {_WITHIN}", "ab", 150),
+    "at one time": Form(f"{_PAIR} JOIN b ON a.ts = b.ts", "ab"),
+    "left": Form(f"{_PAIR} LEFT JOIN b ON a.k = b.k AND {_WITHIN}", "ab", 220),
+    "right": Form(f"{_PAIR} RIGHT JOIN b ON a.k = b.k AND {_WITHIN}", "ab", 220),
+    "full": Form(f"{_PAIR} FULL JOIN b ON a.k = b.k AND {_WITHIN}", "ab", 300),
+    "semi": Form(f"SELECT a.k, a.ts FROM a WHERE EXISTS (SELECT FROM b WHERE a.k = b.k AND {_WITHIN})", "ab", 220,
+                 duck=f"SELECT a.k, a.ts FROM a WHERE EXISTS (SELECT 1 FROM b WHERE a.k = b.k AND {_WITHIN})"),
+    "anti": Form(f"SELECT a.k, a.ts FROM a WHERE NOT EXISTS (SELECT FROM b WHERE a.k = b.k AND {_WITHIN})", "ab", 220,
+                 duck=f"SELECT a.k, a.ts FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE a.k = b.k AND {_WITHIN})"),
+    "from below": Form(f"{_PAIR} JOIN b ON a.k = b.k AND a.ts >= b.ts AND a.v = b.v", "b", None),
+    "from above": Form(f"{_PAIR} LEFT JOIN b ON a.k = b.k AND a.ts < b.ts + INTERVAL '5 seconds' AND a.v = b.v", "a",
+                       None),
+    "left on close": Form(f"{_PAIR} LEFT JOIN b ON a.k = b.k AND {_WITHIN}", "ab", 420, "ts IS NULL OR ts < mark - INTERVAL '8 s'"),
+    "grouped on close": Form(
+        "SELECT a.k, a.ts, count(*) AS n, sum(b.v) AS s FROM a JOIN b ON a.k = b.k AND"
+        f" {_WITHIN} GROUP BY a.k, a.ts", "ab", 420, "ts IS NULL OR ts < mark - INTERVAL '8 s'",
+    ),
+    "window grouped on close": Form(
+        "SELECT a.window_end, count(*) AS n FROM {X} AS a JOIN b ON a.k = b.k AND " + _WITHIN + " GROUP BY a.window_end",
+        "b", 300, "window_end <= mark - INTERVAL '8 s'", windowed="a",
+    ),
+    "three": Form(
+        f"{_PAIR} JOIN b ON a.k = b.k AND {_WITHIN} JOIN c ON c.k = a.k AND c.ts BETWEEN a.ts AND a.ts"
+        " + INTERVAL '5 seconds'", "abc", 400,
+    ),
+    "windows": _windows(""),
+    "windows left": _windows("LEFT", most=250),
+    "windows full": _windows("FULL", most=300),
+    "windows left on close": _windows("LEFT", most=300, closed="window_end <= mark"),
+}  # fmt: skip
+
+
+@dataclass
+class Stream:
+    name: str
+    latest: datetime.datetime | None = None
+    rows: list[Row] = field(default_factory=list)
+    mark: datetime.datetime | None = None
+
+    def step(self, random: Random, now: datetime.datetime) -> list[Row]:
+        new = [self._row(random, now) for _ in range(random.choice((0, 2, 4, 6)))]
+        self.rows += new
+        times = [row[1] for row in new if row[1] is not None]
+        self.latest = max([*times, *([self.latest] if self.latest else [])], default=None)
+        return new
+
+    def _row(self, random: Random, now: datetime.datetime) -> Row:
+        back = random.choice((0, 1, 2, 3, 4, 4, 12)) * SECOND
+        time = None if random.random() < 0.05 else now - back
+        return random.choice((None, 1, 2, 3)), time, random.randrange(4)
+
+
+def _micros(at: datetime.datetime | None) -> int:
+    return NO_WATERMARK if at is None else (at - datetime.datetime(1970, 1, 1)) // datetime.timedelta(microseconds=1)
+
+
+class Run:
+    """One form over three streams; ``kept`` holds what came in time, for DuckDB."""
+
+    def __init__(self, name: str, seed: int) -> None:
+        self.form, self.random = FORMS[name], Random(f"{name}/{seed}")
+        relations = {
+            n: PlannedRelation(n, "source", SCHEMA, append_only=True, times=(1,), delay_us=DELAY * 1_000_000)
+            for n in "abc"
+        }
+        emit = Emit("on_window_close") if self.form.closed else None
+        self.sql = self.form.sql.replace("{X}", _TUMBLED["a"])
+        self.root = ContinuousPlanner(relations).plan(Query(self.sql, emit=emit)).root
+        self.workers = 1 + seed % 2
+        self.graph = Graph(self.root, workers=self.workers)
+        self.streams = {n: Stream(n) for n in self.graph.relations}
+        self.database = duckdb.connect()
+        for n in "abc":
+            self.database.execute(f"CREATE TABLE {n} (k BIGINT, ts TIMESTAMP, v BIGINT)")
+        self.content: Counter[Row] = Counter()
+        self.assigned = self.used = self.dropped = self.late = 0
+        self.mark: datetime.datetime | None = None
+
+    def steps(self) -> Iterator[int]:
+        self.graph.start(0)
+        for epoch in range(1, EPOCHS + 1):
+            now = BASE + epoch * SECOND
+            new = {n: stream.step(self.random, now) for n, stream in self.streams.items()}
+            for n, rows in new.items():
+                self._keep(n, rows)
+            inputs = {n: Input(_batch(rows), self._mark(self.streams[n])) for n, rows in new.items()}
+            self._add(self.graph.run(epoch, inputs))
+            self.mark = self._least("abc")
+            yield epoch
+            if self.random.random() < 0.05:
+                state, watermarks = self.graph.snapshot(), self.graph.watermarks()
+                self.graph = Graph(self.root, workers=self.workers)
+                self.graph.restore(state, watermarks, epoch)
+
+    def _keep(self, name: str, rows: list[Row]) -> None:
+        """For DuckDB, what is in time by the watermarks of the epoch before: the stream's own, and the least of all."""
+        for row in rows:
+            self.assigned += (name in self.form.late) + (name in self.form.windowed and row[1] is not None)
+            if row[1] is None or not self._is_late(name, row[1]):
+                self.database.execute(f"INSERT INTO {name} VALUES (?, ?, ?)", row)
+            else:
+                self.late += 1
+
+    def _is_late(self, name: str, time: datetime.datetime) -> bool:
+        own = self.streams[name].mark
+        if name in self.form.windowed and own is not None:
+            return time - (time - BASE) % (10 * SECOND) + 10 * SECOND <= own
+        met = self._least("abc" if name == "c" else "ab")  # c is joined to the join of the others
+        return name in self.form.late and met is not None and time < met
+
+    def _least(self, names: str) -> datetime.datetime | None:
+        marks = [stream.mark for name, stream in self.streams.items() if name in names]
+        return None if None in marks else min(mark for mark in marks if mark is not None)
+
+    def _mark(self, stream: Stream) -> int:
+        stream.mark = None if stream.latest is None else stream.latest - DELAY * SECOND
+        return _micros(stream.mark)
+
+    def _add(self, output: Output) -> None:
+        self.used += output.used
+        self.dropped += output.dropped + sum(batch.num_rows for batch in output.late)
+        if output.delta is None:
+            return
+        for row in output.delta.to_pylist():
+            weight = row.pop("__weight", 1)
+            self.content[tuple(row.values())] += weight
+            assert weight > 0 or not self.form.closed
+
+    def expected(self) -> Counter[Row]:
+        sql = (self.form.duck or self.sql).replace(_TUMBLED["a"], _BUCKETS["a"])
+        if not self.form.closed:
+            return Counter(self.database.execute(sql).fetchall())
+        if self.mark is None:
+            return Counter()
+        sql = f"WITH answer AS ({sql}) SELECT * FROM answer WHERE {self.form.closed.replace('mark', '$mark')}"
+        return Counter(self.database.execute(sql, {"mark": self.mark}).fetchall())
+
+    def state(self) -> int:
+        """Rows in the state of joins and what stands on them."""
+        return sum(batch.num_rows for batch in self.graph.snapshot().values())
+
+
+def _batch(rows: list[Row]) -> pa.RecordBatch | None:
+    columns = [pa.array([row[i] for row in rows], kind) for i, kind in enumerate(SCHEMA.types)]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA) if rows else None
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_is_the_batch_answer_from_a_bounded_state(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "_SMALL", 8)
+    monkeypatch.setattr(counts, "_COMPACT_ABOVE", 8)
+    run = Run(name, sum(name.encode()))
+    most = 0
+    for epoch in run.steps():
+        assert +run.content == +run.expected(), f"epoch {epoch}"
+        most = max(most, run.state())
+    assert sum(run.content.values()) > 10
+    assert run.dropped == run.late > 0
+    if "c" not in run.streams and not (run.form.late and run.form.windowed):  # each operator counts what it gets
+        assert run.used + run.dropped == run.assigned
+    if run.form.most is not None:
+        assert most <= run.form.most
+        assert sum(len(s.rows) for s in run.streams.values()) > 2 * run.form.most
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_explains_what_frees_its_rows(name: str) -> None:
+    joins = [node for node in plan.walk(Run(name, 0).root) if isinstance(node, plan.Join)]
+    assert all(any(plan.expiry(node)) for node in joins)
