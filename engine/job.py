@@ -155,7 +155,7 @@ class Job:
 
     def _apply(self, state: RelationState, delta: pa.RecordBatch, epoch: int) -> None:
         assert state.contents is not None
-        state.contents.apply(delta, epoch, netted=self._nets and state is self.outputs.view)
+        state.contents.apply(delta, epoch, netted=state is self.outputs.view)
 
     def _deltas(self, output: Output) -> list[tuple[RelationState, Delta]]:
         self.counters.used += output.used
