@@ -61,6 +61,9 @@ _BUCKETS = {
 }
 
 
+_USING = "SELECT window_end, k, x.v, y.v AS yv FROM {X} AS x FULL JOIN {Y} AS y USING (window_start, window_end, k)"
+
+
 def _windows(kind: str, **more: Any) -> Form:
     sql, duck = (_HOPS.replace("{kind}", kind).format(X=w["a"], Y=w["b"]) for w in (_TUMBLED, _BUCKETS))
     return Form(sql, "", duck=duck, windowed="ab", **more)
@@ -85,13 +88,15 @@ FORMS = {
     "from below": Form(f"{_PAIR} JOIN b ON a.k = b.k AND a.ts >= b.ts AND a.v = b.v", "b", None),
     "from above": Form(f"{_PAIR} LEFT JOIN b ON a.k = b.k AND a.ts < b.ts + INTERVAL '5 seconds' AND a.v = b.v", "a",
                        None),
-    "left on close": Form(f"{_PAIR} LEFT JOIN b ON a.k = b.k AND {_WITHIN}", "ab", 420, "ts IS NULL OR ts < mark - INTERVAL '8 s'"),
+    "left on close": Form(f"{_PAIR} LEFT JOIN b ON a.k = b.k AND {_WITHIN}", "ab", 420,
+                          "ts IS NULL OR ts < mark - INTERVAL '8 s'"),
     "grouped on close": Form(
         "SELECT a.k, a.ts, count(*) AS n, sum(b.v) AS s FROM a JOIN b ON a.k = b.k AND"
         f" {_WITHIN} GROUP BY a.k, a.ts", "ab", 420, "ts IS NULL OR ts < mark - INTERVAL '8 s'",
     ),
     "window grouped on close": Form(
-        "SELECT a.window_end, count(*) AS n FROM {X} AS a JOIN b ON a.k = b.k AND " + _WITHIN + " GROUP BY a.window_end",
+        "SELECT a.window_end, count(*) AS n FROM {X} AS a JOIN b ON a.k = b.k AND "
+        + _WITHIN + " GROUP BY a.window_end",
         "b", 300, "window_end <= mark - INTERVAL '8 s'", windowed="a",
     ),
     "three": Form(
@@ -101,6 +106,16 @@ FORMS = {
     "windows": _windows(""),
     "windows left": _windows("LEFT", most=250),
     "windows full": _windows("FULL", most=300),
+    "windows full on close": Form(
+        _USING.format(X=_TUMBLED["a"], Y=_TUMBLED["b"]), "", 300, "window_end <= mark",
+        _USING.format(X=_BUCKETS["a"], Y=_BUCKETS["b"]), "ab",
+    ),
+    "windows full grouped on close": Form(
+        "SELECT window_end, count(*) AS n, sum(v) AS s FROM ("
+        + _USING.format(X=_TUMBLED["a"], Y=_TUMBLED["b"]) + ") AS q GROUP BY window_end", "", 300, "window_end <= mark",
+        "SELECT window_end, count(*) AS n, sum(v) AS s FROM ("
+        + _USING.format(X=_BUCKETS["a"], Y=_BUCKETS["b"]) + ") AS q GROUP BY window_end", "ab",
+    ),
     "windows left on close": _windows("LEFT", most=300, closed="window_end <= mark"),
 }  # fmt: skip
 
