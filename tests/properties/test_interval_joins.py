@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -15,10 +15,11 @@ import pyarrow as pa
 import pytest
 
 from constellationdb.engine.graph import Graph, Input, Output
-from constellationdb.engine.operators import counts, sweep
-from constellationdb.engine.operators.base import NO_WATERMARK
+from constellationdb.engine.operators import counts, join, sweep
+from constellationdb.engine.operators.base import NO_WATERMARK, Context
 from constellationdb.planner import plan
 from constellationdb.planner.continuous import ContinuousPlanner
+from constellationdb.planner.lower import times
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.statements import Emit, Query
 
@@ -257,3 +258,46 @@ def test_is_the_batch_answer_from_a_bounded_state(name: str, monkeypatch: pytest
 def test_explains_what_frees_its_rows(name: str) -> None:
     joins = [node for node in plan.walk(Run(name, 0).root) if isinstance(node, plan.Join)]
     assert all(any(plan.expiry(node)) for node in joins)
+
+
+def _frees_early(patch: pytest.MonkeyPatch) -> None:
+    known = join.JoinOperator._evict
+
+    def evict(self: Any, context: Context) -> None:
+        known(self, Context(context.epoch, context.watermark_before, context.watermark + 2_000_000))
+
+    patch.setattr(join.JoinOperator, "_evict", evict)
+
+
+def _joins_late_rows(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(join.JoinOperator, "_punctual", lambda _self, _place, batch, _context: batch)
+
+
+def _late_by_the_watermark_of_this_epoch(patch: pytest.MonkeyPatch) -> None:
+    known = join.JoinOperator._punctual
+
+    def punctual(self: Any, place: int, batch: Any, context: Context) -> Any:
+        now = Context(context.epoch, context.watermark, context.watermark)
+        found = known(self, place, batch, now)
+        context.used, context.dropped = context.used + now.used, context.dropped + now.dropped
+        return found
+
+    patch.setattr(join.JoinOperator, "_punctual", punctual)
+
+
+def _closes_with_its_own_side(patch: pytest.MonkeyPatch) -> None:
+    known = times._closing
+    patch.setattr(times, "_closing", lambda node, time, _offset_us: known(node, time, 0))
+
+
+@pytest.mark.parametrize(
+    "bug", [_frees_early, _joins_late_rows, _late_by_the_watermark_of_this_epoch, _closes_with_its_own_side]
+)
+def test_a_planted_bug_is_seen(bug: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "_SMALL", 8)
+    bug(monkeypatch)
+    for name in ("left", "left on close", "grouped on close"):
+        run = Run(name, 1)
+        if any(+run.content != +run.expected() for _ in run.steps()) or run.dropped != run.late:
+            return
+    pytest.fail("not seen")
