@@ -6,17 +6,16 @@
 
 from __future__ import annotations
 
-import math
 import os
 import random
 from collections.abc import Iterator
-from decimal import Decimal
 
 import duckdb
 import pyarrow as pa
 import pytest
 
 from constellationdb.embedded.database import Database, connect
+from tests.properties.tpch.answers import compare_answers
 from tests.properties.tpch.schema import TABLES, generate, queries
 
 SCALE = float(os.environ.get("CONSTELLATION_TPCH_SCALE", "0.01"))
@@ -90,22 +89,8 @@ def _compare(db: Database, when: str) -> set[str]:
         duck.register(name, db.sql(f"SELECT * FROM {name}").arrow())
     answered = set()
     for name, text in QUERIES.items():
-        expected = sorted(map(_comparable, duck.execute(text).fetchall()), key=repr)
-        found = sorted(map(_comparable, db.sql(f"SELECT * FROM {name}").fetchall()), key=repr)
-        assert len(found) == len(expected), f"{name} {when}: {len(found)} rows, DuckDB has {len(expected)}"
-        for ours, theirs in zip(found, expected, strict=True):
-            assert all(map(_equal, ours, theirs)), f"{name} {when}: {ours}, DuckDB has {theirs}"
+        found = db.sql(f"SELECT * FROM {name}").fetchall()
+        compare_answers(f"{name} {when}", found, duck.execute(text).fetchall())
         if any(value is not None for row in found for value in row):
             answered.add(name)
     return answered
-
-
-def _comparable(row: tuple[object, ...]) -> tuple[object, ...]:
-    return tuple(float(v) if isinstance(v, (int, float, Decimal)) else v for v in row)
-
-
-def _equal(ours: object, theirs: object) -> bool:
-    """Exact, but for numbers: DuckDB averages and divides numerics as doubles."""
-    if isinstance(ours, float) and isinstance(theirs, float):
-        return math.isclose(ours, theirs, rel_tol=1e-12)
-    return ours == theirs
