@@ -32,7 +32,7 @@ def streams() -> dict[str, pa.Table]:
 
 
 @pytest.fixture(scope="module")
-def db(streams: dict[str, pa.Table]) -> Iterator[Database]:
+def db() -> Iterator[Database]:
     with connect() as database:
         for name, columns in SOURCES.items():
             database.execute(
