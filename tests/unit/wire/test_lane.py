@@ -240,7 +240,7 @@ def test_sessions_know_their_shortcuts() -> None:
         found = {}
         for name, (sql, oids) in _STATEMENTS.items():
             prepared = session.prepare(sql, oids)
-            read = session.shortcuts.read(prepared, ["1"] * len(prepared.parameters)) is not None
+            read = session.shortcuts.find(prepared, ["1"] * len(prepared.parameters)) is not None
             found[name] = "insert" if session.shortcuts.inserts(prepared) else "read" if read else ""
         assert found | {"untyped": ""} == {
             "insert": "insert", "untyped": "", "word": "insert",
