@@ -36,7 +36,7 @@ from constellationdb.wire.messages import (
 
 STARTUP_LIMIT = 10_000
 
-_INT16, _INT32 = struct.Struct(">h"), struct.Struct(">i")
+_INT16, _INT32, _HEAD = struct.Struct(">h"), struct.Struct(">i"), struct.Struct(">Bi")
 _CANCEL, _SSL, _GSS = 80_877_102, 80_877_103, 80_877_104
 
 
@@ -73,40 +73,47 @@ class FrontendParser:
             raise
 
     def _next(self) -> FrontendMessage | None:
-        start, lead = self._start, 1 if self.started else 0
-        if len(self._buffer) < start + lead + 4:
+        if not self.started:
+            return self._next_packet()
+        start, come = self._start, len(self._buffer)
+        if come < start + 5:
             return None
-        (size,) = _INT32.unpack_from(self._buffer, start + lead)
-        end = start + lead + size
-        kind = self._buffer[start] if self.started else None
-        self._check_size(kind, size)
-        if len(self._buffer) < end:
+        kind, size = _HEAD.unpack_from(self._buffer, start)
+        if kind not in _READERS or not 4 <= size <= self._limit:
+            raise self._refusal(kind, size)
+        end = start + 1 + size
+        if come < end:
             return None
-        body = self._cut(start + lead + 4, end)
         self._start = end
-        if kind is not None:
-            return _message(kind, body)
-        message = _startup_packet(body)
+        return _message(kind, self._cut(start + 5, end))
+
+    def _next_packet(self) -> FrontendMessage | None:
+        """Before Startup: without a type byte."""
+        start, come = self._start, len(self._buffer)
+        if come < start + 4:
+            return None
+        (size,) = _INT32.unpack_from(self._buffer, start)
+        if not 8 <= size <= STARTUP_LIMIT:
+            raise ProtocolViolation(f"invalid length of startup packet: {size}")
+        end = start + size
+        if come < end:
+            return None
+        self._start = end
+        message = _startup_packet(self._cut(start + 4, end))
         self.started = isinstance(message, Startup)
         return message
+
+    def _refusal(self, kind: int, size: int) -> ProtocolViolation:
+        if kind not in _READERS:
+            return ProtocolViolation(f"invalid frontend message type {kind}")
+        hint = f"send at most {self._limit} bytes in one message"
+        return ProtocolViolation(f"invalid message length {size}", hint=hint)
 
     def _cut(self, start: int, end: int) -> bytes:
         if isinstance(self._buffer, bytes):
             return self._buffer[start:end]
         with memoryview(self._buffer) as view:
             return bytes(view[start:end])
-
-    def _check_size(self, kind: int | None, size: int) -> None:
-        if kind is None:
-            if not 8 <= size <= STARTUP_LIMIT:
-                raise ProtocolViolation(f"invalid length of startup packet: {size}")
-            return
-        if kind not in _READERS:
-            raise ProtocolViolation(f"invalid frontend message type {kind}")
-        if not 4 <= size <= self._limit:
-            raise ProtocolViolation(
-                f"invalid message length {size}", hint=f"send at most {self._limit} bytes in one message"
-            )
 
 
 class _Body:
