@@ -21,7 +21,7 @@ from constellationdb.catalog.text import PLAIN, REGISTERED, Style
 from constellationdb.catalog.text.floats import double_text, rounded, single_text
 from constellationdb.catalog.text.times import clock_text, one_date, one_timestamp, one_zoned
 from constellationdb.catalog.types import SqlType
-from constellationdb.wire.binary_columns import binary_cells
+from constellationdb.wire.binary_columns import EPOCH_DAYS, EPOCH_US, binary_cells
 from constellationdb.wire.cells import Cells
 from constellationdb.wire.single_cells import Opener, in_memory, in_python, sliced, strings
 from constellationdb.wire.text_columns import text_cells
@@ -98,6 +98,14 @@ _TEXTS: dict[pa.DataType, Opener] = {
     pa.binary(): in_python(lambda value: b"\\x" + value.hex().encode()),
 }
 
+
+def _since_2000(layout: str, epoch: int) -> Callable[[int], bytes]:
+    """Infinity stays what it is, and what is out of range wraps around, as in ``binary_columns``."""
+    pack, bits = struct.Struct(layout).pack, 8 * struct.calcsize(layout)
+    infinite, mask = (-(1 << bits - 1), (1 << bits - 1) - 1), (1 << bits) - 1
+    return lambda value: pack((value if value in infinite else value - epoch) & mask)
+
+
 _BINARIES: dict[int, Opener] = {
     types.BOOLEAN.oid: in_python(struct.Struct(">?").pack),
     types.BIGINT.oid: in_memory(np.int64, struct.Struct(">q").pack),
@@ -105,4 +113,8 @@ _BINARIES: dict[int, Opener] = {
     types.INTEGER.oid: in_memory(np.int32, struct.Struct(">i").pack),
     types.REAL.oid: in_memory(np.float32, struct.Struct(">f").pack),
     types.DOUBLE.oid: in_memory(np.float64, struct.Struct(">d").pack),
+    types.DATE.oid: in_memory(np.int32, _since_2000(">I", EPOCH_DAYS)),
+    types.TIME.oid: in_memory(np.int64, struct.Struct(">q").pack),
+    types.TIMESTAMP.oid: in_memory(np.int64, _since_2000(">Q", EPOCH_US)),
+    types.TIMESTAMPTZ.oid: in_memory(np.int64, _since_2000(">Q", EPOCH_US)),
 }
