@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -31,7 +32,7 @@ _KINDS = {
 def _batch(first: int) -> pa.RecordBatch:
     """Every value is NULL in some row, and none in the first batch's first rows."""
     numbers = range(first, first + 20)
-    values = {
+    values: dict[str, list[Any]] = {
         "small": list(numbers),
         "name": ["ü" * (n % 3) + str(n) for n in numbers],
         "score": [n / 7 for n in numbers],
