@@ -60,7 +60,7 @@ def _one_binary(arrow: pa.DataType, sql_type: SqlType) -> Opener | None:
 
 def _one_text(arrow: pa.DataType, sql_type: SqlType, style: Style) -> Opener | None:
     if arrow == types.TIMESTAMPTZ.arrow:
-        return in_memory(np.int64, lambda us: one_zoned(us, style.zone).encode())
+        return in_memory("q", lambda us: one_zoned(us, style.zone).encode())
     if pa.types.is_decimal(arrow):
         return in_python(_declared_numeric if sql_type.typmod >= 0 else _bare_numeric)
     if pa.types.is_floating(arrow) and style.float_digits <= 0:
@@ -85,16 +85,16 @@ def _integer(value: int) -> bytes:
 
 
 _TEXTS: dict[pa.DataType, Opener] = {
-    pa.int16(): in_memory(np.int16, _integer),
-    pa.int32(): in_memory(np.int32, _integer),
-    pa.int64(): in_memory(np.int64, _integer),
+    pa.int16(): in_memory("h", _integer),
+    pa.int32(): in_memory("i", _integer),
+    pa.int64(): in_memory("q", _integer),
     pa.string(): strings,
     pa.bool_(): in_python(lambda value: b"t" if value else b"f"),
-    pa.float64(): in_memory(np.float64, lambda value: double_text(value).encode()),
-    pa.float32(): in_memory(np.float32, lambda value: single_text(np.float32(value)).encode()),
-    pa.date32(): in_memory(np.int32, lambda days: one_date(days).encode()),
-    pa.time64("us"): in_memory(np.int64, lambda us: clock_text(us).encode()),
-    pa.timestamp("us"): in_memory(np.int64, lambda us: one_timestamp(us, "").encode()),
+    pa.float64(): in_memory("d", lambda value: double_text(value).encode()),
+    pa.float32(): in_memory("f", lambda value: single_text(np.float32(value)).encode()),
+    pa.date32(): in_memory("i", lambda days: one_date(days).encode()),
+    pa.time64("us"): in_memory("q", lambda us: clock_text(us).encode()),
+    pa.timestamp("us"): in_memory("q", lambda us: one_timestamp(us, "").encode()),
     pa.binary(): in_python(lambda value: b"\\x" + value.hex().encode()),
 }
 
@@ -108,13 +108,13 @@ def _since_2000(layout: str, epoch: int) -> Callable[[int], bytes]:
 
 _BINARIES: dict[int, Opener] = {
     types.BOOLEAN.oid: in_python(struct.Struct(">?").pack),
-    types.BIGINT.oid: in_memory(np.int64, struct.Struct(">q").pack),
-    types.SMALLINT.oid: in_memory(np.int16, struct.Struct(">h").pack),
-    types.INTEGER.oid: in_memory(np.int32, struct.Struct(">i").pack),
-    types.REAL.oid: in_memory(np.float32, struct.Struct(">f").pack),
-    types.DOUBLE.oid: in_memory(np.float64, struct.Struct(">d").pack),
-    types.DATE.oid: in_memory(np.int32, _since_2000(">I", EPOCH_DAYS)),
-    types.TIME.oid: in_memory(np.int64, struct.Struct(">q").pack),
-    types.TIMESTAMP.oid: in_memory(np.int64, _since_2000(">Q", EPOCH_US)),
-    types.TIMESTAMPTZ.oid: in_memory(np.int64, _since_2000(">Q", EPOCH_US)),
+    types.BIGINT.oid: in_memory("q", struct.Struct(">q").pack),
+    types.SMALLINT.oid: in_memory("h", struct.Struct(">h").pack),
+    types.INTEGER.oid: in_memory("i", struct.Struct(">i").pack),
+    types.REAL.oid: in_memory("f", struct.Struct(">f").pack),
+    types.DOUBLE.oid: in_memory("d", struct.Struct(">d").pack),
+    types.DATE.oid: in_memory("i", _since_2000(">I", EPOCH_DAYS)),
+    types.TIME.oid: in_memory("q", struct.Struct(">q").pack),
+    types.TIMESTAMP.oid: in_memory("q", _since_2000(">Q", EPOCH_US)),
+    types.TIMESTAMPTZ.oid: in_memory("q", _since_2000(">Q", EPOCH_US)),
 }
