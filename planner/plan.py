@@ -147,7 +147,7 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     an output key made of several columns is the first that is not NULL (the two sides of an outer join).
     ``ordered``: the answer depends on row order, so rows are fed in the order of their encoding.
     ``join``: it is one, of this kind, of two inputs, and ``condition`` (Substrait over slot0) says of a pair of rows
-    with equal keys whether they match.
+    with equal keys whether they match. Plans that are made now have a ``Join`` for it; stored ones may be older.
     """
 
     inputs: tuple[AnyNode, ...]
