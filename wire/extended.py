@@ -113,7 +113,7 @@ class ExtendedQuery:
                 raise FeatureNotSupported("cached plan must not change result type", hint="prepare the statement again")
             portal.stream = RowStream(result, style_for(self._session))
         elif portal.stream.result.columns is None or portal.stream.result.copy_out is not None:
-            raise ProtocolViolation(f'portal "{portal.name}" cannot be run anymore', hint="bind the statement again")
+            raise RelationUnusable(f'portal "{portal.name}" cannot be run', hint="bind the statement again")
         send_rows(self._peer, portal.stream, portal.formats, message.max_rows)
         return portal.stream.result.command
 

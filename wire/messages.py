@@ -108,10 +108,16 @@ class CopyFail:
 
 
 @dataclass(frozen=True)
-class Unsupported:
-    """A message of the protocol that nobody may send here (a password, a function call)."""
+class FunctionCall:
+    """The old way to call a function by its oid, which is refused."""
 
-    kind: str
+
+@dataclass(frozen=True)
+class Garbled:
+    """A message with a text that is not UTF-8, and what is wrong with it. ``is_query``: a Query, else any other."""
+
+    problem: str
+    is_query: bool
 
 
 FrontendMessage = (
@@ -130,5 +136,6 @@ FrontendMessage = (
     | CopyData
     | CopyDone
     | CopyFail
-    | Unsupported
+    | FunctionCall
+    | Garbled
 )
