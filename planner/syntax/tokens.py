@@ -105,8 +105,8 @@ class Region:
 def read_tokens(text: str, scanned: str | None = None) -> Source:
     """Scan ``text``; SqlSyntaxError where a string, comment or number is malformed, 22021 where one is not text."""
     scanned = text if scanned is None else scanned
-    if "\0" in scanned:  # the C scanner would stop there in silence
-        raise CharacterNotInRepertoire('invalid byte sequence for encoding "UTF8": 0x00')
+    if (nul := scanned.find("\0")) >= 0:  # the C scanner would stop there in silence
+        raise CharacterNotInRepertoire('invalid byte sequence for encoding "UTF8": 0x00', position=nul + 1)
     try:
         found = scan(scanned)
     except UnicodeEncodeError as error:
@@ -118,9 +118,10 @@ def read_tokens(text: str, scanned: str | None = None) -> Source:
 
 def scan_error(error: ParseError, text: str) -> ConstellationError:
     message, location = error.args
+    position = len(text) + 1 if location is None else location + 1
     if message.startswith("invalid byte sequence"):  # from the escapes of E'…'
-        return CharacterNotInRepertoire(message)
-    return SqlSyntaxError(message, position=len(text) + 1 if location is None else location + 1)
+        return CharacterNotInRepertoire(message, position=position)
+    return SqlSyntaxError(message, position=position)
 
 
 def _tokens(text: str, found: Sequence[tuple[int, int, str, str]]) -> list[Token]:

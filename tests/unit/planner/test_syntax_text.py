@@ -97,6 +97,8 @@ def test_syntax_errors(marked: str, message: str) -> None:
 def test_bytes_that_are_no_text(text: str) -> None:
     with pytest.raises(CharacterNotInRepertoire, match='invalid byte sequence for encoding "UTF8": 0x'):
         parse(text)
+    with pytest.raises(SqlSyntaxError, match='syntax error at or near "SELEC"'):
+        parse(f"SELEC 1; {text}")
 
 
 def test_the_first_refused_statement_is_told_when_all_are_valid() -> None:
