@@ -44,6 +44,7 @@ class Stream:
         self._left = limit
         self._began = engine.clock.monotonic()
         self._read: float | None = None  # when all that was there had been
+        self._last: int | None = None  # the epoch with which a look ends
         self.schema = schema
 
     @property
@@ -105,7 +106,9 @@ class Stream:
                     self._read = now
             if self._read is None or now - self._read < QUIET_SECONDS:
                 return False
-            return not job.starting and job.reached() >= self._engine.epoch and not job.graph.outstanding()
+            if self._last is None:
+                self._last = self._engine.epoch
+            return not job.starting and job.reached() >= self._last and not job.graph.outstanding()
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         try:
