@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from constellationdb.catalog import types
 from constellationdb.catalog.text import text_encoder
+from constellationdb.catalog.text.bytea import read_bytea
 from constellationdb.catalog.text.reading import read_column
 from constellationdb.errors import ConstellationError
 from constellationdb.planner.patterns import like
@@ -38,6 +39,7 @@ def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
     printers.append((_like_patterns, [pa.string(), pa.string()], pa.string(), "con_like_pattern"))
     for name, sql_type in _READ.items():
         printers.append((_reader(sql_type), [pa.string()], pa.string(), name))
+    printers.append((_bytes, [pa.string()], pa.binary(), "con_bytea"))
     return [*printers, (_trimmed, [pa.string()], pa.string(), "con_trim_scale")]
 
 
@@ -57,6 +59,13 @@ def _reader(sql_type: types.SqlType) -> Callable[[pa.Array], pa.Array]:
             raise ComputationError(error.sqlstate, error.message) from None
 
     return read
+
+
+def _bytes(values: pa.Array) -> pa.Array:
+    try:
+        return pa.array([None if value is None else read_bytea(value) for value in values.to_pylist()], pa.binary())
+    except ConstellationError as error:
+        raise ComputationError(error.sqlstate, error.message) from None
 
 
 def _printer(kind: pa.DataType) -> Callable[[pa.Array], pa.Array]:
