@@ -33,6 +33,8 @@
     ├── CannotChangeSetting         55P02  CON-1062
     ├── DuplicateSchema             42P06  CON-1063
     ├── DuplicateObject             42710  CON-1064
+    ├── InsufficientPrivilege       42501  CON-1070
+    ├── ReservedName                42939  CON-1071
     ├── UndefinedSchema             3F000  CON-1080
     ├── AmbiguousFunction           42725  CON-1043
     ├── InvalidTextRepresentation   22P02  CON-2001
@@ -238,6 +240,14 @@ class InvalidName(ConstellationError):
 
 class CannotChangeSetting(ConstellationError):
     sqlstate, code = "55P02", "CON-1062"
+
+
+class InsufficientPrivilege(ConstellationError):
+    sqlstate, code = "42501", "CON-1070"
+
+
+class ReservedName(ConstellationError):
+    sqlstate, code = "42939", "CON-1071"
 
 
 class DuplicateSchema(ConstellationError):

@@ -81,9 +81,9 @@ def _accept(session: Session, statement: st.Accepted) -> Result:
         raise ActiveTransaction(f"{statement.tag} cannot run inside a transaction block")
     if statement.block is True and session.transaction is None:
         raise NoActiveTransaction(f"{statement.tag} can only be used in transaction blocks")
-    for name in map(session.temporary.resolve, statement.relations):
-        if not is_system(name):
-            _check_columns(statement.columns, session.catalog.get(name).schema.names)
+    for name in statement.relations:
+        if not is_system(session.names.find(name)):
+            _check_columns(statement.columns, session.names.relation(name).schema.names)
     said = statement.notice.split("\n") if statement.notice else []
     return Result(statement.tag, notices=[Notice(line, sqlstate=statement.sqlstate) for line in said])
 

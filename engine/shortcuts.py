@@ -39,12 +39,12 @@ _REMEMBERED = 1024
 
 
 class Shortcuts:
-    """Those of one session, found once for each version of the catalog and each time zone."""
+    """Those of one session, found once for each version of the catalog, time zone and search path."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._catalog: Catalog | None = None
-        self._zone = ""
+        self._said: tuple[str, str] = ("", "")  # the time zone and the search path
         self._found: dict[Prepared, Shortcut | None] = {}
         self._prepared: dict[tuple[str, tuple[int, ...]], Prepared] = {}
 
@@ -65,14 +65,15 @@ class Shortcuts:
         return self._found[prepared]
 
     def _check_catalog(self) -> None:
-        catalog, zone = self._session.engine.catalog, self._session.zone
+        catalog = self._session.engine.catalog
+        said = self._session.zone, self._session.settings.get("search_path")
         full = max(len(self._found), len(self._prepared)) > _REMEMBERED
-        if catalog is not self._catalog or zone != self._zone or full:
-            self._catalog, self._zone, self._found, self._prepared = catalog, zone, {}, {}
+        if catalog is not self._catalog or said != self._said or full:
+            self._catalog, self._said, self._found, self._prepared = catalog, said, {}, {}
 
     def _find(self, prepared: Prepared) -> Shortcut | None:
         try:
-            (statement,) = parse(prepared.sql)
+            statement = self._session.understood(parse(prepared.sql)[0])
             match statement:
                 case st.Select():
                     return self._point_read(statement, prepared)
@@ -94,8 +95,9 @@ class Shortcuts:
 
     def _row_insert(self, statement: st.Insert, prepared: Prepared) -> RowInsert | None:
         engine = self._session.engine
-        check_target(engine.catalog.get(statement.table), None, insert=True)
-        state = engine.state(statement.table)
+        relation = self._session.names.relation(statement.table)
+        check_target(relation, None, insert=True)
+        state = engine.state(relation.name)
         assert isinstance(state, TableState | SourceState)
         return row_insert(state, statement, prepared.parameters, zone_named(self._session.zone) or UTC_ZONE)
 

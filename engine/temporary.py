@@ -1,21 +1,15 @@
-"""Temporary tables: ordinary ones under the name ``pg_temp_<pid>.<name>``, which only their session finds by ``name``.
+"""Temporary tables: ordinary ones in the schema ``pg_temp_<pid>``, which is first in their session's search path.
 
-They hide tables of the same name in ``public``, are dropped when their session
-ends, and those that a crash left behind when the engine starts again.
+They are dropped when their session ends, and those that a crash left behind when the engine starts again.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import TEMPORARY, Drop
 from constellationdb.engine import changes
-from constellationdb.engine.relations import Planned
-from constellationdb.errors import ConstellationError, FeatureNotSupported
-from constellationdb.planner import statements as st
+from constellationdb.errors import ConstellationError
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
@@ -32,46 +26,10 @@ class TemporaryTables:
         self._session = session
         self._schema = f"{TEMPORARY}{session.pid}."
         self.used = False
-        self._known: tuple[Catalog, Planned] | None = None
-
-    def name(self, name: str) -> str:
-        """What a table called ``name`` by its session is called by everybody."""
-        return self._schema + name
-
-    def resolve(self, name: str) -> str:
-        """The relation that a statement means by ``name``."""
-        if not self.used:
-            return name
-        own = self._schema + name.removeprefix("pg_temp.")
-        return own if own in self._session.catalog.relations else name
-
-    def resolves(self, names: Iterable[str]) -> bool:
-        """Whether one of the names is a temporary table."""
-        return any(self.resolve(name) != name for name in names)
 
     @property
     def names(self) -> list[str]:
         return [name for name in self._session.catalog.relations if name.startswith(self._schema)]
-
-    def planned(self, catalog: Catalog, planned: Planned) -> Planned:
-        """The relations for the planner, with the session's own by their short names."""
-        if self._known is None or self._known[0] is not catalog:
-            short = {name.removeprefix(self._schema): planned[name] for name in self.names}
-            aliases = {**short, **{f"pg_temp.{name}": relation for name, relation in short.items()}}
-            self._known = (catalog, {**planned, **aliases})
-        return self._known[1]
-
-    def check(self, statement: st.Statement) -> None:
-        """``public.t`` cannot be told from ``t`` further on, so it is refused while a temporary table hides it."""
-        for own in self.names:
-            name = own.removeprefix(self._schema)
-            if name not in self._session.catalog.relations:
-                continue
-            if re.search(rf'\bpublic"?\s*\.\s*"?{re.escape(name)}\b', statement.text, re.IGNORECASE):
-                raise FeatureNotSupported(
-                    f'"public.{name}" cannot be named while a temporary table hides it',
-                    hint=f"drop the temporary table {name} first",
-                )
 
     # -- the end of transactions and of the session ----------------------------------------------
 
@@ -85,9 +43,11 @@ class TemporaryTables:
         transaction = self._session.transaction
         assert transaction is not None
         for name in self.names:
-            match self._session.catalog.relations[name].options.get(ON_COMMIT):
+            relation = self._session.catalog.relations.get(name)
+            match None if relation is None else relation.options.get(ON_COMMIT):
                 case "drop":
-                    transaction.define(self._session.engine, Drop((name,)))
+                    gone = self._session.catalog.to_drop([name], cascade=True)
+                    transaction.define(self._session.engine, Drop(gone))
                 case "delete" if name in transaction.tables:
                     changes.empty(self._session, name)
 

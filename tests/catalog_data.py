@@ -48,13 +48,13 @@ _WHOLE = (
     "pg_shdescription",
 )  # fmt: skip
 _WHERE = {
-    "pg_namespace": f"oid < {_OURS}",
+    "pg_namespace": f"oid < {_OURS} AND nspname <> 'public'",
     "pg_language": "lanname <> 'plpgsql'",
     "pg_collation": "collprovider <> 'i'",
     "pg_authid": "oid <> 10",
     "pg_proc": "oid = ANY(%(functions)s)",
     "pg_aggregate": "aggfnoid = ANY(%(functions)s)",
-    "pg_description": f"""objoid < {_OURS} AND classoid IN
+    "pg_description": f"""objoid < {_OURS} AND objoid <> 'public'::regnamespace AND classoid IN
         ('pg_type'::regclass, 'pg_operator'::regclass, 'pg_proc'::regclass, 'pg_am'::regclass,
          'pg_language'::regclass, 'pg_collation'::regclass, 'pg_namespace'::regclass)
         AND (classoid <> 'pg_proc'::regclass OR objoid = ANY(%(functions)s))""",

@@ -11,8 +11,7 @@ from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.cluster import roles
 from constellationdb.engine.pg_catalog.functions.base import name_parts
 from constellationdb.engine.pg_catalog.names import qualified, quoted, relation_name, search_path, type_name
-from constellationdb.engine.pg_catalog.namespaces import temporary_schemas
-from constellationdb.engine.pg_catalog.objects import PG_CATALOG, PUBLIC, Part
+from constellationdb.engine.pg_catalog.objects import Part
 from constellationdb.errors import (
     AmbiguousFunction,
     ConstellationError,
@@ -75,14 +74,9 @@ def _parts(text: str) -> tuple[str | None, str]:
 
 def namespace(session: Session, name: str) -> int:
     """A schema's oid."""
-    if name == "pg_temp" and session.temporary.used:
-        return lookup.TEMPORARY_SCHEMAS + session.pid
-    for row in temporary_schemas(session.objects):
-        if row["nspname"] == name:
-            return int(row["oid"])
-    for oid, known in lookup.namespaces().items():
-        if known == name:
-            return oid
+    oid = session.names.schema(name)
+    if oid is not None and (oid in session.objects.namespaces or (name == "pg_temp" and session.temporary.used)):
+        return oid
     raise UndefinedSchema(f'schema "{name}" does not exist')
 
 
@@ -124,7 +118,7 @@ def data_type(session: Session, text: str) -> int:
 
 def _named_type(session: Session, text: str) -> int:
     schema, name = _parts(text)
-    places = (PG_CATALOG, PUBLIC) if schema is None else _schemas(session, schema)
+    places = search_path(session) if schema is None else _schemas(session, schema)
     for place in places:
         found = lookup.types_by_name().get((place, name))
         if found is not None:
@@ -170,12 +164,12 @@ def _routine_name(session: Session, oid: int) -> str | None:  # noqa: ARG001
     if found is None:
         return None
     name = found["proname"]
-    return qualified(PG_CATALOG, name, visible=len(lookup.functions_by_name()[name]) == 1)
+    return qualified("pg_catalog", name, visible=len(lookup.functions_by_name()[name]) == 1)
 
 
 def _namespace_name(session: Session, oid: int) -> str | None:
-    known = oid in lookup.namespaces() or any(row["oid"] == oid for row in temporary_schemas(session.objects))
-    return quoted(lookup.schema_name(oid)) if known else None
+    name = session.objects.namespaces.get(oid)
+    return None if name is None else quoted(name)
 
 
 def _role_name(session: Session, oid: int) -> str | None:
@@ -184,12 +178,12 @@ def _role_name(session: Session, oid: int) -> str | None:
 
 
 def _type_name(session: Session, oid: int) -> str | None:
-    shown = type_name(session.objects, oid)
+    shown = type_name(session, oid)
     return None if shown == "???" else shown
 
 
 def _format_type(session: Session, oid: int | None, typmod: int | None) -> str | None:
-    return None if oid is None else type_name(session.objects, oid, typmod)
+    return None if oid is None else type_name(session, oid, typmod)
 
 
 def _each(shown: Callable[[Session, int], str]) -> Callable[[Session, list[int | None]], list[str | None]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from constellationdb.catalog.postgres.relations import system_relations
 from constellationdb.engine.pg_catalog import definitions, lookup
 from constellationdb.engine.pg_catalog.functions.names import relation
+from constellationdb.engine.pg_catalog.names import quoted
 from constellationdb.engine.pg_catalog.objects import Described, Part
 from constellationdb.errors import UndefinedColumn
 
@@ -47,7 +48,8 @@ def _rule(session: Session, oid: int, pretty: bool = False) -> str | None:  # no
     if found is None:
         return None
     query = definitions.view(found).strip()
-    return f'CREATE RULE "_RETURN" AS\n    ON SELECT TO public.{found.name} DO INSTEAD  {query}'
+    name = f"{quoted(found.schema)}.{quoted(found.name)}"
+    return f'CREATE RULE "_RETURN" AS\n    ON SELECT TO {name} DO INSTEAD  {query}'
 
 
 def _no_sequence(session: Session, table: str, column: str) -> None:
