@@ -35,6 +35,7 @@
     ├── DuplicateObject             42710  CON-1064
     ├── InsufficientPrivilege       42501  CON-1070
     ├── ReservedName                42939  CON-1071
+    ├── AmbiguousAlias              42P09  CON-1072
     ├── UndefinedSchema             3F000  CON-1080
     ├── AmbiguousFunction           42725  CON-1043
     ├── InvalidTextRepresentation   22P02  CON-2001
@@ -248,6 +249,10 @@ class InsufficientPrivilege(ConstellationError):
 
 class ReservedName(ConstellationError):
     sqlstate, code = "42939", "CON-1071"
+
+
+class AmbiguousAlias(ConstellationError):
+    sqlstate, code = "42P09", "CON-1072"
 
 
 class DuplicateSchema(ConstellationError):

@@ -8,7 +8,13 @@ from constellationdb.catalog.model import Comment, Relation
 from constellationdb.engine.pg_catalog.cluster import DATABASE, DATABASE_OID
 from constellationdb.engine.pg_catalog.objects import Index
 from constellationdb.engine.result import Result
-from constellationdb.errors import UndefinedColumn, UndefinedDatabase, UndefinedObject, WrongObjectType
+from constellationdb.errors import (
+    UndefinedColumn,
+    UndefinedDatabase,
+    UndefinedObject,
+    UndefinedRelation,
+    WrongObjectType,
+)
 from constellationdb.planner import statements as st
 from constellationdb.planner.references import split
 
@@ -62,12 +68,12 @@ def _column(session: Session, statement: st.Comment) -> tuple[int, str]:
 
 def _index(session: Session, said: str) -> Index:
     schema, name = split(said)
-    places = session.names.path.searched if schema is None else (session.names.schema(schema),)
-    for place in places:
-        for index in session.objects.indexes.values():
-            if index.name == name and index.of.namespace == place:
-                return index
-    raise UndefinedObject(f'relation "{said}" does not exist')
+    places = session.names.path.searched if schema is None else (session.names.schema(schema) or 0,)
+    found = (session.objects.indexes_by_name.get((place, name)) for place in places)
+    index = next((index for index in found if index is not None), None)
+    if index is None:
+        raise UndefinedRelation(f'relation "{said}" does not exist')
+    return index
 
 
 def _constraint(session: Session, relation: Relation, name: str) -> int:

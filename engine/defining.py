@@ -62,7 +62,8 @@ def define(session: Session, statement: st.Statement) -> Result:
 
 
 def _place(session: Session, statement: _Created, *, temporary: bool = False) -> Place:
-    place = session.names.place(statement.name, statement.name_position + 1, temporary=temporary)
+    position = statement.name_position + 1 if isinstance(statement, st.CreateTable) else None
+    place = session.names.place(statement.name, position, temporary=temporary)
     session.temporary.used |= place.is_temporary
     return place
 

@@ -133,7 +133,7 @@ class Names:
 
     # -- what there shall be -------------------------------------------------------------------
 
-    def place(self, said: str, position: int, *, temporary: bool = False) -> Place:
+    def place(self, said: str, position: int | None, *, temporary: bool = False) -> Place:
         """Where CREATE puts what it calls so."""
         schema, label = split(said)
         namespace = self._namespace(schema, label, position, temporary=temporary)
@@ -149,7 +149,7 @@ class Names:
         schemas = self._session.catalog.schemas
         return f"{next(name for name, oid in schemas.items() if oid == namespace)}.{label}"
 
-    def _namespace(self, schema: str | None, label: str, position: int, *, temporary: bool) -> int:
+    def _namespace(self, schema: str | None, label: str, position: int | None, *, temporary: bool) -> int:
         if schema is None and temporary:
             return self._own
         if schema is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Command, CreateSchema, Drop, DropSchema, RenameSchema
+from constellationdb.catalog.model import Command, CreateSchema, Drop, DropSchema, Relation, RenameSchema
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.names import quoted
 from constellationdb.engine.result import Notice, Result
@@ -59,25 +59,38 @@ def _drop(session: Session, catalog: Catalog, present: list[str], *, cascade: bo
     oids = {catalog.schemas[name]: name for name in present}
     inside = [relation.name for relation in catalog.relations.values() if relation.namespace in oids]
     gone = catalog.to_drop(inside, cascade=True)
+    named = _in_order(catalog, inside)
     if gone and not cascade:
-        raise _blocked(session, catalog, oids, gone)
+        raise _blocked(session, oids, named)
     commands: list[Command] = [Drop(gone)] if gone else []
-    dropped = catalog.cascaded((), gone, session.names.shown)
+    dropped = [f"{relation.kind} {session.names.shown(relation)}" for relation, _ in named]
     _submit(session, *commands, DropSchema(tuple(present)))
     return cascade_notices(dropped)
 
 
-def _blocked(session: Session, catalog: Catalog, oids: dict[int, str], gone: tuple[str, ...]) -> DependentObjects:
-    lines = []
-    for relation in sorted((catalog.relations[name] for name in gone), key=lambda relation: relation.oid):
-        if relation.owner in gone:
-            continue
-        if relation.namespace in oids:
-            base = f"schema {quoted(oids[relation.namespace])}"
-        else:
-            on = catalog.relations[next(name for name in relation.depends_on if name in gone)]
-            base = f"{on.kind} {session.names.shown(on)}"
-        lines.append(f"{relation.kind} {session.names.shown(relation)} depends on {base}")
+def _in_order(catalog: Catalog, inside: list[str]) -> list[tuple[Relation, Relation | None]]:
+    """What goes with schemas, in the order Postgres tells it: what depends on a relation, and on which, behind it."""
+    found: dict[str, tuple[Relation, Relation | None]] = {}
+
+    def visit(relation: Relation, base: Relation | None) -> None:
+        if relation.name in found or relation.owner is not None:
+            return
+        found[relation.name] = relation, base
+        for other in reversed(catalog.relations.values()):
+            if relation.name in other.depends_on:
+                visit(other, relation)
+
+    for name in inside:
+        visit(catalog.relations[name], None)
+    return list(found.values())
+
+
+def _blocked(session: Session, oids: dict[int, str], named: list[tuple[Relation, Relation | None]]) -> DependentObjects:
+    shown, lines = session.names.shown, []
+    for relation, on in named:
+        within = oids.get(relation.namespace, "")
+        base = f"schema {quoted(within)}" if within or on is None else f"{on.kind} {shown(on)}"
+        lines.append(f"{relation.kind} {shown(relation)} depends on {base}")
     what, objects = f"schema {quoted(next(iter(oids.values())))}", "it"
     if len(oids) > 1:
         what, objects = "desired object(s)", "them"

@@ -32,6 +32,7 @@ from constellationdb.planner.rewrite.casts import tell_casts_apart
 from constellationdb.planner.rewrite.constants import check_constants
 from constellationdb.planner.rewrite.intervals import normalise_intervals
 from constellationdb.planner.rewrite.names import name_derived, name_outputs
+from constellationdb.planner.rewrite.qualified import Identify, read_qualified
 from constellationdb.planner.rewrite.refuse import refuse
 from constellationdb.planner.rewrite.row_values import expand_rows
 from constellationdb.planner.rewrite.series import expand_series
@@ -133,6 +134,13 @@ class Preparer:
             raise UndefinedRelation(f'relation "{reference(schema, name)}" does not exist', position=location + 1)
         return found
 
+    def _identify(self, names: Names) -> Identify:
+        def identify(schema: str | None, name: str) -> str:
+            found = find(self._relations, names, schema, name)
+            return reference(schema, name) if found is None else found.name
+
+        return identify
+
     def _columns_for(self, names: Names) -> Relations:
         """The columns of relations for the analysis of a query with these names."""
         return lambda name, schema: self._columns(names, name, schema)
@@ -153,6 +161,7 @@ class Preparer:
 
     def _normal(self, query: Query) -> Any:
         tree = respell(normalise_intervals(expand_rows(query_tree(query))))
+        tree = read_qualified(tree, self._identify(query.names), query.offset)
         if "tableoid" in query.text.lower():
             tree = read_tableoids(tree)
         return expand_series(read_set_functions(tree, self._relations), continuous=self._continuous)

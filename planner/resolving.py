@@ -11,7 +11,7 @@ from pglast import ast
 
 from constellationdb.planner import statements as st
 from constellationdb.planner.references import Names, reference
-from constellationdb.planner.rewrite.tree import nodes
+from constellationdb.planner.rewrite.tree import nodes, strings
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.syntax.mask import mask
 from constellationdb.planner.syntax.tokens import Region, read_tokens
@@ -32,6 +32,12 @@ def references(tree: Any) -> list[str]:
             if call is not None:
                 found[call.relation] = None
     return list(found)
+
+
+def _qualifiers(tree: Any) -> list[str]:
+    """Those through which columns are named: ``s.t`` of ``s.t.a``."""
+    columns = (node for node in nodes(tree) if isinstance(node, ast.ColumnRef) and len(node.fields) > 2)
+    return [reference(*strings(node)[:2]) for node in columns if len(node.fields) == 3]
 
 
 def resolved(statement: AnyStatement, find: Find) -> AnyStatement:
@@ -60,4 +66,5 @@ def _masked(text: str) -> str:
 
 
 def _names(tree: Any, find: Find) -> Names:
-    return tuple((said, find(said)) for said in references([raw.stmt for raw in tree]))
+    statements = [raw.stmt for raw in tree]
+    return tuple((said, find(said)) for said in dict.fromkeys([*references(statements), *_qualifiers(statements)]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from constellationdb.catalog.postgres import rows
 from constellationdb.engine.pg_catalog import lookup
-from constellationdb.engine.pg_catalog.objects import PG_CATALOG, Part
+from constellationdb.engine.pg_catalog.objects import PG_CATALOG, Index, Part
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -61,6 +61,15 @@ def is_visible(session: Session, namespace: int, name: str) -> bool:
     return next((place for place in search_path(session) if (place, name) in known), None) == namespace
 
 
+def is_index_visible(session: Session, index: Index) -> bool:
+    """Indexes share their names with relations."""
+    objects = session.objects
+    for place in search_path(session):
+        if (place, index.name) in objects.by_name or (place, index.name) in objects.indexes_by_name:
+            return place == index.of.namespace
+    return False
+
+
 def relation_name(session: Session, oid: int) -> str | None:
     """What ``oid::regclass`` prints."""
     relation = session.objects.by_oid.get(oid)
@@ -70,7 +79,7 @@ def relation_name(session: Session, oid: int) -> str | None:
     index = session.objects.indexes.get(oid)
     if index is None:
         return None
-    return qualified(index.of.schema, index.name, visible=index.of.namespace in search_path(session))
+    return qualified(index.of.schema, index.name, visible=is_index_visible(session, index))
 
 
 def type_name(session: Session, oid: int, typmod: int | None = None) -> str:

@@ -151,6 +151,11 @@ class Objects:
     def indexes(self) -> dict[int, Index]:
         return {index.oid: index for index in (*system_index_list(), *indexes_of(self.own))}
 
+    @cached_property
+    def indexes_by_name(self) -> dict[tuple[int, str], Index]:
+        """By the namespace of their relation, and name."""
+        return {(index.of.namespace, index.name): index for index in self.indexes.values()}
+
     def described(self, relation: Relation) -> Described:
         oid = relation.oid
         row, array = Part.ROW_TYPE.of(oid), Part.ARRAY_TYPE.of(oid)

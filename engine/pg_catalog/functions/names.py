@@ -91,9 +91,8 @@ def relation(session: Session, text: str) -> int:
         found = session.objects.by_name.get((place, name))
         if found is not None:
             return found.oid
-        for index in session.objects.indexes.values():
-            if index.name == name and index.of.namespace == place:
-                return index.oid
+        if (index := session.objects.indexes_by_name.get((place, name))) is not None:
+            return index.oid
     shown = name if schema is None else f"{schema}.{name}"
     raise UndefinedRelation(f'relation "{shown}" does not exist')
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from constellationdb.engine.pg_catalog import lookup
-from constellationdb.engine.pg_catalog.names import is_visible, search_path
+from constellationdb.engine.pg_catalog.names import is_index_visible, is_visible, search_path
 from constellationdb.engine.pg_catalog.objects import Part
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def _relation(session: Session, oid: int) -> bool | None:
     if found is not None:
         return is_visible(session, found.namespace, found.name)
     index = session.objects.indexes.get(oid)
-    return None if index is None else index.of.namespace in search_path(session)
+    return None if index is None else is_index_visible(session, index)
 
 
 def _type(session: Session, oid: int) -> bool | None:
