@@ -62,7 +62,7 @@ class Names:
         schemas = session.catalog.schemas
         if session.temporary.used or len(schemas) != 1 or schemas.get("public") != PUBLIC:
             return False
-        return session.settings.get("search_path") == _DEFAULT and session.user != "pg_catalog"
+        return session.settings.get("search_path") == _DEFAULT
 
     @property
     def path(self) -> Path:
@@ -75,15 +75,18 @@ class Names:
 
     def _read(self, text: str) -> Path:
         names = [bare.lower() or quoted.replace('""', '"') for quoted, bare in _LISTED.findall(text)]
-        named = [self._session.user if name == "$user" else name for name in names]
-        found = (self.schema(name) for name in dict.fromkeys(named))
-        listed = tuple(oid for oid in found if oid is not None)
+        found = [self._of_user() if name == "$user" else self.schema(name) for name in names]
+        listed = tuple(dict.fromkeys(oid for oid in found if oid is not None))
         if not self._session.temporary.used:
             listed = tuple(oid for oid in listed if oid != self._own)
             implicit = [PG_CATALOG]
         else:
             implicit = [self._own, PG_CATALOG]
         return Path(listed, (*(oid for oid in implicit if oid not in listed), *listed))
+
+    def _of_user(self) -> int | None:
+        """Not a system schema that happens to have the user's name."""
+        return self._session.catalog.schemas.get(self._session.user)
 
     def schema(self, name: str) -> int | None:
         """A schema's oid."""

@@ -76,7 +76,7 @@ def _in_order(catalog: Catalog, inside: list[str]) -> list[tuple[Relation, Relat
         if relation.name in found or relation.owner is not None:
             return
         found[relation.name] = relation, base
-        for other in reversed(catalog.relations.values()):
+        for other in reversed(list(catalog.relations.values())):
             if relation.name in other.depends_on:
                 visit(other, relation)
 

@@ -1,13 +1,13 @@
 """Columns that name their schema: ``s.t.a`` is the ``t.a`` of the item of FROM that is the relation ``s.t``.
 
 SELECT s.t.a, public.t.a FROM s.t, public.t
-SELECT t.a, t__1.a FROM s.t, public.t AS t__1         two of one name are told apart
+SELECT t__1.a, t__2.a FROM s.t AS t__1, public.t AS t__2       two of one name are told apart
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pglast import ast
@@ -22,32 +22,56 @@ _OURS = "#"  # what the names of relations begin with that stand for the one a s
 
 
 def read_qualified(tree: Any, identify: Identify, offset: int) -> Any:
-    if any(isinstance(node, ast.ColumnRef) and len(node.fields) > 2 for node in nodes(tree)):
-        _Walk(identify, offset).visit(tree, ())
+    ctes = frozenset(node.ctename for node in nodes(tree) if isinstance(node, ast.CommonTableExpr))
+
+    def known(schema: str | None, name: str) -> str:
+        """What WITH names is no relation that has a schema."""
+        return f"WITH {name}" if schema is None and name in ctes else identify(schema, name)
+
+    qualified = any(isinstance(node, ast.ColumnRef) and len(node.fields) > 2 for node in nodes(tree))
+    tables = [node for node in nodes(tree) if isinstance(node, ast.RangeVar)]
+    shared = _shared(tables, known) if any(table.schemaname for table in tables) else frozenset()
+    if qualified or shared:
+        _Walk(known, offset, shared).visit(tree, ())
     return tree
 
 
-@dataclass
+def _shared(tables: list[Any], identify: Identify) -> frozenset[str]:
+    """The names under which several relations are in sight."""
+    known: dict[str, str] = {}
+    found = set()
+    for table in tables:
+        if table.alias is None and known.setdefault(table.relname, key := _key(table, identify)) != key:
+            found.add(table.relname)
+    return frozenset(found)
+
+
+def _key(table: Any, identify: Identify) -> str:
+    return identify(table.schemaname, table.relname)
+
+
+@dataclass(frozen=True)
 class _Item:
-    """A relation in FROM: ``alias`` is how columns must say it now, ``said`` how they may."""
+    """A relation in FROM. ``said``: how columns name it; ``alias``: how they must from now on."""
 
     said: str
-    relation: str | None  # None: under an alias, which hides what it is
     alias: str
+    name: str
+    relation: str
+    hidden: bool  # under an alias: its own name finds it no more
+
+    def is_ours(self) -> bool:
+        return self.name.startswith(_OURS)
 
 
-@dataclass
-class _Scope:
-    items: list[_Item] = field(default_factory=list)
-
-    def said(self, name: str) -> list[_Item]:
-        return [item for item in self.items if item.said == name]
+_Scope = tuple[_Item, ...]
 
 
 class _Walk:
-    def __init__(self, identify: Identify, offset: int) -> None:
+    def __init__(self, identify: Identify, offset: int, shared: frozenset[str]) -> None:
         self._identify = identify
         self._offset = offset
+        self._shared = shared
 
     def visit(self, node: Any, scopes: tuple[_Scope, ...]) -> None:
         match node:
@@ -58,47 +82,57 @@ class _Walk:
                 self._column(node, scopes)
             case ast.Node():
                 if isinstance(node, ast.SelectStmt):
-                    scopes = (self._scope(node), *scopes)
+                    scopes = (tuple(map(self._item, _relations(node.fromClause))), *scopes)
                 for name in node:
                     self.visit(getattr(node, name), scopes)
 
-    def _scope(self, select: Any) -> _Scope:
-        scope = _Scope()
-        for table in _relations(select.fromClause):
-            said = table.relname if table.alias is None else table.alias.aliasname
-            relation = None if table.alias is not None else self._identify(table.schemaname, table.relname)
-            if table.relname.startswith(_OURS):
-                relation = table.relname
-            item = _Item(said, relation, said)
-            if table.alias is None and any(other.relation not in (None, relation) for other in scope.said(said)):
-                item.alias = fresh(said)
-                table.alias = ast.Alias(aliasname=item.alias)
-            scope.items.append(item)
-        return scope
+    def _item(self, table: Any) -> _Item:
+        relation = _key(table, self._identify)
+        if table.alias is not None:
+            said = table.alias.aliasname
+            return _Item(said, said, table.relname, relation, hidden=True)
+        alias = table.relname
+        if alias in self._shared:
+            alias = fresh(alias)
+            table.alias = ast.Alias(aliasname=alias)
+        return _Item(table.relname, alias, table.relname, relation, hidden=False)
 
     def _column(self, node: Any, scopes: tuple[_Scope, ...]) -> None:
-        names = strings(node)
-        qualifiers = names if len(names) < len(node.fields) else names[:-1]
+        star = isinstance(node.fields[-1], ast.A_Star)
+        qualifiers = strings(node) if star else strings(node)[:-1]
         if not qualifiers:
             return
-        name = qualifiers[-1]
-        found = next((known for scope in scopes if (known := scope.said(name))), [])
-        if len(qualifiers) == 1:
-            if len({item.alias for item in found}) > 1:
-                raise AmbiguousAlias(f'table reference "{name}" is ambiguous', position=self._at(node))
-            return
-        relation = self._identify(qualifiers[-2], name)
-        item = next((i for i in found if i.relation == relation or (i.relation or "").startswith(_OURS)), None)
-        if item is None:
-            raise self._missing(name, bool(found), node)
+        table = qualifiers[-1]
+        if len(qualifiers) > 1:
+            item = self._qualified(qualifiers[-2], table, scopes, node)
+        else:
+            found = next((known for scope in scopes if (known := [i for i in scope if i.said == table])), [])
+            if len(found) > 1 and table in self._shared:
+                raise AmbiguousAlias(f'table reference "{table}" is ambiguous', position=self._at(node))
+            if not found:
+                return  # of something else in FROM, or of nothing, which is said elsewhere
+            item = found[0]
         node.fields = (ast.String(sval=item.alias), node.fields[-1])
 
-    def _missing(self, name: str, is_there: bool, node: Any) -> UndefinedRelation:
-        if not is_there:
-            return UndefinedRelation(f'missing FROM-clause entry for table "{name}"', position=self._at(node))
-        return UndefinedRelation(
-            f'invalid reference to FROM-clause entry for table "{name}"',
-            detail=f'There is an entry for table "{name}", but it cannot be referenced from this part of the query.',
+    def _qualified(self, schema: str, table: str, scopes: tuple[_Scope, ...], node: Any) -> _Item:
+        relation = self._identify(schema, table)
+        hidden = None
+        for item in (item for scope in scopes for item in scope):
+            if item.is_ours() and item.said == table:
+                return item
+            if item.relation == relation and not item.hidden:
+                return item
+            if item.relation == relation or item.said == table:
+                hidden = hidden or item
+        if hidden is None:
+            raise UndefinedRelation(f'missing FROM-clause entry for table "{table}"', position=self._at(node))
+        aliased = hidden.hidden and hidden.relation == relation
+        raise UndefinedRelation(
+            f'invalid reference to FROM-clause entry for table "{table}"',
+            detail=None
+            if aliased
+            else f'There is an entry for table "{table}", but it cannot be referenced from this part of the query.',
+            hint=f'Perhaps you meant to reference the table alias "{hidden.said}".' if aliased else None,
             position=self._at(node),
         )
 
