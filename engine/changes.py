@@ -31,6 +31,7 @@ from constellationdb.engine.writes import Write, apply_write, check_target
 from constellationdb.errors import (
     ConstellationError,
     DuplicateColumn,
+    InsufficientPrivilege,
     InvalidColumnReference,
     ReadOnlyTransaction,
     WrongObjectType,
@@ -61,6 +62,9 @@ def change(session: Session, statement: Statement) -> Result:
 def _target(session: Session, name: str, position: int, command: str) -> Target:
     """The relation that a statement writes, as the session sees it."""
     found = session.names.find(name)
+    if found.startswith("pg_catalog."):
+        short = found.removeprefix("pg_catalog.")
+        raise InsufficientPrivilege(f'permission denied: "{short}" is a system catalog', position=position)
     if is_system(found):
         raise WrongObjectType(f'cannot change system table "{found}"', position=position)
     if session.read_only:

@@ -161,7 +161,7 @@ def test_table() -> None:
     assert one(sql) == CreateTable(
         text=sql,
         offset=0,
-        name="t",
+        name="public.t",
         columns=(
             ColumnDef("a", INTEGER, True, None, 37),
             ColumnDef("b", TEXT, True, "'x,' || f(1, 2)", 56),

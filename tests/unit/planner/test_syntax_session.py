@@ -259,7 +259,7 @@ def test_copy_of_a_query() -> None:
         ("CREATE SINK s FROM v WITH (connector = 'kafka')", "CREATE SINK"),
         ("CREATE CONNECTION c TO x", "CREATE CONNECTION"),
         ("CREATE UNIQUE INDEX i ON t (a)", "CREATE UNIQUE INDEX"),
-        ("CREATE SCHEMA s", "CREATE SCHEMA"),
+        ("ALTER SCHEMA s OWNER TO u", "ALTER SCHEMA … OWNER"),
         ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END", "CREATE FUNCTION"),
         ("CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2)", "CREATE RULE"),
         ("ALTER TABLE t ADD COLUMN a int", "ALTER TABLE"),
