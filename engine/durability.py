@@ -76,7 +76,7 @@ class Manifest(msgspec.Struct, frozen=True):
     comments: list[tuple[int, str, str]] = []
 
 
-def _catalog(manifest: Manifest) -> Catalog:
+def catalog_of(manifest: Manifest) -> Catalog:
     relations = {r.name: r for r in manifest.relations}
     catalog = Catalog(manifest.catalog_version, manifest.next_oid, relations)
     if manifest.schemas is None:
@@ -255,7 +255,7 @@ class Durability:
             return None
         manifest = msgspec.msgpack.decode(latest[1], type=Manifest)
         engine = self._engine
-        engine.catalog = _catalog(manifest)
+        engine.catalog = catalog_of(manifest)
         engine.progress.epoch = manifest.epoch
         # A view comes after its side outputs, and after what it reads: the catalog keeps that order.
         engine.apply_command(Create(tuple(manifest.relations)), engine.catalog, manifest.epoch + 1, 0)

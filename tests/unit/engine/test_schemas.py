@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+import pyarrow as pa
 import pytest
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import PUBLIC, Create, CreateSchema, DropSchema
+from constellationdb.catalog.model import PUBLIC, Create, CreateSchema, DropSchema, make_relation
+from constellationdb.engine.durability import Manifest, catalog_of
 from constellationdb.engine.engine import Engine
 from constellationdb.errors import (
     ConstellationError,
@@ -110,10 +113,19 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
                 assert run(session, f"SELECT a FROM {name}") == [(value,)], (checkpoint, name)
             run(session, "INSERT INTO r.t VALUES (5)")
             assert run(session, "SELECT n FROM r.v") == [(7,)]
-            described = "obj_description('r.t'::regclass), col_description('r.t'::regclass, 1)"
-            assert run(session, f"SELECT {described}, obj_description('r'::regnamespace)") == [("kept", "too", "s")]
+            described = "obj_description('r.t'::regclass) AS a, col_description('r.t'::regclass, 1) AS b"
+            assert run(session, f"SELECT {described}, obj_description('r'::regnamespace) AS c") == [
+                ("kept", "too", "s")
+            ]
             with pytest.raises(UndefinedSchema):
                 run(session, "CREATE TABLE gone.t (a int)")
+
+
+def test_a_checkpoint_from_before_there_were_schemas() -> None:
+    old = {"epoch": 7, "catalog_version": 3, "next_oid": 16390, "relations": [], "sources": {}, "jobs": {}, "blobs": {}}
+    manifest = msgspec.convert({**old, "forgotten": {}}, Manifest)
+    catalog = catalog_of(manifest)
+    assert (catalog.version, catalog.next_oid, dict(catalog.schemas)) == (3, 16390, {"public": PUBLIC})
 
 
 def test_a_renamed_schema_keeps_what_the_transaction_wrote(engine: Engine) -> None:
@@ -163,10 +175,6 @@ def test_errors(engine: Engine, text: str, error: type[ConstellationError]) -> N
 
 
 def test_the_catalog_keeps_schemas_and_places_apart() -> None:
-    import pyarrow as pa
-
-    from constellationdb.catalog.model import make_relation
-
     schema = pa.schema([("a", pa.int64())])
     with_schema = Catalog().apply(CreateSchema("s"))
     oid = with_schema.schema("s")
