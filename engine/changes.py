@@ -128,7 +128,8 @@ def _plan_query(
     clause: str,
 ) -> SnapshotPlan:
     """Plan a piece of DML; an error's place is found again by its words, for the text was put together anew."""
-    relations = {**session.relations, **extra}
+    oid = session.catalog.get(state.name).oid
+    relations = {**session.relations, **{name: replace(relation, oid=oid) for name, relation in extra.items()}}
     try:
         names = ((TABLE, state.name), *statement.meant)
         query = replace(query, parameters=statement.parameters, names=names)

@@ -43,6 +43,7 @@ from constellationdb.planner.analysis.catalog_functions import Functions
 from constellationdb.planner.continuous import ContinuousPlanner
 from constellationdb.planner.described import query_schema
 from constellationdb.planner.prepare import relation_names
+from constellationdb.planner.rewrite.system_columns import NAMES as SYSTEM_COLUMNS
 from constellationdb.planner.syntax.edits import identifier
 
 
@@ -51,6 +52,8 @@ def schema_of(columns: tuple[st.ColumnDef, ...]) -> pa.Schema:
     for column in columns:
         if names.count(column.name) > 1:
             raise DuplicateColumn(f'column "{column.name}" specified more than once', position=column.position + 1)
+        if column.name in SYSTEM_COLUMNS:
+            raise DuplicateColumn(f'column name "{column.name}" conflicts with a system column name')
     return pa.schema([pa.field(c.name, c.type.arrow) for c in columns])
 
 

@@ -39,7 +39,7 @@ from constellationdb.planner.rewrite.series import expand_series
 from constellationdb.planner.rewrite.set_functions import read_set_functions
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
-from constellationdb.planner.rewrite.system_columns import read_tableoids
+from constellationdb.planner.rewrite.system_columns import NAMES, read_system_columns
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
@@ -134,6 +134,9 @@ class Preparer:
             raise UndefinedRelation(f'relation "{reference(schema, name)}" does not exist', position=location + 1)
         return found
 
+    def _find(self, names: Names, schema: str | None, name: str) -> PlannedRelation | None:
+        return find(self._relations, names, schema, name)
+
     def _identify(self, names: Names) -> Identify:
         def identify(schema: str | None, name: str) -> str:
             found = find(self._relations, names, schema, name)
@@ -162,8 +165,8 @@ class Preparer:
     def _normal(self, query: Query) -> Any:
         tree = respell(normalise_intervals(expand_rows(query_tree(query))))
         tree = read_qualified(tree, self._identify(query.names), query.offset)
-        if "tableoid" in query.text.lower():
-            tree = read_tableoids(tree)
+        if any(name in query.text.lower() for name in NAMES):
+            tree = read_system_columns(tree, lambda schema, name: self._find(query.names, schema, name), query.offset)
         return expand_series(read_set_functions(tree, self._relations), continuous=self._continuous)
 
     def internal(self) -> str:
