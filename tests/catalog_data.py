@@ -45,7 +45,7 @@ _WHOLE = (
     "pg_namespace", "pg_type", "pg_operator", "pg_cast", "pg_am", "pg_language", "pg_opclass", "pg_opfamily",
     "pg_range", "pg_aggregate", "pg_tablespace", "pg_authid", "pg_auth_members", "pg_collation", "pg_proc",
     "pg_description",
-    "pg_shdescription",
+    "pg_shdescription", "pg_amop", "pg_amproc",
 )  # fmt: skip
 _WHERE = {
     "pg_namespace": f"oid < {_OURS} AND nspname <> 'public'",
@@ -65,6 +65,7 @@ _REFERRED = """
     UNION SELECT typanalyze FROM pg_type UNION SELECT typsubscript FROM pg_type
     UNION SELECT oprcode FROM pg_operator UNION SELECT castfunc FROM pg_cast
     UNION SELECT amhandler FROM pg_am UNION SELECT rngcanonical FROM pg_range UNION SELECT rngsubdiff FROM pg_range
+    UNION SELECT amproc FROM pg_amproc
     UNION SELECT lanvalidator FROM pg_language WHERE lanname <> 'plpgsql'"""
 
 

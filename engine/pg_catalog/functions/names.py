@@ -41,11 +41,11 @@ def _read(session: Session, text: str, find: Finder) -> int:
     return int(stripped) if _NUMBER.fullmatch(stripped) else find(session, stripped)
 
 
-def _in(find: Finder) -> Callable[[Session, str], int]:
+def reading(find: Finder) -> Callable[[Session, str], int]:
     return lambda session, text: _read(session, text, find)
 
 
-def _to(find: Finder) -> Callable[[Session, str], int | None]:
+def finding(find: Finder) -> Callable[[Session, str], int | None]:
     """The same, but NULL for what does not exist."""
 
     def found(session: Session, text: str) -> int | None:
@@ -59,9 +59,9 @@ def _to(find: Finder) -> Callable[[Session, str], int | None]:
     return found
 
 
-def _out(name: Callable[[Session, int], str | None]) -> Callable[[Session, int], str]:
+def showing(name: Callable[[Session, int], str | None], none: str = _NONE) -> Callable[[Session, int], str]:
     def shown(session: Session, oid: int) -> str:
-        return _NONE if oid == 0 else name(session, oid) or str(oid)
+        return none if oid == 0 else name(session, oid) or str(oid)
 
     return shown
 
@@ -185,29 +185,29 @@ def _format_type(session: Session, oid: int | None, typmod: int | None) -> str |
     return None if oid is None else type_name(session, oid, typmod)
 
 
-def _each(shown: Callable[[Session, int], str]) -> Callable[[Session, list[int | None]], list[str | None]]:
+def each(shown: Callable[[Session, int], str]) -> Callable[[Session, list[int | None]], list[str | None]]:
     return lambda session, oids: [None if oid is None else shown(session, oid) for oid in oids]
 
 
 _CASTS: dict[str, Callable[..., Any]] = {
-    "con_regclass_in": _in(relation),
-    "con_regclass_out": _out(lambda session, oid: relation_name(session, oid)),
-    "con_regnamespace_in": _in(_namespace_named),
-    "con_regnamespace_out": _out(_namespace_name),
-    "con_regproc_in": _in(routine),
-    "con_regproc_out": _out(_routine_name),
-    "con_regrole_in": _in(_role),
-    "con_regrole_out": _out(_role_name),
-    "con_regtype_in": _in(data_type),
-    "con_regtype_out": _out(_type_name),
+    "con_regclass_in": reading(relation),
+    "con_regclass_out": showing(lambda session, oid: relation_name(session, oid)),
+    "con_regnamespace_in": reading(_namespace_named),
+    "con_regnamespace_out": showing(_namespace_name),
+    "con_regproc_in": reading(routine),
+    "con_regproc_out": showing(_routine_name),
+    "con_regrole_in": reading(_role),
+    "con_regrole_out": showing(_role_name),
+    "con_regtype_in": reading(data_type),
+    "con_regtype_out": showing(_type_name),
 }
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **_CASTS,
-    **{name.replace("_out", "_list_out"): _each(cast) for name, cast in _CASTS.items() if name.endswith("_out")},
+    **{name.replace("_out", "_list_out"): each(cast) for name, cast in _CASTS.items() if name.endswith("_out")},
     "format_type": _format_type,
-    "to_regclass": _to(relation),
-    "to_regnamespace": _to(_namespace_named),
-    "to_regproc": _to(routine),
-    "to_regrole": _to(_role),
-    "to_regtype": _to(data_type),
+    "to_regclass": finding(relation),
+    "to_regnamespace": finding(_namespace_named),
+    "to_regproc": finding(routine),
+    "to_regrole": finding(_role),
+    "to_regtype": finding(data_type),
 }
