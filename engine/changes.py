@@ -15,7 +15,7 @@ from constellationdb.catalog.text.zones import UTC_ZONE, zone_named
 from constellationdb.engine import answers
 from constellationdb.engine.copy_in import CopyIn
 from constellationdb.engine.copy_options import CopyOptions, copy_options
-from constellationdb.engine.dml import TABLE, Dml, DmlPlanner, Run, Target, column_of, plan_constant
+from constellationdb.engine.dml import Dml, DmlPlanner, Run, Target, column_of, plan_constant
 from constellationdb.engine.lengths import fitted
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.pg_catalog.registered import with_names
@@ -38,6 +38,7 @@ from constellationdb.errors import (
 )
 from constellationdb.planner import statements as st
 from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.rewrite.qualified import OURS
 from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _plan_query(
     oid = session.catalog.get(state.name).oid
     relations = {**session.relations, **{name: replace(relation, oid=oid) for name, relation in extra.items()}}
     try:
-        names = ((TABLE, state.name), *statement.meant)
+        names = ((OURS, state.name), *statement.meant)
         query = replace(query, parameters=statement.parameters, names=names)
         return SnapshotPlanner(relations, clause, functions=session.functions).plan(query)
     except ConstellationError as error:

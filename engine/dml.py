@@ -43,6 +43,7 @@ from constellationdb.errors import (
 )
 from constellationdb.planner import statements as st
 from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.rewrite.qualified import OURS as TABLE
 from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
 from constellationdb.planner.syntax.edits import identifier
 
@@ -53,7 +54,6 @@ Run = Callable[[SnapshotPlan, dict[str, pa.Table]], pa.Table]
 # Plans a SELECT over the catalog and extra relations; the clause is what its list stands for.
 Plan = Callable[[st.Query, dict[str, PlannedRelation], str], SnapshotPlan]
 
-TABLE = "#table"  # what queries call the table that is written, whatever its name means in the statement's own
 _TARGET, _PROPOSED, _CHANGED, _NUMBER = "#target", "#excluded", "#changed", "#row"
 
 
@@ -256,7 +256,8 @@ class DmlPlanner:
             if index in indexes[:place]:
                 name = state.schema.field(index).name
                 raise SqlSyntaxError(f'multiple assignments to same column "{name}"', position=position)
-        old = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
+        own = f'"{TABLE}"' if statement.from_clause else alias
+        old = ", ".join(f"{own}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
         written = {c.name: c.default or "NULL" for c in state.relation.columns}
         defaulted = [text.strip().lower() == "default" for _, text in statement.set]
         if foreign := state.relation.zone != self._zone_name and any(defaulted):
@@ -297,7 +298,8 @@ class DmlPlanner:
 
     def delete(self, statement: st.Delete, state: TableRules) -> Dml:
         alias = identifier(statement.alias or state.relation.shown)
-        listed = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
+        own = f'"{TABLE}"' if statement.using else alias
+        listed = ", ".join(f"{own}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
         more = f", {statement.using}" if statement.using else ""
         where = f" WHERE {statement.where}" if statement.where else ""
         sql = f'SELECT {listed} FROM "{TABLE}" AS {alias}{more}{where}'

@@ -18,7 +18,8 @@ from constellationdb.planner.rewrite.tree import nodes, strings
 
 # Which relation (schema, name) is.
 Identify = Callable[[str | None, str], str]
-_OURS = "#"  # what the names of relations begin with that stand for the one a statement changes
+# What UPDATE and DELETE call the table they change, and what the names begin with of all that stand for it.
+OURS, _STANDS_FOR_IT, _PROPOSED = "#table", "#", "#excluded"
 
 
 def read_qualified(tree: Any, identify: Identify, offset: int) -> Any:
@@ -28,12 +29,16 @@ def read_qualified(tree: Any, identify: Identify, offset: int) -> Any:
         """What WITH names is no relation that has a schema."""
         return f"WITH {name}" if schema is None and name in ctes else identify(schema, name)
 
-    qualified = any(isinstance(node, ast.ColumnRef) and len(node.fields) > 2 for node in nodes(tree))
+    qualified = any(isinstance(node, ast.ColumnRef) and _is_qualified(node) for node in nodes(tree))
     tables = [node for node in nodes(tree) if isinstance(node, ast.RangeVar)]
-    shared = _shared(tables, known) if any(table.schemaname for table in tables) else frozenset()
+    shared = _shared(tables, known)
     if qualified or shared:
         _Walk(known, offset, shared).visit(tree, ())
     return tree
+
+
+def _is_qualified(node: Any) -> bool:
+    return len(node.fields) > 2 or strings(node)[:1] == [OURS]
 
 
 def _shared(tables: list[Any], identify: Identify) -> frozenset[str]:
@@ -41,12 +46,18 @@ def _shared(tables: list[Any], identify: Identify) -> frozenset[str]:
     known: dict[str, str] = {}
     found = set()
     for table in tables:
-        if table.alias is None and known.setdefault(table.relname, key := _key(table, identify)) != key:
-            found.add(table.relname)
+        ours = table.relname == OURS
+        if table.alias is None or ours:
+            said = table.alias.aliasname if ours else table.relname
+            if known.setdefault(said, key := _key(table, identify)) != key:
+                found.add(said)
     return frozenset(found)
 
 
 def _key(table: Any, identify: Identify) -> str:
+    """``excluded`` aside, all that stands for the table that is changed is that table."""
+    if table.relname.startswith(_STANDS_FOR_IT) and table.relname != _PROPOSED:
+        return identify(None, OURS)
     return identify(table.schemaname, table.relname)
 
 
@@ -61,7 +72,7 @@ class _Item:
     hidden: bool  # under an alias: its own name finds it no more
 
     def is_ours(self) -> bool:
-        return self.name.startswith(_OURS)
+        return self.name.startswith(_STANDS_FOR_IT)
 
 
 _Scope = tuple[_Item, ...]
@@ -103,7 +114,9 @@ class _Walk:
         if not qualifiers:
             return
         table = qualifiers[-1]
-        if len(qualifiers) > 1:
+        if table == OURS:
+            item = next(i for scope in scopes for i in scope if i.name == OURS)
+        elif len(qualifiers) > 1:
             item = self._qualified(qualifiers[-2], table, scopes, node)
         else:
             found = next((known for scope in scopes if (known := [i for i in scope if i.said == table])), [])
@@ -118,9 +131,7 @@ class _Walk:
         relation = self._identify(schema, table)
         hidden = None
         for item in (item for scope in scopes for item in scope):
-            if item.is_ours() and item.said == table:
-                return item
-            if item.relation == relation and not item.hidden:
+            if item.relation == relation and item.said == table and (item.is_ours() or not item.hidden):
                 return item
             if item.relation == relation or item.said == table:
                 hidden = hidden or item
