@@ -5,9 +5,11 @@ They are dropped when their session ends, and those that a crash left behind whe
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from constellationdb.catalog.model import TEMPORARY, Drop
+from constellationdb.catalog.model import TEMPORARY_SCHEMAS, Drop, Relation
 from constellationdb.engine import changes
 from constellationdb.errors import ConstellationError
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from constellationdb.engine.session import Session
 
 ON_COMMIT = "on_commit"
+_OF_A_SESSION = re.compile(r"pg_temp_[0-9]+\.")
 
 
 class TemporaryTables:
@@ -24,12 +27,12 @@ class TemporaryTables:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._schema = f"{TEMPORARY}{session.pid}."
+        self._namespace = TEMPORARY_SCHEMAS + session.pid
         self.used = False
 
     @property
     def names(self) -> list[str]:
-        return [name for name in self._session.catalog.relations if name.startswith(self._schema)]
+        return [r.name for r in self._session.catalog.relations.values() if r.namespace == self._namespace]
 
     # -- the end of transactions and of the session ----------------------------------------------
 
@@ -58,14 +61,19 @@ class TemporaryTables:
 
     def close(self) -> None:
         if self.used:
-            drop_all(self._session.engine, self._schema)
+            drop_all(self._session.engine, lambda relation: relation.namespace == self._namespace)
 
 
-def drop_all(engine: Engine, schema: str) -> None:
-    """Every temporary table whose name begins so; an engine that is stopping does it when it starts again."""
+def is_left_behind(relation: Relation) -> bool:
+    """Whether it was a session's that is gone; before there were schemas, its name said so."""
+    return relation.is_temporary or _OF_A_SESSION.match(relation.name) is not None
+
+
+def drop_all(engine: Engine, are: Callable[[Relation], bool]) -> None:
+    """The temporary tables that are; an engine that is stopping does it when it starts again."""
 
     def work(epoch: Epoch) -> None:
-        names = [name for name in engine.catalog.relations if name.startswith(schema)]
+        names = [relation.name for relation in engine.catalog.relations.values() if are(relation)]
         if names:
             engine.define(epoch, Drop(engine.catalog.to_drop(names, cascade=True)))
 

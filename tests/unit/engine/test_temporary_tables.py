@@ -92,8 +92,9 @@ def test_delete_rows_at_commit_leaves_none_to_another_statement(engine: Engine) 
 
 def test_none_survives_its_process(tmp_path: Path) -> None:
     with Engine(tmp_path) as engine:
-        run(engine.session(), "CREATE TABLE kept (a int)", "CREATE TEMP TABLE t (a int)", "INSERT INTO t VALUES (1)")
-        assert len(engine.catalog.relations) == 2
+        run(engine.session(), "CREATE TABLE pg_temp_kept (a int)", "CREATE TEMP TABLE t (a int)")
+        run(engine.session(), "CREATE TEMP TABLE t (a int)", "CREATE VIEW v AS SELECT a FROM t")
+        assert len(engine.catalog.relations) == 4
     with Engine(tmp_path) as engine:
-        assert list(engine.catalog.relations) == ["kept"]
+        assert list(engine.catalog.relations) == ["pg_temp_kept"]
         run(engine.session(), "CREATE TEMP TABLE t (b text)")
