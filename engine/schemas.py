@@ -57,7 +57,8 @@ def drop_schema(session: Session, statement: st.DropSchema) -> Result:
 
 def _drop(session: Session, catalog: Catalog, present: list[str], *, cascade: bool) -> list[Notice]:
     oids = {catalog.schemas[name]: name for name in present}
-    inside = [relation.name for relation in catalog.relations.values() if relation.namespace in oids]
+    # Late rows may be in another schema than the view they belong to, which goes with them.
+    inside = list(dict.fromkeys(r.owner or r.name for r in catalog.relations.values() if r.namespace in oids))
     gone = catalog.to_drop(inside, cascade=True)
     named = _in_order(catalog, inside)
     if gone and not cascade:
@@ -87,11 +88,12 @@ def _in_order(catalog: Catalog, inside: list[str]) -> list[tuple[Relation, Relat
 
 def _blocked(session: Session, oids: dict[int, str], named: list[tuple[Relation, Relation | None]]) -> DependentObjects:
     shown, lines = session.names.shown, []
+    first = next(iter(oids.values()))
     for relation, on in named:
-        within = oids.get(relation.namespace, "")
-        base = f"schema {quoted(within)}" if within or on is None else f"{on.kind} {shown(on)}"
+        outside = on is not None and relation.namespace not in oids
+        base = f"{on.kind} {shown(on)}" if on and outside else f"schema {quoted(oids.get(relation.namespace, first))}"
         lines.append(f"{relation.kind} {shown(relation)} depends on {base}")
-    what, objects = f"schema {quoted(next(iter(oids.values())))}", "it"
+    what, objects = f"schema {quoted(first)}", "it"
     if len(oids) > 1:
         what, objects = "desired object(s)", "them"
     return DependentObjects(

@@ -87,6 +87,11 @@ def test_windows_and_late_rows_know_schemas(engine: Engine) -> None:
     assert run(session, "SELECT a FROM public.late") == [(3,)]
     with pytest.raises(UndefinedRelation):
         run(session, "SELECT a FROM late")
+    with pytest.raises(DependentObjects) as blocked:
+        run(session, "DROP SCHEMA public")
+    assert blocked.value.detail == "materialized view w depends on schema public"
+    run(session, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    assert run(session, "SELECT relname FROM pg_class WHERE relname IN ('w', 'late', 'e')") == [("e",)]
 
 
 def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
