@@ -63,7 +63,7 @@ def _key(table: Any, identify: Identify) -> str:
 
 @dataclass(frozen=True)
 class _Item:
-    """A relation in FROM. ``said``: how columns name it; ``alias``: how they must from now on."""
+    """An item of FROM. ``said``: how columns name it; ``alias``: how they must from now on."""
 
     said: str
     alias: str
@@ -93,11 +93,14 @@ class _Walk:
                 self._column(node, scopes)
             case ast.Node():
                 if isinstance(node, ast.SelectStmt):
-                    scopes = (tuple(map(self._item, _relations(node.fromClause))), *scopes)
+                    scopes = (tuple(map(self._item, _items(node.fromClause))), *scopes)
                 for name in node:
                     self.visit(getattr(node, name), scopes)
 
     def _item(self, table: Any) -> _Item:
+        if not isinstance(table, ast.RangeVar):
+            said = table.alias.aliasname
+            return _Item(said, said, "", "", hidden=True)
         relation = _key(table, self._identify)
         if table.alias is not None:
             said = table.alias.aliasname
@@ -151,13 +154,15 @@ class _Walk:
         return int(node.location) + self._offset + 1
 
 
-def _relations(item: Any) -> Iterator[Any]:
-    """The relations of FROM, those in joins too."""
+def _items(item: Any) -> Iterator[Any]:
+    """The relations of FROM, those in joins too, and whatever else has a name there."""
     match item:
         case tuple() | list():
             for member in item:
-                yield from _relations(member)
+                yield from _items(member)
         case ast.JoinExpr():
-            yield from _relations((item.larg, item.rarg))
+            yield from _items((item.larg, item.rarg))
         case ast.RangeVar():
             yield item
+    if isinstance(item, ast.JoinExpr | ast.RangeSubselect | ast.RangeFunction) and item.alias is not None:
+        yield item
