@@ -243,6 +243,14 @@ class CannotChangeSetting(ConstellationError):
     sqlstate, code = "55P02", "CON-1062"
 
 
+class DuplicateSchema(ConstellationError):
+    sqlstate, code = "42P06", "CON-1063"
+
+
+class DuplicateObject(ConstellationError):
+    sqlstate, code = "42710", "CON-1064"
+
+
 class InsufficientPrivilege(ConstellationError):
     sqlstate, code = "42501", "CON-1070"
 
@@ -253,14 +261,6 @@ class ReservedName(ConstellationError):
 
 class AmbiguousAlias(ConstellationError):
     sqlstate, code = "42P09", "CON-1072"
-
-
-class DuplicateSchema(ConstellationError):
-    sqlstate, code = "42P06", "CON-1063"
-
-
-class DuplicateObject(ConstellationError):
-    sqlstate, code = "42710", "CON-1064"
 
 
 class UndefinedSchema(ConstellationError):
