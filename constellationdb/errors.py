@@ -33,6 +33,9 @@
     ├── CannotChangeSetting         55P02  CON-1062
     ├── DuplicateSchema             42P06  CON-1063
     ├── DuplicateObject             42710  CON-1064
+    ├── InsufficientPrivilege       42501  CON-1070
+    ├── ReservedName                42939  CON-1071
+    ├── AmbiguousAlias              42P09  CON-1072
     ├── UndefinedSchema             3F000  CON-1080
     ├── AmbiguousFunction           42725  CON-1043
     ├── InvalidTextRepresentation   22P02  CON-2001
@@ -255,6 +258,18 @@ class DuplicateSchema(ConstellationError):
 
 class DuplicateObject(ConstellationError):
     sqlstate, code = "42710", "CON-1064"
+
+
+class InsufficientPrivilege(ConstellationError):
+    sqlstate, code = "42501", "CON-1070"
+
+
+class ReservedName(ConstellationError):
+    sqlstate, code = "42939", "CON-1071"
+
+
+class AmbiguousAlias(ConstellationError):
+    sqlstate, code = "42P09", "CON-1072"
 
 
 class UndefinedSchema(ConstellationError):
