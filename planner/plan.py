@@ -23,7 +23,11 @@ import pyarrow as pa
 VERSION = 1
 
 JoinType: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", "mark"]
-MeasureKind: TypeAlias = Literal["count", "sum", "avg", "min", "max"]
+MeasureKind: TypeAlias = Literal[
+    "count", "sum", "avg", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor",
+    "var_samp", "var_pop", "stddev_samp", "stddev_pop", "covar_pop", "covar_samp", "corr", "regr_count", "regr_avgx",
+    "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy", "regr_r2", "regr_slope", "regr_intercept",
+]  # fmt: skip
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -119,11 +123,17 @@ class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
 
 
 class Measure(msgspec.Struct, frozen=True):
-    """One aggregate over input column ``argument`` (-1: count(*)), of rows where column ``filter`` is true."""
+    """One aggregate over input column ``argument`` (-1: count(*)), of rows where column ``filter`` is true.
+
+    ``distinct``: over the different values of a group; min and max too, where rows can be taken back.
+    ``more``: the other arguments, of an aggregate of pairs, or the other fields of a row that is counted.
+    """
 
     kind: MeasureKind
     argument: int
     filter: int = -1
+    distinct: bool = False
+    more: tuple[int, ...] = ()
 
 
 class Aggregate(Node, frozen=True, kw_only=True, tag="aggregate"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import reduce
+from operator import xor
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,14 @@ def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
     for suffix, element in {"i16": pa.int16(), "i32": pa.int32(), "i64": pa.int64()}.items():
         row = pa.struct([("x", element), ("n", pa.int32())])
         found.append((_expanded(row), [pa.list_(element)], pa.list_(row), f"con_expand_{suffix}"))
+        found.append((_xor, [pa.list_(element)], element, f"con_xor_{suffix}"))
     return found
+
+
+def _xor(arrays: pa.Array) -> pa.Array:
+    """The elements of each array that are not NULL, combined bit by bit; NULL where there is none."""
+    folded = [None if v is None else [x for x in v if x is not None] for v in arrays.to_pylist()]
+    return pa.array([reduce(xor, values) if values else None for values in folded], arrays.type.value_type)
 
 
 def _step(values: pa.Array) -> pa.Array:

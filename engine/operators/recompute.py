@@ -19,7 +19,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.types as pt
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
@@ -95,7 +94,7 @@ class RecomputeOperator(Unheld):
         weight = arrangement.weight_of(entries)
         if len(weight) and bool((weight != 1).any()):
             rows = zset.take(rows, np.repeat(np.arange(len(weight), dtype=np.int64), weight))
-        rows = canonical_floats(rows)
+        rows = zset.canonical_floats(rows)
         return _in_order(rows) if self._node.ordered else rows
 
     def _stored(self, touched: Rows, epoch: int) -> Delta:
@@ -162,19 +161,6 @@ def _first_of(batch: pa.RecordBatch, columns: tuple[int, ...]) -> pa.Array:
     for column in columns[1:]:
         found = pc.coalesce(found, batch.column(column).cast(found.type))
     return found
-
-
-def canonical_floats(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """One NaN and one zero, as in our keys: DataFusion ranks, partitions and counts -0.0 and -NaN apart."""
-    floating = [i for i, kind in enumerate(rows.schema.types) if pt.is_floating(kind)]
-    if not floating or not rows.num_rows:
-        return rows
-    columns = list(rows.columns)
-    for i in floating:
-        kind = columns[i].type
-        canonical = pc.add(columns[i], pa.scalar(0.0, kind))
-        columns[i] = pc.if_else(pc.is_nan(canonical), pa.scalar(np.nan, kind), canonical)
-    return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
 
 
 def _distinct(keys: Sequence[Rows]) -> Rows:

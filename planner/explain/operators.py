@@ -83,6 +83,9 @@ def _aggregate(node: plan.Aggregate, names: Names) -> Facts:
         state = "one row of accumulators"
     else:
         state = "one row of accumulators per group" if node.measures else "one count per key"
+    kept = dict.fromkeys(below[m.argument].text for m in node.measures if m.distinct)
+    if kept:
+        state += f"; the different values of {', '.join(kept)}, counted"
     closes = "nothing: kept for ever"
     if node.closing:
         column = min(node.closing, key=lambda c: (c.offset_us, c.index))

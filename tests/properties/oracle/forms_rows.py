@@ -59,6 +59,17 @@ GROUPS: tuple[Form, ...] = (
     # Both compute in one pass over the group, each in its own order: at most some dozens of roundings.
     form("variance", "SELECT k, var_samp(g) AS v, stddev_pop(b) AS p, stddev(g) AS s FROM t GROUP BY k",
          "SELECT k, var_samp(g) AS v, stddev_pop(b) AS p, stddev(g) AS s FROM t GROUP BY k", ulps=256),
+    form("regression", "SELECT k, covar_pop(g, b) AS a, covar_samp(g, b) AS e, regr_count(g, b) AS n,"
+         " regr_avgx(g, b) AS x, regr_avgy(g, b) AS y, regr_sxx(g, b) AS u, regr_syy(g, b) AS w"
+         " FROM t GROUP BY k", ulps=256),
+    form("distinct and all", "SELECT k, count(*) AS n, sum(b) AS s, sum(DISTINCT b) AS d, max(b) AS x, min(b) AS m,"
+         " count(DISTINCT b) FILTER (WHERE c > 1) AS p, max(b) FILTER (WHERE c > 1) AS q, count(DISTINCT d) AS e,"
+         " sum(DISTINCT d) AS t, avg(DISTINCT b) AS a, max(DISTINCT s) AS z FROM t GROUP BY k"),
+    form("distinct doubles", "SELECT k, count(DISTINCT g) AS n, var_pop(DISTINCT b) AS v FROM t GROUP BY k", ulps=256),
+    form("global ends", "SELECT max(f) AS a, min(f) AS b, count(DISTINCT s) AS n, min(d) AS c, max(s) AS e,"
+         " bool_or(x) AS o, bit_or(b) AS p FROM t WHERE b > 1"),
+    form("ends of groups", "SELECT max(n) AS a, min(m) AS b, count(DISTINCT n) AS d FROM (SELECT k, count(*) AS n,"
+         " max(b) AS m FROM t GROUP BY k) AS q"),
     form("median", "SELECT k, median(g) AS m FROM t GROUP BY k"),
     form("having", "SELECT k, sum(b) AS s FROM t GROUP BY k HAVING count(*) > 1 AND max(c) > 1"),
     form("aggregate filter", "SELECT k, count(*) FILTER (WHERE b > 2) AS n, sum(b) FILTER (WHERE s = 'a' OR x) AS m,"

@@ -15,8 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from constellationdb.engine import accumulators, arrangement, exchange, graph
+from constellationdb.engine import arrangement, exchange, graph
 from constellationdb.engine import batch as zset
+from constellationdb.engine.aggregates import sums
 from constellationdb.engine.kernels import accumulate, arrowkeys, groupby, windows
 from constellationdb.engine.operators import aggregate, join, recompute, window
 from constellationdb.engine.operators.base import NO_WATERMARK, Context
@@ -58,7 +59,7 @@ def _counts_rows_not_weights(patch: Patch) -> None:
     def update(self: Any, slots: Any, values: Any, weights: Any, valid: Any) -> None:  # noqa: ARG001
         accumulate.add_count(self.counts, slots, None if weights is None else np.sign(weights), valid)
 
-    patch.setattr(accumulators.Count, "update", update)
+    patch.setattr(sums.Count, "update", update)
 
 
 def _window_takes_its_end(patch: Patch) -> None:
@@ -144,8 +145,8 @@ def _netting_drops_deletions(patch: Patch) -> None:
 
 
 def _sums_doubles_in_doubles(patch: Patch) -> None:
-    known = accumulators.FloatSum
-    patch.setattr(accumulators, "FloatSum", lambda _exact, average: known(False, average))
+    known = sums.FloatSum
+    patch.setattr("constellationdb.engine.aggregates.choosing.FloatSum", lambda _exact, average: known(False, average))
 
 
 def _ignores_residuals(patch: Patch) -> None:
