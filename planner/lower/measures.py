@@ -12,8 +12,14 @@ from substrait.proto import AggregateFunction, AggregateRel
 from constellationdb.planner import plan
 from constellationdb.planner.lower.stream import Stream
 
-# What DataFusion calls differently.
-_KINDS = {"var": "var_samp", "var_sample": "var_samp", "stddev": "stddev_samp", "covar": "covar_samp"}
+# What DataFusion calls differently; any value will do for any_value.
+_KINDS = {
+    "any_value": "min",
+    "var": "var_samp",
+    "var_sample": "var_samp",
+    "stddev": "stddev_samp",
+    "covar": "covar_samp",
+}
 _SPREADS = ("var_samp", "var_pop", "stddev_samp", "stddev_pop")
 _BITS = ("bit_and", "bit_or", "bit_xor")
 # Measures that a value given twice does not change.

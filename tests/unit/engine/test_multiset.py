@@ -18,7 +18,7 @@ _SLOTS = 5
 _VALUES: dict[str, tuple[pa.DataType, list[Any]]] = {
     "bigint": (pa.int64(), [-(2**63), -1, 0, 1, 2**63 - 1]),
     "double": (pa.float64(), [float("-inf"), -1.5, 0.0, 1e-300, 2.0, float("inf"), float("nan")]),
-    "numeric": (pa.decimal128(38, 2), [Decimal("-9999999999999999999.5"), Decimal("-0.01"), Decimal(0), Decimal(2**70)]),
+    "numeric": (pa.decimal128(38, 2), [Decimal(-(2**70)), Decimal("-0.01"), Decimal(0), Decimal(2**70)]),
     "text": (pa.string(), ["", "a", "a\0", "ab", "abcdefgh", "abcdefgh\0", "abcdefghi", "b", "é", "\U0001f600"]),
     "date": (pa.date32(), [0, 1, 20000]),
 }  # fmt: skip
