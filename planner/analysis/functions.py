@@ -193,6 +193,8 @@ class Calls:
             raise self._missing(node, name, shown)
         if name in ("to_char", "to_date", "to_timestamp") and len(shown) == 2:
             return self._templated(node, name, shown)
+        if name in _NO_BOOLEANS and shown in ([kinds.DOUBLE], [kinds.REAL]) and self._expressions.checked:
+            return _ranked(node, str(shown[0]))
         if name == "sum" and shown == [kinds.BIGINT] and self._expressions.checked:
             node.args = (kinds.cast(arguments[0], kinds.NUMERIC),)
             return node
@@ -251,6 +253,12 @@ def _count_rows(node: Any) -> None:
     """count((a, b)) counts rows: a row is never NULL."""
     if node.args and len(node.args) == 1 and isinstance(node.args[0], ast.RowExpr):
         node.args, node.agg_star = None, True
+
+
+def _ranked(node: Any, kind: str) -> Any:
+    """min or max of doubles over integers in the same order, as ``planner.extremes`` has it."""
+    node.args = (forms.call("con_rank_f64", kinds.cast(node.args[0], kinds.DOUBLE)),)
+    return kinds.cast(forms.call("con_unrank_f64", node), kind)
 
 
 def _whole(node: Any) -> Any:

@@ -6,11 +6,11 @@ import pyarrow as pa
 import pyarrow.types as pt
 from substrait.proto import AggregateFunction, AggregateRel, Expression, Rel, Type
 
-from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.aggregates import correct
 from constellationdb.planner.lower.core import Lowering
 from constellationdb.planner.lower.grouping import accumulate
+from constellationdb.planner.lower.grouping_sets import lower_sets
 from constellationdb.planner.lower.measures import Call, accumulated
 from constellationdb.planner.lower.scalar import expand_scalars
 from constellationdb.planner.lower.stream import Stream, describe
@@ -21,12 +21,16 @@ _ORDER_SENSITIVE = frozenset({"first_value", "last_value", "array_agg", "string_
 
 def lower_aggregate(lowering: Lowering, rel: Rel) -> Stream:
     body = rel.aggregate
-    if len(body.groupings) > 1:
-        raise FeatureNotSupported("GROUPING SETS, ROLLUP and CUBE are not supported in a continuous query yet")
     stream = lowering.lower(body.input)
     for part in (*body.grouping_expressions, *body.measures):
         stream = expand_scalars(lowering, stream, part)
     arithmetic.check(lowering.shuttle, lowering.build.source(stream), stream.width, body)
+    if len(body.groupings) > 1:
+        return lower_sets(lowering, body, stream, lambda shared, own: _aggregated(lowering, shared, own))
+    return _aggregated(lowering, stream, body)
+
+
+def _aggregated(lowering: Lowering, stream: Stream, body: AggregateRel) -> Stream:
     keys = [body.grouping_expressions[i] for i in body.groupings[0].expression_references] if body.groupings else []
     arguments = _Arguments(lowering, stream, keys)
     calls = [arguments.call(measure) for measure in body.measures]

@@ -56,8 +56,6 @@ def _continuous(node: Any) -> str | None:
             return "WITH RECURSIVE is not supported in a continuous query"
         case ast.RangeSubselect() if node.lateral:
             return "LATERAL is not supported in a continuous query"
-        case ast.GroupingSet():
-            return "GROUPING SETS, ROLLUP and CUBE are not supported in a continuous query"
         case ast.SelectStmt() if node.lockingClause:
             return "FOR UPDATE and FOR SHARE are not supported in a continuous query"
         case _:
