@@ -156,6 +156,7 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     The plan reads ``slot0, slot1, …``. ``keys[i]`` are input ``i``'s key columns, ``out_keys`` the output's;
     an output key made of several columns is the first that is not NULL (the two sides of an outer join).
     ``ordered``: the answer depends on row order, so rows are fed in the order of their encoding.
+    ``single``: it puts out at most one row a key. ``generic``: the output columns for which there is no accumulator.
     ``join``: it is one, of this kind, of two inputs, and ``condition`` (Substrait over slot0) says of a pair of rows
     with equal keys whether they match.
     """
@@ -169,6 +170,8 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     shows: str
     join: JoinType | None = None
     condition: bytes | None = None
+    single: bool = False
+    generic: tuple[int, ...] = ()
 
     @property
     def children(self) -> tuple[AnyNode, ...]:
@@ -315,6 +318,8 @@ def unique_key(node: AnyNode) -> tuple[int, ...] | None:
     match node:
         case Aggregate() if not node.append_only:
             return tuple(range(len(node.keys)))
+        case Recompute() if node.single:
+            return tuple(key for (key,) in node.out_keys)
         case Fragment():
             return _found_again(unique_key(node.input), node.passthrough)
         case _:

@@ -38,7 +38,7 @@ def _aggregated(lowering: Lowering, stream: Stream, body: AggregateRel) -> Strea
     fast = [accumulated(stream, call) for call in calls]
     if all(fast):
         return accumulate(lowering, stream, len(keys), [measure for measure in fast if measure])
-    return _recompute(lowering, stream, len(keys), calls)
+    return _recompute(lowering, stream, calls, len(keys), [measure is None for measure in fast])
 
 
 class _Arguments:
@@ -113,7 +113,7 @@ def _is_setting(name: str, place: int, argument: Expression) -> bool:
     return place > 0 or (name == "count" and argument.literal.WhichOneof("literal_type") != "null")
 
 
-def _recompute(lowering: Lowering, stream: Stream, key_count: int, calls: list[Call]) -> Stream:
+def _recompute(lowering: Lowering, stream: Stream, calls: list[Call], key_count: int, generic: list[bool]) -> Stream:
     shuttle = lowering.shuttle
     stream = lowering.build.pad(stream)
     node = lowering.build.finish(stream)
@@ -140,6 +140,8 @@ def _recompute(lowering: Lowering, stream: Stream, key_count: int, calls: list[C
             reusable=True,
             ordered=any(call.name in _ORDER_SENSITIVE or _sums_floats(stream, call) for call in calls),
             shows=describe(shuttle.display_of(rel, width)),
+            single=True,
+            generic=tuple(key_count + i for i, alone in enumerate(generic) if alone),
         )
     )
 
