@@ -38,7 +38,8 @@ def integers(values: pa.Array) -> I64:
 
 
 def floats(values: pa.Array) -> NDArray[np.float64]:
-    array: NDArray[np.float64] = filled(values.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
+    """As doubles; an integer that none equals is rounded."""
+    array: NDArray[np.float64] = filled(values.cast(pa.float64(), safe=False), 0.0).to_numpy(zero_copy_only=False)
     return array
 
 

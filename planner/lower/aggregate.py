@@ -11,7 +11,7 @@ from constellationdb.planner.aggregates import correct
 from constellationdb.planner.lower.core import Lowering
 from constellationdb.planner.lower.grouping import accumulate
 from constellationdb.planner.lower.grouping_sets import lower_sets
-from constellationdb.planner.lower.measures import Call, accumulated
+from constellationdb.planner.lower.measures import Call, accumulated, computes_doubles
 from constellationdb.planner.lower.scalar import expand_scalars
 from constellationdb.planner.lower.stream import Stream, describe
 from constellationdb.planner.shuttle import field, field_index, project
@@ -62,8 +62,9 @@ class _Arguments:
     def call(self, measure: AggregateRel.Measure) -> Call:
         name = self._shuttle.function_name(measure.measure.function_reference)
         narrow = False
-        if name in ("sum", "avg") and measure.measure.arguments:
-            narrow = self._strip_widening(name, measure.measure)
+        if name == "sum" or computes_doubles(name):
+            stripped = [self._strip_widening(name, argument.value) for argument in measure.measure.arguments]
+            narrow = any(stripped)
         given = [a.value for i, a in enumerate(measure.measure.arguments) if not _is_setting(name, i, a.value)]
         row = len(given) == 1 and self._is_row(given[0])
         columns = []
@@ -84,12 +85,11 @@ class _Arguments:
             self._shuttle.function_name(call.function_reference) == "struct"
         )
 
-    def _strip_widening(self, name: str, function: AggregateFunction) -> bool:
-        """Undo DataFusion's cast of an integer argument (to bigint for sum, to double for avg), to sum it exactly.
+    def _strip_widening(self, name: str, value: Expression) -> bool:
+        """Undo DataFusion's cast of an integer argument (to bigint for sum, else to double), to sum it exactly.
 
         True when the integer was narrower than bigint: Postgres' sum of it is a bigint.
         """
-        value = function.arguments[0].value
         if value.WhichOneof("rex_type") != "cast":
             return False
         inner = value.cast.input
@@ -99,7 +99,7 @@ class _Arguments:
         target = value.cast.type.WhichOneof("kind")
         if (name, target) == ("sum", "i64") and kind != pa.int64():
             return True
-        if (name, target) == ("avg", "fp64"):
+        if name != "sum" and target == "fp64":
             copy = Expression()
             copy.CopyFrom(inner)
             value.CopyFrom(copy)
@@ -151,23 +151,23 @@ def _sums_floats(stream: Stream, call: Call) -> bool:
 
 
 def _widen_sum(stream: Stream, call: Call) -> None:
-    """sum(bigint) is numeric in Postgres; DataFusion's bigint sum would wrap."""
-    if call.name not in ("sum", "avg") or not call.columns:
+    """sum(bigint) is numeric in Postgres; DataFusion's bigint sum would wrap. What computes doubles takes doubles."""
+    doubles = computes_doubles(call.name)
+    if call.name != "sum" and not doubles:
         return
-    kind = stream.schema.field(call.columns[0]).type
-    if not pt.is_signed_integer(kind):
-        return
-    cast = Expression()
-    cast.cast.input.CopyFrom(field(call.columns[0]))
-    cast.cast.failure_behavior = Expression.Cast.FAILURE_BEHAVIOR_THROW_EXCEPTION
-    if call.name == "avg":
-        cast.cast.type.fp64.nullability = Type.NULLABILITY_NULLABLE
-    elif kind == pa.int64() and not call.narrow:
-        cast.cast.type.decimal.precision, cast.cast.type.decimal.scale = 38, 0
-        cast.cast.type.decimal.nullability = Type.NULLABILITY_NULLABLE
-    else:
-        return
-    call.measure.measure.arguments[0].value.CopyFrom(cast)
+    for argument, column in zip(call.measure.measure.arguments, call.columns, strict=False):
+        kind = stream.schema.field(column).type
+        if not pt.is_signed_integer(kind) or not (doubles or (kind == pa.int64() and not call.narrow)):
+            continue
+        cast = Expression()
+        cast.cast.input.CopyFrom(field(column))
+        cast.cast.failure_behavior = Expression.Cast.FAILURE_BEHAVIOR_THROW_EXCEPTION
+        if doubles:
+            cast.cast.type.fp64.nullability = Type.NULLABILITY_NULLABLE
+        else:
+            cast.cast.type.decimal.precision, cast.cast.type.decimal.scale = 38, 0
+            cast.cast.type.decimal.nullability = Type.NULLABILITY_NULLABLE
+        argument.value.CopyFrom(cast)
 
 
 def _break_ties(stream: Stream, call: Call) -> None:

@@ -21,6 +21,8 @@ _KINDS = {
     "covar": "covar_samp",
 }
 _SPREADS = ("var_samp", "var_pop", "stddev_samp", "stddev_pop")
+_PAIRS = ("covar_samp", "covar_pop", "corr", "regr_count", "regr_avgx", "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy",
+          "regr_r2", "regr_slope", "regr_intercept")  # fmt: skip
 _BITS = ("bit_and", "bit_or", "bit_xor")
 # Measures that a value given twice does not change.
 _IDEMPOTENT = ("min", "max", "bool_and", "bool_or", "bit_and", "bit_or")
@@ -63,7 +65,7 @@ def accumulated(stream: Stream, call: Call) -> tuple[plan.Measure, pa.DataType] 
 
 
 def _of_pair(kind: str, types: list[pa.DataType]) -> pa.DataType | None:
-    if not (kind.startswith(("covar", "regr")) or kind == "corr") or any(t != pa.float64() for t in types):
+    if kind not in _PAIRS or not all(_is_double(t) for t in types):
         return None
     return pa.int64() if kind == "regr_count" else pa.float64()
 
@@ -87,10 +89,23 @@ def _output(kind: str, argument: pa.DataType | None, narrow: bool) -> pa.DataTyp
             return argument
         case "bool_and" | "bool_or" if argument == pa.bool_():
             return argument
-        case _ if (kind in _BITS and integer) or (kind in _SPREADS and argument == pa.float64()):
+        case _ if kind in _BITS and integer:
             return argument
+        case _ if kind in _SPREADS and _is_double(argument):
+            return pa.float64()
         case _:
             return None
+
+
+def computes_doubles(name: str) -> bool:
+    """Whether an aggregate takes its arguments as doubles, integers too."""
+    kind = _KINDS.get(name, name)
+    return kind == "avg" or kind in _SPREADS or kind in _PAIRS
+
+
+def _is_double(kind: pa.DataType) -> bool:
+    """A double, or an integer that the accumulator makes one."""
+    return kind == pa.float64() or bool(pt.is_signed_integer(kind))
 
 
 def _is_word(kind: pa.DataType) -> bool:
