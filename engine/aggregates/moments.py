@@ -9,7 +9,6 @@ no variance.
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -57,7 +56,8 @@ class Spread:
             difference, _ = doubled.add(large, doubled.negative(doubled.times(x, y)))
             found = difference / counts
             size = np.abs(large[0]) + np.abs(x[0] * y[0])
-            doubtful = np.isfinite(found) & (np.abs(difference) <= _CANCELLED * size)
+            doubtful = np.isfinite(found) & (np.abs(difference) <= _CANCELLED * size) & (counts > 1)
+        found[np.isfinite(found) & (counts == 1)] = 0.0
         for place in np.flatnonzero(doubtful):
             found[place] = self._exactly(int(slots[place]))
         found[~np.isfinite(found)] = np.inf  # a square that no double holds
@@ -69,7 +69,7 @@ class Spread:
         n_times = n * sums["xy"] * _UNITS - sums["x"] * sums["x" if self._same else "y"]
         if self._same and n_times < 0:  # squares below the smallest double were rounded
             return 0.0
-        return float(Fraction(n_times, n * _UNITS * _UNITS))
+        return n_times / (n * _UNITS * _UNITS)  # of whole numbers, however long: rounded once
 
     def sum_of(self, name: str, slots: I64) -> F64:
         return self._sums[name].result(slots)[0]

@@ -13,6 +13,7 @@ from typing import Any
 from pglast import ast
 from pglast.enums import BoolExprType, NullTestType, SortByDir, SortByNulls
 
+from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.analysis import forms, json_functions, kinds
 from constellationdb.planner.analysis.typed import Typed
 from constellationdb.planner.rewrite.tree import copied
@@ -22,6 +23,8 @@ _OBJECTS = {"json_object_agg": kinds.JSON, "jsonb_object_agg": kinds.JSONB}
 
 
 def answered(node: Any, name: str, arguments: list[Typed], position: int | None) -> Typed | None:
+    if node.agg_distinct and name in (*_LISTS, *_OBJECTS):
+        raise FeatureNotSupported(f"{name}(DISTINCT …) is not supported", position=position)
     if name in _LISTS and len(arguments) == 1:
         listed = _array(node, json_functions.value_of(arguments[0], position))
         return _json(forms.call("con_json_list", listed), _LISTS[name])

@@ -104,11 +104,11 @@ class _Group:
 def _discrete(walk: Walk, node: Any, place: Place) -> Typed:
     group, sort = _Group(walk, node, place), node.agg_order[0]
     value, fraction = walk.expression(sort.node, group.inner), walk.expression(node.args[0], place)
-    if forms.is_null(fraction.node):
-        return Typed(kinds.cast(ast.A_Const(isnull=True), value.kind or kinds.TEXT), value.kind)
     values, counted = _sorted(group, value, to_sql(value.node), sort), group.call(f"count({to_sql(value.node)})")
     share = to_sql(kinds.cast(fraction.node, kinds.DOUBLE))
     where = f"CAST(greatest(ceil({share} * CAST({counted} AS double precision)), 1) AS bigint)"
+    if forms.is_null(fraction.node):
+        where = "CAST(NULL AS bigint)"
     return Typed(parse_expression(f"array_element({values}, {where})"), value.kind)
 
 
