@@ -83,7 +83,7 @@ def _aggregate(node: plan.Aggregate, names: Names) -> Facts:
         state = "one row of accumulators"
     else:
         state = "one row of accumulators per group" if node.measures else "one count per key"
-    kept = dict.fromkeys(below[m.argument].text for m in node.measures if m.distinct)
+    kept = dict.fromkeys(below[c].text for m in node.measures if m.distinct for c in (m.argument, *m.more))
     if kept:
         state += f"; the different values of {', '.join(kept)}, counted"
     closes = "nothing: kept for ever"
@@ -103,7 +103,7 @@ def _recompute(node: plan.Recompute, names: Names) -> Facts:
     emits = "every epoch: for the keys it touched, the answer computed again less the last one"
     details = steps.fields
     if node.generic and len(node.generic) < len(node.schema) - len(node.out_keys):
-        alone = listed([steps.columns[i] for i in node.generic])
+        alone = ", ".join(steps.columns[i].brief() for i in node.generic)
         details = [*details, ("generic", f"{alone}: no accumulator; the rest is computed with it")]
     closes = "nothing: kept for ever"
     if node.closing:
