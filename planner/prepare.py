@@ -24,6 +24,7 @@ from constellationdb.planner.analysis.nulls import name_nulls
 from constellationdb.planner.analysis.queries import Columns, analyse
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.zoning import Zoning
+from constellationdb.planner.empty_sets import drop_empty_sets
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.bound import query_tree
 from constellationdb.planner.rewrite.casts import tell_casts_apart
@@ -100,6 +101,7 @@ class Preparer:
             raise OtherZoneError
         tree, zoning = self._normal(query), Zoning(query.zone, explicit=self._zoned)
         refuse(tree, query.offset, continuous=self._continuous)
+        drop_empty_sets(tree)
         self._check_temporal(query)
         with placing_literals(query):
             analysis = analyse(

@@ -29,6 +29,7 @@ from constellationdb.planner.analysis import (
     kinds,
     listed,
     maths,
+    operators,
     ordered_sets,
     printing,
     set_functions,
@@ -193,6 +194,9 @@ class Calls:
             raise self._missing(node, name, shown)
         if name in ("to_char", "to_date", "to_timestamp") and len(shown) == 2:
             return self._templated(node, name, shown)
+        if name == "bit_xor" and node.agg_distinct and shown[0] in kinds.INTEGERS and self._expressions.checked:
+            node.funcname = (ast.String(sval="array_agg"),)
+            return forms.call(f"con_xor_{operators.suffix(str(shown[0]))}", node)
         if name in _NO_BOOLEANS and shown in ([kinds.DOUBLE], [kinds.REAL]) and self._expressions.checked:
             return _ranked(node, str(shown[0]))
         if name == "sum" and shown == [kinds.BIGINT] and self._expressions.checked:
