@@ -23,13 +23,13 @@ from constellationdb.planner.analysis import (
     calls,
     catalog_calls,
     catalog_functions,
+    corrected,
     fields,
     forms,
     json_functions,
     kinds,
     listed,
     maths,
-    operators,
     ordered_sets,
     printing,
     set_functions,
@@ -68,8 +68,7 @@ class Calls:
         position = walk.at(node)
         if not own_schema:
             self._check(node, name, place)
-            if name == "count" and node.over is None and not node.agg_distinct:
-                _count_rows(node)
+            corrected.count_rows(node, name)
             if (made := ordered_sets.answered(walk, node, place)) is not None:
                 return made
         inner = replace(place, aggregate=True) if name in calls.AGGREGATES and node.over is None else place
@@ -194,11 +193,8 @@ class Calls:
             raise self._missing(node, name, shown)
         if name in ("to_char", "to_date", "to_timestamp") and len(shown) == 2:
             return self._templated(node, name, shown)
-        if name == "bit_xor" and node.agg_distinct and shown[0] in kinds.INTEGERS and self._expressions.checked:
-            node.funcname = (ast.String(sval="array_agg"),)
-            return forms.call(f"con_xor_{operators.suffix(str(shown[0]))}", node)
-        if name in _NO_BOOLEANS and shown in ([kinds.DOUBLE], [kinds.REAL]) and self._expressions.checked:
-            return _ranked(node, str(shown[0]))
+        if self._expressions.checked and (made := corrected.corrected(node, name, shown)) is not None:
+            return made
         if name == "sum" and shown == [kinds.BIGINT] and self._expressions.checked:
             node.args = (kinds.cast(arguments[0], kinds.NUMERIC),)
             return node
@@ -251,18 +247,6 @@ class Calls:
         return ast.A_Expr(
             kind=A_Expr_Kind.AEXPR_OP, name=(ast.String(sval="%"),), lexpr=arguments[0], rexpr=arguments[1]
         )
-
-
-def _count_rows(node: Any) -> None:
-    """count((a, b)) counts rows: a row is never NULL."""
-    if node.args and len(node.args) == 1 and isinstance(node.args[0], ast.RowExpr):
-        node.args, node.agg_star = None, True
-
-
-def _ranked(node: Any, kind: str) -> Any:
-    """min or max of doubles over integers in the same order, as ``planner.extremes`` has it."""
-    node.args = (forms.call("con_rank_f64", kinds.cast(node.args[0], kinds.DOUBLE)),)
-    return kinds.cast(forms.call("con_unrank_f64", node), kind)
 
 
 def _whole(node: Any) -> Any:
