@@ -34,6 +34,8 @@ def answered(node: Any, name: str, arguments: list[Typed], position: int | None)
         return _json(forms.call("con_json_members", listed), _OBJECTS[name])
     if name == "string_agg" and len(arguments) == 2:
         return _joined(node, arguments)
+    if name == "array_agg" and len(arguments) == 1 and kinds.is_array(arguments[0].kind):
+        raise FeatureNotSupported("array_agg of arrays is not supported", position=position)
     if name == "array_agg" and node.agg_distinct and node.over is None:
         _sort_distinct(node, arguments[0].node)
     return None
