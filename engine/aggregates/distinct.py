@@ -43,10 +43,12 @@ class Distinct:
 class DistinctValues:
     """The multiset of one argument (under one FILTER) and the measures that follow it."""
 
-    def __init__(self, measures: list[Measure], argument: pa.DataType, outputs: list[pa.DataType]) -> None:
+    def __init__(
+        self, measures: list[Measure], argument: pa.DataType, outputs: list[pa.DataType], *, growing: bool
+    ) -> None:
         kinds = {measure.kind for measure in measures}
         self._argument = argument
-        self._values = Multiset(argument, least="min" in kinds, greatest="max" in kinds)
+        self._values = Multiset(argument, least="min" in kinds, greatest="max" in kinds, growing=growing)
         self.followers = [self._follower(m, output) for m, output in zip(measures, outputs, strict=True)]
 
     def _follower(self, measure: Measure, output: pa.DataType) -> Follower:

@@ -38,7 +38,9 @@ class Measures:
                 self._own[place] = self._shown[place] = made
         for source, places in together.items():
             measures = [node.measures[place] for place in places]
-            shared = DistinctValues(measures, self._type_of(measures[0]), [self._output(place) for place in places])
+            outputs = [self._output(place) for place in places]
+            growing = node.input.append_only
+            shared = DistinctValues(measures, self._type_of(measures[0]), outputs, growing=growing)
             self._distinct[source] = shared
             for place, follower in zip(places, shared.followers, strict=True):
                 self._shown[place] = follower

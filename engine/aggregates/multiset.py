@@ -35,9 +35,15 @@ class Turns:
 
 
 class Multiset:
-    """``least``, ``greatest``: which ends of each group's values can be asked for."""
+    """``least``, ``greatest``: which ends of each group's values can be asked for.
 
-    def __init__(self, kind: pa.DataType, *, least: bool = False, greatest: bool = False) -> None:
+    ``growing``: nothing is ever taken back, so that a value is there or not, and is not counted.
+    """
+
+    def __init__(
+        self, kind: pa.DataType, *, least: bool = False, greatest: bool = False, growing: bool = False
+    ) -> None:
+        self._growing = growing
         self._schema = pa.schema([pa.field("slot", pa.int64()), pa.field("value", kind)])
         self._least, self._greatest = least, greatest
         self._slot_count = 64
@@ -64,7 +70,10 @@ class Multiset:
             slots, values = slots[kept], values.take(pa.array(kept))
             weights = None if weights is None else weights[kept]
         rows = zset.canonical_floats(pa.RecordBatch.from_arrays([pa.array(slots), values], schema=self._schema))
+        known = len(self._index)
         entries = self._upsert(rows)
+        if self._growing:
+            return self._grown(known)
         unique, _ = touched(entries, len(self._index))
         before = self._counts[unique] > 0
         add_count(self._counts, entries, weights)
@@ -75,6 +84,15 @@ class Multiset:
         self._order(changed, turns)
         if self._dead > _COMPACT_ABOVE and self._dead * 2 > len(self._index):
             self._refill(self._live())
+        return turns
+
+    def _grown(self, known: int) -> Turns:
+        """The entries from ``known`` on have come, to stay."""
+        fresh = np.arange(known, len(self._index))
+        self._counts[fresh] = 1
+        self._dead = 0
+        turns = self._turns(fresh, np.ones(len(fresh), np.int64))
+        self._order(fresh, turns)
         return turns
 
     def _upsert(self, rows: pa.RecordBatch) -> I64:
