@@ -65,7 +65,9 @@ class Queries(Items):
         if not shown:
             shown = keys
         listed = ", ".join("{}" for _ in keys)
-        if self.chance(0.15):
+        # Not over joins: DataFusion takes columns that a join made equal for equal in grouping sets, too, and a
+        # snapshot SELECT orders by the first of them only (docs/sql/limits.md).
+        if not item.joined and self.chance(0.15):
             self.tags.add("grouping sets")
             listed = f"{self.random.choice(('ROLLUP', 'CUBE'))} ({listed})"
         tail = write(f"GROUP BY {listed}", *keys, kind="")
