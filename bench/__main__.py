@@ -10,6 +10,7 @@ from typing import Any
 import click
 import msgspec
 
+from bench import groups as group_bench
 from bench import joins as join_bench
 from bench import latency as latencies
 from bench import nexmark as nexmark_bench
@@ -100,11 +101,26 @@ def joins(names: tuple[str, ...], rows: int, changes: int, epochs: int, core: in
     sys.exit(0 if all(line.answer_ok for line in lines) else 1)
 
 
+@main.command()
+@click.option("--measure", "names", multiple=True, type=click.Choice(list(group_bench.MEASURES)), help="default: all")
+@click.option("--rows", "sizes", multiple=True, type=click.IntRange(min=100), help="default: 10,000 to 1,000,000")
+@click.option("--json", "only_json", is_flag=True, help="JSON lines only")
+def groups(names: tuple[str, ...], sizes: tuple[int, ...], only_json: bool) -> None:
+    """One row more or less in a group of many rows."""
+    lines = []
+    for line in group_bench.measure(names or tuple(group_bench.MEASURES), sizes or group_bench.SIZES):
+        lines.append(line)
+        _say(asdict(line))
+    if not only_json:
+        click.echo(group_bench.table_of(lines))
+    sys.exit(0 if all(line.answer_ok for line in lines) else 1)
+
+
 @main.command("all")
 @click.pass_context
 def everything(context: click.Context) -> None:
     """All of them, as they are by default."""
-    for command in (nexmark, joins, latency, wire):
+    for command in (nexmark, joins, groups, latency, wire):
         try:
             context.invoke(command)
         except SystemExit as end:

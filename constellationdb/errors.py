@@ -58,6 +58,7 @@
     ├── InvalidTimeZone             22009  CON-2018
     ├── InvalidBinaryRepresentation 22P03  CON-2041
     ├── CharacterNotInRepertoire    22021  CON-2042
+    ├── NullNotAllowed              22004  CON-2043
     ├── ReadsOwnWritesThroughView   25001  CON-3001
     ├── InFailedTransaction         25P02  CON-3002
     ├── SerializationFailure        40001  CON-3003
@@ -358,6 +359,10 @@ class InvalidBinaryRepresentation(ConstellationError):
 
 class CharacterNotInRepertoire(ConstellationError):
     sqlstate, code = "22021", "CON-2042"
+
+
+class NullNotAllowed(ConstellationError):
+    sqlstate, code = "22004", "CON-2043"
 
 
 class ReadsOwnWritesThroughView(ConstellationError):

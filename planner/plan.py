@@ -23,7 +23,11 @@ import pyarrow as pa
 VERSION = 1
 
 JoinType: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", "mark"]
-MeasureKind: TypeAlias = Literal["count", "sum", "avg", "min", "max"]
+MeasureKind: TypeAlias = Literal[
+    "count", "sum", "avg", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor",
+    "var_samp", "var_pop", "stddev_samp", "stddev_pop", "covar_pop", "covar_samp", "corr", "regr_count", "regr_avgx",
+    "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy", "regr_r2", "regr_slope", "regr_intercept",
+]  # fmt: skip
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -119,11 +123,17 @@ class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
 
 
 class Measure(msgspec.Struct, frozen=True):
-    """One aggregate over input column ``argument`` (-1: count(*)), of rows where column ``filter`` is true."""
+    """One aggregate over input column ``argument`` (-1: count(*)), of rows where column ``filter`` is true.
+
+    ``distinct``: over the different values of a group; min and max too, where rows can be taken back.
+    ``more``: the other arguments, of an aggregate of pairs, or the other fields of a row that is counted.
+    """
 
     kind: MeasureKind
     argument: int
     filter: int = -1
+    distinct: bool = False
+    more: tuple[int, ...] = ()
 
 
 class Aggregate(Node, frozen=True, kw_only=True, tag="aggregate"):
@@ -146,6 +156,7 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     The plan reads ``slot0, slot1, …``. ``keys[i]`` are input ``i``'s key columns, ``out_keys`` the output's;
     an output key made of several columns is the first that is not NULL (the two sides of an outer join).
     ``ordered``: the answer depends on row order, so rows are fed in the order of their encoding.
+    ``single``: it puts out at most one row a key. ``generic``: the output columns for which there is no accumulator.
     ``join``: it is one, of this kind, of two inputs, and ``condition`` (Substrait over slot0) says of a pair of rows
     with equal keys whether they match. Plans that are made now have a ``Join`` for it; stored ones may be older.
     """
@@ -159,6 +170,8 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     shows: str
     join: JoinType | None = None
     condition: bytes | None = None
+    single: bool = False
+    generic: tuple[int, ...] = ()
 
     @property
     def children(self) -> tuple[AnyNode, ...]:
@@ -313,6 +326,8 @@ def unique_key(node: AnyNode) -> tuple[int, ...] | None:
     match node:
         case Aggregate() if not node.append_only:
             return tuple(range(len(node.keys)))
+        case Recompute() if node.single:
+            return tuple(key for (key,) in node.out_keys)
         case Fragment():
             return _found_again(unique_key(node.input), node.passthrough)
         case _:

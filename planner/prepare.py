@@ -24,6 +24,7 @@ from constellationdb.planner.analysis.nulls import name_nulls
 from constellationdb.planner.analysis.queries import Columns, Relations, analyse
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.zoning import Zoning
+from constellationdb.planner.empty_sets import drop_empty_sets
 from constellationdb.planner.references import Names, find, key_of, reference, split
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.resolving import references
@@ -103,6 +104,7 @@ class Preparer:
             raise OtherZoneError
         tree, zoning = self._normal(query), Zoning(query.zone, explicit=self._zoned)
         refuse(tree, query.offset, continuous=self._continuous)
+        drop_empty_sets(tree)
         self._check_temporal(query)
         with placing_literals(query):
             analysis = analyse(

@@ -73,8 +73,11 @@ class Names:
 
 
 def measure(made: plan.Measure, columns: Columns) -> str:
-    argument = "*" if made.argument < 0 else columns[made.argument].text
-    text = f"{made.kind}({argument})"
+    argument = ", ".join(columns[c].text for c in (made.argument, *made.more) if c >= 0) or "*"
+    if made.kind == "count" and made.more:
+        argument = f"({argument})"
+    distinct = "DISTINCT " if made.distinct and made.kind not in ("min", "max") else ""
+    text = f"{made.kind}({distinct}{argument})"
     return text if made.filter < 0 else f"{text} FILTER (WHERE {columns[made.filter].text})"
 
 

@@ -83,6 +83,9 @@ def _aggregate(node: plan.Aggregate, names: Names) -> Facts:
         state = "one row of accumulators"
     else:
         state = "one row of accumulators per group" if node.measures else "one count per key"
+    kept = dict.fromkeys(below[c].text for m in node.measures if m.distinct for c in (m.argument, *m.more))
+    if kept:
+        state += f"; the different values of {', '.join(kept)}, counted"
     closes = "nothing: kept for ever"
     if node.closing:
         column = min(node.closing, key=lambda c: (c.offset_us, c.index))
@@ -98,8 +101,15 @@ def _recompute(node: plan.Recompute, names: Names) -> Facts:
     key = " = ".join(dict.fromkeys(keys)) or "none: computed again as a whole"
     state = "; ".join([*recomputed_sides(node, names), "the last answer per key"])
     emits = "every epoch: for the keys it touched, the answer computed again less the last one"
-    return Facts("RecomputeAffected (no fast operator)", key, state, "nothing: kept for ever", emits, rows_of(node),
-                 details=steps.fields)  # fmt: skip
+    details = steps.fields
+    if node.generic and len(node.generic) < len(node.schema) - len(node.out_keys):
+        alone = ", ".join(steps.columns[i].brief() for i in node.generic)
+        details = [*details, ("generic", f"{alone}: no accumulator; the rest is computed with it")]
+    closes = "nothing: kept for ever"
+    if node.closing:
+        closes = f"a key, when {passes(names, node, min(node.closing, key=lambda c: (c.offset_us, c.index)))}"
+    return Facts("RecomputeAffected (no fast operator)", key, state, closes, emits, rows_of(node),
+                 details=details)  # fmt: skip
 
 
 def _join(node: plan.Join, names: Names) -> Facts:

@@ -30,6 +30,8 @@ _POSTFIX = {"is_null": "IS NULL", "is_not_null": "IS NOT NULL", "is_true": "IS T
 _AT_ZONE = frozenset({f"con_{word}_{way}" for word in ("zone", "timezone") for way in ("local", "instant")})
 # Functions of ours that only make a value comparable as Postgres compares it.
 _UNSEEN = ("con_canonical_", "con_rank_", "con_unrank_", "con_interval_order", "con_trim_scale", "con_in_range")
+# Functions of ours over the array of a group's values.
+_OF_LISTS = frozenset({"con_longest_run", "con_json_list", "con_json_members", "con_json_string", "con_joined"})
 _NEGATED = {
     "=": "<>",
     "<>": "=",
@@ -178,9 +180,9 @@ _DIRECTIONS = {
 def _written(name: str) -> str:
     """The name as it was before arithmetic was checked: con_add_i64 is add."""
     parts = name.split("_")
-    if parts[0] == "con" and len(parts) == 3 and parts[1] in _BINARY | {"negate": None, "text": None}:
+    if parts[0] == "con" and len(parts) == 3 and parts[1] in _BINARY | {"negate": None, "text": None, "xor": None}:
         return parts[1]
-    return name
+    return name.removeprefix("con_") if name in _OF_LISTS else name
 
 
 def _uncast(argument: Expression) -> Expression:

@@ -45,6 +45,7 @@ GOLDEN = {
     "AmbiguousFunction": ("42725", "CON-1043"),
     "InvalidBinaryRepresentation": ("22P03", "CON-2041"),
     "CharacterNotInRepertoire": ("22021", "CON-2042"),
+    "NullNotAllowed": ("22004", "CON-2043"),
     "ReadsOwnWritesThroughView": ("25001", "CON-3001"),
     "InFailedTransaction": ("25P02", "CON-3002"),
     "SerializationFailure": ("40001", "CON-3003"),
