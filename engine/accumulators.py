@@ -44,6 +44,14 @@ class Accumulator(Protocol):
         ...
 
 
+class Mergeable(Accumulator, Protocol):
+    """Whose slots can be added up: of groups that turn out to be one."""
+
+    def merge(self, slots: I64, others: I64) -> None:
+        """Add to each of ``slots`` what the other in its place holds."""
+        ...
+
+
 def make_accumulator(measure: Measure, argument: pa.DataType | None, output: pa.DataType, exact: bool) -> Accumulator:
     """``exact``: the input can retract, so sums of doubles must be taken back exactly."""
     match measure.kind:
@@ -85,6 +93,9 @@ class Count:
     def update(self, slots: I64, values: pa.Array | None, weights: I64 | None, valid: Bool | None) -> None:  # noqa: ARG002
         accumulate.add_count(self.counts, slots, weights, valid)
 
+    def merge(self, slots: I64, others: I64) -> None:
+        accumulate.add_count(self.counts, slots, self.counts[others])
+
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         return pa.array(self.counts[slots]), np.zeros(len(slots), np.bool_)
 
@@ -112,6 +123,10 @@ class IntegerSum:
         assert values is not None
         self._count.update(slots, None, weights, valid)
         accumulate.add_sum_i128(self._hi, self._lo, slots, _integers(values), weights, valid)
+
+    def merge(self, slots: I64, others: I64) -> None:
+        self._count.merge(slots, others)
+        accumulate.add_wide(self._hi, self._lo, slots, self._hi[others], self._lo[others])
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         present = self._count.counts[slots] > 0
@@ -166,6 +181,11 @@ class DecimalSum:
         raw = accumulate.raw_decimals(_filled(values, Decimal(0)))
         accumulate.add_sum_decimal(self._top, self._hi, self._lo, slots, raw, weights, valid)
 
+    def merge(self, slots: I64, others: I64) -> None:
+        self._count.merge(slots, others)
+        parts = self._top[others], self._hi[others], self._lo[others]
+        accumulate.add_widest(self._top, self._hi, self._lo, slots, *parts)
+
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         present = self._count.counts[slots] > 0
         raw, beyond = accumulate.decimal_sums(self._hi, self._lo, slots, self._top)
@@ -205,6 +225,11 @@ class FloatSum:
             self._exact.add(slots, _floats(values), weights, valid)
         else:
             accumulate.add_sum_f64(self._plain, slots, _floats(values), weights, valid)
+
+    def merge(self, slots: I64, others: I64) -> None:
+        assert self._exact is None, "rows that are taken back have no sessions here"
+        self._count.merge(slots, others)
+        accumulate.add_sum_f64(self._plain, slots, self._plain[others])
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         counts = self._count.counts[slots]
@@ -252,6 +277,9 @@ class Extreme:
             values = values.cast(pa.int32())
         given = _floats(values) if self._float else _integers(values)
         self._fold(self._values, self._has, slots, given, valid)
+
+    def merge(self, slots: I64, others: I64) -> None:
+        self._fold(self._values, self._has, slots, self._values[others], self._has[others])
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         found = pa.array(self._values[slots], mask=~self._has[slots])

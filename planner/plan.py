@@ -98,11 +98,11 @@ class Union(Node, frozen=True, kw_only=True, tag="union"):
 
 
 class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
-    """TUMBLE and HOP: each row once per window it lies in, plus ``window_start, window_end``.
+    """TUMBLE, HOP and CUMULATE: each row once per window it lies in, plus ``window_start, window_end``.
 
-    Windows are ``[start, start + size)``, aligned to the epoch plus offset. With a
-    watermark, a row whose window had closed (by more than the lateness) at the
-    end of the previous epoch is late: it leaves by the side output instead.
+    Windows are ``[start, start + size)``, aligned to the epoch plus offset; ``cumulative`` ones begin at multiples
+    of the size and end after one slide, two, … up to the size. With a watermark, a row whose window had closed (by
+    more than the lateness) at the end of the previous epoch is late: it leaves by the side output instead.
     """
 
     input: AnyNode
@@ -110,6 +110,27 @@ class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
     slide_us: int
     size_us: int
     offset_us: int
+    watermarked: bool
+    lateness_us: int = 0
+    cumulative: bool = False
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+class SessionAssign(Node, frozen=True, kw_only=True, tag="session"):
+    """SESSION: each row plus the ``window_start, window_end`` of its session, which other rows can change.
+
+    Per ``partition``, rows in order of time are one session as long as each is at most ``gap`` behind the one
+    before; it ends a gap behind its last row. With a watermark, a row is late when a session of its own had
+    closed at the end of the previous epoch, or when it would belong to one that had.
+    """
+
+    input: AnyNode
+    time_column: int
+    partition: tuple[int, ...]
+    gap_us: int
     watermarked: bool
     lateness_us: int = 0
 
@@ -132,6 +153,27 @@ class Aggregate(Node, frozen=True, kw_only=True, tag="aggregate"):
     input: AnyNode
     keys: tuple[int, ...]
     measures: tuple[Measure, ...]
+    lateness_us: int = 0
+    emit_on_close: bool = False
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+class SessionAggregate(Node, frozen=True, kw_only=True, tag="session_aggregate"):
+    """GROUP BY a session of rows that only come: output is the keys, ``window_start, window_end``, then the measures.
+
+    What ``Aggregate`` over ``SessionAssign`` by its partition and window would give; accumulators of sessions that
+    meet are added up.
+    """
+
+    input: AnyNode
+    time_column: int
+    keys: tuple[int, ...]
+    gap_us: int
+    measures: tuple[Measure, ...]
+    watermarked: bool
     lateness_us: int = 0
     emit_on_close: bool = False
 
@@ -252,13 +294,19 @@ AnyNode: TypeAlias = (
     | Fragment
     | Union
     | WindowAssign
+    | SessionAssign
     | Aggregate
+    | SessionAggregate
     | Recompute
     | Join
     | LookupJoin
     | ReplicatedLookup
     | OnClose
 )
+
+
+# The nodes that put rows into windows, and so tell late ones from others.
+Windowing = WindowAssign | SessionAssign | SessionAggregate
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -320,6 +368,8 @@ def _found_again(key: tuple[int, ...] | None, passthrough: tuple[int, ...]) -> t
 def is_netted(node: AnyNode) -> bool:
     """Whether the operator's own change of an epoch never holds a row twice, or one that cancels another."""
     match node:
+        case SessionAssign() | SessionAggregate():
+            return True
         case Aggregate():
             return bool(node.keys)  # without keys the first answer and its change come together
         case Fragment():

@@ -28,6 +28,7 @@ from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.bound import query_tree
 from constellationdb.planner.rewrite.casts import tell_casts_apart
 from constellationdb.planner.rewrite.constants import check_constants
+from constellationdb.planner.rewrite.group_windows import expand_group_windows
 from constellationdb.planner.rewrite.intervals import normalise_intervals
 from constellationdb.planner.rewrite.names import name_derived, name_outputs
 from constellationdb.planner.rewrite.refuse import refuse
@@ -37,12 +38,11 @@ from constellationdb.planner.rewrite.set_functions import read_set_functions
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
 from constellationdb.planner.rewrite.system_columns import read_tableoids
-from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
-from constellationdb.planner.rewrite.windows import window_call
+from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, strings, to_sql
+from constellationdb.planner.rewrite.window_inputs import name_window_inputs
+from constellationdb.planner.rewrite.windows import is_window, relation_argument, window_call
 from constellationdb.planner.statements import Query
 from constellationdb.planner.unnest.queries import unnest
-
-WINDOW_COLUMNS = (("window_start", pa.timestamp("us")), ("window_end", pa.timestamp("us")))
 
 
 @dataclass
@@ -88,6 +88,7 @@ class Preparer:
         zoned: bool = False,
     ) -> None:
         self._relations = relations
+        self._own: dict[str, PlannedRelation] = {}
         self._checked = checked
         self._unnesting = unnesting
         self._continuous = continuous
@@ -134,6 +135,8 @@ class Preparer:
 
     def _found(self, name: str, schema: str | None) -> PlannedRelation | None:
         """pg_catalog is searched first."""
+        if schema is None and name in self._own:
+            return self._own[name]
         if schema is None and (found := self._relations.get(f"pg_catalog.{name}")) is not None:
             return found
         return self._relations.get(name if schema in (None, "public") else f"{schema}.{name}")
@@ -154,9 +157,17 @@ class Preparer:
 
     def _normal(self, query: Query) -> Any:
         tree = respell(normalise_intervals(expand_rows(query_tree(query))))
+        expand_group_windows(tree, query.offset)
+        name_window_inputs(tree, query, self._named)
         if "tableoid" in query.text.lower():
             tree = read_tableoids(tree)
         return expand_series(read_set_functions(tree, self._relations), continuous=self._continuous)
+
+    def _named(self, name: str, query: Query) -> str:
+        """A plain view of the query's own: what one of its windows reads."""
+        internal = f"{name} read by window {len(self._own) + 1}"
+        self._own[internal] = PlannedRelation(name, "view", pa.schema([]), query=query)
+        return internal
 
     def internal(self) -> str:
         return f"rel{next(self._numbers)}"
@@ -236,10 +247,9 @@ class _Resolver:
         call = window_call(function, self._offset)
         if call is None:
             return None
-        location = call.position - 1
-        relation = self._preparer.relation(call.relation, None, location)
+        relation = self._preparer.relation(call.relation, None, call.position - 1)
         name = self._preparer.internal()
-        self._prepared.windows[name] = WindowCall(name, **call.arguments())
+        self._prepared.windows[name] = WindowCall(name=name, over=relation, **call.arguments())
         alias = function.alias or ast.Alias(aliasname=relation.name)
         return ast.RangeVar(relname=name, inh=True, relpersistence="p", alias=alias)
 
@@ -252,7 +262,7 @@ def relation_names(query: Query) -> list[str]:
             prefix = "" if node.schemaname in (None, "public") else f"{node.schemaname}."
             found[prefix + node.relname] = None
         elif isinstance(node, ast.RangeFunction):
-            call = window_call(node, 0)
-            if call is not None:
-                found[call.relation] = None
+            argument = relation_argument(node) if is_window(node) else None
+            if isinstance(argument, ast.ColumnRef):
+                found[strings(argument)[-1]] = None
     return list(found)

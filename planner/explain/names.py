@@ -49,11 +49,15 @@ class Names:
                 return self.steps(node).columns[: len(node.schema)]
             case plan.Union():
                 return self.of(node.inputs[0])
-            case plan.WindowAssign():
+            case plan.WindowAssign() | plan.SessionAssign():
                 return [*self.of(node.input), Shown("window_start"), Shown("window_end")]
             case plan.Aggregate():
                 below = self.brief(node.input)
                 return [*(below[k] for k in node.keys), *(Shown(measure(m, below)) for m in node.measures)]
+            case plan.SessionAggregate():
+                below = self.brief(node.input)
+                window = [Shown("window_start"), Shown("window_end")]
+                return [*(below[k] for k in node.keys), *window, *(Shown(measure(m, below)) for m in node.measures)]
             case plan.Join():
                 return qualified(self.of(node.left), self.of(node.right))
             case plan.LookupJoin():

@@ -14,7 +14,7 @@ from constellationdb.planner.inference.scope import Column, Columns, Scope, rena
 from constellationdb.planner.postgres_types import UNKNOWN
 from constellationdb.planner.rewrite.names import column_name
 from constellationdb.planner.rewrite.tree import strings
-from constellationdb.planner.rewrite.windows import window_call
+from constellationdb.planner.rewrite.windows import is_window, relation_argument
 
 # The columns of a relation by name and schema; None when they are not known.
 Relations = Callable[[str, str | None], Columns]
@@ -162,10 +162,8 @@ class Queries:
 
     def _function(self, item: Any, scope: Scope) -> Scope:
         call = item.functions[0][0]
-        window = window_call(item, 0)
-        if window is not None:
-            columns = self._relations(window.relation, None)
-            return _one(item.alias, window.relation, None if columns is None else (*columns, *_WINDOW))
+        if is_window(item):
+            return self._window(item, scope)
         result = self.expressions.type(call, scope).type
         name = item.alias.aliasname if item.alias is not None else column_name(ast.ResTarget(val=call)) or ""
         single = result is not None and result != "record" and len(item.functions) == 1
@@ -173,6 +171,17 @@ class Queries:
         if columns is not None and item.ordinality:
             columns += (Column("ordinality", Typed("int8")),)
         return _one(item.alias, name, columns)
+
+    def _window(self, item: Any, scope: Scope) -> Scope:
+        """A window call over a relation, a CTE or a subquery."""
+        over = relation_argument(item)
+        columns: Columns
+        if isinstance(over, ast.SubLink):
+            name, columns = "", self.query(over.subselect, scope.parent)
+        else:
+            name = strings(over)[-1] if isinstance(over, ast.ColumnRef) else ""
+            columns = self._ctes[name] if name in self._ctes else self._relations(name, None)
+        return _one(item.alias, name, None if columns is None else (*columns, *_WINDOW))
 
     def _join(self, join: Any, scope: Scope) -> Scope:
         inner = Scope(scope.parent)

@@ -17,6 +17,7 @@ from constellationdb.planner.inference.queries import Queries
 from constellationdb.planner.inference.scope import Column, Columns, Scope, renamed
 from constellationdb.planner.postgres_types import UNKNOWN
 from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.rewrite.group_windows import expand_group_windows
 from constellationdb.planner.syntax.mask import mask
 from constellationdb.planner.syntax.tokens import Region, read_tokens
 
@@ -76,6 +77,7 @@ class _Statement:
         return renamed(Queries(Parameters(()), self._columns, 0).query(tree), found.column_names)
 
     def statement(self, tree: Any) -> None:
+        expand_group_windows(tree, 0)
         if not isinstance(tree, ast.SelectStmt) and tree.withClause is not None:
             self._queries.common_tables(tree.withClause, None)
         match tree:

@@ -14,6 +14,7 @@ from constellationdb.planner.aggregates import correct
 from constellationdb.planner.lower.core import Lowering
 from constellationdb.planner.lower.grouping import accumulate
 from constellationdb.planner.lower.scalar import expand_scalars
+from constellationdb.planner.lower.session import session_aggregate
 from constellationdb.planner.lower.stream import Stream, describe
 from constellationdb.planner.shuttle import field, field_index, project
 
@@ -43,8 +44,13 @@ def lower_aggregate(lowering: Lowering, rel: Rel) -> Stream:
     keys = [body.grouping_expressions[i] for i in body.groupings[0].expression_references] if body.groupings else []
     arguments = _Arguments(lowering, stream, keys)
     calls = [arguments.call(measure) for measure in body.measures]
-    stream = lowering.build.project(stream, arguments.expressions)
-    fast = _fast_measures(stream, calls)
+    source, stream = stream, lowering.build.project(stream, arguments.expressions)
+    if isinstance(stream.base, plan.SessionAssign) and not lowering.keeps_late_rows:
+        merged = _fast_measures(stream, calls, append_only=stream.base.input.append_only)
+        found = merged and session_aggregate(lowering, source, arguments.expressions, len(keys), merged)
+        if found:
+            return found
+    fast = _fast_measures(stream, calls, append_only=stream.base.append_only)
     if fast is not None:
         return accumulate(lowering, stream, len(keys), fast)
     return _recompute(lowering, stream, len(keys), calls)
@@ -116,18 +122,20 @@ def _is_setting(name: str, place: int, argument: Expression) -> bool:
     return place > 0 or (name == "count" and argument.literal.WhichOneof("literal_type") != "null")
 
 
-def _fast_measures(stream: Stream, calls: list[_Call]) -> list[tuple[plan.Measure, pa.DataType]] | None:
+def _fast_measures(
+    stream: Stream, calls: list[_Call], *, append_only: bool
+) -> list[tuple[plan.Measure, pa.DataType]] | None:
     """The measures with their output types, or None when one has no accumulator."""
     made = []
     for call in calls:
-        found = _fast_measure(stream, call)
+        found = _fast_measure(stream, call, append_only)
         if found is None:
             return None
         made.append(found)
     return made
 
 
-def _fast_measure(stream: Stream, call: _Call) -> tuple[plan.Measure, pa.DataType] | None:
+def _fast_measure(stream: Stream, call: _Call, append_only: bool) -> tuple[plan.Measure, pa.DataType] | None:
     function = call.measure.measure
     if call.name not in _FAST or len(call.columns) > 1 or function.sorts:
         return None
@@ -135,7 +143,7 @@ def _fast_measure(stream: Stream, call: _Call) -> tuple[plan.Measure, pa.DataTyp
         return None
     column = call.columns[0] if call.columns else -1
     kind = stream.schema.field(column).type if column >= 0 else pa.int64()
-    output = _output_type(call, kind, stream.base.append_only)
+    output = _output_type(call, kind, append_only)
     if output is None:
         return None
     return plan.Measure(call.name, column, call.filter), output  # type: ignore[arg-type]
