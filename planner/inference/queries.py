@@ -181,7 +181,8 @@ class Queries:
         else:
             name = strings(over)[-1] if isinstance(over, ast.ColumnRef) else ""
             columns = self._ctes[name] if name in self._ctes else self._relations(name, None)
-        return _one(item.alias, name, None if columns is None else (*columns, *_WINDOW))
+        windowed: Columns = None if columns is None else (*columns, *_WINDOW)
+        return _one(item.alias, name, windowed)
 
     def _join(self, join: Any, scope: Scope) -> Scope:
         inner = Scope(scope.parent)
