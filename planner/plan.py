@@ -306,7 +306,7 @@ AnyNode: TypeAlias = (
 
 
 # The nodes that put rows into windows, and so tell late ones from others.
-Windowing = WindowAssign | SessionAssign | SessionAggregate
+Windowing: TypeAlias = WindowAssign | SessionAssign | SessionAggregate
 
 
 class Plan(msgspec.Struct, frozen=True):

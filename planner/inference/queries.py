@@ -167,7 +167,7 @@ class Queries:
         result = self.expressions.type(call, scope).type
         name = item.alias.aliasname if item.alias is not None else column_name(ast.ResTarget(val=call)) or ""
         single = result is not None and result != "record" and len(item.functions) == 1
-        columns = (Column(name, Typed(result)),) if single else None
+        columns: Columns = (Column(name, Typed(result)),) if single else None
         if columns is not None and item.ordinality:
             columns += (Column("ordinality", Typed("int8")),)
         return _one(item.alias, name, columns)

@@ -84,7 +84,8 @@ SESSIONS: tuple[Form, ...] = (
               " SESSION(p, k, ts, INTERVAL '4 seconds') AS w GROUP BY k, window_start, window_end",
               "SELECT k, min(ts) AS s, max(ts) + INTERVAL '4 seconds' AS e, count(*) AS n FROM"
               " (SELECT *, sum(fresh) OVER (PARTITION BY k ORDER BY ts, b) AS number FROM"
-              " (SELECT *, CASE WHEN ts - lag(ts) OVER (PARTITION BY k ORDER BY ts, b) <= INTERVAL '4 seconds' THEN 0 ELSE 1 END AS fresh"
+              " (SELECT *, CASE WHEN ts - lag(ts) OVER (PARTITION BY k ORDER BY ts, b) <= INTERVAL '4 seconds'"
+              " THEN 0 ELSE 1 END AS fresh"
               " FROM p WHERE ts IS NOT NULL) AS f) AS q GROUP BY k, number")), modes=("table",)),
     form("cumulate", _BY_KEY, windows=_CUMULATED),
     form("cumulate shifted", _GENERAL, windows=_SHIFTED),
