@@ -46,7 +46,9 @@ def test_a_run_is_a_session_of_the_times_at_hand(rows: list[tuple[int, int]], ga
 
 
 @given(st.lists(ROWS, min_size=1, max_size=6), GAPS)
-def test_sessions_that_runs_are_put_among_are_those_of_all_times(batches: list[list[tuple[int, int]]], gap: int) -> None:
+def test_sessions_that_runs_are_put_among_are_those_of_all_times(
+    batches: list[list[tuple[int, int]]], gap: int
+) -> None:
     head = np.full(4, -1, np.int64)
     key, first, last, older = (np.full(200, -1, np.int64) for _ in range(4))
     count, gone, rows = 0, set(), []
