@@ -8,7 +8,7 @@ fixed-point number), so what is read depends on the rows only, never on order.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -47,8 +47,8 @@ class Accumulator(Protocol):
 class Mergeable(Accumulator, Protocol):
     """Whose slots can be added up: of groups that turn out to be one."""
 
-    def merge(self, slots: I64, others: I64) -> None:
-        """Add to each of ``slots`` what the other in its place holds."""
+    def merge(self, slots: I64, source: Self, others: I64) -> None:
+        """Add to each of ``slots`` what ``source`` (it may be this one) has in the other slot in its place."""
         ...
 
 
@@ -93,8 +93,8 @@ class Count:
     def update(self, slots: I64, values: pa.Array | None, weights: I64 | None, valid: Bool | None) -> None:  # noqa: ARG002
         accumulate.add_count(self.counts, slots, weights, valid)
 
-    def merge(self, slots: I64, others: I64) -> None:
-        accumulate.add_count(self.counts, slots, self.counts[others])
+    def merge(self, slots: I64, source: Self, others: I64) -> None:
+        accumulate.add_count(self.counts, slots, source.counts[others])
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         return pa.array(self.counts[slots]), np.zeros(len(slots), np.bool_)
@@ -124,9 +124,9 @@ class IntegerSum:
         self._count.update(slots, None, weights, valid)
         accumulate.add_sum_i128(self._hi, self._lo, slots, _integers(values), weights, valid)
 
-    def merge(self, slots: I64, others: I64) -> None:
-        self._count.merge(slots, others)
-        accumulate.add_wide(self._hi, self._lo, slots, self._hi[others], self._lo[others])
+    def merge(self, slots: I64, source: Self, others: I64) -> None:
+        self._count.merge(slots, source._count, others)
+        accumulate.add_wide(self._hi, self._lo, slots, source._hi[others], source._lo[others])
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         present = self._count.counts[slots] > 0
@@ -181,9 +181,9 @@ class DecimalSum:
         raw = accumulate.raw_decimals(_filled(values, Decimal(0)))
         accumulate.add_sum_decimal(self._top, self._hi, self._lo, slots, raw, weights, valid)
 
-    def merge(self, slots: I64, others: I64) -> None:
-        self._count.merge(slots, others)
-        parts = self._top[others], self._hi[others], self._lo[others]
+    def merge(self, slots: I64, source: Self, others: I64) -> None:
+        self._count.merge(slots, source._count, others)
+        parts = source._top[others], source._hi[others], source._lo[others]
         accumulate.add_widest(self._top, self._hi, self._lo, slots, *parts)
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
@@ -226,10 +226,10 @@ class FloatSum:
         else:
             accumulate.add_sum_f64(self._plain, slots, _floats(values), weights, valid)
 
-    def merge(self, slots: I64, others: I64) -> None:
+    def merge(self, slots: I64, source: Self, others: I64) -> None:
         assert self._exact is None, "rows that are taken back have no sessions here"
-        self._count.merge(slots, others)
-        accumulate.add_sum_f64(self._plain, slots, self._plain[others])
+        self._count.merge(slots, source._count, others)
+        accumulate.add_sum_f64(self._plain, slots, source._plain[others])
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         counts = self._count.counts[slots]
@@ -278,8 +278,8 @@ class Extreme:
         given = _floats(values) if self._float else _integers(values)
         self._fold(self._values, self._has, slots, given, valid)
 
-    def merge(self, slots: I64, others: I64) -> None:
-        self._fold(self._values, self._has, slots, self._values[others], self._has[others])
+    def merge(self, slots: I64, source: Self, others: I64) -> None:
+        self._fold(self._values, self._has, slots, source._values[others], source._has[others])
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         found = pa.array(self._values[slots], mask=~self._has[slots])

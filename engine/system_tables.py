@@ -117,8 +117,10 @@ def _windows(engine: Engine) -> list[Row]:
 
 
 def _kind(node: plan.Windowing) -> str:
-    if not isinstance(node, plan.WindowAssign):
+    if isinstance(node, plan.SessionAssign | plan.SessionAggregate):
         return "session"
+    if isinstance(node, plan.PaneAggregate):
+        return "hop"
     return "cumulate" if node.cumulative else "tumble" if node.slide_us == node.size_us else "hop"
 
 

@@ -172,9 +172,11 @@ def _on_close(build: Builder, root: plan.AnyNode, emit: Emit) -> plan.AnyNode:
 
 def _fuse(root: plan.AnyNode) -> plan.AnyNode | None:
     """An aggregate that itself waits for its windows to close, under at most one fragment."""
-    if isinstance(root, plan.SessionAggregate) or (isinstance(root, plan.Aggregate) and root.closing and root.keys):
+    if isinstance(root, plan.SessionAggregate | plan.PaneAggregate) or (
+        isinstance(root, plan.Aggregate) and root.closing and root.keys
+    ):
         return replace_struct(root, emit_on_close=True, append_only=True)
-    if isinstance(root, plan.Fragment) and isinstance(root.input, plan.Aggregate | plan.SessionAggregate):
+    if isinstance(root, plan.Fragment):
         inner = _fuse(root.input)
         return None if inner is None else replace_struct(root, input=inner, append_only=True)
     return None

@@ -182,6 +182,29 @@ class SessionAggregate(Node, frozen=True, kw_only=True, tag="session_aggregate")
         return (self.input,)
 
 
+class PaneAggregate(Node, frozen=True, kw_only=True, tag="pane_aggregate"):
+    """GROUP BY a hopping window of rows that only come: output is the keys, ``window_start, window_end``, the measures.
+
+    What ``Aggregate`` over ``WindowAssign`` would give. A row goes into one pane, of the length of a slide, and an
+    epoch's panes into the windows that are made of them: ``size_us`` is a multiple of ``slide_us``.
+    """
+
+    input: AnyNode
+    time_column: int
+    keys: tuple[int, ...]
+    slide_us: int
+    size_us: int
+    offset_us: int
+    measures: tuple[Measure, ...]
+    watermarked: bool
+    lateness_us: int = 0
+    emit_on_close: bool = False
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
 class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     """RecomputeAffected: for the keys an epoch touches, run the plan over their rows and subtract the last output.
 
@@ -297,6 +320,7 @@ AnyNode: TypeAlias = (
     | SessionAssign
     | Aggregate
     | SessionAggregate
+    | PaneAggregate
     | Recompute
     | Join
     | LookupJoin
@@ -306,7 +330,7 @@ AnyNode: TypeAlias = (
 
 
 # The nodes that put rows into windows, and so tell late ones from others.
-Windowing: TypeAlias = WindowAssign | SessionAssign | SessionAggregate
+Windowing: TypeAlias = WindowAssign | SessionAssign | SessionAggregate | PaneAggregate
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -353,6 +377,8 @@ def unique_key(node: AnyNode) -> tuple[int, ...] | None:
     match node:
         case Aggregate() if not node.append_only:
             return tuple(range(len(node.keys)))
+        case SessionAggregate() | PaneAggregate() if not node.append_only:
+            return tuple(range(len(node.keys) + 1))
         case Fragment():
             return _found_again(unique_key(node.input), node.passthrough)
         case _:
@@ -368,7 +394,7 @@ def _found_again(key: tuple[int, ...] | None, passthrough: tuple[int, ...]) -> t
 def is_netted(node: AnyNode) -> bool:
     """Whether the operator's own change of an epoch never holds a row twice, or one that cancels another."""
     match node:
-        case SessionAssign() | SessionAggregate():
+        case SessionAssign() | SessionAggregate() | PaneAggregate():
             return True
         case Aggregate():
             return bool(node.keys)  # without keys the first answer and its change come together

@@ -10,6 +10,7 @@ from constellationdb.engine.operators.arranged import Borrow
 from constellationdb.engine.operators.base import Operator
 from constellationdb.engine.operators.join import JoinOperator
 from constellationdb.engine.operators.on_close import OnCloseOperator
+from constellationdb.engine.operators.pane_aggregate import PaneAggregateOperator
 from constellationdb.engine.operators.recompute import RecomputeOperator
 from constellationdb.engine.operators.replicated import ReplicatedLookupOperator
 from constellationdb.engine.operators.session import SessionAssignOperator
@@ -38,6 +39,8 @@ def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | No
             return AggregateOperator(node)
         case plan.SessionAggregate():
             return SessionAggregateOperator(node)
+        case plan.PaneAggregate():
+            return PaneAggregateOperator(node)
         case plan.Recompute():
             return RecomputeOperator(node, borrow)
         case plan.Join():
@@ -59,7 +62,7 @@ def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | No
 def exchange_keys(node: plan.AnyNode) -> tuple[tuple[int, ...] | None, ...]:
     """Per input: the key columns to exchange by, () for everything to one worker, None for no exchange."""
     match node:
-        case plan.Aggregate() | plan.SessionAggregate():
+        case plan.Aggregate() | plan.SessionAggregate() | plan.PaneAggregate():
             return (node.keys,)
         case plan.SessionAssign():
             return (node.partition,)

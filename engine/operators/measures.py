@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -35,11 +35,22 @@ class Measures:
             values = batch.column(measure.argument) if measure.argument >= 0 else None
             accumulator.update(slots, values, None, _counted(batch, measure))
 
-    def merge(self, slots: I64, others: I64) -> None:
-        for accumulator in self._accumulators:
-            accumulator.merge(slots, others)
+    def merge(self, slots: I64, source: Measures, others: I64) -> None:
+        """Add to each of ``slots`` what ``source`` (it may be this one) has in the other slot in its place."""
+        for accumulator, other in zip(self._accumulators, source._accumulators, strict=True):
+            accumulator.merge(slots, other, others)
 
-    def read(self, slots: I64) -> tuple[list[pa.Array], list[Bool]]:
+    def shown(
+        self, slots: I64, keys: Sequence[pa.Array], schema: pa.Schema, failed: Callable[[str, str], None]
+    ) -> pa.RecordBatch:
+        """The rows of some slots behind their keys; ``failed`` is told of values that do not fit: these read NULL."""
+        columns, misfits = self._read(slots)
+        for measure, beyond in zip(self._measures, misfits, strict=True):
+            for place in np.flatnonzero(beyond):
+                failed(measure.kind, repr([column[int(place)].as_py() for column in keys]))
+        return pa.RecordBatch.from_arrays([*keys, *columns], schema=schema)
+
+    def _read(self, slots: I64) -> tuple[list[pa.Array], list[Bool]]:
         """The columns of some slots, and which values do not fit their type: those read NULL."""
         columns, misfits = [], []
         for accumulator in self._accumulators:

@@ -131,7 +131,7 @@ class SessionAggregateOperator(Unheld):
     def _take_in(self, batch: pa.RecordBatch, absorbed: Absorbed, slots: I64) -> None:
         self._count = absorbed.count
         if len(absorbed.gone):
-            self._measures.merge(absorbed.into, absorbed.gone)
+            self._measures.merge(absorbed.into, self._measures, absorbed.gone)
             self._gone[absorbed.gone] = True
             self._gone_count += len(absorbed.gone)
         self._measures.update(batch, slots)
@@ -140,16 +140,14 @@ class SessionAggregateOperator(Unheld):
 
     def _shown(self, slots: I64, first: I64, last: I64, context: Context, sign: int) -> pa.RecordBatch:
         """The output rows of some sessions. A measure that does not fit its type reads NULL and is an error row."""
-        columns, misfits = self._measures.read(slots)
         keys = list(self._keys.take(self._key[slots]).columns) if self._node.keys else []
         kind = self._schema.types[len(keys)]
         edges = [pa.array(edge, pa.int64()).cast(kind) for edge in (first, last + self._node.gap_us)]
-        shown = pa.RecordBatch.from_arrays([*keys, *edges, *columns], schema=self._schema)
-        for measure, beyond in zip(self._node.measures, misfits, strict=True):
-            for place in np.flatnonzero(beyond):
-                key = repr([column[int(place)].as_py() for column in keys])
-                context.errors.append(FailedRow(self._node.id, "22003", f"{measure.kind} out of range", key, sign))
-        return shown
+
+        def failed(measure: str, key: str) -> None:
+            context.errors.append(FailedRow(self._node.id, "22003", f"{measure} out of range", key, sign))
+
+        return self._measures.shown(slots, [*keys, *edges], self._schema, failed)
 
     # -- closing sessions ----------------------------------------------------------------------
 

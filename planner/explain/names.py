@@ -54,7 +54,7 @@ class Names:
             case plan.Aggregate():
                 below = self.brief(node.input)
                 return [*(below[k] for k in node.keys), *(Shown(measure(m, below)) for m in node.measures)]
-            case plan.SessionAggregate():
+            case plan.SessionAggregate() | plan.PaneAggregate():
                 below = self.brief(node.input)
                 window = [Shown("window_start"), Shown("window_end")]
                 return [*(below[k] for k in node.keys), *window, *(Shown(measure(m, below)) for m in node.measures)]

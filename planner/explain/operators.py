@@ -8,9 +8,9 @@ from constellationdb.planner.explain.facts import NETTED, PER_EPOCH, Facts, rows
 from constellationdb.planner.explain.literals import interval
 from constellationdb.planner.explain.lookups import lookup, replicated
 from constellationdb.planner.explain.names import Names, listed, measure
-from constellationdb.planner.explain.sessions import session, session_aggregate
 from constellationdb.planner.explain.sides import recomputed_sides, sides
 from constellationdb.planner.explain.steps import condition
+from constellationdb.planner.explain.windows import pane_aggregate, session, session_aggregate
 
 
 def facts(node: plan.AnyNode, names: Names) -> Facts:
@@ -30,6 +30,8 @@ def facts(node: plan.AnyNode, names: Names) -> Facts:
             return session(node, names)
         case plan.SessionAggregate():
             return session_aggregate(node, names)
+        case plan.PaneAggregate():
+            return pane_aggregate(node, names)
         case plan.Aggregate():
             return _aggregate(node, names)
         case plan.Recompute():

@@ -14,8 +14,8 @@ from constellationdb.planner.aggregates import correct
 from constellationdb.planner.lower.core import Lowering
 from constellationdb.planner.lower.grouping import accumulate
 from constellationdb.planner.lower.scalar import expand_scalars
-from constellationdb.planner.lower.session import session_aggregate
 from constellationdb.planner.lower.stream import Stream, describe
+from constellationdb.planner.lower.windowed_aggregate import is_mergeable, windowed_aggregate
 from constellationdb.planner.shuttle import field, field_index, project
 
 _FAST = frozenset({"count", "sum", "avg", "min", "max"})
@@ -45,9 +45,9 @@ def lower_aggregate(lowering: Lowering, rel: Rel) -> Stream:
     arguments = _Arguments(lowering, stream, keys)
     calls = [arguments.call(measure) for measure in body.measures]
     source, stream = stream, lowering.build.project(stream, arguments.expressions)
-    if isinstance(stream.base, plan.SessionAssign) and not lowering.keeps_late_rows:
-        merged = _fast_measures(stream, calls, append_only=stream.base.input.append_only)
-        found = merged and session_aggregate(lowering, source, arguments.expressions, len(keys), merged)
+    if is_mergeable(stream.base) and not lowering.keeps_late_rows:
+        merged = _fast_measures(stream, calls, append_only=True)
+        found = merged and windowed_aggregate(lowering, source, arguments.expressions, len(keys), merged)
         if found:
             return found
     fast = _fast_measures(stream, calls, append_only=stream.base.append_only)

@@ -1,4 +1,4 @@
-"""The facts of the operators of sessions."""
+"""The facts of the operators of sessions, and of windows that are aggregated by panes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def session(node: plan.SessionAssign, names: Names) -> Facts:
 def session_aggregate(node: plan.SessionAggregate, names: Names) -> Facts:
     below = names.brief(node.input)
     closes, late = _closing(node, names, "a session")
-    computed = ", ".join(measure(m, below) for m in node.measures)
+    computed = [("compute", ", ".join(measure(m, below) for m in node.measures))] if node.measures else []
     return Facts(
         f"Session aggregate on {below[node.time_column].brief()} (fast operator)",
         listed([below[k] for k in node.keys]) or "none: all rows are one stream of sessions",
@@ -34,7 +34,29 @@ def session_aggregate(node: plan.SessionAggregate, names: Names) -> Facts:
         closes,
         "when a session closes: its final row, once" if node.emit_on_close else NETTED,
         rows_of(node),
-        details=[("compute", computed), ("gap", interval(node.gap_us)), ("late", late)],
+        details=[*computed, ("gap", interval(node.gap_us)), ("late", late)],
+    )
+
+
+def pane_aggregate(node: plan.PaneAggregate, names: Names) -> Facts:
+    below = names.brief(node.input)
+    sizes = [("size", interval(node.size_us)), ("slide", interval(node.slide_us))]
+    if node.offset_us:
+        sizes.append(("offset", interval(node.offset_us)))
+    closes, late = "nothing: kept for ever", "never: no watermark closes these windows"
+    if node.watermarked:
+        end = next(column for column in node.closing if column.index == len(node.keys) + 1)
+        closes = f"a window, when {passes(names, node, end)}"
+        late = f"rows that come in an epoch after {passes(names, node, end)}"
+    computed = [("compute", ", ".join(measure(m, below) for m in node.measures))] if node.measures else []
+    return Facts(
+        f"Hop aggregate by panes on {below[node.time_column].brief()} (fast operator)",
+        listed([*(below[k] for k in node.keys), names.of(node)[len(node.keys)]]),
+        "one row of accumulators per key and window",
+        closes,
+        "when a window closes: its final row, once" if node.emit_on_close else NETTED,
+        rows_of(node),
+        details=[*computed, *sizes, ("late", late)],
     )
 
 
