@@ -143,7 +143,7 @@ def _absorb(
                 counts[1] += 1
                 gone[counts[2]], into[counts[2]] = other, at
                 counts[2] += 1
-                first[at] = first[other]
+                first[at] = min(first[at], first[other])
                 other = older[other]
                 older[at] = other
         slot[run] = at

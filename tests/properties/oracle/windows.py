@@ -40,8 +40,11 @@ class Window:
         arguments = [] if self.slide is None else [self.slide]
         arguments += [self.size] + ([self.offset] if self.offset else [])
         listed = ", ".join(f"INTERVAL '{n} seconds'" for n in arguments)
-        kind = "CUMULATE" if self.cumulative else "TUMBLE" if self.slide is None else "HOP"
-        return f"{kind}({self.relation}, ts, {listed})"
+        return f"{self.kind}({self.relation}, ts, {listed})"
+
+    @property
+    def kind(self) -> str:
+        return "CUMULATE" if self.cumulative else "TUMBLE" if self.slide is None else "HOP"
 
     def of(self, at: datetime.datetime) -> list[tuple[datetime.datetime, datetime.datetime]]:
         """Every [start, end) that holds ``at``, found by trying starts one by one."""
@@ -77,6 +80,7 @@ class Session:
     relation: str
     gap: int
     partition: tuple[str, ...] = ("k",)
+    kind = "SESSION"
 
     def sql(self) -> str:
         """With PARTITION BY as it is once its text was masked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from constellationdb.engine.kernels.sessions import Runs, absorb, runs, within_reach
@@ -46,6 +46,7 @@ def test_a_run_is_a_session_of_the_times_at_hand(rows: list[tuple[int, int]], ga
 
 
 @given(st.lists(ROWS, min_size=1, max_size=6), GAPS)
+@example([[(0, 5), (0, 15)], [(0, 1), (0, 4), (0, 7), (0, 10), (0, 13)]], 3)  # a run begins before both it joins
 def test_sessions_that_runs_are_put_among_are_those_of_all_times(
     batches: list[list[tuple[int, int]]], gap: int
 ) -> None:
