@@ -23,6 +23,7 @@ from constellationdb.errors import ConstellationError
 from constellationdb.planner import plan
 from constellationdb.planner.functions import translate
 from constellationdb.planner.lower.windows import window_node
+from constellationdb.planner.panics import contained
 from constellationdb.planner.relations import WindowCall
 from constellationdb.planner.shuttle import bare, empty_batch, new_context
 from constellationdb.planner.snapshot import SnapshotPlan
@@ -99,11 +100,11 @@ def execute(planned: SnapshotPlan, tables: Mapping[str, pa.Table]) -> pa.Table:
         _register(context, internal, tables[name])
     for internal, call in planned.windows.items():
         inner = planned.inputs.get(internal)
-        _register(
-            context, internal, _windowed(tables[call.relation] if inner is None else execute(inner, tables), call)
-        )
+        read = tables[call.relation] if inner is None else execute(inner, tables)
+        _register(context, internal, _windowed(read, call))
     try:
-        return _conformed(_execute(context, planned), planned.schema)
+        with contained():
+            return _conformed(_execute(context, planned), planned.schema)
     except ConstellationError:
         raise
     except Exception as error:
