@@ -88,7 +88,7 @@ as the wire protocol's field ``P`` does, so psql draws its caret under it.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class ConstellationError(Exception):
@@ -112,11 +112,20 @@ class ConstellationError(Exception):
         self.hint = hint
         self.position = position
         self.context = context  # where in the data it happened: ``COPY t, line 3, column b: "x"``
+        self.schema: str | None = None
+        self.table: str | None = None
+        self.column: str | None = None
+        self.constraint: str | None = None
 
     def at(self, position: int | None) -> ConstellationError:
         """The same error with ``position`` filled in where it has none."""
         if self.position is None:
             self.position = position
+        return self
+
+    def about(self, schema: str, table: str, *, column: str | None = None, constraint: str | None = None) -> Self:
+        """The same error with what it is about, for programs that would else have to read the message."""
+        self.schema, self.table, self.column, self.constraint = schema, table, column, constraint
         return self
 
 

@@ -277,8 +277,13 @@ class Engine:
         self.worker.remove(job)
         self.lookups.forget(job.oid)
 
-    def transient(self, lowered: plan.Plan, cancelled: Cancellation) -> tuple[Job, Subscription]:
-        """A job nobody named, for one continuous query, and the subscription that reads it; see ``drop_transient``."""
+    def transient(
+        self, lowered: plan.Plan, cancelled: Cancellation, *, enough: int | None = None
+    ) -> tuple[Job, Subscription]:
+        """A job nobody named, for one continuous query, and the subscription that reads it; see ``drop_transient``.
+
+        ``enough``: with so many rows the history of its sources is left unread.
+        """
         with self.lock:
             self._transients += 1
             name, oid = f"#query{self._transients}", -self._transients
@@ -291,7 +296,7 @@ class Engine:
                 errors = RelationState(errors_name(name), ERRORS_SCHEMA, Arrangement(ERRORS_SCHEMA), before)
                 graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
                 inputs = {n: self.states[n] for n in graph.relations}
-                job = Job(name, lowered, graph, inputs, Outputs(view, errors), 0, self.progress, oid=oid)
+                job = Job(name, lowered, graph, inputs, Outputs(view, errors), 0, self.progress, oid=oid, enough=enough)
                 self._begin(job, before, epoch.at_us)
                 return job, Subscription(self, view, job=job, cancelled=cancelled)
 

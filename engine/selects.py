@@ -97,8 +97,16 @@ def _continuous(session: Session, query: st.Query, relations: Mapping[str, Plann
     lowered, limit = plan_continuous(query, relations)
     _check_growing(query, lowered)
     schema = _shown(query, lowered)
-    rows = _lazily(lambda: _opened(session, lowered, schema, limit))
-    return Result("SELECT", answers.columns_of(schema), rows, _tag, streaming=True)
+    result = Result("SELECT", answers.columns_of(schema), tag_of=_tag, streaming=True)
+    final = lowered.root.append_only and not _shows_changes(query)
+    result.batches = _lazily(
+        lambda: _opened(session, lowered, schema, _least(limit, result.at_most if final else None))
+    )
+    return result
+
+
+def _least(limit: int | None, other: int | None) -> int | None:
+    return limit if other is None else other if limit is None else min(limit, other)
 
 
 def open_query(session: Session, query: st.Query) -> Stream:
@@ -134,7 +142,7 @@ def _opened(session: Session, lowered: plan.Plan, schema: pa.Schema, limit: int 
     """The rows of a transient job until it ends, its limit is reached or the statement is cancelled."""
     if session.transaction is not None:
         session.transaction.check_reads(session.catalog, plan.relations_of(lowered.root), changes=True)
-    job, subscription = session.engine.transient(lowered, session.cancelled)
+    job, subscription = session.engine.transient(lowered, session.cancelled, enough=limit)
     return Stream(session.engine, subscription, schema, job=job, limit=limit)
 
 

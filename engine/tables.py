@@ -45,7 +45,7 @@ class TableRules(ABC):
                 raise NotNullViolation(
                     f"null value in {named} violates not-null constraint",
                     detail=f"Failing row contains ({shown}).",
-                )
+                ).about("public", shown_name(self.name), column=column.name)
 
     def check_unique(self, removed: pa.RecordBatch | None, added: pa.RecordBatch, epoch: int) -> None:
         """23505 when ``added`` would give a key twice, in itself or with rows that ``removed`` does not take away."""
@@ -67,10 +67,11 @@ class TableRules(ABC):
     def _duplicate(self, rows: pa.RecordBatch, index: int) -> None:
         names = ", ".join(self.relation.primary_key)
         values = ", ".join(str(rows.column(c)[index].as_py()) for c in self.key_columns)
+        table = shown_name(self.name)
         raise UniqueViolation(
-            f'duplicate key value violates unique constraint "{shown_name(self.name)}_pkey"',
+            f'duplicate key value violates unique constraint "{table}_pkey"',
             detail=f"Key ({names})=({values}) already exists.",
-        )
+        ).about("public", table, constraint=f"{table}_pkey")
 
 
 class TableState(TableRules, RelationState):

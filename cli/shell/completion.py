@@ -12,7 +12,7 @@ from constellationdb.cli.shell import vocabulary as said
 from constellationdb.cli.shell import words
 from constellationdb.cli.shell.names import Names
 from constellationdb.cli.shell.script import in_comment
-from constellationdb.errors import SqlSyntaxError
+from constellationdb.errors import ConstellationError
 from constellationdb.planner.syntax.edits import identifier
 from constellationdb.planner.syntax.split import ends
 from constellationdb.planner.syntax.tokens import Source, Token, read_tokens
@@ -170,7 +170,7 @@ def place_at(text: str, cursor: int) -> Place | None:
 def _scanned(text: str) -> Source | None:
     try:
         return read_tokens(text)
-    except SqlSyntaxError:
+    except ConstellationError:
         return None
 
 

@@ -125,6 +125,7 @@ pg_relation_is_updatable(regclass, boolean) integer
 pg_relation_size(regclass) bigint
 pg_relation_size(regclass, text) bigint
 pg_size_pretty(bigint) text
+pg_sleep(double precision) void volatile
 pg_statistics_obj_is_visible(oid) boolean
 pg_stat_get_numscans(oid) bigint
 pg_table_is_visible(oid) boolean
@@ -219,4 +220,6 @@ def _accepts(declared: str, found: Kind) -> bool:
         return found in kinds.TEXTS
     if declared in kinds.INTEGERS:
         return found in kinds.INTEGERS
+    if declared == kinds.DOUBLE:
+        return found in kinds.NUMBERS
     return kinds.is_array(declared) and kinds.is_array(found)

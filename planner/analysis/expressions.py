@@ -476,7 +476,8 @@ class Expressions:
             )
         arithmetic = name in operators.ARITHMETIC and other in kinds.NUMBERS
         arithmetic |= self.zoning.explicit and name == "-" and other == kinds.TIMESTAMPTZ
-        if operand.node.isnull or not (arithmetic or name in operators.COMPARISONS):
+        joined = name == "||" and other == kinds.BYTEA
+        if operand.node.isnull or not (arithmetic or joined or name in operators.COMPARISONS):
             return operand
         assert other is not None
         return Typed(texts.typed(operand.node, other, self.at(operand.node)), other, constant=True)

@@ -56,6 +56,12 @@ def _started(session: Session) -> int:
     return session.engine.started_us
 
 
+def _sleep(session: Session, seconds: float) -> str:
+    if seconds > 0:
+        session.engine.wait(lambda: False, session.cancelled, seconds)
+    return ""
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "current_catalog": lambda _: DATABASE,
     "current_database": lambda _: DATABASE,
@@ -77,6 +83,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pg_conf_load_time": _started,
     "pg_encoding_to_char": lambda _, number: _ENCODINGS.get(number, ""),
     "pg_get_userbyid": _user_name,
+    "pg_sleep": _sleep,
     "pg_is_in_recovery": lambda _: False,
     "pg_is_other_temp_schema": lambda *_: False,
     "pg_is_wal_replay_paused": lambda _: False,
