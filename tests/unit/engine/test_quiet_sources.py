@@ -20,7 +20,9 @@ def test_the_last_window_closes_although_nothing_comes() -> None:
         changes = engine.subscribe("closed")
         run(session, "INSERT INTO beat VALUES (1, '2024-01-01 00:00:00'), (1, '2024-01-01 00:00:00.4')")
         inserted = engine.epoch
-        (found,) = changes.next().to_pylist()
+        change = changes.next()
+        assert change is not None
+        (found,) = change.to_pylist()
         assert (found["k"], found["n"], str(found["window_end"])) == (1, 2, "2024-01-01 00:00:00.900000")
         assert found["_epoch"] > inserted, "a timer made the epoch"
         changes.close()
