@@ -77,6 +77,8 @@ class Graph:
         self._exchanges = self._make_exchanges()
         self._watermarks = dict.fromkeys((node.id for node in self._nodes), NO_WATERMARK)
         self._inputs: dict[str, int] = dict.fromkeys(plan.relations_of(root), NO_WATERMARK)
+        # By node: the rows that were put into windows, and those that came late for theirs.
+        self.windowed = {node.id: (0, 0) for node in self._nodes if isinstance(node, plan.Windowing)}
         self.rows_on = [0] * workers  # rows each worker's keyed operators received: an idle worker shows here
 
     @property
@@ -174,7 +176,16 @@ class Graph:
             output.used += mine.used
             output.dropped += mine.dropped
             output.requests += mine.requests
+            if node.id in self.windowed:
+                used, late = self.windowed[node.id]
+                self.windowed[node.id] = used + mine.used, late + sum(b.num_rows for b in mine.late)
         return results
+
+    def windows(self) -> Iterator[tuple[plan.Windowing, int, int, int]]:
+        """The nodes that put rows into windows: the watermark of each, how many it used and how many were late."""
+        for node in self._nodes:
+            if isinstance(node, plan.Windowing):
+                yield node, self._watermarks[node.id], *self.windowed[node.id]
 
     def fed(self, relation: str, epoch: int) -> None:
         """A new job has read all of a relation, as of ``epoch``: those who borrow it may look."""

@@ -17,15 +17,10 @@ from constellationdb.planner.analysis.queries import Columns
 from constellationdb.planner.lower.core import Lowering, Stage, width_of
 from constellationdb.planner.lower.rules import RULES
 from constellationdb.planner.lower.stream import Builder, Stream
+from constellationdb.planner.lower.windows import Lateness, Windowed
 from constellationdb.planner.messages import planning
 from constellationdb.planner.outputs import output_schema
-from constellationdb.planner.prepare import (
-    WINDOW_COLUMNS,
-    OtherZoneError,
-    PreparedQuery,
-    Preparer,
-    relation_names,
-)
+from constellationdb.planner.prepare import OtherZoneError, PreparedQuery, Preparer, relation_names
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
@@ -60,13 +55,12 @@ class ContinuousPlanner:
         self._internal: dict[str, PlannedRelation] = {}
         self._stages: dict[str, Stage] = {}
         self._lowering = Lowering(self._shuttle, self._internal, self._stages, RULES)
-        self._lateness_us = 0
-        self._keeps_late_rows = False
+        self._lateness = Lateness()
 
     def _plan(self, query: Query, column_names: tuple[str, ...]) -> plan.Plan:
         emit = query.emit or Emit()
-        self._lateness_us = emit.lateness_us
-        self._keeps_late_rows = emit.late_to is not None
+        self._lateness = Lateness(emit.lateness_us, kept=emit.late_to is not None)
+        self._lowering.keeps_late_rows = emit.late_to is not None
         stream, names, columns = self._query(query)
         root = self._lowering.build.finish(stream)
         if emit.mode == "on_window_close":
@@ -130,60 +124,22 @@ class ContinuousPlanner:
         self._stages[name] = lambda lowering, wanted: lowering.build.project(stream, [field(i) for i in wanted])
 
     def _register_window(self, name: str, call: WindowCall) -> None:
-        relation = self._relations[call.relation]
+        relation = call.over
         if relation.kind in ("lookup table", "system table"):
             raise WrongObjectType(f'"{call.relation}" is a {relation.kind}, not a stream', position=call.position)
-        read, schema = self._window_input(relation)
-        column = call.time_index(schema)
-        kind = schema.field(column).type
-        self._shuttle.register(name, pa.schema([*schema, *[pa.field(n, kind) for n, _ in WINDOW_COLUMNS]]))
-        self._stages[name] = lambda _lowering, wanted: self._window(read, len(schema), column, call, wanted)
+        windowed = Windowed(call, *self._window_input(relation))
+        self._shuttle.register(name, call.windowed(windowed.schema))
+        self._stages[name] = lambda lowering, wanted: windowed.columns(lowering.build, wanted, self._lateness)
 
-    def _window_input(self, relation: PlannedRelation) -> tuple[Callable[[list[int]], Stream], pa.Schema]:
-        """How to read some columns of what a window is over, and all of them under the user's names."""
+    def _window_input(self, relation: PlannedRelation) -> tuple[pa.Schema, Callable[[list[int]], Stream]]:
+        """The columns of what a window is over under the user's names, and how to read some of them."""
         if relation.kind == "view":
             assert relation.query is not None
             stream, names, _ = self._query(relation.query)
             names = [*relation.column_names, *names[len(relation.column_names) :]]
             schema = pa.schema(list(zip(names, stream.schema.types, strict=True)))
-            return lambda kept: self._lowering.build.project(stream, [field(i) for i in kept]), schema
-        return lambda kept: self._lowering.build.stream(self._lowering.scan(relation, kept)), relation.schema
-
-    def _window(
-        self, read: Callable[[list[int]], Stream], width: int, time: int, call: WindowCall, wanted: list[int]
-    ) -> Stream:
-        """The ``wanted`` columns of a windowed relation of ``width`` columns; a row is copied once per window."""
-        kept = sorted({time, *(i for i in wanted if i < width)})
-        if self._keeps_late_rows:
-            kept = list(range(width))
-        assigned = self._assigned(read(kept), kept.index(time), call)
-        place = {column: j for j, column in enumerate([*kept, width, width + 1])}
-        return self._lowering.build.project(assigned, [field(place[i]) for i in wanted])
-
-    def _assigned(self, base: Stream, column: int, call: WindowCall) -> Stream:
-        node = self._lowering.build.finish(base)
-        closes = {c.index for c in node.closing if c.offset_us <= self._lateness_us}
-        watermarked = column in node.times or column in closes
-        width = len(node.schema)
-        kind = node.schema.field(column).type
-        types = [*node.schema.types, kind, kind]
-        late = self._lateness_us  # a window is final only when no late row is let in any more
-        closing = (plan.Column(width, call.size_us + late), plan.Column(width + 1, late)) if watermarked else ()
-        return self._lowering.build.stream(
-            plan.WindowAssign(
-                id=self._lowering.build.next_id(),
-                schema_ipc=plan.encode_schema(pa.schema([pa.field(f"c{i}", k) for i, k in enumerate(types)])),
-                append_only=node.append_only,
-                closing=closing,
-                input=node,
-                time_column=column,
-                slide_us=call.slide_us,
-                size_us=call.size_us,
-                offset_us=call.offset_us,
-                watermarked=watermarked,
-                lateness_us=self._lateness_us,
-            )
-        )
+            return schema, lambda kept: self._lowering.build.project(stream, [field(i) for i in kept])
+        return relation.schema, lambda kept: self._lowering.build.stream(self._lowering.scan(relation, kept))
 
 
 def _check_storable(names: list[str], schema: pa.Schema) -> None:
@@ -201,7 +157,7 @@ def _on_close(build: Builder, root: plan.AnyNode, emit: Emit) -> plan.AnyNode:
             position=emit.position + 1,
         )
     column = min(root.closing, key=lambda c: (c.offset_us, c.index))
-    if any(isinstance(node, plan.WindowAssign) and node.lateness_us for node in plan.walk(root)):
+    if any(isinstance(node, plan.Windowing) and node.lateness_us for node in plan.walk(root)):
         column = plan.Column(column.index, column.offset_us - emit.lateness_us)  # shown at its end, corrected after
     fused = None if emit.lateness_us else _fuse(root)
     if fused is not None:
@@ -218,9 +174,11 @@ def _on_close(build: Builder, root: plan.AnyNode, emit: Emit) -> plan.AnyNode:
 
 def _fuse(root: plan.AnyNode) -> plan.AnyNode | None:
     """An aggregate that itself waits for its windows to close, under at most one fragment."""
-    if isinstance(root, plan.Aggregate) and root.closing and root.keys:
+    if isinstance(root, plan.SessionAggregate | plan.PaneAggregate) or (
+        isinstance(root, plan.Aggregate) and root.closing and root.keys
+    ):
         return replace_struct(root, emit_on_close=True, append_only=True)
-    if isinstance(root, plan.Fragment) and isinstance(root.input, plan.Aggregate):
+    if isinstance(root, plan.Fragment):
         inner = _fuse(root.input)
         return None if inner is None else replace_struct(root, input=inner, append_only=True)
     return None

@@ -31,6 +31,7 @@ from constellationdb.planner.resolving import references
 from constellationdb.planner.rewrite.bound import query_tree
 from constellationdb.planner.rewrite.casts import tell_casts_apart
 from constellationdb.planner.rewrite.constants import check_constants
+from constellationdb.planner.rewrite.group_windows import expand_group_windows
 from constellationdb.planner.rewrite.intervals import normalise_intervals
 from constellationdb.planner.rewrite.names import name_derived, name_outputs
 from constellationdb.planner.rewrite.qualified import Identify, read_qualified
@@ -42,11 +43,10 @@ from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
 from constellationdb.planner.rewrite.system_columns import NAMES, read_system_columns
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
+from constellationdb.planner.rewrite.window_inputs import name_window_inputs
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
 from constellationdb.planner.unnest.queries import unnest
-
-WINDOW_COLUMNS = (("window_start", pa.timestamp("us")), ("window_end", pa.timestamp("us")))
 
 
 @dataclass
@@ -92,6 +92,7 @@ class Preparer:
         zoned: bool = False,
     ) -> None:
         self._relations = relations
+        self._own: dict[str, PlannedRelation] = {}
         self._checked = checked
         self._unnesting = unnesting
         self._continuous = continuous
@@ -131,13 +132,14 @@ class Preparer:
         return prepared
 
     def relation(self, names: Names, name: str, schema: str | None, location: int) -> PlannedRelation:
-        found = find(self._relations, names, schema, name)
+        found = self._find(names, schema, name)
         if found is None:
             raise UndefinedRelation(f'relation "{reference(schema, name)}" does not exist', position=location + 1)
         return found
 
     def _find(self, names: Names, schema: str | None, name: str) -> PlannedRelation | None:
-        return find(self._relations, names, schema, name)
+        own = self._own.get(name) if schema is None else None
+        return own or find(self._relations, names, schema, name)
 
     def _identify(self, names: Names) -> Identify:
         def identify(schema: str | None, name: str) -> str:
@@ -167,9 +169,21 @@ class Preparer:
     def _normal(self, query: Query) -> Any:
         tree = respell(normalise_intervals(expand_rows(query_tree(query))))
         tree = read_qualified(tree, self._identify(query.names), query.offset)
+        expand_group_windows(tree, query.offset)
+        name_window_inputs(tree, query, self._named)
         if any(name in query.text.lower() for name in NAMES):
             tree = read_system_columns(tree, lambda schema, name: self._find(query.names, schema, name), query.offset)
         return expand_series(read_set_functions(tree, self._relations), continuous=self._continuous)
+
+    def _named(self, name: str, query: Query) -> str:
+        """A plain view of the query's own: what one of its windows reads."""
+        internal = f"{name} read by window {len(self._own) + 1}"
+        self._own[internal] = PlannedRelation(name, "view", pa.schema([]), query=query)
+        return internal
+
+    def is_own(self, name: str) -> bool:
+        """Whether a name is that of a plain view of a query's own."""
+        return name in self._own
 
     def internal(self) -> str:
         return f"rel{next(self._numbers)}"
@@ -253,8 +267,9 @@ class _Resolver:
         schema, said = split(call.relation)
         relation = self._preparer.relation(self._names, said, schema, call.position - 1)
         name = self._preparer.internal()
-        self._prepared.windows[name] = WindowCall(name, **call.arguments() | {"relation": relation.name})
-        alias = function.alias or ast.Alias(aliasname=said)
+        read = call.arguments() | {"relation": relation.name}
+        self._prepared.windows[name] = WindowCall(name=name, over=relation, **read)
+        alias = function.alias or ast.Alias(aliasname=relation.name if self._preparer.is_own(said) else said)
         return ast.RangeVar(relname=name, inh=True, relpersistence="p", alias=alias)
 
 

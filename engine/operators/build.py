@@ -10,8 +10,11 @@ from constellationdb.engine.operators.arranged import Borrow
 from constellationdb.engine.operators.base import Operator
 from constellationdb.engine.operators.join import JoinOperator
 from constellationdb.engine.operators.on_close import OnCloseOperator
+from constellationdb.engine.operators.pane_aggregate import PaneAggregateOperator
 from constellationdb.engine.operators.recompute import RecomputeOperator
 from constellationdb.engine.operators.replicated import ReplicatedLookupOperator
+from constellationdb.engine.operators.session import SessionAssignOperator
+from constellationdb.engine.operators.session_aggregate import SessionAggregateOperator
 from constellationdb.engine.operators.stateless import ConstantOperator, FragmentOperator, UnionOperator
 from constellationdb.engine.operators.window import WindowAssignOperator
 from constellationdb.errors import InternalError
@@ -30,8 +33,14 @@ def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | No
             return UnionOperator(node)
         case plan.WindowAssign():
             return WindowAssignOperator(node)
+        case plan.SessionAssign():
+            return SessionAssignOperator(node)
         case plan.Aggregate():
             return AggregateOperator(node)
+        case plan.SessionAggregate():
+            return SessionAggregateOperator(node)
+        case plan.PaneAggregate():
+            return PaneAggregateOperator(node)
         case plan.Recompute():
             return RecomputeOperator(node, borrow)
         case plan.Join():
@@ -53,8 +62,10 @@ def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | No
 def exchange_keys(node: plan.AnyNode) -> tuple[tuple[int, ...] | None, ...]:
     """Per input: the key columns to exchange by, () for everything to one worker, None for no exchange."""
     match node:
-        case plan.Aggregate():
+        case plan.Aggregate() | plan.SessionAggregate() | plan.PaneAggregate():
             return (node.keys,)
+        case plan.SessionAssign():
+            return (node.partition,)
         case plan.Recompute():
             return node.keys
         case plan.Join():

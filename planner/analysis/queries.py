@@ -30,8 +30,9 @@ from constellationdb.planner.references import split
 from constellationdb.planner.rewrite.names import column_name, fresh, mark
 from constellationdb.planner.rewrite.series import is_table_function
 from constellationdb.planner.rewrite.tree import links, parse_query, strings, to_sql
-from constellationdb.planner.rewrite.windows import Call, window_call
+from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.syntax.edits import identifier
+from constellationdb.planner.window_call import Call
 
 Columns = tuple[Column, ...] | None
 # The columns of a relation by name and schema; None when there is none, or they are not known.

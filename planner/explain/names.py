@@ -53,7 +53,7 @@ class Names:
                 return self.steps(node).columns[: len(node.schema)]
             case plan.Union():
                 return self.of(node.inputs[0])
-            case plan.WindowAssign():
+            case plan.WindowAssign() | plan.SessionAssign():
                 return [*self.of(node.input), Shown("window_start"), Shown("window_end")]
             case plan.Aggregate():
                 below = self.brief(node.input)
@@ -62,6 +62,10 @@ class Names:
                 return self.of(node.left)
             case plan.Join(kind="mark"):
                 return [*self.of(node.left), Shown("matched")]
+            case plan.SessionAggregate() | plan.PaneAggregate():
+                below = self.brief(node.input)
+                window = [Shown("window_start"), Shown("window_end")]
+                return [*(below[k] for k in node.keys), *window, *(Shown(measure(m, below)) for m in node.measures)]
             case plan.Join():
                 return self.joined(node)
             case plan.LookupJoin():

@@ -10,6 +10,7 @@ from constellationdb.planner.explain.lookups import lookup, replicated
 from constellationdb.planner.explain.names import Names, listed, measure
 from constellationdb.planner.explain.sides import recomputed_sides, sides
 from constellationdb.planner.explain.steps import condition
+from constellationdb.planner.explain.windows import pane_aggregate, session, session_aggregate
 
 
 def facts(node: plan.AnyNode, names: Names) -> Facts:
@@ -25,6 +26,12 @@ def facts(node: plan.AnyNode, names: Names) -> Facts:
             return Facts("Union all", None, None, None, PER_EPOCH, rows_of(node))
         case plan.WindowAssign():
             return _window(node, names)
+        case plan.SessionAssign():
+            return session(node, names)
+        case plan.SessionAggregate():
+            return session_aggregate(node, names)
+        case plan.PaneAggregate():
+            return pane_aggregate(node, names)
         case plan.Aggregate():
             return _aggregate(node, names)
         case plan.Recompute():
@@ -59,10 +66,10 @@ def _fragment(node: plan.Fragment, names: Names) -> Facts:
 
 
 def _window(node: plan.WindowAssign, names: Names) -> Facts:
-    kind = "Tumble" if node.slide_us == node.size_us else "Hop"
+    kind = "Cumulate" if node.cumulative else "Tumble" if node.slide_us == node.size_us else "Hop"
     sizes = [("size", interval(node.size_us))]
-    if kind == "Hop":
-        sizes.append(("slide", interval(node.slide_us)))
+    if kind != "Tumble":
+        sizes.append(("step" if node.cumulative else "slide", interval(node.slide_us)))
     if node.offset_us:
         sizes.append(("offset", interval(node.offset_us)))
     late = "never: no watermark closes these windows"
