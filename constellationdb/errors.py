@@ -38,6 +38,8 @@
     ├── AmbiguousAlias              42P09  CON-1072
     ├── UndefinedSchema             3F000  CON-1080
     ├── AmbiguousFunction           42725  CON-1043
+    ├── InvalidFunctionDefinition   42P13  CON-1090
+    ├── DuplicateFunction           42723  CON-1091
     ├── InvalidTextRepresentation   22P02  CON-2001
     ├── DivisionByZero              22012  CON-2002
     ├── NumericOutOfRange           22003  CON-2003
@@ -59,6 +61,7 @@
     ├── InvalidBinaryRepresentation 22P03  CON-2041
     ├── CharacterNotInRepertoire    22021  CON-2042
     ├── NullNotAllowed              22004  CON-2043
+    ├── ExternalRoutineError        38000  CON-2090
     ├── ReadsOwnWritesThroughView   25001  CON-3001
     ├── InFailedTransaction         25P02  CON-3002
     ├── SerializationFailure        40001  CON-3003
@@ -281,6 +284,14 @@ class AmbiguousFunction(ConstellationError):
     sqlstate, code = "42725", "CON-1043"
 
 
+class InvalidFunctionDefinition(ConstellationError):
+    sqlstate, code = "42P13", "CON-1090"
+
+
+class DuplicateFunction(ConstellationError):
+    sqlstate, code = "42723", "CON-1091"
+
+
 class InvalidTextRepresentation(ConstellationError):
     sqlstate, code = "22P02", "CON-2001"
 
@@ -363,6 +374,12 @@ class CharacterNotInRepertoire(ConstellationError):
 
 class NullNotAllowed(ConstellationError):
     sqlstate, code = "22004", "CON-2043"
+
+
+class ExternalRoutineError(ConstellationError):
+    """A function in Python raised."""
+
+    sqlstate, code = "38000", "CON-2090"
 
 
 class ReadsOwnWritesThroughView(ConstellationError):

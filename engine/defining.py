@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from constellationdb.catalog.model import Command, Create, Drop
-from constellationdb.engine import definitions, schemas, selects
+from constellationdb.engine import definitions, functions, schemas, selects
 from constellationdb.engine.comments import comment
 from constellationdb.engine.naming import Place
 from constellationdb.engine.overlay import TableOverlay
@@ -55,6 +55,10 @@ def define(session: Session, statement: st.Statement) -> Result:
             return schemas.drop_schema(session, statement)
         case st.RenameSchema():
             return schemas.rename_schema(session, statement)
+        case st.CreateFunction():
+            return functions.create_function(session, statement)
+        case st.DropFunction():
+            return functions.drop_function(session, statement)
         case st.Comment():
             return comment(session, statement)
         case _:
@@ -128,6 +132,8 @@ _COMMANDS = {
     "CreateSchema": "CREATE SCHEMA",
     "DropSchema": "DROP SCHEMA",
     "RenameSchema": "ALTER SCHEMA",
+    "CreateFunction": "CREATE FUNCTION",
+    "DropFunction": "DROP FUNCTION",
     "Comment": "COMMENT",
 }
 

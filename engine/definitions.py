@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import pyarrow as pa
@@ -12,6 +12,7 @@ from constellationdb.catalog.model import (
     ColumnDefinition,
     Create,
     Drop,
+    Function,
     Relation,
     Replace,
     Watermark,
@@ -43,6 +44,7 @@ from constellationdb.planner.analysis.catalog_functions import Functions
 from constellationdb.planner.continuous import ContinuousPlanner
 from constellationdb.planner.described import query_schema
 from constellationdb.planner.prepare import relation_names
+from constellationdb.planner.relations import watched
 from constellationdb.planner.rewrite.system_columns import NAMES as SYSTEM_COLUMNS
 from constellationdb.planner.syntax.edits import identifier
 
@@ -172,6 +174,7 @@ def lookup_table(statement: st.CreateLookupTable) -> Create:
 def view(catalog: Catalog, relations: Planned, functions: Functions, statement: st.CreateView) -> Create:
     names = relation_names(statement.query)
     depends_on = tuple(n for n in names if n in catalog.relations)
+    relations, called = watched(relations)
     if not statement.materialized:
         columns = query_schema(statement.query, relations, functions).names
         _check_names(_named(tuple(columns), statement), statement)
@@ -181,7 +184,8 @@ def view(catalog: Catalog, relations: Planned, functions: Functions, statement: 
             pa.schema([]),
             query=msgspec.msgpack.encode((statement.query, statement.column_names)),
             sql=statement.text,
-            depends_on=depends_on,
+            depends_on=tuple(dict.fromkeys([*depends_on, *_read_by(called, catalog)])),
+            functions=tuple(called),
         )
         return Create((relation,))
     _refuse_system(names)
@@ -199,12 +203,18 @@ def view(catalog: Catalog, relations: Planned, functions: Functions, statement: 
         lowered.output,
         plan=plan.encode(lowered),
         sql=statement.text,
-        depends_on=tuple(dict.fromkeys([*depends_on, *reads, *lookups])),
+        depends_on=tuple(dict.fromkeys([*depends_on, *reads, *lookups, *_read_by(called, catalog)])),
+        functions=tuple(called),
         append_only=lowered.root.append_only,
         options=dict(statement.options),
     )
     sides = [errors_relation(statement.name), *([late] if late is not None else [])]
     return Create((*sides, relation))
+
+
+def _read_by(called: Mapping[int, Function], catalog: Catalog) -> list[str]:
+    """What the bodies of functions read."""
+    return [name for function in called.values() for name in function.tables if name in catalog.relations]
 
 
 def _refuse_system(names: list[str]) -> None:

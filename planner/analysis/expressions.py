@@ -36,6 +36,7 @@ from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column, Scope, reference
 from constellationdb.planner.analysis.typed import Place, Typed
+from constellationdb.planner.analysis.user_calls import UserCalls
 from constellationdb.planner.analysis.zoning import Zoning, unknown
 from constellationdb.planner.rewrite.tree import MADE, copied, last_name, nodes, parse_query, strings
 
@@ -68,6 +69,7 @@ class Expressions:
         zoning: Zoning,
         checked: bool = False,
         unnesting: bool = False,
+        functions: UserCalls | None = None,
     ) -> None:
         self._query = query
         self.zoning = zoning
@@ -77,7 +79,7 @@ class Expressions:
         self._outer: list[Any] = []  # columns of queries around the one that is being read
         self.correlated = self.asking = self.doubtful = False
         self._offset = offset
-        self._calls = Calls(self)
+        self._calls = Calls(self, functions)
         self.signatures: dict[int, str] = {}
 
     def at(self, node: Any) -> int | None:
@@ -185,8 +187,9 @@ class Expressions:
             if visible is None:
                 return Typed(node, None)
             column = visible.column
-            self._note(node, visible in (place.scope.visible or ()), place)
             said = visible.node if visible.merged or self._unnesting else node
+            if any(isinstance(part, ast.ColumnRef) for part in nodes(said)):  # no constant that a function was given
+                self._note(said if visible.merged else node, visible in (place.scope.visible or ()), place)
             return Typed(said, column.kind, whole=column.whole)
         table = place.scope.table(names[0])
         if table is None:

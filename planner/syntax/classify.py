@@ -24,6 +24,7 @@ from constellationdb.planner.syntax import (
     copying,
     cursors,
     definitions,
+    functions,
     postgres,
     prepared,
     queries,
@@ -43,7 +44,7 @@ _EXPLAINED = (Select, CreateView, CreateTableAs, Subscribe, Insert, Update, Dele
 # Statements of streaming systems, unknown to Postgres' grammar, that we recognise only to name them.
 _STREAMING_OBJECTS = word_set("sink connection secret source stream lookup")
 # Postgres parses their bodies in ways that do not fit into one statement; no use in asking it.
-_BODIES = frozenset(("function", "procedure", "rule"))
+_BODIES = frozenset(("procedure", "rule"))
 _MODIFIERS = word_set(
     "or replace global local temp temporary unlogged unique recursive trusted default if not exists constraint"
 )
@@ -112,6 +113,8 @@ def _drop(region: Region) -> Statement:
         return session.drop(region)
     if _object_word(region) == "schema":
         return schemas.drop_schema(region)
+    if _object_word(region) in ("function", "routine", "aggregate"):
+        return functions.drop_function(region)
     return accepted.drop_nothing(region) or _refuse(region)
 
 
@@ -229,6 +232,7 @@ _CREATED: tuple[tuple[tuple[str, ...], Reader], ...] = (
     (("materialized", "view"), views.create_view),
     (("stream",), views.create_view),
     (("schema",), schemas.create_schema),
+    (("function",), functions.create_function),
     (("extension",), accepted.create_extension),
 )
 
@@ -250,6 +254,7 @@ _READERS: dict[str, Reader] = {
     "explain": _explain,
     "flush": _flush,
     "checkpoint": _checkpoint,
+    "do": functions.do,
     "set": session.set_variable,
     "reset": session.set_variable,
     "show": session.show,

@@ -95,7 +95,7 @@ def _column(region: Region, element: Any) -> ColumnDef:
     _check_collation(region, element)
     return ColumnDef(
         name=element.colname,
-        type=_type(element.typeName, region.start),
+        type=read_type(element.typeName, region.start),
         not_null="CONSTR_NOTNULL" in kinds,
         default=_default_text(region, position) if "CONSTR_DEFAULT" in kinds else None,
         position=position,
@@ -112,7 +112,7 @@ def _check_collation(region: Region, element: Any) -> None:
         )
 
 
-def _type(node: Any, base: int) -> SqlType:
+def read_type(node: Any, base: int) -> SqlType:
     if node is None:
         raise FeatureNotSupported("a column without a type is not supported", position=base + 1)
     position = base + node.location
