@@ -142,6 +142,7 @@ class Engine:
         for source in self.sources.values():
             source.close()
         self.durability.close()
+        self.python.close()
 
     def __enter__(self) -> Engine:
         return self.start()

@@ -36,6 +36,7 @@ class PythonFunctions:
     def __init__(self, registered: Iterable[PythonFunction] = (), *, sources: bool = False) -> None:
         self.sources = sources
         self._registered = {function.key: function for function in registered}
+        self._bound: set[str] = set()
 
     @property
     def registered(self) -> list[PythonFunction]:
@@ -50,17 +51,26 @@ class PythonFunctions:
             return
         if function.source:
             if self.sources:
-                python_functions.install(function, compiled(function), vectorised=False)
+                self._install(function, compiled(function), vectorised=False)
             return
         known = self._registered.get((function.name, function.types))
         if known is not None:
-            python_functions.install(function, known.does, vectorised=known.vectorised)
+            self._install(function, known.does, vectorised=known.vectorised)
+
+    def _install(self, function: Function, does: Callable[..., Any], *, vectorised: bool) -> None:
+        python_functions.install(function, does, vectorised=vectorised)
+        self._bound.add(function.internal)
+
+    def close(self) -> None:
+        for internal in self._bound:
+            python_functions.forget(internal)
+        self._bound.clear()
 
     def check(self, catalog: Catalog, view: Relation) -> None:
         """Raises where a view cannot go on: without its function it would be wrong from here on."""
         for oid in _called(catalog, view.functions):
             function = catalog.functions[oid]
-            if function.language == "python" and not python_functions.is_installed(function.internal):
+            if function.language == "python" and function.internal not in self._bound:
                 raise UndefinedFunction(
                     f'function {function.shown}, which {view.kind} "{view.shown}" calls, is not registered',
                     hint="Start with --enable-python-functions."
@@ -100,3 +110,13 @@ def compiled(function: Function) -> Callable[..., Any]:
         raise SqlSyntaxError(f"could not compile function {function.name}: {error.msg}") from None
     made: Callable[..., Any] = scope["function"]
     return made
+
+
+def with_names_of_functions(catalog: Catalog, text: str) -> str:
+    """A line of a plan, with the functions called what their users call them."""
+    if python_functions.PREFIX not in text:
+        return text
+    for function in catalog.functions.values():
+        if function.internal:
+            text = text.replace(function.internal, function.name)
+    return text

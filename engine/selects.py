@@ -11,6 +11,7 @@ from constellationdb.engine import answers, explains
 from constellationdb.engine.copy_options import copy_options
 from constellationdb.engine.origins import with_origins
 from constellationdb.engine.pg_catalog.registered import with_names
+from constellationdb.engine.python import with_names_of_functions
 from constellationdb.engine.reads import execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
 from constellationdb.engine.streams import Stream
@@ -261,7 +262,8 @@ def describe_subscribe(session: Session, statement: st.Subscribe) -> tuple[Resul
 
 
 def explain(session: Session, statement: st.Explain) -> Result:
-    return answers.text_rows(("QUERY PLAN",), [(line,) for line in _explained(session, statement)], "EXPLAIN")
+    lines = [with_names_of_functions(session.catalog, line) for line in _explained(session, statement)]
+    return answers.text_rows(("QUERY PLAN",), [(line,) for line in lines], "EXPLAIN")
 
 
 def _explained(session: Session, statement: st.Explain) -> list[str]:

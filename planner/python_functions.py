@@ -21,7 +21,8 @@ from constellationdb.catalog.types import TEXT, named
 from constellationdb.errors import ConstellationError
 from constellationdb.planner.raising import ComputationError
 
-VOLATILE, STABLE, AGGREGATE = "con_volatile_", "con_python_", "con_aggregate_"
+PREFIX = "con_"
+VOLATILE, STABLE, AGGREGATE = (PREFIX + word for word in ("volatile_", "python_", "aggregate_"))
 EXCEPTION = "38000"  # external_routine_exception
 
 _installed: dict[str, Any] = {}

@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
 from constellationdb.embedded.copying import CopyData, chunks, quoted
+from constellationdb.embedded.functions import aggregate, function
 from constellationdb.embedded.link import Answer, Event, Link, OnNotice
 from constellationdb.embedded.parameters import as_parameters
 from constellationdb.embedded.relation import Relation
 from constellationdb.embedded.rows import as_batch
 from constellationdb.embedded.subscription import Subscription, epoch_of
+from constellationdb.engine.python import PythonFunction
 
 _SCHEMES = ("postgres://", "postgresql://")
 
 
 def connect(
-    target: str | os.PathLike[str] | None = None, *, workers: int = 1, on_notice: OnNotice | None = None
+    target: str | os.PathLike[str] | None = None,
+    *,
+    workers: int = 1,
+    on_notice: OnNotice | None = None,
+    functions: Sequence[PythonFunction] = (),
 ) -> Database:
     """A database in memory, in the directory ``target``, or on the server ``target`` (postgres://host:port).
 
-    ``workers`` is for a database in this process; ``on_notice`` hears what statements remark.
+    ``workers`` is for a database in this process; ``on_notice`` hears what statements remark. ``functions``
+    are registered before the database is opened: views in a directory that call them go on from where they were.
     """
     if isinstance(target, str) and target.startswith(_SCHEMES):
         from constellationdb.embedded.remote import RemoteLink
 
-        return Database(RemoteLink(target, on_notice))
+        database = Database(RemoteLink(target, on_notice))
+        for function in functions:
+            database.register(function)
+        return database
     from constellationdb.embedded.local import open_link
 
-    link = open_link(target, workers, on_notice)
+    link = open_link(target, workers, on_notice, functions)
     return Database(link, restored=link.engine.restored)
 
 
@@ -88,6 +98,22 @@ class Database:
     def cancel(self) -> None:
         """Makes a statement that another thread is waiting for fail soon (QueryCanceled)."""
         self._link.cancel()
+
+    def function(
+        self, does: Callable[..., Any] | str | None = None, *, vectorised: bool = False, deterministic: bool = True
+    ) -> Any:
+        """``constellationdb.function``, registered here: a decorator, with or without arguments."""
+        made = function(does, vectorised=vectorised, deterministic=deterministic)
+        return self.register(made) if isinstance(made, PythonFunction) else lambda given: self.register(made(given))
+
+    def aggregate(self, declared: str, *, vectorised: bool = False) -> Callable[[Callable[..., Any]], PythonFunction]:
+        """``constellationdb.aggregate``, registered here."""
+        return lambda given: self.register(aggregate(declared, vectorised=vectorised)(given))
+
+    def register(self, given: PythonFunction) -> PythonFunction:
+        """Makes a function of this program one that SQL can call, in the database that runs in this process."""
+        self._link.register(given)
+        return given
 
     def insert(self, name: str, rows: Any) -> int:
         """Appends to a table or push source; returns the epoch in which they are readable.

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 import pglast
 from pglast import ast
 from pglast.parser import ParseError
+from pglast.stream import RawStream
 
 from constellationdb.errors import (
     FeatureNotSupported,
@@ -14,7 +15,6 @@ from constellationdb.errors import (
     SqlSyntaxError,
     UndefinedObject,
 )
-from constellationdb.planner.rewrite.tree import to_sql
 from constellationdb.planner.statements import CreateFunction, DropFunction, ParameterDef, Query, Statement
 from constellationdb.planner.syntax import postgres
 from constellationdb.planner.syntax.columns import read_type
@@ -97,7 +97,7 @@ def _parameter(region: Region, node: Any) -> ParameterDef:
         mode = {"FUNC_PARAM_VARIADIC": "VARIADIC"}.get(node.mode.name, "OUT")
         raise FeatureNotSupported(f"{mode} parameters are not supported", position=region.start + node.location + 1)
     kind = read_type(node.argType, region.start)
-    return ParameterDef(node.name or "", kind, None if node.defexpr is None else to_sql(node.defexpr))
+    return ParameterDef(node.name or "", kind, None if node.defexpr is None else _printed(node.defexpr))
 
 
 def _check_parameters(parameters: tuple[ParameterDef, ...]) -> None:
@@ -116,7 +116,7 @@ def _source(region: Region, node: Any, options: dict[str, Any]) -> str:
             raise InvalidFunctionDefinition("duplicate function body specified")
         if not isinstance(node.sql_body, ast.ReturnStmt):
             raise FeatureNotSupported("BEGIN ATOMIC is not supported", hint=_PROCEDURAL, position=region.start + 1)
-        return f"SELECT {to_sql(node.sql_body.returnval)}"
+        return f"SELECT {_printed(node.sql_body.returnval)}"
     if "as" not in options:
         raise InvalidFunctionDefinition("no function body specified")
     return str(options["as"][0].sval)
@@ -153,3 +153,8 @@ def do(region: Region) -> Statement:
         hint="Send the statements one by one, in a transaction.",
         position=region.start + 1,
     )
+
+
+def _printed(node: Any) -> str:
+    text: str = RawStream()(node)
+    return text
