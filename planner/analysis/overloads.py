@@ -18,10 +18,11 @@ _WIDENING = (kinds.NUMBERS, kinds.MOMENTS)  # each member becomes those after it
 
 @dataclass(frozen=True)
 class Given:
-    """An argument of a call; ``name`` where it says which it is."""
+    """An argument of a call; ``name`` where it says which it is. ``position`` is where it stands."""
 
     name: str | None
     kind: Kind
+    position: int | None = None
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Match:
 
 
 def choose(functions: Sequence[Function], name: str, given: Sequence[Given], position: int | None) -> Match:
-    _check_names(given, position)
+    _check_names(given)
     matches = [m for f in functions if (m := _matched(f, given)) is not None]
     matches = [m for m in matches if all(_accepts(*pair) for pair in _pairs(m, given))]
     if not matches:
@@ -51,13 +52,13 @@ def shown(name: str, given: Sequence[Given]) -> str:
     return f"{name}({', '.join(listed)})"
 
 
-def _check_names(given: Sequence[Given], position: int | None) -> None:
+def _check_names(given: Sequence[Given]) -> None:
     seen: set[str] = set()
     for argument in given:
         if argument.name is None and seen:
-            raise SqlSyntaxError("positional argument cannot follow named argument", position=position)
+            raise SqlSyntaxError("positional argument cannot follow named argument", position=argument.position)
         if argument.name in seen:
-            raise SqlSyntaxError(f'argument name "{argument.name}" used more than once', position=position)
+            raise SqlSyntaxError(f'argument name "{argument.name}" used more than once', position=argument.position)
         if argument.name is not None:
             seen.add(argument.name)
 

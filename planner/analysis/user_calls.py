@@ -61,7 +61,8 @@ class UserCalls:
         position = walk.at(node)
         written = [(a.name, a.arg) if isinstance(a, ast.NamedArgExpr) else (None, a) for a in node.args or ()]
         typed = [walk.expression(copied(argument), place) for _, argument in written]
-        given = [Given(name, t.kind) for (name, _), t in zip(written, typed, strict=True)]
+        places = [walk.at(argument) for argument in node.args or ()]
+        given = [Given(name, t.kind, at) for (name, _), t, at in zip(written, typed, places, strict=True)]
         match = choose(self.named(node), last_name(node), given, position)
         if node.func_variadic:
             raise FeatureNotSupported("VARIADIC arguments are not supported", position=position)
@@ -201,6 +202,8 @@ def check_columns(function: Function, found: tuple[Column, ...] | None) -> None:
     wanted = columns_of(function)
     if found is None:
         return
+    if len(found) != len(wanted) and len(wanted) == 1:
+        raise mismatch(function, "Final statement must return exactly one column.")
     if len(found) != len(wanted):
         raise mismatch(
             function, f"Final statement returns too {'few' if len(found) < len(wanted) else 'many'} columns."
@@ -268,7 +271,7 @@ def is_assignable(found: Kind, wanted: str) -> bool:
 
 
 def mismatch(function: Function, detail: str) -> InvalidFunctionDefinition:
-    returned = "record" if function.columns else function.returns
+    returned = "record" if len(function.columns) > 1 else columns_of(function)[0].kind
     return InvalidFunctionDefinition(f"return type mismatch in function declared to return {returned}", detail=detail)
 
 

@@ -9,6 +9,7 @@ from pglast import ast
 from pglast.parser import ParseError
 from pglast.stream import RawStream
 
+from constellationdb.catalog.types import SqlType
 from constellationdb.errors import (
     FeatureNotSupported,
     InvalidFunctionDefinition,
@@ -43,7 +44,7 @@ def create_function(region: Region) -> Statement:
         region.start,
         name=_name(node.funcname, region),
         takes=parameters,
-        returns=None if columns else read_type(node.returnType, region.start),
+        returns=None if columns else _type(region, node.returnType),
         columns=tuple(_parameter(region, column) for column in columns),
         rows=bool(node.returnType.setof),
         language=language,
@@ -96,8 +97,15 @@ def _parameter(region: Region, node: Any) -> ParameterDef:
     if node.mode.name not in (*_INPUTS, "FUNC_PARAM_TABLE"):
         mode = {"FUNC_PARAM_VARIADIC": "VARIADIC"}.get(node.mode.name, "OUT")
         raise FeatureNotSupported(f"{mode} parameters are not supported", position=region.start + node.location + 1)
-    kind = read_type(node.argType, region.start)
+    kind = _type(region, node.argType)
     return ParameterDef(node.name or "", kind, None if node.defexpr is None else _printed(node.defexpr))
+
+
+def _type(region: Region, node: Any) -> SqlType:
+    try:
+        return read_type(node, region.start)
+    except UndefinedObject:
+        raise UndefinedObject(f"type {node.names[-1].sval} does not exist") from None
 
 
 def _check_parameters(parameters: tuple[ParameterDef, ...]) -> None:
