@@ -9,13 +9,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from constellationdb.embedded.copying import CopyData, chunks, quoted
-from constellationdb.embedded.functions import aggregate, function
+from constellationdb.embedded.functions import Given, registered
 from constellationdb.embedded.link import Answer, Event, Link, OnNotice
 from constellationdb.embedded.parameters import as_parameters
 from constellationdb.embedded.relation import Relation
 from constellationdb.embedded.rows import as_batch
 from constellationdb.embedded.subscription import Subscription, epoch_of
-from constellationdb.engine.python import PythonFunction
+from constellationdb.errors import ConstellationError
 
 _SCHEMES = ("postgres://", "postgresql://")
 
@@ -25,7 +25,7 @@ def connect(
     *,
     workers: int = 1,
     on_notice: OnNotice | None = None,
-    functions: Sequence[PythonFunction] = (),
+    functions: Sequence[Callable[..., Any]] = (),
 ) -> Database:
     """A database in memory, in the directory ``target``, or on the server ``target`` (postgres://host:port).
 
@@ -36,12 +36,16 @@ def connect(
         from constellationdb.embedded.remote import RemoteLink
 
         database = Database(RemoteLink(target, on_notice))
-        for function in functions:
-            database.register(function)
+        try:
+            for function in functions:
+                database.register(function)
+        except ConstellationError:
+            database.close()
+            raise
         return database
     from constellationdb.embedded.local import open_link
 
-    link = open_link(target, workers, on_notice, functions)
+    link = open_link(target, workers, on_notice, [registered(given) for given in functions])
     return Database(link, restored=link.engine.restored)
 
 
@@ -99,20 +103,9 @@ class Database:
         """Makes a statement that another thread is waiting for fail soon (QueryCanceled)."""
         self._link.cancel()
 
-    def function(
-        self, does: Callable[..., Any] | str | None = None, *, vectorised: bool = False, deterministic: bool = True
-    ) -> Any:
-        """``constellationdb.function``, registered here: a decorator, with or without arguments."""
-        made = function(does, vectorised=vectorised, deterministic=deterministic)
-        return self.register(made) if isinstance(made, PythonFunction) else lambda given: self.register(made(given))
-
-    def aggregate(self, declared: str, *, vectorised: bool = False) -> Callable[[Callable[..., Any]], PythonFunction]:
-        """``constellationdb.aggregate``, registered here."""
-        return lambda given: self.register(aggregate(declared, vectorised=vectorised)(given))
-
-    def register(self, given: PythonFunction) -> PythonFunction:
-        """Makes a function of this program one that SQL can call, in the database that runs in this process."""
-        self._link.register(given)
+    def register(self, given: Given) -> Given:
+        """Makes a function or class that ``constellationdb.function`` or ``aggregate`` has decorated known to SQL."""
+        self._link.register(registered(given))
         return given
 
     def insert(self, name: str, rows: Any) -> int:

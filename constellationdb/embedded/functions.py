@@ -21,7 +21,7 @@ import datetime
 import inspect
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, TypeVar, overload
 from uuid import UUID
 
 import pyarrow as pa
@@ -30,12 +30,13 @@ from msgspec.structs import replace
 from constellationdb.catalog.types import of_arrow
 from constellationdb.engine.functions import definition
 from constellationdb.engine.python import PythonFunction
-from constellationdb.errors import InvalidFunctionDefinition
+from constellationdb.errors import InvalidFunctionDefinition, InvalidParameter
 from constellationdb.planner import statements as st
 from constellationdb.planner.syntax import parse
 from constellationdb.planner.syntax.edits import identifier
 
-Decorator: TypeAlias = Callable[[Callable[..., Any]], PythonFunction]
+Given = TypeVar("Given", bound=Callable[..., Any])
+_MARK = "__constellation_function__"  # the attribute that says what a function is to SQL
 
 _TYPES: dict[Any, str] = {
     bool: "boolean", int: "bigint", float: "double precision", str: "text", bytes: "bytea", Decimal: "numeric",
@@ -45,29 +46,53 @@ _TYPES: dict[Any, str] = {
 _BY_NAME = {kind.__name__: name for kind, name in _TYPES.items()}
 
 
+@overload
+def function(does: Given) -> Given: ...
+
+
+@overload
 def function(
-    does: Callable[..., Any] | str | None = None, *, vectorised: bool = False, deterministic: bool = True
-) -> Any:
-    """Makes a function one that ``Database.register`` and ``connect(functions=…)`` take.
+    does: str | None = None, *, vectorised: bool = False, deterministic: bool = True
+) -> Callable[[Given], Given]: ...
+
+
+def function(does: Any = None, *, vectorised: bool = False, deterministic: bool = True) -> Any:
+    """Makes a function one that ``Database.register`` and ``connect(functions=…)`` take; it stays what it is in Python.
 
     ``does``: the function, or how it is declared in SQL, ``name(types) RETURNS type [STRICT]``; without that its
     annotations say it. ``vectorised``: it is called with Arrow arrays and returns one of that length. One that is not
     ``deterministic`` may give something else for the same arguments, and is refused in materialized views.
     """
 
-    def made(given: Callable[..., Any]) -> PythonFunction:
+    def made(given: Any) -> Any:
         declared = does if isinstance(does, str) else _declared(given)
-        return _python(declared, given, "scalar", vectorised=vectorised, deterministic=deterministic)
+        return _marked(given, declared, "scalar", vectorised=vectorised, deterministic=deterministic)
 
     return made(does) if callable(does) else made
 
 
-def aggregate(declared: str, *, vectorised: bool = False) -> Decorator:
+def aggregate(declared: str, *, vectorised: bool = False) -> Callable[[Given], Given]:
     """Makes a class an aggregate: ``accumulate(…)`` takes a row, or all of them as arrays, ``finish()`` answers.
 
     ``declared``: as for ``function``.
     """
-    return lambda given: _python(declared, given, "aggregate", vectorised=vectorised, deterministic=True)
+    return lambda given: _marked(given, declared, "aggregate", vectorised=vectorised, deterministic=True)
+
+
+def registered(given: Any) -> PythonFunction:
+    """What a function or class was made by ``function`` or ``aggregate``."""
+    found = getattr(given, _MARK, None)
+    if not isinstance(found, PythonFunction):
+        raise InvalidParameter(
+            f"{getattr(given, '__name__', given)} is no function that SQL can call",
+            hint="decorate it with @constellationdb.function or @constellationdb.aggregate(…)",
+        )
+    return found
+
+
+def _marked(given: Any, declared: str, kind: str, *, vectorised: bool, deterministic: bool) -> Any:
+    setattr(given, _MARK, _python(declared, given, kind, vectorised=vectorised, deterministic=deterministic))
+    return given
 
 
 def _python(
