@@ -477,7 +477,7 @@ class _Queries:
             around = arguments_scope(function, arguments)
             found = self.query(copied(body), around, {})
             check_columns(function, found)
-            select = declared(function, body)
+            select = declared(function, body, found)
             self.query(select, around, {})
         alias = item.alias or ast.Alias(aliasname=function.name)
         columns = aliased(tuple(columns_of(function)), alias) or ()

@@ -26,7 +26,7 @@ from constellationdb.errors import (
     WrongObjectType,
 )
 from constellationdb.planner import python_functions
-from constellationdb.planner.analysis import forms, kinds
+from constellationdb.planner.analysis import calls, forms, kinds, set_functions
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.overloads import Given, Match, choose
 from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, reference
@@ -145,6 +145,7 @@ class UserCalls:
             raise mismatch(function, "Final statement must return exactly one column.")
         if expression is None:
             expression = ast.SubLink(subLinkType=SubLinkType.EXPR_SUBLINK, subselect=body, location=-1)
+        _check_aggregates(function, body)
         self._check_captured(walk, body, arguments)
         self._check_repeated(function, body, arguments, position)
         place = Place(arguments_scope(function, arguments), "SELECT")
@@ -194,7 +195,9 @@ class UserCalls:
         match, arguments = self.match(walk, node, Place(Scope(parent=scope), "FROM"))
         function = match.function
         with self._entered(function, walk.at(node)):
-            yield function, arguments, self.body(function)
+            body = self.body(function)
+            _check_aggregates(function, body)
+            yield function, arguments, body
 
 
 def check_columns(function: Function, found: tuple[Column, ...] | None) -> None:
@@ -216,10 +219,14 @@ def check_columns(function: Function, found: tuple[Column, ...] | None) -> None:
             )
 
 
-def declared(function: Function, body: Any) -> Any:
+def declared(function: Function, body: Any, found: tuple[Column, ...] | None) -> Any:
     """The body's rows with the names and types that its function declares."""
     columns = columns_of(function)
-    listed = ", ".join(f"CAST(c{i} AS {c.kind}) AS {identifier(c.name)}" for i, c in enumerate(columns))
+    listed = ", ".join(
+        f"{f'c{i}' if found is not None and found[i].kind == c.kind else f'CAST(c{i} AS {c.kind})'}"
+        f" AS {identifier(c.name)}"
+        for i, c in enumerate(columns)
+    )
     names = ", ".join(f"c{i}" for i in range(len(columns)))
     select = parse_query(f"SELECT {listed} FROM (SELECT 1) AS {identifier(function.name)}({names})")
     select.fromClause[0].subquery = copied(body)
@@ -282,7 +289,38 @@ def _expression(body: Any) -> Any | None:
     if body.op != SetOperation.SETOP_NONE or any(getattr(body, clause) for clause in clauses):
         return None
     targets = list(body.targetList or ())
-    return targets[0].val if len(targets) == 1 else None
+    if len(targets) != 1 or any(map(set_functions.is_set, _own(targets))):
+        return None
+    return targets[0].val
+
+
+def _own(tree: Any) -> Iterator[Any]:
+    """The nodes of a query that are of no other query in it."""
+    if isinstance(tree, tuple | list):
+        for member in tree:
+            yield from _own(member)
+    elif isinstance(tree, ast.Node) and not isinstance(tree, ast.SelectStmt):
+        yield tree
+        for name in tree:
+            yield from _own(getattr(tree, name))
+
+
+def _check_aggregates(function: Function, body: Any) -> None:
+    """What an aggregate or a window goes over must be of the body: of parameters alone it would be of the caller's."""
+    names = {f"{_NUMBERED}{n}" for n in range(1, len(function.parameters) + 1)}
+    names |= {parameter.name for parameter in function.parameters}
+    for select in nodes(body):
+        if not isinstance(select, ast.SelectStmt):
+            continue
+        for node in _own([select.targetList, select.havingClause, select.sortClause]):
+            if not isinstance(node, ast.FuncCall) or not (calls.is_aggregate(last_name(node)) or node.over is not None):
+                continue
+            columns = [strings(n)[-1:] for n in _own(node.args) if isinstance(n, ast.ColumnRef)]
+            if not select.fromClause or (columns and all(c and c[0] in names for c in columns)):
+                raise FeatureNotSupported(
+                    f"{last_name(node)}() of nothing but parameters is not supported in the body of a function",
+                    hint="Name columns by their table where a parameter has the same name.",
+                )
 
 
 def _width(body: Any) -> int | None:
@@ -319,5 +357,5 @@ def is_constant(argument: Typed) -> bool:
 
 
 def _is_volatile(node: Any) -> bool:
-    calls = (last_name(n) for n in nodes(node) if isinstance(n, ast.FuncCall))
-    return any(name in _VOLATILE or name.startswith(python_functions.VOLATILE) for name in calls)
+    called = (last_name(n) for n in nodes(node) if isinstance(n, ast.FuncCall))
+    return any(name in _VOLATILE or name.startswith(python_functions.VOLATILE) for name in called)
