@@ -40,6 +40,7 @@ from constellationdb.planner.rewrite.system_columns import read_tableoids
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
+from constellationdb.planner.unnest.iterations import count_iterations
 from constellationdb.planner.unnest.queries import unnest
 
 WINDOW_COLUMNS = (("window_start", pa.timestamp("us")), ("window_end", pa.timestamp("us")))
@@ -58,6 +59,7 @@ class PreparedQuery:
     columns: Columns = None  # as the analysis knows them; None: it does not
     asking: bool = False  # there are subqueries in expressions
     doubtful: bool = False  # … of which DataFusion might answer one wrong
+    lateral: bool = False  # a subquery in FROM may mention what stands before it
     unsure: bool = False  # something might depend on the time zone, for all that is known of its types
 
     @property
@@ -119,8 +121,12 @@ class Preparer:
         name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
         prepared.asking, prepared.doubtful, prepared.unsure = analysis.asking, analysis.doubtful, analysis.unsure
+        prepared.lateral = any(isinstance(node, ast.RangeSubselect) and node.lateral for node in nodes(tree))
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
-        tree = unnest(tree) if self._unnesting else rewrite_conditions(tree)
+        if self._unnesting:
+            tree = unnest(count_iterations(tree) if self._continuous else tree)
+        else:
+            tree = rewrite_conditions(tree)
         prepared.tree = tell_casts_apart(tree)
         prepared.functions = _catalog_functions(prepared.tree)
         return prepared

@@ -11,8 +11,10 @@ from constellationdb.engine.operators.base import Operator
 from constellationdb.engine.operators.join import JoinOperator
 from constellationdb.engine.operators.on_close import OnCloseOperator
 from constellationdb.engine.operators.recompute import RecomputeOperator
+from constellationdb.engine.operators.recursion import MakeStep, RecursionOperator
 from constellationdb.engine.operators.replicated import ReplicatedLookupOperator
 from constellationdb.engine.operators.stateless import ConstantOperator, FragmentOperator, UnionOperator
+from constellationdb.engine.operators.unnest import UnnestOperator
 from constellationdb.engine.operators.window import WindowAssignOperator
 from constellationdb.errors import InternalError
 from constellationdb.planner import plan
@@ -20,7 +22,7 @@ from constellationdb.planner import plan
 LookupFactory: TypeAlias = Callable[[plan.LookupJoin], Operator]
 
 
-def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | None) -> Operator:
+def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | None, make_step: MakeStep) -> Operator:
     match node:
         case plan.Constant():
             return ConstantOperator(node)
@@ -44,6 +46,10 @@ def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | No
             return lookups(node)
         case plan.ReplicatedLookup():
             return ReplicatedLookupOperator(node)
+        case plan.Unnest():
+            return UnnestOperator(node)
+        case plan.Recursion():
+            return RecursionOperator(node, make_step)
         case plan.Scan():
             raise InternalError("a scan has no operator")
         case _:
@@ -65,5 +71,7 @@ def exchange_keys(node: plan.AnyNode) -> tuple[tuple[int, ...] | None, ...]:
             return (node.side_keys, node.input_keys)
         case plan.OnClose():
             return (tuple(range(len(node.schema))),)
+        case plan.Recursion():
+            return tuple(() for _ in node.children)
         case _:
             return tuple(None for _ in node.children)

@@ -577,9 +577,8 @@ class Expressions:
         if node.testexpr is not None:
             self._check_width(node, columns)
             if isinstance(node.testexpr, ast.RowExpr):
-                raise FeatureNotSupported(
-                    "a row compared with a subquery is not supported here", position=self.at(node)
-                )
+                self._row_members(node, columns, place)
+                return Typed(node, kinds.BOOLEAN)
             test = self._met_link(node, self.expression(node.testexpr, place), columns)
             node.testexpr = test.node
             if not node.operName and columns is not None:
@@ -604,11 +603,14 @@ class Expressions:
         self.asking = True
         columns = self._query(node.subselect, place.scope)
         self._check_width(node, columns)
+        self._row_members(node, columns, place)
+        return forms.row_in(node, negated=negated)
+
+    def _row_members(self, node: Any, columns: tuple[Column, ...] | None, place: Place) -> None:
         tests = [self.expression(member, place) for member in node.testexpr.args]
         if self.zoning.explicit:
             tests = [self._met_column(test, column) for test, column in zip(tests, columns or (), strict=True)]
         node.testexpr.args = tuple(test.node for test in tests)
-        return forms.row_in(node, negated=negated)
 
     def _met_column(self, test: Typed, column: Column) -> Typed:
         """A member of a row as what it is beside the column of a subquery."""

@@ -52,10 +52,6 @@ def _continuous(node: Any) -> str | None:
             return f"a row as an argument of {last_name(node)}() is not supported in a continuous query"
         case ast.SQLValueFunction():
             return "the current date, time or user is not supported in a continuous query"
-        case ast.WithClause() if node.recursive:
-            return "WITH RECURSIVE is not supported in a continuous query"
-        case ast.RangeSubselect() if node.lateral:
-            return "LATERAL is not supported in a continuous query"
         case ast.GroupingSet():
             return "GROUPING SETS, ROLLUP and CUBE are not supported in a continuous query"
         case ast.SelectStmt() if node.lockingClause:
