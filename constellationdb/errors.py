@@ -34,6 +34,7 @@
     ├── DuplicateSchema             42P06  CON-1063
     ├── DuplicateObject             42710  CON-1064
     ├── UndefinedSchema             3F000  CON-1080
+    ├── InvalidRecursion            42P19  CON-1090
     ├── AmbiguousFunction           42725  CON-1043
     ├── InvalidTextRepresentation   22P02  CON-2001
     ├── DivisionByZero              22012  CON-2002
@@ -202,6 +203,10 @@ class DuplicateCursor(ConstellationError):
 
 class InvalidColumnReference(ConstellationError):
     sqlstate, code = "42P10", "CON-1021"
+
+
+class InvalidRecursion(ConstellationError):
+    sqlstate, code = "42P19", "CON-1090"
 
 
 class WindowingError(ConstellationError):

@@ -113,7 +113,8 @@ class ContinuousPlanner:
     def _query(self, query: Query) -> tuple[Stream, list[str], Columns]:
         """The query's stream, its output names and their types; nested views come back here."""
         prepared = self._preparer.prepare(query)
-        if not self._unnesting and (prepared.doubtful or prepared.lateral or needs_stages(prepared.tree)):
+        hard = prepared.doubtful or prepared.guarded or prepared.lateral or needs_stages(prepared.tree)
+        if hard and not self._unnesting:
             raise _OnlyUnnestedError
         self._register(prepared)
         with planning(prepared.tree, query.offset, prepared.signatures):

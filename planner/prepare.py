@@ -59,6 +59,7 @@ class PreparedQuery:
     columns: Columns = None  # as the analysis knows them; None: it does not
     asking: bool = False  # there are subqueries in expressions
     doubtful: bool = False  # … of which DataFusion might answer one wrong
+    guarded: bool = False  # … which fails when it has a second row: of those that ask, and no others
     lateral: bool = False  # a subquery in FROM may mention what stands before it
     unsure: bool = False  # something might depend on the time zone, for all that is known of its types
 
@@ -121,6 +122,7 @@ class Preparer:
         name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
         prepared.asking, prepared.doubtful, prepared.unsure = analysis.asking, analysis.doubtful, analysis.unsure
+        prepared.guarded = analysis.guarded
         prepared.lateral = any(isinstance(node, ast.RangeSubselect) and node.lateral for node in nodes(tree))
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
         if self._unnesting:

@@ -75,7 +75,7 @@ class Expressions:
         self.checked = checked
         self._unnesting = unnesting
         self._outer: list[Any] = []  # columns of queries around the one that is being read
-        self.correlated = self.asking = self.doubtful = False
+        self.correlated = self.asking = self.doubtful = self.guarded = False
         self._offset = offset
         self._calls = Calls(self)
         self.signatures: dict[int, str] = {}
@@ -549,6 +549,7 @@ class Expressions:
         if node.subLinkType == SubLinkType.EXPR_SUBLINK:
             if columns is not None and len(columns) != 1:
                 raise SqlSyntaxError("subquery must return only one column", position=self.at(node))
+            self.guarded |= not forms.is_aggregate(node.subselect)
             node.subselect = forms.at_most_one(node.subselect)
             return Typed(node, columns[0].kind if columns else None)
         if node.testexpr is not None:

@@ -22,6 +22,7 @@ from constellationdb.errors import (
 )
 from constellationdb.planner.analysis import forms, kinds, texts
 from constellationdb.planner.analysis.expressions import Expressions
+from constellationdb.planner.analysis.recursion import check_recursion, check_types
 from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, aliased, merge, renamed, visible_of
 from constellationdb.planner.analysis.sources import set_query
 from constellationdb.planner.analysis.typed import Place, Typed
@@ -45,6 +46,7 @@ class Analysis:
     signatures: Mapping[int, str] = field(default_factory=dict)
     asking: bool = False  # there are subqueries in expressions
     doubtful: bool = False  # … of which DataFusion might answer one wrong
+    guarded: bool = False  # … which fails when it has a second row
     unsure: bool = False  # something might depend on the time zone, for all that is known of its types
 
 
@@ -66,7 +68,7 @@ def analyse(
     walk = _Queries(relations, offset, clause, zoning=zoning, checked=checked, unnesting=unnesting)
     columns = walk.query(tree, None, {})
     found = walk.expressions
-    return Analysis(columns, found.signatures, found.asking, found.doubtful, found.unsure)
+    return Analysis(columns, found.signatures, found.asking, found.doubtful, found.guarded, found.unsure)
 
 
 class _Queries:
@@ -99,6 +101,8 @@ class _Queries:
 
     def _with(self, clause: Any, parent: Scope | None) -> None:
         seen: set[str] = set()
+        if clause.recursive:
+            check_recursion(clause.ctes, self.expressions.at)
         for cte in clause.ctes:
             if cte.ctename in seen:
                 raise DuplicateAlias(
@@ -136,6 +140,9 @@ class _Queries:
             )
         pairs = zip(left, right, strict=True)
         found = tuple(Column(a.name, self._meet(select, i, word, a.kind, b.kind)) for i, (a, b) in enumerate(pairs))
+        if cte is not None:
+            first = _target(select.larg, 0)
+            check_types(cte, left, found, None if first is None else self.expressions.at(first.val))
         zoning = self.expressions.zoning
         select.larg, select.rarg = (
             _conformed(side, columns, found, zoning) for side, columns in ((select.larg, left), (select.rarg, right))

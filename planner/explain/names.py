@@ -16,6 +16,7 @@ class Names:
     def __init__(self, relations: Mapping[str, PlannedRelation]) -> None:
         self.relations = relations
         self.working: dict[str, Columns] = {}  # what the steps of recursions read
+        self.apart: set[int] = set()  # the nodes of these steps, which borrow no rows
         self._known: dict[int, Columns] = {}
 
     def of(self, node: plan.AnyNode) -> Columns:
@@ -63,8 +64,11 @@ class Names:
                 return qualified(self.of(node.input), [Shown(c, relation=node.table) for c in node.columns])
             case plan.ReplicatedLookup():
                 return qualified(self.of(node.input), self.of(node.side)[: node.width])
-            case plan.OnClose() | plan.Unnest():
+            case plan.OnClose():
                 return self.of(node.input)
+            case plan.Unnest():
+                below = self.brief(node.input)
+                return [*below[: node.count], *(Shown(f"unnest({c.text})") for c in below[node.count :])]
             case plan.Recursion():
                 return [c for i, c in enumerate(self.recursion(node)) if i != node.iteration]
 

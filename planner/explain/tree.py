@@ -67,6 +67,7 @@ def _shown_below(node: plan.AnyNode, names: Names) -> tuple[plan.AnyNode, ...]:
     if not isinstance(node, plan.Recursion):
         return node.children
     names.working[node.working] = names.recursion(node)
+    names.apart |= {inner.id for inner in plan.walk(node.step)}
     return (node.base, node.step)
 
 

@@ -14,6 +14,7 @@ from constellationdb.planner.unnest import parts
 from constellationdb.planner.unnest.aggregates import is_scalar
 from constellationdb.planner.unnest.attach import attached, under
 from constellationdb.planner.unnest.domain import domain_of
+from constellationdb.planner.unnest.flat import flatten
 from constellationdb.planner.unnest.links import answered, as_condition, in_calls, within_groups
 from constellationdb.planner.unnest.names import aliases, column, free
 from constellationdb.planner.unnest.order import NUMBER, spell_groups, values
@@ -29,8 +30,9 @@ def unnest(select: Any) -> Any:
         return select
     if select.valuesLists:
         return _values(select)
+    flatten(select)
     select.fromClause = _items(select.fromClause or ()) or None
-    asked = _folded(select.fromClause)
+    asked = parts.folded(select.fromClause)
     _rest(select, asked, _where(select, asked))
     return select
 
@@ -66,18 +68,10 @@ def _items(items: Any) -> tuple[Any, ...]:
         if not free(item):
             done.append(_item(item))
         elif isinstance(item, ast.JoinExpr):
-            done = [_item(under(item, _folded(done)))]
+            done = [_item(under(item, parts.folded(done)))]
         else:
-            done = [_lateral(_folded(done), item, JoinType.JOIN_INNER, None)]
+            done = [_lateral(parts.folded(done), item, JoinType.JOIN_INNER, None)]
     return tuple(done)
-
-
-def _folded(items: Any) -> Any | None:
-    """The members of FROM as one."""
-    made = None
-    for item in items or ():
-        made = parts.joined(made, item)
-    return made
 
 
 def _item(item: Any) -> Any:
@@ -152,7 +146,7 @@ def _where(select: Any, asked: Any | None) -> list[Any]:
 
 def _answer(select: Any, link: Any, asked: Any | None, where: list[Any]) -> Any:
     """What stands in the place of ``link``, whose answers come into FROM."""
-    source, value = answered(link, _folded(select.fromClause), asked, where, unnest)
+    source, value = answered(link, parts.folded(select.fromClause), asked, where, unnest)
     select.fromClause = (source,)
     return value
 

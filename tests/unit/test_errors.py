@@ -65,6 +65,7 @@ GOLDEN = {
     "RelationUnusable": ("55000", "CON-4006"),
     "InternalError": ("XX000", "CON-9001"),
     "InvalidColumnReference": ("42P10", "CON-1021"),
+    "InvalidRecursion": ("42P19", "CON-1090"),
     "WindowingError": ("42P20", "CON-1022"),
     "DuplicateAlias": ("42712", "CON-1023"),
     "CannotCoerce": ("42846", "CON-1024"),
