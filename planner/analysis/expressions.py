@@ -25,6 +25,7 @@ from constellationdb.planner.analysis import (
     catalog_calls,
     conversions,
     forms,
+    jsonb,
     kinds,
     maths,
     operators,
@@ -174,6 +175,14 @@ class Expressions:
                     setattr(node, name, self.expression(value, place).node)
         return node
 
+    def _whole(self, node: Any, place: Place) -> Typed:
+        """An item of FROM as a value: the one column of a function that returns a set."""
+        table = place.scope.table(strings(node)[0])
+        if table is None or not table.single or not table.columns:
+            raise FeatureNotSupported("a whole row as a value is not supported", position=self.at(node))
+        node.fields = (*node.fields, ast.String(sval=table.columns[0].name))
+        return self._column(node, place)
+
     def _column(self, node: Any, place: Place) -> Typed:
         names = strings(node)
         if len(names) == 3 and (there := place.scope.table(names[1])) is not None and there.relation == names[1]:
@@ -184,7 +193,7 @@ class Expressions:
         if len(names) == 1:
             visible = place.scope.named(names[0])
             if visible is None and place.scope.visible is not None and place.scope.table(names[0]) is not None:
-                raise FeatureNotSupported("a whole row as a value is not supported", position=self.at(node))
+                return self._whole(node, place)
             if visible is None:
                 return Typed(node, None)
             column = visible.column
@@ -234,7 +243,8 @@ class Expressions:
                 )
                 typed = array_functions.slice_of(typed, lower, upper, position)
             else:
-                typed = array_functions.element(typed, self.expression(step.uidx, place), position)
+                element = jsonb.element if typed.kind == kinds.JSONB else array_functions.element
+                typed = element(typed, self.expression(step.uidx, place), position)
         return typed
 
     def _cast(self, node: Any, place: Place) -> Typed:
@@ -397,6 +407,8 @@ class Expressions:
 
     def _binary(self, node: Any, left: Typed, right: Typed) -> Typed:
         name = node.name[0].sval
+        if (made := jsonb.operated(name, left, right, self.at(node))) is not None:
+            return made
         left, right = self._read_literal(name, left, right.kind), self._read_literal(name, right, left.kind)
         if not operators.exists(name, left.kind, right.kind):
             raise UndefinedFunction(

@@ -26,6 +26,7 @@ from constellationdb.planner.analysis import (
     fields,
     forms,
     json_functions,
+    jsonb,
     kinds,
     maths,
     printing,
@@ -97,7 +98,9 @@ class Calls:
         position = self._expressions.at(node)
         if (zoned := zoned_calls.answered(name, arguments, self._expressions.zoning, position)) is not None:
             return zoned
-        for answer in (array_functions.answered, json_functions.answered, about.answered, catalog_calls.answered):
+        for answer in (
+            array_functions.answered, json_functions.answered, jsonb.answered, about.answered, catalog_calls.answered,
+        ):  # fmt: skip
             if (made := answer(name, arguments, position)) is not None:
                 return made
         if catalog_functions.is_known(name):

@@ -20,7 +20,7 @@ from constellationdb.errors import (
     SqlSyntaxError,
     UndefinedColumn,
 )
-from constellationdb.planner.analysis import forms, kinds, texts
+from constellationdb.planner.analysis import forms, jsonb, kinds, texts
 from constellationdb.planner.analysis.expressions import Expressions
 from constellationdb.planner.analysis.recursion import check_recursion, check_types
 from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, aliased, merge, renamed, visible_of
@@ -435,13 +435,15 @@ class _Queries:
         alias = item.alias.aliasname if item.alias is not None else name
         if item.alias is None:
             item.alias = ast.Alias(aliasname=alias)
-        if len(columns) == 1 + bool(item.ordinality) and not item.alias.colnames:
+        single = name in jsonb.VALUES
+        if len(columns) == 1 + bool(item.ordinality) and not item.alias.colnames and not single:
             columns = (replace(columns[0], name=alias), *columns[1:])
         columns = aliased(columns, item.alias) or ()
         item.alias.colnames = tuple(ast.String(sval=column.name) for column in columns)
         made = ast.RangeSubselect(lateral=False, subquery=select, alias=item.alias)
         self.made[id(item)] = item, made
-        return self._one(made, alias, "", columns, name_all=True)
+        tables, visible = self._one(made, alias, "", columns, name_all=True)
+        return [replace(table, single=single and not item.ordinality) for table in tables], visible
 
     def _join(self, join: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
         left_tables, left = self._item(join.larg, scope)

@@ -1,4 +1,4 @@
-"""The forms of WITH RECURSIVE that Postgres takes: a base, UNION, and a step that reads the query once and in one place."""
+"""The forms of WITH RECURSIVE that Postgres takes: a base, UNION, and a step that reads the query once."""
 
 from __future__ import annotations
 

@@ -44,15 +44,22 @@ def count_iterations(tree: Any) -> Any:
     for node in nodes(tree):
         if isinstance(node, ast.WithClause) and node.recursive:
             for cte in node.ctes:
-                if any(isinstance(n, ast.RangeVar) and n.relname == cte.ctename for n in nodes(cte.ctequery)):
+                if _reads(cte.ctequery, cte.ctename):
                     _count(cte)
     return tree
+
+
+def _reads(tree: Any, name: str) -> bool:
+    return any(isinstance(node, ast.RangeVar) and node.relname == name for node in nodes(tree))
 
 
 def _count(cte: Any) -> None:
     query = cte.ctequery
     if query.op != SetOperation.SETOP_UNION or query.withClause is not None:
         raise FeatureNotSupported("a recursive query is only supported as base UNION [ALL] step")
+    for node in nodes(query.rarg):
+        if isinstance(node, ast.RangeSubselect) and _reads(node, cte.ctename):
+            raise FeatureNotSupported("a recursive query can only be read in the FROM of its own step")
     names = [name.sval for name in cte.aliascolnames or ()]
     targets = leftmost(query).targetList
     if targets is None:
