@@ -16,7 +16,7 @@ from constellationdb.engine.kernels.rowcodec import encode_rows
 
 Revisit: TypeAlias = Callable[[pa.RecordBatch, I64], None]
 _NEVER = np.iinfo(np.int64).max
-_MOST = 1 << 31  # copies of one row: more of them, multiplied by those of another relation, would not be counted right
+MOST = 1 << 20  # copies of one row in one step: in a circle they double, or more, with every step
 
 
 class Derivations(Protocol):
@@ -55,10 +55,10 @@ class Counted:
         self._derived.apply(changed, epoch)
         after = self._derived.find(rows, epoch)
         before = after - weights
-        for place in np.flatnonzero((after >= _MOST) != (before >= _MOST)):
+        for place in np.flatnonzero((after >= MOST) != (before >= MOST)):
             row = list(rows.slice(int(place), 1).to_pylist()[0].values())
-            self._beyond.append((row, 1 if after[place] >= _MOST else -1))
-        change = np.where(after < _MOST, after, 0) - np.where(before < _MOST, before, 0)
+            self._beyond.append((row, 1 if after[place] >= MOST else -1))
+        change = np.where(after < MOST, after, 0) - np.where(before < MOST, before, 0)
         kept = np.flatnonzero(change)
         return zset.with_weights(zset.take(rows, kept), change[kept]) if len(kept) else None
 

@@ -21,7 +21,7 @@ from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import I64
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.operators.base import Context, FailedRow, Unheld
-from constellationdb.engine.operators.derivations import Counted, Derivations, First
+from constellationdb.engine.operators.derivations import MOST, Counted, Derivations, First
 from constellationdb.planner import plan
 
 
@@ -73,11 +73,11 @@ class RecursionOperator(Unheld):
             number = min(pending.steps)
             delta = zset.concat(pending.steps.pop(number))
             change = None if delta is None else self._found.apply(number, delta, pending.revisit, context.epoch)
-            self._report(self._found.beyond(), context)
+            self._report(f"a recursive query finds a row more than {MOST} times", self._found.beyond(), context)
             if change is None:
                 continue
             if number > node.limit:
-                self._report(_counted(change), context)
+                self._report(f"a recursive query goes on after {node.limit} steps", _counted(change), context)
                 continue
             out.append(change.remove_column(node.iteration))
             pending.add(self._step.run({node.working: change}, context))
@@ -85,8 +85,7 @@ class RecursionOperator(Unheld):
         whole = zset.concat(out)
         return None if whole is None else zset.netted(zset.named_like(whole, _weighted(node.schema)))
 
-    def _report(self, rows: list[tuple[list[object], int]], context: Context) -> None:
-        message = f"a recursive query goes on after {self._node.limit} steps"
+    def _report(self, message: str, rows: list[tuple[list[object], int]], context: Context) -> None:
         for values, weight in rows:
             del values[self._node.iteration]
             context.errors.append(FailedRow(self._node.id, "54001", message, repr(values), weight))
