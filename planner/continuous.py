@@ -15,6 +15,7 @@ from constellationdb.catalog.types import storage_type
 from constellationdb.errors import ConstellationError, FeatureNotSupported, InvalidDefinition, WrongObjectType
 from constellationdb.planner import gate, plan
 from constellationdb.planner.analysis.queries import Columns
+from constellationdb.planner.lower.casts import conform
 from constellationdb.planner.lower.core import Lowering, Stage, width_of
 from constellationdb.planner.lower.recursion import recursion
 from constellationdb.planner.lower.rules import RULES
@@ -139,6 +140,7 @@ class ContinuousPlanner:
 
     def working(self, base: Any, names: Sequence[str]) -> str:
         stream, _ = self._lowered(base)
+        stream = conform(self._lowering, stream, [storage_type(kind) for kind in stream.schema.types])
         name = self._preparer.internal()
         schema = pa.schema(list(zip(names, stream.schema.types, strict=True)))
         self._shuttle.register(name, schema)

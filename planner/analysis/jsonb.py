@@ -117,7 +117,8 @@ def arrays_of(name: str, arguments: list[Typed], position: int | None) -> list[t
 def answered(name: str, arguments: list[Typed], position: int | None) -> Typed | None:
     if name.startswith("jsonb_path_"):
         raise FeatureNotSupported("jsonpath is not supported", position=position)
-    if not arguments or arguments[0].kind not in (JSONB, UNKNOWN):
+    known = name in _RESULTS or name in _PATH_CALLS or name == "jsonb_set"
+    if not known or not arguments or arguments[0].kind not in (JSONB, UNKNOWN):
         return None
     value = Typed(_as(arguments[0], JSONB, position), JSONB)
     if name in _RESULTS and len(arguments) == 1:

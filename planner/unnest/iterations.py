@@ -2,8 +2,7 @@
 
 r(a) AS (SELECT x FROM t UNION SELECT y FROM r JOIN u …)
 
-r(__i, a) AS (SELECT 0, base.x FROM (SELECT x FROM t) AS base UNION
-              SELECT step.__i + 1, step.y FROM (SELECT r.__i, y FROM r JOIN u …) AS step)
+r(__i, a) AS (SELECT 0, x FROM t UNION SELECT r.__i + 1, y FROM r JOIN u …)
 
 A step is asked of the rows that the one before has found, and of no others. With their number in every row, all
 steps can be kept in one place, and a change says which of them it concerns.
@@ -19,13 +18,14 @@ from pglast.enums import SetOperation
 
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.rewrite.names import column_name, fresh, leftmost
-from constellationdb.planner.rewrite.tree import nodes, parse_expression
+from constellationdb.planner.rewrite.tree import nodes, parse_expression, to_sql
 from constellationdb.planner.unnest import order, parts
 from constellationdb.planner.unnest.attach import attached
 from constellationdb.planner.unnest.domain import Domain
 from constellationdb.planner.unnest.names import column
 
 ITERATION = "__i"
+_BY_PLACE = ("valuesLists", "groupClause", "distinctClause", "sortClause", "limitCount", "limitOffset", "withClause")
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,31 @@ def _count(cte: Any) -> None:
         names += [column_name(target) or "?column?" for target in targets[len(names) :]]
     iteration = _Iteration(None, (("", ITERATION),), frozenset({cte.ctename}))
     values = order.values(query)
-    query.larg = _beside(query.larg, values, "0")
-    query.rarg = _beside(attached(query.rarg, iteration), [ITERATION, *values], f"{{alias}}.{ITERATION} + 1")
+    query.larg = _begun(query.larg, values)
+    query.rarg = _gone_on(attached(query.rarg, iteration))
     cte.aliascolnames = tuple(ast.String(sval=name) for name in (ITERATION, *names))
 
 
-def _beside(select: Any, columns: list[str], number: str) -> Any:
-    """The values of ``select`` behind the number of the step."""
-    alias = fresh("step")
-    value = parse_expression(f"CAST({number.format(alias=alias)} AS bigint)")
-    listed = [parts.target(column(alias, name), name) for name in columns if name != ITERATION]
-    return parts.query([parts.target(value, ITERATION), *listed], (parts.derived(select, alias, columns),))
+def _begun(select: Any, columns: list[str]) -> Any:
+    """The base, whose rows took no step."""
+    first = parts.target(_bigint("0"), ITERATION)
+    if select.op == SetOperation.SETOP_NONE and not any(getattr(select, name) for name in _BY_PLACE):
+        select.targetList = (first, *select.targetList)
+        return select
+    alias = fresh("base")
+    listed = [parts.target(column(alias, name), name) for name in columns]
+    return parts.query([first, *listed], (parts.derived(select, alias, columns),))
+
+
+def _gone_on(select: Any) -> Any:
+    """The step: one more than the row that it goes on from."""
+    if select.op != SetOperation.SETOP_NONE:
+        select.larg, select.rarg = _gone_on(select.larg), _gone_on(select.rarg)
+    else:
+        target = select.targetList[0]
+        target.val = _bigint(f"{to_sql(target.val)} + 1")
+    return select
+
+
+def _bigint(value: str) -> Any:
+    return parse_expression(f"CAST({value} AS bigint)")

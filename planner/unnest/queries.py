@@ -112,7 +112,9 @@ def _lateral(left: Any, item: Any, kind: JoinType, quals: Any) -> Any:
 
 
 def _on(join: Any) -> Any:
-    """The subqueries in a join's condition, asked on the side that they mention."""
+    """The subqueries in a join's condition, asked on the side that they mention; of an inner join also behind it."""
+    if join.jointype == JoinType.JOIN_INNER and any(_mentions_both(link, join) for link in links(join.quals)):
+        return _behind(join)
     for link in links(join.quals):
         asked = {alias for alias, _ in free(link)}
         left, right = aliases(join.larg), aliases(join.rarg)
@@ -124,6 +126,25 @@ def _on(join: Any) -> Any:
             raise FeatureNotSupported("a subquery in ON that mentions both sides of the join is not supported")
         join.quals = _put(join.quals, link, value)
     return join
+
+
+def _mentions_both(link: Any, join: Any) -> bool:
+    asked = {alias for alias, _ in free(link)}
+    return bool(asked & aliases(join.larg)) and bool(asked & aliases(join.rarg))
+
+
+def _behind(join: Any) -> Any:
+    """An inner join whose condition is asked of its rows: of a join with one row of nothing, for FROM has no WHERE."""
+    conditions = parts.conjuncts(join.quals)
+    join.quals = parts.conjunction([part for part in conditions if not links(part)])
+    asking, source = parts.conjunction([part for part in conditions if links(part)]), join
+    for link in links(asking):
+        source, value = answered(link, source, join, (), unnest)
+        asking = _put(asking, link, value)
+    one = parts.derived(
+        parts.query([parts.target(ast.A_Const(val=ast.Integer(ival=1)), "one")], ()), fresh("one"), ["one"]
+    )
+    return parts.joined(source, one, quals=asking)
 
 
 # -- WHERE and the rest ----------------------------------------------------------------------------------
