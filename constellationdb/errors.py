@@ -56,6 +56,13 @@
     ├── InvalidTimeZone             22009  CON-2018
     ├── InvalidBinaryRepresentation 22P03  CON-2041
     ├── CharacterNotInRepertoire    22021  CON-2042
+    ├── NullValueNotAllowed         22004  CON-2090
+    ├── InvalidJsonSubscript        22033  CON-2091
+    ├── NonNumericJsonItem          22036  CON-2092
+    ├── SingletonJsonItemRequired   22038  CON-2093
+    ├── JsonArrayNotFound           22039  CON-2094
+    ├── JsonMemberNotFound          2203A  CON-2095
+    ├── JsonNumberNotFound          2203B  CON-2096
     ├── ReadsOwnWritesThroughView   25001  CON-3001
     ├── InFailedTransaction         25P02  CON-3002
     ├── SerializationFailure        40001  CON-3003
@@ -327,6 +334,34 @@ class ProgramLimitExceeded(ConstellationError):
 
 class StringTooLong(ConstellationError):
     sqlstate, code = "22001", "CON-2017"
+
+
+class NullValueNotAllowed(ConstellationError):
+    sqlstate, code = "22004", "CON-2090"
+
+
+class InvalidJsonSubscript(ConstellationError):
+    sqlstate, code = "22033", "CON-2091"
+
+
+class NonNumericJsonItem(ConstellationError):
+    sqlstate, code = "22036", "CON-2092"
+
+
+class SingletonJsonItemRequired(ConstellationError):
+    sqlstate, code = "22038", "CON-2093"
+
+
+class JsonArrayNotFound(ConstellationError):
+    sqlstate, code = "22039", "CON-2094"
+
+
+class JsonMemberNotFound(ConstellationError):
+    sqlstate, code = "2203A", "CON-2095"
+
+
+class JsonNumberNotFound(ConstellationError):
+    sqlstate, code = "2203B", "CON-2096"
 
 
 class InvalidTimeZone(ConstellationError):

@@ -21,6 +21,7 @@ from constellationdb import errors
 from constellationdb.planner import (
     interval_functions,
     jsonb_functions,
+    jsonpath_functions,
     math_functions,
     row_functions,
     text_functions,
@@ -110,6 +111,7 @@ def _functions() -> list[Any]:
     made.append(udf(_itself, [pa.bool_()], pa.bool_(), "volatile", "con_passing"))
     defined = [*interval_functions.definitions(), *text_functions.definitions(), *math_functions.definitions()]
     defined += [*row_functions.definitions(), *zone_functions.definitions(), *jsonb_functions.definitions()]
+    defined += jsonpath_functions.definitions()
     made += [udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in defined]
     return made
 
@@ -163,6 +165,15 @@ _BY_STATE: dict[str, type[errors.ConstellationError]] = {
         errors.UndefinedSchema,
         errors.WrongObjectType,
         errors.ProgramLimitExceeded,
+        errors.FeatureNotSupported,
+        errors.SqlSyntaxError,
+        errors.NullValueNotAllowed,
+        errors.InvalidJsonSubscript,
+        errors.NonNumericJsonItem,
+        errors.SingletonJsonItemRequired,
+        errors.JsonArrayNotFound,
+        errors.JsonMemberNotFound,
+        errors.JsonNumberNotFound,
     )
 }
 

@@ -6,10 +6,12 @@ from typing import Any
 
 from pglast import ast
 
-from constellationdb.errors import FeatureNotSupported, UndefinedFunction
+from constellationdb.errors import FeatureNotSupported, SqlSyntaxError, UndefinedFunction
 from constellationdb.planner.analysis import forms, kinds, texts
 from constellationdb.planner.analysis.kinds import BIGINT, BOOLEAN, INTEGER, JSON, JSONB, TEXT, UNKNOWN, Kind
 from constellationdb.planner.analysis.typed import Typed
+from constellationdb.planner.jsonpath.parser import parse_path
+from constellationdb.planner.raising import ComputationError
 from constellationdb.planner.rewrite.tree import parse_expression
 
 _TEXT_ARRAY = "text[]"
@@ -32,7 +34,8 @@ def operated(name: str, left: Typed, right: Typed, position: int | None) -> Type
     if JSONB not in (left.kind, right.kind) or name not in _OPERATORS | _PATHS:
         return None
     if name in _PATHS:
-        raise FeatureNotSupported("jsonpath is not supported", position=position)
+        word = {"@?": "exists_quietly", "@@": "match_quietly"}[name]
+        return _along(word, BOOLEAN, left, [right], position) if left.kind == JSONB else None
     if name in ("@>", "<@", "||"):
         return _of_two(name, left, right, position)
     if left.kind != JSONB:
@@ -63,6 +66,19 @@ def operated(name: str, left: Typed, right: Typed, position: int | None) -> Type
     return _called("without", JSONB, left, _as(right, TEXT, position))
 
 
+def _along(word: str, kind: Kind, value: Typed, others: list[Typed], position: int | None) -> Typed:
+    """A path, and perhaps its variables, followed through ``value``."""
+    path = others[0].node
+    if isinstance(path, ast.A_Const) and isinstance(path.val, ast.String):
+        try:
+            parse_path(path.val.sval)
+        except ComputationError as error:
+            kind_of = SqlSyntaxError if error.sqlstate == SqlSyntaxError.sqlstate else FeatureNotSupported
+            raise kind_of(error.message, position=position) from None
+    variables = _as(others[1], JSONB, position) if len(others) > 1 else parse_expression("'{}'")
+    return _called(f"path_{word}", kind, value, kinds.cast(path, TEXT), variables)
+
+
 def element(value: Typed, index: Typed, position: int | None) -> Typed:
     """``value[index]``: of an object the field, of an array what stands there."""
     step = kinds.cast(_as(index, TEXT, position), TEXT)
@@ -91,6 +107,10 @@ _RESULTS = {
     "jsonb_typeof": ("typeof", TEXT), "jsonb_array_length": ("length", INTEGER), "jsonb_pretty": ("pretty", TEXT),
     "jsonb_strip_nulls": ("strip_nulls", JSONB),
 }  # fmt: skip
+_ALONG = {
+    "jsonb_path_exists": ("exists", BOOLEAN), "jsonb_path_match": ("match", BOOLEAN),
+    "jsonb_path_query_array": ("query_array", JSONB), "jsonb_path_query_first": ("query_first", JSONB),
+}  # fmt: skip
 _PATH_CALLS = {
     "jsonb_extract_path": ("path", JSONB), "jsonb_extract_path_text": ("path_text", TEXT),
 }  # fmt: skip
@@ -101,13 +121,21 @@ SETS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "jsonb_object_keys": (("keys", "jsonb_object_keys", TEXT),),
     "jsonb_each": (("each_keys", "key", TEXT), ("each_values", "value", JSONB)),
     "jsonb_each_text": (("each_keys", "key", TEXT), ("each_texts", "value", TEXT)),
+    "jsonb_path_query": (("path_query", "jsonb_path_query", JSONB),),
 }
 
 VALUES = frozenset({"jsonb_array_elements", "jsonb_array_elements_text"})  # these call their column "value"
 
 
+def _is_along(arguments: list[Typed]) -> bool:
+    return len(arguments) in (2, 3) and arguments[0].kind in (JSONB, UNKNOWN) and arguments[1].kind in (UNKNOWN, None)
+
+
 def arrays_of(name: str, arguments: list[Typed], position: int | None) -> list[tuple[Typed, str]] | None:
     """The arrays whose elements are the rows of a call, with the names of their columns."""
+    if name == "jsonb_path_query" and _is_along(arguments):
+        value = Typed(_as(arguments[0], JSONB, position), JSONB)
+        return [(_along("query", JSONB, value, arguments[1:], position), name)]
     if name not in SETS or len(arguments) != 1 or arguments[0].kind not in (JSONB, UNKNOWN):
         return None
     value = _as(arguments[0], JSONB, position)
@@ -115,8 +143,10 @@ def arrays_of(name: str, arguments: list[Typed], position: int | None) -> list[t
 
 
 def answered(name: str, arguments: list[Typed], position: int | None) -> Typed | None:
-    if name.startswith("jsonb_path_"):
-        raise FeatureNotSupported("jsonpath is not supported", position=position)
+    if name in _ALONG and _is_along(arguments):
+        word, kind = _ALONG[name]
+        value = Typed(_as(arguments[0], JSONB, position), JSONB)
+        return _along(word, kind, value, arguments[1:], position)
     known = name in _RESULTS or name in _PATH_CALLS or name == "jsonb_set"
     if not known or not arguments or arguments[0].kind not in (JSONB, UNKNOWN):
         return None

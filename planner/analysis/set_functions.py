@@ -2,6 +2,7 @@
 
 generate_series(1, n)             unnest(generate_series(1, n))
 generate_series(at, end, span)    unnest(con_zone_series('UTC', at, end, span))
+string_to_table(s, ',')           unnest(string_to_array(s, ','))
 generate_subscripts(a, 1)         unnest(generate_series(1, cardinality(a)))
 unnest(a) WITH ORDINALITY         unnest(a), unnest(generate_series(1, cardinality(a)))
 _pg_expandarray(a)                unnest(con_expand_…(a)): rows of x, the element, and n, its place
@@ -57,6 +58,8 @@ def array_of(name: str, arguments: list[Typed], zoning: Zoning, position: int | 
         return Typed(forms.call(f"con_expand_{_SUFFIXES[element]}", arguments[0].node), _EXPANDED + element)
     if name == "pg_options_to_table" and [argument.kind for argument in arguments] == ["text[]"]:
         return Typed(arguments[0].node, _OPTION)
+    if name == "string_to_table" and len(arguments) in (2, 3):
+        return Typed(forms.call("string_to_array", *(argument.node for argument in arguments)), kinds.TEXT)
     columns = jsonb.arrays_of(name, arguments, position)
     if columns is not None and len(columns) == 1:
         return columns[0][0]
