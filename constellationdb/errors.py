@@ -212,10 +212,6 @@ class InvalidColumnReference(ConstellationError):
     sqlstate, code = "42P10", "CON-1021"
 
 
-class InvalidRecursion(ConstellationError):
-    sqlstate, code = "42P19", "CON-1090"
-
-
 class WindowingError(ConstellationError):
     sqlstate, code = "42P20", "CON-1022"
 
@@ -262,6 +258,10 @@ class DuplicateObject(ConstellationError):
 
 class UndefinedSchema(ConstellationError):
     sqlstate, code = "3F000", "CON-1080"
+
+
+class InvalidRecursion(ConstellationError):
+    sqlstate, code = "42P19", "CON-1090"
 
 
 class AmbiguousFunction(ConstellationError):
@@ -336,6 +336,18 @@ class StringTooLong(ConstellationError):
     sqlstate, code = "22001", "CON-2017"
 
 
+class InvalidTimeZone(ConstellationError):
+    sqlstate, code = "22009", "CON-2018"
+
+
+class InvalidBinaryRepresentation(ConstellationError):
+    sqlstate, code = "22P03", "CON-2041"
+
+
+class CharacterNotInRepertoire(ConstellationError):
+    sqlstate, code = "22021", "CON-2042"
+
+
 class NullValueNotAllowed(ConstellationError):
     sqlstate, code = "22004", "CON-2090"
 
@@ -362,18 +374,6 @@ class JsonMemberNotFound(ConstellationError):
 
 class JsonNumberNotFound(ConstellationError):
     sqlstate, code = "2203B", "CON-2096"
-
-
-class InvalidTimeZone(ConstellationError):
-    sqlstate, code = "22009", "CON-2018"
-
-
-class InvalidBinaryRepresentation(ConstellationError):
-    sqlstate, code = "22P03", "CON-2041"
-
-
-class CharacterNotInRepertoire(ConstellationError):
-    sqlstate, code = "22021", "CON-2042"
 
 
 class ReadsOwnWritesThroughView(ConstellationError):
