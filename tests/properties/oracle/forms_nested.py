@@ -10,7 +10,7 @@ _CORRELATED: tuple[Form, ...] = (
     form("exists by inequality", "SELECT b, s FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.c < t.c AND u.b > t.b)"),
     form("exists in the list", "SELECT k, EXISTS (SELECT 1 FROM u WHERE u.k = t.k AND u.b > t.b) AS e FROM t"),
     form("not exists by inequality", "SELECT b, c FROM t WHERE NOT EXISTS (SELECT 1 FROM u WHERE u.b > t.b)"),
-    form("any", "SELECT b, b > ANY (SELECT u.b FROM u WHERE u.k = t.k) AS n FROM t"),
+    form("any subquery", "SELECT b, b > ANY (SELECT u.b FROM u WHERE u.k = t.k) AS n FROM t"),
     form("all", "SELECT b FROM t WHERE b >= ALL (SELECT u.b FROM u WHERE u.k = t.k)"),
     form("in as a value", "SELECT b, b IN (SELECT u.c FROM u WHERE u.x = t.x) AS n FROM t"),
     form("row in", "SELECT b, c FROM t WHERE (b, c) IN (SELECT u.b, u.c FROM u)"),
