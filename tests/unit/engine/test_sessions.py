@@ -169,7 +169,7 @@ def test_an_empty_query_can_be_prepared(engine: Engine) -> None:
     """Drivers ask for it to see whether anybody is there."""
     session = engine.session()
     result = session.execute_prepared(session.prepare("", ()), ())
-    assert (result.columns, result.tag) == (None, "")
+    assert result.empty_query
 
 
 def test_a_backend_that_does_not_go_in_time_is_told_of(engine: Engine) -> None:
