@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Literal, cast
 
 import pglast
@@ -29,6 +30,7 @@ _INPUTS = ("FUNC_PARAM_IN", "FUNC_PARAM_DEFAULT")
 
 
 def create_function(region: Region) -> Statement:
+    _refuse_block(region)
     node = postgres.tree(region)
     options = _options(region, node)
     language = _language(region, options, node)
@@ -54,6 +56,15 @@ def create_function(region: Region) -> Statement:
         strict="strict" in options and bool(options["strict"].boolval),
         or_replace=bool(node.replace),
     )
+
+
+def _refuse_block(region: Region) -> None:
+    """A body between BEGIN ATOMIC and END, whose semicolons do not end the statement."""
+    words = [token.word for token in region.source.tokens[region.lo : region.hi]]
+    if ("begin", "atomic") in pairwise(words):
+        raise FeatureNotSupported(
+            "CREATE FUNCTION with BEGIN ATOMIC is not supported", hint=_PROCEDURAL, position=region.start + 1
+        )
 
 
 def _name(parts: Any, region: Region) -> str:
@@ -123,7 +134,7 @@ def _source(region: Region, node: Any, options: dict[str, Any]) -> str:
         if "as" in options:
             raise InvalidFunctionDefinition("duplicate function body specified")
         if not isinstance(node.sql_body, ast.ReturnStmt):
-            raise FeatureNotSupported("BEGIN ATOMIC is not supported", hint=_PROCEDURAL, position=region.start + 1)
+            raise FeatureNotSupported("this body is not supported", hint=_PROCEDURAL, position=region.start + 1)
         return f"SELECT {_printed(node.sql_body.returnval)}"
     if "as" not in options:
         raise InvalidFunctionDefinition("no function body specified")
