@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from constellationdb.catalog.model import Command, Create, Drop, Relation, Replace, shown_name
+from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation, Replace, shown_name
 from constellationdb.errors import DependentObjects, DuplicateRelation, UndefinedRelation
 
 # Postgres gives user objects oids from here on.
@@ -32,6 +32,8 @@ class Catalog:
                 return self._drop(command)
             case Replace():
                 return self._replace(command.view)
+            case Alter():
+                return self._alter(command)
 
     def get(self, name: str, position: int | None = None) -> Relation:
         found = self.relations.get(name)
@@ -45,9 +47,25 @@ class Catalog:
         for relation in command.relations:
             if relation.name in relations:
                 raise DuplicateRelation(f'relation "{relation.name}" already exists')
-            relations[relation.name] = replace(relation, oid=oid)
-            oid += 1
+            relations[relation.name], oid = _numbered(replace(relation, oid=oid), oid + 1)
         return Catalog(self.version + 1, oid, MappingProxyType(relations))
+
+    def _alter(self, command: Alter) -> Catalog:
+        """In place: relations keep their oids, and the order in which they were made."""
+        changed = {relation.name: relation for relation in command.relations}
+        relations: dict[str, Relation] = {}
+        next_oid = self.next_oid
+        for name, relation in self.relations.items():
+            becomes = command.renamed.get(name, name)
+            if becomes != name and becomes in self.relations:
+                raise DuplicateRelation(f'relation "{shown_name(becomes)}" already exists')
+            altered = changed.pop(becomes, None)
+            if altered is not None:
+                relation, next_oid = _numbered(replace(altered, oid=relation.oid), next_oid)
+            relations[becomes] = relation
+        for name in changed:
+            raise UndefinedRelation(f'relation "{name}" does not exist')
+        return Catalog(self.version + 1, next_oid, MappingProxyType(relations))
 
     def _drop(self, command: Drop) -> Catalog:
         relations = dict(self.relations)
@@ -91,6 +109,14 @@ class Catalog:
         more = [self.relations[n] for n in gone - named if self.relations[n].owner not in gone]
         return [f"{r.kind} {shown_name(r.name)}" for r in sorted(more, key=lambda relation: relation.oid)]
 
+    def owned_sequences(self, name: str) -> list[Relation]:
+        """The sequences that belong to columns of a table."""
+        return [r for r in self.relations.values() if r.kind == "sequence" and r.owner == name]
+
+    def taken_from(self, sequence: str) -> list[tuple[Relation, str]]:
+        """The tables and columns whose defaults take their values from a sequence."""
+        return [(r, c.name) for r in self.relations.values() for c in r.columns if c.sequence == sequence]
+
     def _collect(self, name: str, found: list[str]) -> None:
         for other in self.relations.values():
             if name in other.depends_on or other.owner == name:
@@ -120,3 +146,15 @@ class Catalog:
             detail="\n".join(lines),
             hint="Use DROP ... CASCADE to drop the dependent objects too.",
         )
+
+
+def _numbered(relation: Relation, next_oid: int) -> tuple[Relation, int]:
+    """The relation with oids for those of its constraints that have none yet, and the next oid."""
+    checks, uniques = [], []
+    for check in relation.checks:
+        checks.append(check if check.oid else replace(check, oid=next_oid))
+        next_oid += not check.oid
+    for unique in relation.uniques:
+        uniques.append(unique if unique.oid else replace(unique, oid=next_oid))
+        next_oid += 0 if unique.oid else 2
+    return replace(relation, checks=tuple(checks), uniques=tuple(uniques)), next_oid

@@ -7,19 +7,61 @@ from typing import Literal, TypeAlias
 import msgspec
 import pyarrow as pa
 
-RelationKind: TypeAlias = Literal["table", "source", "lookup table", "view", "materialized view", "side output"]
+RelationKind: TypeAlias = Literal[
+    "table", "source", "lookup table", "view", "materialized view", "side output", "sequence"
+]
 
 # What the names of temporary tables begin with; the rest of the schema's name is their session's number.
 TEMPORARY = "pg_temp_"
 
 
 class ColumnDefinition(msgspec.Struct, frozen=True):
-    """One column as declared; ``default`` is the expression's text."""
+    """One column as declared; ``default`` and ``generated`` are the expressions' texts.
+
+    ``sequence``: the one that its default takes the next value of. ``identity``: "a" for ALWAYS, "d" for BY DEFAULT.
+    """
 
     name: str
     type_name: str
     not_null: bool = False
     default: str | None = None
+    sequence: str = ""
+    identity: Literal["", "a", "d"] = ""
+    generated: str | None = None
+
+
+class Check(msgspec.Struct, frozen=True):
+    """A CHECK constraint; ``columns`` are those it names, ``oid`` is given when it comes into the catalog."""
+
+    name: str
+    expression: str
+    columns: tuple[str, ...] = ()
+    oid: int = 0
+
+
+class Unique(msgspec.Struct, frozen=True):
+    """Columns in which no two rows without NULLs agree: a UNIQUE constraint, or a unique index alone.
+
+    ``oid`` is the index's; the constraint's follows it.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    is_constraint: bool = True
+    oid: int = 0
+
+
+class SequenceParameters(msgspec.Struct, frozen=True):
+    """``column``: the one of the owning table that its values go to."""
+
+    type_name: str = "bigint"
+    start: int = 1
+    increment: int = 1
+    minimum: int = 1
+    maximum: int = 2**63 - 1
+    cache: int = 1
+    cycle: bool = False
+    column: str = ""
 
 
 class Watermark(msgspec.Struct, frozen=True):
@@ -31,7 +73,8 @@ class Relation(msgspec.Struct, frozen=True):
     """Everything known of a relation.
 
     ``schema_ipc``: its Arrow schema, serialised. ``plan``: a materialized view's lowered plan, encoded.
-    ``depends_on``: relations it reads; ``owner``: the view that a side output (errors, late rows) belongs to.
+    ``depends_on``: relations it reads; ``owner``: the view that a side output (errors, late rows) belongs to,
+    or the table that a sequence does.
     """
 
     name: str
@@ -49,10 +92,21 @@ class Relation(msgspec.Struct, frozen=True):
     append_only: bool = False
     oid: int = 0
     zone: str = "UTC"  # the time zone that a table's defaults are computed in, for ever
+    key_name: str = ""  # of the primary key, where it is not <table>_pkey
+    checks: tuple[Check, ...] = ()
+    uniques: tuple[Unique, ...] = ()
+    sequence: SequenceParameters | None = None
 
     @property
     def schema(self) -> pa.Schema:
         return pa.ipc.read_schema(pa.py_buffer(self.schema_ipc))
+
+    @property
+    def primary_key_name(self) -> str:
+        return self.key_name or f"{shown_name(self.name)}_pkey"
+
+    def column(self, name: str) -> ColumnDefinition | None:
+        return next((column for column in self.columns if column.name == name), None)
 
 
 class Create(msgspec.Struct, frozen=True, tag="create"):
@@ -73,7 +127,21 @@ class Replace(msgspec.Struct, frozen=True, tag="replace"):
     view: Relation
 
 
-Command: TypeAlias = Create | Drop | Replace
+class Alter(msgspec.Struct, frozen=True, tag="alter"):
+    """Other definitions for relations that stay what they are.
+
+    ``relations``: by the names they have afterwards; ``renamed``: old name → new name. ``sources``: for a relation
+    whose columns change, where each of its new columns was before, -1 for one that is new. ``restarts``: sequence →
+    the value that comes next.
+    """
+
+    relations: tuple[Relation, ...]
+    renamed: dict[str, str] = {}
+    sources: dict[str, tuple[int, ...]] = {}
+    restarts: dict[str, int] = {}
+
+
+Command: TypeAlias = Create | Drop | Replace | Alter
 
 
 def make_relation(name: str, kind: RelationKind, schema: pa.Schema, **rest: object) -> Relation:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from constellationdb.catalog.model import Relation
 from constellationdb.catalog.text.zones import UTC_ZONE, zone_named
 from constellationdb.engine import answers
+from constellationdb.engine.column_defaults import ColumnDefaults
 from constellationdb.engine.copy_in import CopyIn
 from constellationdb.engine.copy_options import CopyOptions, copy_options
-from constellationdb.engine.dml import Dml, DmlPlanner, Run, Target, column_of, plan_constant
+from constellationdb.engine.dml import Dml, DmlPlanner, Run, Target, column_of
 from constellationdb.engine.lengths import fitted
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.pg_catalog.registered import with_names
@@ -82,7 +84,7 @@ def _plan(session: Session, statement: Statement, state: Target) -> Dml:
     def plan(query: st.Query, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
         return _plan_query(session, statement, query, extra, clause)
 
-    return _planned(session, statement, state, DmlPlanner(plan, session.zone))
+    return _planned(session, statement, state, DmlPlanner(plan, session.sequences.next, session.zone))
 
 
 def _planned(session: Session, statement: Statement, state: Target, planner: DmlPlanner) -> Dml:
@@ -110,7 +112,8 @@ def plan_of_change(
             found.append((clause, planned, {**session.relations, **extra}))
         return planned
 
-    _planned(session, statement, _target_of(session, statement), DmlPlanner(plan, session.zone))
+    planner = DmlPlanner(plan, session.sequences.next, session.zone)
+    _planned(session, statement, _target_of(session, statement), planner)
     return found
 
 
@@ -182,8 +185,9 @@ def _at_once(session: Session, dml: Dml, state: TableState | SourceState) -> tup
         if session.engine.states.get(state.name) is not state:
             raise defined_anew(state.name)
         run = _reading(session, lambda names: _current(session, names, epoch.number))
-        write = dml.evaluate(run, state, epoch.number)
-        shown = dml.shown(run, write)
+        with session.sequences.within(epoch):
+            write = dml.evaluate(run, state, epoch.number)
+            shown = dml.shown(run, write)
         if isinstance(state, SourceState):
             assert write.added is not None
             state.push(write.added)
@@ -248,19 +252,27 @@ def copy(session: Session, statement: st.Copy) -> Result:
     assert statement.table is not None
     state = _target(session, statement.table, statement.offset + 1, "COPY FROM")
     options = copy_options(statement.options, "in")
-    columns = _copied(state.schema, statement, options)
-    planner = DmlPlanner(plan_constant)
+    columns = _copied(state, statement, options)
     zone = zone_named(session.zone) or UTC_ZONE
 
     def insert(batch: pa.RecordBatch) -> None:
         write = Write(None, batch, batch.num_rows, batch)
         _perform(session, Dml(state.name, lambda _run, _state, _epoch: write, None, "COPY", batch), state)
 
-    defaults = planner.defaults(state.relation)
+    defaults = defaults_of(session, state.relation)
     fit = partial(fitted, relation=state.relation)
     check = partial(_check, state)
-    sink = CopyIn(state.name, state.schema, columns, defaults, options, fit, check, insert, zone)
+    sink = CopyIn(state.name, state.schema, columns, defaults.complete, options, fit, check, insert, zone)
     return Result("COPY", copy_in=sink)
+
+
+def defaults_of(session: Session, relation: Relation) -> ColumnDefaults:
+    """What a table's columns hold where nobody says it, for the statements of a session."""
+
+    def plan(query: st.Query, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
+        return SnapshotPlanner(extra, clause, functions=session.functions).plan(query)
+
+    return ColumnDefaults(relation, plan, session.sequences.next, session.zone)
 
 
 def _check(state: Target, rows: pa.RecordBatch) -> None:
@@ -268,14 +280,20 @@ def _check(state: Target, rows: pa.RecordBatch) -> None:
         state.check(rows)
 
 
-def _copied(schema: pa.Schema, statement: st.Copy, options: CopyOptions) -> list[int]:
+def _copied(state: Target, statement: st.Copy, options: CopyOptions) -> list[int]:
     """The columns that COPY fills, in the order of its fields."""
-    table = statement.table or ""
+    table, schema = statement.table or "", state.schema
     columns = [column_of(schema, name, table, None) for name in statement.columns]
+    generated = {column.name for column in state.relation.columns if column.generated is not None}
+    for name in statement.columns:
+        if name in generated:
+            raise InvalidColumnReference(
+                f'column "{name}" is a generated column', detail="Generated columns cannot be used in COPY."
+            )
     for place, name in enumerate(statement.columns):
         if name in statement.columns[:place]:
             raise DuplicateColumn(f'column "{name}" specified more than once')
-    columns = columns or list(range(len(schema)))
+    columns = columns or [index for index, field in enumerate(schema) if field.name not in generated]
     for word, names in (("FORCE_NOT_NULL", options.force_not_null), ("FORCE_NULL", options.force_null)):
         for name in names if names != ("*",) else ():
             if column_of(schema, name, table, None) not in columns:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from constellationdb.catalog.model import Command, Create, Drop
-from constellationdb.engine import definitions, selects
+from constellationdb.engine import changes, definitions, selects, sequence_statements
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.result import Notice, Result
 from constellationdb.engine.sources import SourceState
+from constellationdb.engine.table_definitions import TableDefiner
 from constellationdb.engine.temporary import ON_COMMIT
 from constellationdb.errors import (
     DuplicateRelation,
@@ -38,7 +40,7 @@ def define(session: Session, statement: st.Statement) -> Result:
         case st.CreateTable():
             if statement.temporary is not None:
                 return _temporary(session, statement, statement.temporary)
-            return _create(session, statement, "CREATE TABLE", lambda: definitions.table(statement, session.zone))
+            return _create(session, statement, "CREATE TABLE", lambda: _definer(session).create(statement))
         case st.CreateSource():
             clock = session.engine.clock
             return _create(
@@ -57,6 +59,8 @@ def define(session: Session, statement: st.Statement) -> Result:
             )
         case st.CreateTableAs():
             return _table_as(session, statement)
+        case st.CreateSequence() | st.AlterSequence():
+            return sequence_statements.perform(session, statement)
         case st.Drop():
             return _drop(session, statement)
         case _:
@@ -66,6 +70,8 @@ def define(session: Session, statement: st.Statement) -> Result:
 _COMMANDS = {
     "CreateTable": "CREATE TABLE",
     "CreateTableAs": "CREATE TABLE AS",
+    "CreateSequence": "CREATE SEQUENCE",
+    "AlterSequence": "ALTER SEQUENCE",
     "CreateSource": "CREATE SOURCE",
     "CreateLookupTable": "CREATE LOOKUP TABLE",
 }
@@ -89,22 +95,20 @@ def _create(session: Session, statement: _Created, tag: str, make: Callable[[], 
     if not (exists and getattr(statement, "or_replace", False)):
         definitions.refuse_existing(session.catalog, name, statement.name_position + 1)
         command = make()
-        _submit(session, command)
+        submit(session, command)
     elif isinstance(statement, st.CreateView) and not statement.materialized:
         command = make()
         view = command.relations[0]
-        _submit(
-            session, definitions.replacement(session.catalog, session.relations, session.functions, view, statement)
-        )
+        submit(session, definitions.replacement(session.catalog, session.relations, session.functions, view, statement))
     else:
         command = make()
         if any(name in relation.depends_on for relation in command.relations):
             raise InvalidDefinition(f'"{name}" cannot be defined over itself', position=statement.name_position + 1)
-        _submit(session, Drop(session.catalog.to_drop([name], cascade=False)), command)
+        submit(session, Drop(session.catalog.to_drop([name], cascade=False)), command)
     return Result(tag, notices=_notices(session, command))
 
 
-def _submit(session: Session, *commands: Command) -> None:
+def submit(session: Session, *commands: Command) -> None:
     with session.together() as transaction:
         for command in commands:
             transaction.define(session.engine, command)
@@ -139,8 +143,22 @@ def wait_for(session: Session, name: str) -> None:
 def _temporary(session: Session, statement: st.CreateTable, on_commit: st.OnCommit) -> Result:
     if (exists := _existing(session, statement, "CREATE TABLE")) is not None:
         return exists
-    _submit(session, _own(session, definitions.table(statement, session.zone), on_commit))
+    session.temporary.used = True
+    made = _definer(session, session.temporary.schema).create(statement).relations
+    if on_commit != "preserve":
+        made = tuple(replace(r, options={**r.options, ON_COMMIT: on_commit}) if r.kind == "table" else r for r in made)
+    submit(session, Create(made))
     return Result("CREATE TABLE")
+
+
+def _definer(session: Session, schema: str = "") -> TableDefiner:
+    return TableDefiner(
+        session.catalog,
+        schema,
+        session.zone,
+        partial(changes.defaults_of, session),
+        partial(sequence_statements.resolve, session),
+    )
 
 
 def _own(session: Session, command: Create, on_commit: st.OnCommit | None) -> Create:
@@ -209,8 +227,9 @@ def _drop(session: Session, statement: st.Drop) -> Result:
     if present:
         catalog = session.catalog
         command = definitions.drop(catalog, statement, present)
-        _submit(session, command)
-        notices += _cascade_notices(catalog.cascaded(present, command.names))
+        freed = sequence_statements.without_defaults(catalog, command.names, cascade=statement.cascade)
+        submit(session, *freed.commands, command)
+        notices += _cascade_notices([*freed.said, *catalog.cascaded(present, command.names)])
     return Result(f"DROP {statement.kind.upper()}", notices=notices)
 
 

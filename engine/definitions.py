@@ -16,16 +16,16 @@ from constellationdb.catalog.model import (
     make_relation,
     shown_name,
 )
-from constellationdb.catalog.types import VARCHAR, field_of, of_field
+from constellationdb.catalog.types import of_field
 from constellationdb.clock import Clock
 from constellationdb.connectors.registry import open_source
 from constellationdb.connectors.relation_options import SOURCE_NAMES, check_source, check_stored
 from constellationdb.connectors.strategy import LookupSettings, choose
-from constellationdb.engine.dml import DmlPlanner, plan_constant
 from constellationdb.engine.lookups import check_back_end, open_back_end
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.relations import Planned, planned_view
 from constellationdb.engine.side import errors_name, errors_relation, late_relation
+from constellationdb.engine.table_definitions import schema_of
 from constellationdb.errors import (
     DatatypeMismatch,
     DuplicateColumn,
@@ -44,20 +44,6 @@ from constellationdb.planner.prepare import relation_names
 from constellationdb.planner.syntax.edits import identifier
 
 
-def schema_of(columns: tuple[st.ColumnDef, ...]) -> pa.Schema:
-    names = [c.name for c in columns]
-    for column in columns:
-        if names.count(column.name) > 1:
-            raise DuplicateColumn(f'column "{column.name}" specified more than once', position=column.position + 1)
-    return pa.schema([pa.field(c.name, c.type.arrow) for c in columns])
-
-
-def stored_schema(columns: tuple[st.ColumnDef, ...]) -> pa.Schema:
-    """The schema of a table, whose fields say which SQL type they are of. A connector brings Arrow types only."""
-    plain = schema_of(columns)
-    return pa.schema([plain.field(c.name) if c.type.oid == VARCHAR.oid else field_of(c.name, c.type) for c in columns])
-
-
 def _column_definitions(columns: tuple[st.ColumnDef, ...]) -> tuple[ColumnDefinition, ...]:
     return tuple(ColumnDefinition(c.name, c.type.name, c.not_null, c.default) for c in columns)
 
@@ -66,30 +52,6 @@ def _check_key(key: tuple[str, ...], schema: pa.Schema, position: int) -> None:
     for name in key:
         if schema.get_field_index(name) < 0:
             raise UndefinedColumn(f'column "{name}" named in key does not exist', position=position)
-
-
-def table(statement: st.CreateTable, zone: str) -> Create:
-    if statement.options.get("connector"):
-        raise FeatureNotSupported(
-            "a TABLE with a connector is not supported yet",
-            hint="CREATE SOURCE with the connector, and a materialized view over it",
-            position=statement.name_position + 1,
-        )
-    check_stored("table", statement.options)
-    schema = stored_schema(statement.columns)
-    _check_key(statement.primary_key, schema, statement.name_position + 1)
-    relation = make_relation(
-        statement.name,
-        "table",
-        schema,
-        columns=_column_definitions(statement.columns),
-        primary_key=statement.primary_key,
-        options=dict(statement.options),
-        sql=statement.text,
-        zone=zone,
-    )
-    DmlPlanner(plan_constant).check_defaults(relation)
-    return Create((relation,))
 
 
 def table_of(name: str, rows: pa.Schema, sql: str) -> Create:

@@ -11,48 +11,48 @@ tables' rows, which a ``Tables`` function gives as of the statement.
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from constellationdb.catalog.model import Relation
-from constellationdb.catalog.text import cast_to_text
-from constellationdb.catalog.text.style import Style
+from constellationdb.catalog.model import ColumnDefinition, Relation, shown_name
 from constellationdb.catalog.text.zones import UTC_ZONE, Zone, zone_named
 from constellationdb.engine import batch as zset
-from constellationdb.engine.assignment import by_clocks, check_assignable
+from constellationdb.engine.assignment import assigned, check_assignments
+from constellationdb.engine.column_defaults import ColumnDefaults, Plan, Take
 from constellationdb.engine.kernels.groupby import group
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.lengths import fitted
 from constellationdb.engine.literals import to_array
-from constellationdb.engine.reads import evaluate_constant
 from constellationdb.engine.rowstore import empty
 from constellationdb.engine.sources import SourceState
-from constellationdb.engine.tables import TableRules
+from constellationdb.engine.tables import TableRules, without_nulls
 from constellationdb.engine.writes import Write
 from constellationdb.errors import (
     CardinalityViolation,
     DuplicateColumn,
+    GeneratedAlways,
     InvalidColumnReference,
     SqlSyntaxError,
     UndefinedColumn,
+    UndefinedObject,
 )
 from constellationdb.planner import statements as st
 from constellationdb.planner.relations import PlannedRelation
-from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
+from constellationdb.planner.snapshot import SnapshotPlan
 from constellationdb.planner.syntax.edits import identifier
 
 Target: TypeAlias = TableRules | SourceState
 
 # Runs a planned query: (plan, extra tables by relation name) → rows.
 Run = Callable[[SnapshotPlan, dict[str, pa.Table]], pa.Table]
-# Plans a SELECT over the catalog and extra relations; the clause is what its list stands for.
-Plan = Callable[[st.Query, dict[str, PlannedRelation], str], SnapshotPlan]
+Source: TypeAlias = Callable[[Run], pa.RecordBatch]
 
+_DEFAULT = st.Default()
 _TARGET, _PROPOSED, _CHANGED, _NUMBER = "#target", "#excluded", "#changed", "#row"
 
 
@@ -63,6 +63,8 @@ class _Update:
     plan: SnapshotPlan
     columns: list[int]
     zone: Zone
+    defaults: ColumnDefaults
+    defaulted: list[bool]  # which of the columns are SET to DEFAULT
 
 
 @dataclass(frozen=True)
@@ -95,16 +97,12 @@ def column_of(schema: pa.Schema, name: str, table: str, position: int | None) ->
     return index
 
 
-def plan_constant(query: st.Query, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
-    """Plan a SELECT that reads nothing but ``extra``."""
-    return SnapshotPlanner(extra, clause).plan(query)
-
-
 class DmlPlanner:
-    """Plans DML; ``plan`` knows the catalog. ``zone``: the time zone of the session."""
+    """Plans DML; ``plan`` knows the catalog, ``take`` its sequences. ``zone``: the time zone of the session."""
 
-    def __init__(self, plan: Plan, zone: str = "UTC") -> None:
+    def __init__(self, plan: Plan, take: Take, zone: str = "UTC") -> None:
         self._plan = plan
+        self._take = take
         self._zone_name = zone
         self._zone = zone_named(zone) or UTC_ZONE
 
@@ -115,14 +113,13 @@ class DmlPlanner:
 
     def insert(self, statement: st.Insert, state: Target) -> Dml:
         columns = self._columns(statement, state.schema)
-        constant = None
         if statement.rows is not None:
-            constant = self._constant_rows(statement, state, columns)
-            source = _always(constant)
+            source = self._given_rows(statement, state, columns)
         elif statement.query is None:
             source = self._default_row(state)
         else:
             source = self._selected_rows(statement, state, columns)
+        constant = source.rows if isinstance(source, _Always) else None
         conflict = self._conflict(statement, state)
 
         def evaluate(run: Run, target: Target, epoch: int) -> Write:
@@ -131,7 +128,7 @@ class DmlPlanner:
                 return Write(None, rows, rows.num_rows, rows)
             return conflict(run, target, rows, epoch)
 
-        returning = self._returning(statement.returning, statement.table, state)
+        returning = self._returning(statement.returning, statement.alias or statement.table, state)
         if conflict is not None or returning is not None:
             constant = None
         return Dml(statement.table, evaluate, returning, "INSERT", constant)
@@ -144,71 +141,85 @@ class DmlPlanner:
                 raise DuplicateColumn(f'column "{statement.columns[i]}" specified more than once', position=position)
         return indexes or list(range(len(schema)))
 
-    def _constant_rows(self, statement: st.Insert, state: Target, columns: list[int]) -> pa.RecordBatch:
+    def _given_rows(self, statement: st.Insert, state: Target, columns: list[int]) -> Source:
+        """The rows of VALUES; those that are the same each time are made at once."""
         assert statement.rows is not None
         widest = max(map(len, statement.rows), default=0)
-        if widest > len(columns):
+        self._check_width(statement, widest, columns)
+        defaults = self.defaults(state.relation)
+        given: dict[int, pa.Array] = {}
+        mixed: dict[int, NDArray[np.bool_]] = {}
+        for place, index in enumerate(columns[:widest]):
+            values = [row[place] if place < len(row) else _DEFAULT for row in statement.rows]
+            absent = np.array([isinstance(value, st.Default) for value in values])
+            field = state.schema.field(index)
+            self._check_given(statement, state.relation, field.name, all_default=bool(absent.all()))
+            if absent.all() or self._ignored(statement, state.relation, field.name):
+                continue
+            if absent.any():
+                constant = defaults.constant(field.name) if defaults.is_constant(field.name) else None
+                values = [constant if isinstance(value, st.Default) else value for value in values]
+                if not defaults.is_constant(field.name):
+                    mixed[index] = absent
+            given[index] = to_array(values, field, self._zone)
+        count = len(statement.rows)
+        if defaults.is_static(given, mixed):
+            return _Always(defaults.complete(given, count, mixed))
+        return lambda _run: defaults.complete(given, count, mixed)
+
+    def _check_width(self, statement: st.Insert, width: int, columns: list[int]) -> None:
+        if width > len(columns):
             raise SqlSyntaxError("INSERT has more expressions than target columns", position=statement.offset + 1)
-        if statement.columns and widest < len(columns):
+        if statement.columns and width < len(columns):
             raise SqlSyntaxError("INSERT has more target columns than expressions", position=statement.offset + 1)
+
+    def _check_given(self, statement: st.Insert, relation: Relation, name: str, *, all_default: bool) -> None:
+        """428C9 for a value in a column that gives its values itself."""
+        column = relation.column(name)
+        if column is None or all_default:
+            return
+        if column.generated is not None:
+            raise _generated_always("cannot insert a non-DEFAULT value into", column)
+        if column.identity == "a" and not statement.overriding:
+            raise _generated_always("cannot insert a non-DEFAULT value into", column, overriding=True)
+
+    def _ignored(self, statement: st.Insert, relation: Relation, name: str) -> bool:
+        """OVERRIDING USER VALUE."""
+        column = relation.column(name)
+        return statement.overriding == "user" and column is not None and bool(column.identity)
+
+    def defaults(self, relation: Relation) -> ColumnDefaults:
+        return ColumnDefaults(relation, self._plan, self._take, self._zone_name)
+
+    def _default_row(self, state: Target) -> Source:
         defaults = self.defaults(state.relation)
-        arrays = []
-        for index, column in enumerate(state.schema):
-            place = columns.index(index) if index in columns else -1
-            values = [
-                defaults.get(column.name) if place < 0 or place >= len(row) or isinstance(row[place], st.Default)
-                else row[place]
-                for row in statement.rows
-            ]  # fmt: skip
-            arrays.append(to_array(values, column, self._zone))
-        return fitted(pa.RecordBatch.from_arrays(arrays, schema=state.schema), state.relation)
+        if defaults.is_static({}, {}):
+            return _Always(defaults.complete({}, 1))
+        return lambda _run: defaults.complete({}, 1)
 
-    def defaults(self, relation: Relation) -> dict[str, object]:
-        """Each column's DEFAULT as a value: constant expressions, evaluated now, in the zone they were written in."""
-        found = {}
-        for column in relation.columns:
-            if column.default is not None:
-                target = relation.schema.field(column.name)
-                query = st.Query(f"SELECT {column.default} AS value", zone=relation.zone)
-                planned = self._plan(query, {}, "DEFAULT")
-                _check_assignments(planned, 0, relation.schema, [relation.schema.get_field_index(column.name)])
-                value = evaluate_constant(planned)
-                utc = relation.zone == self._zone_name == "UTC"
-                found[column.name] = value if utc else _in_zone(value, target, relation.zone)
-        return found
-
-    def check_defaults(self, relation: Relation) -> None:
-        """Whether every DEFAULT is a value of its column."""
-        for name, value in self.defaults(relation).items():
-            to_array([value], relation.schema.field(name))
-
-    def _default_row(self, state: Target) -> Callable[[Run], pa.RecordBatch]:
-        defaults = self.defaults(state.relation)
-        row = [to_array([defaults.get(f.name)], f) for f in state.schema]
-        return _always(fitted(pa.RecordBatch.from_arrays(row, schema=state.schema), state.relation))
-
-    def _selected_rows(
-        self, statement: st.Insert, state: Target, columns: list[int]
-    ) -> Callable[[Run], pa.RecordBatch]:
+    def _selected_rows(self, statement: st.Insert, state: Target, columns: list[int]) -> Source:
         assert statement.query is not None
         planned = self._planned(statement.query.text, {}, "SELECT")
-        if len(planned.schema) > len(columns):
-            raise SqlSyntaxError("INSERT has more expressions than target columns", position=statement.offset + 1)
-        if statement.columns and len(planned.schema) < len(columns):
-            raise SqlSyntaxError("INSERT has more target columns than expressions", position=statement.offset + 1)
-        _check_assignments(planned, 0, state.schema, columns[: len(planned.schema)])
+        width = len(planned.schema)
+        self._check_width(statement, width, columns)
+        check_assignments(planned, 0, state.schema, columns[:width])
         defaults = self.defaults(state.relation)
+        absent = _places_of_default(statement.defaulted)
+        chosen = []
+        for place, index in enumerate(columns[:width]):
+            name = state.schema.field(index).name
+            everywhere = place in absent and len(absent[place]) == statement.listed
+            self._check_given(statement, state.relation, name, all_default=everywhere)
+            if not everywhere and not self._ignored(statement, state.relation, name):
+                chosen.append((place, index))
 
         def rows(run: Run) -> pa.RecordBatch:
             table = run(planned, {})
-            arrays = []
-            for index, column in enumerate(state.schema):
-                place = columns.index(index) if index in columns else -1
-                if 0 <= place < table.num_columns:
-                    arrays.append(_assigned(table.column(place), column, self._zone))
-                else:
-                    arrays.append(to_array([defaults.get(column.name)] * table.num_rows, column))
-            return fitted(pa.RecordBatch.from_arrays(arrays, schema=state.schema), state.relation)
+            given = {
+                index: assigned(table.column(place), state.schema.field(index), self._zone) for place, index in chosen
+            }
+            mixed = {index: _mask(absent[place], table.num_rows) for place, index in chosen if place in absent}
+            return defaults.complete(given, table.num_rows, mixed)
 
         return rows
 
@@ -216,34 +227,33 @@ class DmlPlanner:
         self, statement: st.Insert, state: Target
     ) -> Callable[[Run, TableRules, pa.RecordBatch, int], Write] | None:
         clause = statement.on_conflict
-        key = tuple(state.relation.primary_key)
-        if clause is None or not (key or clause.target or clause.set):  # without a key nothing conflicts
+        if clause is None:
             return None
-        if not key or (clause.target and set(clause.target) != set(key)):
-            raise InvalidColumnReference(
-                "there is no unique or exclusion constraint matching the ON CONFLICT specification",
-                position=statement.table_position + 1,
-            )
-        assert isinstance(state, TableRules)
+        if not isinstance(state, TableRules):
+            raise _no_arbiter(statement)
+        arbiters = _arbiters(statement, clause, state)
+        if not arbiters:  # nothing conflicts
+            return None
         if not clause.set:
-            return _do_nothing
+            return lambda _run, target, rows, epoch: _do_nothing(target, rows, epoch, arbiters)
         update = self._conflict_query(statement, clause, state)
-        return lambda run, target, rows, epoch: _do_update(run, target, rows, epoch, update)
+        return lambda run, target, rows, epoch: _do_update(run, target, rows, epoch, update, arbiters[0])
 
     def _conflict_query(self, statement: st.Insert, clause: st.OnConflict, state: TableRules) -> _Update:
-        alias = identifier(statement.table)
+        alias = identifier(statement.alias or statement.table)
         number = pa.field(_NUMBER, pa.int64())
         extra = {name: PlannedRelation(name, "table", state.schema.append(number)) for name in (_TARGET, _PROPOSED)}
         indexes = [column_of(state.schema, c, statement.table, None) for c, _ in clause.set]
-        expressions = ", ".join(f"({text}) AS s{i}" for i, (_, text) in enumerate(clause.set))
+        _check_updated(state.relation, clause.set)
+        expressions = ", ".join(f"({_asked(text)}) AS s{i}" for i, (_, text) in enumerate(clause.set))
         where = f" WHERE {clause.where}" if clause.where else ""
         sql = (
             f'SELECT {alias}."{_NUMBER}" AS n, {expressions} FROM "{_TARGET}" AS {alias}'
             f' JOIN "{_PROPOSED}" AS excluded ON {alias}."{_NUMBER}" = excluded."{_NUMBER}"{where}'
         )
         planned = self._planned(sql, extra, "UPDATE")
-        _check_assignments(planned, 1, state.schema, indexes)
-        return _Update(planned, indexes, self._zone)
+        check_assignments(planned, 1, state.schema, indexes)
+        return _Update(planned, indexes, self._zone, self.defaults(state.relation), _defaulted(clause.set))
 
     # -- UPDATE and DELETE ---------------------------------------------------------------------
 
@@ -256,35 +266,23 @@ class DmlPlanner:
                 name = state.schema.field(index).name
                 raise SqlSyntaxError(f'multiple assignments to same column "{name}"', position=position)
         old = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
-        written = {c.name: c.default or "NULL" for c in state.relation.columns}
-        defaulted = [text.strip().lower() == "default" for _, text in statement.set]
-        if foreign := state.relation.zone != self._zone_name and any(defaulted):
-            written, values = {}, self.defaults(state.relation)
-        texts = [
-            written.get(column, "NULL") if default else text
-            for (column, text), default in zip(statement.set, defaulted, strict=True)
-        ]
-        new = ", ".join(f"({text}) AS n{i}" for i, text in enumerate(texts))
+        _check_updated(state.relation, statement.set)
+        defaults, defaulted = self.defaults(state.relation), _defaulted(statement.set)
+        new = ", ".join(f"({_asked(text)}) AS n{i}" for i, (_, text) in enumerate(statement.set))
         more = f", {statement.from_clause}" if statement.from_clause else ""
         where = f" WHERE {statement.where}" if statement.where else ""
         sql = f"SELECT {old}, {new} FROM {identifier(statement.table)} AS {alias}{more}{where}"
         planned = self._planned(sql, {}, "UPDATE")
         width = len(state.schema)
-        _check_assignments(planned, width, state.schema, indexes)
+        check_assignments(planned, width, state.schema, indexes)
 
         def evaluate(run: Run, target: Target, epoch: int) -> Write:  # noqa: ARG001
             rows = _batch(run(planned, {}))
             before = pa.RecordBatch.from_arrays(rows.columns[:width], schema=target.schema)
-            columns = list(before.columns)
-            for place, index in enumerate(indexes):
-                field = target.schema.field(index)
-                if foreign and defaulted[place]:
-                    columns[index] = to_array([values.get(field.name)] * rows.num_rows, field)
-                else:
-                    columns[index] = _assigned(rows.column(width + place), field, self._zone)
-            after = fitted(pa.RecordBatch.from_arrays(columns, schema=target.schema), state.relation)
             if statement.from_clause:
-                before, after = _once_each(before, after)
+                before, rows = _once_each(before, rows)
+            values = rows.columns[width:]
+            after = _changed(before, values, indexes, defaults, defaulted, self._zone)
             return Write(before, after, before.num_rows, after)
 
         return Dml(
@@ -323,34 +321,23 @@ class DmlPlanner:
         return self._planned(f'SELECT {text} FROM "{_CHANGED}" AS {identifier(name)}', extra, "RETURNING")
 
 
-def _check_assignments(planned: SnapshotPlan, first: int, schema: pa.Schema, indexes: list[int]) -> None:
-    """Whether the plan's columns from ``first`` on can be stored in the columns ``indexes``."""
-    if planned.kinds is not None:
-        for kind, index in zip(planned.kinds[first:], indexes, strict=True):
-            check_assignable(kind, schema.field(index))
-
-
-def _always(rows: pa.RecordBatch) -> Callable[[Run], pa.RecordBatch]:
+@dataclass(frozen=True)
+class _Always:
     """Rows that need no query."""
-    return lambda _run: rows
+
+    rows: pa.RecordBatch
+
+    def __call__(self, _run: Run) -> pa.RecordBatch:
+        return self.rows
 
 
-def _assigned(column: pa.ChunkedArray | pa.Array, target: pa.Field, zone: Zone) -> pa.Array:
-    """A computed column in the type of the column it is stored in (assignment cast)."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if array.type == target.type:
-        return array
-    if pa.types.is_string(target.type):
-        return cast_to_text(array, Style(zone))
-    return to_array(by_clocks(array, target.type, zone).to_pylist(), target, zone)
-
-
-def _in_zone(value: object, target: pa.Field, zone: str) -> object:
-    """A constant as a value of its column, where the zone it was written in matters."""
-    written = zone_named(zone) or UTC_ZONE
-    if isinstance(value, str) and pa.types.is_timestamp(target.type):
-        return to_array([value], target, written)[0].as_py()
-    return _assigned(pa.array([value]), target, written)[0].as_py() if isinstance(value, datetime.date) else value
+def _generated_always(what: str, column: ColumnDefinition, *, overriding: bool = False) -> GeneratedAlways:
+    kind = "a generated column" if column.generated is not None else "an identity column defined as GENERATED ALWAYS"
+    return GeneratedAlways(
+        f'{what} column "{column.name}"',
+        detail=f'Column "{column.name}" is {kind}.',
+        hint="Use OVERRIDING SYSTEM VALUE to override." if overriding else None,
+    )
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:
@@ -366,43 +353,127 @@ def _once_each(before: pa.RecordBatch, after: pa.RecordBatch) -> tuple[pa.Record
     return zset.take(before, first), zset.take(after, first)
 
 
-def _do_nothing(run: Run, target: TableRules, rows: pa.RecordBatch, epoch: int) -> Write:  # noqa: ARG001
-    fresh, _, _ = _split(target, _first_of_each_key(target, rows), epoch)
+def _places_of_default(defaulted: tuple[tuple[int, int], ...]) -> dict[int, list[int]]:
+    """The rows that say DEFAULT, by the place where they do."""
+    found: dict[int, list[int]] = {}
+    for row, place in defaulted:
+        found.setdefault(place, []).append(row)
+    return found
+
+
+def _mask(rows: list[int], count: int) -> NDArray[np.bool_]:
+    mask = np.zeros(count, np.bool_)
+    mask[rows] = True
+    return mask
+
+
+def _asked(text: str) -> str:
+    return "NULL" if _is_default(text) else text
+
+
+def _is_default(text: str) -> bool:
+    return text.strip().lower() == "default"
+
+
+def _defaulted(assignments: tuple[tuple[str, str], ...]) -> list[bool]:
+    return [_is_default(text) for _, text in assignments]
+
+
+def _check_updated(relation: Relation, assignments: tuple[tuple[str, str], ...]) -> None:
+    for name, text in assignments:
+        column = relation.column(name)
+        if column is not None and (column.generated is not None or column.identity == "a") and not _is_default(text):
+            raise GeneratedAlways(
+                f'column "{name}" can only be updated to DEFAULT',
+                detail=_generated_always("", column).detail,
+            )
+
+
+def _changed(
+    before: pa.RecordBatch,
+    values: Sequence[pa.Array],
+    indexes: list[int],
+    defaults: ColumnDefaults,
+    defaulted: list[bool],
+    zone: Zone,
+) -> pa.RecordBatch:
+    """The rows with ``values`` in the columns ``indexes``, their defaults in those that are ``defaulted``."""
+    columns = list(before.columns)
+    for value, index, default in zip(values, indexes, defaulted, strict=True):
+        field = before.schema.field(index)
+        columns[index] = defaults.array(field.name, before.num_rows) if default else assigned(value, field, zone)
+    rows = pa.RecordBatch.from_arrays(columns, schema=before.schema)
+    return defaults.generated(fitted(rows, defaults.relation))
+
+
+def _no_arbiter(statement: st.Insert) -> InvalidColumnReference:
+    return InvalidColumnReference(
+        "there is no unique or exclusion constraint matching the ON CONFLICT specification",
+        position=statement.table_position + 1,
+    )
+
+
+def _arbiters(statement: st.Insert, clause: st.OnConflict, state: TableRules) -> list[tuple[int, ...]]:
+    """The columns of each constraint whose conflicts are taken."""
+    known = state.unique_columns
+    if clause.constraint is not None:
+        if clause.constraint not in known:
+            name = shown_name(state.relation.name)
+            raise UndefinedObject(f'constraint "{clause.constraint}" for table "{name}" does not exist')
+        return [known[clause.constraint]]
+    if not clause.target:
+        return list(known.values())
+    wanted = {state.schema.get_field_index(name) for name in clause.target}
+    found = [columns for columns in known.values() if set(columns) == wanted]
+    if not found:
+        raise _no_arbiter(statement)
+    return found[:1]
+
+
+def _do_nothing(target: TableRules, rows: pa.RecordBatch, epoch: int, arbiters: list[tuple[int, ...]]) -> Write:
+    """The rows that conflict with none that is there, nor with one before them that goes in."""
+    taken: list[tuple[dict[int, bytes], set[bytes]]] = []
+    blocked: set[int] = set()
+    for columns in arbiters:
+        places = without_nulls(rows, columns)
+        some = zset.take(rows, places)
+        blocked |= set(places[target.existing(some, epoch, columns)[0]].tolist())
+        encoded = encode_rows(some, columns)
+        taken.append(({int(place): encoded.key(i) for i, place in enumerate(places)}, set()))
+    kept = []
+    for row in range(rows.num_rows):
+        if row in blocked or any(keys.get(row) in seen for keys, seen in taken):
+            continue
+        kept.append(row)
+        for keys, seen in taken:
+            if row in keys:
+                seen.add(keys[row])
+    fresh = zset.take(rows, np.array(kept, np.int64))
     return Write(None, fresh, fresh.num_rows, fresh)
 
 
-def _do_update(run: Run, target: TableRules, rows: pa.RecordBatch, epoch: int, update: _Update) -> Write:
-    if _first_of_each_key(target, rows).num_rows < rows.num_rows:
+def _do_update(
+    run: Run, target: TableRules, rows: pa.RecordBatch, epoch: int, update: _Update, arbiter: tuple[int, ...]
+) -> Write:
+    places = without_nulls(rows, arbiter)
+    some = zset.take(rows, places)
+    if len(group(encode_rows(some, arbiter))[1]) < len(places):
         raise CardinalityViolation(
             "ON CONFLICT DO UPDATE command cannot affect row a second time",
             hint="Ensure that no rows proposed for insertion within the same command have duplicate"
             " constrained values.",
         )
-    fresh, there, proposed = _split(target, rows, epoch)
-    numbered = {_TARGET: _numbered(there), _PROPOSED: _numbered(proposed)}
+    probe, there = target.existing(some, epoch, arbiter)
+    conflicting = places[probe]
+    fresh = zset.take(rows, np.setdiff1d(np.arange(rows.num_rows, dtype=np.int64), conflicting))
+    numbered = {_TARGET: _numbered(there), _PROPOSED: _numbered(zset.take(rows, conflicting))}
     answer = _batch(run(update.plan, numbered))
     chosen = answer.column(0).to_numpy(zero_copy_only=False).astype(np.int64)
     before = zset.take(there, chosen)
-    columns = list(before.columns)
-    for place, index in enumerate(update.columns):
-        columns[index] = _assigned(answer.column(1 + place), target.schema.field(index), update.zone)
-    after = fitted(pa.RecordBatch.from_arrays(columns, schema=target.schema), target.relation)
+    values = answer.columns[1:]
+    after = _changed(before, values, update.columns, update.defaults, update.defaulted, update.zone)
     added = pa.concat_batches([fresh, after])
     return Write(before, added, added.num_rows, added)
-
-
-def _split(
-    target: TableRules, rows: pa.RecordBatch, epoch: int
-) -> tuple[pa.RecordBatch, pa.RecordBatch, pa.RecordBatch]:
-    """(rows with a new key, the rows there for the other keys, the proposed rows beside those)."""
-    probe, there = target.existing(rows, epoch)
-    fresh = np.setdiff1d(np.arange(rows.num_rows, dtype=np.int64), probe)
-    return zset.take(rows, fresh), there, zset.take(rows, probe)
-
-
-def _first_of_each_key(target: TableRules, rows: pa.RecordBatch) -> pa.RecordBatch:
-    _, first = group(encode_rows(rows, target.key_columns))
-    return zset.take(rows, first)
 
 
 def _numbered(rows: pa.RecordBatch) -> pa.Table:

@@ -31,6 +31,7 @@ from constellationdb.engine import batch as zset
 from constellationdb.engine.changelog import packed, unpacked
 from constellationdb.engine.record import EpochRecord, decode_record
 from constellationdb.engine.relation import RelationState
+from constellationdb.engine.sequences import SequencePosition
 from constellationdb.engine.sources import SourceState
 from constellationdb.errors import CorruptState
 from constellationdb.storage.arrow_blobs import from_ipc, to_ipc
@@ -71,6 +72,7 @@ class Manifest(msgspec.Struct, frozen=True):
     jobs: dict[str, JobManifest]
     blobs: dict[str, str]
     forgotten: dict[str, int]  # relation → the changes up to this epoch are no longer kept
+    sequences: dict[int, SequencePosition] = {}  # by oid
 
 
 class Durability:
@@ -147,7 +149,7 @@ class Durability:
         """On the sequencer's thread, so that no epoch begins: wait for the jobs, then copy the state."""
         engine = self._engine
         number = epoch.number - 1
-        if epoch.changes or epoch.record.commands:
+        if epoch.changes or epoch.record.commands or epoch.record.sequences:
             return None  # other requests of this epoch have touched tables already; the next try is soon
         if self._covered >= number:
             return None
@@ -186,6 +188,7 @@ class Durability:
             },
             names,
             {name: state.log.forgotten for name, state in stored.items()},
+            {sequence.relation.oid: sequence.logged for sequence in engine.sequences.values()},
         )
         return manifest, fresh
 
@@ -259,6 +262,7 @@ class Durability:
             if state.contents is not None:
                 state.contents.restore(blobs[f"contents/{name}/"], manifest.epoch)
                 self._restore_history(state, manifest, blobs)
+        engine.restore_sequences(manifest.sequences)
         for name, job_manifest in manifest.jobs.items():
             self._restore_job(name, job_manifest, blobs, manifest.epoch)
         self._blobs, self._covered = dict(manifest.blobs), manifest.epoch
@@ -315,6 +319,7 @@ class Durability:
         for answer in record.answers:
             engine.take_answer(answer, number, record.at_us)
         whole = {name: w for name, parts in deltas.items() if (w := zset.concat(parts)) is not None}
+        engine.restore_sequences(record.sequences)
         for name, watermark in record.watermarks.items():
             source = engine.states.get(name)
             if isinstance(source, SourceState):

@@ -10,14 +10,14 @@ Base relations are written by the sequencer, a view by one of the worker's two t
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import TEMPORARY, Command, Create, Drop, Relation, Replace
+from constellationdb.catalog.model import TEMPORARY, Alter, Command, Create, Drop, Relation, Replace
 from constellationdb.clock import Clock, SystemClock
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
@@ -38,6 +38,7 @@ from constellationdb.engine.relation import Progress, RelationState
 from constellationdb.engine.relations import PlannedCatalog
 from constellationdb.engine.reply import Reply
 from constellationdb.engine.sequencer import POLL_SECONDS, Epoch, Sequencer
+from constellationdb.engine.sequences import SequencePosition, SequenceState
 from constellationdb.engine.sessions import Client, Sessions
 from constellationdb.engine.shared_index import SharedIndex
 from constellationdb.engine.side import errors_name
@@ -73,6 +74,7 @@ class Engine:
         self.catalog = Catalog()
         self.states: dict[str, RelationState] = {}
         self.sources: dict[str, SourceState] = {}  # those of the states that are sources
+        self.sequences: dict[str, SequenceState] = {}
         self.jobs: dict[str, Job] = {}
         self.lookups = LookupTables(self._deliver, self.submit, workers)
         self.started_us = self.clock.now_us()
@@ -124,6 +126,7 @@ class Engine:
         self.alarms.close()
         self.durability.stop()
         if self.sequencer is not None:
+            self._settle_sequences()
             self.sequencer.stop()
         with self.lock:
             self.waiting.stopping = True
@@ -133,6 +136,18 @@ class Engine:
         for source in self.sources.values():
             source.close()
         self.durability.close()
+
+    def _settle_sequences(self) -> None:
+        """After a clean end a sequence goes on without a gap."""
+
+        def work(epoch: Epoch) -> None:
+            for sequence in self.sequences.values():
+                sequence.settle(epoch)
+
+        try:
+            self.submit(work).result()
+        except ConstellationError:
+            return  # the log is broken: it says what recovery goes on from
 
     def __enter__(self) -> Engine:
         return self.start()
@@ -203,16 +218,36 @@ class Engine:
             match command:
                 case Create():
                     for relation in command.relations:
-                        self._install(relation, catalog.get(relation.name).oid, epoch, at_us)
+                        self._install(catalog.get(relation.name), epoch, at_us)
                 case Drop():
                     for name in command.names:
                         self._uninstall(name)
                 case Replace():
                     pass  # a plain view is nothing but its entry
+                case Alter():
+                    self._alter(command, catalog)
             self.catalog = catalog
             self.moved()
 
-    def _install(self, relation: Relation, oid: int, epoch: int, at_us: int) -> None:
+    def _alter(self, command: Alter, catalog: Catalog) -> None:
+        for relation in command.relations:
+            altered = catalog.get(relation.name)
+            match altered.kind:
+                case "sequence":
+                    self.sequences[altered.name].redefine(altered, command.restarts.get(altered.name))
+                case "table":
+                    state = self.states[altered.name]
+                    assert isinstance(state, TableState)
+                    state.relation = altered
+                case _:
+                    pass  # what reads it finds the new definition in the catalog
+
+    def restore_sequences(self, positions: Mapping[int, SequencePosition]) -> None:
+        for sequence in self.sequences.values():
+            if sequence.relation.oid in positions:
+                sequence.restore(positions[sequence.relation.oid])
+
+    def _install(self, relation: Relation, epoch: int, at_us: int) -> None:
         before = epoch - 1
         match relation.kind:
             case "table":
@@ -229,7 +264,9 @@ class Engine:
             case "materialized view":
                 lowered = plan.decode(relation.plan)
                 self.states[relation.name] = self._relation(relation, before, view_contents(lowered))
-                self._begin(self.make_job(relation, oid), before, at_us)
+                self._begin(self.make_job(relation, relation.oid), before, at_us)
+            case "sequence":
+                self.sequences[relation.name] = SequenceState(relation)
             case "view":
                 pass
 
@@ -260,6 +297,7 @@ class Engine:
         return self.states[relation].index(keys)
 
     def _uninstall(self, name: str) -> None:
+        self.sequences.pop(name, None)
         job = self.jobs.pop(name, None)
         if job is not None:
             self._end(job)

@@ -16,6 +16,7 @@ from constellationdb.catalog.model import Relation
 from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.kernels.rowcodec import encode_rows
+from constellationdb.engine.point_index import PointIndex
 from constellationdb.engine.rowstore import empty
 from constellationdb.engine.tables import TableRules, TableState, key_columns
 from constellationdb.errors import HistoryExpired
@@ -34,6 +35,7 @@ class TableOverlay(TableRules):
         self._removed = Arrangement(self.schema)
         self._step = 1  # stamps of the two: a statement's changes are seen by the next
         self._delta: zset.Delta = None
+        self._indexes: dict[tuple[int, ...], PointIndex] = {}  # of its own rows, by the columns of unique constraints
 
     @property
     def delta(self) -> zset.Delta:
@@ -62,22 +64,34 @@ class TableOverlay(TableRules):
             if len(chosen):
                 target.apply(zset.with_weights(zset.take(rows, chosen), weight[chosen]), self._step)
 
-    def existing(self, rows: pa.RecordBatch, epoch: int) -> tuple[NDArray[np.int64], pa.RecordBatch]:
-        probe, entries = self._added.lookup(encode_rows(rows, self.key_columns), self._step)
-        own = self._added.take(entries)
+    def existing(
+        self, rows: pa.RecordBatch, epoch: int, columns: tuple[int, ...]
+    ) -> tuple[NDArray[np.int64], pa.RecordBatch]:
+        probe, own = self._own(rows, columns)
         if self.committed is None:
             return probe, own
-        there, found = self._committed(rows, epoch)
+        there, found = self._committed(rows, epoch, columns)
         kept = np.flatnonzero(self._removed.find(found, self._step) == 0)
         return np.concatenate([probe, there[kept]]), pa.concat_batches([own, zset.take(found, kept)])
 
-    def _committed(self, rows: pa.RecordBatch, epoch: int) -> tuple[NDArray[np.int64], pa.RecordBatch]:
+    def _own(self, rows: pa.RecordBatch, columns: tuple[int, ...]) -> tuple[NDArray[np.int64], pa.RecordBatch]:
+        keys = encode_rows(rows, columns)
+        if columns == self.key_columns:
+            probe, entries = self._added.lookup(keys, self._step)
+            return probe, self._added.take(entries)
+        if columns not in self._indexes:
+            self._indexes[columns] = PointIndex(columns, self._added)
+        found = self._indexes[columns].find_encoded(keys, self._step)
+        assert found is not None, "nothing of it is compacted"
+        return found
+
+    def _committed(
+        self, rows: pa.RecordBatch, epoch: int, columns: tuple[int, ...]
+    ) -> tuple[NDArray[np.int64], pa.RecordBatch]:
         assert self.committed is not None
-        fields = pa.schema([self.schema.field(c) for c in self.key_columns])
-        keys = pa.RecordBatch.from_arrays([rows.column(c) for c in self.key_columns], schema=fields)
-        index = self.committed.point_index(self.key_columns)
+        index = self.committed.point_index(columns)
         assert index is not None, "a table is arranged"
-        found = index.find(keys, epoch)
+        found = index.find_encoded(encode_rows(rows, columns), epoch)
         if found is None:
             raise HistoryExpired(f'epoch {epoch} of "{self.name}" is no longer kept', hint="run the transaction again")
         return found[0], zset.named_like(found[1], self.schema)

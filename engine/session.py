@@ -26,6 +26,7 @@ from constellationdb.engine.portals import Portals
 from constellationdb.engine.prepared_statements import PreparedStatements
 from constellationdb.engine.relations import Planned
 from constellationdb.engine.result import Notice, Prepared, Result
+from constellationdb.engine.session_sequences import SessionSequences
 from constellationdb.engine.sessions import Activity, Client
 from constellationdb.engine.settings import Settings, milliseconds
 from constellationdb.engine.shortcuts import Shortcuts
@@ -80,6 +81,7 @@ class Session:
         self.statements = PreparedStatements()
         self.portals = Portals()
         self.temporary = TemporaryTables(self)
+        self.sequences = SessionSequences(self)
         self.notices: list[Notice] = []  # that the running statement has for its result
         self.terminated: ConstellationError | None = None
         self.on_terminate: Callable[[ConstellationError], None] | None = None

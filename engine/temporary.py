@@ -30,19 +30,19 @@ class TemporaryTables:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._schema = f"{TEMPORARY}{session.pid}."
+        self.schema = f"{TEMPORARY}{session.pid}."
         self.used = False
         self._known: tuple[Catalog, Planned] | None = None
 
     def name(self, name: str) -> str:
         """What a table called ``name`` by its session is called by everybody."""
-        return self._schema + name
+        return self.schema + name
 
     def resolve(self, name: str) -> str:
         """The relation that a statement means by ``name``."""
         if not self.used:
             return name
-        own = self._schema + name.removeprefix("pg_temp.")
+        own = self.schema + name.removeprefix("pg_temp.")
         return own if own in self._session.catalog.relations else name
 
     def resolves(self, names: Iterable[str]) -> bool:
@@ -51,12 +51,12 @@ class TemporaryTables:
 
     @property
     def names(self) -> list[str]:
-        return [name for name in self._session.catalog.relations if name.startswith(self._schema)]
+        return [name for name in self._session.catalog.relations if name.startswith(self.schema)]
 
     def planned(self, catalog: Catalog, planned: Planned) -> Planned:
         """The relations for the planner, with the session's own by their short names."""
         if self._known is None or self._known[0] is not catalog:
-            short = {name.removeprefix(self._schema): planned[name] for name in self.names}
+            short = {name.removeprefix(self.schema): planned[name] for name in self.names}
             aliases = {**short, **{f"pg_temp.{name}": relation for name, relation in short.items()}}
             self._known = (catalog, {**planned, **aliases})
         return self._known[1]
@@ -64,7 +64,7 @@ class TemporaryTables:
     def check(self, statement: st.Statement) -> None:
         """``public.t`` cannot be told from ``t`` further on, so it is refused while a temporary table hides it."""
         for own in self.names:
-            name = own.removeprefix(self._schema)
+            name = own.removeprefix(self.schema)
             if name not in self._session.catalog.relations:
                 continue
             if re.search(rf'\bpublic"?\s*\.\s*"?{re.escape(name)}\b', statement.text, re.IGNORECASE):
@@ -98,7 +98,7 @@ class TemporaryTables:
 
     def close(self) -> None:
         if self.used:
-            drop_all(self._session.engine, self._schema)
+            drop_all(self._session.engine, self.schema)
 
 
 def drop_all(engine: Engine, schema: str) -> None:

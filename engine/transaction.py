@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Command, Create, Drop, Relation, Replace
+from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation, Replace
 from constellationdb.engine import batch as zset
 from constellationdb.engine.lookups import first_copy, is_replicated
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.replicas import FirstCopy
+from constellationdb.engine.sequences import SequencePosition, SequenceState
 from constellationdb.engine.settings import Mark
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableState
@@ -83,6 +84,7 @@ class Commit:
     pushed: Mapping[str, pa.RecordBatch]
     copies: Mapping[str, FirstCopy]
     over: Mapping[str, RelationState]
+    sequences: Mapping[str, SequencePosition]  # of those that it makes
     reads: frozenset[str] = frozenset()  # tables that must not have changed since ``read_at``
     read_at: int = 0
 
@@ -117,6 +119,7 @@ class Transaction:
     defined: Catalog | None = None  # base with the definitions
     tables: dict[str, TableOverlay] = field(default_factory=dict)
     sources: dict[str, SourceState] = field(default_factory=dict)
+    sequences: dict[str, SequenceState] = field(default_factory=dict)  # those that it made itself
     reads: set[str] = field(default_factory=set)  # the tables that it has looked at, itself or through views
 
     # -- its view of the catalog and the tables ------------------------------------------------
@@ -128,7 +131,8 @@ class Transaction:
         """Whether the transaction itself made the relation that it knows by this name."""
         if self.defined is None or self.base is None:
             return False
-        return self.defined.relations.get(name) is not self.base.relations.get(name)
+        defined, before = self.defined.relations.get(name), self.base.relations.get(name)
+        return defined is not None and (before is None or before.oid != defined.oid)
 
     def target(self, engine: Engine, relation: Relation) -> TableOverlay | SourceState:
         """Where DML on a table or push source goes."""
@@ -155,7 +159,7 @@ class Transaction:
         }
         for name in names:
             relation = catalog.relations.get(name)
-            if relation is None or relation.kind == "view" or (relation.kind == "table" and not changes):
+            if relation is None or relation.kind in ("view", "sequence") or (relation.kind == "table" and not changes):
                 continue
             if self.created(name):
                 raise ReadsOwnWritesThroughView(
@@ -191,10 +195,24 @@ class Transaction:
         for name in _touched(command):
             self.tables.pop(name, None)
             self.sources.pop(name, None)
+            self.sequences.pop(name, None)
         if isinstance(command, Create):
             for relation in command.relations:
                 if relation.kind == "source":
                     self.sources[relation.name] = SourceState(relation, 0, engine.clock)
+                if relation.kind == "sequence":
+                    self.sequences[relation.name] = SequenceState(self.defined.get(relation.name))
+        elif isinstance(command, Alter):
+            self._take_alteration(command)
+
+    def _take_alteration(self, command: Alter) -> None:
+        assert self.defined is not None
+        for relation in command.relations:
+            altered = self.defined.get(relation.name)
+            if altered.name in self.tables:
+                self.tables[altered.name].relation = altered
+            elif altered.name in self.sequences:
+                self.sequences[altered.name].redefine(altered, command.restarts.get(altered.name))
 
     def to_commit(self, engine: Engine) -> Commit | None:
         """None when there is nothing to do."""
@@ -219,8 +237,9 @@ class Transaction:
             return None
         over: dict[str, RelationState] = {n: t.committed for n, t in self.tables.items() if t.committed is not None}
         over |= {n: s for n, s in self.sources.items() if not self.created(n)}
+        given = {name: sequence.position for name, sequence in self.sequences.items()}
         reads = frozenset(self.reads) if self.serializable and self.epoch is not None else frozenset()
-        return Commit(self.base or engine.catalog, commands, changes, rows, copies, over, reads, self.epoch or 0)
+        return Commit(self.base or engine.catalog, commands, changes, rows, copies, over, given, reads, self.epoch or 0)
 
     def next_statement(self, engine: Engine) -> None:
         """READ COMMITTED takes the latest epoch anew for each statement."""
@@ -250,7 +269,7 @@ class Transaction:
 
     def _replay(self, engine: Engine, kept: list[Operation]) -> None:
         base, self.operations = self.base, kept
-        self.tables, self.sources = {}, {}
+        self.tables, self.sources, made, self.sequences = {}, {}, self.sequences, {}
         self.base = self.defined = base if any(isinstance(o, Defined) for o in kept) else None
         for operation in kept:
             match operation:
@@ -262,6 +281,9 @@ class Transaction:
                     self.target(engine, self.catalog(engine.catalog).get(name))
                 case Defined(command):
                     self._take_definition(engine, command)
+        for sequence in self.sequences.values():  # a value that was given is not given again
+            if (before := made.get(sequence.relation.name)) is not None:
+                sequence.restore(before.position)
 
     def release(self, name: str) -> None:
         del self.savepoints[self._find(name) :]
@@ -280,13 +302,13 @@ def _touched(command: Command) -> tuple[str, ...]:
             return names
         case Create(relations):
             return tuple(relation.name for relation in relations)
-        case Replace():
-            return ()  # a view: nobody writes to it
+        case Replace() | Alter():
+            return ()  # what it has written stays
 
 
 def _state(engine: Engine, relation: Relation, kind: type[_S]) -> _S:
     state = engine.states.get(relation.name)
-    if not isinstance(state, kind) or state.relation.columns != relation.columns:
+    if not isinstance(state, kind) or state.relation.oid != relation.oid or state.schema != relation.schema:
         raise defined_anew(relation.name)
     return state
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Create, Drop, Relation, Replace
+from constellationdb.catalog.model import Alter, Create, Drop, Relation, Replace
 from constellationdb.engine import batch as zset
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.replicas import ReplicaState
@@ -44,6 +44,7 @@ _REFUSED = {
     "materialized view": 'cannot change materialized view "{name}"',
     "view": 'cannot change view "{name}"',
     "lookup table": 'cannot change lookup table "{name}"',
+    "sequence": 'cannot change sequence "{name}"',
     "side output": 'cannot change "{name}", which the engine writes itself',
 }
 
@@ -126,6 +127,8 @@ def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
                 copy = engine.states[relation.name]
                 assert isinstance(copy, ReplicaState)
                 engine.lookups.replicas.begin(epoch, copy, work.copies[relation.name])
+    for name, position in work.sequences.items():
+        engine.sequences[name].set(epoch, position)
     for name, delta in work.changes.items():
         state = target(engine, name)
         assert isinstance(state, TableState)
@@ -162,7 +165,17 @@ def _check_definitions(engine: Engine, work: Commit) -> None:
                 _check_inputs(engine, work.base, (command.view,))
             case Drop():
                 catalog.to_drop(command.names, cascade=False)  # a dependant may have come since
+            case Alter():
+                _check_unchanged(engine, work.base, command)
         catalog = catalog.apply(command)
+
+
+def _check_unchanged(engine: Engine, base: Catalog, command: Alter) -> None:
+    before = {new: old for old, new in command.renamed.items()}
+    for relation in command.relations:
+        name = before.get(relation.name, relation.name)
+        if name in base.relations and base.relations[name] is not engine.catalog.relations.get(name):
+            raise defined_anew(name)
 
 
 def _check_inputs(engine: Engine, base: Catalog, defined: Iterable[Relation]) -> None:

@@ -16,7 +16,7 @@ from constellationdb.errors import UndefinedColumn, WrongObjectType
 from constellationdb.planner import plan
 from constellationdb.planner.statements import Query
 
-RelationKind = Literal["table", "source", "lookup table", "view", "materialized view", "system table"]
+RelationKind = Literal["table", "source", "lookup table", "view", "materialized view", "system table", "sequence"]
 
 
 @dataclass(frozen=True)

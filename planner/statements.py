@@ -22,6 +22,29 @@ class ColumnDef:
     not_null: bool = False
     default: str | None = None  # the expression's own text
     position: int = 0
+    serial: bool = False  # its default is the next value of a sequence of its own
+    identity: Literal["", "a", "d"] = ""  # GENERATED ALWAYS or BY DEFAULT AS IDENTITY
+    generated: str | None = None  # the expression of GENERATED ALWAYS AS (…) STORED
+    generated_position: int = 0
+    default_position: int = 0
+    sequence_options: Mapping[str, object] = field(default_factory=dict)  # of an identity column
+
+
+@dataclass(frozen=True)
+class CheckDef:
+    """CHECK (expression); ``position`` is the constraint's."""
+
+    name: str | None
+    expression: str
+    position: int = 0
+    expression_position: int = 0
+
+
+@dataclass(frozen=True)
+class UniqueDef:
+    name: str | None
+    columns: tuple[str, ...]
+    position: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,6 +137,37 @@ class CreateTable(Statement):
     options: Mapping[str, str] = field(default_factory=dict)
     name_position: int = 0
     temporary: OnCommit | None = None
+    checks: tuple[CheckDef, ...] = ()
+    uniques: tuple[UniqueDef, ...] = ()
+    key_name: str = ""
+
+
+@dataclass(frozen=True)
+class CreateSequence(Statement):
+    """``options``: those that were said, see ``syntax.sequences``."""
+
+    name: str
+    options: Mapping[str, object]
+    if_not_exists: bool = False
+    name_position: int = 0
+    temporary: bool = False
+
+
+@dataclass(frozen=True)
+class AlterSequence(Statement):
+    name: str
+    options: Mapping[str, object]
+    if_exists: bool = False
+    name_position: int = 0
+
+
+@dataclass(frozen=True)
+class CreateUniqueIndex(Statement):
+    name: str | None
+    table: str
+    columns: tuple[str, ...]
+    if_not_exists: bool = False
+    table_position: int = 0
 
 
 @dataclass(frozen=True)
@@ -164,7 +218,7 @@ class CreateTableAs(Statement):
     temporary: OnCommit | None = None
 
 
-RelationKind = Literal["table", "source", "lookup table", "view", "materialized view"]
+RelationKind = Literal["table", "source", "lookup table", "view", "materialized view", "sequence"]
 
 
 @dataclass(frozen=True)
@@ -191,6 +245,11 @@ class Insert(Statement):
     on_conflict: OnConflict | None = None
     returning: str | None = None  # the target list's text
     table_position: int = 0
+    overriding: Literal["", "system", "user"] = ""
+    alias: str | None = None
+    # Of a VALUES list that is more than constants: how many rows it has, and which (row, place) say DEFAULT.
+    listed: int = 0
+    defaulted: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -200,6 +259,7 @@ class OnConflict:
     target: tuple[str, ...] = ()
     set: tuple[tuple[str, str], ...] = ()
     where: str | None = None
+    constraint: str | None = None  # ON CONSTRAINT, in place of ``target``
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from constellationdb.catalog.model import Relation
+from constellationdb.catalog.model import Check, Relation
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.names import plain_type_name, qualified, quoted
 from constellationdb.engine.pg_catalog.objects import Described, Index
@@ -44,6 +44,10 @@ def index(found: Index, column: int = 0, *, pretty: bool = False) -> str:
 def constraint(found: Index) -> str:
     word = "PRIMARY KEY" if found.is_primary else "UNIQUE"
     return f"{word} ({', '.join(quoted(attribute.name) for attribute in found.attributes)})"
+
+
+def check(found: Check) -> str:
+    return f"CHECK (({found.expression}))"
 
 
 def default(relation: Described, written: str) -> str:

@@ -8,6 +8,7 @@ What belongs to a relation takes its oid from the relation's, so that it stays t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -28,7 +29,9 @@ PG_CATALOG, PUBLIC, CONSTELLATION = 11, 2200, 16000
 OWNER = 10  # the role that owns everything
 _FIRST_SYSTEM_TABLE = CONSTELLATION + 1
 _STRIDE = 1 << 28
-_RELKINDS = {"table": "r", "view": "v", "materialized view": "m", "lookup table": "f", "side output": "m"}
+_BARE = re.compile(r"[a-z_][a-z0-9_]*")
+_RELKINDS = {"table": "r", "view": "v", "materialized view": "m", "lookup table": "f", "side output": "m",
+             "sequence": "S"}  # fmt: skip
 
 
 class Part(IntEnum):
@@ -52,6 +55,9 @@ class Attribute:
     typmod: int = -1
     not_null: bool = False
     default: str | None = None
+    identity: str = ""
+    generated: bool = False  # ``default`` is what it is computed of
+    sequence: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,10 @@ class Objects:
         oid = relation.oid
         row, array = Part.ROW_TYPE.of(oid), Part.ARRAY_TYPE.of(oid)
         namespace, name = _place(relation.name)
-        return Described(oid, namespace, name, _relkind(relation), row, array, self._attributes(relation), relation)
+        kind, attributes = _relkind(relation), self._attributes(relation)
+        if kind == "S":  # has no type of its rows
+            row = array = 0
+        return Described(oid, namespace, name, kind, row, array, attributes, relation)
 
     def _attributes(self, relation: Relation) -> tuple[Attribute, ...]:
         schema = self._view_columns(relation.name) if relation.kind == "view" else relation.schema
@@ -166,7 +175,27 @@ def _attribute(field: pa.Field, declared: ColumnDefinition | None, relation: Rel
     in_key = field.name in relation.primary_key
     if declared is None:
         return Attribute(field.name, kind.oid, kind.typmod, in_key)
-    return Attribute(field.name, kind.oid, kind.typmod, in_key or declared.not_null, declared.default)
+    return Attribute(
+        field.name,
+        kind.oid,
+        kind.typmod,
+        in_key or declared.not_null,
+        _default(declared),
+        declared.identity,
+        declared.generated is not None,
+        declared.sequence,
+    )
+
+
+def _default(declared: ColumnDefinition) -> str | None:
+    """Of what Postgres keeps as a default: an identity column has none, a generated one what it is computed of."""
+    if declared.identity:
+        return None
+    if declared.sequence:
+        name = _place(declared.sequence)[1]
+        shown = name if _BARE.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+        return "nextval('" + shown.replace("'", "''") + "'::regclass)"
+    return declared.default if declared.generated is None else declared.generated
 
 
 def _declared_type(declared: ColumnDefinition, field: pa.Field) -> SqlType:
@@ -178,12 +207,20 @@ def _declared_type(declared: ColumnDefinition, field: pa.Field) -> SqlType:
 
 
 def indexes_of(relations: Iterable[Described]) -> list[Index]:
-    """The index of each primary key."""
-    return [
-        Index(Part.INDEX.of(r.oid), f"{r.name}_pkey", r, r.key, constraint=Part.CONSTRAINT.of(r.oid))
-        for r in relations
-        if r.key
-    ]
+    """The index of each primary key and of what else is unique."""
+    return [index for relation in relations for index in _indexes(relation)]
+
+
+def _indexes(of: Described) -> Iterator[Index]:
+    made = of.relation
+    if made is None:
+        return
+    if of.key:
+        yield Index(Part.INDEX.of(of.oid), made.primary_key_name, of, of.key, constraint=Part.CONSTRAINT.of(of.oid))
+    for unique in made.uniques:
+        keys = tuple(map(of.number, unique.columns))
+        constraint = unique.oid + 1 if unique.is_constraint else 0
+        yield Index(unique.oid, unique.name, of, keys, is_primary=False, constraint=constraint)
 
 
 @cache

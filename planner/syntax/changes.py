@@ -5,16 +5,22 @@ Expressions are handed on as the client's own text.
 
 from __future__ import annotations
 
-from constellationdb.errors import FeatureNotSupported
+from dataclasses import replace
+from typing import Literal, TypeAlias
+
+from constellationdb.errors import FeatureNotSupported, SqlSyntaxError
 from constellationdb.planner.statements import Delete, Insert, OnConflict, Query, Statement, Update
 from constellationdb.planner.syntax import postgres
 from constellationdb.planner.syntax.cursor import Cursor
-from constellationdb.planner.syntax.edits import overlay
+from constellationdb.planner.syntax.edits import Edit, overlay
 from constellationdb.planner.syntax.mask import Masked, mask
 from constellationdb.planner.syntax.queries import refuse_changing_ctes
 from constellationdb.planner.syntax.rows import Rows, read_rows
 from constellationdb.planner.syntax.tokens import Region
 
+_Defaults: TypeAlias = tuple[int, tuple[tuple[int, int], ...], list[Edit]]
+
+_NO_DEFAULTS: _Defaults = (0, (), [])
 _QUERY_STARTS = frozenset(("select", "with", "table", "("))
 
 
@@ -26,9 +32,9 @@ def insert(region: Region, rows: Rows | None = None) -> Statement:
     with_end = _skip_with(cursor)
     cursor.expect("insert", "into")
     name = cursor.name()
-    _refuse(cursor, "an alias of INSERT's table", cursor.at("as"))
+    alias = cursor.identifier() if cursor.accept("as") else None
     columns = _insert_columns(cursor)
-    _refuse(cursor, "OVERRIDING", cursor.at("overriding"))
+    overriding = _overriding(cursor)
     source_lo = cursor.index
     source_hi = cursor.index if cursor.accept("default", "values") else _skip_insert_source(cursor)
     conflict = _on_conflict(cursor) if cursor.at("on") else None
@@ -37,8 +43,24 @@ def insert(region: Region, rows: Rows | None = None) -> Statement:
     is_default = region.source.tokens[source_lo].word == "default"
     if rows is None and region.source.tokens[source_lo].word == "values" and with_end == region.lo:
         rows = read_rows(source)
-    query = None if is_default else _insert_query(masked, source, with_end)
-    return Insert(region.text, region.start, name.reference, columns, query, rows, conflict, returning, name.position)
+    is_list = rows is None and region.source.tokens[source_lo].word == "values"
+    listed, defaulted, edits = _defaults_in(source) if is_list else _NO_DEFAULTS
+    query = None if is_default else _insert_query(masked, source, with_end, edits)
+    return Insert(
+        region.text,
+        region.start,
+        name.reference,
+        columns,
+        query,
+        rows,
+        conflict,
+        returning,
+        name.position,
+        overriding,
+        alias,
+        listed,
+        defaulted,
+    )
 
 
 def update(region: Region) -> Statement:
@@ -109,16 +131,39 @@ def _skip_with(cursor: Cursor) -> int:
     return cursor.index
 
 
-def _insert_query(masked: Masked, source: Region, with_end: int) -> Query:
+def _defaults_in(values: Region) -> _Defaults:
+    """How many rows VALUES lists, where they say DEFAULT, and the edits that make NULLs of these."""
+    cursor = Cursor(values)
+    cursor.expect("values")
+    found: list[tuple[int, int]] = []
+    edits: list[Edit] = []
+    row = 0
+    while cursor.at("("):
+        inside = Cursor(cursor.group())
+        place = 0
+        while not inside.done:
+            if inside.at("default") and (inside.peek(1).word in (",", "") and inside.peek(1).kind == "NO_KEYWORD"):
+                found.append((row, place))
+                edits.append((inside.position, inside.position + len("default"), "NULL"))
+            place += inside.at(",")
+            _step(inside)
+        row += 1
+        cursor.accept(",")
+    return row, tuple(found), edits
+
+
+def _insert_query(masked: Masked, source: Region, with_end: int, edits: list[Edit]) -> Query:
     """The source of rows; a WITH list before INSERT stays before it, with the words between blanked."""
     region = masked.region
     if with_end == region.lo:
         query = masked.query(source)
+        if edits:
+            return replace(query, text=overlay(query.text, edits, query.offset))
         return query if source.text == source.scanned else Query(source.text, source.start)
     whole = region.of(region.lo, source.hi)
     insert_start = region.source.tokens[with_end].start
     text = masked.query(whole)
-    blanked = overlay(text.text, [(insert_start, source.start, "")], region.start)
+    blanked = overlay(text.text, [(insert_start, source.start, ""), *edits], region.start)
     return Query(blanked, region.start, temporal=text.temporal)
 
 
@@ -132,6 +177,16 @@ def _insert_columns(cursor: Cursor) -> tuple[str, ...]:
         _refuse(inside, "a part of a column as INSERT's target", inside.at(".") or inside.at("["))
         inside.accept(",")
     return tuple(columns)
+
+
+def _overriding(cursor: Cursor) -> Literal["", "system", "user"]:
+    if not cursor.accept("overriding"):
+        return ""
+    kind: Literal["system", "user"] = "system" if cursor.accept("system") else "user"
+    if kind == "user":
+        cursor.expect("user")
+    cursor.expect("value")
+    return kind
 
 
 def _skip_insert_source(cursor: Cursor) -> int:
@@ -153,8 +208,9 @@ def _step(cursor: Cursor) -> None:
 
 
 def _on_conflict(cursor: Cursor) -> OnConflict:
+    position = cursor.position
     cursor.expect("on", "conflict")
-    _refuse(cursor, "ON CONFLICT ON CONSTRAINT", cursor.at("on"))
+    constraint = cursor.identifier() if cursor.accept("on", "constraint") else None
     target: list[str] = []
     if cursor.at("("):
         inside = Cursor(cursor.group())
@@ -165,10 +221,16 @@ def _on_conflict(cursor: Cursor) -> OnConflict:
         _refuse(cursor, "a partial index as ON CONFLICT's target", cursor.at("where"))
     cursor.expect("do")
     if cursor.accept("nothing"):
-        return OnConflict(tuple(target))
+        return OnConflict(tuple(target), constraint=constraint)
     cursor.expect("update", "set")
     assignments = _assignments(cursor, ("where", "returning"))
-    return OnConflict(tuple(target), assignments, _clause(cursor, "where", ("returning",)))
+    if not target and constraint is None:
+        raise SqlSyntaxError(
+            "ON CONFLICT DO UPDATE requires inference specification or constraint name",
+            hint="For example, ON CONFLICT (column_name).",
+            position=position + 1,
+        )
+    return OnConflict(tuple(target), assignments, _clause(cursor, "where", ("returning",)), constraint)
 
 
 def _alias(cursor: Cursor, stop: str) -> str | None:

@@ -27,6 +27,7 @@ from constellationdb.planner.syntax import (
     postgres,
     prepared,
     queries,
+    sequences,
     session,
     views,
 )
@@ -84,6 +85,8 @@ def _create(region: Region) -> Statement:
         return views.create_table_as(region) if views.is_table_as(region) else definitions.create_table(region)
     if _object_word(region) == "view":
         return views.create_view(region)
+    if _object_word(region) == "sequence":
+        return sequences.create_sequence(region)
     if _object_word(region) == "index":
         return accepted.create_index(region)
     return _refuse(region)
@@ -104,6 +107,18 @@ def _object_word(region: Region) -> str:
         if tokens[i].word not in _MODIFIERS:
             return tokens[i].word
     return ""
+
+
+def _alter(region: Region) -> Statement:
+    cursor = Cursor(region)
+    cursor.expect("alter")
+    if cursor.at("sequence") and _is_about_parameters(region):
+        return sequences.alter_sequence(region)
+    return _refuse(region)
+
+
+def _is_about_parameters(region: Region) -> bool:
+    return postgres.check(region) == "AlterSeqStmt"
 
 
 def _drop(region: Region) -> Statement:
@@ -230,6 +245,7 @@ _READERS: dict[str, Reader] = {
     "update": changes.update,
     "delete": changes.delete,
     "create": _create,
+    "alter": _alter,
     "drop": _drop,
     "truncate": session.truncate,
     "subscribe": queries.subscribe,

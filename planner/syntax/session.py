@@ -119,6 +119,7 @@ def drop(region: Region) -> Statement:
 _DROPPED: tuple[tuple[tuple[str, ...], RelationKind], ...] = (
     (("lookup", "table"), "lookup table"),
     (("materialized", "view"), "materialized view"),
+    (("sequence",), "sequence"),
     (("source",), "source"),
     (("stream",), "view"),
     (("table",), "table"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from constellationdb.engine.pg_catalog.cluster import DATABASE, roles
 from constellationdb.errors import InvalidParameter, UndefinedObject
@@ -64,6 +65,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "current_schemas": _schemas,
     "current_setting": _setting,
     "current_user": _user,
+    "gen_random_uuid": lambda _: str(uuid4()),
     "getdatabaseencoding": lambda _: "UTF8",
     "inet_client_addr": lambda session: session.client.address,
     "inet_client_port": lambda session: session.client.port,
