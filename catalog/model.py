@@ -131,7 +131,8 @@ class Alter(msgspec.Struct, frozen=True, tag="alter"):
     """Other definitions for relations that stay what they are.
 
     ``relations``: by the names they have afterwards; ``renamed``: old name → new name. ``sources``: for a relation
-    whose columns change, where each of its new columns was before, -1 for one that is new. ``restarts``: sequence →
+    whose columns change, where each of its new columns was before, -1 for one that is new. ``fills``: one row of
+    what the new ones hold. ``restarts``: sequence →
     the value that comes next.
     """
 
@@ -139,6 +140,7 @@ class Alter(msgspec.Struct, frozen=True, tag="alter"):
     renamed: dict[str, str] = {}
     sources: dict[str, tuple[int, ...]] = {}
     restarts: dict[str, int] = {}
+    fills: dict[str, bytes] = {}
 
 
 Command: TypeAlias = Create | Drop | Replace | Alter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -25,6 +25,7 @@ from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.reads import Reader, execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
 from constellationdb.engine.row_inserts import RowInsert
+from constellationdb.engine.row_rules import stricter_rules
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableRules, TableState
 from constellationdb.engine.transaction import defined_anew
@@ -143,8 +144,8 @@ def _perform(session: Session, dml: Dml, state: Target) -> tuple[Write, pa.Table
         assert isinstance(state, TableState | SourceState)
         return _at_once(session, dml, state)
     run = _reading(session, lambda names: visible(session, names))
-    committed = isinstance(state, TableOverlay) and state.committed is not None
-    epoch = epoch_of(session, transaction, [state.name] if committed else []) or 0
+    committed = state.committed if isinstance(state, TableOverlay) else None
+    epoch = epoch_of(session, transaction, [] if committed is None else [committed.name]) or 0
     write = dml.evaluate(run, state, epoch)
     if isinstance(state, SourceState):
         assert write.added is not None
@@ -216,6 +217,47 @@ def _current(session: Session, names: set[str], epoch: int) -> dict[str, pa.Tabl
     if views:
         found |= Reader(session).tables(views, 0)
     return found
+
+
+def fill(session: Session, table: Relation, columns: Sequence[str]) -> None:
+    """Give the rows of a table their values in new columns, where these are not the same in all rows."""
+    transaction, defaults = session.transaction, defaults_of(session, table)
+    assert transaction is not None
+    declared = {column.name: column for column in table.columns}
+    own = [name for name in columns if declared[name].generated is not None or not defaults.is_constant(name)]
+    if not own:
+        return
+    state = transaction.target(session.engine, table)
+    assert isinstance(state, TableOverlay)
+    epoch = _epoch(session, state)
+    before = state.everything(epoch)
+    after = before
+    for name in own:
+        index = table.schema.get_field_index(name)
+        if declared[name].generated is None:
+            after = after.set_column(index, after.schema.field(index), defaults.array(name, before.num_rows))
+    after = defaults.generated(after)
+    transaction.write(state, before, after)
+
+
+def validate(session: Session, after: Relation, before: Relation) -> None:
+    """An error when the rows that are there break what the table demands since it was altered."""
+    transaction = session.transaction
+    assert transaction is not None
+    if stricter_rules(before, after) is None:
+        return
+    state = transaction.target(session.engine, session.catalog.get(after.name))
+    assert isinstance(state, TableOverlay)
+    rules = stricter_rules(before, after)
+    assert rules is not None
+    rules.check_existing(state.everything(_epoch(session, state)))
+
+
+def _epoch(session: Session, state: TableOverlay) -> int:
+    """The one that the open transaction reads a table at."""
+    assert session.transaction is not None
+    committed = [] if state.committed is None else [state.committed.name]
+    return epoch_of(session, session.transaction, committed) or 0
 
 
 def truncate(session: Session, statement: st.Truncate) -> Result:

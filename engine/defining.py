@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from constellationdb.catalog.model import Command, Create, Drop
 from constellationdb.engine import changes, definitions, selects, sequence_statements
+from constellationdb.engine.altering import Altering
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.result import Notice, Result
 from constellationdb.engine.sources import SourceState
@@ -59,6 +60,14 @@ def define(session: Session, statement: st.Statement) -> Result:
             )
         case st.CreateTableAs():
             return _table_as(session, statement)
+        case st.AlterTable():
+            return Altering(session, _definer(session)).table(statement)
+        case st.Rename():
+            return Altering(session, _definer(session)).rename(statement)
+        case st.CreateUniqueIndex():
+            return Altering(session, _definer(session)).create_index(statement)
+        case st.DropIndex():
+            return Altering(session, _definer(session)).drop_index(statement)
         case st.CreateSequence() | st.AlterSequence():
             return sequence_statements.perform(session, statement)
         case st.Drop():
@@ -72,6 +81,10 @@ _COMMANDS = {
     "CreateTableAs": "CREATE TABLE AS",
     "CreateSequence": "CREATE SEQUENCE",
     "AlterSequence": "ALTER SEQUENCE",
+    "AlterTable": "ALTER TABLE",
+    "CreateUniqueIndex": "CREATE INDEX",
+    "DropIndex": "DROP INDEX",
+    "Rename": "ALTER TABLE",
     "CreateSource": "CREATE SOURCE",
     "CreateLookupTable": "CREATE LOOKUP TABLE",
 }

@@ -28,9 +28,10 @@ from constellationdb.engine.kernels.groupby import group
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.lengths import fitted
 from constellationdb.engine.literals import to_array
+from constellationdb.engine.row_rules import nulls_aside
 from constellationdb.engine.rowstore import empty
 from constellationdb.engine.sources import SourceState
-from constellationdb.engine.tables import TableRules, without_nulls
+from constellationdb.engine.tables import TableRules
 from constellationdb.engine.writes import Write
 from constellationdb.errors import (
     CardinalityViolation,
@@ -435,7 +436,7 @@ def _do_nothing(target: TableRules, rows: pa.RecordBatch, epoch: int, arbiters: 
     taken: list[tuple[dict[int, bytes], set[bytes]]] = []
     blocked: set[int] = set()
     for columns in arbiters:
-        places = without_nulls(rows, columns)
+        places = nulls_aside(rows, columns)
         some = zset.take(rows, places)
         blocked |= set(places[target.existing(some, epoch, columns)[0]].tolist())
         encoded = encode_rows(some, columns)
@@ -455,7 +456,7 @@ def _do_nothing(target: TableRules, rows: pa.RecordBatch, epoch: int, arbiters: 
 def _do_update(
     run: Run, target: TableRules, rows: pa.RecordBatch, epoch: int, update: _Update, arbiter: tuple[int, ...]
 ) -> Write:
-    places = without_nulls(rows, arbiter)
+    places = nulls_aside(rows, arbiter)
     some = zset.take(rows, places)
     if len(group(encode_rows(some, arbiter))[1]) < len(places):
         raise CardinalityViolation(

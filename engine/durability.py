@@ -88,6 +88,7 @@ class Durability:
             self._store = RocksCheckpointStore(self._directory.checkpoints)
         self._blobs: dict[str, str] = {}
         self._marks: dict[str, int] = {}  # blob group → how much had happened to it when it was last written
+        self._redefined: set[str] = set()  # what has to be written as a whole the next time
         self.last: tuple[int, float, int] | None = None  # epoch, seconds, bytes: of this process' own
         self._taking = threading.Lock()
         self._covered = -1  # the epoch of the newest checkpoint on disk, whoever took it
@@ -118,6 +119,10 @@ class Durability:
                 self.checkpoint()
             except Exception as error:
                 _log.error("checkpoint failed", error=str(error))
+
+    def redefined(self, names: set[str]) -> None:
+        """What earlier checkpoints hold of these relations and jobs is not what they are now."""
+        self._redefined |= names
 
     def checkpoint(self) -> int | None:
         """Take one now: its epoch, or None when there was nothing new, or a view is still being built."""
@@ -190,6 +195,7 @@ class Durability:
             {name: state.log.forgotten for name, state in stored.items()},
             {sequence.relation.oid: sequence.logged for sequence in engine.sequences.values()},
         )
+        self._redefined.clear()
         return manifest, fresh
 
     def _history(
@@ -197,8 +203,9 @@ class Durability:
     ) -> None:
         """The changes since the last checkpoint as a blob of their own, beside those that are still kept."""
         prefix = f"history/{name}/"
-        names |= {n: k for n, k in self._blobs.items() if n.startswith(prefix) and _last(n) > state.log.forgotten}
-        batch = packed(state.log.all_after(self._covered, number))
+        if name not in self._redefined:
+            names |= {n: k for n, k in self._blobs.items() if n.startswith(prefix) and _last(n) > state.log.forgotten}
+        batch = packed(state.log.all_after(max(self._covered, state.log.forgotten), number))
         if batch is not None:
             key = f"{prefix}{number}"
             names[key], fresh[key] = key, to_ipc(batch)
@@ -208,7 +215,7 @@ class Durability:
     ) -> None:
         """Name the blobs of one state; write them anew only when something happened to it."""
         known = {n: k for n, k in self._blobs.items() if n.startswith(f"{prefix}/")}
-        if known and self._marks.get(prefix) == mark:
+        if known and self._marks.get(prefix) == mark and prefix.partition("/")[2] not in self._redefined:
             names |= known
             return
         for part, batch in read().items():  # type: ignore[operator]

@@ -21,6 +21,7 @@ from constellationdb.catalog.model import TEMPORARY, Alter, Command, Create, Dro
 from constellationdb.clock import Clock, SystemClock
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
+from constellationdb.engine import redefining
 from constellationdb.engine.alarms import Alarms
 from constellationdb.engine.allocators import choose_allocators
 from constellationdb.engine.arrangement import Arrangement
@@ -208,6 +209,8 @@ class Engine:
 
     def define(self, epoch: Epoch, command: Command) -> None:
         """A DDL request: into the catalog, into the record, and into effect at this epoch."""
+        if isinstance(command, Alter):
+            redefining.settle(self, command, epoch.number)
         with self.lock:
             catalog = self.catalog.apply(command)
             self.apply_command(command, catalog, epoch.number, epoch.at_us)
@@ -225,22 +228,9 @@ class Engine:
                 case Replace():
                     pass  # a plain view is nothing but its entry
                 case Alter():
-                    self._alter(command, catalog)
+                    redefining.apply(self, command, catalog, epoch)
             self.catalog = catalog
             self.moved()
-
-    def _alter(self, command: Alter, catalog: Catalog) -> None:
-        for relation in command.relations:
-            altered = catalog.get(relation.name)
-            match altered.kind:
-                case "sequence":
-                    self.sequences[altered.name].redefine(altered, command.restarts.get(altered.name))
-                case "table":
-                    state = self.states[altered.name]
-                    assert isinstance(state, TableState)
-                    state.relation = altered
-                case _:
-                    pass  # what reads it finds the new definition in the catalog
 
     def restore_sequences(self, positions: Mapping[int, SequencePosition]) -> None:
         for sequence in self.sequences.values():
@@ -253,7 +243,7 @@ class Engine:
             case "table":
                 self.states[relation.name] = TableState(relation, before, self.progress)
             case "source":
-                self._add_source(SourceState(relation, before, self.clock, self.progress))
+                self.add_source(SourceState(relation, before, self.clock, self.progress))
             case "side output":
                 self.states[relation.name] = self._relation(relation, before, _contents(relation))
             case "lookup table":
@@ -274,7 +264,7 @@ class Engine:
         kept = retained_us(relation.options)
         return RelationState(relation.name, relation.schema, contents, epoch, self.progress, kept)
 
-    def _add_source(self, source: SourceState) -> None:
+    def add_source(self, source: SourceState) -> None:
         self.states[source.name] = self.sources[source.name] = source
 
     def _begin(self, job: Job, epoch: int, at_us: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace as with_
 
 import pyarrow as pa
 from msgspec.structs import replace
@@ -68,7 +67,7 @@ class TableDefiner:
         self._schema = schema
         self._zone = zone
         self._defaults = defaults
-        self._resolve = resolve
+        self.resolve = resolve
 
     def create(self, statement: st.CreateTable) -> Create:
         if statement.options.get("connector"):
@@ -95,18 +94,18 @@ class TableDefiner:
             sequences += own
         table = replace(table, columns=tuple(columns))
         if statement.primary_key:
-            table = replace(table, key_name=self._key_name(statement))
+            table = replace(table, key_name=self.key_name(statement.name, statement.key_name))
         table = self.with_checks(table, statement.checks)
         for unique in statement.uniques:
             table = self.with_unique(table, unique)
         self.check_expressions(table, statement.columns, statement.checks)
         return Create((*sequences, table))
 
-    def _key_name(self, statement: st.CreateTable) -> str:
-        """Empty where it is what the table's name makes it."""
-        name = statement.key_name or chosen([statement.name], "pkey", self._taken, self._schema)
+    def key_name(self, table: str, said: str) -> str:
+        """A primary key's name; empty where it is what the table's name makes it."""
+        name = said or chosen([table], "pkey", self._taken, self._schema)
         self._take(name)
-        return "" if name == f"{statement.name}_pkey" else name
+        return "" if name == f"{table}_pkey" else name
 
     def _take(self, name: str) -> None:
         if self._schema + name in self._taken:
@@ -132,7 +131,7 @@ class TableDefiner:
         if column.default is not None:
             check_expression(column.default, "default", column.default_position)
             if (named := sequence_named(column.default)) is not None:
-                made = replace(made, sequence=self._resolve(named))
+                made = replace(made, sequence=self.resolve(named))
         return made, []
 
     def _sequence(self, table: Relation, column: st.ColumnDef) -> Relation:
@@ -193,8 +192,3 @@ class TableDefiner:
                     position=check.expression_position + 1,
                 )
         self._defaults(table).check()
-
-
-def with_primary_key(columns: Iterable[st.ColumnDef], key: tuple[str, ...]) -> tuple[st.ColumnDef, ...]:
-    """A key's columns are NOT NULL."""
-    return tuple(with_(c, not_null=True) if c.name in key else c for c in columns)

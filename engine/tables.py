@@ -16,7 +16,7 @@ from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.kernels.groupby import consolidate
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.relation import Follower, RelationState
-from constellationdb.engine.row_rules import RowRules
+from constellationdb.engine.row_rules import RowRules, without_nulls
 from constellationdb.engine.rowstore import empty
 
 
@@ -61,7 +61,7 @@ class TableRules(ABC):
             self._check_unique(self.relation.primary_key_name, self.key_columns, removed, added, epoch)
         for name, columns in self.unique_columns.items() if self.relation.uniques else ():
             if columns is not self.key_columns:
-                self._check_unique(name, columns, removed, _without_nulls(added, columns), epoch)
+                self._check_unique(name, columns, removed, without_nulls(added, columns), epoch)
 
     def _check_unique(
         self, name: str, columns: tuple[int, ...], removed: pa.RecordBatch | None, added: pa.RecordBatch, epoch: int
@@ -113,20 +113,6 @@ class TableState(TableRules, RelationState):
 
 def key_columns(relation: Relation, schema: pa.Schema) -> tuple[int, ...]:
     return tuple(schema.get_field_index(name) for name in relation.primary_key)
-
-
-def without_nulls(rows: pa.RecordBatch, columns: tuple[int, ...]) -> NDArray[np.int64]:
-    """The rows that have a value in each of the columns: a NULL is different from everything."""
-    mask = np.ones(rows.num_rows, np.bool_)
-    for column in columns:
-        if rows.column(column).null_count:
-            mask &= rows.column(column).is_valid().to_numpy(zero_copy_only=False)
-    return np.flatnonzero(mask)
-
-
-def _without_nulls(rows: pa.RecordBatch, columns: tuple[int, ...]) -> pa.RecordBatch:
-    kept = without_nulls(rows, columns)
-    return rows if len(kept) == rows.num_rows else zset.take(rows, kept)
 
 
 def _keys(rows: pa.RecordBatch, columns: tuple[int, ...]) -> list[bytes]:

@@ -24,6 +24,7 @@ from constellationdb.engine.lookups import first_copy, is_replicated
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.replicas import FirstCopy
+from constellationdb.engine.reshape import Reshape, rename_key, reshape_of
 from constellationdb.engine.sequences import SequencePosition, SequenceState
 from constellationdb.engine.settings import Mark
 from constellationdb.engine.sources import SourceState
@@ -85,6 +86,8 @@ class Commit:
     copies: Mapping[str, FirstCopy]
     over: Mapping[str, RelationState]
     sequences: Mapping[str, SequencePosition]  # of those that it makes
+    altered: Mapping[str, TableOverlay]  # tables that it has defined anew, as they will be
+    renamed: Mapping[str, str]  # new name → the one it still has
     reads: frozenset[str] = frozenset()  # tables that must not have changed since ``read_at``
     read_at: int = 0
 
@@ -120,6 +123,8 @@ class Transaction:
     tables: dict[str, TableOverlay] = field(default_factory=dict)
     sources: dict[str, SourceState] = field(default_factory=dict)
     sequences: dict[str, SequenceState] = field(default_factory=dict)  # those that it made itself
+    renamed: dict[str, str] = field(default_factory=dict)  # what it calls otherwise: new name → the others' name
+    shapes: dict[str, Reshape] = field(default_factory=dict)  # tables of which it has changed the columns
     reads: set[str] = field(default_factory=set)  # the tables that it has looked at, itself or through views
 
     # -- its view of the catalog and the tables ------------------------------------------------
@@ -143,11 +148,23 @@ class Transaction:
             return self.sources[name]
         found = self.tables.get(name)
         if found is None:
-            committed = None if self.created(name) else _state(engine, relation, TableState)
-            found = self.tables[name] = TableOverlay(relation, committed)
-        elif found.committed is not None and engine.states.get(name) is not found.committed:
+            committed = None if self.created(name) else self._committed(engine, relation)
+            found = self.tables[name] = TableOverlay(relation, committed, self.shapes.get(name))
+        elif found.committed is not None and engine.states.get(self.stored(name)) is not found.committed:
             raise defined_anew(name)
         return found
+
+    def stored(self, name: str) -> str:
+        """What a relation is called outside of the transaction."""
+        return self.renamed.get(name, name)
+
+    def _committed(self, engine: Engine, relation: Relation) -> TableState:
+        state = engine.states.get(self.stored(relation.name))
+        if not isinstance(state, TableState) or state.relation.oid != relation.oid:
+            raise defined_anew(relation.name)
+        if relation.name not in self.shapes and state.schema != relation.schema:
+            raise defined_anew(relation.name)
+        return state
 
     def check_reads(self, catalog: Catalog, names: Iterable[str], *, changes: bool = False) -> None:
         """25001 for what has no answer yet: a view over relations that this transaction has changed.
@@ -203,16 +220,39 @@ class Transaction:
                 if relation.kind == "sequence":
                     self.sequences[relation.name] = SequenceState(self.defined.get(relation.name))
         elif isinstance(command, Alter):
-            self._take_alteration(command)
+            self._take_alteration(engine, command)
 
-    def _take_alteration(self, command: Alter) -> None:
+    def _take_alteration(self, engine: Engine, command: Alter) -> None:
         assert self.defined is not None
+        for old, new in command.renamed.items():
+            rename_key(self.tables, old, new)
+            rename_key(self.sources, old, new)
+            rename_key(self.sequences, old, new)
+            rename_key(self.shapes, old, new)
+            if not self.created(new):
+                self.renamed[new] = self.renamed.pop(old, old)
+            if new in self.tables:
+                self.tables[new].name = new
         for relation in command.relations:
             altered = self.defined.get(relation.name)
-            if altered.name in self.tables:
-                self.tables[altered.name].relation = altered
+            if altered.kind == "table":
+                self._alter_table(engine, altered, reshape_of(command, altered))
             elif altered.name in self.sequences:
                 self.sequences[altered.name].redefine(altered, command.restarts.get(altered.name))
+
+    def _alter_table(self, engine: Engine, table: Relation, reshape: Reshape | None) -> None:
+        known = self.tables.get(table.name)
+        if reshape is None:
+            if known is not None:
+                known.relation = table
+            return
+        if not self.created(table.name):
+            self.shapes[table.name] = reshape.after(self.shapes.get(table.name))
+        self.tables.pop(table.name, None)
+        fresh = self.target(engine, table)
+        if known is not None and known.delta is not None:
+            assert isinstance(fresh, TableOverlay)
+            fresh.take_over(reshape.rows(known.delta))
 
     def to_commit(self, engine: Engine) -> Commit | None:
         """None when there is nothing to do."""
@@ -237,9 +277,13 @@ class Transaction:
             return None
         over: dict[str, RelationState] = {n: t.committed for n, t in self.tables.items() if t.committed is not None}
         over |= {n: s for n, s in self.sources.items() if not self.created(n)}
+        altered = {relation.name for c in commands if isinstance(c, Alter) for relation in c.relations}
+        tables = {n: t for n, t in self.tables.items() if n in altered and t.committed is not None}
+        renamed = {new: old for new, old in self.renamed.items() if new in over}
         given = {name: sequence.position for name, sequence in self.sequences.items()}
         reads = frozenset(self.reads) if self.serializable and self.epoch is not None else frozenset()
-        return Commit(self.base or engine.catalog, commands, changes, rows, copies, over, given, reads, self.epoch or 0)
+        base, read_at = self.base or engine.catalog, self.epoch or 0
+        return Commit(base, commands, changes, rows, copies, over, given, tables, renamed, reads, read_at)
 
     def next_statement(self, engine: Engine) -> None:
         """READ COMMITTED takes the latest epoch anew for each statement."""
@@ -270,6 +314,7 @@ class Transaction:
     def _replay(self, engine: Engine, kept: list[Operation]) -> None:
         base, self.operations = self.base, kept
         self.tables, self.sources, made, self.sequences = {}, {}, self.sequences, {}
+        self.renamed, self.shapes = {}, {}
         self.base = self.defined = base if any(isinstance(o, Defined) for o in kept) else None
         for operation in kept:
             match operation:

@@ -18,8 +18,10 @@ import pyarrow as pa
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Alter, Create, Drop, Relation, Replace
 from constellationdb.engine import batch as zset
+from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.replicas import ReplicaState
+from constellationdb.engine.row_rules import stricter_rules
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableState, delta_of
 from constellationdb.engine.transaction import Commit, defined_anew
@@ -116,10 +118,16 @@ def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
     _check_definitions(engine, work)
     _check_reads(engine, epoch, work)
     for name, state in work.over.items():
-        if engine.states.get(name) is not state:
+        if engine.states.get(work.renamed.get(name, name)) is not state:
             raise defined_anew(name)
         if name in work.changes and isinstance(state, TableState):
-            _validate(state, work.changes[name], epoch.number)
+            overlay = work.altered.get(name)
+            if overlay is not None and overlay.reshape is not None:
+                _refuse_changed(epoch, state, work.read_at)
+            else:
+                _validate(state, work.changes[name], epoch.number)
+    for overlay in work.altered.values():
+        validate(overlay, epoch.number)
     for command in work.commands:
         engine.define(epoch, command)
         for relation in command.relations if isinstance(command, Create) else ():
@@ -140,6 +148,25 @@ def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
         source.push(rows)
         epoch.change(name, rows)
     return epoch.number
+
+
+def validate(table: TableOverlay, epoch: int) -> None:
+    """Whether the rows of a table that was defined anew are what it demands of them now."""
+    before, after = None if table.committed is None else table.committed.relation, table.relation
+    rules = stricter_rules(before, after)
+    if rules is not None:
+        rows = table.everything(epoch)
+        rules.check_existing(rows)
+
+
+def _refuse_changed(epoch: Epoch, state: TableState, read_at: int) -> None:
+    """40001 when others have changed a table of which this transaction has changed columns and rows."""
+    if state.name in epoch.changes or state.log.after(read_at) is not None:
+        raise SerializationFailure(
+            "could not serialize access due to concurrent update",
+            detail=f'"{state.name}" was altered by this transaction and changed by another',
+            hint="run the transaction again",
+        )
 
 
 def _check_reads(engine: Engine, epoch: Epoch, work: Commit) -> None:
@@ -197,4 +224,6 @@ def _validate(state: TableState, delta: pa.RecordBatch, epoch: int) -> None:
             detail=f'a row of "{state.name}" that this transaction changed was changed by another',
             hint="run the transaction again",
         )
-    state.check_unique(removed, zset.take(rows, np.flatnonzero(weights > 0)), epoch)
+    added = zset.take(rows, np.flatnonzero(weights > 0))
+    state.check(added)
+    state.check_unique(removed, added, epoch)

@@ -162,6 +162,89 @@ class AlterSequence(Statement):
 
 
 @dataclass(frozen=True)
+class AddColumn:
+    column: ColumnDef
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True)
+class DropColumn:
+    name: str
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True)
+class SetDefault:
+    """``default`` None: DROP DEFAULT."""
+
+    name: str
+    default: str | None
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class SetNotNull:
+    name: str
+    not_null: bool
+
+
+@dataclass(frozen=True)
+class AddCheck:
+    check: CheckDef
+
+
+@dataclass(frozen=True)
+class AddUnique:
+    unique: UniqueDef
+
+
+@dataclass(frozen=True)
+class AddPrimaryKey:
+    name: str
+    columns: tuple[str, ...]
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class DropConstraint:
+    name: str
+    if_exists: bool = False
+    cascade: bool = False
+
+
+AlterAction = AddColumn | DropColumn | SetDefault | SetNotNull | AddCheck | AddUnique | AddPrimaryKey | DropConstraint
+
+
+@dataclass(frozen=True)
+class AlterTable(Statement):
+    kind: Literal["table", "source"]
+    name: str
+    actions: tuple[AlterAction, ...]
+    if_exists: bool = False
+    name_position: int = 0
+
+
+@dataclass(frozen=True)
+class Rename(Statement):
+    """ALTER … RENAME: the relation ``name`` itself, or its column or constraint ``old``."""
+
+    kind: str
+    name: str
+    what: Literal["relation", "column", "constraint"]
+    old: str
+    new: str
+    if_exists: bool = False
+    name_position: int = 0
+
+
+@dataclass(frozen=True)
+class DropIndex(Statement):
+    names: tuple[str, ...]
+    if_exists: bool = False
+
+
+@dataclass(frozen=True)
 class CreateUniqueIndex(Statement):
     name: str | None
     table: str

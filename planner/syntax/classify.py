@@ -20,6 +20,7 @@ from constellationdb.planner.statements import (
 )
 from constellationdb.planner.syntax import (
     accepted,
+    alterations,
     changes,
     copying,
     cursors,
@@ -114,7 +115,7 @@ def _alter(region: Region) -> Statement:
     cursor.expect("alter")
     if cursor.at("sequence") and _is_about_parameters(region):
         return sequences.alter_sequence(region)
-    return _refuse(region)
+    return alterations.alter(region) or _refuse(region)
 
 
 def _is_about_parameters(region: Region) -> bool:
@@ -124,6 +125,8 @@ def _is_about_parameters(region: Region) -> bool:
 def _drop(region: Region) -> Statement:
     if session.drop_kind(region) is not None:
         return session.drop(region)
+    if _object_word(region) == "index":
+        return session.drop_index(region)
     return accepted.drop_nothing(region) or _refuse(region)
 
 
@@ -213,7 +216,7 @@ def _is_ours_unsupported(region: Region) -> bool:
     if word == "drop":
         return what in ("sink", "connection", "secret")
     if word == "alter":
-        return what in _STREAMING_OBJECTS
+        return what in _STREAMING_OBJECTS - {"source"}
     return word in ("pause", "resume") and region.hi - region.lo > 1
 
 

@@ -8,6 +8,7 @@ from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.statements import (
     Discard,
     Drop,
+    DropIndex,
     RelationKind,
     SetTransaction,
     SetVariable,
@@ -114,6 +115,12 @@ def drop(region: Region) -> Statement:
     node = postgres.tree(region, text)
     names = tuple(of_strings(parts, region.start).reference for parts in node.objects)
     return Drop(region.text, region.start, kind, names, bool(node.missing_ok), node.behavior.name == "DROP_CASCADE")
+
+
+def drop_index(region: Region) -> Statement:
+    node = postgres.tree(region)
+    names = tuple(of_strings(parts, region.start).reference for parts in node.objects)
+    return DropIndex(region.text, region.start, names, bool(node.missing_ok))
 
 
 _DROPPED: tuple[tuple[tuple[str, ...], RelationKind], ...] = (
