@@ -15,6 +15,7 @@ from constellationdb.errors import (
     DependentObjects,
     DuplicateColumn,
     DuplicateObject,
+    FeatureNotSupported,
     InvalidDefinition,
     SqlSyntaxError,
     UndefinedColumn,
@@ -39,6 +40,7 @@ class TableAlteration:
         self.sequences: list[Relation] = []  # that come with new columns
         self.dropped_sequences: list[str] = []
         self.dropped: list[st.DropColumn] = []
+        self.cascaded: list[str] = []  # what went with them, as notices name it
         self.added: list[st.ColumnDef] = []
 
     @property
@@ -112,9 +114,11 @@ class TableAlteration:
                 raise UndefinedColumn(f'column "{name}" of relation "{self.name}" does not exist')
             self._notify(f'column "{name}" of relation "{self.name}" does not exist, skipping')
             return
-        for other in self.table.columns:
-            if other.generated is not None and name in column_names(other.generated) and not action.cascade:
-                raise self._needed(name, f"column {other.name} of table {self.name}")
+        computed = [c.name for c in self.table.columns if c.generated is not None and name in column_names(c.generated)]
+        if computed and not action.cascade:
+            raise self._needed(name, [f"column {other} of table {self.name}" for other in computed])
+        if len(self.table.columns) == 1 + len(computed):
+            raise FeatureNotSupported(f'"{self.name}" would have no columns, which is not supported')
         place = self.table.schema.get_field_index(name)
         self._with_schema(self.table.schema.remove(place))
         self.sources = self.sources[:place] + self.sources[place + 1 :]
@@ -130,14 +134,14 @@ class TableAlteration:
             if owned.sequence is not None and owned.sequence.column == name:
                 self.dropped_sequences.append(owned.name)
         self.dropped.append(action)
-        for other in self.table.columns:
-            if other.generated is not None and name in column_names(other.generated):
-                self._drop_column(st.DropColumn(other.name, cascade=True))
+        for other in computed:
+            self.cascaded.append(f"column {other} of table {self.name}")
+            self._drop_column(st.DropColumn(other, cascade=True))
 
-    def _needed(self, name: str, what: str) -> ConstellationError:
+    def _needed(self, name: str, dependants: list[str]) -> ConstellationError:
         return DependentObjects(
             f"cannot drop column {name} of table {self.name} because other objects depend on it",
-            detail=f"{what} depends on column {name} of table {self.name}",
+            detail="\n".join(f"{what} depends on column {name} of table {self.name}" for what in dependants),
             hint="Use DROP ... CASCADE to drop the dependent objects too.",
         )
 

@@ -117,6 +117,7 @@ class Altering:
     def _lost(self, alteration: TableAlteration, lost: list[str]) -> tuple[str, ...]:
         """The views that go with a column, and those over them; 2BP01 where nobody said CASCADE."""
         if not lost:
+            self._tell(alteration.cascaded)
             return ()
         catalog, name = self._session.catalog, alteration.name
         column = alteration.dropped[0].name
@@ -128,13 +129,16 @@ class Altering:
                 hint="Use DROP ... CASCADE to drop the dependent objects too.",
             )
         found = catalog.to_drop(lost, cascade=True)
-        gone = [*named, *catalog.cascaded(lost, found)]
-        if len(gone) == 1:
-            self._notify(f"drop cascades to {gone[0]}")
-        else:
-            lines = "\n".join(f"drop cascades to {what}" for what in gone)
-            self.notices.append(Notice(f"drop cascades to {len(gone)} other objects", detail=lines))
+        self._tell([*alteration.cascaded, *named, *catalog.cascaded(lost, found)])
         return found
+
+    def _tell(self, gone: list[str]) -> None:
+        """The notices of CASCADE."""
+        lines = [f"drop cascades to {what}" for what in gone]
+        if len(lines) < 2:
+            self.notices += map(Notice, lines)
+        else:
+            self.notices.append(Notice(f"drop cascades to {len(lines)} other objects", detail="\n".join(lines)))
 
     def _fills(self, alteration: TableAlteration) -> pa.RecordBatch:
         """One row of what new columns hold in the rows that are there, where that is the same in all."""

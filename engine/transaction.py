@@ -136,7 +136,7 @@ class Transaction:
         """Whether the transaction itself made the relation that it knows by this name."""
         if self.defined is None or self.base is None:
             return False
-        defined, before = self.defined.relations.get(name), self.base.relations.get(name)
+        defined, before = self.defined.relations.get(name), self.base.relations.get(self.stored(name))
         return defined is not None and (before is None or before.oid != defined.oid)
 
     def target(self, engine: Engine, relation: Relation) -> TableOverlay | SourceState:
@@ -229,8 +229,9 @@ class Transaction:
             rename_key(self.sources, old, new)
             rename_key(self.sequences, old, new)
             rename_key(self.shapes, old, new)
-            if not self.created(new):
-                self.renamed[new] = self.renamed.pop(old, old)
+            self.renamed[new] = self.renamed.pop(old, old)
+            if self.created(new):
+                del self.renamed[new]
             if new in self.tables:
                 self.tables[new].name = new
         for relation in command.relations:
