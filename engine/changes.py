@@ -19,6 +19,7 @@ from constellationdb.engine.copy_in import CopyIn
 from constellationdb.engine.copy_options import CopyOptions, copy_options
 from constellationdb.engine.dml import Dml, DmlPlanner, Run, Target, column_of
 from constellationdb.engine.lengths import fitted
+from constellationdb.engine.merging import merge
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.pg_catalog.registered import with_names
 from constellationdb.engine.pg_catalog.set_functions import is_system
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from constellationdb.engine.sequencer import Epoch
     from constellationdb.engine.session import Session
 
-Statement = st.Insert | st.Update | st.Delete
+Statement = st.Insert | st.Update | st.Delete | st.Merge
 _WORD = re.compile(r"'(?:[^']|'')*'|[\w.]+")  # a literal or a name
 
 
@@ -99,6 +100,9 @@ def _planned(session: Session, statement: Statement, state: Target, planner: Dml
         case st.Delete():
             assert isinstance(state, TableRules)
             return planner.delete(statement, state)
+        case st.Merge():
+            assert isinstance(state, TableRules)
+            return merge(planner, statement, state)
 
 
 def plan_of_change(

@@ -105,9 +105,9 @@ class DmlPlanner:
         self._plan = plan
         self._take = take
         self._zone_name = zone
-        self._zone = zone_named(zone) or UTC_ZONE
+        self.zone = zone_named(zone) or UTC_ZONE
 
-    def _planned(self, text: str, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
+    def planned(self, text: str, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
         return self._plan(st.Query(text, zone=self._zone_name), extra, clause)
 
     # -- INSERT --------------------------------------------------------------------------------
@@ -154,15 +154,15 @@ class DmlPlanner:
             values = [row[place] if place < len(row) else _DEFAULT for row in statement.rows]
             absent = np.array([isinstance(value, st.Default) for value in values])
             field = state.schema.field(index)
-            self._check_given(statement, state.relation, field.name, all_default=bool(absent.all()))
-            if absent.all() or self._ignored(statement, state.relation, field.name):
+            self.check_given(statement.overriding, state.relation, field.name, all_default=bool(absent.all()))
+            if absent.all() or self.ignored(statement.overriding, state.relation, field.name):
                 continue
             if absent.any():
                 constant = defaults.constant(field.name) if defaults.is_constant(field.name) else None
                 values = [constant if isinstance(value, st.Default) else value for value in values]
                 if not defaults.is_constant(field.name):
                     mixed[index] = absent
-            given[index] = to_array(values, field, self._zone)
+            given[index] = to_array(values, field, self.zone)
         count = len(statement.rows)
         if defaults.is_static(given, mixed):
             return _Always(defaults.complete(given, count, mixed))
@@ -174,20 +174,20 @@ class DmlPlanner:
         if statement.columns and width < len(columns):
             raise SqlSyntaxError("INSERT has more target columns than expressions", position=statement.offset + 1)
 
-    def _check_given(self, statement: st.Insert, relation: Relation, name: str, *, all_default: bool) -> None:
+    def check_given(self, overriding: str, relation: Relation, name: str, *, all_default: bool) -> None:
         """428C9 for a value in a column that gives its values itself."""
         column = relation.column(name)
         if column is None or all_default:
             return
         if column.generated is not None:
             raise _generated_always("cannot insert a non-DEFAULT value into", column)
-        if column.identity == "a" and not statement.overriding:
+        if column.identity == "a" and not overriding:
             raise _generated_always("cannot insert a non-DEFAULT value into", column, overriding=True)
 
-    def _ignored(self, statement: st.Insert, relation: Relation, name: str) -> bool:
+    def ignored(self, overriding: str, relation: Relation, name: str) -> bool:
         """OVERRIDING USER VALUE."""
         column = relation.column(name)
-        return statement.overriding == "user" and column is not None and bool(column.identity)
+        return overriding == "user" and column is not None and bool(column.identity)
 
     def defaults(self, relation: Relation) -> ColumnDefaults:
         return ColumnDefaults(relation, self._plan, self._take, self._zone_name)
@@ -200,7 +200,7 @@ class DmlPlanner:
 
     def _selected_rows(self, statement: st.Insert, state: Target, columns: list[int]) -> Source:
         assert statement.query is not None
-        planned = self._planned(statement.query.text, {}, "SELECT")
+        planned = self.planned(statement.query.text, {}, "SELECT")
         width = len(planned.schema)
         self._check_width(statement, width, columns)
         check_assignments(planned, 0, state.schema, columns[:width])
@@ -210,14 +210,14 @@ class DmlPlanner:
         for place, index in enumerate(columns[:width]):
             name = state.schema.field(index).name
             everywhere = place in absent and len(absent[place]) == statement.listed
-            self._check_given(statement, state.relation, name, all_default=everywhere)
-            if not everywhere and not self._ignored(statement, state.relation, name):
+            self.check_given(statement.overriding, state.relation, name, all_default=everywhere)
+            if not everywhere and not self.ignored(statement.overriding, state.relation, name):
                 chosen.append((place, index))
 
         def rows(run: Run) -> pa.RecordBatch:
             table = run(planned, {})
             given = {
-                index: assigned(table.column(place), state.schema.field(index), self._zone) for place, index in chosen
+                index: assigned(table.column(place), state.schema.field(index), self.zone) for place, index in chosen
             }
             mixed = {index: _mask(absent[place], table.num_rows) for place, index in chosen if place in absent}
             return defaults.complete(given, table.num_rows, mixed)
@@ -245,16 +245,16 @@ class DmlPlanner:
         number = pa.field(_NUMBER, pa.int64())
         extra = {name: PlannedRelation(name, "table", state.schema.append(number)) for name in (_TARGET, _PROPOSED)}
         indexes = [column_of(state.schema, c, statement.table, None) for c, _ in clause.set]
-        _check_updated(state.relation, clause.set)
-        expressions = ", ".join(f"({_asked(text)}) AS s{i}" for i, (_, text) in enumerate(clause.set))
+        check_updated(state.relation, clause.set)
+        expressions = ", ".join(f"({asked(text)}) AS s{i}" for i, (_, text) in enumerate(clause.set))
         where = f" WHERE {clause.where}" if clause.where else ""
         sql = (
             f'SELECT {alias}."{_NUMBER}" AS n, {expressions} FROM "{_TARGET}" AS {alias}'
             f' JOIN "{_PROPOSED}" AS excluded ON {alias}."{_NUMBER}" = excluded."{_NUMBER}"{where}'
         )
-        planned = self._planned(sql, extra, "UPDATE")
+        planned = self.planned(sql, extra, "UPDATE")
         check_assignments(planned, 1, state.schema, indexes)
-        return _Update(planned, indexes, self._zone, self.defaults(state.relation), _defaulted(clause.set))
+        return _Update(planned, indexes, self.zone, self.defaults(state.relation), defaulted(clause.set))
 
     # -- UPDATE and DELETE ---------------------------------------------------------------------
 
@@ -267,23 +267,23 @@ class DmlPlanner:
                 name = state.schema.field(index).name
                 raise SqlSyntaxError(f'multiple assignments to same column "{name}"', position=position)
         old = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
-        _check_updated(state.relation, statement.set)
-        defaults, defaulted = self.defaults(state.relation), _defaulted(statement.set)
-        new = ", ".join(f"({_asked(text)}) AS n{i}" for i, (_, text) in enumerate(statement.set))
+        check_updated(state.relation, statement.set)
+        defaults, absent = self.defaults(state.relation), defaulted(statement.set)
+        new = ", ".join(f"({asked(text)}) AS n{i}" for i, (_, text) in enumerate(statement.set))
         more = f", {statement.from_clause}" if statement.from_clause else ""
         where = f" WHERE {statement.where}" if statement.where else ""
         sql = f"SELECT {old}, {new} FROM {identifier(statement.table)} AS {alias}{more}{where}"
-        planned = self._planned(sql, {}, "UPDATE")
+        planned = self.planned(sql, {}, "UPDATE")
         width = len(state.schema)
         check_assignments(planned, width, state.schema, indexes)
 
         def evaluate(run: Run, target: Target, epoch: int) -> Write:  # noqa: ARG001
-            rows = _batch(run(planned, {}))
+            rows = batch_of(run(planned, {}))
             before = pa.RecordBatch.from_arrays(rows.columns[:width], schema=target.schema)
             if statement.from_clause:
                 before, rows = _once_each(before, rows)
             values = rows.columns[width:]
-            after = _changed(before, values, indexes, defaults, defaulted, self._zone)
+            after = changed(before, values, indexes, defaults, absent, self.zone)
             return Write(before, after, before.num_rows, after)
 
         return Dml(
@@ -299,10 +299,10 @@ class DmlPlanner:
         more = f", {statement.using}" if statement.using else ""
         where = f" WHERE {statement.where}" if statement.where else ""
         sql = f"SELECT {listed} FROM {identifier(statement.table)} AS {alias}{more}{where}"
-        planned = self._planned(sql, {}, "SELECT")
+        planned = self.planned(sql, {}, "SELECT")
 
         def evaluate(run: Run, target: Target, epoch: int) -> Write:  # noqa: ARG001
-            rows = _batch(run(planned, {}))
+            rows = batch_of(run(planned, {}))
             gone = pa.RecordBatch.from_arrays(rows.columns, schema=target.schema)
             if statement.using:
                 gone, _ = _once_each(gone, gone)
@@ -319,7 +319,7 @@ class DmlPlanner:
         if text is None:
             return None
         extra = {_CHANGED: PlannedRelation(_CHANGED, "table", state.schema)}
-        return self._planned(f'SELECT {text} FROM "{_CHANGED}" AS {identifier(name)}', extra, "RETURNING")
+        return self.planned(f'SELECT {text} FROM "{_CHANGED}" AS {identifier(name)}', extra, "RETURNING")
 
 
 @dataclass(frozen=True)
@@ -341,7 +341,7 @@ def _generated_always(what: str, column: ColumnDefinition, *, overriding: bool =
     )
 
 
-def _batch(table: pa.Table) -> pa.RecordBatch:
+def batch_of(table: pa.Table) -> pa.RecordBatch:
     batches = table.combine_chunks().to_batches()
     return batches[0] if batches else empty(table.schema)
 
@@ -368,29 +368,29 @@ def _mask(rows: list[int], count: int) -> NDArray[np.bool_]:
     return mask
 
 
-def _asked(text: str) -> str:
-    return "NULL" if _is_default(text) else text
+def asked(text: str) -> str:
+    return "NULL" if is_default(text) else text
 
 
-def _is_default(text: str) -> bool:
+def is_default(text: str) -> bool:
     return text.strip().lower() == "default"
 
 
-def _defaulted(assignments: tuple[tuple[str, str], ...]) -> list[bool]:
-    return [_is_default(text) for _, text in assignments]
+def defaulted(assignments: tuple[tuple[str, str], ...]) -> list[bool]:
+    return [is_default(text) for _, text in assignments]
 
 
-def _check_updated(relation: Relation, assignments: tuple[tuple[str, str], ...]) -> None:
+def check_updated(relation: Relation, assignments: tuple[tuple[str, str], ...]) -> None:
     for name, text in assignments:
         column = relation.column(name)
-        if column is not None and (column.generated is not None or column.identity == "a") and not _is_default(text):
+        if column is not None and (column.generated is not None or column.identity == "a") and not is_default(text):
             raise GeneratedAlways(
                 f'column "{name}" can only be updated to DEFAULT',
                 detail=_generated_always("", column).detail,
             )
 
 
-def _changed(
+def changed(
     before: pa.RecordBatch,
     values: Sequence[pa.Array],
     indexes: list[int],
@@ -468,11 +468,11 @@ def _do_update(
     conflicting = places[probe]
     fresh = zset.take(rows, np.setdiff1d(np.arange(rows.num_rows, dtype=np.int64), conflicting))
     numbered = {_TARGET: _numbered(there), _PROPOSED: _numbered(zset.take(rows, conflicting))}
-    answer = _batch(run(update.plan, numbered))
+    answer = batch_of(run(update.plan, numbered))
     chosen = answer.column(0).to_numpy(zero_copy_only=False).astype(np.int64)
     before = zset.take(there, chosen)
     values = answer.columns[1:]
-    after = _changed(before, values, update.columns, update.defaults, update.defaulted, update.zone)
+    after = changed(before, values, update.columns, update.defaults, update.defaulted, update.zone)
     added = pa.concat_batches([fresh, after])
     return Write(before, added, added.num_rows, added)
 

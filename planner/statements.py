@@ -379,6 +379,33 @@ class Delete(Statement):
 
 
 @dataclass(frozen=True)
+class MergeAction:
+    """WHEN [NOT] MATCHED [AND condition] THEN …; ``values`` None is INSERT DEFAULT VALUES."""
+
+    matched: bool
+    condition: str | None
+    kind: Literal["update", "delete", "insert", "nothing"]
+    set: tuple[tuple[str, str], ...] = ()
+    columns: tuple[str, ...] = ()
+    values: tuple[str, ...] | None = None
+    overriding: Literal["", "system", "user"] = ""
+
+
+@dataclass(frozen=True)
+class Merge(Statement):
+    """``source`` and ``condition`` are the client's text."""
+
+    table: str
+    alias: str | None
+    source: str
+    source_alias: str
+    condition: str
+    actions: tuple[MergeAction, ...]
+    table_position: int = 0
+    returning: str | None = None  # there is none
+
+
+@dataclass(frozen=True)
 class Subscribe(Statement):
     """SUBSCRIBE [TO] name | (query) [WITH (snapshot, progress)] [AS OF EPOCH n] [WHERE p]."""
 

@@ -26,15 +26,15 @@ _QUERY_STARTS = frozenset(("select", "with", "table", "("))
 
 def insert(region: Region, rows: Rows | None = None) -> Statement:
     """``rows`` are those a long VALUES list was already read into, of which the region shows the first."""
-    masked = _checked(region)
+    masked = checked(region)
     masked.refuse_streaming("INSERT")
     cursor = Cursor(region)
     with_end = _skip_with(cursor)
     cursor.expect("insert", "into")
     name = cursor.name()
     alias = cursor.identifier() if cursor.accept("as") else None
-    columns = _insert_columns(cursor)
-    overriding = _overriding(cursor)
+    columns = insert_columns(cursor)
+    ignored = overriding(cursor)
     source_lo = cursor.index
     source_hi = cursor.index if cursor.accept("default", "values") else _skip_insert_source(cursor)
     conflict = _on_conflict(cursor) if cursor.at("on") else None
@@ -56,7 +56,7 @@ def insert(region: Region, rows: Rows | None = None) -> Statement:
         conflict,
         returning,
         name.position,
-        overriding,
+        ignored,
         alias,
         listed,
         defaulted,
@@ -64,17 +64,17 @@ def insert(region: Region, rows: Rows | None = None) -> Statement:
 
 
 def update(region: Region) -> Statement:
-    masked = _checked(region)
+    masked = checked(region)
     masked.refuse_streaming("UPDATE")
     cursor = Cursor(region)
     _refuse(cursor, "WITH before UPDATE", cursor.at("with"))
-    _refuse_temporal(masked, "UPDATE")
+    refuse_temporal(masked, "UPDATE")
     cursor.expect("update")
     cursor.accept("only")
     name = cursor.name()
     alias = _alias(cursor, "set")
     cursor.expect("set")
-    assignments = _assignments(cursor, ("from", "where", "returning"))
+    changed = assignments(cursor, ("from", "where", "returning"))
     from_clause = _clause(cursor, "from", ("where", "returning"))
     where = _where(cursor)
     return Update(
@@ -82,7 +82,7 @@ def update(region: Region) -> Statement:
         region.start,
         name.reference,
         alias,
-        assignments,
+        changed,
         from_clause,
         where,
         _returning(cursor),
@@ -91,11 +91,11 @@ def update(region: Region) -> Statement:
 
 
 def delete(region: Region) -> Statement:
-    masked = _checked(region)
+    masked = checked(region)
     masked.refuse_streaming("DELETE")
     cursor = Cursor(region)
     _refuse(cursor, "WITH before DELETE", cursor.at("with"))
-    _refuse_temporal(masked, "DELETE")
+    refuse_temporal(masked, "DELETE")
     cursor.expect("delete", "from")
     cursor.accept("only")
     name = cursor.name()
@@ -105,7 +105,7 @@ def delete(region: Region) -> Statement:
     return Delete(region.text, region.start, name.reference, alias, using, where, _returning(cursor), name.position)
 
 
-def _checked(region: Region) -> Masked:
+def checked(region: Region) -> Masked:
     masked = mask(region)
     postgres.check(region, masked.text)
     refuse_changing_ctes(region)
@@ -117,7 +117,7 @@ def _refuse(cursor: Cursor, what: str, is_used: bool) -> None:
         raise FeatureNotSupported(f"{what} is not supported", position=cursor.position + 1)
 
 
-def _refuse_temporal(masked: Masked, statement: str) -> None:
+def refuse_temporal(masked: Masked, statement: str) -> None:
     if masked.temporal:
         raise FeatureNotSupported(
             f"FOR SYSTEM_TIME in {statement} is not supported", position=masked.temporal[0].position + 1
@@ -167,7 +167,7 @@ def _insert_query(masked: Masked, source: Region, with_end: int, edits: list[Edi
     return Query(blanked, region.start, temporal=text.temporal)
 
 
-def _insert_columns(cursor: Cursor) -> tuple[str, ...]:
+def insert_columns(cursor: Cursor) -> tuple[str, ...]:
     if not cursor.at("(") or cursor.peek(1).word in _QUERY_STARTS or cursor.at("(", "values", "("):
         return ()
     inside = Cursor(cursor.group())
@@ -179,7 +179,7 @@ def _insert_columns(cursor: Cursor) -> tuple[str, ...]:
     return tuple(columns)
 
 
-def _overriding(cursor: Cursor) -> Literal["", "system", "user"]:
+def overriding(cursor: Cursor) -> Literal["", "system", "user"]:
     if not cursor.accept("overriding"):
         return ""
     kind: Literal["system", "user"] = "system" if cursor.accept("system") else "user"
@@ -223,14 +223,14 @@ def _on_conflict(cursor: Cursor) -> OnConflict:
     if cursor.accept("nothing"):
         return OnConflict(tuple(target), constraint=constraint)
     cursor.expect("update", "set")
-    assignments = _assignments(cursor, ("where", "returning"))
+    changed = assignments(cursor, ("where", "returning"))
     if not target and constraint is None:
         raise SqlSyntaxError(
             "ON CONFLICT DO UPDATE requires inference specification or constraint name",
             hint="For example, ON CONFLICT (column_name).",
             position=position + 1,
         )
-    return OnConflict(tuple(target), assignments, _clause(cursor, "where", ("returning",)), constraint)
+    return OnConflict(tuple(target), changed, _clause(cursor, "where", ("returning",)), constraint)
 
 
 def _alias(cursor: Cursor, stop: str) -> str | None:
@@ -242,7 +242,7 @@ def _alias(cursor: Cursor, stop: str) -> str | None:
     return None
 
 
-def _assignments(cursor: Cursor, stops: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def assignments(cursor: Cursor, stops: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     found: list[tuple[str, str]] = []
     while True:
         _refuse(cursor, "SET (a, b) = …", cursor.at("("))

@@ -13,6 +13,7 @@ from constellationdb.planner.statements import (
     Explain,
     Flush,
     Insert,
+    Merge,
     Select,
     Statement,
     Subscribe,
@@ -25,6 +26,7 @@ from constellationdb.planner.syntax import (
     copying,
     cursors,
     definitions,
+    merging,
     postgres,
     prepared,
     queries,
@@ -40,7 +42,7 @@ from constellationdb.planner.syntax.tokens import Region, word_set
 
 Reader = Callable[[Region], Statement]
 
-_EXPLAINED = (Select, CreateView, CreateTableAs, Subscribe, Insert, Update, Delete)
+_EXPLAINED = (Select, CreateView, CreateTableAs, Subscribe, Insert, Update, Delete, Merge)
 # Statements of streaming systems, unknown to Postgres' grammar, that we recognise only to name them.
 _STREAMING_OBJECTS = word_set("sink connection secret source stream lookup")
 # Postgres parses their bodies in ways that do not fit into one statement; no use in asking it.
@@ -139,7 +141,7 @@ def _with(region: Region) -> Statement:
         if cursor.at("delete", "from"):
             return changes.delete(region)
         if cursor.at("merge", "into"):
-            return _refuse(region)
+            return merging.merge(region)
         if cursor.peek().word in ("select", "values", "table"):
             break
         if cursor.at("update") and cursor.peek(-1).word == ")":
@@ -245,6 +247,7 @@ _READERS: dict[str, Reader] = {
     "table": queries.select_statement,
     "values": queries.select_statement,
     "with": _with,
+    "merge": merging.merge,
     "update": changes.update,
     "delete": changes.delete,
     "create": _create,
