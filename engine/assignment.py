@@ -28,7 +28,7 @@ def check_assignable(kind: kinds.Kind, target: pa.Field) -> None:
 def check_assignments(planned: SnapshotPlan, first: int, schema: pa.Schema, indexes: list[int]) -> None:
     """Whether the plan's columns from ``first`` on can be stored in the columns ``indexes``."""
     if planned.kinds is not None:
-        for kind, index in zip(planned.kinds[first:], indexes, strict=True):
+        for kind, index in zip(planned.kinds[first : first + len(indexes)], indexes, strict=True):
             check_assignable(kind, schema.field(index))
 
 

@@ -43,6 +43,7 @@ from constellationdb.errors import (
     UndefinedObject,
 )
 from constellationdb.planner import statements as st
+from constellationdb.planner.from_items import from_names, without_stars
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.snapshot import SnapshotPlan
 from constellationdb.planner.syntax.edits import identifier
@@ -55,6 +56,7 @@ Source: TypeAlias = Callable[[Run], pa.RecordBatch]
 
 _DEFAULT = st.Default()
 _TARGET, _PROPOSED, _CHANGED, _NUMBER = "#target", "#excluded", "#changed", "#row"
+_NUMBER_FIELD = pa.field(_NUMBER, pa.int64())
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,9 @@ class Dml:
         """The rows of RETURNING."""
         if self.returning is None:
             return None
+        if write.beside:
+            assert write.shown is not None
+            return run(self.returning, {_CHANGED: _numbered(write.shown), **write.beside})
         rows = write.shown if write.shown is not None else write.added
         return run(self.returning, {_CHANGED: _table(rows, self.returning)})
 
@@ -231,7 +236,9 @@ class DmlPlanner:
         if clause is None:
             return None
         if not isinstance(state, TableRules):
-            raise _no_arbiter(statement)
+            if clause.target or clause.set or clause.constraint is not None:
+                raise _no_arbiter(statement)
+            return None
         arbiters = _arbiters(statement, clause, state)
         if not arbiters:  # nothing conflicts
             return None
@@ -270,50 +277,69 @@ class DmlPlanner:
         check_updated(state.relation, statement.set)
         defaults, absent = self.defaults(state.relation), defaulted(statement.set)
         new = ", ".join(f"({asked(text)}) AS n{i}" for i, (_, text) in enumerate(statement.set))
-        more = f", {statement.from_clause}" if statement.from_clause else ""
+        joined = self._joined(statement.with_clause, statement.from_clause, statement.returning, alias, state)
         where = f" WHERE {statement.where}" if statement.where else ""
-        sql = f"SELECT {old}, {new} FROM {identifier(statement.table)} AS {alias}{more}{where}"
-        planned = self.planned(sql, {}, "UPDATE")
+        source = joined.source if joined else f"{identifier(statement.table)} AS {alias}"
+        more = joined.columns if joined else ""
+        sql = f"{statement.with_clause} SELECT {old}, {new}{more} FROM {source}{where}"
+        planned = self.planned(sql, joined.extra if joined else {}, "UPDATE")
         width = len(state.schema)
         check_assignments(planned, width, state.schema, indexes)
 
-        def evaluate(run: Run, target: Target, epoch: int) -> Write:  # noqa: ARG001
-            rows = batch_of(run(planned, {}))
+        def evaluate(run: Run, target: Target, epoch: int) -> Write:
+            rows, beside = _rows(run, planned, target, epoch, joined, width + len(indexes))
             before = pa.RecordBatch.from_arrays(rows.columns[:width], schema=target.schema)
-            if statement.from_clause:
-                before, rows = _once_each(before, rows)
-            values = rows.columns[width:]
+            values = rows.columns[width : width + len(indexes)]
             after = changed(before, values, indexes, defaults, absent, self.zone)
-            return Write(before, after, before.num_rows, after)
+            return Write(before, after, before.num_rows, after, beside)
 
-        return Dml(
-            statement.table,
-            evaluate,
-            self._returning(statement.returning, statement.alias or statement.table, state),
-            "UPDATE",
-        )
+        returning = self._returning_of(statement.returning, statement.alias or statement.table, state, joined)
+        return Dml(statement.table, evaluate, returning, "UPDATE")
 
     def delete(self, statement: st.Delete, state: TableRules) -> Dml:
         alias = identifier(statement.alias or statement.table)
         listed = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
-        more = f", {statement.using}" if statement.using else ""
+        joined = self._joined(statement.with_clause, statement.using, statement.returning, alias, state)
         where = f" WHERE {statement.where}" if statement.where else ""
-        sql = f"SELECT {listed} FROM {identifier(statement.table)} AS {alias}{more}{where}"
-        planned = self.planned(sql, {}, "SELECT")
+        source = joined.source if joined else f"{identifier(statement.table)} AS {alias}"
+        more = joined.columns if joined else ""
+        sql = f"{statement.with_clause} SELECT {listed}{more} FROM {source}{where}"
+        planned = self.planned(sql, joined.extra if joined else {}, "SELECT")
+        width = len(state.schema)
 
-        def evaluate(run: Run, target: Target, epoch: int) -> Write:  # noqa: ARG001
-            rows = batch_of(run(planned, {}))
-            gone = pa.RecordBatch.from_arrays(rows.columns, schema=target.schema)
-            if statement.using:
-                gone, _ = _once_each(gone, gone)
-            return Write(gone, None, gone.num_rows, gone)
+        def evaluate(run: Run, target: Target, epoch: int) -> Write:
+            rows, beside = _rows(run, planned, target, epoch, joined, width)
+            gone = pa.RecordBatch.from_arrays(rows.columns[:width], schema=target.schema)
+            return Write(gone, None, gone.num_rows, gone, beside)
 
-        return Dml(
-            statement.table,
-            evaluate,
-            self._returning(statement.returning, statement.alias or statement.table, state),
-            "DELETE",
-        )
+        returning = self._returning_of(statement.returning, statement.alias or statement.table, state, joined)
+        return Dml(statement.table, evaluate, returning, "DELETE")
+
+    def _joined(
+        self, with_clause: str, clause: str | None, returning: str | None, alias: str, state: TableRules
+    ) -> _Joined | None:
+        """UPDATE … FROM and DELETE … USING: what is read beside the table, and where RETURNING finds it."""
+        if clause is None:
+            return None
+        items: dict[str, pa.Schema] = {}
+        for name in from_names(clause) if returning is not None else ():
+            listed = self.planned(f"{with_clause} SELECT {identifier(name)}.* FROM {clause}", {}, "RETURNING")
+            items[name] = listed.schema
+        numbered = PlannedRelation(_TARGET, "table", state.schema.append(_NUMBER_FIELD))
+        return _Joined(f'"{_TARGET}" AS {alias}, {clause}', alias, items, {_TARGET: numbered})
+
+    def _returning_of(self, text: str | None, name: str, state: Target, joined: _Joined | None) -> SnapshotPlan | None:
+        if text is None or joined is None:
+            return self._returning(text, name, state)
+        names = {name: state.schema.names} | {item: schema.names for item, schema in joined.items.items()}
+        extra = {_CHANGED: PlannedRelation(_CHANGED, "table", state.schema.append(_NUMBER_FIELD))}
+        own = f'{identifier(name)}."{_NUMBER}"'
+        source = f'"{_CHANGED}" AS {identifier(name)}'
+        for item, schema in joined.items.items():
+            extra[f"#{item}"] = PlannedRelation(f"#{item}", "table", schema.append(_NUMBER_FIELD))
+            source += f' JOIN "#{item}" AS {identifier(item)} ON {identifier(item)}."{_NUMBER}" = {own}'
+        sql = f"SELECT {without_stars(text, names)} FROM {source} ORDER BY {own}"
+        return self.planned(sql, extra, "RETURNING")
 
     def _returning(self, text: str | None, name: str, state: Target) -> SnapshotPlan | None:
         if text is None:
@@ -346,12 +372,46 @@ def batch_of(table: pa.Table) -> pa.RecordBatch:
     return batches[0] if batches else empty(table.schema)
 
 
-def _once_each(before: pa.RecordBatch, after: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-    """A row that joins several others changes once, by the first of them, as in Postgres."""
-    if before.num_rows < 2:
-        return before, after
-    _, first = group(encode_rows(before, range(before.num_columns)))
-    return zset.take(before, first), zset.take(after, first)
+@dataclass(frozen=True)
+class _Joined:
+    """``source`` is the FROM clause with the numbered target in it; ``items``: what RETURNING may name beside it."""
+
+    source: str
+    alias: str
+    items: dict[str, pa.Schema]
+    extra: dict[str, PlannedRelation]
+
+    @property
+    def columns(self) -> str:
+        """What is read besides the target's own columns: its number, then each item's."""
+        items = "".join(f", {identifier(item)}.*" for item in self.items)
+        return f', {self.alias}."{_NUMBER}" AS number{items}'
+
+    def beside(self, rows: pa.RecordBatch) -> dict[str, pa.Table]:
+        """The items' columns of rows that hold them last, numbered."""
+        place = rows.num_columns - sum(map(len, self.items.values()))
+        tables: dict[str, pa.Table] = {}
+        for item, schema in self.items.items():
+            columns = rows.columns[place : place + len(schema)]
+            place += len(schema)
+            tables[f"#{item}"] = _numbered(pa.RecordBatch.from_arrays(columns, schema=schema))
+        return tables
+
+
+def _rows(
+    run: Run, planned: SnapshotPlan, target: Target, epoch: int, joined: _Joined | None, width: int
+) -> tuple[pa.RecordBatch, dict[str, pa.Table]]:
+    """What a change reads: its first ``width`` columns are the change's own, the tables are beside RETURNING.
+
+    A row that joins several others changes once, by the first of them, as in Postgres.
+    """
+    if joined is None:
+        return batch_of(run(planned, {})), {}
+    assert isinstance(target, TableRules)
+    rows = batch_of(run(planned, {_TARGET: _numbered(target.everything(epoch))}))
+    _, first = np.unique(rows.column(width).to_numpy(zero_copy_only=False), return_index=True)
+    rows = zset.take(rows, first.astype(np.int64))
+    return rows, joined.beside(rows) if joined.items else {}
 
 
 def _places_of_default(defaulted: tuple[tuple[int, int], ...]) -> dict[int, list[int]]:

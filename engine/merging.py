@@ -63,8 +63,9 @@ class _Merging:
         self._schema = state.schema
         self._alias = identifier(statement.alias or statement.table)
         self._source_alias = identifier(statement.source_alias)
+        self._with = statement.with_clause
         self._defaults: ColumnDefaults = planner.defaults(state.relation)
-        self._source = planner.planned(f"SELECT * FROM {statement.source}", {}, "SELECT")
+        self._source = planner.planned(f"{statement.with_clause} SELECT * FROM {statement.source}", {}, "SELECT")
         self._extra = {
             _SOURCE: PlannedRelation(_SOURCE, "table", self._source.schema.append(_NUMBER_FIELD)),
             _TARGET: PlannedRelation(_TARGET, "table", self._schema.append(_NUMBER_FIELD)),
@@ -84,7 +85,8 @@ class _Merging:
             cases.append(f"WHEN {met}{more} THEN {number}")
         join = "LEFT JOIN" if any(not action.matched for action in self._statement.actions) else "JOIN"
         return self._planner.planned(
-            f'SELECT {self._source_alias}."{_NUMBER}" AS s, {place} AS t, CASE {" ".join(cases)} END AS clause'
+            f'{self._with} SELECT {self._source_alias}."{_NUMBER}" AS s, {place} AS t,'
+            f" CASE {' '.join(cases)} END AS clause"
             f' FROM "{_SOURCE}" AS {self._source_alias} {join} "{_TARGET}" AS {self._alias}'
             f" ON {self._statement.condition}",
             self._extra,
@@ -135,7 +137,7 @@ class _Merging:
         listed = ", ".join(f"({text}) AS x{i}" for i, text in enumerate(texts))
         number = f'{self._source_alias}."{_NUMBER}"'
         join = f' JOIN "{_TARGET}" AS {self._alias} ON {number} = {self._alias}."{_NUMBER}"' if matched else ""
-        sql = f'SELECT {number} AS n, {listed} FROM "{_SOURCE}" AS {self._source_alias}{join}'
+        sql = f'{self._with} SELECT {number} AS n, {listed} FROM "{_SOURCE}" AS {self._source_alias}{join}'
         planned = self._planner.planned(sql, self._extra, "UPDATE" if matched else "VALUES")
         check_assignments(planned, 1, self._schema, columns)
         return planned

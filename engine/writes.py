@@ -8,8 +8,8 @@ is no longer there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,12 +34,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Write:
-    """The rows a statement takes away and adds; ``count`` is for its command tag, ``shown`` for RETURNING."""
+    """The rows a statement takes away and adds; ``count`` is for its command tag.
+
+    ``shown`` is for RETURNING, as are the tables that the statement read ``beside`` its own.
+    """
 
     removed: pa.RecordBatch | None
     added: pa.RecordBatch | None
     count: int
     shown: pa.RecordBatch | None = None
+    beside: Mapping[str, pa.Table] = field(default_factory=dict)
 
 
 _REFUSED = {

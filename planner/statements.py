@@ -366,6 +366,7 @@ class Update(Statement):
     where: str | None = None
     returning: str | None = None
     table_position: int = 0
+    with_clause: str = ""  # the WITH list before it
 
 
 @dataclass(frozen=True)
@@ -376,6 +377,7 @@ class Delete(Statement):
     where: str | None = None
     returning: str | None = None
     table_position: int = 0
+    with_clause: str = ""  # the WITH list before it
 
 
 @dataclass(frozen=True)
@@ -403,6 +405,7 @@ class Merge(Statement):
     actions: tuple[MergeAction, ...]
     table_position: int = 0
     returning: str | None = None  # there is none
+    with_clause: str = ""  # the WITH list before it
 
 
 @dataclass(frozen=True)

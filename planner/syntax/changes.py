@@ -29,7 +29,8 @@ def insert(region: Region, rows: Rows | None = None) -> Statement:
     masked = checked(region)
     masked.refuse_streaming("INSERT")
     cursor = Cursor(region)
-    with_end = _skip_with(cursor)
+    skip_with(cursor, "insert", "into")
+    with_end = cursor.index
     cursor.expect("insert", "into")
     name = cursor.name()
     alias = cursor.identifier() if cursor.accept("as") else None
@@ -67,8 +68,8 @@ def update(region: Region) -> Statement:
     masked = checked(region)
     masked.refuse_streaming("UPDATE")
     cursor = Cursor(region)
-    _refuse(cursor, "WITH before UPDATE", cursor.at("with"))
     refuse_temporal(masked, "UPDATE")
+    with_clause = skip_with(cursor, "update")
     cursor.expect("update")
     cursor.accept("only")
     name = cursor.name()
@@ -87,6 +88,7 @@ def update(region: Region) -> Statement:
         where,
         _returning(cursor),
         name.position,
+        with_clause,
     )
 
 
@@ -94,15 +96,25 @@ def delete(region: Region) -> Statement:
     masked = checked(region)
     masked.refuse_streaming("DELETE")
     cursor = Cursor(region)
-    _refuse(cursor, "WITH before DELETE", cursor.at("with"))
     refuse_temporal(masked, "DELETE")
+    with_clause = skip_with(cursor, "delete", "from")
     cursor.expect("delete", "from")
     cursor.accept("only")
     name = cursor.name()
     alias = _alias(cursor, "using")
     using = _clause(cursor, "using", ("where", "returning"))
     where = _where(cursor)
-    return Delete(region.text, region.start, name.reference, alias, using, where, _returning(cursor), name.position)
+    return Delete(
+        region.text,
+        region.start,
+        name.reference,
+        alias,
+        using,
+        where,
+        _returning(cursor),
+        name.position,
+        with_clause,
+    )
 
 
 def checked(region: Region) -> Masked:
@@ -124,11 +136,12 @@ def refuse_temporal(masked: Masked, statement: str) -> None:
         )
 
 
-def _skip_with(cursor: Cursor) -> int:
-    """Behind a WITH list, where the INSERT begins."""
-    while not cursor.at("insert", "into"):
+def skip_with(cursor: Cursor, *words: str) -> str:
+    """The WITH list before the words that the statement begins with."""
+    lo = cursor.index
+    while not cursor.at(*words) or (cursor.index > lo and cursor.peek(-1).word != ")"):
         _step(cursor)
-    return cursor.index
+    return cursor.region.slice(lo, cursor.index) if cursor.index > lo else ""
 
 
 def _defaults_in(values: Region) -> _Defaults:
@@ -245,13 +258,40 @@ def _alias(cursor: Cursor, stop: str) -> str | None:
 def assignments(cursor: Cursor, stops: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     found: list[tuple[str, str]] = []
     while True:
-        _refuse(cursor, "SET (a, b) = …", cursor.at("("))
+        if cursor.at("("):
+            found += _row_assignment(cursor)
+            if not cursor.accept(","):
+                return tuple(found)
+            continue
         column = cursor.identifier()
         _refuse(cursor, "SET on a part of a column", cursor.at(".") or cursor.at("["))
         cursor.expect("=")
         found.append((column, _expression(cursor, (",", *stops))))
         if not cursor.accept(","):
             return tuple(found)
+
+
+def _row_assignment(cursor: Cursor) -> list[tuple[str, str]]:
+    """(a, b) = (x, y): an assignment for each."""
+    position = cursor.position
+    columns = Cursor(cursor.group())
+    names = []
+    while not columns.done:
+        names.append(columns.identifier())
+        _refuse(columns, "SET on a part of a column", columns.at(".") or columns.at("["))
+        columns.accept(",")
+    cursor.expect("=")
+    cursor.accept("row")
+    if not cursor.at("(") or cursor.peek(1).word in ("select", "with", "values"):
+        raise FeatureNotSupported("SET (a, b) = (SELECT …) is not supported", position=position + 1)
+    values = Cursor(cursor.group())
+    texts = []
+    while not values.done:
+        texts.append(_expression(values, (",",)))
+        values.accept(",")
+    if len(texts) != len(names):
+        raise SqlSyntaxError("number of columns does not match number of values", position=position + 1)
+    return list(zip(names, texts, strict=True))
 
 
 def _clause(cursor: Cursor, word: str, stops: tuple[str, ...]) -> str | None:

@@ -16,6 +16,7 @@ from constellationdb.planner.syntax.changes import (
     insert_columns,
     overriding,
     refuse_temporal,
+    skip_with,
 )
 from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.tokens import Region
@@ -26,8 +27,7 @@ def merge(region: Region) -> Statement:
     masked.refuse_streaming("MERGE")
     refuse_temporal(masked, "MERGE")
     cursor = Cursor(region)
-    if cursor.at("with"):
-        raise FeatureNotSupported("WITH before MERGE is not supported", position=region.start + 1)
+    with_clause = skip_with(cursor, "merge", "into")
     node = postgres.tree(region)
     cursor.expect("merge", "into")
     cursor.accept("only")
@@ -59,6 +59,7 @@ def merge(region: Region) -> Statement:
         condition.text,
         tuple(actions),
         name.position,
+        with_clause=with_clause,
     )
 
 
