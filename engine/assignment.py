@@ -18,18 +18,20 @@ _DAY_US = 86_400_000_000
 _TO_TIME = frozenset({kinds.TIME, kinds.TIMESTAMP, kinds.TIMESTAMPTZ, kinds.INTERVAL})
 
 
-def check_assignable(kind: kinds.Kind, target: pa.Field) -> None:
+def check_assignable(kind: kinds.Kind, target: pa.Field, what: str = "expression") -> None:
     """DatatypeMismatch unless a value of ``kind`` (None: not known) can become one of column ``target``."""
     wanted = kinds.of_field(target)
     if kind is not None and wanted is not None and not _fits(kind, wanted):
-        raise wrong_type(target.name, wanted, kind)
+        raise wrong_type(target.name, wanted, kind, what)
 
 
-def check_assignments(planned: SnapshotPlan, first: int, schema: pa.Schema, indexes: list[int]) -> None:
+def check_assignments(
+    planned: SnapshotPlan, first: int, schema: pa.Schema, indexes: list[int], what: str = "expression"
+) -> None:
     """Whether the plan's columns from ``first`` on can be stored in the columns ``indexes``."""
     if planned.kinds is not None:
         for kind, index in zip(planned.kinds[first : first + len(indexes)], indexes, strict=True):
-            check_assignable(kind, schema.field(index))
+            check_assignable(kind, schema.field(index), what)
 
 
 def assigned(column: pa.ChunkedArray | pa.Array, target: pa.Field, zone: Zone) -> pa.Array:

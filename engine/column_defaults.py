@@ -25,8 +25,9 @@ from constellationdb.engine.lengths import fitted
 from constellationdb.engine.literals import to_array
 from constellationdb.engine.reads import evaluate_constant, execute
 from constellationdb.engine.row_expressions import RowExpressions
+from constellationdb.errors import ConstellationError
 from constellationdb.planner import statements as st
-from constellationdb.planner.column_expressions import is_volatile
+from constellationdb.planner.column_expressions import is_volatile, string_constant
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.snapshot import SnapshotPlan
 
@@ -74,17 +75,25 @@ class ColumnDefaults:
         query = st.Query(f"SELECT {column.default} AS value{source}", zone=self.relation.zone)
         extra = {_EACH: PlannedRelation(_EACH, "table", _ONE_COLUMN)} if source else {}
         planned = self._plan(query, extra, "DEFAULT")
-        check_assignments(planned, 0, self.schema, [self.schema.get_field_index(column.name)])
+        check_assignments(planned, 0, self.schema, [self.schema.get_field_index(column.name)], "default expression")
         return planned
 
-    def check(self) -> None:
-        """Whether every DEFAULT is a value of its column."""
+    def check(self, places: Mapping[str, int]) -> None:
+        """Whether every DEFAULT is a value of its column; ``places``: where they begin in the client's text."""
         for column in self.relation.columns:
             if column.default is not None and not column.sequence:
-                if self.is_constant(column.name):
-                    to_array([self.constant(column.name)], self.schema.field(column.name))
-                else:
-                    self._planned(column, f' FROM "{_EACH}"')
+                try:
+                    self._check(column)
+                except ConstellationError as error:
+                    if column.name in places and string_constant(column.default) is not None:
+                        error.position = places[column.name] + 1
+                    raise
+
+    def _check(self, column: ColumnDefinition) -> None:
+        if self.is_constant(column.name):
+            to_array([self.constant(column.name)], self.schema.field(column.name))
+        else:
+            self._planned(column, f' FROM "{_EACH}"')
 
     def array(self, name: str, count: int) -> pa.Array:
         """The values of ``count`` rows."""

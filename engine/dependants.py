@@ -10,7 +10,7 @@ their places and relations by their names: these are put in anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import replace as replaced
 from typing import Any
@@ -86,13 +86,29 @@ def _adapted(
 ) -> Relation | None:
     statement, zone = _statement(view), _zone(view)
     before = query_schema(replaced(statement.query, zone=zone), relations, functions)
-    for columns in (None, change.kept):
+
+    def over(columns: list[tuple[str, str]] | None) -> str | None:
         text = pinned(view.sql, statement, change.old, change.new, columns)
-        if text is not None and _means(text, zone, changed, functions, before):
-            return _redefined(view, text, zone, change)
+        return text if text is not None and _means(text, zone, changed, functions, before) else None
+
+    text = over(None) or over(_needed(change.kept, over))
+    if text is not None:
+        return _redefined(view, text, zone, change)
     if view.kind == "materialized view" and change.keeps_all:  # its plan is all that it needs
         return _redefined(view, view.sql, zone, change)
     return None
+
+
+def _needed(
+    columns: list[tuple[str, str]], over: Callable[[list[tuple[str, str]]], str | None]
+) -> list[tuple[str, str]]:
+    """Those that the view cannot do without: it shall not depend on the others."""
+    if over(columns) is not None:
+        for column in list(columns):
+            fewer = [other for other in columns if other is not column]
+            if fewer and over(fewer) is not None:
+                columns = fewer
+    return columns
 
 
 def _means(text: str, zone: str, relations: Planned, functions: Functions, schema: pa.Schema) -> bool:

@@ -35,6 +35,7 @@ from constellationdb.engine.tables import TableRules
 from constellationdb.engine.writes import Write
 from constellationdb.errors import (
     CardinalityViolation,
+    ConstellationError,
     DuplicateColumn,
     GeneratedAlways,
     InvalidColumnReference,
@@ -43,10 +44,12 @@ from constellationdb.errors import (
     UndefinedObject,
 )
 from constellationdb.planner import statements as st
+from constellationdb.planner.column_expressions import string_constant
 from constellationdb.planner.from_items import from_names, without_stars
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.snapshot import SnapshotPlan
 from constellationdb.planner.syntax.edits import identifier
+from constellationdb.planner.syntax.rows import value_position
 
 Target: TypeAlias = TableRules | SourceState
 
@@ -167,11 +170,34 @@ class DmlPlanner:
                 values = [constant if isinstance(value, st.Default) else value for value in values]
                 if not defaults.is_constant(field.name):
                     mixed[index] = absent
-            given[index] = to_array(values, field, self.zone)
+            given[index] = self._read(statement, values, place, field)
         count = len(statement.rows)
         if defaults.is_static(given, mixed):
             return _Always(defaults.complete(given, count, mixed))
         return lambda _run: defaults.complete(given, count, mixed)
+
+    def _read(self, statement: st.Insert, values: list[object], place: int, field: pa.Field) -> pa.Array:
+        """A column of VALUES; an error is told with the place of the first value that is wrong."""
+        try:
+            return to_array(values, field, self.zone)
+        except ConstellationError:
+            for row, value in enumerate(values):
+                try:
+                    to_array([value], field, self.zone)
+                except ConstellationError as error:
+                    at = value_position(statement.text, row, place)
+                    raise error if at is None else error.at(statement.offset + at + 1) from None
+            raise
+
+    def _check_literals(self, statement: st.Update, schema: pa.Schema, indexes: list[int]) -> None:
+        """Constants that their columns cannot hold are wrong whether there are rows or not."""
+        for (_, text), index in zip(statement.set, indexes, strict=True):
+            value = string_constant(text)
+            if value is not None:
+                try:
+                    to_array([value], schema.field(index), self.zone)
+                except ConstellationError as error:
+                    raise error.at(statement.offset + statement.text.find(text) + 1) from None
 
     def _check_width(self, statement: st.Insert, width: int, columns: list[int]) -> None:
         if width > len(columns):
@@ -275,6 +301,7 @@ class DmlPlanner:
                 raise SqlSyntaxError(f'multiple assignments to same column "{name}"', position=position)
         old = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
         check_updated(state.relation, statement.set)
+        self._check_literals(statement, state.schema, indexes)
         defaults, absent = self.defaults(state.relation), defaulted(statement.set)
         new = ", ".join(f"({asked(text)}) AS n{i}" for i, (_, text) in enumerate(statement.set))
         joined = self._joined(statement.with_clause, statement.from_clause, statement.returning, alias, state)

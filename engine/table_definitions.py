@@ -162,6 +162,8 @@ class TableDefiner:
     def _refuse_constraint(self, table: Relation, name: str, names: set[str]) -> None:
         others = {unique.name for unique in table.uniques if unique.is_constraint}
         key = {table.primary_key_name} if table.primary_key else set()
+        if not table.oid and name in names:
+            raise DuplicateObject(f'check constraint "{name}" already exists')
         if name in names | others | key:
             raise DuplicateObject(f'constraint "{name}" for relation "{shown_name(table.name)}" already exists')
 
@@ -182,7 +184,8 @@ class TableDefiner:
             if column.generated is not None:
                 at = column.generated_position
                 check_generated(column.generated, generated, table.schema.names, at)
-                check_assignable(kind_of(table, column.generated, at), table.schema.field(column.name))
+                kind = kind_of(table, column.generated, at)
+                check_assignable(kind, table.schema.field(column.name), "default expression")
         for check in checks:
             check_expression(check.expression, "check", check.expression_position)
             kind = kind_of(table, check.expression, check.expression_position)
@@ -191,4 +194,4 @@ class TableDefiner:
                     f"argument of CHECK must be type boolean, not type {kind}",
                     position=check.expression_position + 1,
                 )
-        self._defaults(table).check()
+        self._defaults(table).check({c.name: c.default_position for c in columns if c.default is not None})

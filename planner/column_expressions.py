@@ -105,6 +105,14 @@ def is_volatile(text: str) -> bool:
     )
 
 
+def string_constant(text: str) -> str | None:
+    """The value of an expression that is nothing but a string."""
+    if not text.startswith("'"):
+        return None
+    value = getattr(parse_expression(text), "val", None)
+    return value.sval if isinstance(value, ast.String) else None
+
+
 def sequence_named(text: str) -> str | None:
     """The sequence's name, as it is written, where an expression is nothing but nextval('name')."""
     node = parse_expression(text)

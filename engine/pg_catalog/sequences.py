@@ -54,7 +54,11 @@ def pg_sequences(session: Session, objects: Objects) -> Iterator[Row]:
 
 def sequences(relations: Iterable[Described]) -> Iterator[Row]:
     """information_schema.sequences: those of identity columns are the columns' own affair."""
-    for relation, given in sequences_of(relations):
+    known = list(relations)
+    identities = {a.sequence for relation in known for a in relation.attributes if a.identity}
+    for relation, given in sequences_of(known):
+        if relation.relation is not None and relation.relation.name in identities:
+            continue
         yield {
             "sequence_catalog": DATABASE, "sequence_schema": lookup.schema_name(relation.namespace),
             "sequence_name": relation.name, "data_type": given.type_name,

@@ -90,7 +90,7 @@ def read_column(region: Region, element: Any, table: str) -> ColumnDef:
         raise _error(FeatureNotSupported, "array of serial is not implemented", position)
     if serial and "CONSTR_DEFAULT" in found:
         message = f'multiple default values specified for column "{element.colname}" of table "{table}"'
-        raise _error(SqlSyntaxError, message, region.start + found["CONSTR_DEFAULT"].location)
+        raise SqlSyntaxError(message)
     default = _default(region, position) if "CONSTR_DEFAULT" in found else None
     generated, begin = None, 0
     if (computed := found.get("CONSTR_GENERATED")) is not None:

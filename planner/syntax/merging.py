@@ -43,7 +43,6 @@ def merge(region: Region) -> Statement:
         raise DuplicateAlias(
             f'name "{source_alias}" specified more than once',
             detail="The name is used both as MERGE target table and data source.",
-            position=source.start + 1,
         )
     actions = []
     while not cursor.done:
