@@ -9,6 +9,7 @@ from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.names import plain_type_name, qualified, quoted
 from constellationdb.engine.pg_catalog.objects import Described, Index
 from constellationdb.planner import statements as st
+from constellationdb.planner.printed import printed
 from constellationdb.planner.syntax import parse
 
 _STRING = re.compile(r"'(?:[^']|'')*'")
@@ -46,11 +47,11 @@ def constraint(found: Index) -> str:
     return f"{word} ({', '.join(quoted(attribute.name) for attribute in found.attributes)})"
 
 
-def check(found: Check) -> str:
-    return f"CHECK (({found.expression}))"
+def check(found: Check, *, pretty: bool = False) -> str:
+    return f"CHECK ({printed(found.expression, pretty=pretty)})"
 
 
-def default(relation: Described, written: str) -> str:
+def default(relation: Described, written: str, *, pretty: bool = False) -> str:
     """A constant is shown with the type Postgres reads it as."""
     column = next((a for a in relation.attributes if a.default == written), None)
     if column is None:
@@ -60,4 +61,8 @@ def default(relation: Described, written: str) -> str:
         return f"{written}::{kind}"
     if negative := _NEGATIVE.fullmatch(written):
         return f"'-{negative[1]}'::{'numeric' if '.' in negative[1] else 'integer'}"
-    return written.upper() if _TIMES.fullmatch(written) else written
+    if column.sequence:
+        return written
+    if _TIMES.fullmatch(written):
+        return written.upper()
+    return printed(written, pretty=pretty)

@@ -12,6 +12,7 @@ from constellationdb.engine.pg_catalog.cluster import DATABASE, OWNER_NAME
 from constellationdb.engine.pg_catalog.column_facts import facts_of
 from constellationdb.engine.pg_catalog.objects import Attribute, Described
 from constellationdb.engine.pg_catalog.sequences import of_identity, sequences_of
+from constellationdb.planner.printed import printed
 
 Row = dict[str, Any]
 
@@ -120,7 +121,7 @@ def check_constraints(relations: Iterable[Described]) -> Iterator[Row]:
             "constraint_catalog": DATABASE,
             "constraint_schema": _schema(relation),
             "constraint_name": check.name,
-            "check_clause": f"(({check.expression}))",
+            "check_clause": f"({printed(check.expression)})",
         }
     for relation, name, attribute in _not_null(known):
         yield {

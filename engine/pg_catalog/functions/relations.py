@@ -32,17 +32,17 @@ def _index(session: Session, oid: int, column: int = 0, pretty: bool = False) ->
     return None if found is None else definitions.index(found, column, pretty=pretty)
 
 
-def _constraint(session: Session, oid: int, pretty: bool = False) -> str | None:  # noqa: ARG001
+def _constraint(session: Session, oid: int, pretty: bool = False) -> str | None:
     found = next((index for index in session.objects.indexes.values() if index.constraint == oid), None)
     if found is not None:
         return definitions.constraint(found)
     checks = (check for relation in session.objects.own for check in checks_of(relation) if check.oid == oid)
-    return next((definitions.check(check) for check in checks), None)
+    return next((definitions.check(check, pretty=pretty) for check in checks), None)
 
 
-def _expression(session: Session, written: str, oid: int, pretty: bool = False) -> str | None:  # noqa: ARG001
+def _expression(session: Session, written: str, oid: int, pretty: bool = False) -> str | None:
     found = session.objects.by_oid.get(oid)
-    return None if found is None else definitions.default(found, written)
+    return None if found is None else definitions.default(found, written, pretty=pretty)
 
 
 def _rule(session: Session, oid: int, pretty: bool = False) -> str | None:  # noqa: ARG001
