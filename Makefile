@@ -1,4 +1,4 @@
-.PHONY: demo test clients slt oracle consistency kills fuzz check bench docs lint
+.PHONY: demo test clients slt oracle tpch consistency kills fuzz check bench docs lint
 
 demo:
 	constellation demo flights
@@ -20,6 +20,10 @@ ORACLE_SEED ?= 1000
 oracle:
 	CONSTELLATION_ORACLE_RUNS=$${CONSTELLATION_ORACLE_RUNS:-3} python -m pytest tests/properties --timeout=0
 	python -m tests.properties.oracle.hunt --seconds $(ORACLE_SECONDS) --seed $(ORACLE_SEED)
+
+# The 22 queries of TPC-H as views, at ten times the default run's scale.
+tpch:
+	CONSTELLATION_TPCH_SCALE=$${CONSTELLATION_TPCH_SCALE:-0.1} python -m pytest tests/properties/tpch --timeout=0
 
 # Random transactions under the eyes of subscribers and readers, many more than the default run's.
 consistency:
