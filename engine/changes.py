@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from constellationdb.catalog.model import Relation
+from constellationdb.catalog.model import Alter, Relation
 from constellationdb.catalog.text.zones import UTC_ZONE, zone_named
 from constellationdb.engine import answers
 from constellationdb.engine.column_defaults import ColumnDefaults
@@ -270,11 +270,21 @@ def truncate(session: Session, statement: st.Truncate) -> Result:
         relation = session.catalog.get(session.temporary.resolve(name))
         if relation.kind != "table":
             raise WrongObjectType(f'"{name}" is not a table')
-    alone = len(statement.names) == 1
+    alone = len(statement.names) == 1 and not statement.restart_identity
     with nullcontext() if alone else session.together():
         for name in statement.names:
             _empty(session, _target(session, name, statement.offset + 1, "TRUNCATE TABLE"))
+            if statement.restart_identity:
+                _restart_sequences(session, session.temporary.resolve(name))
     return Result("TRUNCATE TABLE")
+
+
+def _restart_sequences(session: Session, table: str) -> None:
+    assert session.transaction is not None
+    owned = session.catalog.owned_sequences(table)
+    restarts = {found.name: found.sequence.start for found in owned if found.sequence is not None}
+    if restarts:
+        session.transaction.define(session.engine, Alter(tuple(owned), restarts=restarts))
 
 
 def empty(session: Session, name: str) -> None:

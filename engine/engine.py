@@ -290,7 +290,7 @@ class Engine:
         self.sequences.pop(name, None)
         job = self.jobs.pop(name, None)
         if job is not None:
-            self._end(job)
+            self.end(job)
         state = self.states.pop(name, None)
         if state is not None:
             state.dropped = True
@@ -300,7 +300,8 @@ class Engine:
             source.close()
         self.lookups.remove(name)
 
-    def _end(self, job: Job) -> None:
+    def end(self, job: Job) -> None:
+        """A job is gone, or set up anew."""
         job.close()
         self.worker.remove(job)
         self.lookups.forget(job.oid)
@@ -330,7 +331,7 @@ class Engine:
     def drop_transient(self, job: Job) -> None:
         with self.lock:
             self.jobs.pop(job.name, None)
-            self._end(job)
+            self.end(job)
 
     def _read(self, state: RelationState, epoch: int) -> Iterator[tuple[pa.RecordBatch, int]]:
         """What a new job reads first: a relation's contents as of an epoch, or a source's history."""

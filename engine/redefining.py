@@ -36,6 +36,8 @@ class _Taken:
     state: Mapping[str, pa.RecordBatch]
     watermarks: Mapping[str, int]
     counters: Counters
+    position: int
+    failure: BaseException | None
 
 
 def settle(engine: Engine, command: Alter, epoch: int) -> None:
@@ -82,9 +84,8 @@ def apply(engine: Engine, command: Alter, catalog: Catalog, epoch: int) -> None:
 
 
 def _take_down(engine: Engine, job: Job, renamed: Mapping[str, str]) -> _Taken:
-    taken = _Taken(job.oid, job.graph.snapshot(), _watermarks(job, renamed), job.counters)
-    job.close()
-    engine.worker.remove(job)
+    taken = _Taken(job.oid, job.graph.snapshot(), _watermarks(job, renamed), job.counters, job.position, job.failure)
+    engine.end(job)
     del engine.jobs[job.name]
     return taken
 
@@ -154,9 +155,12 @@ def _set_up(engine: Engine, view: Relation, taken: _Taken, epoch: int) -> None:
     job = engine.make_job(view, taken.oid)
     job.graph.restore(taken.state, taken.watermarks, epoch)
     job.reload(epoch)
-    job.position, job.counters = epoch, taken.counters
+    job.counters, job.failure = taken.counters, taken.failure
+    job.position = epoch if taken.failure is None else taken.position
     for given in job.inputs.values():
         given.consumers.add(job)
     engine.jobs[job.name] = job
     job.resume()
-    engine.worker.add(job)
+    if job.failure is None:
+        engine.worker.add(job)
+        engine.worker.send_requests(job)

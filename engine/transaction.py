@@ -122,7 +122,7 @@ class Transaction:
     defined: Catalog | None = None  # base with the definitions
     tables: dict[str, TableOverlay] = field(default_factory=dict)
     sources: dict[str, SourceState] = field(default_factory=dict)
-    sequences: dict[str, SequenceState] = field(default_factory=dict)  # those that it made itself
+    sequences: dict[str, SequenceState] = field(default_factory=dict)  # those that it made or restarted
     renamed: dict[str, str] = field(default_factory=dict)  # what it calls otherwise: new name → the others' name
     shapes: dict[str, Reshape] = field(default_factory=dict)  # tables of which it has changed the columns
     reads: set[str] = field(default_factory=set)  # the tables that it has looked at, itself or through views
@@ -240,6 +240,9 @@ class Transaction:
                 self._alter_table(engine, altered, reshape_of(command, altered))
             elif altered.name in self.sequences:
                 self.sequences[altered.name].redefine(altered, command.restarts.get(altered.name))
+            elif altered.name in command.restarts:  # it begins anew for itself alone, until COMMIT
+                self.sequences[altered.name] = fresh = SequenceState(altered)
+                fresh.restore(SequencePosition(command.restarts[altered.name], called=False))
 
     def _alter_table(self, engine: Engine, table: Relation, reshape: Reshape | None) -> None:
         known = self.tables.get(table.name)

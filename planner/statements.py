@@ -315,6 +315,7 @@ class Drop(Statement):
 @dataclass(frozen=True)
 class Truncate(Statement):
     names: tuple[str, ...]
+    restart_identity: bool = False
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def drop_kind(region: Region) -> tuple[RelationKind, int] | None:
 
 
 def truncate(region: Region) -> Statement:
-    """Nothing depends on a table's rows and no sequence belongs to one, so CASCADE and IDENTITY change nothing."""
+    """Nothing depends on a table's rows, so CASCADE changes nothing."""
     node = postgres.tree(region)
     names = tuple(of_range_var(relation, region.start).reference for relation in node.relations)
-    return Truncate(region.text, region.start, names)
+    return Truncate(region.text, region.start, names, bool(node.restart_seqs))
