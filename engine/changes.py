@@ -17,7 +17,7 @@ from constellationdb.engine import answers
 from constellationdb.engine.column_defaults import ColumnDefaults
 from constellationdb.engine.copy_in import CopyIn
 from constellationdb.engine.copy_options import CopyOptions, copy_options
-from constellationdb.engine.dml import Dml, DmlPlanner, Run, Target, column_of
+from constellationdb.engine.dml import Dml, DmlPlanner, Target
 from constellationdb.engine.lengths import fitted
 from constellationdb.engine.merging import merge
 from constellationdb.engine.overlay import TableOverlay
@@ -27,11 +27,12 @@ from constellationdb.engine.reads import Reader, execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
 from constellationdb.engine.row_inserts import RowInsert
 from constellationdb.engine.row_rules import stricter_rules
+from constellationdb.engine.set_clauses import column_of
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableRules, TableState
 from constellationdb.engine.transaction import defined_anew
 from constellationdb.engine.visible import epoch_of, visible
-from constellationdb.engine.writes import Write, apply_write, check_target
+from constellationdb.engine.writes import Run, Write, apply_write, check_target
 from constellationdb.errors import (
     ConstellationError,
     DuplicateColumn,

@@ -11,7 +11,7 @@ tables' rows, which a ``Tables`` function gives as of the statement.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,29 +19,39 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from constellationdb.catalog.model import ColumnDefinition, Relation, shown_name
-from constellationdb.catalog.text.zones import UTC_ZONE, Zone, zone_named
-from constellationdb.engine import batch as zset
+from constellationdb.catalog.model import Relation
+from constellationdb.catalog.text.zones import UTC_ZONE, zone_named
 from constellationdb.engine.assignment import assigned, check_assignments
 from constellationdb.engine.column_defaults import ColumnDefaults, Plan, Take
-from constellationdb.engine.kernels.groupby import group
-from constellationdb.engine.kernels.rowcodec import encode_rows
-from constellationdb.engine.lengths import fitted
+from constellationdb.engine.conflicts import (
+    PROPOSED,
+    TARGET,
+    ConflictUpdate,
+    arbiters_of,
+    do_nothing,
+    do_update,
+    no_arbiter,
+)
+from constellationdb.engine.joined_changes import Joined, rows_of
 from constellationdb.engine.literals import to_array
-from constellationdb.engine.row_rules import nulls_aside
-from constellationdb.engine.rowstore import empty
+from constellationdb.engine.set_clauses import (
+    NUMBER,
+    NUMBER_FIELD,
+    asked,
+    changed,
+    check_updated,
+    column_of,
+    defaulted,
+    generated_always,
+    numbered,
+)
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableRules
-from constellationdb.engine.writes import Write
+from constellationdb.engine.writes import Run, Write
 from constellationdb.errors import (
-    CardinalityViolation,
     ConstellationError,
     DuplicateColumn,
-    GeneratedAlways,
-    InvalidColumnReference,
     SqlSyntaxError,
-    UndefinedColumn,
-    UndefinedObject,
 )
 from constellationdb.planner import statements as st
 from constellationdb.planner.column_expressions import string_constant
@@ -53,24 +63,10 @@ from constellationdb.planner.syntax.rows import value_position
 
 Target: TypeAlias = TableRules | SourceState
 
-# Runs a planned query: (plan, extra tables by relation name) → rows.
-Run = Callable[[SnapshotPlan, dict[str, pa.Table]], pa.Table]
 Source: TypeAlias = Callable[[Run], pa.RecordBatch]
 
 _DEFAULT = st.Default()
-_TARGET, _PROPOSED, _CHANGED, _NUMBER = "#target", "#excluded", "#changed", "#row"
-_NUMBER_FIELD = pa.field(_NUMBER, pa.int64())
-
-
-@dataclass(frozen=True)
-class _Update:
-    """What ON CONFLICT DO UPDATE asks, and the columns that its answers go to."""
-
-    plan: SnapshotPlan
-    columns: list[int]
-    zone: Zone
-    defaults: ColumnDefaults
-    defaulted: list[bool]  # which of the columns are SET to DEFAULT
+_CHANGED = "#changed"
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ class Dml:
             return None
         if write.beside:
             assert write.shown is not None
-            return run(self.returning, {_CHANGED: _numbered(write.shown), **write.beside})
+            return run(self.returning, {_CHANGED: numbered(write.shown), **write.beside})
         rows = write.shown if write.shown is not None else write.added
         return run(self.returning, {_CHANGED: _table(rows, self.returning)})
 
@@ -97,13 +93,6 @@ class Dml:
 def _table(rows: pa.RecordBatch | None, planned: SnapshotPlan) -> pa.Table:
     assert rows is not None, planned
     return pa.Table.from_batches([rows])
-
-
-def column_of(schema: pa.Schema, name: str, table: str, position: int | None) -> int:
-    index: int = schema.get_field_index(name)
-    if index < 0:
-        raise UndefinedColumn(f'column "{name}" of relation "{table}" does not exist', position=position)
-    return index
 
 
 class DmlPlanner:
@@ -211,9 +200,9 @@ class DmlPlanner:
         if column is None or all_default:
             return
         if column.generated is not None:
-            raise _generated_always("cannot insert a non-DEFAULT value into", column)
+            raise generated_always("cannot insert a non-DEFAULT value into", column)
         if column.identity == "a" and not overriding:
-            raise _generated_always("cannot insert a non-DEFAULT value into", column, overriding=True)
+            raise generated_always("cannot insert a non-DEFAULT value into", column, overriding=True)
 
     def ignored(self, overriding: str, relation: Relation, name: str) -> bool:
         """OVERRIDING USER VALUE."""
@@ -263,31 +252,31 @@ class DmlPlanner:
             return None
         if not isinstance(state, TableRules):
             if clause.target or clause.set or clause.constraint is not None:
-                raise _no_arbiter(statement)
+                raise no_arbiter(statement)
             return None
-        arbiters = _arbiters(statement, clause, state)
+        arbiters = arbiters_of(statement, clause, state)
         if not arbiters:  # nothing conflicts
             return None
         if not clause.set:
-            return lambda _run, target, rows, epoch: _do_nothing(target, rows, epoch, arbiters)
+            return lambda _run, target, rows, epoch: do_nothing(target, rows, epoch, arbiters)
         update = self._conflict_query(statement, clause, state)
-        return lambda run, target, rows, epoch: _do_update(run, target, rows, epoch, update, arbiters[0])
+        return lambda run, target, rows, epoch: do_update(run, target, rows, epoch, update, arbiters[0])
 
-    def _conflict_query(self, statement: st.Insert, clause: st.OnConflict, state: TableRules) -> _Update:
+    def _conflict_query(self, statement: st.Insert, clause: st.OnConflict, state: TableRules) -> ConflictUpdate:
         alias = identifier(statement.alias or statement.table)
-        number = pa.field(_NUMBER, pa.int64())
-        extra = {name: PlannedRelation(name, "table", state.schema.append(number)) for name in (_TARGET, _PROPOSED)}
+        number = pa.field(NUMBER, pa.int64())
+        extra = {name: PlannedRelation(name, "table", state.schema.append(number)) for name in (TARGET, PROPOSED)}
         indexes = [column_of(state.schema, c, statement.table, None) for c, _ in clause.set]
         check_updated(state.relation, clause.set)
         expressions = ", ".join(f"({asked(text)}) AS s{i}" for i, (_, text) in enumerate(clause.set))
         where = f" WHERE {clause.where}" if clause.where else ""
         sql = (
-            f'SELECT {alias}."{_NUMBER}" AS n, {expressions} FROM "{_TARGET}" AS {alias}'
-            f' JOIN "{_PROPOSED}" AS excluded ON {alias}."{_NUMBER}" = excluded."{_NUMBER}"{where}'
+            f'SELECT {alias}."{NUMBER}" AS n, {expressions} FROM "{TARGET}" AS {alias}'
+            f' JOIN "{PROPOSED}" AS excluded ON {alias}."{NUMBER}" = excluded."{NUMBER}"{where}'
         )
         planned = self.planned(sql, extra, "UPDATE")
         check_assignments(planned, 1, state.schema, indexes)
-        return _Update(planned, indexes, self.zone, self.defaults(state.relation), defaulted(clause.set))
+        return ConflictUpdate(planned, indexes, self.zone, self.defaults(state.relation), defaulted(clause.set))
 
     # -- UPDATE and DELETE ---------------------------------------------------------------------
 
@@ -314,7 +303,7 @@ class DmlPlanner:
         check_assignments(planned, width, state.schema, indexes)
 
         def evaluate(run: Run, target: Target, epoch: int) -> Write:
-            rows, beside = _rows(run, planned, target, epoch, joined, width + len(indexes))
+            rows, beside = rows_of(run, planned, target, epoch, joined, width + len(indexes))
             before = pa.RecordBatch.from_arrays(rows.columns[:width], schema=target.schema)
             values = rows.columns[width : width + len(indexes)]
             after = changed(before, values, indexes, defaults, absent, self.zone)
@@ -335,7 +324,7 @@ class DmlPlanner:
         width = len(state.schema)
 
         def evaluate(run: Run, target: Target, epoch: int) -> Write:
-            rows, beside = _rows(run, planned, target, epoch, joined, width)
+            rows, beside = rows_of(run, planned, target, epoch, joined, width)
             gone = pa.RecordBatch.from_arrays(rows.columns[:width], schema=target.schema)
             return Write(gone, None, gone.num_rows, gone, beside)
 
@@ -344,7 +333,7 @@ class DmlPlanner:
 
     def _joined(
         self, with_clause: str, clause: str | None, returning: str | None, alias: str, state: TableRules
-    ) -> _Joined | None:
+    ) -> Joined | None:
         """UPDATE … FROM and DELETE … USING: what is read beside the table, and where RETURNING finds it."""
         if clause is None:
             return None
@@ -352,19 +341,19 @@ class DmlPlanner:
         for name in from_names(clause) if returning is not None else ():
             listed = self.planned(f"{with_clause} SELECT {identifier(name)}.* FROM {clause}", {}, "RETURNING")
             items[name] = listed.schema
-        numbered = PlannedRelation(_TARGET, "table", state.schema.append(_NUMBER_FIELD))
-        return _Joined(f'"{_TARGET}" AS {alias}, {clause}', alias, items, {_TARGET: numbered})
+        numbered = PlannedRelation(TARGET, "table", state.schema.append(NUMBER_FIELD))
+        return Joined(f'"{TARGET}" AS {alias}, {clause}', alias, items, {TARGET: numbered})
 
-    def _returning_of(self, text: str | None, name: str, state: Target, joined: _Joined | None) -> SnapshotPlan | None:
+    def _returning_of(self, text: str | None, name: str, state: Target, joined: Joined | None) -> SnapshotPlan | None:
         if text is None or joined is None:
             return self._returning(text, name, state)
         names = {name: state.schema.names} | {item: schema.names for item, schema in joined.items.items()}
-        extra = {_CHANGED: PlannedRelation(_CHANGED, "table", state.schema.append(_NUMBER_FIELD))}
-        own = f'{identifier(name)}."{_NUMBER}"'
+        extra = {_CHANGED: PlannedRelation(_CHANGED, "table", state.schema.append(NUMBER_FIELD))}
+        own = f'{identifier(name)}."{NUMBER}"'
         source = f'"{_CHANGED}" AS {identifier(name)}'
         for item, schema in joined.items.items():
-            extra[f"#{item}"] = PlannedRelation(f"#{item}", "table", schema.append(_NUMBER_FIELD))
-            source += f' JOIN "#{item}" AS {identifier(item)} ON {identifier(item)}."{_NUMBER}" = {own}'
+            extra[f"#{item}"] = PlannedRelation(f"#{item}", "table", schema.append(NUMBER_FIELD))
+            source += f' JOIN "#{item}" AS {identifier(item)} ON {identifier(item)}."{NUMBER}" = {own}'
         sql = f"SELECT {without_stars(text, names)} FROM {source} ORDER BY {own}"
         return self.planned(sql, extra, "RETURNING")
 
@@ -385,62 +374,6 @@ class _Always:
         return self.rows
 
 
-def _generated_always(what: str, column: ColumnDefinition, *, overriding: bool = False) -> GeneratedAlways:
-    kind = "a generated column" if column.generated is not None else "an identity column defined as GENERATED ALWAYS"
-    return GeneratedAlways(
-        f'{what} column "{column.name}"',
-        detail=f'Column "{column.name}" is {kind}.',
-        hint="Use OVERRIDING SYSTEM VALUE to override." if overriding else None,
-    )
-
-
-def batch_of(table: pa.Table) -> pa.RecordBatch:
-    batches = table.combine_chunks().to_batches()
-    return batches[0] if batches else empty(table.schema)
-
-
-@dataclass(frozen=True)
-class _Joined:
-    """``source`` is the FROM clause with the numbered target in it; ``items``: what RETURNING may name beside it."""
-
-    source: str
-    alias: str
-    items: dict[str, pa.Schema]
-    extra: dict[str, PlannedRelation]
-
-    @property
-    def columns(self) -> str:
-        """What is read besides the target's own columns: its number, then each item's."""
-        items = "".join(f", {identifier(item)}.*" for item in self.items)
-        return f', {self.alias}."{_NUMBER}" AS number{items}'
-
-    def beside(self, rows: pa.RecordBatch) -> dict[str, pa.Table]:
-        """The items' columns of rows that hold them last, numbered."""
-        place = rows.num_columns - sum(map(len, self.items.values()))
-        tables: dict[str, pa.Table] = {}
-        for item, schema in self.items.items():
-            columns = rows.columns[place : place + len(schema)]
-            place += len(schema)
-            tables[f"#{item}"] = _numbered(pa.RecordBatch.from_arrays(columns, schema=schema))
-        return tables
-
-
-def _rows(
-    run: Run, planned: SnapshotPlan, target: Target, epoch: int, joined: _Joined | None, width: int
-) -> tuple[pa.RecordBatch, dict[str, pa.Table]]:
-    """What a change reads: its first ``width`` columns are the change's own, the tables are beside RETURNING.
-
-    A row that joins several others changes once, by the first of them, as in Postgres.
-    """
-    if joined is None:
-        return batch_of(run(planned, {})), {}
-    assert isinstance(target, TableRules)
-    rows = batch_of(run(planned, {_TARGET: _numbered(target.everything(epoch))}))
-    _, first = np.unique(rows.column(width).to_numpy(zero_copy_only=False), return_index=True)
-    rows = zset.take(rows, first.astype(np.int64))
-    return rows, joined.beside(rows) if joined.items else {}
-
-
 def _places_of_default(defaulted: tuple[tuple[int, int], ...]) -> dict[int, list[int]]:
     """The rows that say DEFAULT, by the place where they do."""
     found: dict[int, list[int]] = {}
@@ -453,117 +386,3 @@ def _mask(rows: list[int], count: int) -> NDArray[np.bool_]:
     mask = np.zeros(count, np.bool_)
     mask[rows] = True
     return mask
-
-
-def asked(text: str) -> str:
-    return "NULL" if is_default(text) else text
-
-
-def is_default(text: str) -> bool:
-    return text.strip().lower() == "default"
-
-
-def defaulted(assignments: tuple[tuple[str, str], ...]) -> list[bool]:
-    return [is_default(text) for _, text in assignments]
-
-
-def check_updated(relation: Relation, assignments: tuple[tuple[str, str], ...]) -> None:
-    for name, text in assignments:
-        column = relation.column(name)
-        if column is not None and (column.generated is not None or column.identity == "a") and not is_default(text):
-            raise GeneratedAlways(
-                f'column "{name}" can only be updated to DEFAULT',
-                detail=_generated_always("", column).detail,
-            )
-
-
-def changed(
-    before: pa.RecordBatch,
-    values: Sequence[pa.Array],
-    indexes: list[int],
-    defaults: ColumnDefaults,
-    defaulted: list[bool],
-    zone: Zone,
-) -> pa.RecordBatch:
-    """The rows with ``values`` in the columns ``indexes``, their defaults in those that are ``defaulted``."""
-    columns = list(before.columns)
-    for value, index, default in zip(values, indexes, defaulted, strict=True):
-        field = before.schema.field(index)
-        columns[index] = defaults.array(field.name, before.num_rows) if default else assigned(value, field, zone)
-    rows = pa.RecordBatch.from_arrays(columns, schema=before.schema)
-    return defaults.generated(fitted(rows, defaults.relation))
-
-
-def _no_arbiter(statement: st.Insert) -> InvalidColumnReference:
-    return InvalidColumnReference(
-        "there is no unique or exclusion constraint matching the ON CONFLICT specification",
-        position=statement.table_position + 1,
-    )
-
-
-def _arbiters(statement: st.Insert, clause: st.OnConflict, state: TableRules) -> list[tuple[int, ...]]:
-    """The columns of each constraint whose conflicts are taken."""
-    known = state.unique_columns
-    if clause.constraint is not None:
-        if clause.constraint not in known:
-            name = shown_name(state.relation.name)
-            raise UndefinedObject(f'constraint "{clause.constraint}" for table "{name}" does not exist')
-        return [known[clause.constraint]]
-    if not clause.target:
-        return list(known.values())
-    wanted = {state.schema.get_field_index(name) for name in clause.target}
-    found = [columns for columns in known.values() if set(columns) == wanted]
-    if not found:
-        raise _no_arbiter(statement)
-    return found[:1]
-
-
-def _do_nothing(target: TableRules, rows: pa.RecordBatch, epoch: int, arbiters: list[tuple[int, ...]]) -> Write:
-    """The rows that conflict with none that is there, nor with one before them that goes in."""
-    taken: list[tuple[dict[int, bytes], set[bytes]]] = []
-    blocked: set[int] = set()
-    for columns in arbiters:
-        places = nulls_aside(rows, columns)
-        some = zset.take(rows, places)
-        blocked |= set(places[target.existing(some, epoch, columns)[0]].tolist())
-        encoded = encode_rows(some, columns)
-        taken.append(({int(place): encoded.key(i) for i, place in enumerate(places)}, set()))
-    kept = []
-    for row in range(rows.num_rows):
-        if row in blocked or any(keys.get(row) in seen for keys, seen in taken):
-            continue
-        kept.append(row)
-        for keys, seen in taken:
-            if row in keys:
-                seen.add(keys[row])
-    fresh = zset.take(rows, np.array(kept, np.int64))
-    return Write(None, fresh, fresh.num_rows, fresh)
-
-
-def _do_update(
-    run: Run, target: TableRules, rows: pa.RecordBatch, epoch: int, update: _Update, arbiter: tuple[int, ...]
-) -> Write:
-    places = nulls_aside(rows, arbiter)
-    some = zset.take(rows, places)
-    if len(group(encode_rows(some, arbiter))[1]) < len(places):
-        raise CardinalityViolation(
-            "ON CONFLICT DO UPDATE command cannot affect row a second time",
-            hint="Ensure that no rows proposed for insertion within the same command have duplicate"
-            " constrained values.",
-        )
-    probe, there = target.existing(some, epoch, arbiter)
-    conflicting = places[probe]
-    fresh = zset.take(rows, np.setdiff1d(np.arange(rows.num_rows, dtype=np.int64), conflicting))
-    numbered = {_TARGET: _numbered(there), _PROPOSED: _numbered(zset.take(rows, conflicting))}
-    answer = batch_of(run(update.plan, numbered))
-    chosen = answer.column(0).to_numpy(zero_copy_only=False).astype(np.int64)
-    before = zset.take(there, chosen)
-    values = answer.columns[1:]
-    after = changed(before, values, update.columns, update.defaults, update.defaulted, update.zone)
-    added = pa.concat_batches([fresh, after])
-    return Write(before, added, added.num_rows, added)
-
-
-def _numbered(rows: pa.RecordBatch) -> pa.Table:
-    number = pa.array(np.arange(rows.num_rows, dtype=np.int64))
-    return pa.Table.from_arrays([*rows.columns, number], schema=rows.schema.append(pa.field(_NUMBER, pa.int64())))

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from constellationdb.engine import batch as zset
 from constellationdb.engine.assignment import assigned, check_assignments
 from constellationdb.engine.column_defaults import ColumnDefaults
-from constellationdb.engine.dml import (
-    Dml,
-    DmlPlanner,
-    Run,
-    Target,
+from constellationdb.engine.dml import Dml, DmlPlanner, Target
+from constellationdb.engine.set_clauses import (
+    NUMBER,
+    NUMBER_FIELD,
     asked,
     batch_of,
     changed,
@@ -29,17 +28,17 @@ from constellationdb.engine.dml import (
     column_of,
     defaulted,
     is_default,
+    numbered,
 )
 from constellationdb.engine.tables import TableRules
-from constellationdb.engine.writes import Write
+from constellationdb.engine.writes import Run, Write
 from constellationdb.errors import CardinalityViolation, SqlSyntaxError
 from constellationdb.planner import statements as st
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.snapshot import SnapshotPlan
 from constellationdb.planner.syntax.edits import identifier
 
-_SOURCE, _TARGET, _NUMBER = "#source", "#target", "#row"
-_NUMBER_FIELD = pa.field(_NUMBER, pa.int64())
+_SOURCE, _TARGET = "#source", "#target"
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,8 @@ class _Merging:
         self._defaults: ColumnDefaults = planner.defaults(state.relation)
         self._source = planner.planned(f"{statement.with_clause} SELECT * FROM {statement.source}", {}, "SELECT")
         self._extra = {
-            _SOURCE: PlannedRelation(_SOURCE, "table", self._source.schema.append(_NUMBER_FIELD)),
-            _TARGET: PlannedRelation(_TARGET, "table", self._schema.append(_NUMBER_FIELD)),
+            _SOURCE: PlannedRelation(_SOURCE, "table", self._source.schema.append(NUMBER_FIELD)),
+            _TARGET: PlannedRelation(_TARGET, "table", self._schema.append(NUMBER_FIELD)),
         }
         self._pairs = self._plan_pairs()
         self._clauses = [self._plan_clause(action) for action in statement.actions]
@@ -77,7 +76,7 @@ class _Merging:
         return Dml(self._statement.table, self._evaluate, None, "MERGE")
 
     def _plan_pairs(self) -> SnapshotPlan:
-        place = f'{self._alias}."{_NUMBER}"'
+        place = f'{self._alias}."{NUMBER}"'
         cases = []
         for number, action in enumerate(self._statement.actions):
             met = f"{place} IS {'NOT ' if action.matched else ''}NULL"
@@ -85,7 +84,7 @@ class _Merging:
             cases.append(f"WHEN {met}{more} THEN {number}")
         join = "LEFT JOIN" if any(not action.matched for action in self._statement.actions) else "JOIN"
         return self._planner.planned(
-            f'{self._with} SELECT {self._source_alias}."{_NUMBER}" AS s, {place} AS t,'
+            f'{self._with} SELECT {self._source_alias}."{NUMBER}" AS s, {place} AS t,'
             f" CASE {' '.join(cases)} END AS clause"
             f' FROM "{_SOURCE}" AS {self._source_alias} {join} "{_TARGET}" AS {self._alias}'
             f" ON {self._statement.condition}",
@@ -135,8 +134,8 @@ class _Merging:
 
     def _plan_values(self, texts: list[str], columns: list[int], *, matched: bool) -> SnapshotPlan:
         listed = ", ".join(f"({text}) AS x{i}" for i, text in enumerate(texts))
-        number = f'{self._source_alias}."{_NUMBER}"'
-        join = f' JOIN "{_TARGET}" AS {self._alias} ON {number} = {self._alias}."{_NUMBER}"' if matched else ""
+        number = f'{self._source_alias}."{NUMBER}"'
+        join = f' JOIN "{_TARGET}" AS {self._alias} ON {number} = {self._alias}."{NUMBER}"' if matched else ""
         sql = f'{self._with} SELECT {number} AS n, {listed} FROM "{_SOURCE}" AS {self._source_alias}{join}'
         planned = self._planner.planned(sql, self._extra, "UPDATE" if matched else "VALUES")
         check_assignments(planned, 1, self._schema, columns)
@@ -148,7 +147,7 @@ class _Merging:
         assert isinstance(target, TableRules)
         source = batch_of(run(self._source, {}))
         rows = target.everything(epoch)
-        pairs = batch_of(run(self._pairs, {_SOURCE: _numbered(source), _TARGET: _numbered(rows)}))
+        pairs = batch_of(run(self._pairs, {_SOURCE: numbered(source), _TARGET: numbered(rows)}))
         clause = pairs.column(2).fill_null(-1).to_numpy(zero_copy_only=False)
         from_source = pairs.column(0).to_numpy(zero_copy_only=False)
         from_target = pairs.column(1).fill_null(-1).to_numpy(zero_copy_only=False)
@@ -180,14 +179,14 @@ class _Merging:
         return list(zset.take(answer, order).columns[1:])
 
     def _updated(self, run: Run, planned: _Planned, given: pa.RecordBatch, before: pa.RecordBatch) -> pa.RecordBatch:
-        tables = {_SOURCE: _numbered(given), _TARGET: _numbered(before)}
+        tables = {_SOURCE: numbered(given), _TARGET: numbered(before)}
         values = self._values(run, planned, tables, before.num_rows)
         return changed(before, values, planned.columns, self._defaults, planned.absent, self._planner.zone)
 
     def _inserted(self, run: Run, planned: _Planned, given: pa.RecordBatch) -> pa.RecordBatch:
         if planned.plan is None:
             return self._defaults.complete({}, given.num_rows)
-        values = self._values(run, planned, {_SOURCE: _numbered(given)}, given.num_rows)
+        values = self._values(run, planned, {_SOURCE: numbered(given)}, given.num_rows)
         found = {
             index: assigned(value, self._schema.field(index), self._planner.zone)
             for value, index, absent in zip(values, planned.columns, planned.absent, strict=True)
@@ -203,8 +202,3 @@ def _check_touched_once(touched: list[NDArray[np.int64]]) -> None:
             "MERGE command cannot affect row a second time",
             hint="Ensure that not more than one source row matches any one target row.",
         )
-
-
-def _numbered(rows: pa.RecordBatch) -> pa.Table:
-    number = pa.array(np.arange(rows.num_rows, dtype=np.int64))
-    return pa.Table.from_arrays([*rows.columns, number], schema=rows.schema.append(_NUMBER_FIELD))

@@ -8,9 +8,9 @@ is no longer there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -26,10 +26,15 @@ from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableState, delta_of
 from constellationdb.engine.transaction import Commit, defined_anew
 from constellationdb.errors import ConstellationError, SerializationFailure, WrongObjectType
+from constellationdb.planner.snapshot import SnapshotPlan
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
     from constellationdb.engine.sequencer import Epoch
+
+
+# Runs a planned query: (plan, extra tables by relation name) → rows.
+Run: TypeAlias = Callable[[SnapshotPlan, dict[str, pa.Table]], pa.Table]
 
 
 @dataclass(frozen=True)
