@@ -88,6 +88,7 @@ class Commit:
     sequences: Mapping[str, SequencePosition]  # of those that it makes
     altered: Mapping[str, TableOverlay]  # tables that it has defined anew, as they will be
     renamed: Mapping[str, str]  # new name → the one it still has
+    settled: Mapping[str, int]  # tables of changed columns and rows → since when nobody else may have written them
     reads: frozenset[str] = frozenset()  # tables that must not have changed since ``read_at``
     read_at: int = 0
 
@@ -125,6 +126,7 @@ class Transaction:
     sequences: dict[str, SequenceState] = field(default_factory=dict)  # those that it made or restarted
     renamed: dict[str, str] = field(default_factory=dict)  # what it calls otherwise: new name → the others' name
     shapes: dict[str, Reshape] = field(default_factory=dict)  # tables of which it has changed the columns
+    written: dict[str, int] = field(default_factory=dict)  # tables → the epoch that it first wrote over
     reads: set[str] = field(default_factory=set)  # the tables that it has looked at, itself or through views
 
     # -- its view of the catalog and the tables ------------------------------------------------
@@ -193,6 +195,7 @@ class Transaction:
     # -- its operations ------------------------------------------------------------------------
 
     def write(self, table: TableOverlay, removed: pa.RecordBatch | None, added: pa.RecordBatch | None) -> None:
+        self.written.setdefault(table.name, self.epoch or 0)
         table.write(removed, added)
         self.operations.append(Written(table.name, removed, added))
 
@@ -229,6 +232,7 @@ class Transaction:
             rename_key(self.sources, old, new)
             rename_key(self.sequences, old, new)
             rename_key(self.shapes, old, new)
+            rename_key(self.written, old, new)
             self.renamed[new] = self.renamed.pop(old, old)
             if self.created(new):
                 del self.renamed[new]
@@ -282,12 +286,13 @@ class Transaction:
         over: dict[str, RelationState] = {n: t.committed for n, t in self.tables.items() if t.committed is not None}
         over |= {n: s for n, s in self.sources.items() if not self.created(n)}
         altered = {relation.name for c in commands if isinstance(c, Alter) for relation in c.relations}
+        settled = {n: self.written[n] for n in self.shapes if n in self.written and n in over}
         tables = {n: t for n, t in self.tables.items() if n in altered and t.committed is not None}
         renamed = {new: old for new, old in self.renamed.items() if new in over}
         given = {name: sequence.position for name, sequence in self.sequences.items()}
         reads = frozenset(self.reads) if self.serializable and self.epoch is not None else frozenset()
         base, read_at = self.base or engine.catalog, self.epoch or 0
-        return Commit(base, commands, changes, rows, copies, over, given, tables, renamed, reads, read_at)
+        return Commit(base, commands, changes, rows, copies, over, given, tables, renamed, settled, reads, read_at)
 
     def next_statement(self, engine: Engine) -> None:
         """READ COMMITTED takes the latest epoch anew for each statement."""
@@ -318,13 +323,14 @@ class Transaction:
     def _replay(self, engine: Engine, kept: list[Operation]) -> None:
         base, self.operations = self.base, kept
         self.tables, self.sources, made, self.sequences = {}, {}, self.sequences, {}
-        self.renamed, self.shapes = {}, {}
+        self.renamed, self.shapes, self.written = {}, {}, {}
         self.base = self.defined = base if any(isinstance(o, Defined) for o in kept) else None
         for operation in kept:
             match operation:
                 case Written(name, removed, added):
                     table = self.target(engine, self.catalog(engine.catalog).get(name))
                     assert isinstance(table, TableOverlay)
+                    self.written.setdefault(name, self.epoch or 0)
                     table.write(removed, added)
                 case Pushed(name):
                     self.target(engine, self.catalog(engine.catalog).get(name))

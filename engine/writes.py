@@ -129,12 +129,10 @@ def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
     for name, state in work.over.items():
         if engine.states.get(work.renamed.get(name, name)) is not state:
             raise defined_anew(name)
-        if name in work.changes and isinstance(state, TableState):
-            overlay = work.altered.get(name)
-            if overlay is not None and overlay.reshape is not None:
-                _refuse_changed(epoch, state, work.read_at)
-            else:
-                _validate(state, work.changes[name], epoch.number)
+        if name in work.settled:
+            _refuse_changed(epoch, state, work.settled[name])
+        elif name in work.changes and isinstance(state, TableState):
+            _validate(state, work.changes[name], epoch.number)
     for overlay in work.altered.values():
         validate(overlay, epoch.number)
     for command in work.commands:
@@ -168,9 +166,9 @@ def validate(table: TableOverlay, epoch: int) -> None:
         rules.check_existing(rows)
 
 
-def _refuse_changed(epoch: Epoch, state: TableState, read_at: int) -> None:
+def _refuse_changed(epoch: Epoch, state: RelationState, since: int) -> None:
     """40001 when others have changed a table of which this transaction has changed columns and rows."""
-    if state.name in epoch.changes or state.log.after(read_at) is not None:
+    if state.name in epoch.changes or state.log.after(since) is not None:
         raise SerializationFailure(
             "could not serialize access due to concurrent update",
             detail=f'"{state.name}" was altered by this transaction and changed by another',

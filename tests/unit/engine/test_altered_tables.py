@@ -132,6 +132,19 @@ def test_a_rule_and_a_row_against_it_at_the_same_time() -> None:
         run(other, "INSERT INTO t VALUES (1)")
 
 
+def test_a_generated_column_and_a_row_at_the_same_time() -> None:
+    with Engine() as engine:
+        one, other = engine.session(), engine.session()
+        run(one, "CREATE TABLE t (a int)", "BEGIN")
+        run(one, "ALTER TABLE t ADD COLUMN b int GENERATED ALWAYS AS (a * 2) STORED")
+        run(other, "INSERT INTO t VALUES (1)")
+        with pytest.raises(SerializationFailure):
+            run(one, "COMMIT")
+        one.fail()
+        run(one, "ALTER TABLE t ADD COLUMN b int GENERATED ALWAYS AS (a * 2) STORED")
+        assert run(other, "SELECT * FROM t") == [(1, 2)]
+
+
 def test_a_subscriber_is_told_that_its_table_is_another() -> None:
     with Engine() as engine:
         session = engine.session()
