@@ -14,6 +14,8 @@ from constellationdb.planner.syntax import parse
 
 _STRING = re.compile(r"'(?:[^']|'')*'")
 _NEGATIVE = re.compile(r"-\s*(\d+(?:\.\d+)?)")
+_WHOLE = re.compile(r"'(\d+)'")
+_INTEGERS = ("smallint", "integer", "bigint")
 _TIMES = re.compile(r"current_(?:timestamp|date|time)|localtime(?:stamp)?", re.IGNORECASE)
 
 
@@ -57,6 +59,8 @@ def default(relation: Described, written: str, *, pretty: bool = False) -> str:
     if column is None:
         return written
     kind = plain_type_name(lookup.types_by_oid()[column.type_oid]["typname"])
+    if kind in _INTEGERS and (whole := _WHOLE.fullmatch(written)):
+        return whole[1]
     if _STRING.fullmatch(written):
         return f"{written}::{kind}"
     if negative := _NEGATIVE.fullmatch(written):
