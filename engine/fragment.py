@@ -22,6 +22,7 @@ from datafusion.substrait import Consumer, Serde
 
 from constellationdb.errors import InternalError
 from constellationdb.planner import functions
+from constellationdb.planner.panics import contained
 
 # Larger than any epoch chunk, so that one batch in is at most one batch out per node.
 _BATCH_ROWS = 1 << 20
@@ -121,8 +122,9 @@ class Fragment:
     def _build(self) -> Any:
         """Raises ConstellationError for a plan that nothing executes: some casts are known only then."""
         try:
-            logical = Consumer.from_substrait_plan(self._context, Serde.deserialize_bytes(self._plan_bytes))
-            return self._context.create_dataframe_from_logical_plan(logical).execution_plan()
+            with contained():
+                logical = Consumer.from_substrait_plan(self._context, Serde.deserialize_bytes(self._plan_bytes))
+                return self._context.create_dataframe_from_logical_plan(logical).execution_plan()
         except Exception as error:
             raise functions.translate(error) from error
 
@@ -138,7 +140,8 @@ class Fragment:
             slot.batches = (_renamed(batch, schema),)
         physical = self._physical if self.reusable else self._build()
         try:
-            found = [b for b in (p.to_pyarrow() for p in self._context.execute(physical, 0)) if b.num_rows]
+            with contained():
+                found = [b for b in (p.to_pyarrow() for p in self._context.execute(physical, 0)) if b.num_rows]
         finally:
             for slot in self._slots:
                 slot.batches = ()

@@ -9,8 +9,11 @@ nobody reads by key pays nothing, and the writer never waits.
 from __future__ import annotations
 
 import threading
+import weakref
 from bisect import bisect_right
+from collections.abc import Callable
 from itertools import accumulate
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +31,13 @@ from constellationdb.engine.rowstore import empty
 _FEW = 8
 
 
+class Place(NamedTuple):
+    """Row ``row`` of ``batch``."""
+
+    batch: pa.RecordBatch
+    row: int
+
+
 class PointIndex:
     """Entries of an arrangement by ``columns``."""
 
@@ -35,6 +45,8 @@ class PointIndex:
         self.columns = columns
         self._contents = contents
         self._lock = threading.Lock()
+        self._version: Callable[[], Version | None] = lambda: None  # that is indexed, without keeping it
+        self._ends: list[int] = []  # of the chunks of that version
         self._reset(-1)
 
     def _reset(self, floor: int) -> None:
@@ -49,23 +61,40 @@ class PointIndex:
 
         ``keys`` has the indexed columns in order; None when ``epoch`` is before what is kept.
         """
-        return self.find_encoded(encode_rows(keys, range(len(self.columns))), epoch)
-
-    def find_encoded(self, keys: Rows, epoch: int) -> tuple[NDArray[np.int64], pa.RecordBatch] | None:
-        """The same of keys that are encoded already."""
         with self._lock:
             version = self._contents.version  # never older than what is indexed already
             if epoch < version.floor:
                 return None
             self._catch_up(version)
-            slots = self._keys.probe(keys)
+            slots = self._keys.probe(encode_rows(keys, range(len(self.columns))))
             probe, entries = chains.gather(self._head, self._following, slots, version.born, version.died, epoch)
         weight = version.weight[entries]
         if bool((weight != 1).any()):
             probe, entries = np.repeat(probe, weight), np.repeat(entries, weight)
         return probe, take(version, entries)
 
+    def locate(self, key: int | Rows, epoch: int) -> tuple[Place, ...] | None:
+        """Where the row of one key is that is live at ``epoch``, of columns in which no two rows agree.
+
+        Nowhere: an empty tuple; None when ``epoch`` is before what is kept. An integer is a key of one integer column.
+        """
+        with self._lock:
+            version = self._contents.version
+            if epoch < version.floor:
+                return None
+            self._catch_up(version)
+            slot = self._keys.probe_word(key) if isinstance(key, int) else self._keys.probe(key).item()
+            entry = chains.newest(self._head, self._following, slot, version.born, version.died, epoch)
+            ends = self._ends
+        if entry < 0:
+            return ()
+        chunk = bisect_right(ends, entry)
+        return (Place(version.chunks[chunk], entry - (ends[chunk - 1] if chunk else 0)),)
+
     def _catch_up(self, version: Version) -> None:
+        if version is self._version():
+            return
+        self._version, self._ends = weakref.ref(version), _ends(version.chunks)
         if version.floor != self._floor:
             self._reset(version.floor)
         start, end = self._entries, version.rows
@@ -99,8 +128,13 @@ def take(version: Version, entries: NDArray[np.int64]) -> pa.RecordBatch:
     return table.take(pa.array(entries, pa.int64())).combine_chunks().to_batches()[0]
 
 
+def _ends(chunks: tuple[pa.RecordBatch, ...]) -> list[int]:
+    """The entry behind each chunk."""
+    return list(accumulate(chunk.num_rows for chunk in chunks))
+
+
 def _cut(chunks: tuple[pa.RecordBatch, ...], entries: list[int]) -> pa.RecordBatch:
-    ends = list(accumulate(chunk.num_rows for chunk in chunks))
+    ends = _ends(chunks)
     rows = []
     for entry in entries:
         place = bisect_right(ends, entry)

@@ -22,6 +22,7 @@ from constellationdb.engine.system_tables import SYSTEM_TABLES, system_rows
 from constellationdb.errors import ConstellationError
 from constellationdb.planner import plan
 from constellationdb.planner.functions import translate
+from constellationdb.planner.panics import contained
 from constellationdb.planner.relations import WindowCall
 from constellationdb.planner.shuttle import bare, empty_batch, new_context
 from constellationdb.planner.snapshot import SnapshotPlan
@@ -104,7 +105,8 @@ def execute(planned: SnapshotPlan, tables: Mapping[str, pa.Table]) -> pa.Table:
     for internal, call in planned.windows.items():
         _register(context, internal, _windowed(tables[call.relation], call))
     try:
-        return _conformed(_execute(context, planned), planned.schema)
+        with contained():
+            return _conformed(_execute(context, planned), planned.schema)
     except ConstellationError:
         raise
     except Exception as error:

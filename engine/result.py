@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -18,6 +18,7 @@ from constellationdb.engine.copy_options import CopyOptions
 from constellationdb.errors import ConstellationError
 
 if TYPE_CHECKING:
+    from constellationdb.engine.point_index import Place
     from constellationdb.engine.portals import Portals
     from constellationdb.engine.prepared_statements import PreparedStatements
     from constellationdb.engine.subscription import Subscription
@@ -104,6 +105,13 @@ class Prepared:
     columns: tuple[ResultColumn, ...] | None
 
 
+class Found(NamedTuple):
+    """The answer to a SELECT: no row or one, of which ``columns`` are asked for."""
+
+    places: tuple[Place, ...]
+    columns: tuple[int, ...]
+
+
 class Shortcuts(Protocol):
     """What a session answers without planning and without waiting; see ``engine/shortcuts.py``."""
 
@@ -111,7 +119,7 @@ class Shortcuts(Protocol):
         """What ``prepare`` would give, if it is known."""
         ...
 
-    def read(self, prepared: Prepared, parameters: Sequence[str | None]) -> pa.RecordBatch | None:
+    def find(self, prepared: Prepared, parameters: Sequence[str | None]) -> Found | None:
         """The whole answer of a SELECT; None when it takes ``execute_prepared``."""
         ...
 

@@ -1,6 +1,6 @@
 """What a session answers without planning, and without waiting: prepared statements of two simple forms.
 
-    SELECT … WHERE key = $1           a probe of the relation's index            ``read``
+    SELECT … WHERE key = $1           a probe of the relation's index            ``find``, ``read``
     INSERT INTO t VALUES ($1, …)      a row for the sequencer's next epoch       ``insert``
 
 Both either do exactly what the statement says or say that they do not, in which
@@ -19,7 +19,7 @@ from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.text.zones import UTC_ZONE, zone_named
 from constellationdb.engine.changes import insert_rows
 from constellationdb.engine.point_reads import Parameters, PointRead, point_read
-from constellationdb.engine.result import Prepared
+from constellationdb.engine.result import Found, Prepared
 from constellationdb.engine.row_inserts import RowInsert, row_insert
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableState
@@ -45,30 +45,40 @@ class Shortcuts:
         self._session = session
         self._catalog: Catalog | None = None
         self._zone = ""
+        self._settings_changes = -1
+        self._unlimited = False  # no timeout is set
         self._found: dict[Prepared, Shortcut | None] = {}
         self._prepared: dict[tuple[str, tuple[int, ...]], Prepared] = {}
 
     def prepared(self, sql: str, parameter_oids: tuple[int, ...]) -> Prepared | None:
         """What preparing this text gave before, if nothing was defined since."""
-        self._check_catalog()
+        self._forget_outdated()
         return self._prepared.get((sql, parameter_oids)) if self._session.transaction is None else None
 
     def remember(self, parameter_oids: tuple[int, ...], prepared: Prepared) -> None:
         if self._session.transaction is None:
-            self._check_catalog()
+            self._forget_outdated()
             self._prepared[prepared.sql, parameter_oids] = prepared
 
     def of(self, prepared: Prepared) -> Shortcut | None:
-        self._check_catalog()
+        self._forget_outdated()
         if prepared not in self._found:
             self._found[prepared] = self._find(prepared)
         return self._found[prepared]
 
-    def _check_catalog(self) -> None:
-        catalog, zone = self._session.engine.catalog, self._session.zone
-        full = max(len(self._found), len(self._prepared)) > _REMEMBERED
-        if catalog is not self._catalog or zone != self._zone or full:
-            self._catalog, self._zone, self._found, self._prepared = catalog, zone, {}, {}
+    def _forget_outdated(self) -> None:
+        session = self._session
+        if session.settings.changes != self._settings_changes:
+            self._note_settings()
+        if session.engine.catalog is not self._catalog or max(len(self._found), len(self._prepared)) > _REMEMBERED:
+            self._catalog, self._found, self._prepared = session.engine.catalog, {}, {}
+
+    def _note_settings(self) -> None:
+        setting = self._session.settings.get
+        self._settings_changes = self._session.settings.changes
+        self._unlimited = setting("statement_timeout") == setting("idle_session_timeout") == "0"
+        if self._session.zone != self._zone:
+            self._zone, self._catalog = self._session.zone, None
 
     def _find(self, prepared: Prepared) -> Shortcut | None:
         try:
@@ -101,19 +111,27 @@ class Shortcuts:
 
     # -- doing it --------------------------------------------------------------------------------
 
-    def read(self, prepared: Prepared, parameters: Parameters) -> pa.RecordBatch | None:
-        """The rows as the session sees them now; None when it has to wait, or to plan."""
+    def find(self, prepared: Prepared, parameters: Parameters) -> Found | None:
+        """Where the rows are as the session sees them now; None when it has to wait, or to plan."""
         session = self._session
         read = self.of(prepared)
         if not isinstance(read, PointRead) or not self._is_free():
             return None
+        state = read.state
         with session.engine.lock:
-            state = read.state
             epoch = state.frontier
             if not state.ready or state.dropped or epoch < session.last_epoch:
                 return None
+        places = read.locate(parameters, epoch)
+        if places is None:
+            return None
         session.activity.did(prepared.sql, session.engine.clock.now_us())
-        return read.rows(parameters, epoch)
+        return Found(places, read.columns)
+
+    def read(self, prepared: Prepared, parameters: Parameters) -> pa.RecordBatch | None:
+        """The rows themselves."""
+        found, read = self.find(prepared, parameters), self.of(prepared)
+        return read.rows(found.places) if found is not None and isinstance(read, PointRead) else None
 
     def inserts(self, prepared: Prepared) -> bool:
         return isinstance(self.of(prepared), RowInsert)
@@ -127,7 +145,7 @@ class Shortcuts:
         """
         insert = self.of(prepared)
         sequencer = self._session.engine.sequencer
-        if not isinstance(insert, RowInsert) or sequencer is None or not self._is_free():
+        if not isinstance(insert, RowInsert) or sequencer is None or not self._is_free() or self._session.read_only:
             return False
         try:
             batch = insert.batch(rows)
@@ -157,11 +175,14 @@ class Shortcuts:
         return True
 
     def _is_free(self) -> bool:
-        """Whether a statement would be a transaction of its own that may write, without a time limit."""
-        session, setting = self._session, self._session.settings.get
-        if session.transaction is not None or session.temporary.used or session.terminated is not None:
-            return False
-        return setting("statement_timeout") == setting("idle_session_timeout") == "0" and not session.read_only
+        """Whether a statement would be a transaction of its own, without a time limit. Asked after ``of``."""
+        session = self._session
+        return (
+            self._unlimited
+            and session.transaction is None
+            and session.terminated is None
+            and not session.temporary.used
+        )
 
 
 class _Outcome:

@@ -12,6 +12,7 @@ from pglast import ast
 from constellationdb import errors
 from constellationdb.planner.analysis.functions import NO_FUNCTION
 from constellationdb.planner.functions import translate
+from constellationdb.planner.panics import contained
 from constellationdb.planner.rewrite.tree import last_name, nodes, strings
 
 _NO_FIELD = re.compile(r"No field named (.+?)(?:\.\s|\. Valid|\.$|$)")
@@ -48,7 +49,8 @@ _UNPLANNED = re.compile(r"[Nn]ot ?[Ii]mplemented|[Uu]nsupported|not yet implemen
 def planning(tree: Any, offset: int, signatures: Mapping[int, str] | None = None) -> Iterator[None]:
     """Turn what DataFusion raises inside into a ConstellationError with a position from ``tree``."""
     try:
-        yield
+        with contained():
+            yield
     except errors.ConstellationError:
         raise
     except Exception as error:

@@ -16,10 +16,11 @@ How a message travels::
     conversation  extended      the protocol's order; statements and portals
     startup                     user, database, settings, what is reported
     answer  rows  copy_out      a Result as DataRows or COPY data, chunk by chunk
-    columns                     how a column is printed: text_columns, binary_columns, array_columns; many rows or few
-    cells  kernels              where its values lie, and the loops that print them and copy them side by side
+    columns                     how a column is printed: text_columns, binary_columns, array_columns
+    cells  kernels              many rows: where the values lie, the loops that print them and copy them side by side
+    single_cells  row_writer    few rows: one value, one row at a time
     parameters                  what a client binds, in text or binary
-    lane                        small prepared statements, answered on the event loop
+    lane  forms                 small prepared statements, answered on the event loop; what their Binds have in common
     fanout                      subscribers of one relation, sent the same bytes by the event loop
     link  connection  limits    the bounded bridge between loop and thread; cancel keys; what a client may take
     buenavista                  the engine behind that server's seam, for those who have one

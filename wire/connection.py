@@ -106,6 +106,9 @@ class Connection(asyncio.Protocol):
         self._advance()
 
     def _take(self, message: FrontendMessage, size: int) -> None:
+        if self._lane is not None:
+            self._lane.put(message, size)
+            return
         match message:
             case EncryptionRequest():
                 self._transport.write(replies.NO_ENCRYPTION)
@@ -115,19 +118,15 @@ class Connection(asyncio.Protocol):
             case Startup():
                 self._begin(message)
             case _ if self._session is not None:
-                self._in_lane(message, size)
+                self._open_lane(self._session).put(message, size)
             case _:
                 self._link.put(message, size)
 
-    def _in_lane(self, message: FrontendMessage, size: int) -> None:
-        if self._lane is None:
-            assert self._conversation is not None
-            assert self._session is not None
-            conversation = self._conversation
-            self._lane = Lane(
-                self._link, self._session, conversation.extended, lambda: conversation.at_rest, self._later
-            )
-        self._lane.put(message, size)
+    def _open_lane(self, session: SessionProtocol) -> Lane:
+        assert self._conversation is not None
+        conversation = self._conversation
+        self._lane = Lane(self._link, session, conversation.extended, lambda: conversation.at_rest, self._later)
+        return self._lane
 
     def _later(self, action: Callable[[], None]) -> None:
         """From any thread: for the lane, on the loop."""

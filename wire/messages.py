@@ -2,31 +2,30 @@
 
 ``FrontendMessage`` is the closed sum that ``parser`` yields and
 ``conversation`` matches on. Text was decoded from UTF-8; parameter values stay
-bytes, since only Bind's format codes tell what they are.
+bytes, since only Bind's format codes tell what they are. They are structs and
+not dataclasses because one is made for every message: in a tenth of the time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec import Struct
 
-@dataclass(frozen=True)
-class EncryptionRequest:
+
+class EncryptionRequest(Struct, frozen=True):
     """SSLRequest or GSSENCRequest: answered ``N``, after which the client starts again."""
 
     kind: Literal["ssl", "gss"]
 
 
-@dataclass(frozen=True)
-class CancelRequest:
+class CancelRequest(Struct, frozen=True):
     process: int
     secret: bytes
 
 
-@dataclass(frozen=True)
-class Startup:
+class Startup(Struct, frozen=True):
     """``minor`` is of protocol 3; ``options`` are the ``_pq_.*`` names, none of which is known here."""
 
     minor: int
@@ -34,20 +33,17 @@ class Startup:
     options: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(Struct, frozen=True):
     sql: str
 
 
-@dataclass(frozen=True)
-class Parse:
+class Parse(Struct, frozen=True):
     name: str
     sql: str
     parameter_oids: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Bind:
+class Bind(Struct, frozen=True):
     """``parameter_formats`` and ``result_formats`` as sent: none, one for all, or one each; 0 text, 1 binary."""
 
     portal: str
@@ -57,58 +53,51 @@ class Bind:
     result_formats: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Describe:
+class Describe(Struct, frozen=True):
     kind: Literal["S", "P"]
     name: str
 
 
-@dataclass(frozen=True)
-class Execute:
+class Execute(Struct, frozen=True):
     """``max_rows`` 0: all of them."""
 
     portal: str
     max_rows: int = 0
 
 
-@dataclass(frozen=True)
-class Close:
+class Close(Struct, frozen=True):
     kind: Literal["S", "P"]
     name: str
 
 
-@dataclass(frozen=True)
-class Flush:
+class Flush(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True)
-class Sync:
+class Sync(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True)
-class Terminate:
+class Terminate(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True)
-class CopyData:
-    data: bytes = field(repr=False)
+class CopyData(Struct, frozen=True):
+    data: bytes
+
+    def __repr__(self) -> str:
+        return f"CopyData(<{len(self.data)} bytes>)"
 
 
-@dataclass(frozen=True)
-class CopyDone:
+class CopyDone(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True)
-class CopyFail:
+class CopyFail(Struct, frozen=True):
     message: str
 
 
-@dataclass(frozen=True)
-class Unsupported:
+class Unsupported(Struct, frozen=True):
     """A message of the protocol that nobody may send here (a password, a function call)."""
 
     kind: str

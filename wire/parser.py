@@ -10,7 +10,7 @@ later call: the stream has no meaning any more and the connection must end.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from constellationdb.errors import ProtocolViolation
 from constellationdb.wire.limits import Limits
@@ -36,7 +36,7 @@ from constellationdb.wire.messages import (
 
 STARTUP_LIMIT = 10_000
 
-_INT16, _INT32 = struct.Struct(">h"), struct.Struct(">i")
+_INT16, _INT32, _HEAD = struct.Struct(">h"), struct.Struct(">i"), struct.Struct(">Bi")
 _CANCEL, _SSL, _GSS = 80_877_102, 80_877_103, 80_877_104
 
 
@@ -46,16 +46,20 @@ class FrontendParser:
     def __init__(self, message_limit: int = Limits.message_bytes) -> None:
         self.started = False
         self._limit = message_limit
-        self._buffer = bytearray()
+        self._buffer: bytes | bytearray = b""
         self._start = 0  # everything before it was answered
         self._violation: ProtocolViolation | None = None
 
     def receive(self, data: bytes) -> None:
         if self._violation is not None:
             return
-        if self._start:
-            del self._buffer[: self._start]
-            self._start = 0
+        if self._start == len(self._buffer):  # as nearly always: nothing to put it behind
+            self._buffer, self._start = data, 0
+            return
+        if not isinstance(self._buffer, bytearray):
+            self._buffer = bytearray(self._buffer)
+        del self._buffer[: self._start]
+        self._start = 0
         self._buffer += data
 
     def next_message(self) -> FrontendMessage | None:
@@ -65,39 +69,51 @@ class FrontendParser:
             return self._next()
         except ProtocolViolation as violation:
             self._violation = violation
-            self._buffer.clear()
+            self._buffer, self._start = b"", 0
             raise
 
     def _next(self) -> FrontendMessage | None:
-        start, lead = self._start, 1 if self.started else 0
-        if len(self._buffer) < start + lead + 4:
+        if not self.started:
+            return self._next_packet()
+        start, come = self._start, len(self._buffer)
+        if come < start + 5:
             return None
-        (size,) = _INT32.unpack_from(self._buffer, start + lead)
-        end = start + lead + size
-        kind = self._buffer[start] if self.started else None
-        self._check_size(kind, size)
-        if len(self._buffer) < end:
+        kind, size = _HEAD.unpack_from(self._buffer, start)
+        if kind not in _READERS or not 4 <= size <= self._limit:
+            raise self._refusal(kind, size)
+        end = start + 1 + size
+        if come < end:
             return None
-        with memoryview(self._buffer) as view:
-            body = bytes(view[start + lead + 4 : end])
         self._start = end
-        if kind is not None:
-            return _message(kind, body)
-        message = _startup_packet(body)
+        return _message(kind, self._cut(start + 5, end))
+
+    def _next_packet(self) -> FrontendMessage | None:
+        """Before Startup: without a type byte."""
+        start, come = self._start, len(self._buffer)
+        if come < start + 4:
+            return None
+        (size,) = _INT32.unpack_from(self._buffer, start)
+        if not 8 <= size <= STARTUP_LIMIT:
+            raise ProtocolViolation(f"invalid length of startup packet: {size}")
+        end = start + size
+        if come < end:
+            return None
+        self._start = end
+        message = _startup_packet(self._cut(start + 4, end))
         self.started = isinstance(message, Startup)
         return message
 
-    def _check_size(self, kind: int | None, size: int) -> None:
-        if kind is None:
-            if not 8 <= size <= STARTUP_LIMIT:
-                raise ProtocolViolation(f"invalid length of startup packet: {size}")
-            return
+    def _refusal(self, kind: int, size: int) -> ProtocolViolation:
         if kind not in _READERS:
-            raise ProtocolViolation(f"invalid frontend message type {kind}")
-        if not 4 <= size <= self._limit:
-            raise ProtocolViolation(
-                f"invalid message length {size}", hint=f"send at most {self._limit} bytes in one message"
-            )
+            return ProtocolViolation(f"invalid frontend message type {kind}")
+        hint = f"send at most {self._limit} bytes in one message"
+        return ProtocolViolation(f"invalid message length {size}", hint=hint)
+
+    def _cut(self, start: int, end: int) -> bytes:
+        if isinstance(self._buffer, bytes):
+            return self._buffer[start:end]
+        with memoryview(self._buffer) as view:
+            return bytes(view[start:end])
 
 
 class _Body:
@@ -108,23 +124,26 @@ class _Body:
         self._at = 0
 
     def int16(self) -> int:
-        return self._number(_INT16)
+        try:
+            (value,) = _INT16.unpack_from(self._data, self._at)
+        except struct.error:
+            raise _insufficient() from None
+        self._at += 2
+        return value  # type: ignore[no-any-return]
 
     def int32(self) -> int:
-        return self._number(_INT32)
-
-    def _number(self, layout: struct.Struct) -> int:
-        if self._at + layout.size > len(self._data):
-            raise ProtocolViolation("insufficient data left in message")
-        value: int = layout.unpack_from(self._data, self._at)[0]
-        self._at += layout.size
-        return value
+        try:
+            (value,) = _INT32.unpack_from(self._data, self._at)
+        except struct.error:
+            raise _insufficient() from None
+        self._at += 4
+        return value  # type: ignore[no-any-return]
 
     def count(self, each: int) -> int:
         """A number of items of at least ``each`` bytes: it cannot promise more than the message holds."""
         count = self.int16() & 0xFFFF
         if count * each > len(self._data) - self._at:
-            raise ProtocolViolation("insufficient data left in message")
+            raise _insufficient()
         return count
 
     def text(self) -> str:
@@ -139,14 +158,13 @@ class _Body:
 
     def raw(self, size: int) -> bytes:
         if size < 0 or self._at + size > len(self._data):
-            raise ProtocolViolation("insufficient data left in message")
+            raise _insufficient()
         self._at += size
         return self._data[self._at - size : self._at]
 
-    def values(self, count: int) -> Iterator[bytes | None]:
-        for _ in range(count):
-            size = self.int32()
-            yield None if size == -1 else self.raw(size)
+    def value(self) -> bytes | None:
+        size = self.int32()
+        return None if size == -1 else self.raw(size)
 
     def rest(self) -> bytes:
         return self.raw(len(self._data) - self._at)
@@ -154,6 +172,10 @@ class _Body:
     def end(self) -> None:
         if self._at != len(self._data):
             raise ProtocolViolation("invalid message format")
+
+
+def _insufficient() -> ProtocolViolation:
+    return ProtocolViolation("insufficient data left in message")
 
 
 def _startup_packet(data: bytes) -> FrontendMessage:
@@ -192,8 +214,7 @@ def _startup(body: _Body, minor: int) -> Startup:
 
 
 def _message(kind: int, data: bytes) -> FrontendMessage:
-    usual = _USUAL.get((kind, data))
-    if usual is not None:
+    if len(data) <= _USUAL_SIZE and (usual := _USUAL.get((kind, data))) is not None:
         return usual
     body = _Body(data)
     message = _READERS[kind](body)
@@ -209,7 +230,7 @@ def _parse(body: _Body) -> Parse:
 def _bind(body: _Body) -> Bind:
     portal, statement = body.text(), body.text()
     formats = _formats(body)
-    parameters = tuple(body.values(body.count(4)))
+    parameters = tuple([body.value() for _ in range(body.count(4))])
     if len(formats) > 1 and len(formats) != len(parameters):
         raise ProtocolViolation(f"bind message has {len(formats)} parameter formats but {len(parameters)} parameters")
     return Bind(portal, statement, formats, parameters, _formats(body))
@@ -219,7 +240,7 @@ def _formats(body: _Body) -> tuple[int, ...]:
     count = body.count(2)
     if not count:
         return ()
-    formats = tuple(body.int16() for _ in range(count))
+    formats = tuple([body.int16() for _ in range(count)])
     for code in formats:
         if code not in (0, 1):
             raise ProtocolViolation(f"unsupported format code: {code}")
@@ -277,3 +298,4 @@ _USUAL: dict[tuple[int, bytes], FrontendMessage] = {
     (ord("E"), b"\0\0\0\0\0"): Execute("", 0),
     (ord("D"), b"P\0"): Describe("P", ""),
 }
+_USUAL_SIZE = max(len(data) for _, data in _USUAL)

@@ -16,6 +16,7 @@ import pyarrow as pa
 from constellationdb.wire.cells import Cells
 from constellationdb.wire.columns import FEW_ROWS, ColumnEncoder
 from constellationdb.wire.kernels.framing import add_sizes, open_messages, put_counted, put_ended, total
+from constellationdb.wire.single_cells import Cell
 
 Bytes = bytes | memoryview
 
@@ -60,15 +61,19 @@ def _tuples(batch: pa.RecordBatch, encoders: Sequence[ColumnEncoder], kind: int)
     return out.data
 
 
+def data_row(cells: Sequence[Cell], row: int) -> bytes:
+    """The DataRow message of one row."""
+    return _tuple([cell(row) for cell in cells], b"D")
+
+
 def _few_tuples(batch: pa.RecordBatch, encoders: Sequence[ColumnEncoder], kind: bytes) -> bytes:
-    if not encoders:
-        return _HEADER.pack(kind, 6, 0) * int(batch.num_rows)
-    columns = [encoder.few(column) for encoder, column in zip(encoders, batch.columns, strict=True)]
-    rows = []
-    for values in zip(*columns, strict=True):
-        body = b"".join([_NULL if value is None else _LENGTH.pack(len(value)) + value for value in values])
-        rows.append(_HEADER.pack(kind, len(body) + 6, len(values)) + body)
-    return b"".join(rows)
+    cells = [encoder.opened(column) for encoder, column in zip(encoders, batch.columns, strict=True)]
+    return b"".join([_tuple([cell(row) for cell in cells], kind) for row in range(batch.num_rows)])
+
+
+def _tuple(values: Sequence[bytes | None], kind: bytes) -> bytes:
+    body = b"".join([_NULL if value is None else _LENGTH.pack(len(value)) + value for value in values])
+    return _HEADER.pack(kind, len(body) + 6, len(values)) + body
 
 
 def copy_lines(columns: Sequence[Cells], delimiter: int, null: bytes) -> Bytes:

@@ -57,6 +57,8 @@ def _patched(array: pa.Array, fixed_end: float, text_of: object) -> pa.Array:
 
 def double_text(value: float) -> str:
     value = float(value)
+    if 1e-4 <= abs(value) < 1e15:
+        return repr(value).removesuffix(".0")
     if isnan(value):
         return "NaN"
     if isinf(value):

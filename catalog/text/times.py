@@ -9,6 +9,7 @@ for infinity.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,9 @@ from constellationdb.catalog.text.zones import UTC_ZONE, Zone, offset_text
 _DAY_US = 86_400_000_000
 # 0001-01-01 and 10000-01-01 in days since 1970.
 _FIRST_DAY, _END_DAY = -719_162, 2_932_897
-_INT64 = np.iinfo(np.int64)
+_FIRST_US, _END_US = _FIRST_DAY * _DAY_US, _END_DAY * _DAY_US
+_EPOCH = datetime(1970, 1, 1)
+_INFINITE = (-(1 << 63), (1 << 63) - 1)
 _INT32 = np.iinfo(np.int32)
 
 
@@ -67,7 +70,7 @@ def duration_text(array: pa.Array) -> pa.Array:
 def _timestamps(array: pa.Array, zone: str) -> pa.Array:
     local = array.cast(pa.timestamp("us", array.type.tz), safe=False).cast(pa.int64())
     numbers = local.fill_null(0).to_numpy(zero_copy_only=False)
-    odd = (numbers < _FIRST_DAY * _DAY_US) | (numbers >= _END_DAY * _DAY_US)
+    odd = (numbers < _FIRST_US) | (numbers >= _END_US)
 
     def usual(values: pa.Array) -> pa.Array:
         text = _usual_fraction(values.cast(pa.timestamp("us")))
@@ -107,18 +110,23 @@ def one_zoned(us: int, zone: Zone) -> str:
 
 
 def _infinity(us: int) -> str:
-    if us in (_INT64.min, _INT64.max):
+    if us in _INFINITE:
         return "infinity" if us > 0 else "-infinity"
     return ""
 
 
 def _moment(us: int, zone: str) -> str:
+    if _FIRST_US <= us < _END_US:  # years that Python knows, too
+        text = (_EPOCH + timedelta(microseconds=us)).isoformat(" ")
+        return (text.rstrip("0") if us % 1_000_000 else text) + zone
     days, rest = divmod(us, _DAY_US)
     year, month, day = civil(days)
     return f"{_iso(year, month, day)} {clock_text(rest)}{zone}{_era(year)}"
 
 
 def one_date(days: int) -> str:
+    if _FIRST_DAY <= days < _END_DAY:
+        return date.fromordinal(days + 719_163).isoformat()
     if days in (_INT32.min, _INT32.max):
         return "infinity" if days > 0 else "-infinity"
     year, month, day = civil(days)

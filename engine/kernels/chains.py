@@ -61,6 +61,17 @@ def find_live(row_slots: I64, head: I64, following: I64, born: I64, died: I64, e
     return entries
 
 
+def newest(head: I64, following: I64, slot: int, born: I64, died: I64, epoch: int) -> int:
+    """The newest entry of one slot that is alive at ``epoch``, or -1.
+
+    Mostly it is the first one looked at, for which calling a kernel takes longer than looking.
+    """
+    entry = head.item(slot) if slot >= 0 else NONE
+    if entry == NONE or born.item(entry) <= epoch < died.item(entry):
+        return entry
+    return find_live(np.array([slot]), head, following, born, died, epoch).item()
+
+
 @kernel("void(i64[], i64[], const i64[], i64)")
 def append(head: I64, following: I64, slots: I64, base: int) -> None:
     """Link entries ``base``, ``base + 1``, … to their slots; a slot of -1 leaves its entry unlinked."""

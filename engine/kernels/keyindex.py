@@ -128,6 +128,13 @@ class KeyIndex:
         self._find(rows, out, 0, _NEVER_INSERT)
         return out
 
+    def probe_word(self, word: int) -> int:
+        """The slot of one key that is a word, -1 where it is unknown."""
+        if self._places is None:
+            return self.probe(WordRows(np.array([word], np.int64))).item()
+        place = word - self._least
+        return self._places.item(place) if 0 <= place < len(self._places) else -1
+
     def keys_at(self, slots: I64) -> Rows:
         """The keys of some slots."""
         if self._places is not None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import pyarrow as pa
-
-from constellationdb.engine.result import Prepared
+from constellationdb.engine.result import Found, Prepared
 
 
 class NoShortcuts:
     def prepared(self, sql: str, parameter_oids: tuple[int, ...]) -> Prepared | None:  # noqa: ARG002
         return None
 
-    def read(self, prepared: Prepared, parameters: Sequence[str | None]) -> pa.RecordBatch | None:  # noqa: ARG002
+    def find(self, prepared: Prepared, parameters: Sequence[str | None]) -> Found | None:  # noqa: ARG002
         return None
 
     def inserts(self, prepared: Prepared) -> bool:  # noqa: ARG002

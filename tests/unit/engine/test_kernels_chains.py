@@ -52,6 +52,9 @@ class Multimap:
         newest = dict(pairs)
         live = chains.find_live(probe, self.head, self.following, self.born, self.died, epoch)
         assert live.tolist() == [newest.get(row, -1) for row in range(len(slots))]
+        arrays = self.head, self.following
+        singly = [chains.newest(*arrays, slot, self.born, self.died, epoch) for slot in slots]
+        assert singly == live.tolist()
         return len(pairs)
 
 

@@ -144,6 +144,19 @@ def test_keys_of_one_form_meet_any_other_key(one: object, other: object, probed_
     assert index.hashes.tolist() == index.keys_at(np.arange(len(index))).hashes.tolist()
 
 
+@pytest.mark.parametrize("make", [_close_words, _far_words, _word_pairs, _texts])
+def test_a_word_is_found_by_itself(make: object) -> None:
+    """Whatever other keys there are."""
+    assert callable(make)
+    rnd, index = random.Random(3), KeyIndex()
+    index.upsert(encode_rows(pa.record_batch([pa.array([5, -7, 1 << 40])], ["k"]), [0]))
+    index.upsert(make(rnd, 500, 300))
+    words = [5, -7, 1 << 40, 0, 1, -1, 299, 300, (1 << 63) - 1, -(1 << 63)]
+    rows = encode_rows(pa.record_batch([pa.array(words)], ["k"]), [0])
+    assert [index.probe_word(word) for word in words] == index.probe(rows).tolist()
+    assert [index.probe_word(word) for word in words[:3]] == [0, 1, 2]
+
+
 def test_int64_extremes_are_distinct_keys() -> None:
     values = pa.array([2**63 - 1, -(2**63), 0, -1, None, 255, 256, -(2**63)])
     slots, added = KeyIndex().upsert(encode_rows(pa.record_batch([values], ["k"]), [0]))

@@ -167,6 +167,65 @@ def test_the_lane_says_what_the_thread_says(made: tuple[int, int], seed: int) ->
     assert quick == slow
 
 
+_BETWEEN = [
+    "SET extra_float_digits = 0",
+    "SET timezone = 'America/St_Johns'",
+    "SET bytea_output = 'escape'",
+    "SET statement_timeout = '1min'",
+    "RESET ALL",
+    "SET default_transaction_read_only = on",
+    "RESET default_transaction_read_only",
+    "BEGIN",
+    "SET LOCAL timezone = 'Asia/Tokyo'",
+    "UPDATE kept SET f = -f",
+    "oops",
+    "ROLLBACK",
+    "BEGIN; UPDATE kept SET raw = NULL WHERE id = 1",
+    "COMMIT",
+    "DELETE FROM kept WHERE id = 2",
+    "INSERT INTO kept VALUES (2, 0.1, '2024-07-01 00:00:00.25+00', '\\x00ff')",
+    "DROP TABLE kept",
+    "CREATE TABLE kept (raw bytea, id bigint PRIMARY KEY, at timestamptz, f double precision)",
+    "INSERT INTO kept VALUES ('\\x41', 1, '2020-02-02 00:00:00+00', 1e20)",
+    "DROP TABLE kept",
+    "CREATE TABLE kept (id bigint PRIMARY KEY, f text, at timestamptz, raw bytea)",
+    "DROP TABLE kept",
+    "CREATE TEMP TABLE kept (id bigint PRIMARY KEY, f double precision, at timestamptz, raw bytea)",
+    "DISCARD ALL",
+]
+
+
+def test_what_happened_since_the_last_execution_counts(made: tuple[int, int]) -> None:
+    """Settings, transactions and definitions, between executions of the same prepared statements."""
+
+    def answers(port: int) -> list[list[Reply]]:
+        with RawClient(port) as client:
+            said = []
+
+            def say(*data: bytes) -> None:
+                client.send(*data)
+                said.append(client.until())
+
+            say(fe.query("CREATE TABLE kept (id bigint PRIMARY KEY, f double precision, at timestamptz, raw bytea)"))
+            rows = "(1, 1.1, '2024-01-01 00:00:00+00', '\\xdeadbeef'), (2, 1e300, '1800-01-01 00:00:00+00', '\\x')"
+            say(fe.query(f"INSERT INTO kept VALUES {rows}"))
+            say(fe.parse("SELECT id, at, f, raw FROM kept WHERE id = $1", "kept", (20,)), fe.SYNC)
+            for statement in ["SELECT 1", *_BETWEEN]:
+                say(fe.query(statement))
+                for value, code in ((b"1", 0), (b"2", 1), (b"3", 0)):
+                    bound = fe.bind(value, statement="kept", results=(code,))
+                    say(bound, fe.describe("P"), fe.execute(), fe.SYNC)
+                    say(bound, fe.execute(), fe.SYNC)
+                binary = fe.bind(struct.pack(">q", 1), statement="kept", formats=(1,), results=(0, 1, 0, 1))
+                say(binary, fe.execute(), fe.SYNC)
+            return said
+
+    quick, slow = map(answers, made)
+    assert quick == slow
+    kinds = {"".join(reply.kind for reply in replies) for replies in quick}
+    assert {"2TDCZ", "2DCZ", "2TCZ", "EZ"} <= kinds
+
+
 def test_what_the_lane_does_not_take_keeps_its_place(made: tuple[int, int]) -> None:
     """An INSERT that is under way, then statements for the thread, sent at once."""
     with RawClient(made[0]) as client:
@@ -240,7 +299,7 @@ def test_sessions_know_their_shortcuts() -> None:
         found = {}
         for name, (sql, oids) in _STATEMENTS.items():
             prepared = session.prepare(sql, oids)
-            read = session.shortcuts.read(prepared, ["1"] * len(prepared.parameters)) is not None
+            read = session.shortcuts.find(prepared, ["1"] * len(prepared.parameters)) is not None
             found[name] = "insert" if session.shortcuts.inserts(prepared) else "read" if read else ""
         assert found | {"untyped": ""} == {
             "insert": "insert", "untyped": "", "word": "insert",
