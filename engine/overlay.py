@@ -19,7 +19,7 @@ from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.point_index import PointIndex
 from constellationdb.engine.reshape import Reshape
 from constellationdb.engine.rowstore import empty
-from constellationdb.engine.tables import TableRules, TableState, key_columns
+from constellationdb.engine.tables import TableRules, TableState, key_columns, key_rows
 from constellationdb.errors import HistoryExpired
 
 
@@ -85,13 +85,12 @@ class TableOverlay(TableRules):
         return np.concatenate([probe, there[kept]]), pa.concat_batches([own, zset.take(found, kept)])
 
     def _own(self, rows: pa.RecordBatch, columns: tuple[int, ...]) -> tuple[NDArray[np.int64], pa.RecordBatch]:
-        keys = encode_rows(rows, columns)
         if columns == self.key_columns:
-            probe, entries = self._added.lookup(keys, self._step)
+            probe, entries = self._added.lookup(encode_rows(rows, columns), self._step)
             return probe, self._added.take(entries)
         if columns not in self._indexes:
             self._indexes[columns] = PointIndex(columns, self._added)
-        found = self._indexes[columns].find_encoded(keys, self._step)
+        found = self._indexes[columns].find(key_rows(rows, columns), self._step)
         assert found is not None, "nothing of it is compacted"
         return found
 
@@ -104,7 +103,7 @@ class TableOverlay(TableRules):
             return self._among(rows, self.everything_committed(epoch), columns)
         index = self.committed.point_index(before)
         assert index is not None, "a table is arranged"
-        found = index.find_encoded(encode_rows(rows, columns), epoch)
+        found = index.find(key_rows(rows, columns), epoch)
         if found is None:
             raise HistoryExpired(f'epoch {epoch} of "{self.name}" is no longer kept', hint="run the transaction again")
         there = found[1] if self.reshape is None else self.reshape.rows(found[1])

@@ -102,7 +102,7 @@ class TableState(TableRules, RelationState):
             return probe, self.contents.take(entries)
         index = self.point_index(columns)
         assert index is not None, "a table is arranged"
-        found = index.find_encoded(encode_rows(rows, columns), epoch)
+        found = index.find(key_rows(rows, columns), epoch)
         assert found is not None, "the epoch under construction is kept"
         return found
 
@@ -113,6 +113,12 @@ class TableState(TableRules, RelationState):
 
 def key_columns(relation: Relation, schema: pa.Schema) -> tuple[int, ...]:
     return tuple(schema.get_field_index(name) for name in relation.primary_key)
+
+
+def key_rows(rows: pa.RecordBatch, columns: tuple[int, ...]) -> pa.RecordBatch:
+    """The rows' values in some columns, in the order of ``columns``."""
+    fields = pa.schema([rows.schema.field(column) for column in columns])
+    return pa.RecordBatch.from_arrays([rows.column(column) for column in columns], schema=fields)
 
 
 def _keys(rows: pa.RecordBatch, columns: tuple[int, ...]) -> list[bytes]:
