@@ -25,7 +25,7 @@ import pyarrow as pa
 import structlog
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Create, Relation
+from constellationdb.catalog.model import Alter, Create, Relation
 from constellationdb.connectors.api import Position
 from constellationdb.engine import batch as zset
 from constellationdb.engine.changelog import packed, unpacked
@@ -309,6 +309,8 @@ class Durability:
         engine = self._engine
         deltas: dict[str, list[pa.RecordBatch]] = {}
         for command in record.commands:
+            if isinstance(command, Alter):
+                engine.worker.drain()  # a view that the same epoch brought has its first answer before, as it had then
             engine.apply_command(command, engine.catalog.apply(command), number, record.at_us)
         for name, delta in record.deltas:
             state = engine.states.get(name)

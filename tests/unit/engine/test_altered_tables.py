@@ -101,6 +101,17 @@ def test_constraints_hold_after_a_crash(tmp_path: Path) -> None:
         assert run(session, "INSERT INTO t VALUES (5, 2) RETURNING c") == [(7,)]
 
 
+def test_a_view_that_came_between_two_alterations_is_there_after_a_crash(tmp_path: Path) -> None:
+    with Engine(tmp_path / "db") as engine:
+        session = engine.session()
+        run(session, "CREATE TABLE t (a int)", "INSERT INTO t VALUES (1)", "BEGIN", "ALTER TABLE t ADD COLUMN b int")
+        run(session, "CREATE MATERIALIZED VIEW v AS SELECT a, b FROM t", "INSERT INTO t VALUES (2, 2)")
+        run(session, "ALTER TABLE t RENAME TO u", "COMMIT")
+        copy = Path(shutil.copytree(tmp_path / "db", tmp_path / "crashed"))
+    with Engine(copy) as engine:
+        assert run(engine.session(), "SELECT * FROM v ORDER BY a") == [(1, None), (2, 2)]
+
+
 def test_an_open_transaction_meets_a_new_rule() -> None:
     with Engine() as engine:
         one, other = engine.session(), engine.session()
