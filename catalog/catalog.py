@@ -2,26 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation, Replace, shown_name
-from constellationdb.errors import DependentObjects, DuplicateRelation, UndefinedRelation
+from constellationdb.catalog.model import (
+    OIDS_OF_A_RELATION,
+    PUBLIC,
+    TEMPORARY,
+    TEMPORARY_SCHEMAS,
+    Alter,
+    Command,
+    Comment,
+    Create,
+    CreateSchema,
+    Drop,
+    DropSchema,
+    Relation,
+    RenameSchema,
+    Replace,
+)
+from constellationdb.errors import (
+    DependentObjects,
+    DuplicateRelation,
+    DuplicateSchema,
+    UndefinedRelation,
+    UndefinedSchema,
+)
 
 # Postgres gives user objects oids from here on.
 FIRST_OID = 16384
 
+_PUBLIC = "standard public schema"
+
+# How messages name a relation: by its label, or qualified where a session does not see it.
+NameOf = Callable[[Relation], str]
+
+
+def _label(relation: Relation) -> str:
+    return relation.shown
+
 
 @dataclass(frozen=True)
 class Catalog:
-    """An immutable version of the catalog. ``version`` counts commands."""
+    """An immutable version of the catalog. ``version`` counts commands.
+
+    ``schemas``: those of users, by name. ``comments``: by the oid of what they are on, and column.
+    """
 
     version: int = 0
     next_oid: int = FIRST_OID
     relations: Mapping[str, Relation] = field(default_factory=lambda: MappingProxyType({}))
+    schemas: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({"public": PUBLIC}))
+    comments: Mapping[tuple[int, str], str] = field(default_factory=lambda: MappingProxyType({(PUBLIC, ""): _PUBLIC}))
+
+    @cached_property
+    def by_place(self) -> Mapping[tuple[int, str], Relation]:
+        """By namespace and label."""
+        return {(relation.namespace, relation.shown): relation for relation in self.relations.values()}
 
     def apply(self, command: Command) -> Catalog:
         """The catalog after ``command``; raises, unchanged, when it does not fit."""
@@ -34,6 +76,14 @@ class Catalog:
                 return self._replace(command.view)
             case Alter():
                 return self._alter(command)
+            case CreateSchema():
+                return self._create_schema(command.name)
+            case DropSchema():
+                return self._drop_schemas(command.names)
+            case RenameSchema():
+                return self._rename_schema(command.name, command.to)
+            case Comment():
+                return self._comment(command)
 
     def get(self, name: str, position: int | None = None) -> Relation:
         found = self.relations.get(name)
@@ -45,50 +95,121 @@ class Catalog:
         relations = dict(self.relations)
         oid = self.next_oid
         for relation in command.relations:
-            if relation.name in relations:
-                raise DuplicateRelation(f'relation "{relation.name}" already exists')
+            if relation.name in relations or (relation.namespace, relation.shown) in self.by_place:
+                raise DuplicateRelation(f'relation "{relation.shown}" already exists')
+            if not (relation.is_temporary or relation.namespace in self.schemas.values()):
+                raise UndefinedSchema(f'the schema of relation "{relation.shown}" was dropped')
             relations[relation.name], oid = _numbered(replace(relation, oid=oid), oid + 1)
-        return Catalog(self.version + 1, oid, MappingProxyType(relations))
+        return self._next(next_oid=oid, relations=MappingProxyType(relations))
 
     def _alter(self, command: Alter) -> Catalog:
-        """In place: relations keep their oids, and the order in which they were made."""
-        changed = {relation.name: relation for relation in command.relations}
-        relations: dict[str, Relation] = {}
-        next_oid = self.next_oid
-        for name, relation in self.relations.items():
-            becomes = command.renamed.get(name, name)
-            if becomes != name and becomes in self.relations:
-                raise DuplicateRelation(f'relation "{shown_name(becomes)}" already exists')
-            altered = changed.pop(becomes, None)
-            if altered is not None:
-                relation, next_oid = _numbered(replace(altered, oid=relation.oid), next_oid)
-            relations[becomes] = relation
-        for name in changed:
-            raise UndefinedRelation(f'relation "{name}" does not exist')
-        return Catalog(self.version + 1, next_oid, MappingProxyType(relations))
+        """In place: relations keep their names and oids, and the order in which they were made."""
+        relations, comments, next_oid = dict(self.relations), dict(self.comments), self.next_oid
+        for relation in command.relations:
+            before = self.relations.get(relation.name)
+            if before is None:
+                raise UndefinedRelation(f'relation "{relation.shown}" does not exist')
+            there = self.by_place.get((relation.namespace, relation.shown), before)
+            if there.name != relation.name:
+                raise DuplicateRelation(f'relation "{relation.shown}" already exists')
+            altered, next_oid = _numbered(replace(relation, oid=before.oid), next_oid)
+            relations[relation.name] = altered
+            comments = _followed(comments, before, altered, command.sources.get(relation.name))
+        return self._next(next_oid=next_oid, relations=MappingProxyType(relations), comments=MappingProxyType(comments))
 
     def _drop(self, command: Drop) -> Catalog:
         relations = dict(self.relations)
+        gone = set()
         for name in command.names:
-            if relations.pop(name, None) is None:
+            dropped = relations.pop(name, None)
+            if dropped is None:
                 raise UndefinedRelation(f'relation "{name}" does not exist')
-        return Catalog(self.version + 1, self.next_oid, MappingProxyType(relations))
+            gone |= {dropped.oid, *dropped.constraint_oids}
+        return self._next(relations=MappingProxyType(relations), comments=self._comments_without(gone))
 
     def _replace(self, view: Relation) -> Catalog:
         """Raises 2BP01 when something stored was computed through the old definition."""
         stored = [n for n in self._dependants(view.name) if self.relations[n].kind != "view"]
         if stored:
-            raise self._blocked(f"cannot replace view {view.name}", stored, [view.name, *stored])
+            raise self._blocked(f"cannot replace view {view.shown}", stored, [view.name, *stored])
         relations = dict(self.relations)
         relations[view.name] = replace(view, oid=self.get(view.name).oid)
-        return Catalog(self.version + 1, self.next_oid, MappingProxyType(relations))
+        return self._next(relations=MappingProxyType(relations))
+
+    def _next(self, **changes: object) -> Catalog:
+        return dataclasses.replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]
+
+    # -- schemas and comments ------------------------------------------------------------------
+
+    def _create_schema(self, name: str) -> Catalog:
+        if name in self.schemas:
+            raise DuplicateSchema(f'schema "{name}" already exists')
+        return self._next(next_oid=self.next_oid + 1, schemas=MappingProxyType({**self.schemas, name: self.next_oid}))
+
+    def _drop_schemas(self, names: Iterable[str]) -> Catalog:
+        """Raises 2BP01 when there is still something in one of them."""
+        schemas = dict(self.schemas)
+        gone = set()
+        for name in names:
+            oid = self.schema(name)
+            if any(relation.namespace == oid for relation in self.relations.values()):
+                raise DependentObjects(f"cannot drop schema {name} because other objects depend on it")
+            gone.add(schemas.pop(name))
+        return self._next(schemas=MappingProxyType(schemas), comments=self._comments_without(gone))
+
+    def _rename_schema(self, name: str, to: str) -> Catalog:
+        self.schema(name)
+        if to in self.schemas:
+            raise DuplicateSchema(f'schema "{to}" already exists')
+        renamed = {to if known == name else known: oid for known, oid in self.schemas.items()}
+        return self._next(schemas=MappingProxyType(renamed))
+
+    def schema(self, name: str) -> int:
+        """The oid of a user's schema."""
+        found = self.schemas.get(name)
+        if found is None:
+            raise UndefinedSchema(f'schema "{name}" does not exist')
+        return found
+
+    def free_name(self, namespace: int, label: str, qualified: str) -> str:
+        """A name that no relation has, for one to be created."""
+        name = label if namespace == PUBLIC else qualified
+        number = 1
+        while name in self.relations:
+            number += 1
+            name = f"{qualified}#{number}"
+        return name
+
+    def schema_name(self, oid: int) -> str:
+        if oid > TEMPORARY_SCHEMAS:
+            return f"{TEMPORARY}{oid - TEMPORARY_SCHEMAS}"
+        return next(name for name, known in self.schemas.items() if known == oid)
+
+    @cached_property
+    def is_renamed(self) -> bool:
+        """Whether a relation of ``public`` has another name than SQL calls it by."""
+        return any(relation.label and relation.namespace == PUBLIC for relation in self.relations.values())
+
+    def _comment(self, command: Comment) -> Catalog:
+        comments = dict(self.comments)
+        comments.pop((command.oid, command.column), None)
+        if command.text:
+            comments[command.oid, command.column] = command.text
+        return self._next(comments=MappingProxyType(comments))
+
+    def _comments_without(self, gone: set[int]) -> Mapping[tuple[int, str], str]:
+        """Those that are not on dropped objects, nor on what came with them."""
+        kept = {key: text for key, text in self.comments.items() if key[0] % OIDS_OF_A_RELATION not in gone}
+        return MappingProxyType(kept)
+
+    # -- dependencies --------------------------------------------------------------------------
 
     def _dependants(self, name: str) -> list[str]:
         found: list[str] = []
         self._collect(name, found)
         return [n for n in found if n != name and self.relations[n].owner not in found]
 
-    def to_drop(self, names: Iterable[str], *, cascade: bool) -> tuple[str, ...]:
+    def to_drop(self, names: Iterable[str], *, cascade: bool, name_of: NameOf = _label) -> tuple[str, ...]:
         """``names`` with their side outputs and, under CASCADE, their dependants; dependants first.
 
         Raises 2BP01 naming the dependants without CASCADE.
@@ -99,15 +220,15 @@ class Catalog:
             self._collect(name, found)
         blocking = [n for n in found if n not in asked and self.relations[n].owner not in found]
         if blocking and not cascade:
-            what = f"cannot drop {self.relations[asked[0]].kind} {shown_name(asked[0])}"
-            raise self._blocked("cannot drop desired object(s)" if len(asked) > 1 else what, blocking, found)
+            what = f"cannot drop {self.relations[asked[0]].kind} {name_of(self.relations[asked[0]])}"
+            raise self._blocked("cannot drop desired object(s)" if len(asked) > 1 else what, blocking, found, name_of)
         return tuple(found)
 
-    def cascaded(self, asked: Iterable[str], found: Iterable[str]) -> list[str]:
+    def cascaded(self, asked: Iterable[str], found: Iterable[str], name_of: NameOf = _label) -> list[str]:
         """What CASCADE drops beyond what was asked for, as messages name it, in the order it was made."""
         gone, named = set(found), set(asked)
         more = [self.relations[n] for n in gone - named if self.relations[n].owner not in gone]
-        return [f"{r.kind} {shown_name(r.name)}" for r in sorted(more, key=lambda relation: relation.oid)]
+        return [f"{r.kind} {name_of(r)}" for r in sorted(more, key=lambda relation: relation.oid)]
 
     def owned_sequences(self, name: str) -> list[Relation]:
         """The sequences that belong to columns of a table."""
@@ -134,12 +255,14 @@ class Catalog:
             bases |= self.bases_of(dependency)
         return bases
 
-    def _blocked(self, what: str, dependants: list[str], gone: Iterable[str]) -> DependentObjects:
+    def _blocked(
+        self, what: str, dependants: list[str], gone: Iterable[str], name_of: NameOf = _label
+    ) -> DependentObjects:
         """2BP01; each dependant is told with the one of ``gone`` that it depends on."""
         lines, missing = [], set(gone)
         for relation in sorted((self.relations[n] for n in dependants), key=lambda relation: relation.oid):
             base = self.relations[next(n for n in relation.depends_on if n in missing)]
-            lines.append(f"{relation.kind} {relation.name} depends on {base.kind} {shown_name(base.name)}")
+            lines.append(f"{relation.kind} {name_of(relation)} depends on {base.kind} {name_of(base)}")
         objects = "them" if what.endswith("(s)") else "it"
         return DependentObjects(
             f"{what} because other objects depend on {objects}",
@@ -158,3 +281,23 @@ def _numbered(relation: Relation, next_oid: int) -> tuple[Relation, int]:
         uniques.append(unique if unique.oid else replace(unique, oid=next_oid))
         next_oid += 0 if unique.oid else 2
     return replace(relation, checks=tuple(checks), uniques=tuple(uniques)), next_oid
+
+
+def _followed(
+    comments: dict[tuple[int, str], str], before: Relation, after: Relation, sources: tuple[int, ...] | None
+) -> dict[tuple[int, str], str]:
+    """Comments on columns and constraints go where these go."""
+    gone = set(before.constraint_oids) - set(after.constraint_oids)
+    no_key = bool(before.primary_key) and not after.primary_key
+    found = {}
+    for (oid, column), text in comments.items():
+        part = oid != before.oid and oid % OIDS_OF_A_RELATION == before.oid
+        if oid in gone or (part and no_key):
+            continue
+        if oid == before.oid and column and sources is not None:
+            place = before.schema.get_field_index(column)
+            if place not in sources:
+                continue
+            column = after.schema.field(sources.index(place)).name
+        found[oid, column] = text
+    return found

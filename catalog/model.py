@@ -11,8 +11,11 @@ RelationKind: TypeAlias = Literal[
     "table", "source", "lookup table", "view", "materialized view", "side output", "sequence"
 ]
 
-# What the names of temporary tables begin with; the rest of the schema's name is their session's number.
+# What the names of temporary schemas begin with; the rest is their session's number.
 TEMPORARY = "pg_temp_"
+PUBLIC = 2200  # the oid of schema public
+TEMPORARY_SCHEMAS = 1 << 20  # the oid of pg_temp_<n> is n more
+OIDS_OF_A_RELATION = 1 << 28  # what comes with a relation has its oid plus a multiple of this
 
 
 class ColumnDefinition(msgspec.Struct, frozen=True):
@@ -72,6 +75,9 @@ class Watermark(msgspec.Struct, frozen=True):
 class Relation(msgspec.Struct, frozen=True):
     """Everything known of a relation.
 
+    ``name``: what everything but SQL calls it, for ever. SQL finds it in the schema whose oid is ``namespace``, by
+    its ``label``; without one that is the name, too.
+
     ``schema_ipc``: its Arrow schema, serialised. ``plan``: a materialized view's lowered plan, encoded.
     ``depends_on``: relations it reads; ``owner``: the view that a side output (errors, late rows) belongs to,
     or the table that a sequence does.
@@ -86,7 +92,7 @@ class Relation(msgspec.Struct, frozen=True):
     watermark: Watermark | None = None
     sql: str = ""
     plan: bytes = b""
-    query: bytes = b""  # a plain view's Query, encoded by the engine
+    query: bytes = b""  # a view's Query, encoded by the engine
     depends_on: tuple[str, ...] = ()
     owner: str | None = None
     append_only: bool = False
@@ -96,6 +102,17 @@ class Relation(msgspec.Struct, frozen=True):
     checks: tuple[Check, ...] = ()
     uniques: tuple[Unique, ...] = ()
     sequence: SequenceParameters | None = None
+    namespace: int = PUBLIC
+    label: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What statements and messages call it."""
+        return self.label or self.name
+
+    @property
+    def is_temporary(self) -> bool:
+        return self.namespace > TEMPORARY_SCHEMAS
 
     @property
     def schema(self) -> pa.Schema:
@@ -103,7 +120,13 @@ class Relation(msgspec.Struct, frozen=True):
 
     @property
     def primary_key_name(self) -> str:
-        return self.key_name or f"{shown_name(self.name)}_pkey"
+        return self.key_name or f"{self.shown}_pkey"
+
+    @property
+    def constraint_oids(self) -> tuple[int, ...]:
+        """Of what was given oids of its own: a unique constraint has two, for its index and for itself."""
+        uniques = (oid for unique in self.uniques for oid in (unique.oid, unique.oid + 1))
+        return (*(check.oid for check in self.checks), *uniques)
 
     def column(self, name: str) -> ColumnDefinition | None:
         return next((column for column in self.columns if column.name == name), None)
@@ -130,26 +153,43 @@ class Replace(msgspec.Struct, frozen=True, tag="replace"):
 class Alter(msgspec.Struct, frozen=True, tag="alter"):
     """Other definitions for relations that stay what they are.
 
-    ``relations``: by the names they have afterwards; ``renamed``: old name → new name. ``sources``: for a relation
-    whose columns change, where each of its new columns was before, -1 for one that is new. ``fills``: one row of
-    what the new ones hold. ``restarts``: sequence →
-    the value that comes next.
+    ``sources``: for a relation whose columns change, where each of its new columns was before, -1 for one that is new.
+    ``fills``: one row of what the new ones hold. ``restarts``: sequence → the value that comes next.
     """
 
     relations: tuple[Relation, ...]
-    renamed: dict[str, str] = {}
     sources: dict[str, tuple[int, ...]] = {}
     restarts: dict[str, int] = {}
     fills: dict[str, bytes] = {}
 
 
-Command: TypeAlias = Create | Drop | Replace | Alter
+class CreateSchema(msgspec.Struct, frozen=True, tag="create schema"):
+    name: str
+
+
+class DropSchema(msgspec.Struct, frozen=True, tag="drop schema"):
+    """Remove schemas that have nothing in them any more."""
+
+    names: tuple[str, ...]
+
+
+class RenameSchema(msgspec.Struct, frozen=True, tag="rename schema"):
+    """Its relations are where they were: they know its oid."""
+
+    name: str
+    to: str
+
+
+class Comment(msgspec.Struct, frozen=True, tag="comment"):
+    """``column`` "": on the object itself. ``text`` None takes the comment away."""
+
+    oid: int
+    column: str
+    text: str | None
+
+
+Command: TypeAlias = Create | Drop | Replace | Alter | CreateSchema | DropSchema | RenameSchema | Comment
 
 
 def make_relation(name: str, kind: RelationKind, schema: pa.Schema, **rest: object) -> Relation:
     return Relation(name=name, kind=kind, schema_ipc=bytes(schema.serialize()), **rest)  # type: ignore[arg-type]
-
-
-def shown_name(name: str) -> str:
-    """A relation's name as its session and messages say it."""
-    return name.partition(".")[2] if name.startswith(TEMPORARY) else name

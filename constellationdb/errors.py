@@ -33,6 +33,9 @@
     ├── CannotChangeSetting         55P02  CON-1062
     ├── DuplicateSchema             42P06  CON-1063
     ├── DuplicateObject             42710  CON-1064
+    ├── InsufficientPrivilege       42501  CON-1070
+    ├── ReservedName                42939  CON-1071
+    ├── AmbiguousAlias              42P09  CON-1072
     ├── UndefinedSchema             3F000  CON-1080
     ├── InvalidObjectDefinition     42P17  CON-1100
     ├── GeneratedAlways             428C9  CON-1101
@@ -94,7 +97,7 @@ as the wire protocol's field ``P`` does, so psql draws its caret under it.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class ConstellationError(Exception):
@@ -118,11 +121,20 @@ class ConstellationError(Exception):
         self.hint = hint
         self.position = position
         self.context = context  # where in the data it happened: ``COPY t, line 3, column b: "x"``
+        self.schema: str | None = None
+        self.table: str | None = None
+        self.column: str | None = None
+        self.constraint: str | None = None
 
     def at(self, position: int | None) -> ConstellationError:
         """The same error with ``position`` filled in where it has none."""
         if self.position is None:
             self.position = position
+        return self
+
+    def about(self, schema: str, table: str, *, column: str | None = None, constraint: str | None = None) -> Self:
+        """The same error with what it is about, for programs that would else have to read the message."""
+        self.schema, self.table, self.column, self.constraint = schema, table, column, constraint
         return self
 
 
@@ -252,6 +264,18 @@ class DuplicateSchema(ConstellationError):
 
 class DuplicateObject(ConstellationError):
     sqlstate, code = "42710", "CON-1064"
+
+
+class InsufficientPrivilege(ConstellationError):
+    sqlstate, code = "42501", "CON-1070"
+
+
+class ReservedName(ConstellationError):
+    sqlstate, code = "42939", "CON-1071"
+
+
+class AmbiguousAlias(ConstellationError):
+    sqlstate, code = "42P09", "CON-1072"
 
 
 class UndefinedSchema(ConstellationError):

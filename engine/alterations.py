@@ -8,7 +8,7 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import ColumnDefinition, Relation, shown_name
+from constellationdb.catalog.model import ColumnDefinition, Relation
 from constellationdb.engine.table_definitions import TableDefiner, stored_field
 from constellationdb.errors import (
     ConstellationError,
@@ -28,9 +28,15 @@ Notify = Callable[[str], None]
 
 
 class TableAlteration:
-    """``table`` and ``sources`` (see ``Alter``) as the actions so far make them; ``notify`` hears what was skipped."""
+    """``table`` and ``sources`` (see ``Alter``) as the actions so far make them; ``notify`` hears what was skipped.
 
-    def __init__(self, catalog: Catalog, table: Relation, definer: TableDefiner, notify: Notify) -> None:
+    ``described``: the table's name where a message has to tell its schema, too.
+    """
+
+    def __init__(
+        self, catalog: Catalog, table: Relation, described: str, definer: TableDefiner, notify: Notify
+    ) -> None:
+        self._described = described
         self._catalog = catalog
         self._definer = definer
         self._notify = notify
@@ -45,7 +51,7 @@ class TableAlteration:
 
     @property
     def name(self) -> str:
-        return shown_name(self.table.name)
+        return self.table.shown
 
     @property
     def is_reshaped(self) -> bool:
@@ -116,7 +122,7 @@ class TableAlteration:
             return
         computed = [c.name for c in self.table.columns if c.generated is not None and name in column_names(c.generated)]
         if computed and not action.cascade:
-            raise self._needed(name, [f"column {other} of table {self.name}" for other in computed])
+            raise self._needed(name, [f"column {other} of table {self._described}" for other in computed])
         if len(self.table.columns) == 1 + len(computed):
             raise FeatureNotSupported(f'"{self.name}" would have no columns, which is not supported')
         place = self.table.schema.get_field_index(name)
@@ -135,13 +141,13 @@ class TableAlteration:
                 self.dropped_sequences.append(owned.name)
         self.dropped.append(action)
         for other in computed:
-            self.cascaded.append(f"column {other} of table {self.name}")
+            self.cascaded.append(f"column {other} of table {self._described}")
             self._drop_column(st.DropColumn(other, cascade=True))
 
     def _needed(self, name: str, dependants: list[str]) -> ConstellationError:
         return DependentObjects(
-            f"cannot drop column {name} of table {self.name} because other objects depend on it",
-            detail="\n".join(f"{what} depends on column {name} of table {self.name}" for what in dependants),
+            f"cannot drop column {name} of table {self._described} because other objects depend on it",
+            detail="\n".join(f"{what} depends on column {name} of table {self._described}" for what in dependants),
             hint="Use DROP ... CASCADE to drop the dependent objects too.",
         )
 
@@ -203,7 +209,7 @@ def with_renamed_column(table: Relation, old: str, new: str, rewrite: Callable[[
     if place < 0:
         raise UndefinedColumn(f'column "{old}" does not exist')
     if schema.get_field_index(new) >= 0:
-        raise DuplicateColumn(f'column "{new}" of relation "{shown_name(table.name)}" already exists')
+        raise DuplicateColumn(f'column "{new}" of relation "{table.shown}" already exists')
 
     def names(columns: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(new if column == old else column for column in columns)
@@ -228,7 +234,7 @@ def with_renamed_column(table: Relation, old: str, new: str, rewrite: Callable[[
 def with_renamed_constraint(table: Relation, old: str, new: str) -> Relation:
     known = {c.name for c in table.checks} | {u.name for u in table.uniques if u.is_constraint}
     known |= {table.primary_key_name} if table.primary_key else set()
-    shown = shown_name(table.name)
+    shown = table.shown
     if old not in known:
         raise UndefinedObject(f'constraint "{old}" for table "{shown}" does not exist')
     if new in known:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from msgspec.structs import replace
 
-from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation, shown_name
+from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation
 from constellationdb.engine import changes
 from constellationdb.engine.alterations import TableAlteration, with_renamed_column, with_renamed_constraint
-from constellationdb.engine.dependants import Change, Views, adapted
+from constellationdb.engine.dependants import Change, Views, adapted, with_new_name
 from constellationdb.engine.object_names import taken_names
 from constellationdb.engine.result import Notice, Result
+from constellationdb.engine.sequence_statements import resolve
 from constellationdb.engine.side import errors_name
 from constellationdb.engine.table_definitions import TableDefiner
 from constellationdb.errors import (
+    ConstellationError,
     DependentObjects,
     DuplicateRelation,
     FeatureNotSupported,
@@ -28,9 +29,11 @@ from constellationdb.errors import (
 )
 from constellationdb.planner import statements as st
 from constellationdb.planner.pinning import renamed_column
+from constellationdb.planner.references import split
 from constellationdb.storage.arrow_blobs import to_ipc
 
 if TYPE_CHECKING:
+    from constellationdb.engine.pg_catalog.objects import Index
     from constellationdb.engine.session import Session
 
 
@@ -40,9 +43,8 @@ _LIKE_TABLES = ("view", "materialized view", "sequence")
 class Altering:
     """One statement; ``notices`` gather on the way."""
 
-    def __init__(self, session: Session, definer: TableDefiner) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._definer = definer
         self.notices: list[Notice] = []
 
     def _notify(self, message: str) -> None:
@@ -50,17 +52,15 @@ class Altering:
 
     def _found(self, kind: str, name: str, *, if_exists: bool = False) -> Relation | None:
         """The relation, which must be of this kind; None when it may be missing and is."""
-        name = self._session.temporary.resolve(name)
-        relation = self._session.catalog.relations.get(name)
+        relation = self._session.catalog.relations.get(self._session.names.find(name))
         if relation is None:
-            message = f'relation "{shown_name(name)}" does not exist'
             if not if_exists:
-                raise UndefinedRelation(message)
-            self._notify(f"{message}, skipping")
+                raise self._session.names.missing(name)
+            self._notify(f'relation "{split(name)[1]}" does not exist, skipping')
             return None
         # As in Postgres, ALTER TABLE may be said of whatever is like a table.
         if relation.kind != kind and not (kind == "table" and relation.kind in _LIKE_TABLES):
-            raise WrongObjectType(f'"{shown_name(name)}" is not a {kind}')
+            raise WrongObjectType(f'"{relation.shown}" is not a {kind}')
         return relation
 
     def _define(self, *commands: Command) -> None:
@@ -76,8 +76,10 @@ class Altering:
         if relation is None:
             return Result(tag, notices=self.notices)
         if relation.kind != statement.kind:
-            raise WrongObjectType(f'"{statement.name}" is not a {statement.kind}')
-        alteration = TableAlteration(self._session.catalog, relation, self._definer, self._notify)
+            raise WrongObjectType(f'"{relation.shown}" is not a {statement.kind}')
+        session = self._session
+        described, made = session.names.shown(relation), definer(session, relation.namespace)
+        alteration = TableAlteration(session.catalog, relation, described, made, self._notify)
         for action in statement.actions:
             alteration.perform(action)
         if relation.kind == "source":
@@ -111,7 +113,7 @@ class Altering:
         session, before, after = self._session, alteration.before, alteration.table
         if not alteration.is_reshaped:
             return Views()
-        change = Change(before.name, after.name, before.schema, after.schema, alteration.sources)
+        change = Change(before.name, before.schema, after.schema, alteration.sources)
         return adapted(session.catalog, session.relations, session.functions, change)
 
     def _lost(self, alteration: TableAlteration, lost: list[str]) -> tuple[str, ...]:
@@ -119,9 +121,11 @@ class Altering:
         if not lost:
             self._tell(alteration.cascaded)
             return ()
-        catalog, name = self._session.catalog, alteration.name
-        column = alteration.dropped[0].name
-        named = [f"{catalog.relations[view].kind} {shown_name(view)}" for view in lost]
+        catalog, shown = self._session.catalog, self._session.names.shown
+        if not alteration.dropped:
+            raise FeatureNotSupported(f"view {shown(catalog.relations[lost[0]])} cannot go on over other columns")
+        column, name = alteration.dropped[0].name, shown(alteration.before)
+        named = [f"{catalog.relations[view].kind} {shown(catalog.relations[view])}" for view in lost]
         if not all(action.cascade for action in alteration.dropped):
             raise DependentObjects(
                 f"cannot drop column {column} of table {name} because other objects depend on it",
@@ -129,7 +133,7 @@ class Altering:
                 hint="Use DROP ... CASCADE to drop the dependent objects too.",
             )
         found = catalog.to_drop(lost, cascade=True)
-        self._tell([*alteration.cascaded, *named, *catalog.cascaded(lost, found)])
+        self._tell([*alteration.cascaded, *named, *catalog.cascaded(lost, found, shown)])
         return found
 
     def _tell(self, gone: list[str]) -> None:
@@ -180,43 +184,21 @@ class Altering:
                     self._rename_column(relation, statement)
                 case "constraint":
                     if relation.kind != "table":
-                        raise WrongObjectType(f'"{statement.name}" is not a table')
+                        raise WrongObjectType(f'"{relation.shown}" is not a table')
                     self._define(Alter((with_renamed_constraint(relation, statement.old, statement.new),)))
         return Result(tag, notices=self.notices)
 
     def _rename(self, relation: Relation, new: str) -> None:
-        session = self._session
-        schema = relation.name[: len(relation.name) - len(shown_name(relation.name))]
-        name, catalog = schema + new, session.catalog
-        if name in taken_names(catalog) or errors_name(name) in catalog.relations:
+        """SQL alone calls it otherwise; its errors follow."""
+        catalog = self._session.catalog
+        taken = taken_names(catalog, relation.namespace)
+        if new in taken or errors_name(new) in taken:
             raise DuplicateRelation(f'relation "{new}" already exists')
-        renamed = {relation.name: name}
-        changed = [self._called(relation, name)]
-        for other in catalog.relations.values():
-            if other.kind == "side output" and other.owner == relation.name:
-                becomes = errors_name(name) if other.name == errors_name(relation.name) else other.name
-                changed.append(replace(other, name=becomes, owner=name))
-                renamed[other.name] = becomes
-            elif other.owner == relation.name:
-                changed.append(replace(other, owner=name))
-            if any(column.sequence == relation.name for column in other.columns):
-                columns = (replace(c, sequence=name) if c.sequence == relation.name else c for c in other.columns)
-                changed.append(replace(other, columns=tuple(columns)))
-        if relation.kind != "sequence":
-            shape = session.relations[relation.name]
-            width = tuple(range(len(shape.schema)))
-            change = Change(relation.name, name, shape.schema, shape.schema, width)
-            views = adapted(catalog, session.relations, session.functions, change)
-            if views.lost:
-                raise FeatureNotSupported(f'view "{views.lost[0]}" cannot follow another name of what it reads')
-            changed += views.altered
-        self._define(Alter(tuple(changed), renamed={old: new for old, new in renamed.items() if old != new}))
-
-    def _called(self, relation: Relation, name: str) -> Relation:
-        """The same relation under another name; what its constraints are called stays."""
-        if relation.primary_key:
-            relation = replace(relation, key_name=relation.primary_key_name)
-        return replace(relation, name=name)
+        changed = [_called(relation, new), *with_new_name(catalog, relation, new)]
+        errors = catalog.relations.get(errors_name(relation.name))
+        if errors is not None and errors.owner == relation.name:
+            changed.append(_called(errors, errors_name(new)))
+        self._define(Alter(tuple(changed)))
 
     def _rename_column(self, relation: Relation, statement: st.Rename) -> None:
         if relation.kind != "table":
@@ -224,7 +206,7 @@ class Altering:
         session, catalog = self._session, self._session.catalog
         after = with_renamed_column(relation, statement.old, statement.new, renamed_column)
         width = tuple(range(len(after.schema)))
-        change = Change(relation.name, relation.name, relation.schema, after.schema, width)
+        change = Change(relation.name, relation.schema, after.schema, width)
         views = adapted(catalog, session.relations, session.functions, change)
         if views.lost:
             raise FeatureNotSupported(f'view "{views.lost[0]}" cannot follow another name of a column')
@@ -242,14 +224,16 @@ class Altering:
         assert relation is not None
         if relation.kind != "table":
             raise FeatureNotSupported(f"a unique index on a {relation.kind} is not supported")
-        name = statement.name
-        if name is not None and name in taken_names(self._session.catalog) and statement.if_not_exists:
+        name, taken = statement.name, taken_names(self._session.catalog, relation.namespace)
+        if name is not None and name in taken and statement.if_not_exists:
             message = f'relation "{name}" already exists, skipping'
             return Result("CREATE INDEX", notices=[Notice(message, sqlstate="42P07")])
         for column in statement.columns:
             if relation.column(column) is None:
                 raise UndefinedColumn(f'column "{column}" does not exist')
-        after = self._definer.with_unique(relation, st.UniqueDef(name, statement.columns), is_constraint=False)
+        after = definer(self._session, relation.namespace).with_unique(
+            relation, st.UniqueDef(name, statement.columns), is_constraint=False
+        )
         with self._session.together() as transaction:
             transaction.define(self._session.engine, Alter((after,)))
             changes.validate(self._session, after, relation)
@@ -257,55 +241,73 @@ class Altering:
 
     def drop_index(self, statement: st.DropIndex) -> Result:
         altered: dict[str, Relation] = {}
-        for name in statement.names:
-            found = _indexed(self._session.catalog, name, altered.values())
-            if found is None:
-                message = f'index "{name}" does not exist'
+        for said in statement.names:
+            index = self._index(said)
+            if index is None:
+                missing: ConstellationError = self._session.names.missing(said)
+                if isinstance(missing, UndefinedRelation):
+                    missing = UndefinedObject(f'index "{split(said)[1]}" does not exist')
                 if not statement.if_exists:
-                    raise UndefinedObject(message)
-                self._notify(f"{message}, skipping")
+                    raise missing
+                self._notify(f"{missing.message}, skipping")
                 continue
-            _refuse_constraints_index(found, name)
-            kept = tuple(unique for unique in found.uniques if unique.name != name)
-            altered[found.name] = replace(found, uniques=kept)
+            table = index.of.relation
+            assert table is not None
+            _refuse_constraints_index(index, self._session.names.shown(table))
+            before = altered.get(table.name, table)
+            kept = tuple(unique for unique in before.uniques if unique.name != index.name)
+            altered[table.name] = replace(before, uniques=kept)
         if altered:
             self._define(Alter(tuple(altered.values())))
         return Result("DROP INDEX", notices=self.notices)
 
+    def _index(self, said: str) -> Index | None:
+        found = self._session.names.index(said)
+        return None if found is None or found.of.relation is None else found
+
     def _rename_index(self, statement: st.Rename) -> Result:
-        catalog = self._session.catalog
-        found = _indexed(catalog, statement.name, ())
-        if found is None:
-            message = f'relation "{statement.name}" does not exist'
+        index = self._index(statement.name)
+        if index is None:
             if not statement.if_exists:
-                raise UndefinedRelation(message)
-            return Result("ALTER INDEX", notices=[Notice(f"{message}, skipping")])
-        if statement.new in taken_names(catalog):
+                raise self._session.names.missing(statement.name)
+            message = f'relation "{split(statement.name)[1]}" does not exist, skipping'
+            return Result("ALTER INDEX", notices=[Notice(message)])
+        table = index.of.relation
+        assert table is not None
+        if statement.new in taken_names(self._session.catalog, table.namespace):
             raise DuplicateRelation(f'relation "{statement.new}" already exists')
-        if found.primary_key and found.primary_key_name == statement.name:
-            after = replace(found, key_name=statement.new)
+        if index.is_primary:
+            after = replace(table, key_name=statement.new)
         else:
-            uniques = (replace(u, name=statement.new) if u.name == statement.name else u for u in found.uniques)
-            after = replace(found, uniques=tuple(uniques))
+            uniques = (replace(u, name=statement.new) if u.name == index.name else u for u in table.uniques)
+            after = replace(table, uniques=tuple(uniques))
         self._define(Alter((after,)))
         return Result("ALTER INDEX", notices=self.notices)
 
 
-def _indexed(catalog: Catalog, name: str, altered: Iterable[Relation]) -> Relation | None:
-    """The table that has an index of this name."""
-    for table in (*altered, *catalog.relations.values()):
-        if any(unique.name == name for unique in table.uniques):
-            return table
-        if table.primary_key and table.kind == "table" and table.primary_key_name == name:
-            return table
-    return None
+def definer(session: Session, namespace: int) -> TableDefiner:
+    """Of tables in a schema."""
+    return TableDefiner(
+        session.catalog,
+        namespace,
+        partial(session.names.beside, namespace),
+        session.zone,
+        partial(changes.defaults_of, session),
+        partial(resolve, session),
+    )
 
 
-def _refuse_constraints_index(table: Relation, name: str) -> None:
-    unique = next((unique for unique in table.uniques if unique.name == name), None)
-    if unique is None or unique.is_constraint:
-        shown = shown_name(table.name)
+def _called(relation: Relation, name: str) -> Relation:
+    """The same relation under another name; what its constraints are called stays."""
+    if relation.primary_key:
+        relation = replace(relation, key_name=relation.primary_key_name)
+    return replace(relation, label="" if name == relation.name else name)
+
+
+def _refuse_constraints_index(index: Index, table: str) -> None:
+    if index.constraint:
+        name = index.name
         raise DependentObjects(
-            f"cannot drop index {name} because constraint {name} on table {shown} requires it",
-            hint=f"You can drop constraint {name} on table {shown} instead.",
+            f"cannot drop index {name} because constraint {name} on table {table} requires it",
+            hint=f"You can drop constraint {name} on table {table} instead.",
         )

@@ -36,12 +36,14 @@ from constellationdb.engine.writes import Run, Write, apply_write, check_target
 from constellationdb.errors import (
     ConstellationError,
     DuplicateColumn,
+    InsufficientPrivilege,
     InvalidColumnReference,
     ReadOnlyTransaction,
     WrongObjectType,
 )
 from constellationdb.planner import statements as st
 from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.rewrite.qualified import OURS, stand_in
 from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
 
 if TYPE_CHECKING:
@@ -65,16 +67,19 @@ def change(session: Session, statement: Statement) -> Result:
 
 def _target(session: Session, name: str, position: int, command: str) -> Target:
     """The relation that a statement writes, as the session sees it."""
-    name = session.temporary.resolve(name)
-    if is_system(name):
-        raise WrongObjectType(f'cannot change system table "{name}"', position=position)
+    found = session.names.find(name)
+    if found.startswith("pg_catalog."):
+        short = found.removeprefix("pg_catalog.")
+        raise InsufficientPrivilege(f'permission denied: "{short}" is a system catalog', position=position)
+    if is_system(found):
+        raise WrongObjectType(f'cannot change system table "{found}"', position=position)
     if session.read_only:
         raise ReadOnlyTransaction(f"cannot execute {command} in a read-only transaction")
-    relation = session.catalog.get(name, position)
+    relation = session.names.relation(name, position)
     check_target(relation, position, insert=command in ("INSERT", "COPY FROM"))
     if session.transaction is not None:
         return session.transaction.target(session.engine, relation)
-    state = session.engine.state(name)
+    state = session.engine.state(relation.name)
     assert isinstance(state, TableState | SourceState)
     return state
 
@@ -85,7 +90,7 @@ def _target_of(session: Session, statement: Statement) -> Target:
 
 def _plan(session: Session, statement: Statement, state: Target) -> Dml:
     def plan(query: st.Query, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
-        return _plan_query(session, statement, query, extra, clause)
+        return _plan_query(session, statement, state, query, extra, clause)
 
     return _planned(session, statement, state, DmlPlanner(plan, session.sequences.next, session.zone))
 
@@ -111,25 +116,35 @@ def plan_of_change(
 ) -> list[tuple[str, SnapshotPlan, dict[str, PlannedRelation]]]:
     """For EXPLAIN: each query the statement runs, the clause it is of, and the relations it was planned over."""
     found: list[tuple[str, SnapshotPlan, dict[str, PlannedRelation]]] = []
+    state = _target_of(session, statement)
 
     def plan(query: st.Query, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
-        planned = _plan_query(session, statement, query, extra, clause)
+        planned = _plan_query(session, statement, state, query, extra, clause)
         if clause != "DEFAULT":
             found.append((clause, planned, {**session.relations, **extra}))
         return planned
 
     planner = DmlPlanner(plan, session.sequences.next, session.zone)
-    _planned(session, statement, _target_of(session, statement), planner)
+    _planned(session, statement, state, planner)
     return found
 
 
 def _plan_query(
-    session: Session, statement: Statement, query: st.Query, extra: dict[str, PlannedRelation], clause: str
+    session: Session,
+    statement: Statement,
+    state: Target,
+    query: st.Query,
+    extra: dict[str, PlannedRelation],
+    clause: str,
 ) -> SnapshotPlan:
     """Plan a piece of DML; an error's place is found again by its words, for the text was put together anew."""
-    relations = {**session.relations, **extra}
+    names = ((OURS, state.name), *query.names, *statement.meant)
+    relations = dict(session.relations)
+    for name, relation in extra.items():
+        stands_for = relations.get(dict(query.names).get(stand_in(name), state.name))
+        relations[name] = relation if stands_for is None else replace(relation, oid=stands_for.oid)
     try:
-        query = replace(query, parameters=statement.parameters)
+        query = replace(query, parameters=statement.parameters, names=names)
         return SnapshotPlanner(relations, clause, functions=session.functions).plan(query)
     except ConstellationError as error:
         if error.position is not None:
@@ -249,12 +264,11 @@ def validate(session: Session, after: Relation, before: Relation) -> None:
     """An error when the rows that are there break what the table demands since it was altered."""
     transaction = session.transaction
     assert transaction is not None
-    if stricter_rules(before, after) is None:
+    rules = stricter_rules(before, after, session.catalog.schema_name)
+    if rules is None:
         return
     state = transaction.target(session.engine, session.catalog.get(after.name))
     assert isinstance(state, TableOverlay)
-    rules = stricter_rules(before, after)
-    assert rules is not None
     rules.check_existing(state.everything(_epoch(session, state)))
 
 
@@ -268,15 +282,15 @@ def _epoch(session: Session, state: TableOverlay) -> int:
 def truncate(session: Session, statement: st.Truncate) -> Result:
     """All of the tables or none."""
     for name in statement.names:
-        relation = session.catalog.get(session.temporary.resolve(name))
+        relation = session.names.relation(name)
         if relation.kind != "table":
-            raise WrongObjectType(f'"{name}" is not a table')
+            raise WrongObjectType(f'"{relation.shown}" is not a table')
     alone = len(statement.names) == 1 and not statement.restart_identity
     with nullcontext() if alone else session.together():
         for name in statement.names:
             _empty(session, _target(session, name, statement.offset + 1, "TRUNCATE TABLE"))
             if statement.restart_identity:
-                _restart_sequences(session, session.temporary.resolve(name))
+                _restart_sequences(session, session.names.find(name))
     return Result("TRUNCATE TABLE")
 
 
@@ -319,7 +333,7 @@ def copy(session: Session, statement: st.Copy) -> Result:
     defaults = defaults_of(session, state.relation)
     fit = partial(fitted, relation=state.relation)
     check = partial(_check, state)
-    sink = CopyIn(state.name, state.schema, columns, defaults.complete, options, fit, check, insert, zone)
+    sink = CopyIn(state.relation.shown, state.schema, columns, defaults.complete, options, fit, check, insert, zone)
     return Result("COPY", copy_in=sink)
 
 
@@ -339,7 +353,7 @@ def _check(state: Target, rows: pa.RecordBatch) -> None:
 
 def _copied(state: Target, statement: st.Copy, options: CopyOptions) -> list[int]:
     """The columns that COPY fills, in the order of its fields."""
-    table, schema = statement.table or "", state.schema
+    table, schema = state.relation.shown, state.schema
     columns = [column_of(schema, name, table, None) for name in statement.columns]
     generated = {column.name for column in state.relation.columns if column.generated is not None}
     for name in statement.columns:

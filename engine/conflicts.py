@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from constellationdb.catalog.model import shown_name
 from constellationdb.catalog.text.zones import Zone
 from constellationdb.engine import batch as zset
 from constellationdb.engine.column_defaults import ColumnDefaults
@@ -19,9 +18,10 @@ from constellationdb.engine.tables import TableRules
 from constellationdb.engine.writes import Run, Write
 from constellationdb.errors import CardinalityViolation, InvalidColumnReference, UndefinedObject
 from constellationdb.planner import statements as st
+from constellationdb.planner.rewrite.qualified import TARGET
 from constellationdb.planner.snapshot import SnapshotPlan
 
-TARGET, PROPOSED = "#target", "#excluded"
+PROPOSED = "#excluded"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def arbiters_of(statement: st.Insert, clause: st.OnConflict, state: TableRules) 
     known = state.unique_columns
     if clause.constraint is not None:
         if clause.constraint not in known:
-            name = shown_name(state.relation.name)
+            name = state.relation.shown
             raise UndefinedObject(f'constraint "{clause.constraint}" for table "{name}" does not exist')
         return [known[clause.constraint]]
     if not clause.target:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import pyarrow as pa
 
-from constellationdb.catalog.catalog import Catalog
+from constellationdb.catalog.catalog import Catalog, NameOf
 from constellationdb.catalog.model import (
     ColumnDefinition,
     Create,
@@ -14,7 +16,6 @@ from constellationdb.catalog.model import (
     Replace,
     Watermark,
     make_relation,
-    shown_name,
 )
 from constellationdb.catalog.types import of_field
 from constellationdb.clock import Clock
@@ -22,6 +23,8 @@ from constellationdb.connectors.registry import open_source
 from constellationdb.connectors.relation_options import SOURCE_NAMES, check_source, check_stored
 from constellationdb.connectors.strategy import LookupSettings, choose
 from constellationdb.engine.lookups import check_back_end, open_back_end
+from constellationdb.engine.naming import Place
+from constellationdb.engine.object_names import taken_names
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.relations import Planned, planned_view
 from constellationdb.engine.side import errors_name, errors_relation, late_relation
@@ -155,6 +158,7 @@ def view(catalog: Catalog, relations: Planned, functions: Functions, statement: 
         "materialized view",
         lowered.output,
         plan=plan.encode(lowered),
+        query=msgspec.msgpack.encode((statement.query, statement.column_names)),
         sql=statement.text,
         depends_on=tuple(dict.fromkeys([*depends_on, *reads, *lookups])),
         append_only=lowered.root.append_only,
@@ -234,17 +238,34 @@ def _check_same_column(was: pa.Field, becomes: pa.Field, position: int) -> None:
         )
 
 
-def drop(catalog: Catalog, statement: st.Drop, present: list[str]) -> Drop:
+def drop(catalog: Catalog, statement: st.Drop, present: list[str], name_of: NameOf) -> Drop:
     for name in present:
         relation = catalog.get(name)
         if relation.kind != statement.kind:
             raise WrongObjectType(
-                f'"{shown_name(name)}" is not a {statement.kind}',
+                f'"{relation.shown}" is not a {statement.kind}',
                 hint=f"Use DROP {relation.kind.upper()} to remove a {relation.kind}.",
             )
-    return Drop(catalog.to_drop(present, cascade=statement.cascade))
+    return Drop(catalog.to_drop(present, cascade=statement.cascade, name_of=name_of))
 
 
-def refuse_existing(catalog: Catalog, name: str, position: int) -> None:
-    if name in catalog.relations or errors_name(name) in catalog.relations:
-        raise DuplicateRelation(f'relation "{name}" already exists', position=position)
+def refuse_existing(catalog: Catalog, place: Place, position: int) -> None:
+    """Also what the errors of a relation of this name would be called must be free."""
+    taken = taken_names(catalog, place.namespace)
+    if place.label in taken or errors_name(place.label) in taken:
+        raise DuplicateRelation(f'relation "{place.label}" already exists', position=position)
+
+
+def placed(command: Create, places: Sequence[Place]) -> Create:
+    """Its relations in their schemas: errors stand beside what they are errors of, the first of ``places``.
+
+    Those of other names know theirs.
+    """
+    first = places[0]
+    known = {place.name: (place.namespace, place.label) for place in places}
+    known[errors_name(first.name)] = first.namespace, errors_name(first.label)
+    return Create(tuple(_at(r, *known[r.name]) if r.name in known else r for r in command.relations))
+
+
+def _at(relation: Relation, namespace: int, label: str) -> Relation:
+    return msgspec.structs.replace(relation, namespace=namespace, label="" if label == relation.name else label)

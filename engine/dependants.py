@@ -5,7 +5,7 @@
 
 A view's text is changed only where it would mean something else, or nothing,
 over the relation as it becomes. A materialized view's plan reads columns by
-their places and relations by their names: these are put in anew.
+their places, which are put in anew.
 """
 
 from __future__ import annotations
@@ -26,17 +26,16 @@ from constellationdb.errors import ConstellationError, FeatureNotSupported
 from constellationdb.planner import statements as st
 from constellationdb.planner.analysis.catalog_functions import Functions
 from constellationdb.planner.described import query_schema
-from constellationdb.planner.pinning import pinned
+from constellationdb.planner.pinning import pinned, renamed
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.syntax import parse
 
 
 @dataclass(frozen=True)
 class Change:
-    """Of relation ``old``: its name afterwards, and where each of its columns was before (-1: it is new)."""
+    """Of ``relation``: its columns, and where each of them was before (-1: it is new)."""
 
-    old: str
-    new: str
+    relation: str
     schema_before: pa.Schema
     schema: pa.Schema
     sources: tuple[int, ...]
@@ -65,11 +64,11 @@ def adapted(catalog: Catalog, relations: Planned, functions: Functions, change: 
     """``relations`` are as before the change."""
     views, after = Views(), _after(relations, change)
     for view in catalog.relations.values():
-        if view.kind not in ("view", "materialized view") or change.old not in catalog.bases_of(view.name):
+        if view.kind not in ("view", "materialized view") or change.relation not in catalog.bases_of(view.name):
             continue
-        if view.name == change.old or set(views.lost) & catalog.bases_of(view.name):
+        if view.name == change.relation or set(views.lost) & catalog.bases_of(view.name):
             continue  # it goes with what it reads
-        if view.kind == "view" and change.old not in view.depends_on:
+        if view.kind == "view" and change.relation not in view.depends_on:
             continue
         found = _adapted(view, relations, after, functions, change)
         if found is None:
@@ -81,21 +80,34 @@ def adapted(catalog: Catalog, relations: Planned, functions: Functions, change: 
     return views
 
 
+def with_new_name(catalog: Catalog, relation: Relation, new: str) -> list[Relation]:
+    """The views that say a relation's name, saying the new one, where they can: they find it by the old one, too."""
+    found = []
+    for view in catalog.relations.values():
+        if view.kind in ("view", "materialized view") and relation.name in view.depends_on:
+            statement = _understood(view, view.sql)
+            changed = renamed(view.sql, statement, relation.name, new)
+            if changed is not None:
+                text, names = changed
+                found.append(_with_query(view, text, replaced(statement.query, names=names)))
+    return found
+
+
 def _adapted(
     view: Relation, relations: Planned, changed: Planned, functions: Functions, change: Change
 ) -> Relation | None:
-    statement, zone = _statement(view), _zone(view)
-    before = query_schema(replaced(statement.query, zone=zone), relations, functions)
+    statement = _understood(view, view.sql)
+    before = query_schema(statement.query, relations, functions)
 
     def over(columns: list[tuple[str, str]] | None) -> str | None:
-        text = pinned(view.sql, statement, change.old, change.new, columns)
-        return text if text is not None and _means(text, zone, changed, functions, before) else None
+        text = pinned(view.sql, statement, change.relation, columns)
+        return text if text is not None and _means(view, text, changed, functions, before) else None
 
     text = over(None) or over(_needed(change.kept, over))
     if text is not None:
-        return _redefined(view, text, zone, change)
+        return _redefined(view, text, change)
     if view.kind == "materialized view" and change.keeps_all:  # its plan is all that it needs
-        return _redefined(view, view.sql, zone, change)
+        return _redefined(view, view.sql, change)
     return None
 
 
@@ -111,71 +123,54 @@ def _needed(
     return columns
 
 
-def _means(text: str, zone: str, relations: Planned, functions: Functions, schema: pa.Schema) -> bool:
-    """Whether the text of a view gives rows of this schema."""
+def _means(view: Relation, text: str, relations: Planned, functions: Functions, schema: pa.Schema) -> bool:
+    """Whether another text for a view gives rows of this schema."""
     try:
-        found = query_schema(replaced(_parsed(text).query, zone=zone), relations, functions)
+        found = query_schema(_understood(view, text).query, relations, functions)
     except ConstellationError:
         return False
     return bool(found.equals(schema, check_metadata=True))
 
 
-def _zone(view: Relation) -> str:
-    """The time zone that a plain view computes in; a materialized one's is in its plan."""
-    if view.kind != "view":
-        return "UTC"
-    query = planned_view(view).query
-    assert query is not None
-    return query.zone
-
-
-def _statement(view: Relation) -> st.CreateView:
-    return _parsed(view.sql)
-
-
-def _parsed(text: str) -> st.CreateView:
+def _understood(view: Relation, text: str) -> st.CreateView:
+    """A text for the view: in its time zone, its names meaning what they meant when it was created."""
     statement = parse(text)[0]
     assert isinstance(statement, st.CreateView)
-    return statement
+    return replaced(statement, query=_like(view, statement.query))
+
+
+def _like(view: Relation, query: st.Query) -> st.Query:
+    known = planned_view(view).query if view.query else None
+    return query if known is None else replaced(query, zone=known.zone, names=known.names)
 
 
 def _after(relations: Planned, change: Change) -> dict[str, PlannedRelation]:
-    found = dict(relations)
-    relation = found.pop(change.old)
-    found[change.new] = PlannedRelation(
-        change.new,
-        relation.kind,
-        change.schema,
-        append_only=relation.append_only,
-        times=tuple(change.sources.index(place) for place in relation.times if place in change.sources),
-        primary_key=relation.primary_key,
-        query=relation.query,
-        column_names=relation.column_names,
-        delay_us=relation.delay_us,
-    )
-    return found
+    relation = relations[change.relation]
+    times = tuple(change.sources.index(place) for place in relation.times if place in change.sources)
+    return {**relations, change.relation: replaced(relation, schema=change.schema, times=times)}
 
 
-def _redefined(view: Relation, text: str, zone: str, change: Change) -> Relation:
-    depends_on = tuple(change.new if name == change.old else name for name in view.depends_on)
-    made = replace(view, sql=text, depends_on=depends_on)
-    if view.kind == "view":
-        statement = _parsed(text)
-        query = replaced(statement.query, zone=zone)
-        return replace(made, query=msgspec.msgpack.encode((query, statement.column_names)))
-    return replace(made, plan=plan_over(view.plan, change))
+def _redefined(view: Relation, text: str, change: Change) -> Relation:
+    made = _with_query(view, text, _understood(view, text).query)
+    return made if view.kind == "view" else replace(made, plan=plan_over(view.plan, change))
+
+
+def _with_query(view: Relation, text: str, query: st.Query) -> Relation:
+    statement = parse(text)[0]
+    assert isinstance(statement, st.CreateView)
+    query = replaced(statement.query, zone=query.zone, names=query.names)
+    return replace(view, sql=text, query=msgspec.msgpack.encode((query, statement.column_names)))
 
 
 def plan_over(plan: bytes, change: Change) -> bytes:
-    """The plan with the places of the relation's columns, and its name, as they are now."""
+    """The plan with the places of the relation's columns as they are now."""
     places = {source: place for place, source in enumerate(change.sources) if source >= 0}
     tree = msgspec.msgpack.decode(plan)
-    for node in _scans(tree, change.old):
+    for node in _scans(tree, change.relation):
         missing = [column for column in node["columns"] if column not in places]
         if missing:
-            raise FeatureNotSupported(f'a view reads a column of "{change.old}" that is to be dropped')
+            raise FeatureNotSupported(f'a view reads a column of "{change.relation}" that is to be dropped')
         node["columns"] = [places[column] for column in node["columns"]]
-        node["relation"] = change.new
     return msgspec.msgpack.encode(tree)
 
 

@@ -25,14 +25,13 @@ from constellationdb.engine.assignment import assigned, check_assignments
 from constellationdb.engine.column_defaults import ColumnDefaults, Plan, Take
 from constellationdb.engine.conflicts import (
     PROPOSED,
-    TARGET,
     ConflictUpdate,
     arbiters_of,
     do_nothing,
     do_update,
     no_arbiter,
 )
-from constellationdb.engine.joined_changes import Joined, rows_of
+from constellationdb.engine.joined_changes import Beside, Joined, rows_of
 from constellationdb.engine.literals import to_array
 from constellationdb.engine.set_clauses import (
     NUMBER,
@@ -55,8 +54,10 @@ from constellationdb.errors import (
 )
 from constellationdb.planner import statements as st
 from constellationdb.planner.column_expressions import string_constant
-from constellationdb.planner.from_items import from_names, without_stars
+from constellationdb.planner.from_items import FromItem, from_items, without_stars
+from constellationdb.planner.references import Names
 from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.rewrite.qualified import CHANGED, OURS, TARGET, stand_in
 from constellationdb.planner.snapshot import SnapshotPlan
 from constellationdb.planner.syntax.edits import identifier
 from constellationdb.planner.syntax.rows import value_position
@@ -66,7 +67,6 @@ Target: TypeAlias = TableRules | SourceState
 Source: TypeAlias = Callable[[Run], pa.RecordBatch]
 
 _DEFAULT = st.Default()
-_CHANGED = "#changed"
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,9 @@ class Dml:
             return None
         if write.beside:
             assert write.shown is not None
-            return run(self.returning, {_CHANGED: numbered(write.shown), **write.beside})
+            return run(self.returning, {CHANGED: numbered(write.shown), **write.beside})
         rows = write.shown if write.shown is not None else write.added
-        return run(self.returning, {_CHANGED: _table(rows, self.returning)})
+        return run(self.returning, {CHANGED: _table(rows, self.returning)})
 
 
 def _table(rows: pa.RecordBatch | None, planned: SnapshotPlan) -> pa.Table:
@@ -104,13 +104,14 @@ class DmlPlanner:
         self._zone_name = zone
         self.zone = zone_named(zone) or UTC_ZONE
 
-    def planned(self, text: str, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
-        return self._plan(st.Query(text, zone=self._zone_name), extra, clause)
+    def planned(self, text: str, extra: dict[str, PlannedRelation], clause: str, names: Names = ()) -> SnapshotPlan:
+        """``names``: what else than the changed table some of ``extra`` stand for."""
+        return self._plan(st.Query(text, zone=self._zone_name, names=names), extra, clause)
 
     # -- INSERT --------------------------------------------------------------------------------
 
     def insert(self, statement: st.Insert, state: Target) -> Dml:
-        columns = self._columns(statement, state.schema)
+        columns = self._columns(statement, state)
         if statement.rows is not None:
             source = self._given_rows(statement, state, columns)
         elif statement.query is None:
@@ -126,14 +127,14 @@ class DmlPlanner:
                 return Write(None, rows, rows.num_rows, rows)
             return conflict(run, target, rows, epoch)
 
-        returning = self._returning(statement.returning, statement.alias or statement.table, state)
+        returning = self._returning(statement.returning, statement.alias or state.relation.shown, state)
         if conflict is not None or returning is not None:
             constant = None
-        return Dml(statement.table, evaluate, returning, "INSERT", constant)
+        return Dml(state.name, evaluate, returning, "INSERT", constant)
 
-    def _columns(self, statement: st.Insert, schema: pa.Schema) -> list[int]:
-        position = statement.table_position + 1
-        indexes = [column_of(schema, name, statement.table, position) for name in statement.columns]
+    def _columns(self, statement: st.Insert, state: Target) -> list[int]:
+        position, schema = statement.table_position + 1, state.schema
+        indexes = [column_of(schema, name, state.relation.shown, position) for name in statement.columns]
         for i, index in enumerate(indexes):
             if index in indexes[:i]:
                 raise DuplicateColumn(f'column "{statement.columns[i]}" specified more than once', position=position)
@@ -259,20 +260,19 @@ class DmlPlanner:
             return None
         if not clause.set:
             return lambda _run, target, rows, epoch: do_nothing(target, rows, epoch, arbiters)
-        update = self._conflict_query(statement, clause, state)
+        update = self._conflict_query(statement.alias or state.relation.shown, clause, state)
         return lambda run, target, rows, epoch: do_update(run, target, rows, epoch, update, arbiters[0])
 
-    def _conflict_query(self, statement: st.Insert, clause: st.OnConflict, state: TableRules) -> ConflictUpdate:
-        alias = identifier(statement.alias or statement.table)
+    def _conflict_query(self, alias: str, clause: st.OnConflict, state: TableRules) -> ConflictUpdate:
         number = pa.field(NUMBER, pa.int64())
         extra = {name: PlannedRelation(name, "table", state.schema.append(number)) for name in (TARGET, PROPOSED)}
-        indexes = [column_of(state.schema, c, statement.table, None) for c, _ in clause.set]
+        indexes = [column_of(state.schema, c, state.relation.shown, None) for c, _ in clause.set]
         check_updated(state.relation, clause.set)
         expressions = ", ".join(f"({asked(text)}) AS s{i}" for i, (_, text) in enumerate(clause.set))
         where = f" WHERE {clause.where}" if clause.where else ""
         sql = (
-            f'SELECT {alias}."{NUMBER}" AS n, {expressions} FROM "{TARGET}" AS {alias}'
-            f' JOIN "{PROPOSED}" AS excluded ON {alias}."{NUMBER}" = excluded."{NUMBER}"{where}'
+            f'SELECT "{TARGET}"."{NUMBER}" AS n, {expressions} FROM "{TARGET}" AS {identifier(alias)}'
+            f' JOIN "{PROPOSED}" AS excluded ON "{TARGET}"."{NUMBER}" = "{PROPOSED}"."{NUMBER}"{where}'
         )
         planned = self.planned(sql, extra, "UPDATE")
         check_assignments(planned, 1, state.schema, indexes)
@@ -281,24 +281,23 @@ class DmlPlanner:
     # -- UPDATE and DELETE ---------------------------------------------------------------------
 
     def update(self, statement: st.Update, state: TableRules) -> Dml:
-        alias = identifier(statement.alias or statement.table)
-        position = statement.table_position + 1
-        indexes = [column_of(state.schema, c, statement.table, position) for c, _ in statement.set]
+        said, position = statement.alias or state.relation.shown, statement.table_position + 1
+        indexes = [column_of(state.schema, c, state.relation.shown, position) for c, _ in statement.set]
         for place, index in enumerate(indexes):
             if index in indexes[:place]:
                 name = state.schema.field(index).name
                 raise SqlSyntaxError(f'multiple assignments to same column "{name}"', position=position)
-        old = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
         check_updated(state.relation, statement.set)
         self._check_literals(statement, state.schema, indexes)
         defaults, absent = self.defaults(state.relation), defaulted(statement.set)
         new = ", ".join(f"({asked(text)}) AS n{i}" for i, (_, text) in enumerate(statement.set))
-        joined = self._joined(statement.with_clause, statement.from_clause, statement.returning, alias, state)
+        joined = self._joined(statement, statement.from_clause, said, state)
+        old = _listed(state, said, joined)
         where = f" WHERE {statement.where}" if statement.where else ""
-        source = joined.source if joined else f"{identifier(statement.table)} AS {alias}"
+        source = joined.source if joined else f'"{OURS}" AS {identifier(said)}'
         more = joined.columns if joined else ""
         sql = f"{statement.with_clause} SELECT {old}, {new}{more} FROM {source}{where}"
-        planned = self.planned(sql, joined.extra if joined else {}, "UPDATE")
+        planned = self.planned(sql, joined.extra if joined else {}, "UPDATE", joined.names if joined else ())
         width = len(state.schema)
         check_assignments(planned, width, state.schema, indexes)
 
@@ -309,18 +308,17 @@ class DmlPlanner:
             after = changed(before, values, indexes, defaults, absent, self.zone)
             return Write(before, after, before.num_rows, after, beside)
 
-        returning = self._returning_of(statement.returning, statement.alias or statement.table, state, joined)
-        return Dml(statement.table, evaluate, returning, "UPDATE")
+        returning = self._returning_of(statement, said, state, joined)
+        return Dml(state.name, evaluate, returning, "UPDATE")
 
     def delete(self, statement: st.Delete, state: TableRules) -> Dml:
-        alias = identifier(statement.alias or statement.table)
-        listed = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
-        joined = self._joined(statement.with_clause, statement.using, statement.returning, alias, state)
+        said = statement.alias or state.relation.shown
+        joined = self._joined(statement, statement.using, said, state)
         where = f" WHERE {statement.where}" if statement.where else ""
-        source = joined.source if joined else f"{identifier(statement.table)} AS {alias}"
+        source = joined.source if joined else f'"{OURS}" AS {identifier(said)}'
         more = joined.columns if joined else ""
-        sql = f"{statement.with_clause} SELECT {listed}{more} FROM {source}{where}"
-        planned = self.planned(sql, joined.extra if joined else {}, "SELECT")
+        sql = f"{statement.with_clause} SELECT {_listed(state, said, joined)}{more} FROM {source}{where}"
+        planned = self.planned(sql, joined.extra if joined else {}, "SELECT", joined.names if joined else ())
         width = len(state.schema)
 
         def evaluate(run: Run, target: Target, epoch: int) -> Write:
@@ -328,40 +326,46 @@ class DmlPlanner:
             gone = pa.RecordBatch.from_arrays(rows.columns[:width], schema=target.schema)
             return Write(gone, None, gone.num_rows, gone, beside)
 
-        returning = self._returning_of(statement.returning, statement.alias or statement.table, state, joined)
-        return Dml(statement.table, evaluate, returning, "DELETE")
+        returning = self._returning_of(statement, said, state, joined)
+        return Dml(state.name, evaluate, returning, "DELETE")
 
     def _joined(
-        self, with_clause: str, clause: str | None, returning: str | None, alias: str, state: TableRules
+        self, statement: st.Update | st.Delete, clause: str | None, said: str, state: TableRules
     ) -> Joined | None:
         """UPDATE … FROM and DELETE … USING: what is read beside the table, and where RETURNING finds it."""
         if clause is None:
             return None
-        items: dict[str, pa.Schema] = {}
-        for name in from_names(clause) if returning is not None else ():
-            listed = self.planned(f"{with_clause} SELECT {identifier(name)}.* FROM {clause}", {}, "RETURNING")
-            items[name] = listed.schema
+        items: list[Beside] = []
+        given = statement.with_clause
+        for item in from_items(given, clause, statement.meant) if statement.returning is not None else ():
+            listed = self.planned(f"{given} SELECT {item.text}.* FROM {clause}", {}, "RETURNING", item.names)
+            items.append(Beside(item, f"#item{len(items)}", listed.schema))
         numbered = PlannedRelation(TARGET, "table", state.schema.append(NUMBER_FIELD))
-        return Joined(f'"{TARGET}" AS {alias}, {clause}', alias, items, {TARGET: numbered})
+        return Joined(f'"{TARGET}" AS {identifier(said)}, {clause}', items, {TARGET: numbered})
 
-    def _returning_of(self, text: str | None, name: str, state: Target, joined: Joined | None) -> SnapshotPlan | None:
-        if text is None or joined is None:
-            return self._returning(text, name, state)
-        names = {name: state.schema.names} | {item: schema.names for item, schema in joined.items.items()}
-        extra = {_CHANGED: PlannedRelation(_CHANGED, "table", state.schema.append(NUMBER_FIELD))}
-        own = f'{identifier(name)}."{NUMBER}"'
-        source = f'"{_CHANGED}" AS {identifier(name)}'
-        for item, schema in joined.items.items():
-            extra[f"#{item}"] = PlannedRelation(f"#{item}", "table", schema.append(NUMBER_FIELD))
-            source += f' JOIN "#{item}" AS {identifier(item)} ON {identifier(item)}."{NUMBER}" = {own}'
-        sql = f"SELECT {without_stars(text, names)} FROM {source} ORDER BY {own}"
-        return self.planned(sql, extra, "RETURNING")
+    def _returning_of(
+        self, statement: st.Update | st.Delete, said: str, state: Target, joined: Joined | None
+    ) -> SnapshotPlan | None:
+        if statement.returning is None or joined is None:
+            return self._returning(statement.returning, said, state)
+        extra = {CHANGED: PlannedRelation(CHANGED, "table", state.schema.append(NUMBER_FIELD))}
+        source, number, names = f'"{CHANGED}" AS {identifier(said)}', f'"{CHANGED}"."{NUMBER}"', []
+        listed = [(FromItem(said, identifier(said), state.name), CHANGED, state.schema.names)]
+        for beside in joined.items:
+            extra[beside.name] = PlannedRelation(beside.name, "table", beside.schema.append(NUMBER_FIELD))
+            source += f' JOIN "{beside.name}" AS {identifier(beside.item.said)}'
+            source += f' ON "{beside.name}"."{NUMBER}" = {number}'
+            listed.append((beside.item, beside.name, beside.schema.names))
+            if beside.item.relation is not None:
+                names.append((stand_in(beside.name), beside.item.relation))
+        sql = f"SELECT {without_stars(statement.returning, listed, statement.meant)} FROM {source} ORDER BY {number}"
+        return self.planned(sql, extra, "RETURNING", tuple(names))
 
     def _returning(self, text: str | None, name: str, state: Target) -> SnapshotPlan | None:
         if text is None:
             return None
-        extra = {_CHANGED: PlannedRelation(_CHANGED, "table", state.schema)}
-        return self.planned(f'SELECT {text} FROM "{_CHANGED}" AS {identifier(name)}', extra, "RETURNING")
+        extra = {CHANGED: PlannedRelation(CHANGED, "table", state.schema)}
+        return self.planned(f'SELECT {text} FROM "{CHANGED}" AS {identifier(name)}', extra, "RETURNING")
 
 
 @dataclass(frozen=True)
@@ -372,6 +376,12 @@ class _Always:
 
     def __call__(self, _run: Run) -> pa.RecordBatch:
         return self.rows
+
+
+def _listed(state: Target, said: str, joined: Joined | None) -> str:
+    """The columns of the table that is changed; beside others it may not be the only one of its name."""
+    own = identifier(TARGET if joined else said)
+    return ", ".join(f"{own}.{identifier(field.name)} AS o{i}" for i, field in enumerate(state.schema))
 
 
 def _places_of_default(defaulted: tuple[tuple[int, int], ...]) -> dict[int, list[int]]:

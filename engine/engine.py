@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import TEMPORARY, Alter, Command, Create, Drop, Relation, Replace
+from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation
 from constellationdb.clock import Clock, SystemClock
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
@@ -116,10 +116,10 @@ class Engine:
 
     def _drop_temporary_tables(self) -> None:
         """Those that were there when the process ended."""
-        from constellationdb.engine.temporary import drop_all
+        from constellationdb.engine.temporary import drop_all, is_left_behind
 
-        if any(name.startswith(TEMPORARY) for name in self.catalog.relations):
-            drop_all(self, TEMPORARY)
+        if any(map(is_left_behind, self.catalog.relations.values())):
+            drop_all(self, is_left_behind)
 
     def close(self) -> None:
         if self.waiting.stopping:
@@ -225,12 +225,15 @@ class Engine:
                 case Drop():
                     for name in command.names:
                         self._uninstall(name)
-                case Replace():
-                    pass  # a plain view is nothing but its entry
                 case Alter():
                     redefining.apply(self, command, catalog, epoch)
+                case _:
+                    pass  # the rest is nothing but entries
             self.catalog = catalog
             self.moved()
+
+    def schema_name(self, oid: int) -> str:
+        return self.catalog.schema_name(oid)
 
     def restore_sequences(self, positions: Mapping[int, SequencePosition]) -> None:
         for sequence in self.sequences.values():
@@ -241,7 +244,7 @@ class Engine:
         before = epoch - 1
         match relation.kind:
             case "table":
-                self.states[relation.name] = TableState(relation, before, self.progress)
+                self.states[relation.name] = TableState(relation, before, self.progress, self.schema_name)
             case "source":
                 self.add_source(SourceState(relation, before, self.clock, self.progress))
             case "side output":
@@ -306,8 +309,13 @@ class Engine:
         self.worker.remove(job)
         self.lookups.forget(job.oid)
 
-    def transient(self, lowered: plan.Plan, cancelled: Cancellation) -> tuple[Job, Subscription]:
-        """A job nobody named, for one continuous query, and the subscription that reads it; see ``drop_transient``."""
+    def transient(
+        self, lowered: plan.Plan, cancelled: Cancellation, *, enough: int | None = None
+    ) -> tuple[Job, Subscription]:
+        """A job nobody named, for one continuous query, and the subscription that reads it; see ``drop_transient``.
+
+        ``enough``: with so many rows the history of its sources is left unread.
+        """
         with self.lock:
             self._transients += 1
             name, oid = f"#query{self._transients}", -self._transients
@@ -320,7 +328,7 @@ class Engine:
                 errors = RelationState(errors_name(name), ERRORS_SCHEMA, Arrangement(ERRORS_SCHEMA), before)
                 graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
                 inputs = {n: self.states[n] for n in graph.relations}
-                job = Job(name, lowered, graph, inputs, Outputs(view, errors), 0, self.progress, oid=oid)
+                job = Job(name, lowered, graph, inputs, Outputs(view, errors), 0, self.progress, oid=oid, enough=enough)
                 self._begin(job, before, epoch.at_us)
                 return job, Subscription(self, view, job=job, cancelled=cancelled)
 

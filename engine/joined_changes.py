@@ -12,36 +12,47 @@ from constellationdb.engine.set_clauses import NUMBER, batch_of, numbered
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableRules
 from constellationdb.engine.writes import Run
+from constellationdb.planner.from_items import FromItem
+from constellationdb.planner.references import Names
 from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.rewrite.qualified import TARGET
 from constellationdb.planner.snapshot import SnapshotPlan
-from constellationdb.planner.syntax.edits import identifier
 
-TARGET = "#target"
+
+@dataclass(frozen=True)
+class Beside:
+    """An item that RETURNING may name beside the table; ``name`` stands for it there."""
+
+    item: FromItem
+    name: str
+    schema: pa.Schema
 
 
 @dataclass(frozen=True)
 class Joined:
-    """``source`` is the FROM clause with the numbered target in it; ``items``: what RETURNING may name beside it."""
+    """``source`` is the FROM clause with the numbered target in it."""
 
     source: str
-    alias: str
-    items: dict[str, pa.Schema]
+    items: list[Beside]
     extra: dict[str, PlannedRelation]
+
+    @property
+    def names(self) -> Names:
+        return tuple(name for beside in self.items for name in beside.item.names)
 
     @property
     def columns(self) -> str:
         """What is read besides the target's own columns: its number, then each item's."""
-        items = "".join(f", {identifier(item)}.*" for item in self.items)
-        return f', {self.alias}."{NUMBER}" AS number{items}'
+        return f', "{TARGET}"."{NUMBER}" AS number' + "".join(f", {beside.item.text}.*" for beside in self.items)
 
     def beside(self, rows: pa.RecordBatch) -> dict[str, pa.Table]:
         """The items' columns of rows that hold them last, numbered."""
-        place = rows.num_columns - sum(map(len, self.items.values()))
+        place = rows.num_columns - sum(len(beside.schema) for beside in self.items)
         tables: dict[str, pa.Table] = {}
-        for item, schema in self.items.items():
-            columns = rows.columns[place : place + len(schema)]
-            place += len(schema)
-            tables[f"#{item}"] = numbered(pa.RecordBatch.from_arrays(columns, schema=schema))
+        for beside in self.items:
+            columns = rows.columns[place : place + len(beside.schema)]
+            place += len(beside.schema)
+            tables[beside.name] = numbered(pa.RecordBatch.from_arrays(columns, schema=beside.schema))
         return tables
 
 

@@ -34,11 +34,14 @@ from constellationdb.engine.tables import TableRules
 from constellationdb.engine.writes import Run, Write
 from constellationdb.errors import CardinalityViolation, SqlSyntaxError
 from constellationdb.planner import statements as st
+from constellationdb.planner.from_items import from_items
+from constellationdb.planner.references import Names
 from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.rewrite.qualified import TARGET, stand_in
 from constellationdb.planner.snapshot import SnapshotPlan
 from constellationdb.planner.syntax.edits import identifier
 
-_SOURCE, _TARGET = "#source", "#target"
+_SOURCE = "#source"
 
 
 @dataclass(frozen=True)
@@ -60,23 +63,26 @@ class _Merging:
         self._planner = planner
         self._statement = statement
         self._schema = state.schema
-        self._alias = identifier(statement.alias or statement.table)
+        self._shown = state.relation.shown
+        self._name = state.name
+        self._alias = identifier(statement.alias or state.relation.shown)
         self._source_alias = identifier(statement.source_alias)
         self._with = statement.with_clause
         self._defaults: ColumnDefaults = planner.defaults(state.relation)
         self._source = planner.planned(f"{statement.with_clause} SELECT * FROM {statement.source}", {}, "SELECT")
         self._extra = {
             _SOURCE: PlannedRelation(_SOURCE, "table", self._source.schema.append(NUMBER_FIELD)),
-            _TARGET: PlannedRelation(_TARGET, "table", self._schema.append(NUMBER_FIELD)),
+            TARGET: PlannedRelation(TARGET, "table", self._schema.append(NUMBER_FIELD)),
         }
+        self._names = _named_source(statement)
         self._pairs = self._plan_pairs()
         self._clauses = [self._plan_clause(action) for action in statement.actions]
 
     def dml(self) -> Dml:
-        return Dml(self._statement.table, self._evaluate, None, "MERGE")
+        return Dml(self._name, self._evaluate, None, "MERGE")
 
     def _plan_pairs(self) -> SnapshotPlan:
-        place = f'{self._alias}."{NUMBER}"'
+        place = f'"{TARGET}"."{NUMBER}"'
         cases = []
         for number, action in enumerate(self._statement.actions):
             met = f"{place} IS {'NOT ' if action.matched else ''}NULL"
@@ -84,12 +90,13 @@ class _Merging:
             cases.append(f"WHEN {met}{more} THEN {number}")
         join = "LEFT JOIN" if any(not action.matched for action in self._statement.actions) else "JOIN"
         return self._planner.planned(
-            f'{self._with} SELECT {self._source_alias}."{NUMBER}" AS s, {place} AS t,'
+            f'{self._with} SELECT "{_SOURCE}"."{NUMBER}" AS s, {place} AS t,'
             f" CASE {' '.join(cases)} END AS clause"
-            f' FROM "{_SOURCE}" AS {self._source_alias} {join} "{_TARGET}" AS {self._alias}'
+            f' FROM "{_SOURCE}" AS {self._source_alias} {join} "{TARGET}" AS {self._alias}'
             f" ON {self._statement.condition}",
             self._extra,
             "SELECT",
+            self._names,
         )
 
     def _plan_clause(self, action: st.MergeAction) -> _Planned:
@@ -102,8 +109,7 @@ class _Merging:
                 return _Planned(action, None, [], [])
 
     def _plan_update(self, action: st.MergeAction) -> _Planned:
-        table = self._statement.table
-        columns = [column_of(self._schema, name, table, None) for name, _ in action.set]
+        columns = [column_of(self._schema, name, self._shown, None) for name, _ in action.set]
         for place, index in enumerate(columns):
             if index in columns[:place]:
                 name = self._schema.field(index).name
@@ -116,7 +122,7 @@ class _Merging:
         values = action.values
         if values is None:
             return _Planned(action, None, [], [])
-        listed = [column_of(self._schema, name, self._statement.table, None) for name in action.columns]
+        listed = [column_of(self._schema, name, self._shown, None) for name in action.columns]
         columns = listed or list(range(len(self._schema)))
         if len(values) > len(columns):
             raise SqlSyntaxError("INSERT has more expressions than target columns")
@@ -134,10 +140,10 @@ class _Merging:
 
     def _plan_values(self, texts: list[str], columns: list[int], *, matched: bool) -> SnapshotPlan:
         listed = ", ".join(f"({text}) AS x{i}" for i, text in enumerate(texts))
-        number = f'{self._source_alias}."{NUMBER}"'
-        join = f' JOIN "{_TARGET}" AS {self._alias} ON {number} = {self._alias}."{NUMBER}"' if matched else ""
+        number = f'"{_SOURCE}"."{NUMBER}"'
+        join = f' JOIN "{TARGET}" AS {self._alias} ON {number} = "{TARGET}"."{NUMBER}"' if matched else ""
         sql = f'{self._with} SELECT {number} AS n, {listed} FROM "{_SOURCE}" AS {self._source_alias}{join}'
-        planned = self._planner.planned(sql, self._extra, "UPDATE" if matched else "VALUES")
+        planned = self._planner.planned(sql, self._extra, "UPDATE" if matched else "VALUES", self._names)
         check_assignments(planned, 1, self._schema, columns)
         return planned
 
@@ -147,7 +153,7 @@ class _Merging:
         assert isinstance(target, TableRules)
         source = batch_of(run(self._source, {}))
         rows = target.everything(epoch)
-        pairs = batch_of(run(self._pairs, {_SOURCE: numbered(source), _TARGET: numbered(rows)}))
+        pairs = batch_of(run(self._pairs, {_SOURCE: numbered(source), TARGET: numbered(rows)}))
         clause = pairs.column(2).fill_null(-1).to_numpy(zero_copy_only=False)
         from_source = pairs.column(0).to_numpy(zero_copy_only=False)
         from_target = pairs.column(1).fill_null(-1).to_numpy(zero_copy_only=False)
@@ -179,7 +185,7 @@ class _Merging:
         return list(zset.take(answer, order).columns[1:])
 
     def _updated(self, run: Run, planned: _Planned, given: pa.RecordBatch, before: pa.RecordBatch) -> pa.RecordBatch:
-        tables = {_SOURCE: numbered(given), _TARGET: numbered(before)}
+        tables = {_SOURCE: numbered(given), TARGET: numbered(before)}
         values = self._values(run, planned, tables, before.num_rows)
         return changed(before, values, planned.columns, self._defaults, planned.absent, self._planner.zone)
 
@@ -193,6 +199,11 @@ class _Merging:
             if not absent
         }
         return self._defaults.complete(found, given.num_rows)
+
+
+def _named_source(statement: st.Merge) -> Names:
+    (item,) = from_items(statement.with_clause, statement.source, statement.meant)
+    return () if item.relation is None else ((stand_in(_SOURCE), item.relation),)
 
 
 def _check_touched_once(touched: list[NDArray[np.int64]]) -> None:

@@ -10,14 +10,14 @@ from constellationdb.catalog.model import Relation
 _LONGEST = 63  # bytes
 
 
-def chosen(parts: Iterable[str], label: str, taken: Container[str], schema: str = "") -> str:
-    """The first that is free of ``a_b_label``, ``a_b_label1``, …; ``schema`` stands before the names that are taken."""
+def chosen(parts: Iterable[str], label: str, taken: Container[str]) -> str:
+    """The first that is free of ``a_b_label``, ``a_b_label1``, …."""
     first, *rest = parts
     second = "_".join(rest)
     number = 0
     while True:
         name = _joined(first, second, f"{label}{number or ''}")
-        if schema + name not in taken:
+        if name not in taken:
             return name
         number += 1
 
@@ -35,14 +35,12 @@ def _joined(first: str, second: str, label: str) -> str:
     return "_".join(name for name in names if name)
 
 
-def taken_names(catalog: Catalog) -> set[str]:
-    """Every relation and every index: they share their names."""
-    return {name for relation in catalog.relations.values() for name in (relation.name, *index_names(relation))}
+def taken_names(catalog: Catalog, namespace: int) -> set[str]:
+    """Every relation and every index of a schema: they share their names."""
+    inside = (relation for relation in catalog.relations.values() if relation.namespace == namespace)
+    return {name for relation in inside for name in (relation.shown, *index_names(relation))}
 
 
 def index_names(relation: Relation) -> list[str]:
-    """Those of a relation's indexes, with its schema before them."""
-    schema = relation.name.rpartition(".")[0]
-    prefix = f"{schema}." if schema else ""
     key = [relation.primary_key_name] if relation.primary_key else []
-    return [prefix + name for name in (*key, *(unique.name for unique in relation.uniques))]
+    return [*key, *(unique.name for unique in relation.uniques)]

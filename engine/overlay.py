@@ -18,6 +18,7 @@ from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.point_index import PointIndex
 from constellationdb.engine.reshape import Reshape
+from constellationdb.engine.row_rules import SchemaName
 from constellationdb.engine.rowstore import empty
 from constellationdb.engine.tables import TableRules, TableState, key_columns, key_rows
 from constellationdb.errors import HistoryExpired
@@ -26,10 +27,17 @@ from constellationdb.errors import HistoryExpired
 class TableOverlay(TableRules):
     """``committed`` None: the transaction created the table itself; ``reshape``: it has changed its columns."""
 
-    def __init__(self, relation: Relation, committed: TableState | None, reshape: Reshape | None = None) -> None:
+    def __init__(
+        self,
+        relation: Relation,
+        committed: TableState | None,
+        schema_name: SchemaName,
+        reshape: Reshape | None = None,
+    ) -> None:
         self.name = relation.name
         self.relation = relation
         self.committed = committed
+        self.schema_name = schema_name
         self.reshape = reshape
         self.schema = relation.schema if committed is None or reshape is not None else committed.schema
         self.key_columns = key_columns(relation, self.schema)

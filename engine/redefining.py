@@ -1,6 +1,6 @@
 """ALTER at run time: relations get other definitions at an epoch, and what reads them goes on.
 
-What runs over a relation whose columns or name change is taken down and set up
+What runs over a relation whose columns change is taken down and set up
 again, as a restart would do it: the table's rows in their new form, the state
 of the jobs as it was. That is right because nothing is on its way: the caller
 has waited until the jobs have done all epochs before this one.
@@ -17,7 +17,7 @@ import pyarrow as pa
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Alter, Relation
 from constellationdb.engine.job import Counters, Job
-from constellationdb.engine.reshape import rename_key, reshape_of
+from constellationdb.engine.reshape import reshape_of
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableState
 from constellationdb.errors import ObjectInUse, RelationUnusable
@@ -48,52 +48,38 @@ def settle(engine: Engine, command: Alter, epoch: int) -> None:
         return all(job.failure is not None or (not job.starting and job.reached() >= epoch - 1) for job in jobs)
 
     if not engine.wait(reached, timeout=_PATIENCE_SECONDS):
-        name = command.relations[0].name
+        name = command.relations[0].shown
         raise ObjectInUse(
             f'cannot ALTER "{name}" because it is being used by active queries',
             detail="A view over it is still computing.",
         )
 
 
-def _changed(command: Alter) -> set[str]:
-    """The relations, by their old names, that are read in another way afterwards."""
-    before = {new: old for old, new in command.renamed.items()}
-    return {before.get(name, name) for name in command.sources} | set(command.renamed)
-
-
 def _jobs(engine: Engine, command: Alter) -> list[Job]:
-    changed = _changed(command)
-    return [job for job in engine.jobs.values() if changed & {job.name, *job.inputs}]
+    return [job for job in engine.jobs.values() if command.sources.keys() & {job.name, *job.inputs}]
 
 
 def apply(engine: Engine, command: Alter, catalog: Catalog, epoch: int) -> None:
     """Under the engine's lock."""
     before = epoch - 1
     jobs = _jobs(engine, command)
-    named = {old: command.renamed.get(old, old) for old in engine.states}
-    taken = {named[job.name]: _take_down(engine, job, command.renamed) for job in jobs if not job.name.startswith("#")}
+    taken = {job.name: _take_down(engine, job) for job in jobs if not job.name.startswith("#")}
     for job in jobs:
         if job.name.startswith("#"):
             _end(engine, job)
-    _rename(engine, command, before)
     for relation in command.relations:
         _redefine(engine, command, catalog.get(relation.name), before)
-    engine.durability.redefined({*taken, *command.sources, *command.renamed.values()})
+    engine.durability.redefined({*taken, *command.sources})
     for name, parts in taken.items():
         _set_up(engine, catalog.get(name), parts, before)
 
 
-def _take_down(engine: Engine, job: Job, renamed: Mapping[str, str]) -> _Taken:
-    taken = _Taken(job.oid, job.graph.snapshot(), _watermarks(job, renamed), job.counters, job.position, job.failure)
+def _take_down(engine: Engine, job: Job) -> _Taken:
+    graph = job.graph
+    taken = _Taken(job.oid, graph.snapshot(), graph.watermarks(), job.counters, job.position, job.failure)
     engine.end(job)
     del engine.jobs[job.name]
     return taken
-
-
-def _watermarks(job: Job, renamed: Mapping[str, str]) -> dict[str, int]:
-    """Those of inputs by the inputs' new names."""
-    names = {f"input/{old}": f"input/{new}" for old, new in renamed.items()}
-    return {names.get(key, key): watermark for key, watermark in job.graph.watermarks().items()}
 
 
 def _end(engine: Engine, job: Job) -> None:
@@ -101,18 +87,6 @@ def _end(engine: Engine, job: Job) -> None:
     names = ", ".join(f'"{name}"' for name in job.inputs)
     job.failure = RelationUnusable(f"{names} was altered: run the query again")
     engine.worker.remove(job)
-
-
-def _rename(engine: Engine, command: Alter, before: int) -> None:
-    for old, new in command.renamed.items():
-        rename_key(engine.states, old, new)
-        rename_key(engine.sources, old, new)
-        rename_key(engine.sequences, old, new)
-        state = engine.states.get(new)
-        if state is not None:
-            state.name = new
-            # Under its old name it is in no checkpoint any more.
-            state.log.forgotten = state.since = before
 
 
 def _redefine(engine: Engine, command: Alter, relation: Relation, before: int) -> None:
@@ -139,7 +113,7 @@ def _redefine(engine: Engine, command: Alter, relation: Relation, before: int) -
 def _reshape(engine: Engine, command: Alter, state: TableState, relation: Relation, before: int) -> None:
     reshape = reshape_of(command, relation)
     assert reshape is not None
-    fresh = TableState(relation, before, engine.progress)
+    fresh = TableState(relation, before, engine.progress, engine.schema_name)
     fresh.contents.restore(reshape.rows(state.contents.snapshot()), before)
     fresh.watermark = state.watermark
     engine.states[relation.name] = fresh

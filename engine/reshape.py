@@ -6,7 +6,6 @@ sources (0, 2, -1)      the first column, the third, and a new one that holds ``
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +13,6 @@ import pyarrow as pa
 from constellationdb.catalog.model import Alter, Relation
 from constellationdb.engine import batch as zset
 from constellationdb.storage.arrow_blobs import from_ipc
-
-_V = TypeVar("_V")
 
 
 @dataclass(frozen=True)
@@ -66,9 +63,3 @@ def reshape_of(command: Alter, relation: Relation) -> Reshape | None:
     stored = command.fills.get(relation.name)
     fills = pa.RecordBatch.from_arrays([pa.nulls(1, f.type) for f in schema], schema=schema)
     return Reshape(schema, sources, fills if stored is None else zset.named_like(from_ipc(stored), schema))
-
-
-def rename_key(kept: dict[str, _V], old: str, new: str) -> None:
-    """What stands under a relation's old name stands under its new one."""
-    if old in kept:
-        kept[new] = kept.pop(old)

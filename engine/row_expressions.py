@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from constellationdb.catalog.model import Relation, shown_name
+from constellationdb.catalog.model import Relation
 from constellationdb.engine.reads import execute
 from constellationdb.engine.rowstore import empty
 from constellationdb.planner import statements as st
@@ -37,6 +37,6 @@ def kind_of(relation: Relation, expression: str, position: int) -> str | None:
 
 def _planned(relation: Relation, expressions: Sequence[str], offset: int) -> SnapshotPlan:
     listed = ", ".join(f"({text}) AS x{i}" for i, text in enumerate(expressions))
-    sql = f'SELECT {listed} FROM "{_ROWS}" AS {identifier(shown_name(relation.name))}'
+    sql = f'SELECT {listed} FROM "{_ROWS}" AS {identifier(relation.shown)}'
     rows = PlannedRelation(_ROWS, "table", relation.schema)
     return SnapshotPlanner({_ROWS: rows}).plan(st.Query(sql, offset, zone=relation.zone))

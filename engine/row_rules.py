@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -10,38 +12,41 @@ import pyarrow.compute as pc
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from constellationdb.catalog.model import Check, Relation, Unique, shown_name
+from constellationdb.catalog.model import Check, Relation, Unique
 from constellationdb.engine import batch as zset
 from constellationdb.engine import constraint_errors
 from constellationdb.engine.kernels.groupby import consolidate
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.row_expressions import RowExpressions
-from constellationdb.errors import CheckViolation, ConstellationError, NotNullViolation
+from constellationdb.errors import ConstellationError
+
+SchemaName: TypeAlias = Callable[[int], str]
 
 
 class RowRules:
-    """Of one relation as it is defined."""
+    """Of one relation as it is defined; ``schema_name``: what the schema of an oid is called, for its errors."""
 
-    def __init__(self, relation: Relation) -> None:
+    def __init__(self, relation: Relation, schema_name: SchemaName) -> None:
         self.relation = relation
+        self._schema_name = schema_name
         self._checks = sorted(relation.checks, key=lambda check: check.name)
 
     def check_existing(self, rows: pa.RecordBatch) -> None:
         """The same, and what has to be unique, of rows that are there already, in the words of ALTER TABLE."""
-        relation = self.relation
+        relation, schema = self.relation, self._schema
         for column in relation.columns:
             if column.not_null and rows.column(column.name).null_count:
-                raise NotNullViolation(
-                    f'column "{column.name}" of relation "{shown_name(relation.name)}" contains null values'
-                )
+                raise constraint_errors.has_nulls(schema, relation, column.name)
         for check, holds in zip(self._checks, self._holds(rows), strict=True):
             if pc.any(pc.invert(pc.fill_null(holds, True))).as_py():
-                raise CheckViolation(
-                    f'check constraint "{check.name}" of relation "{shown_name(relation.name)}" is violated by some row'
-                )
+                raise constraint_errors.broken(schema, relation, check.name)
         key = (Unique(relation.primary_key_name, relation.primary_key),) if relation.primary_key else ()
         for unique in (*key, *relation.uniques):
-            _check_different(unique, rows)
+            self._check_different(unique, rows)
+
+    @property
+    def _schema(self) -> str:
+        return self._schema_name(self.relation.namespace)
 
     def check(self, rows: pa.RecordBatch) -> None:
         """Raise what the first row says that breaks a rule; of its rules NOT NULL comes first."""
@@ -58,7 +63,7 @@ class RowRules:
                     first = (row, column.name)
         if first is None:
             return None
-        return first[0], constraint_errors.not_null(self.relation, first[1], rows, first[0])
+        return first[0], constraint_errors.not_null(self._schema, self.relation, first[1], rows, first[0])
 
     @cached_property
     def _expressions(self) -> RowExpressions:
@@ -77,20 +82,19 @@ class RowRules:
                 first = (int(np.argmax(broken)), check)
         if first is None:
             return None
-        return first[0], constraint_errors.check(self.relation, first[1].name, rows, first[0])
+        return first[0], constraint_errors.check(self._schema, self.relation, first[1].name, rows, first[0])
+
+    def _check_different(self, unique: Unique, rows: pa.RecordBatch) -> None:
+        columns = tuple(rows.schema.get_field_index(name) for name in unique.columns)
+        some = without_nulls(rows, columns)
+        if some.num_rows and not zset.all_different(some, columns):
+            first, counts = consolidate(encode_rows(some, columns), np.ones(some.num_rows, np.int64))
+            if bool((counts > 1).any()):
+                row = int(first[int(np.argmax(counts > 1))])
+                raise constraint_errors.duplicated(self._schema, self.relation, unique.name, some, columns, row)
 
 
-def _check_different(unique: Unique, rows: pa.RecordBatch) -> None:
-    columns = tuple(rows.schema.get_field_index(name) for name in unique.columns)
-    some = without_nulls(rows, columns)
-    if some.num_rows and not zset.all_different(some, columns):
-        first, counts = consolidate(encode_rows(some, columns), np.ones(some.num_rows, np.int64))
-        if bool((counts > 1).any()):
-            row = int(first[int(np.argmax(counts > 1))])
-            raise constraint_errors.duplicated(unique.name, some, columns, row)
-
-
-def stricter_rules(before: Relation | None, after: Relation) -> RowRules | None:
+def stricter_rules(before: Relation | None, after: Relation, schema_name: SchemaName) -> RowRules | None:
     """The rules of ``after`` that ``before`` does not have; None when there are none."""
     if before is None:
         return None
@@ -102,7 +106,7 @@ def stricter_rules(before: Relation | None, after: Relation) -> RowRules | None:
     key = after.primary_key if after.primary_key != before.primary_key else ()
     if not (columns or checks or uniques or key):
         return None
-    return RowRules(replace(after, columns=columns, checks=checks, uniques=uniques, primary_key=key))
+    return RowRules(replace(after, columns=columns, checks=checks, uniques=uniques, primary_key=key), schema_name)
 
 
 def nulls_aside(rows: pa.RecordBatch, columns: tuple[int, ...]) -> NDArray[np.int64]:

@@ -8,13 +8,14 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Alter, Create, Relation, SequenceParameters, make_relation, shown_name
+from constellationdb.catalog.model import Alter, Create, Relation, SequenceParameters, make_relation
+from constellationdb.engine.naming import Names, Place
 from constellationdb.errors import (
     FeatureNotSupported,
     InvalidParameter,
+    ObjectNotReady,
     SqlSyntaxError,
     UndefinedColumn,
-    UndefinedRelation,
     WrongObjectType,
 )
 from constellationdb.planner import statements as st
@@ -28,22 +29,31 @@ _LIMITS = {
 }
 
 
-def sequence(name: str, parameters: SequenceParameters, owner: str | None, sql: str = "") -> Relation:
-    return make_relation(name, "sequence", SCHEMA, sequence=parameters, owner=owner, sql=sql)
+def sequence(place: Place, parameters: SequenceParameters, owner: str | None, sql: str = "") -> Relation:
+    return make_relation(
+        place.name,
+        "sequence",
+        SCHEMA,
+        namespace=place.namespace,
+        label=place.other_label,
+        sequence=parameters,
+        owner=owner,
+        sql=sql,
+    )
 
 
-def create(catalog: Catalog, name: str, statement: st.CreateSequence) -> Create:
+def create(names: Names, catalog: Catalog, place: Place, statement: st.CreateSequence) -> Create:
     parameters = defined(statement.options, None)
-    owner, parameters = _owned(catalog, statement.options, None, parameters)
+    owner, parameters = _owned(names, catalog, statement.options, None, parameters, place.namespace)
     if "restart" in statement.options:
         raise SqlSyntaxError("invalid sequence option RESTART")
-    return Create((sequence(name, parameters, owner, statement.text),))
+    return Create((sequence(place, parameters, owner, statement.text),))
 
 
-def alter(catalog: Catalog, relation: Relation, options: Mapping[str, object]) -> Alter:
+def alter(names: Names, catalog: Catalog, relation: Relation, options: Mapping[str, object]) -> Alter:
     assert relation.sequence is not None
     parameters = defined(options, relation.sequence)
-    owner, parameters = _owned(catalog, options, relation, parameters)
+    owner, parameters = _owned(names, catalog, options, relation, parameters, relation.namespace)
     restarts = {}
     if "restart" in options:
         value = _number(options["restart"]) if options["restart"] is not None else parameters.start
@@ -105,7 +115,12 @@ def _check_between(value: int, parameters: SequenceParameters, word: str) -> Non
 
 
 def _owned(
-    catalog: Catalog, options: Mapping[str, object], relation: Relation | None, parameters: SequenceParameters
+    names: Names,
+    catalog: Catalog,
+    options: Mapping[str, object],
+    relation: Relation | None,
+    parameters: SequenceParameters,
+    namespace: int,
 ) -> tuple[str | None, SequenceParameters]:
     """OWNED BY: the table, and the parameters with the column."""
     before = None if relation is None else relation.owner
@@ -114,20 +129,20 @@ def _owned(
     if relation is not None and _is_of_identity(catalog, relation):
         raise FeatureNotSupported(
             "cannot change ownership of identity sequence",
-            detail=f'Sequence "{shown_name(relation.name)}" is linked to table "{shown_name(relation.owner or "")}".',
+            detail=f'Sequence "{relation.shown}" is linked to table "{catalog.get(relation.owner or "").shown}".',
         )
     said = options["owned_by"]
     if not said:
         return None, replace(parameters, column="")
     assert isinstance(said, tuple)
     table, column = said
-    owner = catalog.relations.get(table)
-    if owner is None:
-        raise UndefinedRelation(f'relation "{table}" does not exist')
+    owner = names.relation(table)
     if owner.kind != "table":
-        raise WrongObjectType(f'sequence cannot be owned by relation "{table}"')
+        raise WrongObjectType(f'sequence cannot be owned by relation "{owner.shown}"')
+    if owner.namespace != namespace:
+        raise ObjectNotReady("sequence must be in same schema as table it is linked to")
     if owner.column(column) is None:
-        raise UndefinedColumn(f'column "{column}" of relation "{table}" does not exist')
+        raise UndefinedColumn(f'column "{column}" of relation "{owner.shown}" does not exist')
     return owner.name, replace(parameters, column=column)
 
 

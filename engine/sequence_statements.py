@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Alter, Command, Relation, shown_name
+from constellationdb.catalog.catalog import Catalog, NameOf
+from constellationdb.catalog.model import Alter, Command, Relation
 from constellationdb.engine import sequence_definitions
 from constellationdb.engine.object_names import taken_names
 from constellationdb.engine.pg_catalog.functions.names import relation
@@ -25,28 +25,27 @@ def perform(session: Session, statement: st.CreateSequence | st.AlterSequence) -
 
 
 def _create(session: Session, statement: st.CreateSequence) -> Result:
-    name = session.temporary.name(statement.name) if statement.temporary else statement.name
-    if name in taken_names(session.catalog):
-        message = f'relation "{statement.name}" already exists'
+    place = session.names.place(statement.name, statement.name_position + 1, temporary=statement.temporary)
+    if place.label in taken_names(session.catalog, place.namespace):
+        message = f'relation "{place.label}" already exists'
         if not statement.if_not_exists:
             raise DuplicateRelation(message)
         return Result("CREATE SEQUENCE", notices=[Notice(f"{message}, skipping", sqlstate="42P07")])
-    session.temporary.used |= statement.temporary
-    _define(session, sequence_definitions.create(session.catalog, name, statement))
+    session.temporary.used |= place.is_temporary
+    _define(session, sequence_definitions.create(session.names, session.catalog, place, statement))
     return Result("CREATE SEQUENCE")
 
 
 def _alter(session: Session, statement: st.AlterSequence) -> Result:
-    name = session.temporary.resolve(statement.name)
-    if name not in session.catalog.relations:
+    altered = session.catalog.relations.get(session.names.find(statement.name))
+    if altered is None:
         message = f'relation "{statement.name}" does not exist'
         if not statement.if_exists:
             raise UndefinedRelation(message, position=statement.name_position + 1)
         return Result("ALTER SEQUENCE", notices=[Notice(f"{message}, skipping")])
-    altered = session.catalog.get(name)
     if altered.kind != "sequence":
-        raise WrongObjectType(f'"{statement.name}" is not a sequence')
-    _define(session, sequence_definitions.alter(session.catalog, altered, statement.options))
+        raise WrongObjectType(f'"{altered.shown}" is not a sequence')
+    _define(session, sequence_definitions.alter(session.names, session.catalog, altered, statement.options))
     return Result("ALTER SEQUENCE")
 
 
@@ -72,37 +71,38 @@ class Freed:
     said: list[str]
 
 
-def without_defaults(catalog: Catalog, dropped: tuple[str, ...], *, cascade: bool) -> Freed:
+def without_defaults(catalog: Catalog, dropped: tuple[str, ...], name_of: NameOf, *, cascade: bool) -> Freed:
     """The tables that stay, without the defaults that took values of the sequences that are ``dropped``."""
     lines: list[str] = []
     said: list[str] = []
     tables: dict[str, Relation] = {}
     for name in dropped:
-        if catalog.relations[name].kind != "sequence":
+        sequence = catalog.relations[name]
+        if sequence.kind != "sequence":
             continue
         for table, column in catalog.taken_from(name):
             if table.name in dropped:
                 continue
-            _refuse_identity(table, column, name)
-            what = f"default value for column {column} of table {shown_name(table.name)}"
-            lines.append(f"{what} depends on sequence {shown_name(name)}")
+            _refuse_identity(table, column, sequence, name_of)
+            what = f"default value for column {column} of table {name_of(table)}"
+            lines.append(f"{what} depends on sequence {name_of(sequence)}")
             said.append(what)
             tables[table.name] = _without_default(tables.get(table.name, table), column)
     if lines and not cascade:
         raise DependentObjects(
-            f"cannot drop sequence {shown_name(dropped[0])} because other objects depend on it",
+            f"cannot drop sequence {name_of(catalog.relations[dropped[0]])} because other objects depend on it",
             detail="\n".join(lines),
             hint="Use DROP ... CASCADE to drop the dependent objects too.",
         )
     return Freed([Alter(tuple(tables.values()))] if tables else [], said)
 
 
-def _refuse_identity(table: Relation, column: str, name: str) -> None:
+def _refuse_identity(table: Relation, column: str, sequence: Relation, name_of: NameOf) -> None:
     found = table.column(column)
     if found is not None and found.identity:
-        what = f"column {column} of table {shown_name(table.name)}"
+        what = f"column {column} of table {name_of(table)}"
         raise DependentObjects(
-            f"cannot drop sequence {shown_name(name)} because {what} requires it",
+            f"cannot drop sequence {name_of(sequence)} because {what} requires it",
             hint=f"You can drop {what} instead.",
         )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from constellationdb.catalog.model import Relation, SequenceParameters, shown_name
+from constellationdb.catalog.model import Relation, SequenceParameters
 from constellationdb.errors import NumericOutOfRange, SequenceLimit
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class SequenceState:
         """22003 for a value that the sequence does not have."""
         least, most = self.parameters.minimum, self.parameters.maximum
         if not least <= value <= most:
-            name = shown_name(self.relation.name)
+            name = self.relation.shown
             raise NumericOutOfRange(f'setval: value {value} is out of bounds for sequence "{name}" ({least}..{most})')
 
     def _record(self, epoch: Epoch) -> None:
@@ -140,5 +140,5 @@ class SequenceState:
         if given.cycle:
             return given.minimum if given.increment > 0 else given.maximum
         what, limit = ("maximum", given.maximum) if given.increment > 0 else ("minimum", given.minimum)
-        name = shown_name(self.relation.name)
+        name = self.relation.shown
         raise SequenceLimit(f'nextval: reached {what} value of sequence "{name}" ({limit})')

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from constellationdb.catalog.model import shown_name
 from constellationdb.engine.sequences import SequencePosition, SequenceState
 from constellationdb.errors import ObjectNotReady, ReadOnlyTransaction
 
@@ -74,9 +73,7 @@ class SessionSequences:
     def current(self, name: str) -> int:
         relation = self.state(name).relation
         if relation.oid not in self._current:
-            raise ObjectNotReady(
-                f'currval of sequence "{shown_name(relation.name)}" is not yet defined in this session'
-            )
+            raise ObjectNotReady(f'currval of sequence "{relation.shown}" is not yet defined in this session')
         return self._current[relation.oid]
 
     def last(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 import pyarrow as pa
@@ -41,12 +42,11 @@ class SourceState(RelationState):
         self.errors = 0
         self.trouble: str | None = None  # why it is not read any more
         self.stopped = False
-        self.quiet = False  # the last poll brought nothing
+        self._drained_at = float("-inf")  # the last poll that brought all there was
 
-    @property
-    def is_read(self) -> bool:
-        """Whether everything that is there now has been read."""
-        return self.pushed or self.exhausted or self.stopped or self.quiet
+    def is_read(self, since: float) -> bool:
+        """Whether all that was there at a moment, by the monotonic clock, has been read."""
+        return self.pushed or self.exhausted or self.stopped or self._drained_at >= since
 
     def _tracker(self) -> WatermarkTracker:
         mark = self.relation.watermark
@@ -82,10 +82,12 @@ class SourceState(RelationState):
         batches: list[pa.RecordBatch] = []
         failed: list[RowError] = []
         ranges: list[SourceRange] = []
+        now, full = self._clock.monotonic(), False
         for partition, reader in self._readers.items():
             if partition in self.ended:
                 continue
             polled = reader.poll(POLL_ROWS)
+            full |= len(polled.errors) + (polled.batch.num_rows if polled.batch is not None else 0) >= POLL_ROWS
             start = self.positions.get(partition, {})
             if polled.batch is not None and polled.batch.num_rows:
                 batches.append(self._take(partition, polled.batch))
@@ -97,7 +99,8 @@ class SourceState(RelationState):
                 ranges.append(SourceRange(self.name, partition, start, polled.position, polled.ended))
                 self.positions[partition] = polled.position
         self.errors += len(failed)
-        self.quiet = not (batches or failed)
+        if not full:
+            self._drained_at = now
         return batches, failed, ranges
 
     def _take(self, partition: str, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -144,12 +147,11 @@ class SourceState(RelationState):
         for partition in ends:
             tracker.begin(partition, now)
         for partition, end in ends.items():
-            reader = self.source().open(partition, {})
-            for batch in reader.replay({}, end):
-                rows = zset.conform(batch, self.schema)
-                tracker.observe(partition, rows, now)
-                yield rows, tracker.advance(now)
-            reader.close()
+            with closing(self.source().open(partition, {})) as reader:
+                for batch in reader.replay({}, end):
+                    rows = zset.conform(batch, self.schema)
+                    tracker.observe(partition, rows, now)
+                    yield rows, tracker.advance(now)
             if partition in ended:
                 tracker.end(partition)
 

@@ -8,11 +8,12 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Check, ColumnDefinition, Create, Relation, Unique, make_relation, shown_name
+from constellationdb.catalog.model import Check, ColumnDefinition, Create, Relation, Unique, make_relation
 from constellationdb.catalog.types import VARCHAR, field_of
 from constellationdb.connectors.relation_options import check_stored
 from constellationdb.engine.assignment import check_assignable
 from constellationdb.engine.column_defaults import ColumnDefaults
+from constellationdb.engine.naming import Place
 from constellationdb.engine.object_names import chosen, taken_names
 from constellationdb.engine.row_expressions import kind_of
 from constellationdb.engine.sequence_definitions import defined, sequence
@@ -27,6 +28,7 @@ from constellationdb.errors import (
 from constellationdb.planner import statements as st
 from constellationdb.planner.analysis import kinds
 from constellationdb.planner.column_expressions import check_expression, check_generated, column_names, sequence_named
+from constellationdb.planner.rewrite.system_columns import NAMES as SYSTEM_COLUMNS
 
 _SERIAL_TYPES = ("smallint", "integer", "bigint")
 # What a name is found as by a session: its sequence, for DEFAULT nextval('name').
@@ -38,6 +40,8 @@ def schema_of(columns: tuple[st.ColumnDef, ...]) -> pa.Schema:
     for column in columns:
         if names.count(column.name) > 1:
             raise DuplicateColumn(f'column "{column.name}" specified more than once', position=column.position + 1)
+        if column.name in SYSTEM_COLUMNS:
+            raise DuplicateColumn(f'column name "{column.name}" conflicts with a system column name')
     return pa.schema([pa.field(c.name, c.type.arrow) for c in columns])
 
 
@@ -53,23 +57,24 @@ def stored_field(column: st.ColumnDef) -> pa.Field:
 
 
 class TableDefiner:
-    """``schema``: what stands before the names of its relations; ``defaults``: see ``check_defaults``."""
+    """Of tables in one schema; ``beside`` gives places in it, ``defaults`` what knows of a table's defaults."""
 
     def __init__(
         self,
         catalog: Catalog,
-        schema: str,
+        namespace: int,
+        beside: Callable[[str], Place],
         zone: str,
         defaults: Callable[[Relation], ColumnDefaults],
         resolve: Resolve,
     ) -> None:
-        self._taken = taken_names(catalog)
-        self._schema = schema
+        self._taken = taken_names(catalog, namespace)
+        self._beside = beside
         self._zone = zone
         self._defaults = defaults
         self.resolve = resolve
 
-    def create(self, statement: st.CreateTable) -> Create:
+    def create(self, statement: st.CreateTable, place: Place) -> Create:
         if statement.options.get("connector"):
             raise FeatureNotSupported(
                 "a TABLE with a connector is not supported yet",
@@ -77,11 +82,13 @@ class TableDefiner:
                 position=statement.name_position + 1,
             )
         check_stored("table", statement.options)
-        self._taken.add(self._schema + statement.name)
+        self._taken.add(place.label)
         table = make_relation(
-            self._schema + statement.name,
+            place.name,
             "table",
             stored_schema(statement.columns),
+            namespace=place.namespace,
+            label=place.other_label,
             primary_key=statement.primary_key,
             options=dict(statement.options),
             sql=statement.text,
@@ -94,7 +101,7 @@ class TableDefiner:
             sequences += own
         table = replace(table, columns=tuple(columns))
         if statement.primary_key:
-            table = replace(table, key_name=self.key_name(statement.name, statement.key_name))
+            table = replace(table, key_name=self.key_name(place.label, statement.key_name))
         table = self.with_checks(table, statement.checks)
         for unique in statement.uniques:
             table = self.with_unique(table, unique)
@@ -103,14 +110,14 @@ class TableDefiner:
 
     def key_name(self, table: str, said: str) -> str:
         """A primary key's name; empty where it is what the table's name makes it."""
-        name = said or chosen([table], "pkey", self._taken, self._schema)
+        name = said or chosen([table], "pkey", self._taken)
         self._take(name)
         return "" if name == f"{table}_pkey" else name
 
     def _take(self, name: str) -> None:
-        if self._schema + name in self._taken:
+        if name in self._taken:
             raise DuplicateRelation(f'relation "{name}" already exists')
-        self._taken.add(self._schema + name)
+        self._taken.add(name)
 
     def column(self, table: Relation, column: st.ColumnDef) -> tuple[ColumnDefinition, list[Relation]]:
         """The column, and the sequence that is made for it, if any."""
@@ -135,10 +142,10 @@ class TableDefiner:
         return made, []
 
     def _sequence(self, table: Relation, column: st.ColumnDef) -> Relation:
-        name = chosen([shown_name(table.name), column.name], "seq", self._taken, self._schema)
+        name = chosen([table.shown, column.name], "seq", self._taken)
         self._take(name)
         parameters = defined({"as": column.type.name, **column.sequence_options}, None)
-        return sequence(self._schema + name, replace(parameters, column=column.name), table.name)
+        return sequence(self._beside(name), replace(parameters, column=column.name), table.name)
 
     def with_checks(self, table: Relation, checks: Iterable[st.CheckDef]) -> Relation:
         """The table with constraints added; those that have a name keep it from those that have none."""
@@ -154,7 +161,7 @@ class TableDefiner:
             columns = tuple(name for name in column_names(check.expression) if name in known)
             name = check.name
             if name is None:
-                name = chosen([shown_name(table.name), *(columns if len(columns) == 1 else ())], "check", names)
+                name = chosen([table.shown, *(columns if len(columns) == 1 else ())], "check", names)
                 names.add(name)
             found.append(Check(name, check.expression, columns))
         return replace(table, checks=tuple(found))
@@ -165,11 +172,11 @@ class TableDefiner:
         if not table.oid and name in names:
             raise DuplicateObject(f'check constraint "{name}" already exists')
         if name in names | others | key:
-            raise DuplicateObject(f'constraint "{name}" for relation "{shown_name(table.name)}" already exists')
+            raise DuplicateObject(f'constraint "{name}" for relation "{table.shown}" already exists')
 
     def with_unique(self, table: Relation, unique: st.UniqueDef, *, is_constraint: bool = True) -> Relation:
         label = "key" if is_constraint else "idx"
-        name = unique.name or chosen([shown_name(table.name), *unique.columns], label, self._taken, self._schema)
+        name = unique.name or chosen([table.shown, *unique.columns], label, self._taken)
         if is_constraint and unique.name is not None:
             self._refuse_constraint(table, name, {check.name for check in table.checks})
         self._take(name)

@@ -16,8 +16,9 @@ from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.kernels.groupby import consolidate
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.relation import Follower, RelationState
-from constellationdb.engine.row_rules import RowRules, without_nulls
+from constellationdb.engine.row_rules import RowRules, SchemaName, without_nulls
 from constellationdb.engine.rowstore import empty
+from constellationdb.errors import UniqueViolation
 
 
 class TableRules(ABC):
@@ -27,6 +28,7 @@ class TableRules(ABC):
     relation: Relation
     schema: pa.Schema
     key_columns: tuple[int, ...]
+    schema_name: SchemaName
 
     _rules: RowRules | None = None
 
@@ -50,7 +52,7 @@ class TableRules(ABC):
     def check(self, rows: pa.RecordBatch) -> None:
         """NOT NULL and CHECK of rows about to be inserted."""
         if self._rules is None or self._rules.relation is not self.relation:
-            self._rules = RowRules(self.relation)
+            self._rules = RowRules(self.relation, self.schema_name)
         self._rules.check(rows)
 
     def check_unique(self, removed: pa.RecordBatch | None, added: pa.RecordBatch, epoch: int) -> None:
@@ -72,14 +74,18 @@ class TableRules(ABC):
             keys = encode_rows(added, columns)
             first, counts = consolidate(keys, np.ones(added.num_rows, np.int64))
             if bool((counts > 1).any()):
-                raise constraint_errors.unique(name, added, columns, int(first[int(np.argmax(counts > 1))]))
+                raise self._duplicate(name, added, columns, int(first[int(np.argmax(counts > 1))]))
         probe, there = self.existing(added, epoch, columns)
         if not len(probe):
             return
         gone = set() if removed is None else set(_keys(removed, columns))
         for row, key in zip(probe, _keys(there, columns), strict=True):
             if key not in gone:
-                raise constraint_errors.unique(name, added, columns, int(row))
+                raise self._duplicate(name, added, columns, int(row))
+
+    def _duplicate(self, name: str, rows: pa.RecordBatch, columns: tuple[int, ...], row: int) -> UniqueViolation:
+        schema = self.schema_name(self.relation.namespace)
+        return constraint_errors.unique(schema, self.relation, name, rows, columns, row)
 
 
 class TableState(TableRules, RelationState):
@@ -87,9 +93,10 @@ class TableState(TableRules, RelationState):
 
     contents: Arrangement
 
-    def __init__(self, relation: Relation, epoch: int, writer: Follower | None = None) -> None:
+    def __init__(self, relation: Relation, epoch: int, writer: Follower, schema_name: SchemaName) -> None:
         schema = relation.schema
         self.relation = relation
+        self.schema_name = schema_name
         self.key_columns = key_columns(relation, schema)
         contents = Arrangement(schema, self.key_columns or None, deferred=True)
         RelationState.__init__(self, relation.name, schema, contents, epoch, writer, retained_us(relation.options))

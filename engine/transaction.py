@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation, Replace
+from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation
 from constellationdb.engine import batch as zset
 from constellationdb.engine.lookups import first_copy, is_replicated
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.replicas import FirstCopy
-from constellationdb.engine.reshape import Reshape, rename_key, reshape_of
+from constellationdb.engine.reshape import Reshape, reshape_of
 from constellationdb.engine.sequences import SequencePosition, SequenceState
 from constellationdb.engine.settings import Mark
 from constellationdb.engine.sources import SourceState
@@ -87,7 +87,6 @@ class Commit:
     over: Mapping[str, RelationState]
     sequences: Mapping[str, SequencePosition]  # of those that it makes
     altered: Mapping[str, TableOverlay]  # tables that it has defined anew, as they will be
-    renamed: Mapping[str, str]  # new name → the one it still has
     settled: Mapping[str, int]  # tables of changed columns and rows → since when nobody else may have written them
     reads: frozenset[str] = frozenset()  # tables that must not have changed since ``read_at``
     read_at: int = 0
@@ -124,7 +123,6 @@ class Transaction:
     tables: dict[str, TableOverlay] = field(default_factory=dict)
     sources: dict[str, SourceState] = field(default_factory=dict)
     sequences: dict[str, SequenceState] = field(default_factory=dict)  # those that it made or restarted
-    renamed: dict[str, str] = field(default_factory=dict)  # what it calls otherwise: new name → the others' name
     shapes: dict[str, Reshape] = field(default_factory=dict)  # tables of which it has changed the columns
     written: dict[str, int] = field(default_factory=dict)  # tables → the epoch that it first wrote over
     reads: set[str] = field(default_factory=set)  # the tables that it has looked at, itself or through views
@@ -138,7 +136,7 @@ class Transaction:
         """Whether the transaction itself made the relation that it knows by this name."""
         if self.defined is None or self.base is None:
             return False
-        defined, before = self.defined.relations.get(name), self.base.relations.get(self.stored(name))
+        defined, before = self.defined.relations.get(name), self.base.relations.get(name)
         return defined is not None and (before is None or before.oid != defined.oid)
 
     def target(self, engine: Engine, relation: Relation) -> TableOverlay | SourceState:
@@ -151,17 +149,15 @@ class Transaction:
         found = self.tables.get(name)
         if found is None:
             committed = None if self.created(name) else self._committed(engine, relation)
-            found = self.tables[name] = TableOverlay(relation, committed, self.shapes.get(name))
-        elif found.committed is not None and engine.states.get(self.stored(name)) is not found.committed:
+            found = self.tables[name] = TableOverlay(
+                relation, committed, self.catalog(engine.catalog).schema_name, self.shapes.get(name)
+            )
+        elif found.committed is not None and engine.states.get(name) is not found.committed:
             raise defined_anew(name)
         return found
 
-    def stored(self, name: str) -> str:
-        """What a relation is called outside of the transaction."""
-        return self.renamed.get(name, name)
-
     def _committed(self, engine: Engine, relation: Relation) -> TableState:
-        state = engine.states.get(self.stored(relation.name))
+        state = engine.states.get(relation.name)
         if not isinstance(state, TableState) or state.relation.oid != relation.oid:
             raise defined_anew(relation.name)
         if relation.name not in self.shapes and state.schema != relation.schema:
@@ -227,17 +223,6 @@ class Transaction:
 
     def _take_alteration(self, engine: Engine, command: Alter) -> None:
         assert self.defined is not None
-        for old, new in command.renamed.items():
-            rename_key(self.tables, old, new)
-            rename_key(self.sources, old, new)
-            rename_key(self.sequences, old, new)
-            rename_key(self.shapes, old, new)
-            rename_key(self.written, old, new)
-            self.renamed[new] = self.renamed.pop(old, old)
-            if self.created(new):
-                del self.renamed[new]
-            if new in self.tables:
-                self.tables[new].name = new
         for relation in command.relations:
             altered = self.defined.get(relation.name)
             if altered.kind == "table":
@@ -288,11 +273,10 @@ class Transaction:
         altered = {relation.name for c in commands if isinstance(c, Alter) for relation in c.relations}
         settled = {n: self.written[n] for n in self.shapes if n in self.written and n in over}
         tables = {n: t for n, t in self.tables.items() if n in altered and t.committed is not None}
-        renamed = {new: old for new, old in self.renamed.items() if new in over}
         given = {name: sequence.position for name, sequence in self.sequences.items()}
         reads = frozenset(self.reads) if self.serializable and self.epoch is not None else frozenset()
         base, read_at = self.base or engine.catalog, self.epoch or 0
-        return Commit(base, commands, changes, rows, copies, over, given, tables, renamed, settled, reads, read_at)
+        return Commit(base, commands, changes, rows, copies, over, given, tables, settled, reads, read_at)
 
     def next_statement(self, engine: Engine) -> None:
         """READ COMMITTED takes the latest epoch anew for each statement."""
@@ -323,7 +307,7 @@ class Transaction:
     def _replay(self, engine: Engine, kept: list[Operation]) -> None:
         base, self.operations = self.base, kept
         self.tables, self.sources, made, self.sequences = {}, {}, self.sequences, {}
-        self.renamed, self.shapes, self.written = {}, {}, {}
+        self.shapes, self.written = {}, {}
         self.base = self.defined = base if any(isinstance(o, Defined) for o in kept) else None
         for operation in kept:
             match operation:
@@ -357,8 +341,8 @@ def _touched(command: Command) -> tuple[str, ...]:
             return names
         case Create(relations):
             return tuple(relation.name for relation in relations)
-        case Replace() | Alter():
-            return ()  # what it has written stays
+        case _:
+            return ()  # what nobody writes to
 
 
 def _state(engine: Engine, relation: Relation, kind: type[_S]) -> _S:

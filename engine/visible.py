@@ -29,10 +29,10 @@ def visible(session: Session, names: Iterable[str], at: int | None = None) -> di
     transaction.check_reads(session.catalog, asked)
     transaction.reads |= _tables_under(session, asked)
     overlays = _overlays(session, transaction, asked)
-    stored = {transaction.stored(n): n for n in asked if n not in overlays or overlays[n].committed is not None}
+    stored = {n for n in asked if n not in overlays or overlays[n].committed is not None}
     if at is None and (at := epoch_of(session, transaction, stored)) is not None:
         _refuse_younger(session, stored, at)
-    found = {stored[name]: rows for name, rows in reader.tables(stored, session.last_epoch, at).items()}
+    found = dict(reader.tables(stored, session.last_epoch, at))
     for name, overlay in overlays.items():
         found[name] = overlay.over(found[name] if name in found else overlay.schema.empty_table())
     return found

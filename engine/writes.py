@@ -127,7 +127,7 @@ def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
     _check_definitions(engine, work)
     _check_reads(engine, epoch, work)
     for name, state in work.over.items():
-        if engine.states.get(work.renamed.get(name, name)) is not state:
+        if engine.states.get(name) is not state:
             raise defined_anew(name)
         if name in work.settled:
             _refuse_changed(epoch, state, work.settled[name])
@@ -160,7 +160,7 @@ def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
 def validate(table: TableOverlay, epoch: int) -> None:
     """Whether the rows of a table that was defined anew are what it demands of them now."""
     before, after = None if table.committed is None else table.committed.relation, table.relation
-    rules = stricter_rules(before, after)
+    rules = stricter_rules(before, after, table.schema_name)
     if rules is not None:
         rows = table.everything(epoch)
         rules.check_existing(rows)
@@ -205,9 +205,8 @@ def _check_definitions(engine: Engine, work: Commit) -> None:
 
 
 def _check_unchanged(engine: Engine, base: Catalog, command: Alter) -> None:
-    before = {new: old for old, new in command.renamed.items()}
     for relation in command.relations:
-        name = before.get(relation.name, relation.name)
+        name = relation.name
         if name in base.relations and base.relations[name] is not engine.catalog.relations.get(name):
             raise defined_anew(name)
 

@@ -147,7 +147,7 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     an output key made of several columns is the first that is not NULL (the two sides of an outer join).
     ``ordered``: the answer depends on row order, so rows are fed in the order of their encoding.
     ``join``: it is one, of this kind, of two inputs, and ``condition`` (Substrait over slot0) says of a pair of rows
-    with equal keys whether they match.
+    with equal keys whether they match. Plans that are made now have a ``Join`` for it; stored ones may be older.
     """
 
     inputs: tuple[AnyNode, ...]
@@ -166,7 +166,12 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
 
 
 class Join(Node, frozen=True, kw_only=True, tag="join"):
-    """Inner equi-join by deltas: dL ⋈ R + L' ⋈ dR. ``residual``: a boolean per combined row (Substrait over slot0)."""
+    """A join by deltas: dL ⋈ R + L' ⋈ dR, and the rows that match nothing, by count.
+
+    ``residual``: a boolean per combined row (Substrait over slot0). ``expiry``: of each side, the column by which its
+    rows go where no key closes on both sides. ``late``: of each side, the time by which a row comes too late to find
+    all it matches (when ``value + offset_us`` is at or below the watermark of the epoch before).
+    """
 
     left: AnyNode
     right: AnyNode
@@ -175,6 +180,9 @@ class Join(Node, frozen=True, kw_only=True, tag="join"):
     null_safe: tuple[bool, ...]
     residual: bytes | None
     shows: str
+    kind: JoinType = "inner"
+    expiry: tuple[Column | None, Column | None] = (None, None)
+    late: tuple[Column | None, Column | None] = (None, None)
 
     @property
     def children(self) -> tuple[AnyNode, ...]:
@@ -327,6 +335,17 @@ def is_netted(node: AnyNode) -> bool:
             return whole and is_netted(node.input)
         case _:
             return False
+
+
+def expiry(node: Join) -> tuple[Column | None, Column | None]:
+    """The column by which each side's rows go: a key that the watermark closes on both, else as planned."""
+    left = {c.index: c for c in node.left.closing}
+    right = {c.index: c for c in node.right.closing}
+    for a, b in zip(node.left_keys, node.right_keys, strict=True):
+        if a in left and b in right:
+            offset_us = max(left[a].offset_us, right[b].offset_us)
+            return Column(a, offset_us), Column(b, offset_us)
+    return node.expiry
 
 
 def relations_of(node: AnyNode) -> list[str]:

@@ -18,17 +18,23 @@ import pyarrow as pa
 
 from constellationdb.catalog import types
 from constellationdb.catalog.catalog import FIRST_OID, Catalog
-from constellationdb.catalog.model import TEMPORARY, ColumnDefinition, Relation
+from constellationdb.catalog.model import (
+    OIDS_OF_A_RELATION,
+    PUBLIC,
+    TEMPORARY,
+    TEMPORARY_SCHEMAS,
+    ColumnDefinition,
+    Relation,
+)
 from constellationdb.catalog.postgres import rows
 from constellationdb.catalog.postgres.relations import SystemIndex, system_indexes, system_relations
 from constellationdb.catalog.types import SqlType
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.system_tables import SYSTEM_TABLES
 
-PG_CATALOG, PUBLIC, CONSTELLATION = 11, 2200, 16000
+PG_CATALOG, CONSTELLATION = 11, 16000
 OWNER = 10  # the role that owns everything
 _FIRST_SYSTEM_TABLE = CONSTELLATION + 1
-_STRIDE = 1 << 28
 _BARE = re.compile(r"[a-z_][a-z0-9_]*")
 _RELKINDS = {"table": "r", "view": "v", "materialized view": "m", "lookup table": "f", "side output": "m",
              "sequence": "S"}  # fmt: skip
@@ -45,7 +51,7 @@ class Part(IntEnum):
     DEFAULTS = 6  # the sixth and those after it: one a column
 
     def of(self, relation: int) -> int:
-        return relation + self * _STRIDE
+        return relation + self * OIDS_OF_A_RELATION
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,7 @@ class Described:
 
     oid: int
     namespace: int
+    schema: str
     name: str
     kind: str
     type_oid: int
@@ -79,7 +86,7 @@ class Described:
 
     @property
     def is_temporary(self) -> bool:
-        return self.namespace > lookup.TEMPORARY_SCHEMAS
+        return self.namespace > TEMPORARY_SCHEMAS
 
     def number(self, column: str) -> int:
         """A column's attnum."""
@@ -129,6 +136,16 @@ class Objects:
         yield from self.own
 
     @cached_property
+    def namespaces(self) -> dict[int, str]:
+        """Every schema, by its oid."""
+        own = {oid: name for name, oid in self.catalog.schemas.items()}
+        used = sorted({r.namespace for r in self.catalog.relations.values() if r.is_temporary})
+        return {**lookup.namespaces(), **own, **{oid: f"{TEMPORARY}{oid - TEMPORARY_SCHEMAS}" for oid in used}}
+
+    def schema_name(self, oid: int) -> str:
+        return self.namespaces.get(oid) or f"{TEMPORARY}{oid - TEMPORARY_SCHEMAS}"
+
+    @cached_property
     def by_oid(self) -> dict[int, Described]:
         return {relation.oid: relation for relation in self.relations}
 
@@ -141,61 +158,60 @@ class Objects:
     def indexes(self) -> dict[int, Index]:
         return {index.oid: index for index in (*system_index_list(), *indexes_of(self.own))}
 
+    @cached_property
+    def indexes_by_name(self) -> dict[tuple[int, str], Index]:
+        """By the namespace of their relation, and name."""
+        return {(index.of.namespace, index.name): index for index in self.indexes.values()}
+
     def described(self, relation: Relation) -> Described:
         oid = relation.oid
         row, array = Part.ROW_TYPE.of(oid), Part.ARRAY_TYPE.of(oid)
-        namespace, name = _place(relation.name)
-        kind, attributes = _relkind(relation), self._attributes(relation)
+        namespace, name = relation.namespace, relation.shown
+        schema, kind, attributes = self.schema_name(namespace), _relkind(relation), self._attributes(relation)
         if kind == "S":  # has no type of its rows
             row = array = 0
-        return Described(oid, namespace, name, kind, row, array, attributes, relation)
+        return Described(oid, namespace, schema, name, kind, row, array, attributes, relation)
 
     def _attributes(self, relation: Relation) -> tuple[Attribute, ...]:
         schema = self._view_columns(relation.name) if relation.kind == "view" else relation.schema
         declared = {column.name: column for column in relation.columns}
-        return tuple(_attribute(field, declared.get(field.name), relation) for field in schema)
+        return tuple(self._attribute(field, declared.get(field.name), relation) for field in schema)
+
+    def _attribute(self, field: pa.Field, declared: ColumnDefinition | None, relation: Relation) -> Attribute:
+        kind = types.of_field(field) if declared is None else _declared_type(declared, field)
+        in_key = field.name in relation.primary_key
+        if declared is None:
+            return Attribute(field.name, kind.oid, kind.typmod, in_key)
+        return Attribute(
+            field.name,
+            kind.oid,
+            kind.typmod,
+            in_key or declared.not_null,
+            self._default(declared),
+            declared.identity,
+            declared.generated is not None,
+            declared.sequence,
+        )
+
+    def _default(self, declared: ColumnDefinition) -> str | None:
+        """Of what Postgres keeps as a default: an identity column has none, a generated one what it is computed of."""
+        if declared.identity:
+            return None
+        if declared.sequence:
+            sequence = self.catalog.get(declared.sequence)
+            schema = "" if sequence.namespace == PUBLIC else f"{_quoted(self.schema_name(sequence.namespace))}."
+            return "nextval('" + (schema + _quoted(sequence.shown)).replace("'", "''") + "'::regclass)"
+        return declared.default if declared.generated is None else declared.generated
 
 
-def _place(name: str) -> tuple[int, str]:
-    """(schema, name): a temporary table is called ``pg_temp_<n>.t``."""
-    schema, _, short = name.partition(".")
-    if not name.startswith(TEMPORARY):
-        return PUBLIC, name
-    return lookup.TEMPORARY_SCHEMAS + int(schema.removeprefix(TEMPORARY)), short
+def _quoted(name: str) -> str:
+    return name if _BARE.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
 def _relkind(relation: Relation) -> str:
     if relation.kind == "source":
         return "f" if relation.options.get("connector") else "r"
     return _RELKINDS[relation.kind]
-
-
-def _attribute(field: pa.Field, declared: ColumnDefinition | None, relation: Relation) -> Attribute:
-    kind = types.of_field(field) if declared is None else _declared_type(declared, field)
-    in_key = field.name in relation.primary_key
-    if declared is None:
-        return Attribute(field.name, kind.oid, kind.typmod, in_key)
-    return Attribute(
-        field.name,
-        kind.oid,
-        kind.typmod,
-        in_key or declared.not_null,
-        _default(declared),
-        declared.identity,
-        declared.generated is not None,
-        declared.sequence,
-    )
-
-
-def _default(declared: ColumnDefinition) -> str | None:
-    """Of what Postgres keeps as a default: an identity column has none, a generated one what it is computed of."""
-    if declared.identity:
-        return None
-    if declared.sequence:
-        name = _place(declared.sequence)[1]
-        shown = name if _BARE.fullmatch(name) else '"' + name.replace('"', '""') + '"'
-        return "nextval('" + shown.replace("'", "''") + "'::regclass)"
-    return declared.default if declared.generated is None else declared.generated
 
 
 def _declared_type(declared: ColumnDefinition, field: pa.Field) -> SqlType:
@@ -232,15 +248,16 @@ def system_described() -> tuple[Described, ...]:
     for r in system_relations().values():
         attributes = tuple(Attribute(c.name, c.type_oid, c.typmod, c.not_null) for c in r.columns)
         found.append(
-            Described(r.oid, namespaces[r.schema], r.name, r.kind, r.type_oid, arrays.get(r.type_oid, 0), attributes)
+            Described(
+                r.oid, namespaces[r.schema], r.schema, r.name, r.kind, r.type_oid, arrays.get(r.type_oid, 0), attributes
+            )
         )
     for oid, (name, schema) in enumerate(SYSTEM_TABLES.items(), _FIRST_SYSTEM_TABLE):
         kinds = [(field.name, types.of_field(field)) for field in schema]
         attributes = tuple(Attribute(column, kind.oid, kind.typmod) for column, kind in kinds)
-        short = name.removeprefix("constellation.")
-        found.append(
-            Described(oid, CONSTELLATION, short, "v", Part.ROW_TYPE.of(oid), Part.ARRAY_TYPE.of(oid), attributes)
-        )
+        schema, short = name.split(".")
+        row, array = Part.ROW_TYPE.of(oid), Part.ARRAY_TYPE.of(oid)
+        found.append(Described(oid, CONSTELLATION, schema, short, "v", row, array, attributes))
     return tuple(found)
 
 

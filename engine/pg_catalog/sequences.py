@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from constellationdb.catalog.model import SequenceParameters
 from constellationdb.catalog.types import named
-from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.cluster import DATABASE, OWNER_NAME
 from constellationdb.engine.pg_catalog.objects import Described, Objects
 
@@ -45,7 +44,7 @@ def pg_sequences(session: Session, objects: Objects) -> Iterator[Row]:
         assert relation.relation is not None
         position = session.sequences.state(relation.relation.name).position
         yield {
-            "schemaname": lookup.schema_name(relation.namespace), "sequencename": relation.name,
+            "schemaname": relation.schema, "sequencename": relation.name,
             "sequenceowner": OWNER_NAME, "data_type": type_oid(given), "start_value": given.start,
             "min_value": given.minimum, "max_value": given.maximum, "increment_by": given.increment,
             "cycle": given.cycle, "cache_size": given.cache, "last_value": position.last if position.called else None,
@@ -60,7 +59,7 @@ def sequences(relations: Iterable[Described]) -> Iterator[Row]:
         if relation.relation is not None and relation.relation.name in identities:
             continue
         yield {
-            "sequence_catalog": DATABASE, "sequence_schema": lookup.schema_name(relation.namespace),
+            "sequence_catalog": DATABASE, "sequence_schema": relation.schema,
             "sequence_name": relation.name, "data_type": given.type_name,
             "numeric_precision": _BITS[given.type_name], "numeric_precision_radix": 2, "numeric_scale": 0,
             "start_value": str(given.start), "minimum_value": str(given.minimum), "maximum_value": str(given.maximum),

@@ -19,7 +19,7 @@ WINDOW_ONLY = frozenset(
 _TEXT = frozenset(
     {"lower", "upper", "trim", "btrim", "ltrim", "rtrim", "substr", "substring", "left", "right", "replace", "concat",
      "concat_ws", "format", "repeat", "reverse", "lpad", "rpad", "initcap", "md5", "to_char", "split_part",
-     "translate", "chr", "regexp_replace", "string_agg", "to_hex"}
+     "translate", "chr", "regexp_replace", "string_agg", "to_hex", "encode"}
 )  # fmt: skip
 _INTEGER = frozenset(
     {"length", "char_length", "character_length", "octet_length", "bit_length", "strpos", "position", "ascii", "ntile"}
@@ -29,6 +29,8 @@ _DOUBLE = frozenset(
     {"sqrt", "exp", "ln", "log", "log10", "log2", "power", "pow", "asin", "acos", "sin", "cos", "tan", "atan", "atan2",
      "pi", "random", "cbrt", "degrees", "radians", "percent_rank", "cume_dist"}
 )  # fmt: skip
+_BYTEA = frozenset({"decode", "sha224", "sha256", "sha384", "sha512"})
+_OF_BYTEA = frozenset({"encode", "sha224", "sha256", "sha384", "sha512"})
 _BOOLEAN = frozenset({"bool_and", "bool_or", "every", "starts_with"})
 _FIRST = frozenset({"min", "max", "lag", "lead", "first_value", "last_value", "nth_value"})
 _FIXED = {"extract": kinds.NUMERIC, "date_part": kinds.DOUBLE, "to_date": kinds.DATE, "factorial": kinds.NUMERIC}
@@ -44,7 +46,7 @@ def returns(name: str, arguments: list[Kind]) -> Kind:
     """The type of a call; None when it is not known for certain."""
     for names, kind in (
         (_TEXT, kinds.TEXT), (_INTEGER, kinds.INTEGER), (_BIGINT, kinds.BIGINT), (_DOUBLE, kinds.DOUBLE),
-        (_BOOLEAN, kinds.BOOLEAN),
+        (_BOOLEAN, kinds.BOOLEAN), (_BYTEA, kinds.BYTEA),
     ):  # fmt: skip
         if name in names:
             return kind
@@ -72,4 +74,6 @@ def literal_argument(name: str, place: int) -> Kind:
     """What a string literal as argument number ``place`` is read as; None leaves it a string."""
     if place in _WHOLE_PLACES.get(name, ()):
         return kinds.INTEGER
+    if name in _OF_BYTEA and place == 0:
+        return kinds.BYTEA
     return kinds.DOUBLE if name in _MATHS else None

@@ -176,9 +176,6 @@ class Expressions:
 
     def _column(self, node: Any, place: Place) -> Typed:
         names = strings(node)
-        if len(names) == 3 and (there := place.scope.table(names[1])) is not None and there.relation == names[1]:
-            names = names[1:]  # schema.table.column
-            node.fields = node.fields[1:]
         if len(names) != len(node.fields) or len(names) > 2:
             return Typed(node, None)
         if len(names) == 1:
@@ -476,7 +473,8 @@ class Expressions:
             )
         arithmetic = name in operators.ARITHMETIC and other in kinds.NUMBERS
         arithmetic |= self.zoning.explicit and name == "-" and other == kinds.TIMESTAMPTZ
-        if operand.node.isnull or not (arithmetic or name in operators.COMPARISONS):
+        joined = name == "||" and other == kinds.BYTEA
+        if operand.node.isnull or not (arithmetic or joined or name in operators.COMPARISONS):
             return operand
         assert other is not None
         return Typed(texts.typed(operand.node, other, self.at(operand.node)), other, constant=True)

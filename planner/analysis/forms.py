@@ -28,6 +28,10 @@ def text(value: str) -> Any:
     return ast.A_Const(isnull=False, val=ast.String(sval=value))
 
 
+def is_text(node: Any, value: str) -> bool:
+    return isinstance(node, ast.A_Const) and isinstance(node.val, ast.String) and node.val.sval == value
+
+
 def is_integer(node: Any) -> bool:
     return isinstance(node, ast.A_Const) and isinstance(node.val, ast.Integer) and not node.isnull
 

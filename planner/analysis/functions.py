@@ -177,6 +177,8 @@ class Calls:
             return fields.truncated(node, shown, self._expressions.at(node))
         if name == "avg" and shown == [kinds.NUMERIC]:
             return maths.average(node)
+        if name == "encode" and len(arguments) == 2 and forms.is_text(arguments[1], "base64"):
+            return forms.call("con_base64", kinds.cast(arguments[0], kinds.BYTEA))
         if (guarded := maths.guarded(node, name, shown)) is not None:
             return guarded
         if name == "factorial" or (name == "sign" and shown == [kinds.NUMERIC]):

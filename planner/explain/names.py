@@ -29,6 +29,10 @@ class Names:
             slots = [[*slots[0], Shown("weight")]]
         return Steps(node.substrait, slots)
 
+    def joined(self, node: plan.Join) -> Columns:
+        """The columns of both sides of a join, which its condition speaks of, whatever it shows."""
+        return qualified(self.of(node.left), self.of(node.right))
+
     def brief(self, node: plan.AnyNode) -> Columns:
         """The columns as a node above speaks of them: long expressions are cut."""
         return [Shown(c.brief(), c.level, c.relation) for c in self.of(node)]
@@ -54,8 +58,12 @@ class Names:
             case plan.Aggregate():
                 below = self.brief(node.input)
                 return [*(below[k] for k in node.keys), *(Shown(measure(m, below)) for m in node.measures)]
+            case plan.Join(kind="semi" | "anti"):
+                return self.of(node.left)
+            case plan.Join(kind="mark"):
+                return [*self.of(node.left), Shown("matched")]
             case plan.Join():
-                return qualified(self.of(node.left), self.of(node.right))
+                return self.joined(node)
             case plan.LookupJoin():
                 return qualified(self.of(node.input), [Shown(c, relation=node.table) for c in node.columns])
             case plan.ReplicatedLookup():

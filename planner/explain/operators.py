@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from constellationdb.planner import plan
-from constellationdb.planner.explain.closing import passes, scanned
+from constellationdb.planner.explain.closing import join_closes, late_for_join, passes, scanned
 from constellationdb.planner.explain.facts import NETTED, PER_EPOCH, Facts, rows_of
 from constellationdb.planner.explain.literals import interval
 from constellationdb.planner.explain.lookups import lookup, replicated
@@ -103,7 +103,7 @@ def _recompute(node: plan.Recompute, names: Names) -> Facts:
 
 
 def _join(node: plan.Join, names: Names) -> Facts:
-    both = names.of(node)
+    both = names.joined(node)
     width = len(node.left.schema)
     pairs = zip(node.left_keys, node.right_keys, node.null_safe, strict=True)
     key = " AND ".join(
@@ -112,12 +112,22 @@ def _join(node: plan.Join, names: Names) -> Facts:
     )
     residual = condition(node.residual, both)
     details = [("residual", residual)] if residual is not None else []
-    closing = {c.index: c for c in node.closing}
-    closed = [closing[k] for k in node.left_keys if k in closing]
-    closes = f"rows, when {passes(names, node, closed[0])}" if closed else "nothing: kept for ever"
-    emits = "every epoch: changes of each side joined with the other"
-    return Facts("Inner join (fast operator)", key, "; ".join(sides(node, names)), closes, emits, rows_of(node),
+    if any(node.late):
+        details.append(("late", late_for_join(names, node)))
+    return Facts(f"{node.kind.capitalize()} join (fast operator)", key or "none: every pair is looked at",
+                 "; ".join(sides(node, names)), join_closes(names, node), _JOIN_EMITS[node.kind], rows_of(node),
                  details=details)  # fmt: skip
+
+
+_PAIRS = "every epoch: changes of each side joined with the other"
+_JOIN_EMITS = {
+    "inner": _PAIRS,
+    "left": f"{_PAIRS}; left rows that match nothing, or do so no longer",
+    "full": f"{_PAIRS}; rows of either side that match nothing, or do so no longer",
+    "semi": "every epoch: left rows that begin or cease to match",
+    "anti": "every epoch: left rows that match nothing, or do so no longer",
+    "mark": "every epoch: left rows with whether they match",
+}
 
 
 def _on_close(node: plan.OnClose, names: Names) -> Facts:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from substrait.proto import AggregateFunction, Expression, SortField
 
-from constellationdb.planner.explain.literals import show_literal, type_name
+from constellationdb.planner.explain.literals import interval, show_literal, type_name
 from constellationdb.planner.shuttle import field_index
 
 # How tightly a text holds together: an operand that is looser than its operator stands in parentheses.
@@ -105,8 +105,10 @@ class Words:
             return Shown(f"{shown[1].inside(CAST)} AT TIME ZONE {shown[0].inside(CAST)}", OTHER)
         if name in ("like", "ilike"):  # the third argument is the escape
             shown = shown[:2]
+        if name == "con_interval_between":
+            return _joined("subtract", shown)
         if name in _BINARY and len(shown) > 1:
-            return _joined(name, shown)
+            return _joined(name, self._as_intervals(arguments, shown))
         if name in _POSTFIX:
             return Shown(f"{shown[0].inside(OTHER)} {_POSTFIX[name]}", COMPARISON)
         if name == "not":
@@ -114,6 +116,21 @@ class Words:
         if name in ("negate", "negative"):
             return Shown(f"-{shown[0].inside(CAST)}", CAST)
         return Shown(f"{name}({', '.join(s.text for s in shown)})")
+
+    def _as_intervals(self, arguments: Sequence[Expression], shown: Sequence[Shown]) -> Sequence[Shown]:
+        """Intervals are compared by their length in µs: the other side is one, too."""
+        if not any(self._is_length(argument) for argument in arguments):
+            return shown
+        return [
+            Shown(f"interval '{interval(a.literal.i64)}'") if a.literal.WhichOneof("literal_type") == "i64" else s
+            for a, s in zip(arguments, shown, strict=True)
+        ]
+
+    def _is_length(self, argument: Expression) -> bool:
+        return (
+            argument.WhichOneof("rex_type") == "scalar_function"
+            and self.function(argument.scalar_function.function_reference) == "con_interval_order"
+        )
 
     def _case(self, expression: Expression, columns: Sequence[Shown]) -> str:
         body = expression.if_then

@@ -30,6 +30,7 @@ from constellationdb.planner.syntax import (
     postgres,
     prepared,
     queries,
+    schemas,
     sequences,
     session,
     views,
@@ -115,6 +116,8 @@ def _object_word(region: Region) -> str:
 def _alter(region: Region) -> Statement:
     cursor = Cursor(region)
     cursor.expect("alter")
+    if cursor.at("schema"):
+        return schemas.alter_schema(region)
     if cursor.at("sequence") and _is_about_parameters(region):
         return sequences.alter_sequence(region)
     return alterations.alter(region) or _refuse(region)
@@ -129,7 +132,13 @@ def _drop(region: Region) -> Statement:
         return session.drop(region)
     if _object_word(region) == "index":
         return session.drop_index(region)
+    if _object_word(region) == "schema":
+        return schemas.drop_schema(region)
     return accepted.drop_nothing(region) or _refuse(region)
+
+
+def _comment(region: Region) -> Statement:
+    return schemas.comment(region) or accepted.accepted(region)
 
 
 def _with(region: Region) -> Statement:
@@ -237,7 +246,7 @@ _CREATED: tuple[tuple[tuple[str, ...], Reader], ...] = (
     (("lookup", "table"), definitions.create_lookup_table),
     (("materialized", "view"), views.create_view),
     (("stream",), views.create_view),
-    (("schema",), accepted.create_schema),
+    (("schema",), schemas.create_schema),
     (("extension",), accepted.create_extension),
 )
 
@@ -252,6 +261,7 @@ _READERS: dict[str, Reader] = {
     "delete": changes.delete,
     "create": _create,
     "alter": _alter,
+    "comment": _comment,
     "drop": _drop,
     "truncate": session.truncate,
     "subscribe": queries.subscribe,
@@ -266,7 +276,7 @@ _READERS: dict[str, Reader] = {
         ("begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"), session.transaction
     ),
     **dict.fromkeys(
-        ("vacuum", "analyze", "analyse", "unlisten", "listen", "lock", "refresh", "comment", "cluster", "reindex"),
+        ("vacuum", "analyze", "analyse", "unlisten", "listen", "lock", "refresh", "cluster", "reindex"),
         accepted.accepted,
     ),
     **dict.fromkeys(("grant", "revoke"), accepted.accepted),

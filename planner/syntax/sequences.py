@@ -20,11 +20,11 @@ def create_sequence(region: Region) -> Statement:
     name = of_range_var(node.sequence, region.start)
     if node.sequence.relpersistence == "u":
         raise FeatureNotSupported("an UNLOGGED sequence is not supported", position=region.start + 1)
-    temporary = node.sequence.relpersistence == "t" or node.sequence.schemaname == "pg_temp"
+    temporary = node.sequence.relpersistence == "t"
     return CreateSequence(
         region.text,
         region.start,
-        node.sequence.relname if temporary else name.creation("sequence"),
+        name.reference,
         sequence_options(node.options or (), region.start),
         bool(node.if_not_exists),
         name.position,

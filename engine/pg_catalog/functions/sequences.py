@@ -58,7 +58,7 @@ def _serial_sequence(session: Session, table: str, column: str) -> str | None:
     for owned in session.catalog.owned_sequences(found.relation.name):
         if owned.sequence is not None and owned.sequence.column == column:
             described = session.objects.described(owned)
-            return qualified(described.namespace, described.name, visible=False)
+            return qualified(described.schema, described.name, visible=False)
     return None
 
 

@@ -18,7 +18,7 @@ import pytest
 from constellationdb.engine import accumulators, arrangement, exchange, graph
 from constellationdb.engine import batch as zset
 from constellationdb.engine.kernels import accumulate, arrowkeys, groupby, windows
-from constellationdb.engine.operators import aggregate, join, recompute, window
+from constellationdb.engine.operators import aggregate, counts, join, matches, recompute, standing, window
 from constellationdb.engine.operators.base import NO_WATERMARK, Context
 from constellationdb.engine.operators.condition import Condition
 
@@ -81,10 +81,7 @@ def _late_by_the_watermark_of_this_epoch(patch: Patch) -> None:
 
 
 def _joins_null_keys(patch: Patch) -> None:
-    def matchable(self: Any, batch: Any, keys: Any) -> Any:  # noqa: ARG001
-        return batch if batch is not None and batch.num_rows else None
-
-    patch.setattr(join.JoinOperator, "_matchable", matchable)
+    patch.setattr(join.JoinOperator, "_must", lambda *_: ())
 
 
 def _tells_zero_from_minus_zero(patch: Patch) -> None:
@@ -149,14 +146,45 @@ def _sums_doubles_in_doubles(patch: Patch) -> None:
 
 
 def _ignores_residuals(patch: Patch) -> None:
-    def run(self: Any, batch: pa.RecordBatch, context: Context) -> Any:  # noqa: ARG001
+    def attempt(self: Any, batch: pa.RecordBatch, *_: Any) -> Any:  # noqa: ARG001
         return np.ones(batch.num_rows, np.bool_)
 
-    patch.setattr(Condition, "run", run)
+    patch.setattr(Condition, "attempt", attempt)
 
 
-def _keys_full_joins_by_the_left(patch: Patch) -> None:
-    patch.setattr(recompute, "_first_of", lambda batch, columns: batch.column(columns[0]))
+def _full_joins_forget_the_right(patch: Patch) -> None:
+    known = standing.Standing.__init__
+
+    def init(self: Any, node: Any) -> None:
+        known(self, node)
+        self.places = self.places[:1]
+
+    patch.setattr(standing.Standing, "__init__", init)
+
+
+def _rows_alone_are_judged_after_the_epoch(patch: Patch) -> None:
+    known = matches.KeyMatches.change
+
+    def change(self: Any, delta: Any, other: Any, arranged: Any, epoch: int) -> Any:
+        turned = list(known(self, None, other, arranged, epoch))
+        return [*known(self, delta, None, arranged, epoch), *turned]
+
+    patch.setattr(matches.KeyMatches, "change", change)
+
+
+def _matches_count_pairs_not_weights(patch: Patch) -> None:
+    known = matches.RowMatches.change
+
+    def change(self: Any, delta: Any, own: Any, found: Any) -> Any:
+        cut = [matches.Tally(t.rows, np.sign(t.matched), t.failed) for t in found]
+        return known(self, delta, own, cut)
+
+    patch.setattr(matches.RowMatches, "change", change)
+
+
+def _restart_loses_the_matches(patch: Patch) -> None:
+    known = counts.Counts.snapshot
+    patch.setattr(counts.Counts, "snapshot", lambda self: known(self).slice(0, 0))
 
 
 def _compaction_forgets_who_lives(patch: Patch) -> None:
@@ -199,14 +227,17 @@ PLANTED: tuple[PlantedBug, ...] = (
     PlantedBug("late is judged by this epoch's watermark", _late_by_the_watermark_of_this_epoch, ("tumble by key",)),
     PlantedBug("NULL keys join", _joins_null_keys, ("inner",)),
     PlantedBug("0.0 and -0.0 are two keys", _tells_zero_from_minus_zero, ("by double",)),
-    PlantedBug("a restart loses the last output", _restart_loses_the_last_output, ("left",)),
+    PlantedBug("a restart loses the last output", _restart_loses_the_last_output, ("median",)),
     PlantedBug("a restart loses the watermarks", _restart_loses_watermarks, ("tumble by key",)),
     PlantedBug("a closed window is emitted twice", _emits_closed_windows_twice, ("close tumble", "close hop")),
     PlantedBug("sum does not take back", _sums_do_not_take_back, ("count sum avg",)),
     PlantedBug("netting drops deletions", _netting_drops_deletions, ("filter",)),
     PlantedBug("sums of doubles lose what is small", _sums_doubles_in_doubles, ("sum double",)),
     PlantedBug("the residual of a join is ignored", _ignores_residuals, ("inner residual",)),
-    PlantedBug("a full join is keyed by its left side", _keys_full_joins_by_the_left, ("full",)),
+    PlantedBug("a full join forgets its right side", _full_joins_forget_the_right, ("full",)),
+    PlantedBug("rows alone are judged after the epoch", _rows_alone_are_judged_after_the_epoch, ("left",)),
+    PlantedBug("matches count pairs, not weights", _matches_count_pairs_not_weights, ("left residual",)),
+    PlantedBug("a restart loses the matches", _restart_loses_the_matches, ("left", "anti")),
     PlantedBug(
         "compaction forgets which rows live",
         _compaction_forgets_who_lives,
