@@ -13,6 +13,7 @@ from constellationdb.engine import changes
 from constellationdb.engine.alterations import TableAlteration, with_renamed_column, with_renamed_constraint
 from constellationdb.engine.dependants import Change, Views, adapted, with_new_name
 from constellationdb.engine.object_names import taken_names
+from constellationdb.engine.pg_catalog.names import qualified
 from constellationdb.engine.result import Notice, Result
 from constellationdb.engine.sequence_statements import resolve
 from constellationdb.engine.side import errors_name
@@ -29,7 +30,7 @@ from constellationdb.errors import (
 )
 from constellationdb.planner import statements as st
 from constellationdb.planner.pinning import renamed_column
-from constellationdb.planner.references import split
+from constellationdb.planner.references import reference, split
 from constellationdb.storage.arrow_blobs import to_ipc
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ class Altering:
                 continue
             table = index.of.relation
             assert table is not None
-            _refuse_constraints_index(index, self._session.names.shown(table))
+            self._refuse_constraints_index(index)
             before = altered.get(table.name, table)
             kept = tuple(unique for unique in before.uniques if unique.name != index.name)
             altered[table.name] = replace(before, uniques=kept)
@@ -284,6 +285,16 @@ class Altering:
         self._define(Alter((after,)))
         return Result("ALTER INDEX", notices=self.notices)
 
+    def _refuse_constraints_index(self, index: Index) -> None:
+        names, table = self._session.names, index.of.relation
+        if index.constraint and table is not None:
+            shown = qualified(index.of.schema, index.name, visible=names.index(reference(None, index.name)) == index)
+            what = f"constraint {index.name} on table {names.shown(table)}"
+            raise DependentObjects(
+                f"cannot drop index {shown} because {what} requires it",
+                hint=f"You can drop {what} instead.",
+            )
+
 
 def definer(session: Session, namespace: int) -> TableDefiner:
     """Of tables in a schema."""
@@ -302,12 +313,3 @@ def _called(relation: Relation, name: str) -> Relation:
     if relation.primary_key:
         relation = replace(relation, key_name=relation.primary_key_name)
     return replace(relation, label="" if name == relation.name else name)
-
-
-def _refuse_constraints_index(index: Index, table: str) -> None:
-    if index.constraint:
-        name = index.name
-        raise DependentObjects(
-            f"cannot drop index {name} because constraint {name} on table {table} requires it",
-            hint=f"You can drop constraint {name} on table {table} instead.",
-        )

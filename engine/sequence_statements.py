@@ -13,8 +13,9 @@ from constellationdb.engine import sequence_definitions
 from constellationdb.engine.object_names import taken_names
 from constellationdb.engine.pg_catalog.functions.names import relation
 from constellationdb.engine.result import Notice, Result
-from constellationdb.errors import DependentObjects, DuplicateRelation, UndefinedRelation, WrongObjectType
+from constellationdb.errors import DependentObjects, DuplicateRelation, WrongObjectType
 from constellationdb.planner import statements as st
+from constellationdb.planner.references import split
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -39,10 +40,10 @@ def _create(session: Session, statement: st.CreateSequence) -> Result:
 def _alter(session: Session, statement: st.AlterSequence) -> Result:
     altered = session.catalog.relations.get(session.names.find(statement.name))
     if altered is None:
-        message = f'relation "{statement.name}" does not exist'
         if not statement.if_exists:
-            raise UndefinedRelation(message, position=statement.name_position + 1)
-        return Result("ALTER SEQUENCE", notices=[Notice(f"{message}, skipping")])
+            raise session.names.missing(statement.name)
+        message = f'relation "{split(statement.name)[1]}" does not exist, skipping'
+        return Result("ALTER SEQUENCE", notices=[Notice(message)])
     if altered.kind != "sequence":
         raise WrongObjectType(f'"{altered.shown}" is not a sequence')
     _define(session, sequence_definitions.alter(session.names, session.catalog, altered, statement.options))

@@ -28,6 +28,7 @@ from constellationdb.errors import (
 from constellationdb.planner import statements as st
 from constellationdb.planner.analysis import kinds
 from constellationdb.planner.column_expressions import check_expression, check_generated, column_names, sequence_named
+from constellationdb.planner.pinning import unqualified
 from constellationdb.planner.rewrite.system_columns import NAMES as SYSTEM_COLUMNS
 
 _SERIAL_TYPES = ("smallint", "integer", "bigint")
@@ -127,7 +128,7 @@ class TableDefiner:
             column.not_null,
             column.default,
             identity=column.identity,
-            generated=column.generated,
+            generated=None if column.generated is None else unqualified(column.generated),
         )
         if column.serial or column.identity:
             if column.type.name not in _SERIAL_TYPES:
@@ -163,7 +164,7 @@ class TableDefiner:
             if name is None:
                 name = chosen([table.shown, *(columns if len(columns) == 1 else ())], "check", names)
                 names.add(name)
-            found.append(Check(name, check.expression, columns))
+            found.append(Check(name, unqualified(check.expression), columns))
         return replace(table, checks=tuple(found))
 
     def _refuse_constraint(self, table: Relation, name: str, names: set[str]) -> None:

@@ -8,7 +8,7 @@ The relation is known by its name in the catalog, which the query's names give t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pglast
@@ -116,13 +116,24 @@ def _with_columns(table: Any, said: str, columns: Sequence[tuple[str, str]]) -> 
 
 def renamed_column(expression: str, old: str, new: str) -> str:
     """An expression over one table's columns, with another name for one of them."""
+    return _with_columns_named(expression, lambda name: new if name == old else None)
+
+
+def unqualified(expression: str) -> str:
+    """An expression over one table's columns that does not name the table, which may be called otherwise some day."""
+    return _with_columns_named(expression, lambda name: name)
+
+
+def _with_columns_named(expression: str, name_of: Callable[[str], str | None]) -> str:
+    """With other names for columns, in place of their qualified ones; None: as it is."""
     prefix = "SELECT "
-    tree = pglast.parse_sql(prefix + expression)[0].stmt
     text = prefix + expression
     tokens = read_tokens(text).tokens
     edits: list[Edit] = []
-    for node in nodes(tree):
-        if isinstance(node, ast.ColumnRef) and isinstance(node.fields[-1], ast.String) and node.fields[-1].sval == old:
-            last = [token for token in tokens if node.location <= token.start][2 * (len(node.fields) - 1)]
-            edits.append((last.start, last.end, identifier(new)))
+    for node in nodes(pglast.parse_sql(text)[0].stmt):
+        if isinstance(node, ast.ColumnRef) and isinstance(node.fields[-1], ast.String):
+            name = name_of(node.fields[-1].sval)
+            words = [token for token in tokens if node.location <= token.start][: 2 * len(node.fields) - 1]
+            if name is not None:
+                edits.append((words[0].start, words[-1].end, identifier(name)))
     return apply_edits(text, edits)[0][len(prefix) :]

@@ -200,8 +200,13 @@ class Objects:
         if declared.sequence:
             sequence = self.catalog.get(declared.sequence)
             schema = "" if sequence.namespace == PUBLIC else f"{_quoted(self.schema_name(sequence.namespace))}."
-            return "nextval('" + (schema + _quoted(sequence.shown)).replace("'", "''") + "'::regclass)"
+            return next_value(schema + _quoted(sequence.shown))
         return declared.default if declared.generated is None else declared.generated
+
+
+def next_value(sequence: str) -> str:
+    """The default of a column that takes its values of a sequence."""
+    return "nextval('" + sequence.replace("'", "''") + "'::regclass)"
 
 
 def _quoted(name: str) -> str:

@@ -11,7 +11,7 @@ from constellationdb.engine.pg_catalog.classes import checks_of
 from constellationdb.engine.pg_catalog.comments import comments
 from constellationdb.engine.pg_catalog.functions.names import relation
 from constellationdb.engine.pg_catalog.names import quoted
-from constellationdb.engine.pg_catalog.objects import Described, Part
+from constellationdb.engine.pg_catalog.objects import Described, Part, next_value
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -44,7 +44,12 @@ def _constraint(session: Session, oid: int, pretty: bool = False) -> str | None:
 
 def _expression(session: Session, written: str, oid: int, pretty: bool = False) -> str | None:
     found = session.objects.by_oid.get(oid)
-    return None if found is None else definitions.default(found, written, pretty=pretty)
+    if found is None:
+        return None
+    column = next((a for a in found.attributes if a.default == written and a.sequence), None)
+    if column is not None:  # the sequence as this session finds it
+        return next_value(session.names.shown(session.catalog.get(column.sequence)))
+    return definitions.default(found, written, pretty=pretty)
 
 
 def _rule(session: Session, oid: int, pretty: bool = False) -> str | None:  # noqa: ARG001
