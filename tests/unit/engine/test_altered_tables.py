@@ -45,15 +45,22 @@ def _check(session: Session, table: str, k: str) -> None:
         assert sorted(run(session, view), key=repr) == sorted(run(session, query), key=repr)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_views_go_on_over_a_table_that_is_altered(tmp_path: Path, seed: int) -> None:
+def _session(engine: Engine, schema: str) -> Session:
+    session = engine.session()
+    run(session, f"SET search_path = {schema}")
+    return session
+
+
+@pytest.mark.parametrize(("seed", "schema"), [(0, "public"), (1, "s"), (2, "s"), (3, "public")])
+def test_views_go_on_over_a_table_that_is_altered(tmp_path: Path, seed: int, schema: str) -> None:
     random = Random(seed)
     folder, table, k, extra, number = tmp_path / "0", "t", "k", 0, 0
     with Engine(folder) as engine:
-        run(engine.session(), *_BEGIN)
+        run(engine.session(), "CREATE SCHEMA s")
+        run(_session(engine, schema), *_BEGIN)
     for life in range(1, 4):
         with Engine(folder) as engine:
-            session = engine.session()
+            session = _session(engine, schema)
             _check(session, table, k)
             for _ in range(8):
                 number += 1
@@ -83,8 +90,8 @@ def test_views_go_on_over_a_table_that_is_altered(tmp_path: Path, seed: int) -> 
             before = sorted(run(session, f"SELECT * FROM {table}"), key=repr)
             folder = Path(shutil.copytree(folder, tmp_path / str(life)))  # as a crash leaves it
         with Engine(folder) as engine:
-            _check(engine.session(), table, k)
-            assert sorted(run(engine.session(), f"SELECT * FROM {table}"), key=repr) == before
+            _check(_session(engine, schema), table, k)
+            assert sorted(run(_session(engine, schema), f"SELECT * FROM {table}"), key=repr) == before
 
 
 def test_constraints_hold_after_a_crash(tmp_path: Path) -> None:
@@ -110,6 +117,29 @@ def test_a_view_that_came_between_two_alterations_is_there_after_a_crash(tmp_pat
         copy = Path(shutil.copytree(tmp_path / "db", tmp_path / "crashed"))
     with Engine(copy) as engine:
         assert run(engine.session(), "SELECT * FROM v ORDER BY a") == [(1, None), (2, 2)]
+
+
+def test_names_and_what_they_mean_are_there_after_a_crash(tmp_path: Path) -> None:
+    with Engine(tmp_path / "db") as engine:
+        session = engine.session()
+        run(session, "CREATE SCHEMA s", "CREATE TABLE s.t (id serial, a int UNIQUE)", "INSERT INTO s.t (a) VALUES (1)")
+        run(session, "CREATE MATERIALIZED VIEW s.v AS SELECT s.t.a FROM s.t", "CREATE VIEW w AS SELECT * FROM s.v")
+        run(session, "COMMENT ON COLUMN s.t.a IS 'a comment'", "ALTER TABLE s.t RENAME TO u", "CHECKPOINT")
+        run(session, "CREATE TABLE s.t (b text)", "INSERT INTO s.t VALUES ('other')")
+        run(session, "ALTER TABLE s.u RENAME COLUMN a TO aa", "ALTER SCHEMA s RENAME TO r")
+        copy = Path(shutil.copytree(tmp_path / "db", tmp_path / "crashed"))
+    with Engine(copy) as engine:
+        session = engine.session()
+        run(session, "INSERT INTO r.u (aa) VALUES (2)", "FLUSH")
+        assert run(session, "SELECT * FROM w ORDER BY a") == [(1,), (2,)]
+        assert run(session, "SELECT b FROM r.t") == [("other",)]
+        assert run(session, "SELECT pg_get_serial_sequence('r.u', 'id')") == [("r.t_id_seq",)]
+        assert run(session, "SELECT col_description('r.u'::regclass, 2)") == [("a comment",)]
+        with pytest.raises(UniqueViolation) as caught:
+            run(session, "INSERT INTO r.u (aa) VALUES (2)")
+        assert (caught.value.schema, caught.value.table, caught.value.constraint) == ("r", "u", "t_a_key")
+        run(session, "ALTER TABLE r.u ADD COLUMN c int DEFAULT 5", "FLUSH")
+        assert run(session, "SELECT * FROM w ORDER BY a") == [(1,), (2,)]
 
 
 def test_an_open_transaction_meets_a_new_rule() -> None:
