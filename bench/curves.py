@@ -40,7 +40,8 @@ def _measure(call: str, theirs: str | None = None) -> Case:
 
 _AT = "(SELECT k, v, timestamp '2024-01-01' + id * interval '1 second' AS ts FROM a)"
 _WINDOWED = (
-    f"SELECT k, {_EDGE.format('window_start')} AS s, count(*) AS n, sum(v) AS v FROM {{}} GROUP BY k, window_start"
+    "SELECT k, CAST(extract(epoch FROM window_start) AS bigint) AS s, count(*) AS n, sum(v) AS v"
+    " FROM {} GROUP BY k, window_start"
 )
 _TUMBLED = _WINDOWED.format(
     f"(SELECT k, v, time_bucket(INTERVAL '60 seconds', ts, timestamp '1970-01-01') AS window_start FROM {_AT})"

@@ -57,6 +57,7 @@
     ├── ProgramLimitExceeded        54000  CON-2016
     ├── StringTooLong               22001  CON-2017
     ├── InvalidTimeZone             22009  CON-2018
+    ├── InvalidRegularExpression    2201B  CON-2070
     ├── InvalidBinaryRepresentation 22P03  CON-2041
     ├── CharacterNotInRepertoire    22021  CON-2042
     ├── NullNotAllowed              22004  CON-2043
@@ -362,6 +363,10 @@ class StringTooLong(ConstellationError):
 
 class InvalidTimeZone(ConstellationError):
     sqlstate, code = "22009", "CON-2018"
+
+
+class InvalidRegularExpression(ConstellationError):
+    sqlstate, code = "2201B", "CON-2070"
 
 
 class InvalidBinaryRepresentation(ConstellationError):
