@@ -13,8 +13,7 @@ from pglast.enums import FRAMEOPTION_NONDEFAULT
 
 from constellationdb.errors import UndefinedObject, WindowingError
 from constellationdb.planner.analysis.typed import Walk
-from constellationdb.planner.rewrite.tree import copied
-from constellationdb.planner.unnest.names import own_nodes
+from constellationdb.planner.rewrite.tree import copied, own_nodes
 
 
 def spell_out(select: Any, walk: Walk) -> None:
