@@ -23,6 +23,7 @@ from constellationdb.planner import (
     jsonb_functions,
     jsonpath_functions,
     math_functions,
+    regex_functions,
     row_functions,
     text_functions,
     zone_functions,
@@ -111,7 +112,7 @@ def _functions() -> list[Any]:
     made.append(udf(_itself, [pa.bool_()], pa.bool_(), "volatile", "con_passing"))
     defined = [*interval_functions.definitions(), *text_functions.definitions(), *math_functions.definitions()]
     defined += [*row_functions.definitions(), *zone_functions.definitions(), *jsonb_functions.definitions()]
-    defined += jsonpath_functions.definitions()
+    defined += [*jsonpath_functions.definitions(), *regex_functions.definitions()]
     made += [udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in defined]
     return made
 
@@ -155,6 +156,7 @@ _BY_STATE: dict[str, type[errors.ConstellationError]] = {
         errors.InvalidDatetime,
         errors.InvalidLogarithm,
         errors.InvalidPower,
+        errors.InvalidRegularExpression,
         errors.InvalidSubstring,
         errors.InvalidParameter,
         errors.NullNotAllowed,
