@@ -67,6 +67,12 @@ class ContinuousPlanner:
         self._keeps_late_rows = emit.late_to is not None
         stream, names, columns = self._query(query)
         root = self._lowering.build.finish(stream)
+        if emit.late_to is not None and any(isinstance(n, plan.Asof) and n.expires for n in plan.walk(root)):
+            raise FeatureNotSupported(
+                "LATE DATA TO is not supported over an ASOF JOIN",
+                hint="make the ASOF JOIN a materialized view, and the windows another",
+                position=emit.position + 1,
+            )
         if emit.mode == "on_window_close":
             root = _on_close(self._lowering.build, root, emit)
         _check_storable(names, root.schema)
@@ -92,6 +98,8 @@ class ContinuousPlanner:
                 hint="write a LEFT JOIN with the subquery grouped by what it is compared by",
             )
         self._register(prepared)
+        if prepared.in_time:
+            self._shuttle.keep_joins_in_time()
         with planning(prepared.tree, query.offset, prepared.signatures):
             prepared.tree = rewrite_set_all(prepared.tree, self._columns_of)
             rel, schema, written = self._shuttle.plan(prepared.sql)

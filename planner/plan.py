@@ -181,6 +181,43 @@ class Join(Node, frozen=True, kw_only=True, tag="join"):
         return (self.left, self.right)
 
 
+AsofDirection: TypeAlias = Literal["backward", "forward", "nearest"]
+
+
+class AsofMatch(msgspec.Struct, frozen=True):
+    """Which row of the right an ASOF join gives a row of the left: of those with its keys the closest in time.
+
+    ``backward``: the latest that is not later (without ``inclusive``: that is earlier); ``forward``: the earliest that
+    is not earlier; ``nearest``: the closest either way, the earlier of two. Times are of one type.
+    """
+
+    left_keys: tuple[int, ...]
+    right_keys: tuple[int, ...]
+    null_safe: tuple[bool, ...]
+    left_time: int
+    right_time: int
+    direction: AsofDirection
+    inclusive: bool
+    join_type: Literal["inner", "left"]
+
+
+class Asof(Node, frozen=True, kw_only=True, tag="asof"):
+    """ASOF JOIN: output is the left's columns, then the right's of the one row that matches.
+
+    ``expires``: both sides are append-only and their times have watermarks, so that rows which can meet nothing new
+    are freed, and those that come too late for that are left out and counted.
+    """
+
+    left: AnyNode
+    right: AnyNode
+    match: AsofMatch
+    expires: bool
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.left, self.right)
+
+
 class PushedPredicate(msgspec.Struct, frozen=True):
     """column OP values, evaluated by the lookup source or, where it can't, by the engine on what it fetched."""
 
@@ -255,6 +292,7 @@ AnyNode: TypeAlias = (
     | Aggregate
     | Recompute
     | Join
+    | Asof
     | LookupJoin
     | ReplicatedLookup
     | OnClose

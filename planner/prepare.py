@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 from pglast import ast
 
-from constellationdb.errors import FeatureNotSupported, UndefinedRelation
+from constellationdb.errors import UndefinedRelation
 from constellationdb.planner.analysis import kinds
 from constellationdb.planner.analysis.catalog_functions import Signature, by_internal
 from constellationdb.planner.analysis.literal_places import placing_literals
@@ -25,6 +25,7 @@ from constellationdb.planner.analysis.queries import Columns, analyse
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.zoning import Zoning
 from constellationdb.planner.relations import PlannedRelation, WindowCall
+from constellationdb.planner.rewrite.asof import call_asof_joins, mark_asof_joins
 from constellationdb.planner.rewrite.bound import query_tree
 from constellationdb.planner.rewrite.casts import tell_casts_apart
 from constellationdb.planner.rewrite.constants import check_constants
@@ -38,6 +39,7 @@ from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
 from constellationdb.planner.rewrite.system_columns import read_tableoids
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
+from constellationdb.planner.rewrite.versions import mark_versions
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
 from constellationdb.planner.unnest.queries import unnest
@@ -59,6 +61,7 @@ class PreparedQuery:
     asking: bool = False  # there are subqueries in expressions
     doubtful: bool = False  # … of which DataFusion might answer one wrong
     unsure: bool = False  # something might depend on the time zone, for all that is known of its types
+    in_time: bool = False  # it joins by time: the optimizer must leave some things where they stand
 
     @property
     def sql(self) -> str:
@@ -100,7 +103,8 @@ class Preparer:
             raise OtherZoneError
         tree, zoning = self._normal(query), Zoning(query.zone, explicit=self._zoned)
         refuse(tree, query.offset, continuous=self._continuous)
-        self._check_temporal(query)
+        mark_asof_joins(tree, query.asof, query.offset)
+        mark_versions(tree, query, self._found)
         with placing_literals(query):
             analysis = analyse(
                 tree,
@@ -112,12 +116,14 @@ class Preparer:
                 unnesting=self._unnesting,
             )
         tree = zoning.spelled(tree)
+        call_asof_joins(tree)
         check_constants(tree)
         if self._continuous:
             name_nulls(tree)
         name_outputs(tree)
         name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
+        prepared.in_time = bool(query.asof) or any(clause.as_of is not None for clause in query.temporal)
         prepared.asking, prepared.doubtful, prepared.unsure = analysis.asking, analysis.doubtful, analysis.unsure
         _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
         tree = unnest(tree) if self._unnesting else rewrite_conditions(tree)
@@ -160,15 +166,6 @@ class Preparer:
 
     def internal(self) -> str:
         return f"rel{next(self._numbers)}"
-
-    def _check_temporal(self, query: Query) -> None:
-        for clause in query.temporal:
-            if clause.as_of is not None:
-                raise FeatureNotSupported(
-                    "FOR SYSTEM_TIME AS OF an event time is not supported yet",
-                    hint="FOR SYSTEM_TIME AS OF PROCTIME() joins the row as it is known now",
-                    position=query.offset + clause.position + 1,
-                )
 
 
 def _catalog_functions(tree: Any) -> tuple[Signature, ...]:

@@ -7,6 +7,7 @@ from typing import TypeAlias, assert_never
 
 from constellationdb.engine.operators.aggregate import AggregateOperator
 from constellationdb.engine.operators.arranged import Borrow
+from constellationdb.engine.operators.asof import AsofOperator
 from constellationdb.engine.operators.base import Operator
 from constellationdb.engine.operators.join import JoinOperator
 from constellationdb.engine.operators.on_close import OnCloseOperator
@@ -36,6 +37,8 @@ def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | No
             return RecomputeOperator(node, borrow)
         case plan.Join():
             return JoinOperator(node, borrow)
+        case plan.Asof():
+            return AsofOperator(node)
         case plan.OnClose():
             return OnCloseOperator(node)
         case plan.LookupJoin():
@@ -59,6 +62,8 @@ def exchange_keys(node: plan.AnyNode) -> tuple[tuple[int, ...] | None, ...]:
             return node.keys
         case plan.Join():
             return (node.left_keys, node.right_keys)
+        case plan.Asof():
+            return (node.match.left_keys, node.match.right_keys)
         case plan.LookupJoin():
             return (node.input_keys,)
         case plan.ReplicatedLookup():

@@ -54,7 +54,7 @@ class Names:
             case plan.Aggregate():
                 below = self.brief(node.input)
                 return [*(below[k] for k in node.keys), *(Shown(measure(m, below)) for m in node.measures)]
-            case plan.Join():
+            case plan.Join() | plan.Asof():
                 return qualified(self.of(node.left), self.of(node.right))
             case plan.LookupJoin():
                 return qualified(self.of(node.input), [Shown(c, relation=node.table) for c in node.columns])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from constellationdb.planner import plan
+from constellationdb.planner.explain.asof import asof
 from constellationdb.planner.explain.closing import passes, scanned
 from constellationdb.planner.explain.facts import NETTED, PER_EPOCH, Facts, rows_of
 from constellationdb.planner.explain.literals import interval
@@ -31,6 +32,8 @@ def facts(node: plan.AnyNode, names: Names) -> Facts:
             return _recompute(node, names)
         case plan.Join():
             return _join(node, names)
+        case plan.Asof():
+            return asof(node, names)
         case plan.LookupJoin():
             return lookup(node, names)
         case plan.ReplicatedLookup():

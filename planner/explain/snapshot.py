@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+from datafusion import SessionContext
 from datafusion.substrait import Consumer, Serde
 
 from constellationdb.planner.explain.literals import interval
@@ -66,16 +67,31 @@ def _plan(planned: SnapshotPlan, relations: Mapping[str, PlannedRelation], shown
     context = shuttle.context
     for internal, sql in planned.views.items():
         context.register_view(internal, context.sql(sql))
+    for stage in planned.asofs:
+        shuttle.register(stage.name, stage.schema)
     if planned.substrait is None:
         frame = context.sql(planned.sql)
     else:
         logical = Consumer.from_substrait_plan(context, Serde.deserialize_bytes(planned.substrait))
         frame = context.create_dataframe_from_logical_plan(logical)
     text = _named(planned, frame.optimized_logical_plan().display_indent(), shown)
-    return [f"    {line}" for line in text.splitlines()]
+    return [*(f"    {line}" for line in text.splitlines()), *_asofs(planned, context, shown)]
 
 
-def _named(planned: SnapshotPlan, text: str, shown: Mapping[str, str]) -> str:
+def _asofs(planned: SnapshotPlan, context: SessionContext, shown: Mapping[str, str]) -> list[str]:
+    """The tables that joins in time make, each with the plans of its two sides."""
+    lines = []
+    for stage in planned.asofs:
+        match = stage.match
+        lines.append(f"  {stage.name}, ASOF {match.join_type} join, {match.direction} in time, of")
+        for side in (stage.left, stage.right):
+            logical = Consumer.from_substrait_plan(context, Serde.deserialize_bytes(side))
+            text = context.create_dataframe_from_logical_plan(logical).optimized_logical_plan().display_indent()
+            lines += [f"    {line}" for line in _named(planned, text, shown, top=False).splitlines()]
+    return lines
+
+
+def _named(planned: SnapshotPlan, text: str, shown: Mapping[str, str], *, top: bool = True) -> str:
     """The plan in the user's names; a relation that is read twice has a number the second time."""
     names: dict[str, str] = {}
     seen: Counter[str] = Counter()
@@ -86,6 +102,8 @@ def _named(planned: SnapshotPlan, text: str, shown: Mapping[str, str]) -> str:
         names[internal] = name if seen[name] == 1 else f"{name}#{seen[name]}"
     text = _INTERNAL.sub(lambda found: names.get(found.group(), found.group()), text)
     text = _CHECKED.sub(lambda found: found.group(1), text)
+    if not top:
+        return text
     first, *rest = text.split("\n")
     for i, name in enumerate(planned.names) if planned.substrait is not None else ():
         first = re.sub(rf"\bAS c{i}(?=,|$)", f"AS {name}".replace("\\", r"\\"), first)

@@ -9,6 +9,7 @@ from substrait.proto import Expression, JoinRel, Rel
 
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner import plan
+from constellationdb.planner.lower.asof import asof_condition, lower_asof
 from constellationdb.planner.lower.casts import align
 from constellationdb.planner.lower.condition import (
     Condition,
@@ -33,6 +34,9 @@ def lower_join(lowering: Lowering, rel: Rel) -> Stream:
     kind = JOIN_TYPES.get(body.type)
     if kind is None:
         raise FeatureNotSupported("a join of this kind is not supported in a continuous query")
+    in_time = asof_condition(lowering.shuttle, body)
+    if in_time is not None:
+        return lower_asof(lowering, body, in_time)
     lookup = find_lookup(lowering, body, kind)
     if lookup is not None:
         return lower_lookup(lowering, body, lookup)
