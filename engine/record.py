@@ -35,6 +35,7 @@ class Header(msgspec.Struct, frozen=True):
     ranges: tuple[SourceRange, ...]
     watermarks: dict[str, int]
     answers: tuple[AnswerHeader, ...]
+    timer: bool = False  # opened by the clock, which alone may be what it brings
 
 
 class AnswerHeader(msgspec.Struct, frozen=True):
@@ -64,9 +65,10 @@ class EpochRecord:
     ranges: list[SourceRange] = field(default_factory=list)
     watermarks: dict[str, int] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
+    timer: bool = False
 
     def is_empty(self) -> bool:
-        return not (self.commands or self.deltas or self.ranges or self.answers or self.watermarks)
+        return not (self.commands or self.deltas or self.ranges or self.answers or self.watermarks or self.timer)
 
 
 def encode_record(record: EpochRecord) -> bytes:
@@ -78,6 +80,7 @@ def encode_record(record: EpochRecord) -> bytes:
         tuple(record.ranges),
         record.watermarks,
         tuple(answer.header for answer in record.answers),
+        record.timer,
     )
     batches = [batch for _, batch in record.deltas]
     for answer in record.answers:
@@ -97,4 +100,5 @@ def decode_record(payload: bytes) -> EpochRecord:
         list(header.ranges),
         dict(header.watermarks),
         [Answer(h, rest[2 * i], rest[2 * i + 1]) for i, h in enumerate(header.answers)],
+        header.timer,
     )

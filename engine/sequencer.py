@@ -108,6 +108,10 @@ class Target(Protocol):
         """When a timer wants an epoch, without any input."""
         ...
 
+    def clock_is_due(self, now_us: int) -> bool:
+        """Whether the clock alone changes what a view holds."""
+        ...
+
     def freeze_watermarks(self, epoch: Epoch) -> None: ...
 
     def publish(self, epoch: Epoch, deltas: dict[str, pa.RecordBatch]) -> None: ...
@@ -209,7 +213,7 @@ class Sequencer:
     def _cut(self) -> float | None:
         """One epoch, if there is anything to put into it; when to look for the next without being woken."""
         number, now = self.epoch + 1, self._clock.now_us()
-        epoch = Epoch(number, now, EpochRecord(number, now))
+        epoch = Epoch(number, now, EpochRecord(number, now, timer=self._target.clock_is_due(now)))
         answered = self._evaluate(self._take(), epoch)
         try:
             pause = self._target.poll_sources(epoch)

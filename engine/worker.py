@@ -165,7 +165,8 @@ class Worker:
             engine.show(changes)
             if not job.starting:
                 self._go_on(job)
-        if engine.held_back or (engine.sequencer is not None and engine.sequencer.lingering and not self.busy):
+            timed = job.due_us is not None and job.idle
+        if timed or engine.held_back or (engine.sequencer is not None and engine.sequencer.lingering and not self.busy):
             engine.nudge()
 
     def _compute(self, job: Job, work: Work | None) -> list[tuple[RelationState, Change]]:

@@ -72,7 +72,7 @@ def _itself(values: pa.Array) -> pa.Array:
 
 
 def _unrun(*_: pa.Array) -> pa.Array:
-    raise ComputationError("XX000", "a join in time was not recognised")
+    raise ComputationError("XX000", "a condition in time was not recognised")
 
 
 def _unrank(values: pa.Array) -> pa.Array:
@@ -108,6 +108,14 @@ def _functions() -> list[Any]:
     # Never run: they keep a join's condition together, for the lowering to find (planner.rewrite.asof).
     for kind in ("inner", "left", "inner_nearest", "left_nearest"):
         made.append(udf(_unrun, [pa.bool_(), pa.bool_()], pa.bool_(), "immutable", f"con_asof_{kind}"))
+    for operator in (
+        "gt",
+        "gte",
+        "lt",
+        "lte",
+    ):  # … and a condition on the clock (rewrite.temporal_filters)
+        moment = pa.timestamp("us", "UTC")
+        made.append(udf(_unrun, [moment, pa.string()], pa.bool_(), "immutable", f"con_clock_{operator}"))
     defined = [*interval_functions.definitions(), *text_functions.definitions(), *math_functions.definitions()]
     defined += [*row_functions.definitions(), *zone_functions.definitions()]
     made += [udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in defined]

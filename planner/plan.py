@@ -140,6 +140,25 @@ class Aggregate(Node, frozen=True, kw_only=True, tag="aggregate"):
         return (self.input,)
 
 
+class ClockBound(msgspec.Struct, frozen=True):
+    """column OPERATOR now() + offset_us."""
+
+    column: int
+    operator: Literal[">", ">=", "<", "<="]
+    offset_us: int
+
+
+class TemporalFilter(Node, frozen=True, kw_only=True, tag="temporal_filter"):
+    """The rows that stand to the clock as ``bounds`` say: they enter and leave as it goes on."""
+
+    input: AnyNode
+    bounds: tuple[ClockBound, ...]
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
 class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     """RecomputeAffected: for the keys an epoch touches, run the plan over their rows and subtract the last output.
 
@@ -289,6 +308,7 @@ AnyNode: TypeAlias = (
     | Fragment
     | Union
     | WindowAssign
+    | TemporalFilter
     | Aggregate
     | Recompute
     | Join
@@ -372,6 +392,11 @@ def relations_of(node: AnyNode) -> list[str]:
     copies = copies_of(node)
     scanned = dict.fromkeys(n.relation for n in walk(node) if isinstance(n, Scan))
     return [*copies, *(name for name in scanned if name not in copies)]
+
+
+def reads_clock(node: AnyNode) -> bool:
+    """Whether the answer changes by itself as time goes on."""
+    return any(isinstance(n, TemporalFilter) for n in walk(node))
 
 
 def copies_of(node: AnyNode) -> list[str]:

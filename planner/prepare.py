@@ -38,6 +38,7 @@ from constellationdb.planner.rewrite.set_functions import read_set_functions
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
 from constellationdb.planner.rewrite.system_columns import read_tableoids
+from constellationdb.planner.rewrite.temporal_filters import ClockFilters
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
 from constellationdb.planner.rewrite.versions import mark_versions
 from constellationdb.planner.rewrite.windows import window_call
@@ -102,7 +103,10 @@ class Preparer:
         if query.zone != "UTC" and not self._zoned:
             raise OtherZoneError
         tree, zoning = self._normal(query), Zoning(query.zone, explicit=self._zoned)
-        refuse(tree, query.offset, continuous=self._continuous)
+        clock = ClockFilters(query.zone, query.offset)
+        if self._continuous:
+            clock.find(tree)
+        refuse(tree, query.offset, continuous=self._continuous, accepted=clock.accepted)
         mark_asof_joins(tree, query.asof, query.offset)
         mark_versions(tree, query, self._found)
         with placing_literals(query):
@@ -117,6 +121,7 @@ class Preparer:
             )
         tree = zoning.spelled(tree)
         call_asof_joins(tree)
+        clock.call(tree)
         check_constants(tree)
         if self._continuous:
             name_nulls(tree)

@@ -14,6 +14,7 @@ from constellationdb.engine.operators.on_close import OnCloseOperator
 from constellationdb.engine.operators.recompute import RecomputeOperator
 from constellationdb.engine.operators.replicated import ReplicatedLookupOperator
 from constellationdb.engine.operators.stateless import ConstantOperator, FragmentOperator, UnionOperator
+from constellationdb.engine.operators.temporal_filter import TemporalFilterOperator
 from constellationdb.engine.operators.window import WindowAssignOperator
 from constellationdb.errors import InternalError
 from constellationdb.planner import plan
@@ -31,6 +32,8 @@ def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | No
             return UnionOperator(node)
         case plan.WindowAssign():
             return WindowAssignOperator(node)
+        case plan.TemporalFilter():
+            return TemporalFilterOperator(node)
         case plan.Aggregate():
             return AggregateOperator(node)
         case plan.Recompute():

@@ -60,7 +60,7 @@ class Names:
                 return qualified(self.of(node.input), [Shown(c, relation=node.table) for c in node.columns])
             case plan.ReplicatedLookup():
                 return qualified(self.of(node.input), self.of(node.side)[: node.width])
-            case plan.OnClose():
+            case plan.OnClose() | plan.TemporalFilter():
                 return self.of(node.input)
 
 

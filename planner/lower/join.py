@@ -26,6 +26,7 @@ from constellationdb.planner.lower.grouping import distinct
 from constellationdb.planner.lower.keys import with_keys
 from constellationdb.planner.lower.lookup import find_lookup, lower_lookup
 from constellationdb.planner.lower.stream import Stream, describe
+from constellationdb.planner.lower.temporal_filter import divided, lower_clock, refuse_clock
 from constellationdb.planner.shuttle import field, remap
 
 
@@ -85,7 +86,10 @@ def join_streams(lowering: Lowering, kind: plan.JoinType, sides: Sides, conditio
         """A column of the join as written → its place when both sides carry their computed keys."""
         return index if index < left_width else index - left_width + sides.left.width
 
-    residual = [remap(part, place) for part in condition.residual]
+    clock, others = divided(lowering.shuttle, condition.residual)
+    if clock and kind != "inner":
+        refuse_clock(lowering.shuttle, clock)
+    residual = [remap(part, place) for part in others]
     if kind == "inner" and condition.left:
         stream = _delta_join(lowering, sides, condition, residual)
     elif kind == "semi" and condition.left and not residual:
@@ -98,7 +102,7 @@ def join_streams(lowering: Lowering, kind: plan.JoinType, sides: Sides, conditio
         wanted = [*range(left_width), sides.left.width]
     else:
         wanted = [place(i) for i in range(left_width + right_width)]
-    return lowering.build.project(stream, [field(i) for i in wanted])
+    return lower_clock(lowering, lowering.build.project(stream, [field(i) for i in wanted]), clock)
 
 
 def _to_distinct(lowering: Lowering, sides: Sides) -> Sides:
