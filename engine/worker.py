@@ -67,7 +67,8 @@ class Worker:
             self._starting.jobs.clear()  # those that were restored have their first answer
             for job in self._engine.jobs.values():
                 job.resume()
-                self.add(job)
+                if not job.idle:  # one that waits in the line for nothing would count as busy
+                    self.add(job)
         for job in list(self._engine.jobs.values()):
             self._send_requests(job)
         for thread in self._threads:
