@@ -7,7 +7,7 @@ watched before the clock starts.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
@@ -45,8 +45,8 @@ class MemoryReader:
         self._next += batch is not None
         return Polled(batch, {"batch": self._next}, self._next >= len(self._batches))
 
-    def replay(self, start: Position, end: Position) -> Sequence[pa.RecordBatch]:
-        return self._batches[start.get("batch", 0) : end.get("batch", 0)]
+    def replay(self, start: Position, end: Position) -> Iterator[pa.RecordBatch]:
+        yield from self._batches[start.get("batch", 0) : end.get("batch", 0)]
 
     def close(self) -> None:
         return None

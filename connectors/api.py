@@ -7,7 +7,7 @@ reader opened at a logged position gives the same rows again.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -40,11 +40,14 @@ class RowError:
 
 class SourceReader(Protocol):
     def poll(self, limit: int) -> Polled:
-        """Up to ``limit`` rows that are there now; an empty answer when none are. Never blocks for input."""
+        """The rows that are there now, errors included, up to ``limit``: fewer when there are no more. Never blocks."""
         ...
 
-    def replay(self, start: Position, end: Position) -> Sequence[pa.RecordBatch]:
-        """Exactly the rows between two positions that polls reported before; ConnectorFailure when gone."""
+    def replay(self, start: Position, end: Position) -> Iterator[pa.RecordBatch]:
+        """Exactly the rows between two positions that polls reported before, read as they are taken.
+
+        ConnectorFailure when they are gone.
+        """
         ...
 
     def close(self) -> None: ...

@@ -33,7 +33,11 @@
     ├── CannotChangeSetting         55P02  CON-1062
     ├── DuplicateSchema             42P06  CON-1063
     ├── DuplicateObject             42710  CON-1064
+    ├── InsufficientPrivilege       42501  CON-1070
+    ├── ReservedName                42939  CON-1071
+    ├── AmbiguousAlias              42P09  CON-1072
     ├── UndefinedSchema             3F000  CON-1080
+    ├── InvalidRecursion            42P19  CON-1090
     ├── AmbiguousFunction           42725  CON-1043
     ├── InvalidTextRepresentation   22P02  CON-2001
     ├── DivisionByZero              22012  CON-2002
@@ -55,6 +59,13 @@
     ├── InvalidTimeZone             22009  CON-2018
     ├── InvalidBinaryRepresentation 22P03  CON-2041
     ├── CharacterNotInRepertoire    22021  CON-2042
+    ├── NullNotAllowed              22004  CON-2043
+    ├── InvalidJsonSubscript        22033  CON-2091
+    ├── NonNumericJsonItem          22036  CON-2092
+    ├── SingletonJsonItemRequired   22038  CON-2093
+    ├── JsonArrayNotFound           22039  CON-2094
+    ├── JsonMemberNotFound          2203A  CON-2095
+    ├── JsonNumberNotFound          2203B  CON-2096
     ├── ReadsOwnWritesThroughView   25001  CON-3001
     ├── InFailedTransaction         25P02  CON-3002
     ├── SerializationFailure        40001  CON-3003
@@ -88,7 +99,7 @@ as the wire protocol's field ``P`` does, so psql draws its caret under it.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class ConstellationError(Exception):
@@ -112,11 +123,20 @@ class ConstellationError(Exception):
         self.hint = hint
         self.position = position
         self.context = context  # where in the data it happened: ``COPY t, line 3, column b: "x"``
+        self.schema: str | None = None
+        self.table: str | None = None
+        self.column: str | None = None
+        self.constraint: str | None = None
 
     def at(self, position: int | None) -> ConstellationError:
         """The same error with ``position`` filled in where it has none."""
         if self.position is None:
             self.position = position
+        return self
+
+    def about(self, schema: str, table: str, *, column: str | None = None, constraint: str | None = None) -> Self:
+        """The same error with what it is about, for programs that would else have to read the message."""
+        self.schema, self.table, self.column, self.constraint = schema, table, column, constraint
         return self
 
 
@@ -248,8 +268,24 @@ class DuplicateObject(ConstellationError):
     sqlstate, code = "42710", "CON-1064"
 
 
+class InsufficientPrivilege(ConstellationError):
+    sqlstate, code = "42501", "CON-1070"
+
+
+class ReservedName(ConstellationError):
+    sqlstate, code = "42939", "CON-1071"
+
+
+class AmbiguousAlias(ConstellationError):
+    sqlstate, code = "42P09", "CON-1072"
+
+
 class UndefinedSchema(ConstellationError):
     sqlstate, code = "3F000", "CON-1080"
+
+
+class InvalidRecursion(ConstellationError):
+    sqlstate, code = "42P19", "CON-1090"
 
 
 class AmbiguousFunction(ConstellationError):
@@ -334,6 +370,34 @@ class InvalidBinaryRepresentation(ConstellationError):
 
 class CharacterNotInRepertoire(ConstellationError):
     sqlstate, code = "22021", "CON-2042"
+
+
+class NullNotAllowed(ConstellationError):
+    sqlstate, code = "22004", "CON-2043"
+
+
+class InvalidJsonSubscript(ConstellationError):
+    sqlstate, code = "22033", "CON-2091"
+
+
+class NonNumericJsonItem(ConstellationError):
+    sqlstate, code = "22036", "CON-2092"
+
+
+class SingletonJsonItemRequired(ConstellationError):
+    sqlstate, code = "22038", "CON-2093"
+
+
+class JsonArrayNotFound(ConstellationError):
+    sqlstate, code = "22039", "CON-2094"
+
+
+class JsonMemberNotFound(ConstellationError):
+    sqlstate, code = "2203A", "CON-2095"
+
+
+class JsonNumberNotFound(ConstellationError):
+    sqlstate, code = "2203B", "CON-2096"
 
 
 class ReadsOwnWritesThroughView(ConstellationError):

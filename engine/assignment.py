@@ -23,7 +23,7 @@ def check_assignable(kind: kinds.Kind, target: pa.Field) -> None:
 
 
 def _fits(kind: str, wanted: str) -> bool:
-    if kind in (kinds.UNKNOWN, wanted) or wanted in (*kinds.TEXTS, kinds.BYTEA):
+    if kind in (kinds.UNKNOWN, wanted) or wanted in kinds.TEXTS:
         return True
     if kinds.is_array(kind) and kinds.is_array(wanted):
         return _fits(kinds.element(kind), kinds.element(wanted))

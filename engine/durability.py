@@ -17,6 +17,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ from constellationdb.catalog.model import Create, Relation
 from constellationdb.connectors.api import Position
 from constellationdb.engine import batch as zset
 from constellationdb.engine.changelog import packed, unpacked
+from constellationdb.engine.job import Job
 from constellationdb.engine.record import EpochRecord, decode_record
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.sources import SourceState
@@ -58,6 +60,7 @@ class JobManifest(msgspec.Struct, frozen=True):
     view_watermark: int
     used: int
     late: int
+    windowed: dict[int, tuple[int, int]] = {}  # by node: used and late
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -71,6 +74,17 @@ class Manifest(msgspec.Struct, frozen=True):
     jobs: dict[str, JobManifest]
     blobs: dict[str, str]
     forgotten: dict[str, int]  # relation → the changes up to this epoch are no longer kept
+    schemas: dict[str, int] | None = None  # None: written when there was public alone, and no comments
+    comments: list[tuple[int, str, str]] = []
+
+
+def catalog_of(manifest: Manifest) -> Catalog:
+    relations = {r.name: r for r in manifest.relations}
+    catalog = Catalog(manifest.catalog_version, manifest.next_oid, relations)
+    if manifest.schemas is None:
+        return catalog
+    comments = {(oid, column): text for oid, column, text in manifest.comments}
+    return replace(catalog, schemas=manifest.schemas, comments=comments)
 
 
 class Durability:
@@ -179,13 +193,11 @@ class Durability:
             engine.catalog.next_oid,
             list(engine.catalog.relations.values()),
             {n: _source_manifest(s) for n, s in engine.states.items() if isinstance(s, SourceState)},
-            {
-                n: JobManifest(j.graph.watermarks(), j.outputs.view.watermark, j.counters.used, j.counters.late)
-                for n, j in engine.jobs.items()
-                if not n.startswith("#")
-            },
+            {name: _job_manifest(job) for name, job in engine.jobs.items() if not name.startswith("#")},
             names,
             {name: state.log.forgotten for name, state in stored.items()},
+            dict(engine.catalog.schemas),
+            [(oid, column, text) for (oid, column), text in engine.catalog.comments.items()],
         )
         return manifest, fresh
 
@@ -241,8 +253,7 @@ class Durability:
             return None
         manifest = msgspec.msgpack.decode(latest[1], type=Manifest)
         engine = self._engine
-        relations = {r.name: r for r in manifest.relations}
-        engine.catalog = Catalog(manifest.catalog_version, manifest.next_oid, relations)
+        engine.catalog = catalog_of(manifest)
         engine.progress.epoch = manifest.epoch
         # A view comes after its side outputs, and after what it reads: the catalog keeps that order.
         engine.apply_command(Create(tuple(manifest.relations)), engine.catalog, manifest.epoch + 1, 0)
@@ -280,6 +291,7 @@ class Durability:
         job.backfill = None
         job.position = epoch
         job.counters.used, job.counters.late = manifest.used, manifest.late
+        job.graph.windowed |= manifest.windowed
         for out in job.outputs.all():
             out.ready = True
         job.outputs.view.watermark = manifest.view_watermark
@@ -327,6 +339,11 @@ class Durability:
 def _last(name: str) -> int:
     """The last epoch of a blob of history."""
     return int(name.rpartition("/")[2])
+
+
+def _job_manifest(job: Job) -> JobManifest:
+    counted = job.counters.used, job.counters.late
+    return JobManifest(job.graph.watermarks(), job.outputs.view.watermark, *counted, dict(job.graph.windowed))
 
 
 def _source_manifest(state: SourceState) -> SourceManifest:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import TEMPORARY, Command, Create, Drop, Relation, Replace
+from constellationdb.catalog.model import Command, Create, Drop, Relation
 from constellationdb.clock import Clock, SystemClock
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
@@ -114,10 +114,10 @@ class Engine:
 
     def _drop_temporary_tables(self) -> None:
         """Those that were there when the process ended."""
-        from constellationdb.engine.temporary import drop_all
+        from constellationdb.engine.temporary import drop_all, is_left_behind
 
-        if any(name.startswith(TEMPORARY) for name in self.catalog.relations):
-            drop_all(self, TEMPORARY)
+        if any(map(is_left_behind, self.catalog.relations.values())):
+            drop_all(self, is_left_behind)
 
     def close(self) -> None:
         if self.waiting.stopping:
@@ -208,8 +208,8 @@ class Engine:
                 case Drop():
                     for name in command.names:
                         self._uninstall(name)
-                case Replace():
-                    pass  # a plain view is nothing but its entry
+                case _:
+                    pass  # the rest is nothing but entries
             self.catalog = catalog
             self.moved()
 
@@ -281,8 +281,13 @@ class Engine:
         self.worker.remove(job)
         self.lookups.forget(job.oid)
 
-    def transient(self, lowered: plan.Plan, cancelled: Cancellation) -> tuple[Job, Subscription]:
-        """A job nobody named, for one continuous query, and the subscription that reads it; see ``drop_transient``."""
+    def transient(
+        self, lowered: plan.Plan, cancelled: Cancellation, *, enough: int | None = None
+    ) -> tuple[Job, Subscription]:
+        """A job nobody named, for one continuous query, and the subscription that reads it; see ``drop_transient``.
+
+        ``enough``: with so many rows the history of its sources is left unread.
+        """
         with self.lock:
             self._transients += 1
             name, oid = f"#query{self._transients}", -self._transients
@@ -295,7 +300,7 @@ class Engine:
                 errors = RelationState(errors_name(name), ERRORS_SCHEMA, Arrangement(ERRORS_SCHEMA), before)
                 graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
                 inputs = self._inputs_of(graph)
-                job = Job(name, lowered, graph, inputs, Outputs(view, errors), 0, self.progress, oid=oid)
+                job = Job(name, lowered, graph, inputs, Outputs(view, errors), 0, self.progress, oid=oid, enough=enough)
                 self._begin(job, before, epoch.at_us)
                 return job, Subscription(self, view, job=job, cancelled=cancelled)
 
@@ -364,7 +369,7 @@ class Engine:
 
     def due_us(self) -> int | None:
         with self.lock:
-            times = [due for s in self.sources.values() if s.active and (due := s.tracker.next_idle_us()) is not None]
+            times = [due for s in self.sources.values() if (due := s.due_us) is not None]
             times += self._clock_dues()
         return min(times, default=None)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import numpy as np
 import pyarrow as pa
@@ -102,6 +103,7 @@ class Job:
     requests: list[LookupRequest] = field(default_factory=list)  # not yet sent
     oid: int = 0  # the view's; negative for a query's
     started_us: int = 0
+    enough: int | None = None  # rows that only come: with so many its reader has all that it wants
     closed: bool = False
     _nets: bool = field(init=False)  # an epoch's change leaves the graph netted
     _done: int = 0  # the epoch of the last step
@@ -137,7 +139,7 @@ class Job:
         if CLOCK in self.inputs:
             self.graph.run(epoch, {CLOCK: Input(None, tick(self.started_us))})
         for name, read in chunks.items():
-            for rows, watermark in read:
+            for rows, watermark in takewhile(lambda _: not self._has_enough(), read):
                 self._keep(self.graph.run(epoch, {name: Input(rows, watermark)}, at_us=self.started_us), epoch)
                 yield
             self.graph.fed(name, epoch)
@@ -150,6 +152,10 @@ class Job:
             state.log.forgotten = state.since = epoch
             state.ready = True
 
+    def _has_enough(self) -> bool:
+        contents = self.outputs.view.contents
+        return self.enough is not None and contents is not None and contents.live >= self.enough
+
     def _keep(self, output: Output, epoch: int) -> None:
         """Take an output into the contents, unseen as long as the job is not ready."""
         for state, delta in self._deltas(output):
@@ -158,12 +164,12 @@ class Job:
 
     def _apply(self, state: RelationState, delta: pa.RecordBatch, epoch: int) -> None:
         assert state.contents is not None
-        state.contents.apply(delta, epoch, netted=self._nets and state is self.outputs.view)
+        state.contents.apply(delta, epoch, netted=state is self.outputs.view)
 
     def _deltas(self, output: Output) -> list[tuple[RelationState, Delta]]:
         self.counters.used += output.used
         self.requests += output.requests
-        self.counters.late += sum(b.num_rows for b in output.late)
+        self.counters.late += output.dropped + sum(b.num_rows for b in output.late)
         view = self._view_delta(output.delta)
         found = [(self.outputs.view, view), (self.outputs.errors, _error_rows(output))]
         if self.outputs.late is not None:

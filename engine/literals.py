@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from constellationdb.catalog.text.array_literals import array_elements
+from constellationdb.catalog.text.bytea import read_bytea
 from constellationdb.catalog.text.zones import UTC_ZONE, Zone
 from constellationdb.catalog.types import TEXT, of_arrow, of_field
 from constellationdb.errors import (
@@ -161,6 +162,8 @@ def _parse_fast(texts: Sequence[str | None], kind: pa.DataType) -> pa.Array | No
 
 
 def _parse(text: str, kind: pa.DataType, zone: Zone) -> object:
+    if pt.is_binary(kind):
+        return read_bytea(text)
     stripped = text.strip()
     try:
         return _parsed(stripped, kind, zone)
@@ -203,8 +206,6 @@ def _parsed(text: str, kind: pa.DataType, zone: Zone) -> object:
         return datetime.date.fromisoformat(texts.moment(text, kinds.DATE, None)[:10])
     if pt.is_time(kind):
         return datetime.time.fromisoformat(text)
-    if pt.is_binary(kind):
-        return bytes.fromhex(text[2:]) if text.startswith("\\x") else text.encode()
     if pt.is_interval(kind):
         from constellationdb.planner.syntax.spans import parse_span
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from constellationdb.catalog import types
+from constellationdb.catalog.model import Relation
 from constellationdb.engine import answers, changes, cursor_statements, prepared_statements, selects, variables
 from constellationdb.engine.defining import define
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.result import Notice, Result, ResultColumn
 from constellationdb.engine.transaction_control import control, set_transaction
-from constellationdb.errors import ActiveTransaction, NoActiveTransaction, UndefinedColumn
+from constellationdb.errors import (
+    ActiveTransaction,
+    FeatureNotSupported,
+    NoActiveTransaction,
+    UndefinedColumn,
+    WrongObjectType,
+)
 from constellationdb.planner import statements as st
 
 if TYPE_CHECKING:
@@ -81,11 +88,22 @@ def _accept(session: Session, statement: st.Accepted) -> Result:
         raise ActiveTransaction(f"{statement.tag} cannot run inside a transaction block")
     if statement.block is True and session.transaction is None:
         raise NoActiveTransaction(f"{statement.tag} can only be used in transaction blocks")
-    for name in map(session.temporary.resolve, statement.relations):
-        if not is_system(name):
-            _check_columns(statement.columns, session.catalog.get(name).schema.names)
+    for name in statement.relations:
+        if not is_system(session.names.find(name)):
+            relation = session.names.relation(name)
+            _check_columns(statement.columns, relation.schema.names)
+            if statement.tag == "REFRESH MATERIALIZED VIEW":
+                _check_refreshed(relation)
     said = statement.notice.split("\n") if statement.notice else []
     return Result(statement.tag, notices=[Notice(line, sqlstate=statement.sqlstate) for line in said])
+
+
+def _check_refreshed(relation: Relation) -> None:
+    name = relation.shown
+    if relation.kind == "view":
+        raise WrongObjectType(f'"{name}" is not a table or materialized view')
+    if relation.kind != "materialized view":
+        raise FeatureNotSupported(f'"{name}" is not a materialized view')
 
 
 def _check_columns(named: tuple[str, ...], there: list[str]) -> None:

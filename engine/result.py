@@ -73,6 +73,9 @@ class CopySink(Protocol):
 class Result:
     """``columns`` None: a command without rows. ``streaming``: batches may never end; flush after each.
 
+    ``at_most``: set before the first batch is taken by who will not take more rows; rows of a stream that only come
+    then end as with a LIMIT.
+
     ``copy_out``: send rows as COPY data, so written. ``copy_in``: the client is asked for data first.
     """
 
@@ -82,6 +85,7 @@ class Result:
     tag_of: Callable[[int], str] | None = None
     notices: list[Notice] = field(default_factory=list)
     streaming: bool = False
+    at_most: int | None = None
     copy_out: CopyOptions | None = None
     copy_in: CopySink | None = None
     empty_query: bool = False

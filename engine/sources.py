@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ from constellationdb.catalog.model import Relation
 from constellationdb.clock import Clock
 from constellationdb.connectors.api import Position, RowError, Source, SourceReader
 from constellationdb.connectors.registry import open_source
-from constellationdb.connectors.relation_options import SOURCE_NAMES, idle_us
+from constellationdb.connectors.relation_options import SOURCE_NAMES, advance_us, idle_us
 from constellationdb.engine import batch as zset
 from constellationdb.engine.job import ERRORS_SCHEMA
 from constellationdb.engine.record import SourceRange
@@ -41,17 +42,17 @@ class SourceState(RelationState):
         self.errors = 0
         self.trouble: str | None = None  # why it is not read any more
         self.stopped = False
-        self.quiet = False  # the last poll brought nothing
+        self._drained_at = float("-inf")  # the last poll that brought all there was
 
-    @property
-    def is_read(self) -> bool:
-        """Whether everything that is there now has been read."""
-        return self.pushed or self.exhausted or self.stopped or self.quiet
+    def is_read(self, since: float) -> bool:
+        """Whether all that was there at a moment, by the monotonic clock, has been read."""
+        return self.pushed or self.exhausted or self.stopped or self._drained_at >= since
 
     def _tracker(self) -> WatermarkTracker:
         mark = self.relation.watermark
-        idle = idle_us(self.relation.options)
-        return WatermarkTracker(mark.column if mark else None, mark.delay_us if mark else 0, idle)
+        options = self.relation.options
+        column, delay_us = (mark.column, mark.delay_us) if mark else (None, 0)
+        return WatermarkTracker(column, delay_us, idle_us(options), advance_us(options))
 
     def source(self) -> Source:
         if self._source is None:
@@ -62,8 +63,16 @@ class SourceState(RelationState):
     @property
     def active(self) -> bool:
         """Read only while something reads it, and not past its end."""
-        wanted = bool(self.consumers) or bool(self.subscribers)
-        return not self.pushed and wanted and not self.exhausted and not self.stopped
+        return not self.pushed and self.wanted and not self.exhausted and not self.stopped
+
+    @property
+    def wanted(self) -> bool:
+        return bool(self.consumers) or bool(self.subscribers)
+
+    @property
+    def due_us(self) -> int | None:
+        """When its watermark moves although nothing comes."""
+        return self.tracker.due_us() if self.wanted and not self.stopped else None
 
     @property
     def exhausted(self) -> bool:
@@ -82,10 +91,12 @@ class SourceState(RelationState):
         batches: list[pa.RecordBatch] = []
         failed: list[RowError] = []
         ranges: list[SourceRange] = []
+        now, full = self._clock.monotonic(), False
         for partition, reader in self._readers.items():
             if partition in self.ended:
                 continue
             polled = reader.poll(POLL_ROWS)
+            full |= len(polled.errors) + (polled.batch.num_rows if polled.batch is not None else 0) >= POLL_ROWS
             start = self.positions.get(partition, {})
             if polled.batch is not None and polled.batch.num_rows:
                 batches.append(self._take(partition, polled.batch))
@@ -97,7 +108,8 @@ class SourceState(RelationState):
                 ranges.append(SourceRange(self.name, partition, start, polled.position, polled.ended))
                 self.positions[partition] = polled.position
         self.errors += len(failed)
-        self.quiet = not (batches or failed)
+        if not full:
+            self._drained_at = now
         return batches, failed, ranges
 
     def _take(self, partition: str, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -144,12 +156,11 @@ class SourceState(RelationState):
         for partition in ends:
             tracker.begin(partition, now)
         for partition, end in ends.items():
-            reader = self.source().open(partition, {})
-            for batch in reader.replay({}, end):
-                rows = zset.conform(batch, self.schema)
-                tracker.observe(partition, rows, now)
-                yield rows, tracker.advance(now)
-            reader.close()
+            with closing(self.source().open(partition, {})) as reader:
+                for batch in reader.replay({}, end):
+                    rows = zset.conform(batch, self.schema)
+                    tracker.observe(partition, rows, now)
+                    yield rows, tracker.advance(now)
             if partition in ended:
                 tracker.end(partition)
 

@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
 
 
-# So long may nothing come before a query with a LIMIT ends with what has come.
+# A query with a LIMIT ends so long after everything that was there has been read, with what has come.
 QUIET_SECONDS = 1.0
+_LOOK_SECONDS = 0.1
 
 
 class Stream:
     """``schema`` without the columns ``_epoch`` and ``_diff``: rows that only come, at most ``limit`` of them.
 
-    ``job``: that of a query nobody named, which ends with its stream. With a ``limit`` it also ends when all that is
-    there was read and nothing follows: who asks for a hundred rows wants a look, and not to wait for the hundredth.
+    ``job``: that of a query nobody named, which ends with its stream. With a ``limit`` it also ends soon after all that
+    is there was read: who asks for a hundred rows wants a look, and not to wait for the hundredth.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class Stream:
         self._plain = len(schema) < len(subscription.schema)
         self._job = job
         self._left = limit
-        self._read = 0  # by the job, when nothing had come for a while
+        self._began = engine.clock.monotonic()
+        self._read: float | None = None  # when all that was there had been
+        self._last: int | None = None  # the epoch with which a look ends
         self.schema = schema
 
     @property
@@ -80,26 +83,32 @@ class Stream:
 
     def _next_or_end(self, timeout: float | None) -> pa.RecordBatch | None:
         while True:
-            wait = QUIET_SECONDS if timeout is None else min(timeout, QUIET_SECONDS)
+            last = self._has_seen_all()  # asked before the rows are taken, so that there are none it does not know of
+            wait = 0.0 if last else _LOOK_SECONDS if timeout is None else min(timeout, _LOOK_SECONDS)
             batch = self._subscription.next(wait)
             if batch is not None or self._subscription.over:
                 return batch
-            if wait == QUIET_SECONDS and self._is_quiet():
+            if last:
                 self._left = 0
                 return None
             if timeout is not None and (timeout := timeout - wait) <= 0:
                 return None
 
-    def _is_quiet(self) -> bool:
-        """Whether the job has nothing to do, and has had nothing since this was asked last."""
-        job = self._job
+    def _has_seen_all(self) -> bool:
+        """Whether the sources had been read to their ends a while ago, and the job has done all of it."""
+        job, now = self._job, self._engine.clock.monotonic()
         if job is None:
             return True
         with self._engine.lock:
-            before, self._read = self._read, job.counters.rows_in
-            sources = [state for state in job.inputs.values() if isinstance(state, SourceState)]
-            read = all(source.is_read for source in sources)
-            return read and job.idle and not job.graph.outstanding() and before == self._read
+            if self._read is None:
+                sources = (state for state in job.inputs.values() if isinstance(state, SourceState))
+                if all(source.is_read(self._began) for source in sources):
+                    self._read = now
+            if self._read is None or now - self._read < QUIET_SECONDS:
+                return False
+            if self._last is None:
+                self._last = self._engine.epoch
+            return not job.starting and job.reached() >= self._last and not job.graph.outstanding()
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         try:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from constellationdb.catalog.catalog import Catalog
 from constellationdb.engine.operators.base import ENDED, NO_WATERMARK
 from constellationdb.engine.sources import SourceState
+from constellationdb.planner import plan
+from constellationdb.planner.references import reference
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
@@ -23,6 +26,10 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
     "constellation.jobs": pa.schema(
         [("name", _TEXT), ("state", _TEXT), ("frontier", _INT), ("watermark", _TIME), ("epochs", _INT),
          ("rows_in", _INT), ("rows_out", _INT), ("rows_used", _INT), ("rows_late", _INT), ("error", _TEXT)]
+    ),
+    "constellation.windows": pa.schema(
+        [("name", _TEXT), ("operator", _INT), ("kind", _TEXT), ("relations", _TEXT), ("watermark", _TIME),
+         ("rows_assigned", _INT), ("rows_used", _INT), ("rows_late", _INT)]
     ),
     "constellation.sources": pa.schema(
         [("name", _TEXT), ("connector", _TEXT), ("state", _TEXT), ("position", _TEXT), ("watermark", _TIME),
@@ -41,12 +48,24 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
 
 Row = dict[str, Any]
 
+_NAMES = ("name", "owner", "relation")  # the columns that name relations
+
 
 def system_rows(engine: Engine, name: str) -> pa.Table:
     """The rows of a system table now."""
     with engine.lock:
-        rows = _READERS[name](engine)
+        rows, elsewhere = _READERS[name](engine), _elsewhere(engine.catalog)
+    if elsewhere:
+        rows = [row | {c: elsewhere[row[c]] for c in _NAMES if row.get(c) in elsewhere} for row in rows]
     return pa.Table.from_pylist(rows, schema=SYSTEM_TABLES[name])
+
+
+def _elsewhere(catalog: Catalog) -> dict[str, str]:
+    """What SQL calls the relations that are in other schemas than public; those of sessions aside."""
+    schemas = {oid: None if name == "public" else name for name, oid in catalog.schemas.items()}
+    found = (relation for relation in catalog.relations.values() if relation.namespace in schemas)
+    said = {relation.name: reference(schemas[relation.namespace], relation.shown) for relation in found}
+    return {name: shown for name, shown in said.items() if name != shown}
 
 
 def _time(watermark: int) -> int | None:
@@ -91,6 +110,32 @@ def _jobs(engine: Engine) -> list[Row]:
         }
         for job in engine.jobs.values()
     ]
+
+
+def _windows(engine: Engine) -> list[Row]:
+    """One for every window call of every job; assigned = used + late."""
+    return [
+        {
+            "name": job.name,
+            "operator": node.id,
+            "kind": _kind(node),
+            "relations": ", ".join(plan.relations_of(node)),
+            "watermark": _time(watermark),
+            "rows_assigned": used + late,
+            "rows_used": used,
+            "rows_late": late,
+        }
+        for job in engine.jobs.values()
+        for node, watermark, used, late in job.graph.windows()
+    ]
+
+
+def _kind(node: plan.Windowing) -> str:
+    if isinstance(node, plan.SessionAssign | plan.SessionAggregate):
+        return "session"
+    if isinstance(node, plan.PaneAggregate):
+        return "hop"
+    return "cumulate" if node.cumulative else "tumble" if node.slide_us == node.size_us else "hop"
 
 
 def _sources(engine: Engine) -> list[Row]:
@@ -152,6 +197,7 @@ def _errors(engine: Engine) -> list[Row]:
 _READERS: dict[str, Callable[[Engine], list[Row]]] = {
     "constellation.relations": _relations,
     "constellation.jobs": _jobs,
+    "constellation.windows": _windows,
     "constellation.sources": _sources,
     "constellation.lookups": _lookups,
     "constellation.epochs": _epochs,

@@ -18,7 +18,15 @@ import pyarrow.compute as pc
 from datafusion import SessionContext, udf
 
 from constellationdb import errors
-from constellationdb.planner import interval_functions, math_functions, row_functions, text_functions, zone_functions
+from constellationdb.planner import (
+    interval_functions,
+    jsonb_functions,
+    jsonpath_functions,
+    math_functions,
+    row_functions,
+    text_functions,
+    zone_functions,
+)
 from constellationdb.planner.raising import ComputationError
 
 _INTEGERS = {"i16": (pa.int16(), "smallint"), "i32": (pa.int32(), "integer"), "i64": (pa.int64(), "bigint")}
@@ -117,7 +125,8 @@ def _functions() -> list[Any]:
         moment = pa.timestamp("us", "UTC")
         made.append(udf(_unrun, [moment, pa.string()], pa.bool_(), "immutable", f"con_clock_{operator}"))
     defined = [*interval_functions.definitions(), *text_functions.definitions(), *math_functions.definitions()]
-    defined += [*row_functions.definitions(), *zone_functions.definitions()]
+    defined += [*row_functions.definitions(), *zone_functions.definitions(), *jsonb_functions.definitions()]
+    defined += jsonpath_functions.definitions()
     made += [udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in defined]
     return made
 
@@ -126,6 +135,8 @@ _TEXTS: tuple[tuple[re.Pattern[str], type[errors.ConstellationError], str], ...]
     (re.compile(r"field position must not be zero"), errors.InvalidParameter, "field position must not be zero"),
     (re.compile(r"negative count not allowed|negative substring length"), errors.InvalidSubstring,
      "negative substring length not allowed"),
+    (re.compile(r"to grouping function is not in grouping columns"), errors.GroupingError,
+     "arguments to GROUPING must be grouping expressions of the associated query level"),
     (re.compile(r"[Dd]ivide by zero"), errors.DivisionByZero, "division by zero"),
     (re.compile(r"[Oo]verflow|out of range|not in range|too large to store|Can't cast value"), errors.NumericOutOfRange,
      "value out of range"),
@@ -161,6 +172,7 @@ _BY_STATE: dict[str, type[errors.ConstellationError]] = {
         errors.InvalidPower,
         errors.InvalidSubstring,
         errors.InvalidParameter,
+        errors.NullNotAllowed,
         errors.InvalidTextRepresentation,
         errors.AmbiguousFunction,
         errors.UndefinedColumn,
@@ -171,6 +183,15 @@ _BY_STATE: dict[str, type[errors.ConstellationError]] = {
         errors.UndefinedSchema,
         errors.WrongObjectType,
         errors.ProgramLimitExceeded,
+        errors.FeatureNotSupported,
+        errors.SqlSyntaxError,
+        errors.NullNotAllowed,
+        errors.InvalidJsonSubscript,
+        errors.NonNumericJsonItem,
+        errors.SingletonJsonItemRequired,
+        errors.JsonArrayNotFound,
+        errors.JsonMemberNotFound,
+        errors.JsonNumberNotFound,
     )
 }
 

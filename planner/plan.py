@@ -23,7 +23,11 @@ import pyarrow as pa
 VERSION = 1
 
 JoinType: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", "mark"]
-MeasureKind: TypeAlias = Literal["count", "sum", "avg", "min", "max"]
+MeasureKind: TypeAlias = Literal[
+    "count", "sum", "avg", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor",
+    "var_samp", "var_pop", "stddev_samp", "stddev_pop", "covar_pop", "covar_samp", "corr", "regr_count", "regr_avgx",
+    "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy", "regr_r2", "regr_slope", "regr_intercept",
+]  # fmt: skip
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -98,11 +102,11 @@ class Union(Node, frozen=True, kw_only=True, tag="union"):
 
 
 class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
-    """TUMBLE and HOP: each row once per window it lies in, plus ``window_start, window_end``.
+    """TUMBLE, HOP and CUMULATE: each row once per window it lies in, plus ``window_start, window_end``.
 
-    Windows are ``[start, start + size)``, aligned to the epoch plus offset. With a
-    watermark, a row whose window had closed (by more than the lateness) at the
-    end of the previous epoch is late: it leaves by the side output instead.
+    Windows are ``[start, start + size)``, aligned to the epoch plus offset; ``cumulative`` ones begin at multiples
+    of the size and end after one slide, two, … up to the size. With a watermark, a row whose window had closed (by
+    more than the lateness) at the end of the previous epoch is late: it leaves by the side output instead.
     """
 
     input: AnyNode
@@ -112,6 +116,27 @@ class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
     offset_us: int
     watermarked: bool
     lateness_us: int = 0
+    cumulative: bool = False
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+class SessionAssign(Node, frozen=True, kw_only=True, tag="session"):
+    """SESSION: each row plus the ``window_start, window_end`` of its session, which other rows can change.
+
+    Per ``partition``, rows in order of time are one session as long as each is at most ``gap`` behind the one
+    before; it ends a gap behind its last row. With a watermark, a row is late when a session of its own had
+    closed at the end of the previous epoch, or when it would belong to one that had.
+    """
+
+    input: AnyNode
+    time_column: int
+    partition: tuple[int, ...]
+    gap_us: int
+    watermarked: bool
+    lateness_us: int = 0
 
     @property
     def children(self) -> tuple[AnyNode, ...]:
@@ -119,11 +144,17 @@ class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
 
 
 class Measure(msgspec.Struct, frozen=True):
-    """One aggregate over input column ``argument`` (-1: count(*)), of rows where column ``filter`` is true."""
+    """One aggregate over input column ``argument`` (-1: count(*)), of rows where column ``filter`` is true.
+
+    ``distinct``: over the different values of a group; min and max too, where rows can be taken back.
+    ``more``: the other arguments, of an aggregate of pairs, or the other fields of a row that is counted.
+    """
 
     kind: MeasureKind
     argument: int
     filter: int = -1
+    distinct: bool = False
+    more: tuple[int, ...] = ()
 
 
 class Aggregate(Node, frozen=True, kw_only=True, tag="aggregate"):
@@ -159,14 +190,59 @@ class TemporalFilter(Node, frozen=True, kw_only=True, tag="temporal_filter"):
         return (self.input,)
 
 
+class SessionAggregate(Node, frozen=True, kw_only=True, tag="session_aggregate"):
+    """GROUP BY a session of rows that only come: output is the keys, ``window_start, window_end``, then the measures.
+
+    What ``Aggregate`` over ``SessionAssign`` by its partition and window would give; accumulators of sessions that
+    meet are added up.
+    """
+
+    input: AnyNode
+    time_column: int
+    keys: tuple[int, ...]
+    gap_us: int
+    measures: tuple[Measure, ...]
+    watermarked: bool
+    lateness_us: int = 0
+    emit_on_close: bool = False
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+class PaneAggregate(Node, frozen=True, kw_only=True, tag="pane_aggregate"):
+    """GROUP BY a hopping window of rows that only come: output is the keys, ``window_start, window_end``, the measures.
+
+    What ``Aggregate`` over ``WindowAssign`` would give. A row goes into one pane, of the length of a slide, and an
+    epoch's panes into the windows that are made of them: ``size_us`` is a multiple of ``slide_us``.
+    """
+
+    input: AnyNode
+    time_column: int
+    keys: tuple[int, ...]
+    slide_us: int
+    size_us: int
+    offset_us: int
+    measures: tuple[Measure, ...]
+    watermarked: bool
+    lateness_us: int = 0
+    emit_on_close: bool = False
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
 class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     """RecomputeAffected: for the keys an epoch touches, run the plan over their rows and subtract the last output.
 
     The plan reads ``slot0, slot1, …``. ``keys[i]`` are input ``i``'s key columns, ``out_keys`` the output's;
     an output key made of several columns is the first that is not NULL (the two sides of an outer join).
     ``ordered``: the answer depends on row order, so rows are fed in the order of their encoding.
+    ``single``: it puts out at most one row a key. ``generic``: the output columns for which there is no accumulator.
     ``join``: it is one, of this kind, of two inputs, and ``condition`` (Substrait over slot0) says of a pair of rows
-    with equal keys whether they match.
+    with equal keys whether they match. Plans that are made now have a ``Join`` for it; stored ones may be older.
     """
 
     inputs: tuple[AnyNode, ...]
@@ -178,6 +254,8 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     shows: str
     join: JoinType | None = None
     condition: bytes | None = None
+    single: bool = False
+    generic: tuple[int, ...] = ()
 
     @property
     def children(self) -> tuple[AnyNode, ...]:
@@ -185,7 +263,12 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
 
 
 class Join(Node, frozen=True, kw_only=True, tag="join"):
-    """Inner equi-join by deltas: dL ⋈ R + L' ⋈ dR. ``residual``: a boolean per combined row (Substrait over slot0)."""
+    """A join by deltas: dL ⋈ R + L' ⋈ dR, and the rows that match nothing, by count.
+
+    ``residual``: a boolean per combined row (Substrait over slot0). ``expiry``: of each side, the column by which its
+    rows go where no key closes on both sides. ``late``: of each side, the time by which a row comes too late to find
+    all it matches (when ``value + offset_us`` is at or below the watermark of the epoch before).
+    """
 
     left: AnyNode
     right: AnyNode
@@ -194,6 +277,9 @@ class Join(Node, frozen=True, kw_only=True, tag="join"):
     null_safe: tuple[bool, ...]
     residual: bytes | None
     shows: str
+    kind: JoinType = "inner"
+    expiry: tuple[Column | None, Column | None] = (None, None)
+    late: tuple[Column | None, Column | None] = (None, None)
 
     @property
     def children(self) -> tuple[AnyNode, ...]:
@@ -291,6 +377,42 @@ class ReplicatedLookup(Node, frozen=True, kw_only=True, tag="replicated_lookup")
         return (self.input,)
 
 
+class Unnest(Node, frozen=True, kw_only=True, tag="unnest"):
+    """Each row once for each element of its arrays: ``count`` columns as they are, then one array a column.
+
+    Shorter arrays go on with NULLs while the longest has elements; a row of empty arrays is gone.
+    """
+
+    input: AnyNode
+    count: int
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+class Recursion(Node, frozen=True, kw_only=True, tag="recursion"):
+    """WITH RECURSIVE: the rows of ``base``, and those that ``step`` makes of them, and of these again, to the end.
+
+    Column ``iteration`` of both says after how many steps a row was found; the output is without it. The step scans
+    the rows found so far as the relation ``working``; ``reads`` bring the changes of all else it scans.
+    ``distinct``: UNION, a row counts where it was found first; else UNION ALL. Rows found after ``limit`` steps are
+    errors, not answers.
+    """
+
+    base: AnyNode
+    reads: tuple[Scan, ...]
+    step: AnyNode
+    working: str
+    iteration: int
+    distinct: bool
+    limit: int = 1000
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.base, *self.reads)
+
+
 class OnClose(Node, frozen=True, kw_only=True, tag="on_close"):
     """EMIT ON WINDOW CLOSE: hold rows until the watermark passes their window's end."""
 
@@ -309,14 +431,23 @@ AnyNode: TypeAlias = (
     | Union
     | WindowAssign
     | TemporalFilter
+    | SessionAssign
     | Aggregate
+    | SessionAggregate
+    | PaneAggregate
     | Recompute
     | Join
     | Asof
     | LookupJoin
     | ReplicatedLookup
     | OnClose
+    | Unnest
+    | Recursion
 )
+
+
+# The nodes that put rows into windows, and so tell late ones from others.
+Windowing: TypeAlias = WindowAssign | SessionAssign | SessionAggregate | PaneAggregate
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -363,6 +494,10 @@ def unique_key(node: AnyNode) -> tuple[int, ...] | None:
     match node:
         case Aggregate() if not node.append_only:
             return tuple(range(len(node.keys)))
+        case Recompute() if node.single:
+            return tuple(key for (key,) in node.out_keys)
+        case SessionAggregate() | PaneAggregate() if not node.append_only:
+            return tuple(range(len(node.keys) + 1))
         case Fragment():
             return _found_again(unique_key(node.input), node.passthrough)
         case _:
@@ -378,6 +513,8 @@ def _found_again(key: tuple[int, ...] | None, passthrough: tuple[int, ...]) -> t
 def is_netted(node: AnyNode) -> bool:
     """Whether the operator's own change of an epoch never holds a row twice, or one that cancels another."""
     match node:
+        case SessionAssign() | SessionAggregate() | PaneAggregate():
+            return True
         case Aggregate():
             return bool(node.keys)  # without keys the first answer and its change come together
         case Fragment():
@@ -385,6 +522,17 @@ def is_netted(node: AnyNode) -> bool:
             return whole and is_netted(node.input)
         case _:
             return False
+
+
+def expiry(node: Join) -> tuple[Column | None, Column | None]:
+    """The column by which each side's rows go: a key that the watermark closes on both, else as planned."""
+    left = {c.index: c for c in node.left.closing}
+    right = {c.index: c for c in node.right.closing}
+    for a, b in zip(node.left_keys, node.right_keys, strict=True):
+        if a in left and b in right:
+            offset_us = max(left[a].offset_us, right[b].offset_us)
+            return Column(a, offset_us), Column(b, offset_us)
+    return node.expiry
 
 
 def relations_of(node: AnyNode) -> list[str]:

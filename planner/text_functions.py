@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 
 from constellationdb.catalog import types
 from constellationdb.catalog.text import text_encoder
+from constellationdb.catalog.text.bytea import read_bytea
 from constellationdb.catalog.text.reading import read_column
 from constellationdb.errors import ConstellationError
 from constellationdb.planner.patterns import like
@@ -19,6 +21,7 @@ _PRINTED = {
     "f32": types.REAL, "f64": types.DOUBLE, "date": types.DATE, "time": types.TIME, "timestamp": types.TIMESTAMP,
     "timestamptz": types.TIMESTAMPTZ, "interval": types.INTERVAL, "bytea": types.BYTEA, "boolean": types.BOOLEAN,
 }  # fmt: skip
+_BASE64_LINE = 76
 # con_text_… of a type, by its Arrow type and by its name.
 SUFFIX_OF = {kind.arrow: suffix for suffix, kind in _PRINTED.items()}
 SUFFIX_OF_NAME = {kind.name: suffix for suffix, kind in _PRINTED.items()}
@@ -38,6 +41,8 @@ def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
     printers.append((_like_patterns, [pa.string(), pa.string()], pa.string(), "con_like_pattern"))
     for name, sql_type in _READ.items():
         printers.append((_reader(sql_type), [pa.string()], pa.string(), name))
+    printers.append((_bytes, [pa.string()], pa.binary(), "con_bytea"))
+    printers.append((_base64, [pa.binary()], pa.string(), "con_base64"))
     return [*printers, (_trimmed, [pa.string()], pa.string(), "con_trim_scale")]
 
 
@@ -57,6 +62,26 @@ def _reader(sql_type: types.SqlType) -> Callable[[pa.Array], pa.Array]:
             raise ComputationError(error.sqlstate, error.message) from None
 
     return read
+
+
+def _bytes(values: pa.Array) -> pa.Array:
+    try:
+        return pa.array([None if value is None else read_bytea(value) for value in values.to_pylist()], pa.binary())
+    except ConstellationError as error:
+        raise ComputationError(error.sqlstate, error.message) from None
+
+
+def _base64(values: pa.Array) -> pa.Array:
+    """As Postgres writes it: a line is 76 characters, and ends where another could begin."""
+    return pa.array([None if value is None else _base64_lines(value) for value in values.to_pylist()], pa.string())
+
+
+def _base64_lines(value: bytes) -> str:
+    text = b64encode(value).decode()
+    return "".join(
+        line + "\n" if len(line) == _BASE64_LINE else line
+        for line in (text[at : at + _BASE64_LINE] for at in range(0, len(text), _BASE64_LINE))
+    )
 
 
 def _printer(kind: pa.DataType) -> Callable[[pa.Array], pa.Array]:

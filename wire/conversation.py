@@ -18,7 +18,13 @@ from collections.abc import Callable
 
 from constellationdb.engine.result import SessionProtocol
 from constellationdb.engine.sessions import Client
-from constellationdb.errors import ConstellationError, FeatureNotSupported, InternalError, ProtocolViolation
+from constellationdb.errors import (
+    CharacterNotInRepertoire,
+    ConstellationError,
+    FeatureNotSupported,
+    InternalError,
+    ProtocolViolation,
+)
 from constellationdb.wire import replies
 from constellationdb.wire.answer import Disconnected, Peer, send_result, style_for
 from constellationdb.wire.extended import ExtendedQuery
@@ -33,12 +39,13 @@ from constellationdb.wire.messages import (
     Execute,
     Flush,
     FrontendMessage,
+    FunctionCall,
+    Garbled,
     Parse,
     Query,
     Startup,
     Sync,
     Terminate,
-    Unsupported,
 )
 from constellationdb.wire.startup import SessionFactory, introduction, reported_settings
 
@@ -144,9 +151,11 @@ class Conversation:
                 pass
             case Flush():
                 self._peer.flush()
-            case Unsupported("function call"):
+            case FunctionCall():
                 self._guarded(_refuse_function_call)
                 self._ready()
+            case Garbled(problem, is_query):
+                self._garbled(problem, is_query)
             case Parse() | Bind() | Describe() | Execute() | Close():
                 self._in_batch = True
                 self._guarded(lambda: self._extended_message(message), skip=True)
@@ -173,6 +182,16 @@ class Conversation:
         self._extended.forget_unnamed()
         self._guarded(lambda: self._run_all(sql))
         self._ready()
+
+    def _garbled(self, problem: str, is_query: bool) -> None:
+        """The error instead of the message's answer."""
+        if is_query and self._in_batch:
+            self._end_batch()
+        self._failed(CharacterNotInRepertoire(problem), skip=not is_query)
+        if is_query:
+            self._ready()
+        else:
+            self._in_batch = True
 
     def _run_all(self, sql: str) -> None:
         results = self._session.execute(sql)

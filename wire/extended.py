@@ -105,13 +105,15 @@ class ExtendedQuery:
         if not isinstance(portal, Portal):
             return self._execute_cursor(message, portal)
         if portal.stream is None:
-            more = not self._alone(portal.prepared)
-            result = self._session.execute_prepared(portal.prepared, portal.parameters, more=more)
+            alone, outside = self._alone(portal.prepared), self._session.transaction_status == "I"
+            result = self._session.execute_prepared(portal.prepared, portal.parameters, more=not alone)
+            if alone and outside and message.max_rows:  # its Sync ends the portal: nobody asks for the other rows
+                result.at_most = message.max_rows
             if portal.prepared.columns is not None and _shape(result.columns) != _shape(portal.prepared.columns):
                 raise FeatureNotSupported("cached plan must not change result type", hint="prepare the statement again")
             portal.stream = RowStream(result, style_for(self._session))
         elif portal.stream.result.columns is None or portal.stream.result.copy_out is not None:
-            raise ProtocolViolation(f'portal "{portal.name}" cannot be run anymore', hint="bind the statement again")
+            raise RelationUnusable(f'portal "{portal.name}" cannot be run', hint="bind the statement again")
         send_rows(self._peer, portal.stream, portal.formats, message.max_rows)
         return portal.stream.result.command
 

@@ -97,10 +97,15 @@ class CopyFail(Struct, frozen=True):
     message: str
 
 
-class Unsupported(Struct, frozen=True):
-    """A message of the protocol that nobody may send here (a password, a function call)."""
+class FunctionCall(Struct, frozen=True):
+    """The old way to call a function by its oid, which is refused."""
 
-    kind: str
+
+class Garbled(Struct, frozen=True):
+    """A message with a text that is not UTF-8, and what is wrong with it. ``is_query``: a Query, else any other."""
+
+    problem: str
+    is_query: bool
 
 
 FrontendMessage = (
@@ -119,5 +124,6 @@ FrontendMessage = (
     | CopyData
     | CopyDone
     | CopyFail
-    | Unsupported
+    | FunctionCall
+    | Garbled
 )

@@ -5,6 +5,7 @@ are complete, one by one, then None. Until a Startup was seen, packets have no
 type byte and must stay small: nobody who has not introduced himself may make
 us hold memory. Anything malformed raises ProtocolViolation, and again on every
 later call: the stream has no meaning any more and the connection must end.
+Text that is not UTF-8 is no such thing, but a message of its own kind.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from constellationdb.errors import ProtocolViolation
+from constellationdb.catalog.text.binary import utf8_text
+from constellationdb.errors import CharacterNotInRepertoire, ProtocolViolation
 from constellationdb.wire.limits import Limits
 from constellationdb.wire.messages import (
     Bind,
@@ -26,12 +28,13 @@ from constellationdb.wire.messages import (
     Execute,
     Flush,
     FrontendMessage,
+    FunctionCall,
+    Garbled,
     Parse,
     Query,
     Startup,
     Sync,
     Terminate,
-    Unsupported,
 )
 
 STARTUP_LIMIT = 10_000
@@ -99,7 +102,10 @@ class FrontendParser:
         if come < end:
             return None
         self._start = end
-        message = _startup_packet(self._cut(start + 4, end))
+        try:
+            message = _startup_packet(self._cut(start + 4, end))
+        except CharacterNotInRepertoire as problem:
+            raise ProtocolViolation(problem.message) from problem
         self.started = isinstance(message, Startup)
         return message
 
@@ -151,10 +157,7 @@ class _Body:
         if end < 0:
             raise ProtocolViolation("invalid string in message")
         raw, self._at = self._data[self._at : end], end + 1
-        try:
-            return raw.decode()
-        except UnicodeDecodeError as problem:
-            raise ProtocolViolation('invalid byte sequence for encoding "UTF8"') from problem
+        return utf8_text(raw)
 
     def raw(self, size: int) -> bytes:
         if size < 0 or self._at + size > len(self._data):
@@ -217,7 +220,10 @@ def _message(kind: int, data: bytes) -> FrontendMessage:
     if len(data) <= _USUAL_SIZE and (usual := _USUAL.get((kind, data))) is not None:
         return usual
     body = _Body(data)
-    message = _READERS[kind](body)
+    try:
+        message = _READERS[kind](body)
+    except CharacterNotInRepertoire as problem:  # its frame is sound, and so is what follows
+        return Garbled(problem.message, is_query=kind == ord("Q"))
     body.end()
     return message
 
@@ -268,12 +274,9 @@ def _execute(body: _Body) -> Execute:
     return Execute(portal, max(body.int32(), 0))
 
 
-def _unsupported(kind: str) -> Callable[[_Body], Unsupported]:
-    def read(body: _Body) -> Unsupported:
-        body.rest()
-        return Unsupported(kind)
-
-    return read
+def _function_call(body: _Body) -> FunctionCall:
+    body.rest()
+    return FunctionCall()
 
 
 _READERS: dict[int, Callable[[_Body], FrontendMessage]] = {
@@ -289,8 +292,7 @@ _READERS: dict[int, Callable[[_Body], FrontendMessage]] = {
     ord("d"): lambda body: CopyData(body.rest()),
     ord("c"): lambda _: CopyDone(),
     ord("f"): lambda body: CopyFail(body.text()),
-    ord("p"): _unsupported("password"),
-    ord("F"): _unsupported("function call"),
+    ord("F"): _function_call,
 }
 # What nearly every statement ends with, read once for all.
 _USUAL: dict[tuple[int, bytes], FrontendMessage] = {

@@ -56,6 +56,7 @@ def error(problem: ConstellationError, severity: str = "ERROR") -> bytes:
     fields: dict[str, str | None] = {"S": severity, "V": severity, "C": problem.sqlstate, "M": problem.message}
     fields |= {"D": problem.detail, "H": problem.hint, "W": problem.context, "R": problem.code}
     fields["P"] = None if problem.position is None else str(problem.position)
+    fields |= {"s": problem.schema, "t": problem.table, "c": problem.column, "n": problem.constraint}
     return _framed(b"E", _fields(fields))
 
 

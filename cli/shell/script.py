@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
-from constellationdb.errors import SqlSyntaxError
+from constellationdb.errors import ConstellationError
 from constellationdb.planner.syntax.split import ends
 from constellationdb.planner.syntax.tokens import Source, read_tokens
 
@@ -70,7 +70,7 @@ class Script:
         source = _scanned(self.pending)
         if source is None:
             return
-        if isinstance(source, SqlSyntaxError):
+        if isinstance(source, ConstellationError):
             # No string or comment is open: the database will say what is wrong with it.
             if self.pending.rstrip().endswith(";"):
                 sql, self.pending = self.pending, ""
@@ -130,11 +130,11 @@ def in_comment(before: str) -> bool:
     return isinstance(probe, Source) and (not probe.tokens or probe.tokens[-1].end <= len(before))
 
 
-def _scanned(text: str) -> Source | SqlSyntaxError | None:
+def _scanned(text: str) -> Source | ConstellationError | None:
     """None while a string, a quoted name or a comment is open."""
     try:
         return read_tokens(text)
-    except SqlSyntaxError as error:
+    except ConstellationError as error:
         return None if error.message.startswith("unterminated") else error
 
 

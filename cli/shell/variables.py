@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from itertools import pairwise
 
-from constellationdb.errors import SqlSyntaxError
+from constellationdb.errors import ConstellationError
 from constellationdb.planner.syntax.edits import Edit, apply_edits, literal
 from constellationdb.planner.syntax.tokens import read_tokens
 
@@ -22,7 +22,7 @@ def expand(sql: str, variables: Mapping[str, str]) -> str:
         return sql
     try:
         tokens = read_tokens(sql).tokens
-    except SqlSyntaxError:
+    except ConstellationError:
         return sql  # the database says what is wrong with it
     edits: list[Edit] = []
     for colon, named in pairwise(tokens):

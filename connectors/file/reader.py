@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 
@@ -41,18 +41,16 @@ class OpenFiles:
             self.close(path)
 
 
-def read_range(file: AnyFile, path: str, start: int, stop: int | None) -> list[pa.RecordBatch]:
+def read_range(file: AnyFile, path: str, start: int, stop: int | None) -> Iterator[pa.RecordBatch]:
     """All rows between two offsets; without ``stop``, up to the end."""
-    batches: list[pa.RecordBatch] = []
     while stop is None or start < stop:
         piece = file.read(start, _REPLAY_ROWS, stop)
         if piece.at_end:
             if stop is not None:
                 raise ConnectorFailure(f'file "{path}" no longer holds the rows that were read from it')
             break
-        batches += piece.batches
+        yield from piece.batches
         start = piece.offset
-    return batches
 
 
 def polled(pieces: Sequence[Piece], schema: pa.Schema, position: Position, ended: bool) -> Polled:
@@ -89,17 +87,15 @@ class OrderedReader:
                 return polled(pieces, self._schema, self._position(), ended=True)
         return polled(pieces, self._schema, self._position(), ended=False)
 
-    def replay(self, start: Position, end: Position) -> Sequence[pa.RecordBatch]:
+    def replay(self, start: Position, end: Position) -> Iterator[pa.RecordBatch]:
         first, offset = self._locate(start)
         last, stop = self._locate(end)
         files = OpenFiles(self._opener, limit=1)
         try:
-            batches: list[pa.RecordBatch] = []
             for index in range(first, last + 1):
                 path = self._files[index]
                 begin = offset if index == first else 0
-                batches += read_range(files.get(path), path, begin, stop if index == last else None)
-            return batches
+                yield from read_range(files.get(path), path, begin, stop if index == last else None)
         finally:
             files.close_all()
 
@@ -154,14 +150,12 @@ class FollowReader:
                 limit -= sum(batch.num_rows for batch in piece.batches) + len(piece.errors)
         return polled(pieces, self._schema, dict(self._offsets), ended=False)
 
-    def replay(self, start: Position, end: Position) -> Sequence[pa.RecordBatch]:
+    def replay(self, start: Position, end: Position) -> Iterator[pa.RecordBatch]:
         files = OpenFiles(self._opener)
         try:
-            batches: list[pa.RecordBatch] = []
             for path in sorted(end):
                 if start.get(path, 0) < end[path]:
-                    batches += read_range(files.get(path), path, start.get(path, 0), end[path])
-            return batches
+                    yield from read_range(files.get(path), path, start.get(path, 0), end[path])
         finally:
             files.close_all()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import pyarrow as pa
@@ -129,9 +129,10 @@ class GeneratorReader:
         ended = bool(self._limit) and self._row >= self._limit
         return Polled(batch, {"row": self._row}, ended)
 
-    def replay(self, start: Position, end: Position) -> Sequence[pa.RecordBatch]:
+    def replay(self, start: Position, end: Position) -> Iterator[pa.RecordBatch]:
         first, last = start.get("row", 0), end.get("row", 0)
-        return [self._rows(row, min(row + _REPLAY_ROWS, last)) for row in range(first, last, _REPLAY_ROWS)]
+        for row in range(first, last, _REPLAY_ROWS):
+            yield self._rows(row, min(row + _REPLAY_ROWS, last))
 
     def close(self) -> None:
         return None

@@ -27,13 +27,21 @@ def translated(error: psycopg.Error) -> ConstellationError:
             f"the server does not answer: {str(error).strip()}", hint="start one: constellation serve"
         )
     position = diagnosis.statement_position
-    return class_of(diagnosis.sqlstate, diagnosis.source_function)(
+    ours = class_of(diagnosis.sqlstate, diagnosis.source_function)(
         diagnosis.message_primary or str(error),
         detail=diagnosis.message_detail,
         hint=diagnosis.message_hint,
         position=int(position) if position else None,
         context=diagnosis.context,
     )
+    if diagnosis.schema_name and diagnosis.table_name:
+        ours.about(
+            diagnosis.schema_name,
+            diagnosis.table_name,
+            column=diagnosis.column_name,
+            constraint=diagnosis.constraint_name,
+        )
+    return ours
 
 
 @cache

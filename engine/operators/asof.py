@@ -68,7 +68,7 @@ class AsofOperator(Unheld):
         late = valid & (times < context.watermark_before)
         if not late.any():
             return batch
-        context.late.append(zset.take(batch, np.flatnonzero(late)))
+        context.dropped += int(late.sum())
         return zset.take(batch, np.flatnonzero(~late)) if not late.all() else None
 
     def _add(self, delta: pa.RecordBatch, epoch: int, parts: list[pa.RecordBatch]) -> None:

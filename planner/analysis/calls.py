@@ -9,7 +9,9 @@ AGGREGATES = frozenset(
     {"count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "string_agg", "array_agg", "stddev",
      "stddev_pop", "stddev_samp", "var_pop", "var_samp", "variance", "corr", "covar_pop", "covar_samp", "bit_and",
      "bit_or", "bit_xor", "median", "regr_slope", "regr_intercept", "regr_count", "regr_r2", "approx_distinct",
-     "approx_median"}
+     "approx_median", "approx_percentile_cont", "regr_avgx", "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy",
+     "any_value", "percentile_cont", "percentile_disc", "mode", "json_agg", "jsonb_agg", "json_object_agg",
+     "jsonb_object_agg"}
 )  # fmt: skip
 WINDOW_ONLY = frozenset(
     {"row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "nth_value",
@@ -19,18 +21,22 @@ WINDOW_ONLY = frozenset(
 _TEXT = frozenset(
     {"lower", "upper", "trim", "btrim", "ltrim", "rtrim", "substr", "substring", "left", "right", "replace", "concat",
      "concat_ws", "format", "repeat", "reverse", "lpad", "rpad", "initcap", "md5", "to_char", "split_part",
-     "translate", "chr", "regexp_replace", "string_agg", "to_hex"}
+     "translate", "chr", "regexp_replace", "string_agg", "to_hex", "encode"}
 )  # fmt: skip
 _INTEGER = frozenset(
     {"length", "char_length", "character_length", "octet_length", "bit_length", "strpos", "position", "ascii", "ntile"}
 )
-_BIGINT = frozenset({"count", "row_number", "rank", "dense_rank"})
+_BIGINT = frozenset({"count", "row_number", "rank", "dense_rank", "regr_count"})
 _DOUBLE = frozenset(
     {"sqrt", "exp", "ln", "log", "log10", "log2", "power", "pow", "asin", "acos", "sin", "cos", "tan", "atan", "atan2",
-     "pi", "random", "cbrt", "degrees", "radians", "percent_rank", "cume_dist"}
+     "pi", "random", "cbrt", "degrees", "radians", "percent_rank", "cume_dist",
+     "percentile_cont", "corr", "covar_pop", "covar_samp", "regr_avgx", "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy",
+     "regr_slope", "regr_intercept", "regr_r2"}
 )  # fmt: skip
+_BYTEA = frozenset({"decode", "sha224", "sha256", "sha384", "sha512"})
+_OF_BYTEA = frozenset({"encode", "sha224", "sha256", "sha384", "sha512"})
 _BOOLEAN = frozenset({"bool_and", "bool_or", "every", "starts_with"})
-_FIRST = frozenset({"min", "max", "lag", "lead", "first_value", "last_value", "nth_value"})
+_FIRST = frozenset({"min", "max", "any_value", "lag", "lead", "first_value", "last_value", "nth_value"})
 _FIXED = {"extract": kinds.NUMERIC, "date_part": kinds.DOUBLE, "to_date": kinds.DATE, "factorial": kinds.NUMERIC}
 _MATHS = frozenset({"sqrt", "exp", "ln", "log", "log10", "power", "pow", "sin", "cos", "tan", "asin", "acos", "degrees",
                     "radians", "cbrt"})  # fmt: skip
@@ -44,7 +50,7 @@ def returns(name: str, arguments: list[Kind]) -> Kind:
     """The type of a call; None when it is not known for certain."""
     for names, kind in (
         (_TEXT, kinds.TEXT), (_INTEGER, kinds.INTEGER), (_BIGINT, kinds.BIGINT), (_DOUBLE, kinds.DOUBLE),
-        (_BOOLEAN, kinds.BOOLEAN),
+        (_BOOLEAN, kinds.BOOLEAN), (_BYTEA, kinds.BYTEA),
     ):  # fmt: skip
         if name in names:
             return kind
@@ -72,4 +78,6 @@ def literal_argument(name: str, place: int) -> Kind:
     """What a string literal as argument number ``place`` is read as; None leaves it a string."""
     if place in _WHOLE_PLACES.get(name, ()):
         return kinds.INTEGER
+    if name in _OF_BYTEA and place == 0:
+        return kinds.BYTEA
     return kinds.DOUBLE if name in _MATHS else None

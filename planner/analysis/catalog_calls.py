@@ -34,4 +34,6 @@ def _given(declared: str, argument: Typed, position: int | None) -> Any:
         return kinds.cast(node, declared) if isinstance(node, ast.A_Const) and node.isnull else node
     if declared in (*kinds.OIDS, kinds.BIGINT) and argument.kind != declared:
         return kinds.cast(node, kinds.BIGINT)
+    if declared == kinds.DOUBLE and argument.kind != declared:
+        return kinds.cast(node, declared)
     return node

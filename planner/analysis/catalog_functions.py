@@ -18,13 +18,19 @@ from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 _TABLE = """
 con_regclass_list_out(oid[]) text[]
 con_regnamespace_list_out(oid[]) text[]
+con_regoperator_list_out(oid[]) text[]
 con_regproc_list_out(oid[]) text[]
+con_regprocedure_list_out(oid[]) text[]
 con_regrole_list_out(oid[]) text[]
 con_regtype_list_out(oid[]) text[]
 con_regclass_in(text) regclass
 con_regclass_out(oid) text
 con_regnamespace_in(text) regnamespace
 con_regnamespace_out(oid) text
+con_regoperator_in(text) regoperator
+con_regoperator_out(oid) text
+con_regprocedure_in(text) regprocedure
+con_regprocedure_out(oid) text
 con_regproc_in(text) regproc
 con_regproc_out(oid) text
 con_regrole_in(text) regrole
@@ -125,6 +131,7 @@ pg_relation_is_updatable(regclass, boolean) integer
 pg_relation_size(regclass) bigint
 pg_relation_size(regclass, text) bigint
 pg_size_pretty(bigint) text
+pg_sleep(double precision) void volatile
 pg_statistics_obj_is_visible(oid) boolean
 pg_stat_get_numscans(oid) bigint
 pg_table_is_visible(oid) boolean
@@ -147,7 +154,9 @@ set_config(text, text, boolean) text volatile
 shobj_description(oid, text) text
 to_regclass(text) regclass
 to_regnamespace(text) regnamespace
+to_regoperator(text) regoperator
 to_regproc(text) regproc
+to_regprocedure(text) regprocedure
 to_regrole(text) regrole
 to_regtype(text) regtype
 txid_current() bigint
@@ -219,4 +228,6 @@ def _accepts(declared: str, found: Kind) -> bool:
         return found in kinds.TEXTS
     if declared in kinds.INTEGERS:
         return found in kinds.INTEGERS
+    if declared == kinds.DOUBLE:
+        return found in kinds.NUMBERS
     return kinds.is_array(declared) and kinds.is_array(found)

@@ -17,7 +17,10 @@ from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.typed import Typed
 from constellationdb.planner.rewrite.tree import last_name, nodes
 
-_READ = {kinds.UUID: "con_uuid", kinds.JSON: "con_json", kinds.JSONB: "con_jsonb", kinds.NAME: "con_name"}
+_READ = {
+    kinds.UUID: "con_uuid", kinds.JSON: "con_json", kinds.JSONB: "con_jsonb", kinds.NAME: "con_name",
+    kinds.BYTEA: "con_bytea",
+}  # fmt: skip
 _NAMING = frozenset(f"con_{kind}_in" for kind in kinds.REGS)
 _OF_TEXT = (None, UNKNOWN, *kinds.TEXTS)
 
@@ -34,6 +37,8 @@ def converted(argument: Typed, kind: str, position: int | None) -> Any:
         return kinds.cast(node, kind) if node.isnull else texts.typed(node, kind, position)
     if found == kind:
         return node
+    if kind == kinds.BYTEA and found is None:  # which may be one already
+        return kinds.cast(node, kind)
     if kinds.is_array(kind):
         return _array(node, found, kind, position)
     if kind in kinds.OIDS:

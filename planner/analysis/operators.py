@@ -78,7 +78,7 @@ def _with_literal(operator: str, other: Kind) -> Kind:
     if operator in COMPARISONS or operator in _PATTERNS:
         return BOOLEAN
     if operator == "||":
-        if kinds.is_array(other):
+        if kinds.is_array(other) or other == kinds.BYTEA:
             return other
         return TEXT if other in _KNOWN or other == kinds.UNKNOWN else None
     return other if other in kinds.NUMBERS and operator in ARITHMETIC else None

@@ -14,6 +14,7 @@ from pglast import ast
 
 from constellationdb.catalog.text import reading
 from constellationdb.catalog.text.array_literals import array_elements, vector_elements
+from constellationdb.catalog.text.bytea import read_bytea
 from constellationdb.catalog.text.times import one_timestamp
 from constellationdb.catalog.text.zones import Zone, zone_of_expression
 from constellationdb.errors import (
@@ -74,7 +75,7 @@ def typed(node: Any, kind: str, position: int | None) -> Any:
         stripped = moment(text, kind, position)
     elif kind == kinds.INTERVAL:
         stripped = canonical(parse_span(text, position))
-    elif kind == kinds.BYTEA and text.startswith("\\x"):
+    elif kind == kinds.BYTEA:
         return _bytes(text, position)
     return kinds.cast(_string(stripped), kind)
 
@@ -140,12 +141,10 @@ def check_float(text: str, kind: str, position: int | None) -> None:
 
 
 def _bytes(text: str, position: int | None) -> Any:
-    try:
-        bytes.fromhex(text[2:])
-    except ValueError:
-        raise InvalidTextRepresentation(f'invalid hexadecimal data: "{text}"', position=position) from None
+    with at(position):
+        value = read_bytea(text)
     function = (ast.String(sval="decode"),)
-    return ast.FuncCall(funcname=function, args=(_string(text[2:]), _string("hex")))
+    return ast.FuncCall(funcname=function, args=(_string(value.hex()), _string("hex")))
 
 
 def _boolean(text: str, position: int | None) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from constellationdb.planner import plan
 from constellationdb.planner.explain.asof import asof
-from constellationdb.planner.explain.closing import passes, scanned
+from constellationdb.planner.explain.closing import join_closes, late_for_join, passes, scanned
 from constellationdb.planner.explain.facts import NETTED, PER_EPOCH, Facts, rows_of
 from constellationdb.planner.explain.literals import interval
 from constellationdb.planner.explain.lookups import lookup, replicated
 from constellationdb.planner.explain.names import Names, listed, measure
 from constellationdb.planner.explain.sides import recomputed_sides, sides
 from constellationdb.planner.explain.steps import condition
+from constellationdb.planner.explain.windows import pane_aggregate, session, session_aggregate
 
 
 def facts(node: plan.AnyNode, names: Names) -> Facts:
@@ -28,6 +29,12 @@ def facts(node: plan.AnyNode, names: Names) -> Facts:
             return _window(node, names)
         case plan.TemporalFilter():
             return _temporal_filter(node, names)
+        case plan.SessionAssign():
+            return session(node, names)
+        case plan.SessionAggregate():
+            return session_aggregate(node, names)
+        case plan.PaneAggregate():
+            return pane_aggregate(node, names)
         case plan.Aggregate():
             return _aggregate(node, names)
         case plan.Recompute():
@@ -42,12 +49,21 @@ def facts(node: plan.AnyNode, names: Names) -> Facts:
             return replicated(node, names)
         case plan.OnClose():
             return _on_close(node, names)
+        case plan.Unnest():
+            arrays = listed(names.brief(node.input)[node.count :])
+            emits = "every epoch: what its input brings, once for each element"
+            return Facts("Unnest", None, None, None, emits, rows_of(node), details=[("arrays", arrays)])
+        case plan.Recursion():
+            return _recursion(node)
 
 
 def _scan(node: plan.Scan, names: Names) -> Facts:
     relation = names.relations.get(node.relation)
     kind = f" ({relation.kind})" if relation is not None else ""
     details = [("columns", listed(names.of(node)) or "none: rows are counted")]
+    if node.relation in names.working:
+        return Facts("The rows found before", None, None, None, "step by step, until none is new", rows_of(node),
+                     details=details)  # fmt: skip
     if mark := scanned(names, node):
         details.append(("time", mark))
     return Facts(f"Scan {node.relation}{kind}", None, None, None, "every epoch: the relation's changes", rows_of(node),
@@ -64,10 +80,10 @@ def _fragment(node: plan.Fragment, names: Names) -> Facts:
 
 
 def _window(node: plan.WindowAssign, names: Names) -> Facts:
-    kind = "Tumble" if node.slide_us == node.size_us else "Hop"
+    kind = "Cumulate" if node.cumulative else "Tumble" if node.slide_us == node.size_us else "Hop"
     sizes = [("size", interval(node.size_us))]
-    if kind == "Hop":
-        sizes.append(("slide", interval(node.slide_us)))
+    if kind != "Tumble":
+        sizes.append(("step" if node.cumulative else "slide", interval(node.slide_us)))
     if node.offset_us:
         sizes.append(("offset", interval(node.offset_us)))
     late = "never: no watermark closes these windows"
@@ -83,7 +99,8 @@ def _temporal_filter(node: plan.TemporalFilter, names: Names) -> Facts:
     columns = names.brief(node.input)
     bounds = [f"{columns[b.column].text} {b.operator} now(){_offset(b.offset_us)}" for b in node.bounds]
     ends = any(b.operator in (">", ">=") for b in node.bounds)
-    return Facts("Temporal filter", None, "rows by the time at which they enter or leave",
+    return Facts("Temporal filter", "none: rows stand by when they enter or leave",
+                 "the rows that have yet to enter or to leave",
                  "rows, when they leave" if ends else "rows that wait, when they enter",
                  "every epoch: rows that enter or leave; the clock opens epochs of its own, 100 ms apart at the least",
                  rows_of(node), details=[("filter", " AND ".join(bounds))])  # fmt: skip
@@ -104,6 +121,9 @@ def _aggregate(node: plan.Aggregate, names: Names) -> Facts:
         state = "one row of accumulators"
     else:
         state = "one row of accumulators per group" if node.measures else "one count per key"
+    kept = dict.fromkeys(below[c].text for m in node.measures if m.distinct for c in (m.argument, *m.more))
+    if kept:
+        state += f"; the different values of {', '.join(kept)}, counted"
     closes = "nothing: kept for ever"
     if node.closing:
         column = min(node.closing, key=lambda c: (c.offset_us, c.index))
@@ -119,12 +139,19 @@ def _recompute(node: plan.Recompute, names: Names) -> Facts:
     key = " = ".join(dict.fromkeys(keys)) or "none: computed again as a whole"
     state = "; ".join([*recomputed_sides(node, names), "the last answer per key"])
     emits = "every epoch: for the keys it touched, the answer computed again less the last one"
-    return Facts("RecomputeAffected (no fast operator)", key, state, "nothing: kept for ever", emits, rows_of(node),
-                 details=steps.fields)  # fmt: skip
+    details = steps.fields
+    if node.generic and len(node.generic) < len(node.schema) - len(node.out_keys):
+        alone = ", ".join(steps.columns[i].brief() for i in node.generic)
+        details = [*details, ("generic", f"{alone}: no accumulator; the rest is computed with it")]
+    closes = "nothing: kept for ever"
+    if node.closing:
+        closes = f"a key, when {passes(names, node, min(node.closing, key=lambda c: (c.offset_us, c.index)))}"
+    return Facts("RecomputeAffected (no fast operator)", key, state, closes, emits, rows_of(node),
+                 details=details)  # fmt: skip
 
 
 def _join(node: plan.Join, names: Names) -> Facts:
-    both = names.of(node)
+    both = names.joined(node)
     width = len(node.left.schema)
     pairs = zip(node.left_keys, node.right_keys, node.null_safe, strict=True)
     key = " AND ".join(
@@ -133,12 +160,22 @@ def _join(node: plan.Join, names: Names) -> Facts:
     )
     residual = condition(node.residual, both)
     details = [("residual", residual)] if residual is not None else []
-    closing = {c.index: c for c in node.closing}
-    closed = [closing[k] for k in node.left_keys if k in closing]
-    closes = f"rows, when {passes(names, node, closed[0])}" if closed else "nothing: kept for ever"
-    emits = "every epoch: changes of each side joined with the other"
-    return Facts("Inner join (fast operator)", key, "; ".join(sides(node, names)), closes, emits, rows_of(node),
+    if any(node.late):
+        details.append(("late", late_for_join(names, node)))
+    return Facts(f"{node.kind.capitalize()} join (fast operator)", key or "none: every pair is looked at",
+                 "; ".join(sides(node, names)), join_closes(names, node), _JOIN_EMITS[node.kind], rows_of(node),
                  details=details)  # fmt: skip
+
+
+_PAIRS = "every epoch: changes of each side joined with the other"
+_JOIN_EMITS = {
+    "inner": _PAIRS,
+    "left": f"{_PAIRS}; left rows that match nothing, or do so no longer",
+    "full": f"{_PAIRS}; rows of either side that match nothing, or do so no longer",
+    "semi": "every epoch: left rows that begin or cease to match",
+    "anti": "every epoch: left rows that match nothing, or do so no longer",
+    "mark": "every epoch: left rows with whether they match",
+}
 
 
 def _on_close(node: plan.OnClose, names: Names) -> Facts:
@@ -146,3 +183,11 @@ def _on_close(node: plan.OnClose, names: Names) -> Facts:
     late = "" if node.append_only else "; later changes at once"
     return Facts("Emit on window close", listed(names.brief(node.input)), "the rows of open windows, netted",
                  f"rows, when {when}", f"when the window closes{late}", rows_of(node))  # fmt: skip
+
+
+def _recursion(node: plan.Recursion) -> Facts:
+    counts = "a row once, in the first step that finds it" if node.distinct else "a row each time it is found"
+    details = [("counts", counts), ("limit", f"{node.limit} steps; what goes on is an error")]
+    state = "the rows found, by step; what the step keeps, once for all"
+    return Facts("Recursion (fast operator)", "none: one worker", state, "nothing: kept for ever", NETTED,
+                 rows_of(node), details=details)  # fmt: skip

@@ -18,11 +18,10 @@ from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType
 
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.analysis import kinds
 from constellationdb.planner.rewrite.asof import ORDERS, conjuncts, is_operator
 from constellationdb.planner.rewrite.intervals import interval_text
 from constellationdb.planner.rewrite.refuse import CLOCK_HINT
-from constellationdb.planner.rewrite.tree import last_name, nodes
+from constellationdb.planner.rewrite.tree import MADE, last_name, nodes
 from constellationdb.planner.syntax.spans import parse_span
 
 CALLS = {">": "con_clock_gt", ">=": "con_clock_gte", "<": "con_clock_lt", "<=": "con_clock_lte"}
@@ -128,7 +127,7 @@ class ClockFilters:
             return part
         text = ast.A_Const(isnull=False, val=ast.String(sval=str(offset)))
         name = (ast.String(sval=CALLS[operator]),)
-        return ast.FuncCall(funcname=name, args=(kinds.cast(row, kinds.TIMESTAMPTZ), text))
+        return ast.FuncCall(funcname=name, args=(_moment(row), text))
 
 
 def _is_now(node: Any) -> bool:
@@ -142,6 +141,13 @@ def _uncast(node: Any) -> Any:
     while isinstance(node, ast.TypeCast):
         node = node.arg
     return node
+
+
+def _moment(node: Any) -> Any:
+    """``node``, which the analysis found comparable with now(), as a timestamptz."""
+    name = ast.TypeName(names=(ast.String(sval="pg_catalog"), ast.String(sval="timestamptz")), typemod=-1)
+    name.typmods = (ast.A_Const(isnull=False, val=ast.Integer(ival=6)),)
+    return ast.TypeCast(arg=node, typeName=name, location=MADE)
 
 
 def _mentions_now(node: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from constellationdb.errors import SqlSyntaxError
+from constellationdb.catalog.text.binary import utf8_text
 from constellationdb.planner.syntax.tokens import Source, Token
 
 _PIECES = re.compile(r"'((?:[^']|'')*)'")
@@ -30,7 +30,7 @@ def string(source: Source, token: Token) -> str:
     if token.name == "USCONST":
         return _unicode("".join(_PIECES.findall(raw)).replace("''", "'"))
     if raw[0] in "eE":
-        return _escaped("".join(_ESCAPE_PIECES.findall(raw)), token)
+        return _escaped("".join(_ESCAPE_PIECES.findall(raw)))
     return "".join(_PIECES.findall(raw)).replace("''", "'")
 
 
@@ -56,17 +56,14 @@ def number(text: str) -> int | Decimal:
     return int(plain) if plain.isdigit() else Decimal(plain)
 
 
-def _escaped(body: str, token: Token) -> str:
+def _escaped(body: str) -> str:
     """E'…': a byte escape may be one part of a UTF-8 character, so the value is built from bytes."""
     out, last = bytearray(), 0
     for match in _ESCAPE.finditer(body):
         out += body[last : match.start()].encode() + _escape_bytes(match)
         last = match.end()
     out += body[last:].encode()
-    try:
-        return out.decode()
-    except UnicodeDecodeError:
-        raise SqlSyntaxError('invalid byte sequence for encoding "UTF8"', position=token.start + 1) from None
+    return utf8_text(bytes(out))
 
 
 def _escape_bytes(match: re.Match[str]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-from constellationdb.errors import ConstellationError, SqlSyntaxError
+from constellationdb.errors import CharacterNotInRepertoire, ConstellationError, SqlSyntaxError
 from constellationdb.planner.statements import Insert, Statement
 from constellationdb.planner.syntax.classify import read_statement
 from constellationdb.planner.syntax.rows import Rows, find_long_rows, read_one_row
@@ -47,7 +47,7 @@ def _parse(sql: str) -> tuple[Statement, ...]:
     long = find_long_rows(sql)
     try:
         source = read_tokens(sql, None if long is None else long.scanned)
-    except SqlSyntaxError as error:
+    except (SqlSyntaxError, CharacterNotInRepertoire) as error:
         raise _earlier_error(sql, error) or error from None
     return _read_all(source, None if long is None else long.rows)
 
@@ -71,12 +71,12 @@ def _read_all(source: Source, rows: Rows | None = None) -> tuple[Statement, ...]
     return tuple(found)
 
 
-def _earlier_error(sql: str, error: SqlSyntaxError) -> SqlSyntaxError | None:
+def _earlier_error(sql: str, error: ConstellationError) -> SqlSyntaxError | None:
     """The scanner reads everything first, Postgres only as far as the grammar follows: an error before wins."""
     end = (error.position or 1) - 1
     try:
         before = read_tokens(sql[:end])
-    except SqlSyntaxError:  # the place is inside a string, which is cut open now
+    except ConstellationError:  # the place is inside a string, which is cut open now
         return None
     try:
         _read_all(before)

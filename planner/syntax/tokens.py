@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pglast.parser import ParseError, scan
 
-from constellationdb.errors import SqlSyntaxError
+from constellationdb.errors import CharacterNotInRepertoire, ConstellationError, SqlSyntaxError
 
 _COMMENTS = frozenset(("SQL_COMMENT", "C_COMMENT"))
 # Tokens with a text of the user's own: comparing them with a keyword would be wrong.
@@ -103,10 +103,10 @@ class Region:
 
 
 def read_tokens(text: str, scanned: str | None = None) -> Source:
-    """Scan ``text``; SqlSyntaxError where a string, comment or number is malformed."""
+    """Scan ``text``; SqlSyntaxError where a string, comment or number is malformed, 22021 where one is not text."""
     scanned = text if scanned is None else scanned
     if (nul := scanned.find("\0")) >= 0:  # the C scanner would stop there in silence
-        raise SqlSyntaxError('invalid byte sequence for encoding "UTF8": 0x00', position=nul + 1)
+        raise CharacterNotInRepertoire('invalid byte sequence for encoding "UTF8": 0x00', position=nul + 1)
     try:
         found = scan(scanned)
     except UnicodeEncodeError as error:
@@ -116,9 +116,12 @@ def read_tokens(text: str, scanned: str | None = None) -> Source:
     return Source(text, scanned, tuple(_tokens(scanned, found)))
 
 
-def scan_error(error: ParseError, text: str) -> SqlSyntaxError:
+def scan_error(error: ParseError, text: str) -> ConstellationError:
     message, location = error.args
-    return SqlSyntaxError(message, position=len(text) + 1 if location is None else location + 1)
+    position = len(text) + 1 if location is None else location + 1
+    if message.startswith("invalid byte sequence"):  # from the escapes of E'…'
+        return CharacterNotInRepertoire(message, position=position)
+    return SqlSyntaxError(message, position=position)
 
 
 def _tokens(text: str, found: Sequence[tuple[int, int, str, str]]) -> list[Token]:

@@ -119,3 +119,18 @@ def test_copy_out_of_a_query(ask: Ask) -> None:
         return b"".join(pieces)
 
     assert ask(work) == b"1,x\n"
+
+
+def test_one_row_of_a_source_is_what_is_there(ask: Ask) -> None:
+    async def rows(connection: Any) -> list[Any]:
+        await connection.execute("CREATE SOURCE asyncpg_push (a int)")
+        await connection.execute(
+            "CREATE SOURCE asyncpg_few WITH (connector = 'generator', preset = 'market', \"limit\" = '3')"
+        )
+        found = [await connection.fetchrow(f"SELECT * FROM {name}") for name in ("asyncpg_push", "asyncpg_few")]
+        await connection.execute("DROP SOURCE asyncpg_push; DROP SOURCE asyncpg_few")
+        return found
+
+    none, one = ask(rows)
+    assert none is None
+    assert one is not None

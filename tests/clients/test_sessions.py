@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import threading
+from typing import Any, LiteralString
 
 import asyncpg
 import psycopg
@@ -97,3 +98,36 @@ def test_temporary_tables_go_with_their_connection(served: Served) -> None:
             second.execute("CREATE TEMP TABLE mine AS SELECT 'other' AS b")
             assert second.execute("SELECT b FROM mine").fetchone() == ("other",)
         assert first.execute("SELECT a FROM mine").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(("statement", "about"), [
+    ("INSERT INTO about_t VALUES (1, true), (1, true)", ("public", "about_t", None, "about_t_pkey")),
+    ("INSERT INTO about_t VALUES (2, NULL)", ("public", "about_t", "b", None)),
+    ("SELECT 1 / 0", (None, None, None, None)),
+])  # fmt: skip
+def test_a_program_learns_what_an_error_is_about(
+    either: Served, statement: LiteralString, about: tuple[str | None, ...]
+) -> None:
+    with psycopg.connect(either.dsn) as connection:
+        connection.execute("CREATE TABLE about_t (a int PRIMARY KEY, b bool NOT NULL)")
+        with pytest.raises(psycopg.Error) as caught:
+            connection.execute(statement)
+        said = caught.value.diag
+        assert (said.schema_name, said.table_name, said.column_name, said.constraint_name) == about
+        connection.rollback()
+
+
+def test_a_sleep_ends_by_itself_by_a_timeout_and_by_a_cancel(either: Served) -> None:
+    with psycopg.connect(either.dsn, autocommit=True) as connection:
+        slept = connection.execute("SELECT pg_sleep(0), pg_sleep(0.01), pg_sleep(-1), pg_sleep(NULL)").fetchall()
+        assert slept == [("", "", "", None)]
+        connection.execute("SET statement_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.QueryCanceled, match="due to statement timeout"):
+            connection.execute("SELECT pg_sleep(600)")
+        connection.execute("RESET statement_timeout")
+        cancel = threading.Timer(0.2, connection.cancel)
+        cancel.start()
+        with pytest.raises(psycopg.errors.QueryCanceled, match="due to user request"):
+            connection.execute("SELECT pg_sleep(600)")
+        cancel.join()
+        assert connection.execute("SELECT 1").fetchall() == [(1,)]

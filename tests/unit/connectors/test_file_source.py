@@ -286,7 +286,7 @@ def test_following_sees_appended_rows_and_new_files(tmp_path: Path) -> None:
     assert [row for batch in replayed for row in batch.to_pylist()] == [{"k": 1, "v": "a"}, {"k": 2, "v": "b"}]
     first.unlink()
     with pytest.raises(ConnectorFailure, match="cannot open file"):
-        source.open("files", after).replay(position, {**after, str(first): position[str(first)] + 1})
+        list(source.open("files", after).replay(position, {**after, str(first): position[str(first)] + 1}))
     clock.advance(1)
     assert drain(reader)[1] == []
 
@@ -301,7 +301,7 @@ def test_a_file_that_shrank_is_no_file_to_go_on_with(tmp_path: Path) -> None:
     with pytest.raises(ConnectorFailure, match="is shorter than what was read of it"):
         reader.poll(10)
     with pytest.raises(ConnectorFailure, match="no longer holds the rows"):
-        source.open("files", {}).replay({}, position)
+        list(source.open("files", {}).replay({}, position))
     with pytest.raises(ConnectorFailure, match="is gone"):
         opened(path).open("files", {"elsewhere.csv": 3})
 

@@ -279,6 +279,11 @@ def test_an_error_is_the_same_in_everything_that_it_says(stock: Database) -> Non
     with pytest.raises(SqlSyntaxError) as syntax:
         stock.execute("SELECT 1;\nSELEC 2")
     assert syntax.value.position == 11
+    stock.execute("CREATE TABLE keyed (id int PRIMARY KEY)")
+    with pytest.raises(UniqueViolation) as unique:
+        stock.execute("INSERT INTO keyed VALUES (1), (1)")
+    about = unique.value
+    assert (about.schema, about.table, about.column, about.constraint) == ("public", "keyed", None, "keyed_pkey")
 
 
 def test_two_errors_of_one_sqlstate_are_told_apart_by_the_code_that_the_server_sends() -> None:

@@ -6,14 +6,24 @@ from collections.abc import Iterator
 
 import pytest
 
+from constellationdb.engine.cancellation import Cancellation
 from constellationdb.engine.engine import Engine
+from constellationdb.engine.selects import plan_continuous
 from constellationdb.errors import FeatureNotSupported
+from constellationdb.planner.statements import Query, Select
+from constellationdb.planner.syntax import parse
 from tests.unit.engine.statements import run
 
 _GENERATED = """
     CREATE SOURCE {name} (symbol text, price double precision, size bigint, ts timestamp, WATERMARK FOR ts)
     WITH (connector = 'generator', preset = 'market', seed = '1', event_rate = '10', late = '0'{more})
 """
+
+
+def select(sql: str) -> Query:
+    (statement,) = parse(sql)
+    assert isinstance(statement, Select)
+    return statement.query
 
 
 @pytest.fixture
@@ -42,6 +52,38 @@ def test_a_push_source_keeps_no_rows_so_there_are_none_to_look_at(engine: Engine
 
 def test_a_source_that_goes_on_gives_as_many_rows_as_were_asked_for(engine: Engine) -> None:
     assert len(run(engine.session(), "SELECT * FROM paced LIMIT 7")) == 7
+
+
+def test_a_source_that_brings_a_row_now_and_then_is_not_waited_for(engine: Engine) -> None:
+    found = run(engine.session(), "SELECT * FROM paced LIMIT 100000")
+    assert 0 < len(found) < 100_000
+
+
+def test_a_look_ends_although_rows_go_on_to_come_that_it_does_not_want(engine: Engine) -> None:
+    assert run(engine.session(), "SELECT * FROM paced WHERE size < 0 LIMIT 5") == []
+
+
+def test_a_look_does_not_read_the_whole_history_of_its_source(engine: Engine) -> None:
+    session = engine.session()
+    run(session, _GENERATED.format(name="long", more=", \"limit\" = '200000'"))
+    run(session, "CREATE MATERIALIZED VIEW read AS SELECT count(*) AS n FROM long", "FLUSH")
+    while run(session, "SELECT n FROM read") != [(200_000,)]:
+        run(session, "FLUSH")
+    lowered, limit = plan_continuous(select("SELECT * FROM long LIMIT 3"), session.relations)
+    job, subscription = engine.transient(lowered, Cancellation(), enough=limit)
+    first = subscription.next(60)
+    engine.drop_transient(job)
+    assert first is not None
+    assert 3 <= first.num_rows < 100_000
+
+
+def test_who_takes_only_so_many_rows_need_not_say_so_in_sql(engine: Engine) -> None:
+    (result,) = engine.session().execute("SELECT * FROM pushed")
+    result.at_most = 3
+    assert list(result.batches) == []
+    (result,) = engine.session().execute("SELECT * FROM paced")
+    result.at_most = 3
+    assert sum(batch.num_rows for batch in result.batches) == 3
 
 
 def test_the_limit_may_be_a_parameter(engine: Engine) -> None:

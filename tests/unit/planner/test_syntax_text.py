@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pglast.parser import ParseError, parse_sql_json
 
-from constellationdb.errors import ConstellationError, FeatureNotSupported, LimitExceeded, SqlSyntaxError
+from constellationdb.errors import (
+    CharacterNotInRepertoire,
+    ConstellationError,
+    FeatureNotSupported,
+    LimitExceeded,
+    SqlSyntaxError,
+)
 from constellationdb.planner.statements import CreateSource, Select
 from constellationdb.planner.syntax import parse
 from constellationdb.planner.syntax.mask import mask
@@ -78,7 +84,7 @@ def test_names_are_folded_quoted_and_cut_as_in_postgres() -> None:
         ("SELECT 1; SELECT FROM ¦FROM; SELECT $$abc", 'syntax error at or near "FROM"'),
         ("SELECT ¦1a", 'trailing junk after numeric literal at or near "1a"'),
         ("CREATE INDEX i ON t (a); ¦SELEC 1", 'syntax error at or near "SELEC"'),
-        ("SELECT ¦\0", 'invalid byte sequence for encoding "UTF8": 0x00'),
+        ("¦SELEC 1; SELECT \0", 'syntax error at or near "SELEC"'),
         ("SELECT '¦\ud800'", "the text is not valid Unicode"),
     ],
 )
@@ -86,6 +92,12 @@ def test_syntax_errors(marked: str, message: str) -> None:
     with pytest.raises(SqlSyntaxError) as caught:
         parse(marked.replace("¦", ""))
     assert (caught.value.message, caught.value.position) == (message, marked.index("¦") + 1)
+
+
+@pytest.mark.parametrize("text", ["SELECT \0", "SELECT E'\\000'", "SELECT E'a\\xff'"])
+def test_bytes_that_are_no_text(text: str) -> None:
+    with pytest.raises(CharacterNotInRepertoire, match='invalid byte sequence for encoding "UTF8": 0x'):
+        parse(text)
 
 
 def test_the_first_refused_statement_is_told_when_all_are_valid() -> None:

@@ -200,7 +200,19 @@ def test_a_command_portal_runs_once(client: RawClient) -> None:
     client.send(fe.parse("set x = '1'"), fe.bind(), fe.execute(), fe.execute(), fe.SYNC)
     replies = client.until()
     assert "".join(reply.kind for reply in replies) == "12CEZ"
-    assert error(replies)["M"] == 'portal "" cannot be run anymore'
+    assert (error(replies)["C"], error(replies)["M"]) == ("55000", 'portal "" cannot be run')
+
+
+def test_text_that_is_not_utf_8_is_an_error_and_the_conversation_goes_on(client: RawClient) -> None:
+    client.send(fe.message("Q", b"select '\xff'\0"))
+    replies = client.until()
+    assert "".join(reply.kind for reply in replies) == "EZ"
+    assert error(replies)["C"] == "22021"
+    client.send(fe.message("P", b"\0select '\xe9'\0\0\0"), fe.bind(), fe.execute(), fe.SYNC)
+    replies = client.until()
+    assert "".join(reply.kind for reply in replies) == "EZ"
+    assert error(replies)["M"] == 'invalid byte sequence for encoding "UTF8": 0xe9'
+    assert client.kinds(fe.query("select 1")) == "TDCZ"
 
 
 def test_an_empty_statement_goes_through_all_steps(client: RawClient) -> None:

@@ -20,12 +20,13 @@ from constellationdb.wire.messages import (
     Execute,
     Flush,
     FrontendMessage,
+    FunctionCall,
+    Garbled,
     Parse,
     Query,
     Startup,
     Sync,
     Terminate,
-    Unsupported,
 )
 from constellationdb.wire.parser import FrontendParser
 from tests.unit.wire import frontend_bytes as fe
@@ -52,8 +53,9 @@ _CONVERSATION: list[tuple[bytes, FrontendMessage]] = [
     (fe.copy_data(b""), CopyData(b"")),
     (fe.COPY_DONE, CopyDone()),
     (fe.copy_fail("no"), CopyFail("no")),
-    (fe.message("p", b"secret\0"), Unsupported("password")),
-    (fe.message("F", b"anything"), Unsupported("function call")),
+    (fe.message("F", b"anything"), FunctionCall()),
+    (fe.message("Q", b"\xff\0"), Garbled('invalid byte sequence for encoding "UTF8": 0xff', is_query=True)),
+    (fe.message("P", b"s\0\xe9\0\0\0"), Garbled('invalid byte sequence for encoding "UTF8": 0xe9', is_query=False)),
     (fe.TERMINATE, Terminate()),
 ]
 _STREAM = b"".join(data for data, _ in _CONVERSATION)
@@ -130,7 +132,7 @@ _MALFORMED_MESSAGES = {
     "a length above the limit": (b"Q" + struct.pack(">i", 2 << 20), "invalid message length 2097152"),
     "a query without terminator": (fe.message("Q", b"select 1"), "invalid string in message"),
     "a query of two strings": (fe.message("Q", b"a\0b\0"), "invalid message format"),
-    "text that is not UTF-8": (fe.message("Q", b"\xff\0"), 'invalid byte sequence for encoding "UTF8"'),
+    "a password that nobody asked for": (fe.message("p", b"secret\0"), "invalid frontend message type 112"),
     "a parse that promises oids": (fe.message("P", b"\0\0\xff\xff"), "insufficient data left in message"),
     "a bind with a value past the end": (
         fe.message("B", b"\0\0\0\0\0\1" + struct.pack(">i", 100) + b"\0\0"),
