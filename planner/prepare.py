@@ -115,8 +115,6 @@ class Preparer:
         if self._continuous:
             clock.find(tree)
         refuse(tree, query.offset, continuous=self._continuous, accepted=clock.accepted)
-        mark_asof_joins(tree, query.asof, query.offset)
-        mark_versions(tree, query, lambda name, schema: self._find(query.names, schema, name))
         drop_empty_sets(tree)
         with placing_literals(query):
             analysis = analyse(
@@ -186,7 +184,10 @@ class Preparer:
         return tuple(replace(c, name=n) for n, c in zip(shown, columns, strict=True))
 
     def _normal(self, query: Query) -> Any:
-        tree = respell(normalise_intervals(expand_rows(query_tree(query))))
+        tree = query_tree(query)
+        mark_asof_joins(tree, query.asof, query.offset)
+        mark_versions(tree, query, lambda name, schema: self._find(query.names, schema, name))
+        tree = respell(normalise_intervals(expand_rows(tree)))
         tree = read_qualified(tree, self._identify(query.names), query.offset)
         expand_group_windows(tree, query.offset)
         name_window_inputs(tree, query, self._named)

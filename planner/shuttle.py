@@ -28,7 +28,8 @@ _OPTIONS = {
 }
 
 
-_WRONG_IN_TIME = ("eliminate_outer_join", "push_down_limit", "propagate_empty_relation")
+# A left join that is an inner one in truth must not be dropped where only its left side is asked for, and the like.
+_WRONG_IN_TIME = ("eliminate_join", "eliminate_outer_join", "push_down_limit", "propagate_empty_relation")
 
 
 def new_context() -> SessionContext:

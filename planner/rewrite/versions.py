@@ -41,7 +41,11 @@ def _mark(tree: Any, clause: TemporalClause, query: Query, find: Find) -> None:
         )
     table = join.rarg
     relation = find(table.relname, table.schemaname)
-    if relation is None:  # a CTE, or nothing, which is said later
+    if relation is None and not any(
+        isinstance(n, ast.CommonTableExpr) and n.ctename == table.relname for n in nodes(tree)
+    ):
+        return  # there is no such relation, which is said later
+    if relation is None:
         raise FeatureNotSupported(
             f'"{table.relname}" has no versions: FOR SYSTEM_TIME AS OF needs a table, source or materialized view',
             position=position,
