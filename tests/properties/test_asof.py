@@ -196,6 +196,12 @@ _QUERIES = [
     "SELECT l.id, r.x FROM l ASOF JOIN r ON l.k = r.k AND l.ts < r.ts WHERE r.x > 3 AND l.id > 2",
     "SELECT l.k, count(*) AS n, sum(r.x) AS s FROM l ASOF JOIN r ON l.k = r.k AND l.ts >= r.ts GROUP BY l.k",
     "SELECT l.id, r.x, z.id AS other FROM l ASOF LEFT JOIN r ON l.k = r.k AND l.ts >= r.ts JOIN l AS z ON z.id = r.x",
+    "SELECT DISTINCT l.k FROM l ASOF JOIN r ON l.k = r.k AND l.ts >= r.ts",
+    "SELECT z.id FROM l AS z WHERE z.id IN (SELECT l.id FROM l ASOF JOIN r ON l.k = r.k AND l.ts < r.ts)",
+    "SELECT z.id FROM l AS z WHERE NOT EXISTS"
+    " (SELECT 1 FROM l ASOF JOIN r ON l.k = r.k AND l.ts > r.ts WHERE l.id = z.id)",
+    "SELECT count(*) AS n FROM l ASOF JOIN r ON l.k = r.k AND l.ts >= r.ts",
+    "SELECT l.k FROM l ASOF JOIN r ON l.k = r.k AND l.ts >= r.ts UNION SELECT x FROM r",
     "SELECT l.id, r.x FROM l ASOF JOIN (SELECT * FROM r WHERE x <> 2) AS r ON l.k = r.k AND l.ts >= r.ts"
     " WHERE r.x IS NOT NULL",
     "SELECT a.id, r.x, s.x AS y FROM l AS a ASOF LEFT JOIN r ON a.k = r.k AND a.ts >= r.ts"
