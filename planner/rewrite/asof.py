@@ -31,7 +31,8 @@ def mark_asof_joins(tree: Any, clauses: tuple[AsofClause, ...], offset: int) -> 
     joins = [(begin, join) for join in nodes(tree) if (begin := _condition_begins(join)) is not None]
     for clause in clauses:
         found = min((j for j in joins if j[0] > clause.condition_position), key=lambda j: j[0], default=None)
-        assert found is not None, "an ASOF JOIN has a condition"
+        if found is None:  # never said as another join than it is
+            raise FeatureNotSupported("an ASOF JOIN is not supported here", position=clause.position + 1)
         mark(found[1], list(_conjuncts(found[1].quals)), clause.position + 1, offset)
 
 
