@@ -308,6 +308,7 @@ class Durability:
         job.outputs.view.watermark = manifest.view_watermark
         for given in job.inputs.values():
             given.consumers.add(job)
+        job.look_at_clock()
 
     def _need(self, key: str) -> bytes:
         assert self._store is not None

@@ -18,8 +18,8 @@ import pyarrow as pa
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.changelog import Change
-from constellationdb.engine.graph import Graph, Input, Output
-from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer, LookupRequest
+from constellationdb.engine.graph import CLOCK, Graph, Input, Output
+from constellationdb.engine.operators.base import NO_WATERMARK, TICK_US, LookupAnswer, LookupRequest
 from constellationdb.engine.relation import Progress, RelationState
 from constellationdb.planner.plan import Plan, copies_of, is_netted
 
@@ -109,6 +109,7 @@ class Job:
     _done: int = 0  # the epoch of the last step
     _stepping: bool = False
     _caught_up: bool = False
+    due_us: int | None = None  # when the clock changes the answer
     _ahead: dict[str, int] = field(default_factory=dict)  # inputs whose first epoch came with the first answer
     _known: tuple[int, int] = (-1, 0)  # what ``reached`` said, after so many moves
 
@@ -135,6 +136,8 @@ class Job:
 
     def _catch_up(self, epoch: int, chunks: Mapping[str, Chunks]) -> Iterator[None]:
         self._keep(self.graph.start(epoch), epoch)
+        if CLOCK in self.inputs:
+            self.graph.run(epoch, {CLOCK: Input(None, tick(self.started_us))})
         for name, read in chunks.items():
             for rows, watermark in takewhile(lambda _: not self._has_enough(), read):
                 self._keep(self.graph.run(epoch, {name: Input(rows, watermark)}, at_us=self.started_us), epoch)
@@ -248,6 +251,11 @@ class Job:
             self.position, self._stepping = self._done, False
         elif self._caught_up:
             self.backfill = None
+        self.look_at_clock()
+
+    def look_at_clock(self) -> None:
+        if CLOCK in self.inputs:
+            self.due_us = self.graph.due_us()
 
     def _inputs_at(self, epoch: int) -> tuple[Mapping[str, Input], int]:
         inputs, at_us = {}, 0
@@ -297,6 +305,11 @@ class Job:
 
     def __eq__(self, other: object) -> bool:
         return self is other
+
+
+def tick(at_us: int) -> int:
+    """now() of an epoch with this clock."""
+    return at_us // TICK_US * TICK_US
 
 
 def _at(state: RelationState, epoch: int) -> bool:

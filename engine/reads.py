@@ -10,6 +10,7 @@ from datafusion import SessionContext
 from datafusion.substrait import Consumer, Serde
 
 from constellationdb.engine import batch as zset
+from constellationdb.engine.asof_tables import joined
 from constellationdb.engine.changelog import Change
 from constellationdb.engine.contents import Version
 from constellationdb.engine.history import changes_since, rewound
@@ -127,7 +128,13 @@ def _execute(context: SessionContext, planned: SnapshotPlan) -> pa.Table:
         context.register_view(internal, context.sql(sql))
     if planned.substrait is None:
         return context.sql(planned.sql).to_arrow_table()
-    logical = Consumer.from_substrait_plan(context, Serde.deserialize_bytes(planned.substrait))
+    for stage in planned.asofs:
+        _register(context, stage.name, joined(stage, _run(context, stage.left), _run(context, stage.right)))
+    return _run(context, planned.substrait)
+
+
+def _run(context: SessionContext, substrait: bytes) -> pa.Table:
+    logical = Consumer.from_substrait_plan(context, Serde.deserialize_bytes(substrait))
     return context.create_dataframe_from_logical_plan(logical).to_arrow_table()
 
 

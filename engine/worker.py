@@ -67,7 +67,8 @@ class Worker:
             self._starting.jobs.clear()  # those that were restored have their first answer
             for job in self._engine.jobs.values():
                 job.resume()
-                self.add(job)
+                if not job.idle:  # one that waits in the line for nothing would count as busy
+                    self.add(job)
         for job in list(self._engine.jobs.values()):
             self.send_requests(job)
         for thread in self._threads:
@@ -165,7 +166,8 @@ class Worker:
             engine.show(changes)
             if not job.starting:
                 self._go_on(job)
-        if engine.held_back or (engine.sequencer is not None and engine.sequencer.lingering and not self.busy):
+            timed = job.due_us is not None and job.idle
+        if timed or engine.held_back or (engine.sequencer is not None and engine.sequencer.lingering and not self.busy):
             engine.nudge()
 
     def _compute(self, job: Job, work: Work | None) -> list[tuple[RelationState, Change]]:

@@ -114,6 +114,8 @@ class ContinuousPlanner:
         if hard and not self._unnesting:
             raise _OnlyUnnestedError
         self._register(prepared)
+        if prepared.in_time:
+            self._shuttle.keep_joins_in_time()
         with planning(prepared.tree, query.offset, prepared.signatures):
             stream, names = self._lowered(staged(prepared.tree, self))
         return stream, [user_name(name) for name in names], prepared.columns

@@ -28,6 +28,10 @@ _OPTIONS = {
 }
 
 
+# A left join that is an inner one in truth must not be dropped where only its left side is asked for, and the like.
+_WRONG_IN_TIME = ("eliminate_join", "eliminate_outer_join", "push_down_limit", "propagate_empty_relation")
+
+
 def new_context() -> SessionContext:
     """A DataFusion context as all of ours are: Postgres' dialect, one partition, checked functions.
 
@@ -67,6 +71,11 @@ class Shuttle:
     def register(self, name: str, schema: pa.Schema) -> None:
         self.context.register_record_batches(name, [[empty_batch(schema)]])
 
+    def keep_joins_in_time(self) -> None:
+        """Plan nothing below a left join that is not true of one which gives a row the closest in time, or drops it."""
+        for rule in _WRONG_IN_TIME:
+            self.context.remove_optimizer_rule(rule)
+
     def plan(self, sql: str) -> tuple[Rel, pa.Schema, str]:
         """The optimized plan of ``sql``: its root relation, output schema and display."""
         frame = self.context.sql(sql)
@@ -103,7 +112,10 @@ class Shuttle:
 
     def slot(self, number: int, schema: pa.Schema) -> Rel:
         """A read of ``slot{number}``, (re)registered with ``schema``."""
-        name = f"slot{number}"
+        return self.read(f"slot{number}", schema)
+
+    def read(self, name: str, schema: pa.Schema) -> Rel:
+        """A read of the table ``name``, (re)registered with ``schema``."""
         if self.context.table_exist(name):
             self.context.deregister_table(name)
         self.register(name, schema)

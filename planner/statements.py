@@ -80,6 +80,15 @@ class TemporalClause:
     relation_position: int
     as_of: str | None
     position: int
+    as_of_position: int = field(default=0, compare=False)  # where ``as_of`` begins, in the client's text
+
+
+@dataclass(frozen=True)
+class AsofClause:
+    """One ASOF JOIN, said as a plain join. ``condition_position`` is where its ON begins in ``Query.text``."""
+
+    condition_position: int
+    position: int  # of the word ASOF, in the client's text
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,7 @@ class Query:
     as_of_epoch: int | None = None  # SELECT … AS OF EPOCH n
     parameters: tuple[Argument, ...] = ()  # what its $1, $2, … are
     zone: str = "UTC"  # the time zone it computes in, by the name SHOW timezone prints
+    asof: tuple[AsofClause, ...] = ()
     names: tuple[tuple[str, str], ...] = ()  # which relations its names mean: see planner.references
 
 
