@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from constellationdb.catalog.model import (
     OIDS_OF_A_RELATION,
     PUBLIC,
+    UPCOMING,
     Command,
     Comment,
     Create,
@@ -22,6 +23,7 @@ from constellationdb.catalog.model import (
     Relation,
     RenameSchema,
     Replace,
+    Supersede,
 )
 from constellationdb.errors import (
     DependentObjects,
@@ -71,6 +73,8 @@ class Catalog:
                 return self._drop(command)
             case Replace():
                 return self._replace(command.view)
+            case Supersede():
+                return self._supersede(command.view, command.by)
             case CreateSchema():
                 return self._create_schema(command.name)
             case DropSchema():
@@ -92,7 +96,7 @@ class Catalog:
         for relation in command.relations:
             if relation.name in relations or (relation.namespace, relation.shown) in self.by_place:
                 raise DuplicateRelation(f'relation "{relation.shown}" already exists')
-            if not (relation.is_temporary or relation.namespace in self.schemas.values()):
+            if not (relation.is_temporary or relation.namespace in (UPCOMING, *self.schemas.values())):
                 raise UndefinedSchema(f'the schema of relation "{relation.shown}" was dropped')
             relations[relation.name] = replace(relation, oid=oid)
             oid += 1
@@ -110,12 +114,21 @@ class Catalog:
 
     def _replace(self, view: Relation) -> Catalog:
         """Raises 2BP01 when something stored was computed through the old definition."""
-        stored = [n for n in self._dependants(view.name) if self.relations[n].kind != "view"]
+        stored = [n for n in self.dependants(view.name) if self.relations[n].kind != "view"]
         if stored:
             raise self._blocked(f"cannot replace view {view.shown}", stored, [view.name, *stored])
         relations = dict(self.relations)
         relations[view.name] = replace(view, oid=self.get(view.name).oid)
         return self._next(relations=MappingProxyType(relations))
+
+    def _supersede(self, name: str, by: str) -> Catalog:
+        """The side outputs stay as they are; what the new definition reads comes before it, as everywhere."""
+        old, new = self.get(name), self.get(by)
+        kept = {n: r for n, r in self.relations.items() if n != by and r.owner != by}
+        kept[name] = replace(new, name=name, oid=old.oid, owner=None, namespace=old.namespace, label=old.label)
+        columns = {"", *new.schema.names}
+        comments = {k: text for k, text in self.comments.items() if k[0] != old.oid or k[1] in columns}
+        return self._next(relations=MappingProxyType(_in_order(kept)), comments=MappingProxyType(comments))
 
     def _next(self, **changes: object) -> Catalog:
         return dataclasses.replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]
@@ -175,7 +188,8 @@ class Catalog:
 
     # -- dependencies --------------------------------------------------------------------------
 
-    def _dependants(self, name: str) -> list[str]:
+    def dependants(self, name: str) -> list[str]:
+        """Whatever is computed from it, side outputs and its next version aside."""
         found: list[str] = []
         self._collect(name, found)
         return [n for n in found if n != name and self.relations[n].owner not in found]
@@ -232,3 +246,22 @@ class Catalog:
             detail="\n".join(lines),
             hint="Use DROP ... CASCADE to drop the dependent objects too.",
         )
+
+
+def _in_order(relations: Mapping[str, Relation]) -> dict[str, Relation]:
+    """Each behind its side outputs and what it reads; else as they were."""
+    ordered: dict[str, Relation] = {}
+    sides: dict[str, list[str]] = {}
+    for relation in relations.values():
+        if relation.kind == "side output" and relation.owner is not None:
+            sides.setdefault(relation.owner, []).append(relation.name)
+
+    def put(name: str) -> None:
+        if name in relations and name not in ordered:
+            for before in (*sides.get(name, ()), *relations[name].depends_on):
+                put(before)
+            ordered[name] = relations[name]
+
+    for name in relations:
+        put(name)
+    return ordered

@@ -13,6 +13,7 @@ RelationKind: TypeAlias = Literal["table", "source", "lookup table", "view", "ma
 TEMPORARY = "pg_temp_"
 PUBLIC = 2200  # the oid of schema public
 TEMPORARY_SCHEMAS = 1 << 20  # the oid of pg_temp_<n> is n more
+UPCOMING = 1  # no schema: where new versions of views stand until they take the old ones' place
 OIDS_OF_A_RELATION = 1 << 28  # what comes with a relation has its oid plus a multiple of this
 
 
@@ -37,7 +38,8 @@ class Relation(msgspec.Struct, frozen=True):
     its ``label``; without one that is the name, too.
 
     ``schema_ipc``: its Arrow schema, serialised. ``plan``: a materialized view's lowered plan, encoded.
-    ``depends_on``: relations it reads; ``owner``: the view that a side output (errors, late rows) belongs to.
+    ``depends_on``: relations it reads; ``owner``: the view that a side output (errors, late rows) belongs to, or
+    that this is the next version of.
     """
 
     name: str
@@ -62,6 +64,11 @@ class Relation(msgspec.Struct, frozen=True):
     def shown(self) -> str:
         """What statements and messages call it."""
         return self.label or self.name
+
+    @property
+    def is_upcoming(self) -> bool:
+        """Whether it is the next version of a view, or belongs to one."""
+        return self.namespace == UPCOMING
 
     @property
     def is_temporary(self) -> bool:
@@ -90,6 +97,13 @@ class Replace(msgspec.Struct, frozen=True, tag="replace"):
     view: Relation
 
 
+class Supersede(msgspec.Struct, frozen=True, tag="supersede"):
+    """A view's next version takes its place: its name, its oid, and those who read it."""
+
+    view: str
+    by: str
+
+
 class CreateSchema(msgspec.Struct, frozen=True, tag="create schema"):
     name: str
 
@@ -115,7 +129,7 @@ class Comment(msgspec.Struct, frozen=True, tag="comment"):
     text: str | None
 
 
-Command: TypeAlias = Create | Drop | Replace | CreateSchema | DropSchema | RenameSchema | Comment
+Command: TypeAlias = Create | Drop | Replace | Supersede | CreateSchema | DropSchema | RenameSchema | Comment
 
 
 def make_relation(name: str, kind: RelationKind, schema: pa.Schema, **rest: object) -> Relation:

@@ -226,6 +226,12 @@ class Durability:
             fresh[names[name]] = to_ipc(batch)
         self._marks[prefix] = mark
 
+    def redefined(self, names: set[str]) -> None:
+        """What is stored of these is of something else: the next checkpoint writes them anew."""
+        for name in names:
+            self._marks.pop(f"contents/{name}", None)
+            self._marks.pop(f"job/{name}", None)
+
     # -- recovery ------------------------------------------------------------------------------
 
     def recover(self) -> None:

@@ -399,6 +399,11 @@ class Flush(Statement):
 
 
 @dataclass(frozen=True)
+class Wait(Statement):
+    """WAIT: until no view is being built."""
+
+
+@dataclass(frozen=True)
 class Checkpoint(Statement):
     """CHECKPOINT: write the state down now, and shorten the log."""
 

@@ -121,7 +121,7 @@ class Objects:
 
     @cached_property
     def own(self) -> tuple[Described, ...]:
-        return tuple(self.described(relation) for relation in self.catalog.relations.values())
+        return tuple(self.described(r) for r in self.catalog.relations.values() if not r.is_upcoming)
 
     @property
     def relations(self) -> Iterator[Described]:

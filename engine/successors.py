@@ -1,0 +1,57 @@
+"""Which next versions may take a view's place: those that leave to others what they read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from constellationdb.catalog.model import Relation
+from constellationdb.catalog.types import of_field
+from constellationdb.engine.operators.base import NO_WATERMARK
+from constellationdb.errors import DependentObjects, FeatureNotSupported
+
+if TYPE_CHECKING:
+    from constellationdb.engine.engine import Engine
+
+
+def same_columns(old: pa.Schema, new: pa.Schema) -> bool:
+    return old.names == new.names and old.types == new.types and all(map(_same_type, old, new))
+
+
+def _same_type(old: pa.Field, new: pa.Field) -> bool:
+    was, becomes = of_field(old), of_field(new)
+    return (was.oid, was.typmod) == (becomes.oid, becomes.typmod)
+
+
+def check_dependants(engine: Engine, old: Relation, new: Relation) -> None:
+    """2BP01 when a column changes under a view that reads it; 0A000 where rows cannot be taken away from one again."""
+    catalog = engine.catalog
+    dependants = [catalog.relations[name] for name in catalog.dependants(old.name)]
+    if not dependants:
+        return
+    if not same_columns(old.schema, new.schema):
+        raise DependentObjects(
+            f"cannot replace materialized view {old.shown} because other objects depend on it",
+            detail="\n".join(f"{r.kind} {r.shown} depends on materialized view {old.shown}" for r in dependants),
+            hint=f"{_difference(old, new)} Drop the dependent objects, or give the query the same columns.",
+        )
+    computed = [relation for relation in dependants if relation.kind == "materialized view"]
+    if computed and (old.append_only or engine.states[old.name].watermark != NO_WATERMARK):
+        raise FeatureNotSupported(
+            f'cannot replace materialized view "{old.shown}": its rows are never taken away, and others count on that',
+            detail="\n".join(f'materialized view "{r.shown}" depends on it' for r in computed),
+            hint="Drop the dependent objects first.",
+        )
+
+
+def _difference(old: Relation, new: Relation) -> str:
+    """The first column that is not what it was."""
+    fields = {field.name: field for field in new.schema}
+    for field in old.schema:
+        becomes = fields.get(field.name)
+        if becomes is None:
+            return f'Column "{field.name}" would be gone.'
+        if not _same_type(field, becomes):
+            return f'Column "{field.name}" would be {of_field(becomes).name} instead of {of_field(field).name}.'
+    return "The columns would be others, or in another order."
