@@ -14,7 +14,7 @@ import pyarrow as pa
 from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.batch import Delta
-from constellationdb.engine.contents import AppendedRows, Version
+from constellationdb.engine.contents import Version
 from constellationdb.engine.relation import RelationState
 
 
@@ -47,13 +47,7 @@ def handover(epoch: int, at_us: int, old: Sequence[RelationState], new: Sequence
 
 def _make_changeable(state: RelationState, epoch: int) -> None:
     """Any row may go, whatever was known of the old version's rows. Nobody sees ``epoch`` yet."""
-    if isinstance(state.contents, AppendedRows):
-        arranged = Arrangement(state.schema)
-        for chunk in state.contents.version.chunks:
-            arranged.apply(chunk.rows, chunk.epoch)
-        arranged.changes = state.contents.changes
-        state.since = max(state.since, state.contents.version.floor)
-        state.contents = arranged
+    state.arrange()
     if isinstance(state.contents, Arrangement):
         state.contents.identify_by(None, epoch)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Supersede
+from constellationdb.catalog.model import Relation, Supersede
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine.handover import handover
 from constellationdb.engine.job import Job, Outputs
@@ -82,18 +82,19 @@ def supersede(engine: Engine, command: Supersede, catalog: Catalog, epoch: int, 
         outputs = old.outputs
         over = handover(epoch, at_us, old.outputs.all(), new.outputs.all())
     else:
-        outputs = _with_other_columns(engine, old, new, epoch)
+        outputs = _with_other_columns(engine, view, old, new, epoch)
         over = handover(epoch, at_us, [old.outputs.errors], [new.outputs.errors])
+        engine.durability.redefined({command.view})
     outputs.view.log.retained_us = retained_us(view.options)
     new.take_over(command.view, view.oid, outputs, over)
     engine.jobs[command.view] = new
-    engine.durability.redefined({command.view, errors_name(command.view)})
+    engine.durability.handed_over({command.view, errors_name(command.view)})
     new.resume()
     engine.worker.add(new)
     engine.worker.send_requests(new)
 
 
-def _with_other_columns(engine: Engine, old: Job, new: Job, epoch: int) -> Outputs:
+def _with_other_columns(engine: Engine, relation: Relation, old: Job, new: Job, epoch: int) -> Outputs:
     """Nothing depends on the view, and whoever subscribed to it has to do so anew: it is another relation."""
     gone, view = old.outputs.view, new.outputs.view
     gone.dropped = True
@@ -101,4 +102,6 @@ def _with_other_columns(engine: Engine, old: Job, new: Job, epoch: int) -> Outpu
     view.name = gone.name
     view.log.forgotten = view.since = epoch - 1
     engine.states[view.name] = view
+    if relation.indexes:
+        view.arrange()
     return Outputs(view, old.outputs.errors)

@@ -192,6 +192,7 @@ class Worker:
             self.add(job)
 
     def send_requests(self, job: Job) -> None:
+        """Ask lookup sources for what the job wants to know."""
         requests = job.take_requests()
         if not requests or self._engine.sequencer is None:  # while the log is replayed, the answers come from it
             return
