@@ -239,12 +239,21 @@ class Altering:
         made = definer(self._session, relation.namespace)
         if not statement.is_unique:
             self._define(Alter((made.with_index(relation, name, statement.columns),)))
+            self._fill_index(relation, statement.columns)
             return Result("CREATE INDEX", notices=self.notices)
         after = made.with_unique(relation, st.UniqueDef(name, statement.columns), is_constraint=False)
         with self._session.together() as transaction:
             transaction.define(self._session.engine, Alter((after,)))
             changes.validate(self._session, after, relation)
         return Result("CREATE INDEX", notices=self.notices)
+
+    def _fill_index(self, relation: Relation, columns: tuple[str, ...]) -> None:
+        """With what is there, so that the first to ask need not wait; one of a transaction fills when it is asked."""
+        state = self._session.engine.states.get(relation.name)
+        if self._session.transaction is None and state is not None:
+            index = state.point_index(tuple(sorted(map(relation.schema.get_field_index, columns))))
+            if index is not None:
+                index.catch_up()
 
     def drop_index(self, statement: st.DropIndex) -> Result:
         altered: dict[str, Relation] = {}

@@ -109,7 +109,7 @@ class PointRead:
 def point_read(
     state: RelationState, query: PointQuery, relation: Relation, parameter_oids: Sequence[int] = ()
 ) -> PointRead | None:
-    """How to read it, if the columns compared are a key or an index of what is stored, and their values of its types."""
+    """How to read it, if the columns compared are a key or an index of it, and their values of its types."""
     equals = sorted(query.equals, key=lambda equal: equal[0])
     places = tuple(place for place, _ in equals)
     unique = places == tuple(sorted(_key_of(state)))
@@ -137,7 +137,8 @@ def _has_index(relation: Relation, places: tuple[int, ...]) -> bool:
 def index_of(relation: Relation, places: tuple[int, ...]) -> str | None:
     """The name of an index of these columns, in whatever order."""
     key = [(relation.primary_key_name, relation.primary_key)] if relation.primary_key else []
-    known = [*key, *((index.name, index.columns) for index in (*relation.uniques, *relation.indexes))]
+    known = [*key, *((unique.name, unique.columns) for unique in relation.uniques)]
+    known += [(index.name, index.columns) for index in relation.indexes]
     columns = sorted(relation.schema.names[place] for place in places)
     return next((name for name, of in known if sorted(of) == columns), None)
 
