@@ -77,7 +77,7 @@ class Catalog:
             case Replace():
                 return self._replace(command.view)
             case Supersede():
-                return self._supersede(command.view, command.by)
+                return self._supersede(command.view, command.by, command.over)
             case Alter():
                 return self._alter(command)
             case CreateSchema():
@@ -140,10 +140,11 @@ class Catalog:
         relations[view.name] = replace(view, oid=self.get(view.name).oid)
         return self._next(relations=MappingProxyType(relations))
 
-    def _supersede(self, name: str, by: str) -> Catalog:
+    def _supersede(self, name: str, by: str, over: Iterable[Relation]) -> Catalog:
         """The side outputs stay as they are; what the new definition reads comes before it, as everywhere."""
         old, new = self.get(name), self.get(by)
         kept = {n: r for n, r in self.relations.items() if n != by and r.owner != by}
+        kept |= {view.name: replace(view, oid=self.get(view.name).oid) for view in over}
         columns = {"", *new.schema.names}
         indexes = tuple(index for index in old.indexes if columns.issuperset(index.columns))
         kept[name] = replace(

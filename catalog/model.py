@@ -166,10 +166,16 @@ class Replace(msgspec.Struct, frozen=True, tag="replace"):
 
 
 class Supersede(msgspec.Struct, frozen=True, tag="supersede"):
-    """A view's next version takes its place: its name, its oid, and those who read it."""
+    """A view's next version takes its place: its name, its oid, and those who read it.
+
+    ``over``: the views over it whose definitions change with its columns. ``sources``: where each of its columns was
+    before, -1 for one that is new; empty where all are what they were.
+    """
 
     view: str
     by: str
+    over: tuple[Relation, ...] = ()
+    sources: tuple[int, ...] = ()
 
 
 class Alter(msgspec.Struct, frozen=True, tag="alter"):

@@ -264,6 +264,8 @@ class Job:
             self.position, self._stepping = self._done, False
             if self._handover is not None and self._handover.epoch <= self._done:
                 self._handover = None
+                for state in self.outputs.all():
+                    state.ready = True
         elif self._caught_up:
             self.backfill = None
             assert self.progress is not None

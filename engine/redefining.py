@@ -8,7 +8,7 @@ has waited until the jobs have done all epochs before this one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ _PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class _Taken:
+class Taken:
     """A job that was taken down: what it is set up from."""
 
     oid: int
@@ -67,21 +67,31 @@ def _indexed(engine: Engine, command: Alter) -> list[Job]:
 def apply(engine: Engine, command: Alter, catalog: Catalog, epoch: int) -> None:
     """Under the engine's lock."""
     before = epoch - 1
-    jobs = _jobs(engine, command)
+    taken = take_down(engine, _jobs(engine, command))
+    for relation in command.relations:
+        _redefine(engine, command, catalog.get(relation.name), before)
+    engine.durability.redefined({*taken, *command.sources})
+    set_up(engine, catalog, taken, before)
+
+
+def take_down(engine: Engine, jobs: Sequence[Job]) -> dict[str, Taken]:
+    """Under the engine's lock: views' jobs, to be set up anew; those of queries are at their end."""
     taken = {job.name: _take_down(engine, job) for job in jobs if not job.name.startswith("#")}
     for job in jobs:
         if job.name.startswith("#"):
             _end(engine, job)
-    for relation in command.relations:
-        _redefine(engine, command, catalog.get(relation.name), before)
-    engine.durability.redefined({*taken, *command.sources})
+    return taken
+
+
+def set_up(engine: Engine, catalog: Catalog, taken: Mapping[str, Taken], epoch: int) -> None:
+    """As they are defined now, with the state they had at ``epoch``."""
     for name, parts in taken.items():
-        _set_up(engine, catalog.get(name), parts, before)
+        _set_up(engine, catalog.get(name), parts, epoch)
 
 
-def _take_down(engine: Engine, job: Job) -> _Taken:
+def _take_down(engine: Engine, job: Job) -> Taken:
     graph = job.graph
-    taken = _Taken(job.oid, graph.snapshot(), graph.watermarks(), job.counters, job.position, job.failure)
+    taken = Taken(job.oid, graph.snapshot(), graph.watermarks(), job.counters, job.position, job.failure)
     engine.end(job)
     del engine.jobs[job.name]
     return taken
@@ -132,7 +142,7 @@ def _replaced(state: TableState | SourceState) -> None:
     state.wake_readers()
 
 
-def _set_up(engine: Engine, view: Relation, taken: _Taken, epoch: int) -> None:
+def _set_up(engine: Engine, view: Relation, taken: Taken, epoch: int) -> None:
     job = engine.make_job(view, taken.oid)
     job.graph.restore(taken.state, taken.watermarks, epoch)
     job.reload(epoch)

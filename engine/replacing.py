@@ -11,7 +11,7 @@ from constellationdb.catalog.model import UPCOMING, Create, Drop, Relation
 from constellationdb.engine import definitions
 from constellationdb.engine.backfills import with_rate
 from constellationdb.engine.result import Result
-from constellationdb.engine.successors import check_dependants
+from constellationdb.engine.successors import views_over
 from constellationdb.engine.writes import check_inputs
 from constellationdb.errors import (
     ActiveTransaction,
@@ -40,7 +40,7 @@ def replace_view(session: Session, statement: st.CreateView, view: Relation) -> 
     _check(session, statement, view)
     base = session.catalog
     made = _next_version(session, statement, view)
-    check_dependants(engine, view, made.relations[-1])
+    views_over(engine, view, made.relations[-1])
     name = made.relations[-1].name
 
     def begin(epoch: Epoch) -> None:
@@ -105,7 +105,8 @@ def _wait(session: Session, view: Relation, name: str) -> None:
         ) from failure
     if now is None or now.oid != view.oid:
         raise UndefinedRelation(f'"{view.shown}" was dropped')
-    session.wrote(engine.epoch, {view.name})
+    changed_over = engine.submit(lambda epoch: epoch.number - 1, first=True).result()  # that epoch, or a later one
+    session.wrote(changed_over, {view.name})
 
 
 def _give_up(session: Session, epoch: Epoch, name: str) -> None:

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Relation, Supersede
 from constellationdb.connectors.relation_options import retained_us
+from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.handover import handover
 from constellationdb.engine.job import Job, Outputs
+from constellationdb.engine.redefining import set_up, take_down
+from constellationdb.engine.relation import RelationState
+from constellationdb.engine.reshape import Reshape
 from constellationdb.engine.side import errors_name
-from constellationdb.engine.successors import check_dependants, same_columns
+from constellationdb.engine.successors import columns_before, same_columns, views_over
 from constellationdb.errors import ConstellationError
 
 if TYPE_CHECKING:
@@ -54,16 +60,19 @@ class Successions:
             return
         old, new = engine.jobs[relation.owner], engine.jobs[name]
         before = epoch.number - 1
-        engine.wait(lambda: all(j.failure or j.reached() >= before for j in (old, new)), timeout=_PATIENCE_SECONDS)
+        there = engine.wait(lambda: _have_reached(before, new, old, *_over(engine, old)), timeout=_PATIENCE_SECONDS)
         with engine.lock:
             if new.failure is not None:
                 return
-            if not (new.reached() >= before and (old.failure or old.reached() >= before)):
+            if not there:
                 self.look(new)
                 return
+            view = engine.catalog.get(relation.owner)
             try:
-                check_dependants(engine, engine.catalog.get(relation.owner), relation)
-                engine.define(epoch, Supersede(relation.owner, name))
+                over = views_over(engine, view, relation)
+                same = same_columns(view.schema, relation.schema)
+                sources = () if same else columns_before(view.schema, relation.schema)
+                engine.define(epoch, Supersede(view.name, name, over, sources))
             except ConstellationError as error:
                 new.failure = error
                 engine.worker.remove(new)
@@ -78,30 +87,43 @@ def supersede(engine: Engine, command: Supersede, catalog: Catalog, epoch: int, 
     engine.lookups.forget(new.oid)  # what it has asked for would be told to a view that is gone
     for state in new.outputs.all():
         del engine.states[state.name]
-    if same_columns(old.outputs.view.schema, new.outputs.view.schema):
-        outputs = old.outputs
-        over = handover(epoch, at_us, old.outputs.all(), new.outputs.all())
-    else:
-        outputs = _with_other_columns(engine, view, old, new, epoch)
-        over = handover(epoch, at_us, [old.outputs.errors], [new.outputs.errors])
-        engine.durability.redefined({command.view})
+    taken = take_down(engine, _over(engine, old)) if command.sources else {}
+    outputs = _reshaped(engine, command, view, old, epoch) if command.sources else old.outputs
+    over = handover(epoch, at_us, outputs.all(), new.outputs.all())
     outputs.view.log.retained_us = retained_us(view.options)
     new.take_over(command.view, view.oid, outputs, over)
     engine.jobs[command.view] = new
-    engine.durability.handed_over({command.view, errors_name(command.view)})
+    engine.durability.handed_over({command.view, errors_name(command.view), *taken})
+    set_up(engine, catalog, taken, epoch - 1)
     new.resume()
     engine.worker.add(new)
     engine.worker.send_requests(new)
 
 
-def _with_other_columns(engine: Engine, relation: Relation, old: Job, new: Job, epoch: int) -> Outputs:
-    """Nothing depends on the view, and whoever subscribed to it has to do so anew: it is another relation."""
-    gone, view = old.outputs.view, new.outputs.view
+def _over(engine: Engine, view: Job) -> list[Job]:
+    """The jobs that read a view."""
+    return [job for job in engine.jobs.values() if view.name in job.inputs]
+
+
+def _have_reached(epoch: int, *jobs: Job) -> bool:
+    return all(job.failure is not None or (not job.starting and job.reached() >= epoch) for job in jobs)
+
+
+def _reshaped(engine: Engine, command: Supersede, view: Relation, old: Job, epoch: int) -> Outputs:
+    """The view's relation with other columns: at first the rows it had, with NULL for what is new.
+
+    Nobody sees these: it is ready at ``epoch``, with the new version's rows. Who subscribed has to do so anew.
+    """
+    gone, schema = old.outputs.view, view.schema
+    nulls = pa.RecordBatch.from_arrays([pa.nulls(1, field.type) for field in schema], schema=schema)
+    reshape = Reshape(schema, command.sources, nulls)
+    contents = Arrangement(schema)
+    assert gone.contents is not None
+    contents.restore(reshape.rows(gone.contents.snapshot()), epoch - 1)
+    fresh = RelationState(view.name, schema, contents, epoch)
+    fresh.watermark, fresh.ready = gone.watermark, False
     gone.dropped = True
     gone.wake_readers()
-    view.name = gone.name
-    view.log.forgotten = view.since = epoch - 1
-    engine.states[view.name] = view
-    if relation.indexes:
-        view.arrange()
-    return Outputs(view, old.outputs.errors)
+    engine.states[view.name] = fresh
+    engine.durability.redefined({view.name})
+    return Outputs(fresh, old.outputs.errors)

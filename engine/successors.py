@@ -8,7 +8,9 @@ import pyarrow as pa
 
 from constellationdb.catalog.model import Relation
 from constellationdb.catalog.types import of_field
+from constellationdb.engine.dependants import Change, adapted
 from constellationdb.engine.operators.base import NO_WATERMARK
+from constellationdb.engine.pg_catalog.functions import NoSession
 from constellationdb.errors import DependentObjects, FeatureNotSupported
 
 if TYPE_CHECKING:
@@ -24,18 +26,39 @@ def _same_type(old: pa.Field, new: pa.Field) -> bool:
     return (was.oid, was.typmod) == (becomes.oid, becomes.typmod)
 
 
-def check_dependants(engine: Engine, old: Relation, new: Relation) -> None:
-    """2BP01 when a column changes under a view that reads it; 0A000 where rows cannot be taken away from one again."""
+def columns_before(old: pa.Schema, new: pa.Schema) -> tuple[int, ...]:
+    """Where each column of the new schema is in the old one, -1 where there is none of its name and type."""
+    places = [old.get_field_index(field.name) for field in new]
+    return tuple(
+        place if place >= 0 and _same_type(old.field(place), field) else -1
+        for place, field in zip(places, new, strict=True)
+    )
+
+
+def views_over(engine: Engine, old: Relation, new: Relation) -> tuple[Relation, ...]:
+    """The views over a view whose definitions change with its columns.
+
+    2BP01 when one of them reads a column that will not be there any more; 0A000 where one counts on rows that are
+    never taken away.
+    """
     catalog = engine.catalog
     dependants = [catalog.relations[name] for name in catalog.dependants(old.name)]
-    if not dependants:
-        return
-    if not same_columns(old.schema, new.schema):
+    _refuse_growing(engine, old, dependants)
+    if not dependants or same_columns(old.schema, new.schema):
+        return ()
+    change = Change(old.name, old.schema, new.schema, columns_before(old.schema, new.schema))
+    views = adapted(catalog, engine.planned.of(catalog), NoSession(), change)
+    if views.lost:
+        lost = [catalog.relations[name] for name in views.lost]
         raise DependentObjects(
             f"cannot replace materialized view {old.shown} because other objects depend on it",
-            detail="\n".join(f"{r.kind} {r.shown} depends on materialized view {old.shown}" for r in dependants),
+            detail="\n".join(f"{r.kind} {r.shown} depends on materialized view {old.shown}" for r in lost),
             hint=f"{_difference(old, new)} Drop the dependent objects, or give the query the same columns.",
         )
+    return tuple(views.altered)
+
+
+def _refuse_growing(engine: Engine, old: Relation, dependants: list[Relation]) -> None:
     computed = [relation for relation in dependants if relation.kind == "materialized view"]
     if computed and (old.append_only or engine.states[old.name].watermark != NO_WATERMARK):
         raise FeatureNotSupported(

@@ -107,6 +107,60 @@ def test_other_columns_where_nobody_reads_them() -> None:
         assert run(session, "SELECT * FROM v ORDER BY id") == [(11, 1, "x"), (20, 2, "x")]
 
 
+_MORE = "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT max(v) AS m, count(*) AS n, k FROM t WHERE v > 10 GROUP BY k"
+_READERS = (
+    "CREATE MATERIALIZED VIEW w AS SELECT count(*) AS c, sum(n)::bigint AS n FROM v",
+    "CREATE MATERIALIZED VIEW joined AS SELECT t.id, v.n FROM t JOIN v ON t.k = v.k",
+    "CREATE VIEW everything AS SELECT * FROM v",
+    "CREATE MATERIALIZED VIEW over_w AS SELECT c + 1 AS c FROM w",
+)
+
+
+def _read_all(session: Session) -> list[list[tuple[object, ...]]]:
+    names = ("w", "joined", "everything", "over_w", "v")
+    return [sorted(run(session, f"SELECT * FROM {name}"), key=repr) for name in names]
+
+
+@pytest.mark.parametrize("ending", ["none", "checkpoint", "log"])
+def test_readers_go_on_where_the_columns_they_read_are_kept(tmp_path: Path, ending: str) -> None:
+    """Columns come, move and go: who reads others does not notice."""
+    with Engine(tmp_path) as engine:
+        session = engine.session()
+        run(session, *_TABLES, "CREATE MATERIALIZED VIEW v AS SELECT k, sum(v) AS n, min(id) AS i FROM t GROUP BY k")
+        run(session, _READERS[0], "CREATE MATERIALIZED VIEW joined AS SELECT t.id, v.n FROM t JOIN v ON t.k = v.k")
+        run(session, "CREATE VIEW everything AS SELECT k, n FROM v", _READERS[3], "CHECKPOINT", "FLUSH")
+        since = engine.epoch
+        run(session, _MORE)
+        ((_, difference),) = _changes(session, engine, "w", since)
+        assert difference == {(3, 100): -1, (3, 3): 1}
+        run(session, *(["CHECKPOINT"] if ending == "checkpoint" else []))
+        expected = _read_all(session)
+        assert expected[0] == [(3, 3)]
+        assert expected[4] == [(20, 1, 1), (30, 1, 2), (40, 1, None)]
+        if ending == "none":
+            _check_going_on(session)
+    if ending != "none":
+        with Engine(tmp_path) as engine:
+            session = engine.session()
+            assert _read_all(session) == expected
+            _check_going_on(session)
+
+
+def _check_going_on(session: Session) -> None:
+    run(session, "INSERT INTO t VALUES (5, 2, 50)", "DELETE FROM t WHERE id = 2", "FLUSH")
+    assert _read_all(session) == [
+        [(2, 3)], [(3, 2), (5, 2)], [(2, 2), (None, 1)], [(3,)], [(40, 1, None), (50, 2, 2)]
+    ]  # fmt: skip
+
+
+def test_all_columns_stay_those_there_were() -> None:
+    with Engine() as engine:
+        session = engine.session()
+        run(session, *_TABLES, _OLD, *_READERS, _MORE)
+        assert run(session, "SELECT * FROM everything ORDER BY k") == [(1, 1), (2, 1), (None, 1)]
+        assert run(session, "SELECT * FROM v ORDER BY k") == [(20, 1, 1), (30, 1, 2), (40, 1, None)]
+
+
 def test_a_column_that_is_read_must_stay() -> None:
     with Engine() as engine:
         session = engine.session()
