@@ -12,6 +12,7 @@ from constellationdb.engine.dependants import Change, adapted
 from constellationdb.engine.operators.base import NO_WATERMARK
 from constellationdb.engine.pg_catalog.functions import NoSession
 from constellationdb.errors import DependentObjects, FeatureNotSupported
+from constellationdb.planner import plan
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
@@ -50,10 +51,11 @@ def views_over(engine: Engine, old: Relation, new: Relation) -> tuple[Relation, 
     views = adapted(catalog, engine.planned.of(catalog), NoSession(), change)
     if views.lost:
         lost = [catalog.relations[name] for name in views.lost]
+        trouble = _difference(old, new, _read_of(old, lost))
         raise DependentObjects(
             f"cannot replace materialized view {old.shown} because other objects depend on it",
             detail="\n".join(f"{r.kind} {r.shown} depends on materialized view {old.shown}" for r in lost),
-            hint=f"{_difference(old, new)} Drop the dependent objects, or give the query the same columns.",
+            hint=f"{trouble} Drop the dependent objects, or give the query the same columns.",
         )
     return tuple(views.altered)
 
@@ -68,10 +70,18 @@ def _refuse_growing(engine: Engine, old: Relation, dependants: list[Relation]) -
         )
 
 
-def _difference(old: Relation, new: Relation) -> str:
-    """The first column that is not what it was."""
+def _read_of(view: Relation, readers: list[Relation]) -> set[str]:
+    """The columns that materialized views read of a view; all of them where only plain ones do."""
+    roots = [plan.decode(reader.plan).root for reader in readers if reader.plan]
+    scans = [node for root in roots for node in plan.walk(root) if isinstance(node, plan.Scan)]
+    names = view.schema.names
+    return {names[place] for scan in scans if scan.relation == view.name for place in scan.columns} or set(names)
+
+
+def _difference(old: Relation, new: Relation, read: set[str]) -> str:
+    """The first column of those that are read that is not what it was."""
     fields = {field.name: field for field in new.schema}
-    for field in old.schema:
+    for field in (field for field in old.schema if field.name in read):
         becomes = fields.get(field.name)
         if becomes is None:
             return f'Column "{field.name}" would be gone.'
