@@ -45,11 +45,12 @@ class Successions:
             return
         if engine.sequencer is None or job.name in self._asked or engine.epoch - job.reached() > _NEAR:
             return
+        name = job.name
+        self._asked.add(name)  # first: the sequencer may have done it before this thread goes on
         try:
-            engine.submit(lambda epoch: self._succeed(epoch, job.name), first=True)
+            engine.submit(lambda epoch: self._succeed(epoch, name), first=True)
         except ConstellationError:
-            return  # shutting down: the next start looks again
-        self._asked.add(job.name)
+            self._asked.discard(name)  # shutting down: the next start looks again
 
     def _succeed(self, epoch: Epoch, name: str) -> None:
         """On the sequencer's thread: let both versions finish what there is, and change over."""
