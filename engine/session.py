@@ -385,6 +385,8 @@ class Session:
         with engine.lock:
             begun = [job for job in engine.jobs.values() if self._is_coming(job)]
         engine.wait(lambda: not any(map(self._is_coming, begun)), self.cancelled)
+        if begun:  # what came last came in the epoch before this one, or earlier
+            self.wrote(engine.submit(lambda epoch: epoch.number - 1, first=True).result(), {job.name for job in begun})
         for job in begun:
             if job.failure is not None and not job.closed:
                 raise first_answer_failed(job, engine.catalog)
