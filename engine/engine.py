@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation
+from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation, Supersede
 from constellationdb.clock import Clock, SystemClock
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
@@ -25,6 +25,7 @@ from constellationdb.engine import redefining
 from constellationdb.engine.alarms import Alarms
 from constellationdb.engine.allocators import choose_allocators
 from constellationdb.engine.arrangement import Arrangement
+from constellationdb.engine.backfills import RATE, chunk_rows
 from constellationdb.engine.cancellation import Cancellation
 from constellationdb.engine.changelog import Change
 from constellationdb.engine.contents import AppendedRows, Contents, view_contents
@@ -46,6 +47,7 @@ from constellationdb.engine.side import errors_name
 from constellationdb.engine.snapshot_plans import SnapshotPlans
 from constellationdb.engine.sources import SourceState, error_rows
 from constellationdb.engine.subscription import Subscription
+from constellationdb.engine.successions import Successions, supersede
 from constellationdb.engine.tables import TableState
 from constellationdb.engine.turn import Turn
 from constellationdb.engine.waiting import Condition, Waiting
@@ -92,6 +94,7 @@ class Engine:
         self.held_back = False  # sources wait for a view to catch up
         self.durability = Durability(self, directory)
         self.sequencer: Sequencer | None = None
+        self.successions = Successions(self)
         self.worker = Worker(self)
 
     @property
@@ -226,6 +229,8 @@ class Engine:
                 case Drop():
                     for name in command.names:
                         self._uninstall(name)
+                case Supersede():
+                    supersede(self, command, catalog, epoch, at_us)
                 case Alter():
                     redefining.apply(self, command, catalog, epoch)
                 case _:
@@ -257,8 +262,10 @@ class Engine:
                     self.states[relation.name] = copy
             case "materialized view":
                 lowered = plan.decode(relation.plan)
-                self.states[relation.name] = self._relation(relation, before, view_contents(lowered))
-                self._begin(self.make_job(relation, relation.oid), before, at_us)
+                self.states[relation.name] = self._relation(
+                    relation, before, view_contents(lowered, indexed=bool(relation.indexes))
+                )
+                self._begin(self.make_job(relation, relation.oid), before, at_us, int(relation.options.get(RATE, 0)))
             case "sequence":
                 self.sequences[relation.name] = SequenceState(relation)
             case "view":
@@ -271,9 +278,9 @@ class Engine:
     def add_source(self, source: SourceState) -> None:
         self.states[source.name] = self.sources[source.name] = source
 
-    def _begin(self, job: Job, epoch: int, at_us: int) -> None:
+    def _begin(self, job: Job, epoch: int, at_us: int, rate: int = 0) -> None:
         job.started_us = at_us
-        job.begin(epoch, self._read)
+        job.begin(epoch, lambda state, at: self._read(state, at, chunk_rows(CHUNK_ROWS, rate)), rate)
         self.jobs[job.name] = job
         self.worker.add(job)
 
@@ -345,20 +352,14 @@ class Engine:
             self.jobs.pop(job.name, None)
             self.end(job)
 
-    def _read(self, state: RelationState, epoch: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+    def _read(self, state: RelationState, epoch: int, rows: int) -> Iterator[tuple[pa.RecordBatch, int]]:
         """What a new job reads first: a relation's contents as of an epoch, or a source's history."""
         if isinstance(state, SourceState):
             return state.history()
         if state is self.ticks:
             return iter(())
         # The history of a source meets a lookup table that is created with the view as it is from then on.
-        return self._contents_chunks(state, epoch + (state.born == epoch + 1))
-
-    def _contents_chunks(self, state: RelationState, epoch: int) -> Iterator[tuple[pa.RecordBatch, int]]:
-        whole = state.version().weighted(epoch)
-        if whole.num_rows:
-            for chunk in zset.chunks(whole, CHUNK_ROWS):
-                yield chunk, NO_WATERMARK
+        return _contents_chunks(state, epoch + (state.born == epoch + 1), rows)
 
     # -- the sequencer's target ----------------------------------------------------------------
 
@@ -511,3 +512,10 @@ class Engine:
 
 def _contents(relation: Relation) -> Contents:
     return AppendedRows(relation.schema) if relation.append_only else Arrangement(relation.schema)
+
+
+def _contents_chunks(state: RelationState, epoch: int, rows: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+    whole = state.version().weighted(epoch)
+    if whole.num_rows:
+        for chunk in zset.chunks(whole, rows):
+            yield chunk, NO_WATERMARK

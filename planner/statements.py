@@ -257,12 +257,13 @@ class DropIndex(Statement):
 
 
 @dataclass(frozen=True)
-class CreateUniqueIndex(Statement):
+class CreateIndex(Statement):
     name: str | None
     table: str
     columns: tuple[str, ...]
     if_not_exists: bool = False
     table_position: int = 0
+    is_unique: bool = False
 
 
 @dataclass(frozen=True)
@@ -580,6 +581,11 @@ class CloseCursor(Statement):
 @dataclass(frozen=True)
 class Flush(Statement):
     """FLUSH: wait until every view has reached this session's last epoch."""
+
+
+@dataclass(frozen=True)
+class Wait(Statement):
+    """WAIT: until no view is being built."""
 
 
 @dataclass(frozen=True)

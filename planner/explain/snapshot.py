@@ -41,7 +41,7 @@ def explain_snapshot(
 
 
 def _reads(planned: SnapshotPlan, relations: Mapping[str, PlannedRelation], shown: Mapping[str, str]) -> list[str]:
-    """How each relation is read: whole, for no snapshot query goes through an index."""
+    """How each relation is read: whole, for a plan does not go through indexes."""
     lines = [f"{shown.get(n, n)}: {_how(relations[n])}" for n in planned.tables.values()]
     for name, call in planned.windows.items():
         if name in planned.inputs:
