@@ -31,6 +31,11 @@ def generate(name: str, tables: Mapping[str, Table], mode: Mode, random: Random)
     return _updating(name, scopes, sources or tuple(tables), random)
 
 
+def generate_over(name: str, scopes: Mapping[str, Scope], random: Random) -> Generated:
+    """A query over tables that have no windows."""
+    return _updating(name, scopes, (), random)
+
+
 def _scope(table: Table) -> Scope:
     return tuple(Sql(c.name, c.name, kind_of(c.name, c.type)) for c in table.columns)
 
