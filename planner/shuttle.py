@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
-from datafusion import SessionConfig, SessionContext
+from datafusion import DataFrame, SessionConfig, SessionContext
 from datafusion.substrait import Consumer, Producer, Serde
 from substrait.proto import Expression, JoinRel, Plan, Rel, SimpleExtensionDeclaration
 
@@ -37,6 +37,25 @@ def new_context() -> SessionContext:
     context = SessionContext(SessionConfig(_OPTIONS))
     functions.register(context)
     return context
+
+
+def parsed(context: SessionContext, sql: str) -> DataFrame:
+    """``sql`` as DataFusion understands it, with NULLs that meet only where they are to.
+
+    A join of DataFusion's takes NULLs for equal in all of its keys or in none, and two rules add keys to one that
+    does without asking: ``eliminate_cross_join`` those of joins in it, ``extract_equijoin_predicate`` those of
+    conditions that came to it later. So such a query has its conditions where they belong before any becomes a key.
+    """
+    frame = context.sql(sql)
+    logical = frame.logical_plan()
+    if "IS NOT DISTINCT FROM" not in logical.display_indent():
+        return frame
+    context.remove_optimizer_rule("eliminate_cross_join")
+    first = new_context()
+    first.remove_optimizer_rule("eliminate_cross_join")
+    first.remove_optimizer_rule("extract_equijoin_predicate")
+    placed = first.create_dataframe_from_logical_plan(logical).optimized_logical_plan()
+    return context.create_dataframe_from_logical_plan(placed)
 
 
 def bare(schema: pa.Schema) -> pa.Schema:
@@ -69,7 +88,7 @@ class Shuttle:
 
     def plan(self, sql: str) -> tuple[Rel, pa.Schema, str]:
         """The optimized plan of ``sql``: its root relation, output schema and display."""
-        frame = self.context.sql(sql)
+        frame = parsed(self.context, sql)
         logical = frame.optimized_logical_plan()
         plan = Plan()
         plan.ParseFromString(Producer.to_substrait_plan(logical, self.context).encode())

@@ -13,7 +13,7 @@ from datafusion.substrait import Consumer, Serde
 from constellationdb.planner.explain.literals import interval
 from constellationdb.planner.explain.tree import aligned
 from constellationdb.planner.relations import PlannedRelation, WindowCall
-from constellationdb.planner.shuttle import Shuttle
+from constellationdb.planner.shuttle import Shuttle, parsed
 from constellationdb.planner.snapshot import SnapshotPlan
 
 _INTERNAL = re.compile(r"\brel\d+\b")
@@ -82,7 +82,7 @@ def _plan(planned: SnapshotPlan, relations: Mapping[str, PlannedRelation], shown
     for internal, sql in planned.views.items():
         context.register_view(internal, context.sql(sql))
     if planned.substrait is None:
-        frame = context.sql(planned.sql)
+        frame = parsed(context, planned.sql)
     else:
         logical = Consumer.from_substrait_plan(context, Serde.deserialize_bytes(planned.substrait))
         frame = context.create_dataframe_from_logical_plan(logical)

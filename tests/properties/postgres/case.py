@@ -16,11 +16,11 @@ import pyarrow as pa
 from constellationdb import embedded
 from constellationdb.embedded.subscription import Subscription
 from constellationdb.errors import ConstellationError, FeatureNotSupported
+from tests.properties.oracle.choices import Draws
 from tests.properties.oracle.compare import canonical, difference
 from tests.properties.oracle.forms import Form
 from tests.properties.oracle.generate import Generated, generate_over
 from tests.properties.oracle.tables import Row
-from tests.properties.oracle.choices import Draws
 from tests.properties.postgres.server import Postgres
 from tests.properties.postgres.statements import Statements, scope_of
 from tests.properties.postgres.tables import Stored, draw_stored
