@@ -147,8 +147,11 @@ class Shapes(Queries):
         edge = write("({})", edges.sql, kind="") if edges.joined else edges.sql
         if self.chance(0.5):
             self.tags.add("recursion UNION")
-            text = (f"WITH RECURSIVE {name}(x) AS (SELECT CAST({{}} AS bigint) FROM {{}} {{}} UNION"
-                    f" SELECT CAST({{}} AS bigint) FROM {name} AS {r} JOIN {{}} ON {{}} = {r}.x) SELECT x AS c0 FROM {name}")  # fmt: skip
+            text = (
+                f"WITH RECURSIVE {name}(x) AS (SELECT CAST({{}} AS bigint) FROM {{}} {{}} UNION"
+                f" SELECT CAST({{}} AS bigint) FROM {name} AS {r} JOIN {{}} ON {{}} = {r}.x)"
+                f" SELECT x AS c0 FROM {name}"
+            )
             return Select(write(text, x, start.sql, seed, target, edge, source, kind=""), (named_as("c0", "big"),))
         self.tags.add("recursion UNION ALL")
         text = (f"WITH RECURSIVE {name}(x, n) AS (SELECT CAST({{}} AS bigint), 0 FROM {{}} {{}} UNION ALL"

@@ -1,0 +1,77 @@
+"""Bugs that random databases must find: of DML and of restarts, and some of those that the oracle has to find."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+
+from constellationdb.engine import dml
+from constellationdb.engine.operators import aggregate
+from constellationdb.planner import shuttle
+from tests.properties.oracle.planted import PLANTED as OF_THE_ORACLE
+from tests.properties.oracle.planted import Patch, PlantedBug
+
+
+def _upserts_forget_new_rows(patch: Patch) -> None:
+    known = dml._split
+
+    def split(target: Any, rows: pa.RecordBatch, epoch: int) -> Any:
+        fresh, there, proposed = known(target, rows, epoch)
+        return fresh.slice(0, max(0, fresh.num_rows - 1)), there, proposed
+
+    patch.setattr(dml, "_split", split)
+
+
+def _the_last_of_equal_keys_is_kept(patch: Patch) -> None:
+    known = dml._first_of_each_key
+
+    def last(target: Any, rows: pa.RecordBatch) -> pa.RecordBatch:
+        return known(target, rows.take(pa.array(range(rows.num_rows - 1, -1, -1), pa.int64())))
+
+    patch.setattr(dml, "_first_of_each_key", last)
+
+
+def _updates_skip_a_row(patch: Patch) -> None:
+    known = dml._batch
+
+    def batch(table: pa.Table) -> pa.RecordBatch:
+        rows = known(table)
+        return rows.slice(0, rows.num_rows - 1) if rows.num_rows > 2 else rows
+
+    patch.setattr(dml, "_batch", batch)
+
+
+def _restarts_count_groups_once(patch: Patch) -> None:
+    known = aggregate.AggregateOperator.restore
+
+    def restore(self: Any, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        known(self, state, epoch)
+        self._measures.rows[:] = 1
+
+    patch.setattr(aggregate.AggregateOperator, "restore", restore)
+
+
+def _nulls_meet(patch: Patch) -> None:
+    """Nested joins by = and IS NOT DISTINCT FROM as DataFusion flattens them."""
+    patch.setattr(shuttle, "parsed", lambda context, sql: context.sql(sql))
+
+
+_MET = (
+    "recomputation adds new output and keeps the old",
+    "count counts changes instead of weights",
+    "netting drops deletions",
+    "a full join forgets its right side",
+    "NULL keys join",
+)
+
+PLANTED: tuple[PlantedBug, ...] = (
+    PlantedBug("an upsert forgets a new row", _upserts_forget_new_rows, ()),
+    PlantedBug("the last of equal keys is kept", _the_last_of_equal_keys_is_kept, ()),
+    PlantedBug("UPDATE and DELETE leave out a row", _updates_skip_a_row, ()),
+    PlantedBug("a restart counts groups once", _restarts_count_groups_once, ()),
+    PlantedBug("NULLs meet in nested joins", _nulls_meet, ()),
+    *(replace(bug, near=()) for bug in OF_THE_ORACLE if bug.name in _MET),
+)
