@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.properties.oracle.planted import PlantedBug
 from tests.properties.postgres.hunt import Hunter
-from tests.properties.postgres.planted import PLANTED, PlantedBug
+from tests.properties.postgres.planted import PLANTED
 from tests.properties.postgres.server import Postgres, postgres
 
 CASES = int(os.environ.get("CONSTELLATION_POSTGRES_CASES", "60"))

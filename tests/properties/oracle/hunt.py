@@ -36,8 +36,8 @@ _SHRINKS = 600
 CONSTRUCTS = (
     "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "CROSS JOIN", "residual", "join without equality",
     "three-way outer join of aggregates", "EXISTS", "NOT EXISTS", "IN", "NOT IN", "quantified", "scalar", "correlated",
-    "correlated by inequality", "row IN", "LATERAL aggregate", "LATERAL top-N", "GROUP BY", "global aggregate", "HAVING",
-    "aggregate FILTER", "distinct", "sum distinct", "string_agg", "array_agg", "percentile", "grouping sets",
+    "correlated by inequality", "row IN", "LATERAL aggregate", "LATERAL top-N", "GROUP BY", "global aggregate",
+    "HAVING", "aggregate FILTER", "distinct", "sum distinct", "string_agg", "array_agg", "percentile", "grouping sets",
     "GROUPING SETS", "DISTINCT", "DISTINCT ON", "ORDER BY LIMIT", "top-N per key", "OVER framed", "UNION", "UNION ALL",
     "EXCEPT", "EXCEPT ALL", "INTERSECT", "INTERSECT ALL", "WITH", "recursion UNION", "recursion UNION ALL", "unnest",
     "generate_series", "view on view", "plain view", "TUMBLE", "HOP", "CUMULATE", "SESSION", "EMIT ON WINDOW CLOSE",
