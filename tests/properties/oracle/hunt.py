@@ -215,6 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cases", type=int, default=1_000_000, help="stop after so many")
     parser.add_argument("--defects", type=int, default=5, help="stop after so many defects")
     parser.add_argument("--shrinks", type=int, default=_SHRINKS, help="how often to try to make a defect smaller")
+    parser.add_argument("--complete", action="store_true", help="fail where something was never met")
     options = parser.parse_args(arguments)
     answers = Answers()
     hunter, until = Hunter(answers, shrinks=options.shrinks), time.monotonic() + options.seconds
@@ -227,7 +228,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             break
     print(hunter.tally.report())
     answers.close()
-    return 1 if hunter.tally.defects else 0
+    missing = hunter.tally.missing() if options.complete else []
+    print("".join(f"never met: {name}\n" for name in missing), end="")
+    return 1 if hunter.tally.defects or missing else 0
 
 
 if __name__ == "__main__":

@@ -25,13 +25,14 @@ def _upserts_forget_new_rows(patch: Patch) -> None:
     patch.setattr(dml, "_split", split)
 
 
-def _the_last_of_equal_keys_is_kept(patch: Patch) -> None:
-    known = dml._first_of_each_key
+def _excluded_is_the_old_row(patch: Patch) -> None:
+    known = dml._split
 
-    def last(target: Any, rows: pa.RecordBatch) -> pa.RecordBatch:
-        return known(target, rows.take(pa.array(range(rows.num_rows - 1, -1, -1), pa.int64())))
+    def split(target: Any, rows: pa.RecordBatch, epoch: int) -> Any:
+        fresh, there, _ = known(target, rows, epoch)
+        return fresh, there, there
 
-    patch.setattr(dml, "_first_of_each_key", last)
+    patch.setattr(dml, "_split", split)
 
 
 def _updates_skip_a_row(patch: Patch) -> None:
@@ -69,7 +70,7 @@ _MET = (
 
 PLANTED: tuple[PlantedBug, ...] = (
     PlantedBug("an upsert forgets a new row", _upserts_forget_new_rows, ()),
-    PlantedBug("the last of equal keys is kept", _the_last_of_equal_keys_is_kept, ()),
+    PlantedBug("excluded is the old row", _excluded_is_the_old_row, ()),
     PlantedBug("UPDATE and DELETE leave out a row", _updates_skip_a_row, ()),
     PlantedBug("a restart counts groups once", _restarts_count_groups_once, ()),
     PlantedBug("NULLs meet in nested joins", _nulls_meet, ()),
