@@ -7,6 +7,9 @@ several times. Above the join each column of the nullable side therefore passes
 an expression that is no constant; in a query that runs as text, where that
 cannot be put in, the constants themselves do. Only where there are such
 constants: the expression costs a random number a row.
+
+A filter above the join is another reason: DataFusion moves it below, and of a join whose sides it has exchanged
+it then reads both columns of a comparison from one side, if they have one name.
 """
 
 from __future__ import annotations
@@ -28,10 +31,10 @@ _NULLABLE_LEFT = (JoinRel.JOIN_TYPE_RIGHT, JoinRel.JOIN_TYPE_OUTER)
 _COMPARED = frozenset({"equal", "not_equal", "is_not_distinct_from", "is_distinct_from"})
 
 
-def nullable_constants(shuttle: Shuttle, join: JoinRel) -> list[int]:
-    """The output columns that DataFusion might take for constants: all of a nullable side that has any."""
+def to_hide(shuttle: Shuttle, join: JoinRel, filtered: bool) -> list[int]:
+    """The columns that DataFusion must not know: all of a nullable side that has a constant, or is filtered later."""
     left, right = width_of(join.left), width_of(join.right)
-    given = _compares(shuttle, join.expression)
+    given = filtered or _compares(shuttle, join.expression)
     found: list[int] = []
     if join.type in _NULLABLE_LEFT and (given or _has_constants(shuttle, join.left)):
         found += range(left)
