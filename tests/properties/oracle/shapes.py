@@ -11,7 +11,10 @@ from tests.properties.oracle.expressions import CALCULATED, Expressions, Sql, wr
 from tests.properties.oracle.items import Item, Select, columns_of, last_name, named_as
 from tests.properties.oracle.queries import Queries
 
-_LIST = "CASE WHEN {} > 3 THEN ARRAY[{}, {}, NULL] WHEN {} > 1 THEN ARRAY[{}] END"
+_LIST = (  # of one type: of several it is refused
+    "CASE WHEN {} > 3 THEN ARRAY[CAST({} AS bigint), CAST({} AS bigint), NULL] WHEN {} > 1"
+    " THEN ARRAY[CAST({} AS bigint)] END"
+)
 
 
 class Shapes(Queries):
