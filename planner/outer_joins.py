@@ -25,6 +25,7 @@ from constellationdb.planner.analysis.calls import AGGREGATES
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_expression, replace
 from constellationdb.planner.shuttle import Shuttle, field, fields_used, project, visit
+from constellationdb.planner.unnest.parts import conjunction, conjuncts
 
 _NULLABLE_RIGHT = (JoinRel.JOIN_TYPE_LEFT, JoinRel.JOIN_TYPE_OUTER)
 _NULLABLE_LEFT = (JoinRel.JOIN_TYPE_RIGHT, JoinRel.JOIN_TYPE_OUTER)
@@ -113,6 +114,19 @@ def _compares(shuttle: Shuttle, message: Any) -> bool:
 
 
 # -- text ------------------------------------------------------------------------------------------
+
+
+def filtered_above(tree: Any) -> Any:
+    """In place, for a query that runs as text: conditions above outer joins stay there, for nobody knows them."""
+    for node in nodes(tree):
+        if isinstance(node, ast.SelectStmt) and any(_is_outer(part) for part in nodes(node.fromClause)):
+            conditions = conjuncts(node.whereClause)
+            node.whereClause = conjunction([part if _asks(part) else _kept(part) for part in conditions])
+    return tree
+
+
+def _asks(condition: Any) -> bool:
+    return any(isinstance(node, ast.SubLink) for node in nodes(condition))
 
 
 def without_constants(tree: Any, *, all_of_it: bool) -> Any:

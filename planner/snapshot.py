@@ -195,6 +195,7 @@ class SnapshotPlanner:
             self._view(name, view)
         if self._checked:
             prepared.tree = outer_joins.without_constants(prepared.tree, all_of_it=as_view)
+            prepared.tree = outer_joins.filtered_above(prepared.tree)
         return prepared
 
     def _read_literals(self, prepared: PreparedQuery, query: Query) -> None:
