@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from constellationdb.engine import conflicts
+from constellationdb.engine import conflicts, set_clauses
 from constellationdb.planner import shuttle
 from tests.properties.oracle.planted import PLANTED as OF_THE_ORACLE
 from tests.properties.oracle.planted import Patch, PlantedBug
 
 
 def _upserts_leave_out_a_row(patch: Patch) -> None:
-    known = conflicts.batch_of
+    known = set_clauses.batch_of
 
     def batch_of(table: pa.Table) -> pa.RecordBatch:
         rows = known(table)
