@@ -26,7 +26,7 @@ from constellationdb.planner.functions import translate
 from constellationdb.planner.lower.windows import window_node
 from constellationdb.planner.panics import contained
 from constellationdb.planner.relations import WindowCall
-from constellationdb.planner.shuttle import bare, empty_batch, new_context
+from constellationdb.planner.shuttle import bare, empty_batch, new_context, parsed
 from constellationdb.planner.snapshot import SnapshotPlan
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _execute(context: SessionContext, planned: SnapshotPlan) -> pa.Table:
     for internal, sql in planned.views.items():
         context.register_view(internal, context.sql(sql))
     if planned.substrait is None:
-        return context.sql(planned.sql).to_arrow_table()
+        return parsed(context, planned.sql).to_arrow_table()
     for stage in planned.asofs:
         _register(context, stage.name, joined(stage, _run(context, stage.left), _run(context, stage.right)))
     return _run(context, planned.substrait)

@@ -66,7 +66,7 @@ class ContinuousPlanner:
         self._preparer = Preparer(relations, continuous=True, zoned=zoned, unnesting=unnesting)
         self._shuttle = Shuttle((), zoned=zoned)
         # Our accumulators take DISTINCT as it is; two levels of groups would cost twice the state.
-        self._shuttle.context.remove_optimizer_rule("single_distinct_aggregation_to_group_by")
+        self._shuttle.plan_without("single_distinct_aggregation_to_group_by")
         self._internal: dict[str, PlannedRelation] = {}
         self._stages: dict[str, Stage] = {}
         self._lowering = Lowering(self._shuttle, self._internal, self._stages, RULES)

@@ -211,6 +211,7 @@ class SnapshotPlanner:
             self._view(name, view)
         if self._checked:
             prepared.tree = outer_joins.without_constants(prepared.tree, all_of_it=as_view)
+            prepared.tree = outer_joins.filtered_above(prepared.tree)
         return prepared
 
     def _read_literals(self, prepared: PreparedQuery, query: Query) -> None:
@@ -302,8 +303,8 @@ def has_grouping_sets(rel: Rel) -> bool:
     return own or any(has_grouping_sets(part) for part in [*asked, *inputs])
 
 
-def harden(shuttle: Shuttle, rel: Rel) -> None:
-    """Checked arithmetic and exact sums throughout ``rel``, in place, inputs first."""
+def harden(shuttle: Shuttle, rel: Rel, *, filtered: bool = False) -> None:
+    """Checked arithmetic and exact sums throughout ``rel``, in place, inputs first. ``filtered``: below a filter."""
     kind = rel.WhichOneof("rel_type")
     body = getattr(rel, kind)
     for name in _EXPRESSIONS.get(kind, ()):
@@ -314,19 +315,19 @@ def harden(shuttle: Shuttle, rel: Rel) -> None:
             return
         case "set":
             for member in body.inputs:
-                harden(shuttle, member)
+                harden(shuttle, member, filtered=filtered)
             return
         case "join" | "cross":
-            harden(shuttle, body.left)
-            harden(shuttle, body.right)
+            harden(shuttle, body.left, filtered=filtered)
+            harden(shuttle, body.right, filtered=filtered)
             if kind == "join":
                 hide_residual(shuttle, body.expression, width_of(body.left))
                 arithmetic.check(shuttle, _both(body), width_of(body.left) + width_of(body.right), body.expression)
-            hidden = outer_joins.nullable_constants(shuttle, body) if kind == "join" else []
+            hidden = outer_joins.to_hide(shuttle, body, filtered) if kind == "join" else []
             interruption.watch(shuttle, rel)
             outer_joins.hide(shuttle, rel, width_of(rel), hidden)
             return
-    harden(shuttle, body.input)
+    harden(shuttle, body.input, filtered=filtered or kind == "filter")
     width = width_of(body.input)
     match kind:
         case "filter":

@@ -14,7 +14,7 @@ from constellationdb.planner.explain.asof_stages import explain_stages, in_names
 from constellationdb.planner.explain.literals import interval
 from constellationdb.planner.explain.tree import aligned
 from constellationdb.planner.relations import PlannedRelation, WindowCall
-from constellationdb.planner.shuttle import Shuttle
+from constellationdb.planner.shuttle import Shuttle, parsed
 from constellationdb.planner.snapshot import SnapshotPlan
 
 _INTERNAL = re.compile(r"\brel\d+\b")
@@ -85,7 +85,7 @@ def _plan(planned: SnapshotPlan, relations: Mapping[str, PlannedRelation], shown
     for stage in planned.asofs:
         shuttle.register(stage.name, stage.schema)
     if planned.substrait is None:
-        frame = context.sql(planned.sql)
+        frame = parsed(context, planned.sql)
     else:
         logical = Consumer.from_substrait_plan(context, Serde.deserialize_bytes(planned.substrait))
         frame = context.create_dataframe_from_logical_plan(logical)
