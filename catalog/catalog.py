@@ -13,6 +13,10 @@ from msgspec.structs import replace
 from constellationdb.catalog.model import (
     OIDS_OF_A_RELATION,
     PUBLIC,
+    TEMPORARY,
+    TEMPORARY_SCHEMAS,
+    UPCOMING,
+    Alter,
     Command,
     Comment,
     Create,
@@ -25,6 +29,7 @@ from constellationdb.catalog.model import (
     Relation,
     RenameSchema,
     Replace,
+    Supersede,
 )
 from constellationdb.errors import (
     DependentObjects,
@@ -76,6 +81,10 @@ class Catalog:
                 return self._drop(command)
             case Replace():
                 return self._replace(command.view)
+            case Supersede():
+                return self._supersede(command.view, command.by, command.over)
+            case Alter():
+                return self._alter(command)
             case CreateSchema():
                 return self._create_schema(command.name)
             case DropSchema():
@@ -101,11 +110,25 @@ class Catalog:
         for relation in command.relations:
             if relation.name in relations or (relation.namespace, relation.shown) in self.by_place:
                 raise DuplicateRelation(f'relation "{relation.shown}" already exists')
-            if not (relation.is_temporary or relation.namespace in self.schemas.values()):
+            if not (relation.is_temporary or relation.namespace in (UPCOMING, *self.schemas.values())):
                 raise UndefinedSchema(f'the schema of relation "{relation.shown}" was dropped')
-            relations[relation.name] = replace(relation, oid=oid)
-            oid += 1
+            relations[relation.name], oid = _numbered(replace(relation, oid=oid), oid + 1)
         return self._next(next_oid=oid, relations=MappingProxyType(relations))
+
+    def _alter(self, command: Alter) -> Catalog:
+        """In place: relations keep their names and oids, and the order in which they were made."""
+        relations, comments, next_oid = dict(self.relations), dict(self.comments), self.next_oid
+        for relation in command.relations:
+            before = self.relations.get(relation.name)
+            if before is None:
+                raise UndefinedRelation(f'relation "{relation.shown}" does not exist')
+            there = self.by_place.get((relation.namespace, relation.shown), before)
+            if there.name != relation.name:
+                raise DuplicateRelation(f'relation "{relation.shown}" already exists')
+            altered, next_oid = _numbered(replace(relation, oid=before.oid), next_oid)
+            relations[relation.name] = altered
+            comments = _followed(comments, before, altered, command.sources.get(relation.name))
+        return self._next(next_oid=next_oid, relations=MappingProxyType(relations), comments=MappingProxyType(comments))
 
     def _drop(self, command: Drop) -> Catalog:
         relations = dict(self.relations)
@@ -114,17 +137,30 @@ class Catalog:
             dropped = relations.pop(name, None)
             if dropped is None:
                 raise UndefinedRelation(f'relation "{name}" does not exist')
-            gone.add(dropped.oid)
+            gone |= {dropped.oid, *dropped.constraint_oids}
         return self._next(relations=MappingProxyType(relations), comments=self._comments_without(gone))
 
     def _replace(self, view: Relation) -> Catalog:
         """Raises 2BP01 when something stored was computed through the old definition."""
-        stored = [n for n in self._dependants(view.name) if self.relations[n].kind != "view"]
+        stored = [n for n in self.dependants(view.name) if self.relations[n].kind != "view"]
         if stored:
             raise self._blocked(f"cannot replace view {view.shown}", stored, [view.name, *stored])
         relations = dict(self.relations)
         relations[view.name] = replace(view, oid=self.get(view.name).oid)
         return self._next(relations=MappingProxyType(relations))
+
+    def _supersede(self, name: str, by: str, over: Iterable[Relation]) -> Catalog:
+        """The side outputs stay as they are; what the new definition reads comes before it, as everywhere."""
+        old, new = self.get(name), self.get(by)
+        kept = {n: r for n, r in self.relations.items() if n != by and r.owner != by}
+        kept |= {view.name: replace(view, oid=self.get(view.name).oid) for view in over}
+        columns = {"", *new.schema.names}
+        indexes = tuple(index for index in old.indexes if columns.issuperset(index.columns))
+        kept[name] = replace(
+            new, name=name, oid=old.oid, owner=None, namespace=old.namespace, label=old.label, indexes=indexes
+        )
+        comments = {k: text for k, text in self.comments.items() if k[0] != old.oid or k[1] in columns}
+        return self._next(relations=MappingProxyType(_in_order(kept)), comments=MappingProxyType(comments))
 
     def _next(self, **changes: object) -> Catalog:
         return dataclasses.replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]
@@ -170,6 +206,16 @@ class Catalog:
             name = f"{qualified}#{number}"
         return name
 
+    def schema_name(self, oid: int) -> str:
+        if oid > TEMPORARY_SCHEMAS:
+            return f"{TEMPORARY}{oid - TEMPORARY_SCHEMAS}"
+        return next(name for name, known in self.schemas.items() if known == oid)
+
+    @cached_property
+    def is_renamed(self) -> bool:
+        """Whether a relation of ``public`` has another name than SQL calls it by."""
+        return any(relation.label and relation.namespace == PUBLIC for relation in self.relations.values())
+
     def _comment(self, command: Comment) -> Catalog:
         comments = dict(self.comments)
         comments.pop((command.oid, command.column), None)
@@ -207,7 +253,8 @@ class Catalog:
 
     # -- dependencies --------------------------------------------------------------------------
 
-    def _dependants(self, name: str) -> list[str]:
+    def dependants(self, name: str) -> list[str]:
+        """Whatever is computed from it, side outputs and its next version aside."""
         found: list[str] = []
         self._collect(name, found)
         return [n for n in found if n != name and self.relations[n].owner not in found]
@@ -232,6 +279,14 @@ class Catalog:
         gone, named = set(found), set(asked)
         more = [self.relations[n] for n in gone - named if self.relations[n].owner not in gone]
         return [f"{r.kind} {name_of(r)}" for r in sorted(more, key=lambda relation: relation.oid)]
+
+    def owned_sequences(self, name: str) -> list[Relation]:
+        """The sequences that belong to columns of a table."""
+        return [r for r in self.relations.values() if r.kind == "sequence" and r.owner == name]
+
+    def taken_from(self, sequence: str) -> list[tuple[Relation, str]]:
+        """The tables and columns whose defaults take their values from a sequence."""
+        return [(r, c.name) for r in self.relations.values() for c in r.columns if c.sequence == sequence]
 
     def _collect(self, name: str, found: list[str]) -> None:
         for other in self.relations.values():
@@ -271,3 +326,58 @@ def function_users(catalog: Catalog, oid: int) -> list[Relation | Function]:
     callers: list[Relation | Function] = [f for f in catalog.functions.values() if oid in f.functions]
     callers += [r for r in catalog.relations.values() if oid in r.functions]
     return sorted(callers, key=lambda caller: caller.oid)
+
+
+def _in_order(relations: Mapping[str, Relation]) -> dict[str, Relation]:
+    """Each behind its side outputs and what it reads; else as they were."""
+    ordered: dict[str, Relation] = {}
+    sides: dict[str, list[str]] = {}
+    for relation in relations.values():
+        if relation.kind == "side output" and relation.owner is not None:
+            sides.setdefault(relation.owner, []).append(relation.name)
+
+    def put(name: str) -> None:
+        if name in relations and name not in ordered:
+            for before in (*sides.get(name, ()), *relations[name].depends_on):
+                put(before)
+            ordered[name] = relations[name]
+
+    for name in relations:
+        put(name)
+    return ordered
+
+
+def _numbered(relation: Relation, next_oid: int) -> tuple[Relation, int]:
+    """The relation with oids for those of its constraints that have none yet, and the next oid."""
+    checks, uniques = [], []
+    for check in relation.checks:
+        checks.append(check if check.oid else replace(check, oid=next_oid))
+        next_oid += not check.oid
+    for unique in relation.uniques:
+        uniques.append(unique if unique.oid else replace(unique, oid=next_oid))
+        next_oid += 0 if unique.oid else 2
+    indexes = []
+    for index in relation.indexes:
+        indexes.append(index if index.oid else replace(index, oid=next_oid))
+        next_oid += not index.oid
+    return replace(relation, checks=tuple(checks), uniques=tuple(uniques), indexes=tuple(indexes)), next_oid
+
+
+def _followed(
+    comments: dict[tuple[int, str], str], before: Relation, after: Relation, sources: tuple[int, ...] | None
+) -> dict[tuple[int, str], str]:
+    """Comments on columns and constraints go where these go."""
+    gone = set(before.constraint_oids) - set(after.constraint_oids)
+    no_key = bool(before.primary_key) and not after.primary_key
+    found = {}
+    for (oid, column), text in comments.items():
+        part = oid != before.oid and oid % OIDS_OF_A_RELATION == before.oid
+        if oid in gone or (part and no_key):
+            continue
+        if oid == before.oid and column and sources is not None:
+            place = before.schema.get_field_index(column)
+            if place not in sources:
+                continue
+            column = after.schema.field(sources.index(place)).name
+        found[oid, column] = text
+    return found

@@ -7,7 +7,9 @@ from typing import Literal, TypeAlias
 import msgspec
 import pyarrow as pa
 
-RelationKind: TypeAlias = Literal["table", "source", "lookup table", "view", "materialized view", "side output"]
+RelationKind: TypeAlias = Literal[
+    "table", "source", "lookup table", "view", "materialized view", "side output", "sequence"
+]
 
 FunctionKind: TypeAlias = Literal["scalar", "aggregate", "table"]
 Volatility: TypeAlias = Literal["immutable", "stable", "volatile"]
@@ -16,16 +18,65 @@ Volatility: TypeAlias = Literal["immutable", "stable", "volatile"]
 TEMPORARY = "pg_temp_"
 PUBLIC = 2200  # the oid of schema public
 TEMPORARY_SCHEMAS = 1 << 20  # the oid of pg_temp_<n> is n more
+UPCOMING = 1  # no schema: where new versions of views stand until they take the old ones' place
 OIDS_OF_A_RELATION = 1 << 28  # what comes with a relation has its oid plus a multiple of this
 
 
 class ColumnDefinition(msgspec.Struct, frozen=True):
-    """One column as declared; ``default`` is the expression's text."""
+    """One column as declared; ``default`` and ``generated`` are the expressions' texts.
+
+    ``sequence``: the one that its default takes the next value of. ``identity``: "a" for ALWAYS, "d" for BY DEFAULT.
+    """
 
     name: str
     type_name: str
     not_null: bool = False
     default: str | None = None
+    sequence: str = ""
+    identity: Literal["", "a", "d"] = ""
+    generated: str | None = None
+
+
+class Check(msgspec.Struct, frozen=True):
+    """A CHECK constraint; ``columns`` are those it names, ``oid`` is given when it comes into the catalog."""
+
+    name: str
+    expression: str
+    columns: tuple[str, ...] = ()
+    oid: int = 0
+
+
+class Unique(msgspec.Struct, frozen=True):
+    """Columns in which no two rows without NULLs agree: a UNIQUE constraint, or a unique index alone.
+
+    ``oid`` is the index's; the constraint's follows it.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    is_constraint: bool = True
+    oid: int = 0
+
+
+class Index(msgspec.Struct, frozen=True):
+    """Columns that rows are looked up by: CREATE INDEX."""
+
+    name: str
+    columns: tuple[str, ...]
+    oid: int = 0
+
+
+class SequenceParameters(msgspec.Struct, frozen=True):
+    """``column``: the one of the owning table that its values go to."""
+
+    type_name: str = "bigint"
+    start: int = 1
+    increment: int = 1
+    minimum: int = 1
+    maximum: int = 2**63 - 1
+    cache: int = 1
+    cycle: bool = False
+    column: str = ""
 
 
 class Watermark(msgspec.Struct, frozen=True):
@@ -40,7 +91,8 @@ class Relation(msgspec.Struct, frozen=True):
     its ``label``; without one that is the name, too.
 
     ``schema_ipc``: its Arrow schema, serialised. ``plan``: a materialized view's lowered plan, encoded.
-    ``depends_on``: relations it reads; ``owner``: the view that a side output (errors, late rows) belongs to.
+    ``depends_on``: relations it reads; ``owner``: the view that a side output (errors, late rows) belongs to, or that
+    this is the next version of, or the table that a sequence belongs to.
     """
 
     name: str
@@ -52,12 +104,17 @@ class Relation(msgspec.Struct, frozen=True):
     watermark: Watermark | None = None
     sql: str = ""
     plan: bytes = b""
-    query: bytes = b""  # a plain view's Query, encoded by the engine
+    query: bytes = b""  # a view's Query, encoded by the engine
     depends_on: tuple[str, ...] = ()
     owner: str | None = None
     append_only: bool = False
     oid: int = 0
     zone: str = "UTC"  # the time zone that a table's defaults are computed in, for ever
+    key_name: str = ""  # of the primary key, where it is not <table>_pkey
+    checks: tuple[Check, ...] = ()
+    uniques: tuple[Unique, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    sequence: SequenceParameters | None = None
     namespace: int = PUBLIC
     label: str = ""
     functions: tuple[int, ...] = ()  # the oids of users' functions that it calls
@@ -68,12 +125,30 @@ class Relation(msgspec.Struct, frozen=True):
         return self.label or self.name
 
     @property
+    def is_upcoming(self) -> bool:
+        """Whether it is the next version of a view, or belongs to one."""
+        return self.namespace == UPCOMING
+
+    @property
     def is_temporary(self) -> bool:
         return self.namespace > TEMPORARY_SCHEMAS
 
     @property
     def schema(self) -> pa.Schema:
         return pa.ipc.read_schema(pa.py_buffer(self.schema_ipc))
+
+    @property
+    def primary_key_name(self) -> str:
+        return self.key_name or f"{self.shown}_pkey"
+
+    @property
+    def constraint_oids(self) -> tuple[int, ...]:
+        """Of what was given oids of its own: a unique constraint has two, for its index and for itself."""
+        uniques = (oid for unique in self.uniques for oid in (unique.oid, unique.oid + 1))
+        return (*(check.oid for check in self.checks), *uniques, *(index.oid for index in self.indexes))
+
+    def column(self, name: str) -> ColumnDefinition | None:
+        return next((column for column in self.columns if column.name == name), None)
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -142,6 +217,32 @@ class Replace(msgspec.Struct, frozen=True, tag="replace"):
     view: Relation
 
 
+class Supersede(msgspec.Struct, frozen=True, tag="supersede"):
+    """A view's next version takes its place: its name, its oid, and those who read it.
+
+    ``over``: the views over it whose definitions change with its columns. ``sources``: where each of its columns was
+    before, -1 for one that is new; empty where all are what they were.
+    """
+
+    view: str
+    by: str
+    over: tuple[Relation, ...] = ()
+    sources: tuple[int, ...] = ()
+
+
+class Alter(msgspec.Struct, frozen=True, tag="alter"):
+    """Other definitions for relations that stay what they are.
+
+    ``sources``: for a relation whose columns change, where each of its new columns was before, -1 for one that is new.
+    ``fills``: one row of what the new ones hold. ``restarts``: sequence → the value that comes next.
+    """
+
+    relations: tuple[Relation, ...]
+    sources: dict[str, tuple[int, ...]] = {}
+    restarts: dict[str, int] = {}
+    fills: dict[str, bytes] = {}
+
+
 class CreateSchema(msgspec.Struct, frozen=True, tag="create schema"):
     name: str
 
@@ -180,7 +281,17 @@ class Comment(msgspec.Struct, frozen=True, tag="comment"):
 
 
 Command: TypeAlias = (
-    Create | Drop | Replace | CreateSchema | DropSchema | RenameSchema | CreateFunction | DropFunctions | Comment
+    Create
+    | Drop
+    | Replace
+    | Supersede
+    | Alter
+    | CreateSchema
+    | DropSchema
+    | RenameSchema
+    | CreateFunction
+    | DropFunctions
+    | Comment
 )
 
 

@@ -37,10 +37,12 @@
     ├── ReservedName                42939  CON-1071
     ├── AmbiguousAlias              42P09  CON-1072
     ├── UndefinedSchema             3F000  CON-1080
+    ├── InvalidObjectDefinition     42P17  CON-1100
+    ├── GeneratedAlways             428C9  CON-1101
     ├── InvalidRecursion            42P19  CON-1090
     ├── AmbiguousFunction           42725  CON-1043
-    ├── InvalidFunctionDefinition   42P13  CON-1100
-    ├── DuplicateFunction           42723  CON-1101
+    ├── InvalidFunctionDefinition   42P13  CON-1110
+    ├── DuplicateFunction           42723  CON-1111
     ├── InvalidTextRepresentation   22P02  CON-2001
     ├── DivisionByZero              22012  CON-2002
     ├── NumericOutOfRange           22003  CON-2003
@@ -59,10 +61,13 @@
     ├── ProgramLimitExceeded        54000  CON-2016
     ├── StringTooLong               22001  CON-2017
     ├── InvalidTimeZone             22009  CON-2018
+    ├── CheckViolation              23514  CON-2100
+    ├── SequenceLimit               2200H  CON-2101
+    ├── InvalidRegularExpression    2201B  CON-2070
     ├── InvalidBinaryRepresentation 22P03  CON-2041
     ├── CharacterNotInRepertoire    22021  CON-2042
     ├── NullNotAllowed              22004  CON-2043
-    ├── ExternalRoutineError        38000  CON-2100
+    ├── ExternalRoutineError        38000  CON-2110
     ├── InvalidJsonSubscript        22033  CON-2091
     ├── NonNumericJsonItem          22036  CON-2092
     ├── SingletonJsonItemRequired   22038  CON-2093
@@ -83,6 +88,8 @@
     ├── HistoryExpired              55000  CON-4004
     ├── LimitExceeded               54001  CON-4005
     ├── RelationUnusable            55000  CON-4006
+    ├── ObjectNotReady              55000  CON-4100
+    ├── ObjectInUse                 55006  CON-4101
     ├── ScrollRefused               55000  CON-4060
     ├── IdleSessionTimeout          57P05  CON-4061
     ├── AddressInUse                58000  CON-5001
@@ -287,6 +294,14 @@ class UndefinedSchema(ConstellationError):
     sqlstate, code = "3F000", "CON-1080"
 
 
+class InvalidObjectDefinition(ConstellationError):
+    sqlstate, code = "42P17", "CON-1100"
+
+
+class GeneratedAlways(ConstellationError):
+    sqlstate, code = "428C9", "CON-1101"
+
+
 class InvalidRecursion(ConstellationError):
     sqlstate, code = "42P19", "CON-1090"
 
@@ -296,11 +311,11 @@ class AmbiguousFunction(ConstellationError):
 
 
 class InvalidFunctionDefinition(ConstellationError):
-    sqlstate, code = "42P13", "CON-1100"
+    sqlstate, code = "42P13", "CON-1110"
 
 
 class DuplicateFunction(ConstellationError):
-    sqlstate, code = "42723", "CON-1101"
+    sqlstate, code = "42723", "CON-1111"
 
 
 class InvalidTextRepresentation(ConstellationError):
@@ -375,6 +390,18 @@ class InvalidTimeZone(ConstellationError):
     sqlstate, code = "22009", "CON-2018"
 
 
+class CheckViolation(ConstellationError):
+    sqlstate, code = "23514", "CON-2100"
+
+
+class SequenceLimit(ConstellationError):
+    sqlstate, code = "2200H", "CON-2101"
+
+
+class InvalidRegularExpression(ConstellationError):
+    sqlstate, code = "2201B", "CON-2070"
+
+
 class InvalidBinaryRepresentation(ConstellationError):
     sqlstate, code = "22P03", "CON-2041"
 
@@ -390,7 +417,7 @@ class NullNotAllowed(ConstellationError):
 class ExternalRoutineError(ConstellationError):
     """A function in Python raised."""
 
-    sqlstate, code = "38000", "CON-2100"
+    sqlstate, code = "38000", "CON-2110"
 
 
 class InvalidJsonSubscript(ConstellationError):
@@ -473,6 +500,14 @@ class RelationUnusable(ConstellationError):
     """It was dropped under its reader, or the view's job failed: no further epoch will come."""
 
     sqlstate, code = "55000", "CON-4006"
+
+
+class ObjectNotReady(ConstellationError):
+    sqlstate, code = "55000", "CON-4100"
+
+
+class ObjectInUse(ConstellationError):
+    sqlstate, code = "55006", "CON-4101"
 
 
 class ScrollRefused(ConstellationError):

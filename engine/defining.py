@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Command, Create, Drop
-from constellationdb.engine import definitions, functions, schemas, selects
+from constellationdb.engine import definitions, functions, schemas, selects, sequence_statements
+from constellationdb.engine.altering import Altering, definer
+from constellationdb.engine.backfills import with_rate
 from constellationdb.engine.comments import comment
+from constellationdb.engine.job import Job
 from constellationdb.engine.naming import Place
 from constellationdb.engine.overlay import TableOverlay
+from constellationdb.engine.replacing import replace_view
 from constellationdb.engine.result import Notice, Result
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.temporary import ON_COMMIT
@@ -61,6 +66,16 @@ def define(session: Session, statement: st.Statement) -> Result:
             return functions.drop_function(session, statement)
         case st.Comment():
             return comment(session, statement)
+        case st.AlterTable():
+            return Altering(session).table(statement)
+        case st.Rename():
+            return Altering(session).rename(statement)
+        case st.CreateIndex():
+            return Altering(session).create_index(statement)
+        case st.DropIndex():
+            return Altering(session).drop_index(statement)
+        case st.CreateSequence() | st.AlterSequence():
+            return sequence_statements.perform(session, statement)
         case _:
             raise FeatureNotSupported(f"{type(statement).__name__} is not supported", position=statement.offset + 1)
 
@@ -76,13 +91,7 @@ def _define_at(session: Session, statement: _Created, *places: Place) -> Result:
     statement = dataclasses.replace(statement, name=places[0].name)
     match statement:
         case st.CreateTable():
-            return _create(
-                session,
-                statement,
-                places,
-                "CREATE TABLE",
-                lambda: _on_commit(definitions.table(statement, session.zone), statement.temporary),
-            )
+            return _create(session, statement, places, "CREATE TABLE", lambda: _table(session, statement, places[0]))
         case st.CreateSource():
             clock = session.engine.clock
             return _create(
@@ -127,6 +136,12 @@ def _define_view(session: Session, statement: st.CreateView) -> Result:
 _COMMANDS = {
     "CreateTable": "CREATE TABLE",
     "CreateTableAs": "CREATE TABLE AS",
+    "CreateSequence": "CREATE SEQUENCE",
+    "AlterSequence": "ALTER SEQUENCE",
+    "AlterTable": "ALTER TABLE",
+    "CreateIndex": "CREATE INDEX",
+    "DropIndex": "DROP INDEX",
+    "Rename": "ALTER TABLE",
     "CreateSource": "CREATE SOURCE",
     "CreateLookupTable": "CREATE LOOKUP TABLE",
     "CreateSchema": "CREATE SCHEMA",
@@ -155,7 +170,7 @@ def _create(session: Session, statement: _Created, places: Places, tag: str, mak
         return Result(tag, notices=[_skipped(place)])
     if not (exists and getattr(statement, "or_replace", False)):
         definitions.refuse_existing(session.catalog, place, statement.name_position + 1)
-        command = definitions.placed(make(), places)
+        command = with_rate(definitions.placed(make(), places), session.settings)
         _submit(session, command)
     elif isinstance(statement, st.CreateView) and not statement.materialized:
         command = definitions.placed(make(), places)
@@ -163,6 +178,8 @@ def _create(session: Session, statement: _Created, places: Places, tag: str, mak
         _submit(
             session, definitions.replacement(session.catalog, session.relations, session.functions, view, statement)
         )
+    elif isinstance(statement, st.CreateView) and place.existing is not None:
+        return replace_view(session, statement, place.existing)
     else:
         command = definitions.placed(make(), places)
         if any(place.name in relation.depends_on for relation in command.relations):
@@ -204,17 +221,26 @@ def wait_for(session: Session, name: str) -> None:
     engine.wait(ready, session.cancelled)
     job = engine.jobs.get(name)
     if job is not None and job.failure is not None:
-        raise InternalError(
-            f'the first answer of "{name}" could not be computed', detail=str(job.failure)
-        ) from job.failure
+        raise first_answer_failed(job, engine.catalog) from job.failure
+
+
+def first_answer_failed(job: Job, catalog: Catalog) -> InternalError:
+    relation = catalog.relations.get(job.name)
+    upcoming = relation is not None and relation.is_upcoming
+    what, name = ("new version", relation.owner) if relation is not None and upcoming else ("first answer", job.name)
+    return InternalError(f'the {what} of "{name}" could not be computed', detail=str(job.failure))
+
+
+def _table(session: Session, statement: st.CreateTable, place: Place) -> Create:
+    return _on_commit(definer(session, place.namespace).create(statement, place), statement.temporary)
 
 
 def _on_commit(command: Create, action: st.OnCommit | None) -> Create:
     """The same table, with what COMMIT does with it."""
     if action in (None, "preserve"):
         return command
-    (relation,) = command.relations
-    return Create((replace(relation, options={**relation.options, ON_COMMIT: action}),))
+    made = (replace(r, options={**r.options, ON_COMMIT: action}) if r.kind == "table" else r for r in command.relations)
+    return Create(tuple(made))
 
 
 def _table_as(session: Session, statement: st.CreateTableAs, places: Places) -> Result:
@@ -256,7 +282,8 @@ def _drop(session: Session, statement: st.Drop) -> Result:
     if present:
         catalog, shown = session.catalog, session.names.shown
         command = definitions.drop(catalog, statement, present, shown)
+        freed = sequence_statements.without_defaults(catalog, command.names, shown, cascade=statement.cascade)
         dropped = catalog.cascaded(present, command.names, shown)
-        _submit(session, command)
-        notices += schemas.cascade_notices(dropped)
+        _submit(session, *freed.commands, command)
+        notices += schemas.cascade_notices([*freed.said, *dropped])
     return Result(f"DROP {statement.kind.upper()}", notices=notices)

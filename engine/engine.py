@@ -10,26 +10,28 @@ Base relations are written by the sequencer, a view by one of the worker's two t
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Command, Create, CreateFunction, Drop, Relation
+from constellationdb.catalog.model import Alter, Command, Create, CreateFunction, Drop, Relation, Supersede
 from constellationdb.clock import Clock, SystemClock
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
+from constellationdb.engine import redefining
 from constellationdb.engine.alarms import Alarms
 from constellationdb.engine.allocators import choose_allocators
 from constellationdb.engine.arrangement import Arrangement
+from constellationdb.engine.backfills import RATE, chunk_rows
 from constellationdb.engine.cancellation import Cancellation
 from constellationdb.engine.changelog import Change
 from constellationdb.engine.contents import AppendedRows, Contents, view_contents
 from constellationdb.engine.durability import Durability
-from constellationdb.engine.graph import Graph
-from constellationdb.engine.job import CHUNK_ROWS, ERRORS_SCHEMA, Answered, Job, Outputs
+from constellationdb.engine.graph import CLOCK, Graph
+from constellationdb.engine.job import CHUNK_ROWS, ERRORS_SCHEMA, Answered, Job, Outputs, tick
 from constellationdb.engine.lookups import LookupTables
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer
 from constellationdb.engine.pg_catalog.versions import ObjectsOf
@@ -39,12 +41,14 @@ from constellationdb.engine.relation import Progress, RelationState
 from constellationdb.engine.relations import PlannedCatalog
 from constellationdb.engine.reply import Reply
 from constellationdb.engine.sequencer import POLL_SECONDS, Epoch, Sequencer
+from constellationdb.engine.sequences import SequencePosition, SequenceState
 from constellationdb.engine.sessions import Client, Sessions
 from constellationdb.engine.shared_index import SharedIndex
 from constellationdb.engine.side import errors_name
 from constellationdb.engine.snapshot_plans import SnapshotPlans
 from constellationdb.engine.sources import SourceState, error_rows
 from constellationdb.engine.subscription import Subscription
+from constellationdb.engine.successions import Successions, supersede
 from constellationdb.engine.tables import TableState
 from constellationdb.engine.turn import Turn
 from constellationdb.engine.waiting import Condition, Waiting
@@ -82,6 +86,7 @@ class Engine:
         self.catalog = Catalog()
         self.states: dict[str, RelationState] = {}
         self.sources: dict[str, SourceState] = {}  # those of the states that are sources
+        self.sequences: dict[str, SequenceState] = {}
         self.jobs: dict[str, Job] = {}
         self.lookups = LookupTables(self._deliver, self.submit, workers)
         self.started_us = self.clock.now_us()
@@ -92,11 +97,13 @@ class Engine:
         self.snapshot_plans = SnapshotPlans()
         self.pins: dict[object, int] = {}  # open transactions → the epoch they read at
         self.progress = Progress()
+        self.ticks = RelationState(CLOCK, pa.schema([]), None, 0, self.progress)  # for whom now() means something
         self.restored: str | None = None
         self._transients = 0
         self.held_back = False  # sources wait for a view to catch up
         self.durability = Durability(self, directory)
         self.sequencer: Sequencer | None = None
+        self.successions = Successions(self)
         self.worker = Worker(self)
 
     @property
@@ -133,6 +140,7 @@ class Engine:
         self.alarms.close()
         self.durability.stop()
         if self.sequencer is not None:
+            self._settle_sequences()
             self.sequencer.stop()
         with self.lock:
             self.waiting.stopping = True
@@ -143,6 +151,18 @@ class Engine:
             source.close()
         self.durability.close()
         self.python.close()
+
+    def _settle_sequences(self) -> None:
+        """After a clean end a sequence goes on without a gap."""
+
+        def work(epoch: Epoch) -> None:
+            for sequence in self.sequences.values():
+                sequence.settle(epoch)
+
+        try:
+            self.submit(work).result()
+        except ConstellationError:
+            return  # the log is broken: it says what recovery goes on from
 
     def __enter__(self) -> Engine:
         return self.start()
@@ -203,6 +223,8 @@ class Engine:
 
     def define(self, epoch: Epoch, command: Command) -> None:
         """A DDL request: into the catalog, into the record, and into effect at this epoch."""
+        if isinstance(command, Alter):
+            redefining.settle(self, command, epoch.number)
         with self.lock:
             catalog = self.catalog.apply(command)
             self.apply_command(command, catalog, epoch.number, epoch.at_us)
@@ -213,10 +235,14 @@ class Engine:
             match command:
                 case Create():
                     for relation in command.relations:
-                        self._install(relation, catalog.get(relation.name).oid, epoch, at_us)
+                        self._install(catalog.get(relation.name), epoch, at_us)
                 case Drop():
                     for name in command.names:
                         self._uninstall(name)
+                case Supersede():
+                    supersede(self, command, catalog, epoch, at_us)
+                case Alter():
+                    redefining.apply(self, command, catalog, epoch)
                 case CreateFunction():
                     self.python.bind(command.function)
                 case _:
@@ -224,13 +250,21 @@ class Engine:
             self.catalog = catalog
             self.moved()
 
-    def _install(self, relation: Relation, oid: int, epoch: int, at_us: int) -> None:
+    def schema_name(self, oid: int) -> str:
+        return self.catalog.schema_name(oid)
+
+    def restore_sequences(self, positions: Mapping[int, SequencePosition]) -> None:
+        for sequence in self.sequences.values():
+            if sequence.relation.oid in positions:
+                sequence.restore(positions[sequence.relation.oid])
+
+    def _install(self, relation: Relation, epoch: int, at_us: int) -> None:
         before = epoch - 1
         match relation.kind:
             case "table":
-                self.states[relation.name] = TableState(relation, before, self.progress)
+                self.states[relation.name] = TableState(relation, before, self.progress, self.schema_name)
             case "source":
-                self._add_source(SourceState(relation, before, self.clock, self.progress))
+                self.add_source(SourceState(relation, before, self.clock, self.progress))
             case "side output":
                 self.states[relation.name] = self._relation(relation, before, _contents(relation))
             case "lookup table":
@@ -240,8 +274,12 @@ class Engine:
                     self.states[relation.name] = copy
             case "materialized view":
                 lowered = plan.decode(relation.plan)
-                self.states[relation.name] = self._relation(relation, before, view_contents(lowered))
-                self._begin(self.make_job(relation, oid), before, at_us)
+                self.states[relation.name] = self._relation(
+                    relation, before, view_contents(lowered, indexed=bool(relation.indexes))
+                )
+                self._begin(self.make_job(relation, relation.oid), before, at_us, int(relation.options.get(RATE, 0)))
+            case "sequence":
+                self.sequences[relation.name] = SequenceState(relation)
             case "view":
                 pass
 
@@ -249,12 +287,12 @@ class Engine:
         kept = retained_us(relation.options)
         return RelationState(relation.name, relation.schema, contents, epoch, self.progress, kept)
 
-    def _add_source(self, source: SourceState) -> None:
+    def add_source(self, source: SourceState) -> None:
         self.states[source.name] = self.sources[source.name] = source
 
-    def _begin(self, job: Job, epoch: int, at_us: int) -> None:
+    def _begin(self, job: Job, epoch: int, at_us: int, rate: int = 0) -> None:
         job.started_us = at_us
-        job.begin(epoch, self._read)
+        job.begin(epoch, lambda state, at: self._read(state, at, chunk_rows(CHUNK_ROWS, rate)), rate)
         self.jobs[job.name] = job
         self.worker.add(job)
 
@@ -263,19 +301,23 @@ class Engine:
         self.python.check(self.catalog, relation)
         lowered = plan.decode(relation.plan)
         graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
-        inputs = {name: self.states[name] for name in graph.relations}
+        inputs = self._inputs_of(graph)
         outputs = Outputs(self.states[relation.name], self.states[errors_name(relation.name)])
         if lowered.late_to is not None:
             outputs.late = self.states[lowered.late_to]
         return Job(relation.name, lowered, graph, inputs, outputs, 0, self.progress, oid=oid)
 
+    def _inputs_of(self, graph: Graph) -> dict[str, RelationState]:
+        return {name: self.ticks if name == CLOCK else self.states[name] for name in graph.relations}
+
     def _borrow(self, relation: str, keys: tuple[int, ...]) -> SharedIndex | None:
         return self.states[relation].index(keys)
 
     def _uninstall(self, name: str) -> None:
+        self.sequences.pop(name, None)
         job = self.jobs.pop(name, None)
         if job is not None:
-            self._end(job)
+            self.end(job)
         state = self.states.pop(name, None)
         if state is not None:
             state.dropped = True
@@ -285,7 +327,8 @@ class Engine:
             source.close()
         self.lookups.remove(name)
 
-    def _end(self, job: Job) -> None:
+    def end(self, job: Job) -> None:
+        """A job is gone, or set up anew."""
         job.close()
         self.worker.remove(job)
         self.lookups.forget(job.oid)
@@ -308,7 +351,7 @@ class Engine:
                 view = RelationState(name, lowered.output, contents, before, self.progress)
                 errors = RelationState(errors_name(name), ERRORS_SCHEMA, Arrangement(ERRORS_SCHEMA), before)
                 graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
-                inputs = {n: self.states[n] for n in graph.relations}
+                inputs = self._inputs_of(graph)
                 job = Job(name, lowered, graph, inputs, Outputs(view, errors), 0, self.progress, oid=oid, enough=enough)
                 self._begin(job, before, epoch.at_us)
                 return job, Subscription(self, view, job=job, cancelled=cancelled)
@@ -320,20 +363,16 @@ class Engine:
     def drop_transient(self, job: Job) -> None:
         with self.lock:
             self.jobs.pop(job.name, None)
-            self._end(job)
+            self.end(job)
 
-    def _read(self, state: RelationState, epoch: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+    def _read(self, state: RelationState, epoch: int, rows: int) -> Iterator[tuple[pa.RecordBatch, int]]:
         """What a new job reads first: a relation's contents as of an epoch, or a source's history."""
         if isinstance(state, SourceState):
             return state.history()
+        if state is self.ticks:
+            return iter(())
         # The history of a source meets a lookup table that is created with the view as it is from then on.
-        return self._contents_chunks(state, epoch + (state.born == epoch + 1))
-
-    def _contents_chunks(self, state: RelationState, epoch: int) -> Iterator[tuple[pa.RecordBatch, int]]:
-        whole = state.version().weighted(epoch)
-        if whole.num_rows:
-            for chunk in zset.chunks(whole, CHUNK_ROWS):
-                yield chunk, NO_WATERMARK
+        return _contents_chunks(state, epoch + (state.born == epoch + 1), rows)
 
     # -- the sequencer's target ----------------------------------------------------------------
 
@@ -377,7 +416,18 @@ class Engine:
     def due_us(self) -> int | None:
         with self.lock:
             times = [due for s in self.sources.values() if (due := s.due_us) is not None]
+            times += self._clock_dues()
         return min(times, default=None)
+
+    def clock_is_due(self, now_us: int) -> bool:
+        with self.lock:
+            due = min(self._clock_dues(), default=None)
+            return due is not None and due <= now_us
+
+    def _clock_dues(self) -> list[int]:
+        """When the clock changes views; of one that has epochs before it nobody can tell yet."""
+        jobs = [job for job in self.ticks.consumers if isinstance(job, Job) and job.failure is None and job.idle]
+        return [job.due_us for job in jobs if job.due_us is not None]
 
     def insert_parts(
         self, epoch: Epoch, state: RelationState, parts: Sequence[pa.RecordBatch]
@@ -407,9 +457,12 @@ class Engine:
         with self.lock:
             self.progress.epoch = number
             changed = [self.states[name] for name in {**deltas, **watermarks} if name in self.states]
-            self.show(
+            changes = [
                 (s, Change(number, deltas.get(s.name), watermarks.get(s.name, s.watermark), at_us)) for s in changed
-            )
+            ]
+            if self.ticks.consumers:
+                changes.append((self.ticks, Change(number, None, tick(at_us), at_us)))
+            self.show(changes)
 
     def show(self, changes: Iterable[tuple[RelationState, Change]]) -> None:
         """Under the lock: make changes visible, and let those go on who waited for them."""
@@ -432,6 +485,7 @@ class Engine:
     def tidy_base(self) -> None:
         with self.lock:
             floor = self.floor()
+            self.ticks.tidy(self.clock.now_us(), floor)
             for name, state in self.states.items():
                 if name not in self.jobs and not self._owned(name):
                     state.tidy(self.clock.now_us(), floor)
@@ -471,3 +525,10 @@ class Engine:
 
 def _contents(relation: Relation) -> Contents:
     return AppendedRows(relation.schema) if relation.append_only else Arrangement(relation.schema)
+
+
+def _contents_chunks(state: RelationState, epoch: int, rows: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+    whole = state.version().weighted(epoch)
+    if whole.num_rows:
+        for chunk in zset.chunks(whole, rows):
+            yield chunk, NO_WATERMARK

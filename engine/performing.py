@@ -28,7 +28,7 @@ def perform(session: Session, statement: st.Statement) -> Result:
     match statement:
         case st.Select():
             return selects.select(session, statement.query)
-        case st.Insert() | st.Update() | st.Delete():
+        case st.Insert() | st.Update() | st.Delete() | st.Merge():
             return changes.change(session, statement)
         case st.Truncate():
             return changes.truncate(session, statement)
@@ -55,6 +55,9 @@ def perform(session: Session, statement: st.Statement) -> Result:
         case st.Flush():
             session.flush()
             return Result("FLUSH")
+        case st.Wait():
+            session.wait()
+            return Result("WAIT")
         case st.Checkpoint():
             return _checkpoint(session)
         case st.Accepted():
@@ -123,7 +126,7 @@ def describe(session: Session, statement: st.Statement) -> tuple[ResultColumn, .
     match statement:
         case st.Select():
             return selects.describe(session, statement.query)
-        case st.Insert() | st.Update() | st.Delete():
+        case st.Insert() | st.Update() | st.Delete() | st.Merge():
             return changes.describe(session, statement)
         case st.Subscribe():
             return selects.describe_subscribe(session, statement)

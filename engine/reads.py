@@ -10,6 +10,7 @@ from datafusion import SessionContext
 from datafusion.substrait import Consumer, Serde
 
 from constellationdb.engine import batch as zset
+from constellationdb.engine.asof_tables import joined
 from constellationdb.engine.changelog import Change
 from constellationdb.engine.contents import Version
 from constellationdb.engine.history import changes_since, rewound
@@ -25,7 +26,7 @@ from constellationdb.planner.functions import translate
 from constellationdb.planner.lower.windows import window_node
 from constellationdb.planner.panics import contained
 from constellationdb.planner.relations import WindowCall
-from constellationdb.planner.shuttle import bare, empty_batch, new_context
+from constellationdb.planner.shuttle import bare, empty_batch, new_context, parsed
 from constellationdb.planner.snapshot import SnapshotPlan
 
 if TYPE_CHECKING:
@@ -43,9 +44,15 @@ class Reader:
     def tables(self, names: Iterable[str], at_least: int, at: int | None = None) -> dict[str, pa.Table]:
         """The contents of some relations at one epoch (``at``, or the latest all have reached)."""
         asked = set(names)
-        stored = sorted(n for n in asked if not is_system(n))
+        sequences = {name for name in asked if self._is_sequence(name)}
+        stored = sorted(n for n in asked - sequences if not is_system(n))
         found = self._latest(stored, at_least) if at is None else self._past(stored, at)
-        return found | {name: self._system(name) for name in asked - set(stored)}
+        found |= {name: self._session.sequences.shown(name) for name in sequences}
+        return found | {name: self._system(name) for name in asked - sequences - set(stored)}
+
+    def _is_sequence(self, name: str) -> bool:
+        relation = self._session.catalog.relations.get(name)
+        return relation is not None and relation.kind == "sequence"
 
     def _system(self, name: str) -> pa.Table:
         if name in SYSTEM_TABLES:
@@ -120,8 +127,14 @@ def _execute(context: SessionContext, planned: SnapshotPlan) -> pa.Table:
     for internal, sql in planned.views.items():
         context.register_view(internal, context.sql(sql))
     if planned.substrait is None:
-        return context.sql(planned.sql).to_arrow_table()
-    logical = Consumer.from_substrait_plan(context, Serde.deserialize_bytes(planned.substrait))
+        return parsed(context, planned.sql).to_arrow_table()
+    for stage in planned.asofs:
+        _register(context, stage.name, joined(stage, _run(context, stage.left), _run(context, stage.right)))
+    return _run(context, planned.substrait)
+
+
+def _run(context: SessionContext, substrait: bytes) -> pa.Table:
+    logical = Consumer.from_substrait_plan(context, Serde.deserialize_bytes(substrait))
     return context.create_dataframe_from_logical_plan(logical).to_arrow_table()
 
 

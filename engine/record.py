@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from constellationdb.catalog.model import Command
 from constellationdb.connectors.api import Position
+from constellationdb.engine.sequences import SequencePosition
 from constellationdb.storage.arrow_blobs import pack, unpack
 
 
@@ -35,6 +36,8 @@ class Header(msgspec.Struct, frozen=True):
     ranges: tuple[SourceRange, ...]
     watermarks: dict[str, int]
     answers: tuple[AnswerHeader, ...]
+    sequences: dict[int, SequencePosition] = {}  # by oid
+    timer: bool = False  # opened by the clock, which alone may be what it brings
 
 
 class AnswerHeader(msgspec.Struct, frozen=True):
@@ -64,9 +67,12 @@ class EpochRecord:
     ranges: list[SourceRange] = field(default_factory=list)
     watermarks: dict[str, int] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
+    sequences: dict[int, SequencePosition] = field(default_factory=dict)
+    timer: bool = False
 
     def is_empty(self) -> bool:
-        return not (self.commands or self.deltas or self.ranges or self.answers or self.watermarks)
+        moved = self.watermarks or self.sequences or self.timer
+        return not (self.commands or self.deltas or self.ranges or self.answers or moved)
 
 
 def encode_record(record: EpochRecord) -> bytes:
@@ -78,6 +84,8 @@ def encode_record(record: EpochRecord) -> bytes:
         tuple(record.ranges),
         record.watermarks,
         tuple(answer.header for answer in record.answers),
+        record.sequences,
+        record.timer,
     )
     batches = [batch for _, batch in record.deltas]
     for answer in record.answers:
@@ -97,4 +105,6 @@ def decode_record(payload: bytes) -> EpochRecord:
         list(header.ranges),
         dict(header.watermarks),
         [Answer(h, rest[2 * i], rest[2 * i + 1]) for i, h in enumerate(header.answers)],
+        dict(header.sequences),
+        header.timer,
     )

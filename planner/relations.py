@@ -21,7 +21,9 @@ from constellationdb.planner.statements import Query
 from constellationdb.planner.window_call import Call
 
 WINDOW_COLUMNS = ("window_start", "window_end")
-RelationKind = Literal["table", "source", "lookup table", "view", "materialized view", "system table", "functions"]
+RelationKind = Literal[
+    "table", "source", "lookup table", "view", "materialized view", "system table", "sequence", "functions"
+]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.statements import Emit, Query, TemporalClause
+from constellationdb.planner.statements import AsofClause, Emit, Query, TemporalClause
+from constellationdb.planner.syntax.asof import asof_at
 from constellationdb.planner.syntax.edits import overlay
 from constellationdb.planner.syntax.emit import find_tail
 from constellationdb.planner.syntax.temporal import clause_at
@@ -19,7 +20,7 @@ from constellationdb.planner.syntax.tokens import Region
 from constellationdb.planner.syntax.window_calls import HINTS, window_edits
 
 # Almost every query has none of these words, and then there is nothing to look for.
-_HINTS = ("emit", "system_time", "epoch", "late", *HINTS)
+_HINTS = ("emit", "system_time", "epoch", "late", "asof", *HINTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Masked:
     emit: Emit | None = None
     temporal: tuple[TemporalClause, ...] = ()
     as_of_epoch: int | None = None
+    asof: tuple[AsofClause, ...] = ()
 
     def query(self, region: Region | None = None) -> Query:
         """The query of ``region``, all of what was masked or a part of it."""
@@ -41,7 +43,12 @@ class Masked:
             for clause in self.temporal
             if region.start <= clause.position < region.end
         )
-        return Query(text, region.start, self.emit, temporal, self.as_of_epoch)
+        asof = tuple(
+            replace(clause, condition_position=clause.condition_position - region.start)
+            for clause in self.asof
+            if region.start <= clause.position < region.end
+        )
+        return Query(text, region.start, self.emit, temporal, self.as_of_epoch, asof=asof)
 
     def refuse_streaming(self, statement: str) -> None:
         """Raise where ``statement`` has an EMIT or AS OF EPOCH that could mean nothing there."""
@@ -58,6 +65,7 @@ def mask(region: Region) -> Masked:
         return Masked(region, region.scanned)
     spans = window_edits(region)
     temporal: list[TemporalClause] = []
+    asof: list[AsofClause] = []
     tokens = region.source.tokens
     index = region.lo
     while index < region.hi:
@@ -67,11 +75,15 @@ def mask(region: Region) -> Masked:
             temporal.append(clause)
             spans.append((clause.position, tokens[index - 1].end, ""))
         else:
+            joined = asof_at(region, index) if tokens[index].word == "asof" else None
+            if joined is not None:
+                asof.append(joined[0])
+                spans += joined[1]
             index += 1
     tail = find_tail(region)
     if tail is None:
-        return Masked(region, overlay(region.scanned, spans, region.start), None, tuple(temporal))
+        return Masked(region, overlay(region.scanned, spans, region.start), None, tuple(temporal), None, tuple(asof))
     said, begin = tail
     spans.append((tokens[begin].start, region.end, ""))
     text = overlay(region.scanned, spans, region.start)
-    return Masked(region, text, said.emit(), tuple(temporal), said.as_of_epoch)
+    return Masked(region, text, said.emit(), tuple(temporal), said.as_of_epoch, tuple(asof))
