@@ -26,8 +26,9 @@ from constellationdb.errors import (
 )
 from constellationdb.planner import python_functions
 from constellationdb.planner import statements as st
-from constellationdb.planner.analysis import calls, kinds
+from constellationdb.planner.analysis import calls, catalog_functions, kinds
 from constellationdb.planner.described import query_schema
+from constellationdb.planner.inference.functions import FUNCTIONS as SYSTEM_FUNCTIONS
 from constellationdb.planner.prepare import relation_names
 from constellationdb.planner.relations import FUNCTIONS, PlannedFunctions, functions_among, watched
 from constellationdb.planner.syntax.edits import identifier
@@ -78,8 +79,8 @@ def _same(known: Function, other: Function) -> bool:
 
 
 def _check_name(name: str) -> None:
-    taken = name in _OURS or name.startswith("con_") or name in calls.AGGREGATES or name in lookup.functions_by_name()
-    if taken:
+    known = (_OURS, calls.AGGREGATES, SYSTEM_FUNCTIONS, lookup.functions_by_name())
+    if name.startswith("con_") or catalog_functions.is_known(name) or any(name in names for names in known):
         raise FeatureNotSupported(f'a function called "{name}", like one of the system\'s, is not supported')
 
 

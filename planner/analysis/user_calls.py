@@ -51,6 +51,11 @@ class UserCalls:
     continuous: bool
     _inside: list[int] = field(default_factory=list)
 
+    @property
+    def inside(self) -> bool:
+        """Whether what is analysed is the body of a function."""
+        return bool(self._inside)
+
     def named(self, node: Any) -> tuple[Function, ...]:
         """Those that a call might mean."""
         schema = node.funcname[-2].sval if len(node.funcname) > 1 else "public"

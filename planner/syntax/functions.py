@@ -19,9 +19,10 @@ from constellationdb.errors import (
 )
 from constellationdb.planner.statements import CreateFunction, DropFunction, ParameterDef, Query, Statement
 from constellationdb.planner.syntax import postgres
+from constellationdb.planner.syntax.asof import asof_at
 from constellationdb.planner.syntax.columns import read_type
 from constellationdb.planner.syntax.names import of_strings
-from constellationdb.planner.syntax.tokens import Region
+from constellationdb.planner.syntax.tokens import Region, read_tokens
 
 _LANGUAGES = {"sql": "sql", "python": "python", "plpython3u": "python"}
 _PROCEDURAL = "a function is in SQL, a single SELECT or RETURN, or in Python"
@@ -31,6 +32,7 @@ _INPUTS = ("FUNC_PARAM_IN", "FUNC_PARAM_DEFAULT")
 
 def create_function(region: Region) -> Statement:
     _refuse_block(region)
+    _refuse_asof(region)
     node = postgres.tree(region)
     options = _options(region, node)
     language = _language(region, options, node)
@@ -65,6 +67,14 @@ def _refuse_block(region: Region) -> None:
         raise FeatureNotSupported(
             "CREATE FUNCTION with BEGIN ATOMIC is not supported", hint=_PROCEDURAL, position=region.start + 1
         )
+
+
+def _refuse_asof(region: Region) -> None:
+    """A body is read as Postgres reads it, where ASOF would be an alias."""
+    tokens = region.source.tokens
+    for index in range(region.lo, region.hi):
+        if tokens[index].word == "asof" and asof_at(region, index) is not None:
+            raise FeatureNotSupported("ASOF JOIN in the body of a function is not supported")
 
 
 def _name(parts: Any, region: Region) -> str:
@@ -149,6 +159,8 @@ def _query(source: str) -> Query:
         raise SqlSyntaxError(str(error.args[0])) from None
     if len(statements) != 1 or not isinstance(statements[0].stmt, ast.SelectStmt) or statements[0].stmt.intoClause:
         raise FeatureNotSupported("a function in SQL must be a single SELECT")
+    text = read_tokens(source)
+    _refuse_asof(Region(text, 0, len(text.tokens)))
     return Query(source.strip().rstrip(";"))
 
 
