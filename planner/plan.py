@@ -165,6 +165,38 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
         return self.inputs
 
 
+class Order(msgspec.Struct, frozen=True):
+    """One term of ORDER BY."""
+
+    column: int
+    descending: bool = False
+    nulls_first: bool = False
+
+
+RankKind: TypeAlias = Literal["row_number", "rank", "dense_rank"]
+
+
+class TopN(Node, frozen=True, kw_only=True, tag="top_n"):
+    """Of each key the rows whose ``rank`` by ``order`` is above ``offset`` and at most ``offset + limit``.
+
+    Rows that tie stand in the order of ``ties``, which tells all different rows apart. ``numbered``: the rank is
+    one more column of the output.
+    """
+
+    input: AnyNode
+    keys: tuple[int, ...]
+    order: tuple[Order, ...]
+    ties: tuple[Order, ...]
+    rank: RankKind
+    offset: int
+    limit: int
+    numbered: bool
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
 class Join(Node, frozen=True, kw_only=True, tag="join"):
     """Inner equi-join by deltas: dL ⋈ R + L' ⋈ dR. ``residual``: a boolean per combined row (Substrait over slot0)."""
 
@@ -254,6 +286,7 @@ AnyNode: TypeAlias = (
     | WindowAssign
     | Aggregate
     | Recompute
+    | TopN
     | Join
     | LookupJoin
     | ReplicatedLookup
@@ -305,6 +338,8 @@ def unique_key(node: AnyNode) -> tuple[int, ...] | None:
     match node:
         case Aggregate() if not node.append_only:
             return tuple(range(len(node.keys)))
+        case TopN() if node.rank == "row_number" and node.keys and (node.numbered or node.limit == 1):
+            return (*node.keys, len(node.schema) - 1) if node.numbered else node.keys
         case Fragment():
             return _found_again(unique_key(node.input), node.passthrough)
         case _:

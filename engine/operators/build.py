@@ -13,6 +13,7 @@ from constellationdb.engine.operators.on_close import OnCloseOperator
 from constellationdb.engine.operators.recompute import RecomputeOperator
 from constellationdb.engine.operators.replicated import ReplicatedLookupOperator
 from constellationdb.engine.operators.stateless import ConstantOperator, FragmentOperator, UnionOperator
+from constellationdb.engine.operators.top import TopNOperator
 from constellationdb.engine.operators.window import WindowAssignOperator
 from constellationdb.errors import InternalError
 from constellationdb.planner import plan
@@ -34,6 +35,8 @@ def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | No
             return AggregateOperator(node)
         case plan.Recompute():
             return RecomputeOperator(node, borrow)
+        case plan.TopN():
+            return TopNOperator(node)
         case plan.Join():
             return JoinOperator(node, borrow)
         case plan.OnClose():
@@ -53,7 +56,7 @@ def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | No
 def exchange_keys(node: plan.AnyNode) -> tuple[tuple[int, ...] | None, ...]:
     """Per input: the key columns to exchange by, () for everything to one worker, None for no exchange."""
     match node:
-        case plan.Aggregate():
+        case plan.Aggregate() | plan.TopN():
             return (node.keys,)
         case plan.Recompute():
             return node.keys

@@ -54,6 +54,8 @@ class Names:
             case plan.Aggregate():
                 below = self.brief(node.input)
                 return [*(below[k] for k in node.keys), *(Shown(measure(m, below)) for m in node.measures)]
+            case plan.TopN():
+                return [*self.of(node.input), *([Shown(f"{rank(node)} OVER (…)")] if node.numbered else [])]
             case plan.Join():
                 return qualified(self.of(node.left), self.of(node.right))
             case plan.LookupJoin():
@@ -68,6 +70,10 @@ def measure(made: plan.Measure, columns: Columns) -> str:
     argument = "*" if made.argument < 0 else columns[made.argument].text
     text = f"{made.kind}({argument})"
     return text if made.filter < 0 else f"{text} FILTER (WHERE {columns[made.filter].text})"
+
+
+def rank(node: plan.TopN) -> str:
+    return f"{node.rank}()"
 
 
 def listed(columns: Columns) -> str:
