@@ -2,26 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from constellationdb.catalog.model import Command, Create, Drop, Relation, Replace, shown_name
-from constellationdb.errors import DependentObjects, DuplicateRelation, UndefinedRelation
+from constellationdb.catalog.model import (
+    OIDS_OF_A_RELATION,
+    PUBLIC,
+    Command,
+    Comment,
+    Create,
+    CreateSchema,
+    Drop,
+    DropSchema,
+    Relation,
+    RenameSchema,
+    Replace,
+)
+from constellationdb.errors import (
+    DependentObjects,
+    DuplicateRelation,
+    DuplicateSchema,
+    UndefinedRelation,
+    UndefinedSchema,
+)
 
 # Postgres gives user objects oids from here on.
 FIRST_OID = 16384
 
+_PUBLIC = "standard public schema"
+
+# How messages name a relation: by its label, or qualified where a session does not see it.
+NameOf = Callable[[Relation], str]
+
+
+def _label(relation: Relation) -> str:
+    return relation.shown
+
 
 @dataclass(frozen=True)
 class Catalog:
-    """An immutable version of the catalog. ``version`` counts commands."""
+    """An immutable version of the catalog. ``version`` counts commands.
+
+    ``schemas``: those of users, by name. ``comments``: by the oid of what they are on, and column.
+    """
 
     version: int = 0
     next_oid: int = FIRST_OID
     relations: Mapping[str, Relation] = field(default_factory=lambda: MappingProxyType({}))
+    schemas: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({"public": PUBLIC}))
+    comments: Mapping[tuple[int, str], str] = field(default_factory=lambda: MappingProxyType({(PUBLIC, ""): _PUBLIC}))
+
+    @cached_property
+    def by_place(self) -> Mapping[tuple[int, str], Relation]:
+        """By namespace and label."""
+        return {(relation.namespace, relation.shown): relation for relation in self.relations.values()}
 
     def apply(self, command: Command) -> Catalog:
         """The catalog after ``command``; raises, unchanged, when it does not fit."""
@@ -32,6 +71,14 @@ class Catalog:
                 return self._drop(command)
             case Replace():
                 return self._replace(command.view)
+            case CreateSchema():
+                return self._create_schema(command.name)
+            case DropSchema():
+                return self._drop_schemas(command.names)
+            case RenameSchema():
+                return self._rename_schema(command.name, command.to)
+            case Comment():
+                return self._comment(command)
 
     def get(self, name: str, position: int | None = None) -> Relation:
         found = self.relations.get(name)
@@ -43,34 +90,97 @@ class Catalog:
         relations = dict(self.relations)
         oid = self.next_oid
         for relation in command.relations:
-            if relation.name in relations:
-                raise DuplicateRelation(f'relation "{relation.name}" already exists')
+            if relation.name in relations or (relation.namespace, relation.shown) in self.by_place:
+                raise DuplicateRelation(f'relation "{relation.shown}" already exists')
+            if not (relation.is_temporary or relation.namespace in self.schemas.values()):
+                raise UndefinedSchema(f'the schema of relation "{relation.shown}" was dropped')
             relations[relation.name] = replace(relation, oid=oid)
             oid += 1
-        return Catalog(self.version + 1, oid, MappingProxyType(relations))
+        return self._next(next_oid=oid, relations=MappingProxyType(relations))
 
     def _drop(self, command: Drop) -> Catalog:
         relations = dict(self.relations)
+        gone = set()
         for name in command.names:
-            if relations.pop(name, None) is None:
+            dropped = relations.pop(name, None)
+            if dropped is None:
                 raise UndefinedRelation(f'relation "{name}" does not exist')
-        return Catalog(self.version + 1, self.next_oid, MappingProxyType(relations))
+            gone.add(dropped.oid)
+        return self._next(relations=MappingProxyType(relations), comments=self._comments_without(gone))
 
     def _replace(self, view: Relation) -> Catalog:
         """Raises 2BP01 when something stored was computed through the old definition."""
         stored = [n for n in self._dependants(view.name) if self.relations[n].kind != "view"]
         if stored:
-            raise self._blocked(f"cannot replace view {view.name}", stored, [view.name, *stored])
+            raise self._blocked(f"cannot replace view {view.shown}", stored, [view.name, *stored])
         relations = dict(self.relations)
         relations[view.name] = replace(view, oid=self.get(view.name).oid)
-        return Catalog(self.version + 1, self.next_oid, MappingProxyType(relations))
+        return self._next(relations=MappingProxyType(relations))
+
+    def _next(self, **changes: object) -> Catalog:
+        return dataclasses.replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]
+
+    # -- schemas and comments ------------------------------------------------------------------
+
+    def _create_schema(self, name: str) -> Catalog:
+        if name in self.schemas:
+            raise DuplicateSchema(f'schema "{name}" already exists')
+        return self._next(next_oid=self.next_oid + 1, schemas=MappingProxyType({**self.schemas, name: self.next_oid}))
+
+    def _drop_schemas(self, names: Iterable[str]) -> Catalog:
+        """Raises 2BP01 when there is still something in one of them."""
+        schemas = dict(self.schemas)
+        gone = set()
+        for name in names:
+            oid = self.schema(name)
+            if any(relation.namespace == oid for relation in self.relations.values()):
+                raise DependentObjects(f"cannot drop schema {name} because other objects depend on it")
+            gone.add(schemas.pop(name))
+        return self._next(schemas=MappingProxyType(schemas), comments=self._comments_without(gone))
+
+    def _rename_schema(self, name: str, to: str) -> Catalog:
+        self.schema(name)
+        if to in self.schemas:
+            raise DuplicateSchema(f'schema "{to}" already exists')
+        renamed = {to if known == name else known: oid for known, oid in self.schemas.items()}
+        return self._next(schemas=MappingProxyType(renamed))
+
+    def schema(self, name: str) -> int:
+        """The oid of a user's schema."""
+        found = self.schemas.get(name)
+        if found is None:
+            raise UndefinedSchema(f'schema "{name}" does not exist')
+        return found
+
+    def free_name(self, namespace: int, label: str, qualified: str) -> str:
+        """A name that no relation has, for one to be created."""
+        name = label if namespace == PUBLIC else qualified
+        number = 1
+        while name in self.relations:
+            number += 1
+            name = f"{qualified}#{number}"
+        return name
+
+    def _comment(self, command: Comment) -> Catalog:
+        comments = dict(self.comments)
+        comments.pop((command.oid, command.column), None)
+        if command.text:
+            comments[command.oid, command.column] = command.text
+        return self._next(comments=MappingProxyType(comments))
+
+    def _comments_without(self, gone: set[int]) -> Mapping[tuple[int, str], str]:
+        """Those that are not on dropped objects, nor on what came with them."""
+        kept = {key: text for key, text in self.comments.items() if key[0] % OIDS_OF_A_RELATION not in gone}
+        return MappingProxyType(kept)
+
+    # -- dependencies --------------------------------------------------------------------------
 
     def _dependants(self, name: str) -> list[str]:
         found: list[str] = []
         self._collect(name, found)
         return [n for n in found if n != name and self.relations[n].owner not in found]
 
-    def to_drop(self, names: Iterable[str], *, cascade: bool) -> tuple[str, ...]:
+    def to_drop(self, names: Iterable[str], *, cascade: bool, name_of: NameOf = _label) -> tuple[str, ...]:
         """``names`` with their side outputs and, under CASCADE, their dependants; dependants first.
 
         Raises 2BP01 naming the dependants without CASCADE.
@@ -81,15 +191,15 @@ class Catalog:
             self._collect(name, found)
         blocking = [n for n in found if n not in asked and self.relations[n].owner not in found]
         if blocking and not cascade:
-            what = f"cannot drop {self.relations[asked[0]].kind} {shown_name(asked[0])}"
-            raise self._blocked("cannot drop desired object(s)" if len(asked) > 1 else what, blocking, found)
+            what = f"cannot drop {self.relations[asked[0]].kind} {name_of(self.relations[asked[0]])}"
+            raise self._blocked("cannot drop desired object(s)" if len(asked) > 1 else what, blocking, found, name_of)
         return tuple(found)
 
-    def cascaded(self, asked: Iterable[str], found: Iterable[str]) -> list[str]:
+    def cascaded(self, asked: Iterable[str], found: Iterable[str], name_of: NameOf = _label) -> list[str]:
         """What CASCADE drops beyond what was asked for, as messages name it, in the order it was made."""
         gone, named = set(found), set(asked)
         more = [self.relations[n] for n in gone - named if self.relations[n].owner not in gone]
-        return [f"{r.kind} {shown_name(r.name)}" for r in sorted(more, key=lambda relation: relation.oid)]
+        return [f"{r.kind} {name_of(r)}" for r in sorted(more, key=lambda relation: relation.oid)]
 
     def _collect(self, name: str, found: list[str]) -> None:
         for other in self.relations.values():
@@ -108,12 +218,14 @@ class Catalog:
             bases |= self.bases_of(dependency)
         return bases
 
-    def _blocked(self, what: str, dependants: list[str], gone: Iterable[str]) -> DependentObjects:
+    def _blocked(
+        self, what: str, dependants: list[str], gone: Iterable[str], name_of: NameOf = _label
+    ) -> DependentObjects:
         """2BP01; each dependant is told with the one of ``gone`` that it depends on."""
         lines, missing = [], set(gone)
         for relation in sorted((self.relations[n] for n in dependants), key=lambda relation: relation.oid):
             base = self.relations[next(n for n in relation.depends_on if n in missing)]
-            lines.append(f"{relation.kind} {relation.name} depends on {base.kind} {shown_name(base.name)}")
+            lines.append(f"{relation.kind} {name_of(relation)} depends on {base.kind} {name_of(base)}")
         objects = "them" if what.endswith("(s)") else "it"
         return DependentObjects(
             f"{what} because other objects depend on {objects}",

@@ -9,8 +9,11 @@ import pyarrow as pa
 
 RelationKind: TypeAlias = Literal["table", "source", "lookup table", "view", "materialized view", "side output"]
 
-# What the names of temporary tables begin with; the rest of the schema's name is their session's number.
+# What the names of temporary schemas begin with; the rest is their session's number.
 TEMPORARY = "pg_temp_"
+PUBLIC = 2200  # the oid of schema public
+TEMPORARY_SCHEMAS = 1 << 20  # the oid of pg_temp_<n> is n more
+OIDS_OF_A_RELATION = 1 << 28  # what comes with a relation has its oid plus a multiple of this
 
 
 class ColumnDefinition(msgspec.Struct, frozen=True):
@@ -29,6 +32,9 @@ class Watermark(msgspec.Struct, frozen=True):
 
 class Relation(msgspec.Struct, frozen=True):
     """Everything known of a relation.
+
+    ``name``: what everything but SQL calls it, for ever. SQL finds it in the schema whose oid is ``namespace``, by
+    its ``label``; without one that is the name, too.
 
     ``schema_ipc``: its Arrow schema, serialised. ``plan``: a materialized view's lowered plan, encoded.
     ``depends_on``: relations it reads; ``owner``: the view that a side output (errors, late rows) belongs to.
@@ -49,6 +55,17 @@ class Relation(msgspec.Struct, frozen=True):
     append_only: bool = False
     oid: int = 0
     zone: str = "UTC"  # the time zone that a table's defaults are computed in, for ever
+    namespace: int = PUBLIC
+    label: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What statements and messages call it."""
+        return self.label or self.name
+
+    @property
+    def is_temporary(self) -> bool:
+        return self.namespace > TEMPORARY_SCHEMAS
 
     @property
     def schema(self) -> pa.Schema:
@@ -73,13 +90,33 @@ class Replace(msgspec.Struct, frozen=True, tag="replace"):
     view: Relation
 
 
-Command: TypeAlias = Create | Drop | Replace
+class CreateSchema(msgspec.Struct, frozen=True, tag="create schema"):
+    name: str
+
+
+class DropSchema(msgspec.Struct, frozen=True, tag="drop schema"):
+    """Remove schemas that have nothing in them any more."""
+
+    names: tuple[str, ...]
+
+
+class RenameSchema(msgspec.Struct, frozen=True, tag="rename schema"):
+    """Its relations are where they were: they know its oid."""
+
+    name: str
+    to: str
+
+
+class Comment(msgspec.Struct, frozen=True, tag="comment"):
+    """``column`` "": on the object itself. ``text`` None takes the comment away."""
+
+    oid: int
+    column: str
+    text: str | None
+
+
+Command: TypeAlias = Create | Drop | Replace | CreateSchema | DropSchema | RenameSchema | Comment
 
 
 def make_relation(name: str, kind: RelationKind, schema: pa.Schema, **rest: object) -> Relation:
     return Relation(name=name, kind=kind, schema_ipc=bytes(schema.serialize()), **rest)  # type: ignore[arg-type]
-
-
-def shown_name(name: str) -> str:
-    """A relation's name as its session and messages say it."""
-    return name.partition(".")[2] if name.startswith(TEMPORARY) else name

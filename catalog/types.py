@@ -57,8 +57,11 @@ REGCLASS = SqlType("regclass", 2205, 4, pa.int64())
 REGTYPE = SqlType("regtype", 2206, 4, pa.int64())
 REGROLE = SqlType("regrole", 4096, 4, pa.int64())
 REGNAMESPACE = SqlType("regnamespace", 4089, 4, pa.int64())
+REGPROCEDURE = SqlType("regprocedure", 2202, 4, pa.int64())
+REGOPERATOR = SqlType("regoperator", 2204, 4, pa.int64())
 # Oids that print as the names of what has them.
-REGISTERED = frozenset(kind.oid for kind in (REGPROC, REGCLASS, REGTYPE, REGROLE, REGNAMESPACE))
+_REGISTERED = (REGPROC, REGCLASS, REGTYPE, REGROLE, REGNAMESPACE, REGPROCEDURE, REGOPERATOR)
+REGISTERED = frozenset(kind.oid for kind in _REGISTERED)
 VOID = SqlType("void", 2278, 4, pa.string())
 
 
@@ -78,7 +81,8 @@ def varchar(length: int, position: int | None = None) -> SqlType:
 _ARRAY_OIDS = {
     16: 1000, 17: 1001, 18: 1002, 19: 1003, 20: 1016, 21: 1005, 23: 1007, 24: 1008, 25: 1009, 26: 1028, 28: 1011,
     114: 199, 700: 1021, 701: 1022, 1042: 1014, 1043: 1015, 1082: 1182, 1083: 1183, 1114: 1115, 1184: 1185,
-    1186: 1187, 1700: 1231, 2205: 2210, 2206: 2211, 2950: 2951, 3802: 3807, 4089: 4090, 4096: 4097,
+    1186: 1187, 1700: 1231, 2202: 2207, 2204: 2209, 2205: 2210, 2206: 2211, 2950: 2951, 3802: 3807, 4089: 4090,
+    4096: 4097,
 }  # fmt: skip
 INT2VECTOR = SqlType("int2vector", 22, -1, pa.list_(pa.int16()), element=SMALLINT)
 OIDVECTOR = SqlType("oidvector", 30, -1, pa.list_(pa.int64()), element=OID)
@@ -104,7 +108,7 @@ _ALIASES: dict[str, SqlType] = {
     "text": TEXT, "string": TEXT, "bpchar": TEXT, "character": TEXT,
     "uuid": UUID, "json": JSON, "jsonb": JSONB, "name": NAME, "char": CHAR, '"char"': CHAR,
     "oid": OID, "xid": XID, "regproc": REGPROC, "regclass": REGCLASS, "regtype": REGTYPE, "regrole": REGROLE,
-    "regnamespace": REGNAMESPACE,
+    "regnamespace": REGNAMESPACE, "regprocedure": REGPROCEDURE, "regoperator": REGOPERATOR,
     "varchar": VARCHAR, "character varying": VARCHAR,
     "float4": REAL, "real": REAL,
     "float8": DOUBLE, "double precision": DOUBLE, "double": DOUBLE, "float": DOUBLE,

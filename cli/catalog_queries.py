@@ -15,6 +15,7 @@ from constellationdb.embedded import Database
 from constellationdb.errors import ConstellationError
 from constellationdb.planner import statements as st
 from constellationdb.planner.prepare import relation_names
+from constellationdb.planner.references import reference, split
 from constellationdb.planner.syntax import parse
 from constellationdb.planner.syntax.edits import identifier
 
@@ -25,6 +26,10 @@ SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
 FROM pg_catalog.pg_attribute a
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = $1::regclass AND a.attnum > 0 ORDER BY a.attnum
+"""
+_PLACE = """
+SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = $1::regclass
 """
 
 
@@ -77,26 +82,30 @@ def of_kind(entries: Sequence[Entry], letters: str) -> list[Entry]:
 
 
 def relation(database: Database, entries: Sequence[Entry], name: str) -> Entry:
-    """By its name as SQL says it; a name without quotes is in lower case."""
-    wanted = name[1:-1].replace('""', '"') if name[:1] == '"' and name[-1:] == '"' else name.lower()
+    """By its name as SQL says it, in the search path; an error where there is no such relation."""
+    ((schema, label),) = database.sql(_PLACE, [name]).fetchall()
+    wanted = reference(None if schema == "public" else schema, label)
     for entry in entries:
-        if entry.name == wanted.removeprefix("public."):
+        if entry.name == wanted:
             return entry
-    database.sql("SELECT $1::regclass", [name]).fetchall()  # raises where there is no such relation
     return Entry(wanted, "system table", None, None, None, "", None)
 
 
 def columns(database: Database, entry: Entry) -> list[Column]:
-    """A system table's name has its schema in it."""
-    name = entry.name if entry.kind == "system table" else identifier(entry.name)
     return [
         Column(column, kind, not required, default)
-        for column, kind, required, default in database.sql(_COLUMNS, [name]).fetchall()
+        for column, kind, required, default in database.sql(_COLUMNS, [as_sql(entry.name)]).fetchall()
     ]
 
 
 def column_names(database: Database, relation: str) -> list[str]:
-    return [str(name) for name, *_ in database.sql(_COLUMNS, [identifier(relation)]).fetchall()]
+    return [str(name) for name, *_ in database.sql(_COLUMNS, [as_sql(relation)]).fetchall()]
+
+
+def as_sql(name: str) -> str:
+    """A relation's name as ``constellation.relations`` has it: with its schema, unless that is public."""
+    schema, label = split(name)
+    return ".".join(identifier(part) for part in (schema or "public", label))
 
 
 def readers(entries: Sequence[Entry], name: str) -> list[Entry]:

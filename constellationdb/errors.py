@@ -33,6 +33,9 @@
     ├── CannotChangeSetting         55P02  CON-1062
     ├── DuplicateSchema             42P06  CON-1063
     ├── DuplicateObject             42710  CON-1064
+    ├── InsufficientPrivilege       42501  CON-1070
+    ├── ReservedName                42939  CON-1071
+    ├── AmbiguousAlias              42P09  CON-1072
     ├── UndefinedSchema             3F000  CON-1080
     ├── AmbiguousFunction           42725  CON-1043
     ├── InvalidTextRepresentation   22P02  CON-2001
@@ -55,6 +58,7 @@
     ├── InvalidTimeZone             22009  CON-2018
     ├── InvalidBinaryRepresentation 22P03  CON-2041
     ├── CharacterNotInRepertoire    22021  CON-2042
+    ├── NullNotAllowed              22004  CON-2043
     ├── ReadsOwnWritesThroughView   25001  CON-3001
     ├── InFailedTransaction         25P02  CON-3002
     ├── SerializationFailure        40001  CON-3003
@@ -257,6 +261,18 @@ class DuplicateObject(ConstellationError):
     sqlstate, code = "42710", "CON-1064"
 
 
+class InsufficientPrivilege(ConstellationError):
+    sqlstate, code = "42501", "CON-1070"
+
+
+class ReservedName(ConstellationError):
+    sqlstate, code = "42939", "CON-1071"
+
+
+class AmbiguousAlias(ConstellationError):
+    sqlstate, code = "42P09", "CON-1072"
+
+
 class UndefinedSchema(ConstellationError):
     sqlstate, code = "3F000", "CON-1080"
 
@@ -343,6 +359,10 @@ class InvalidBinaryRepresentation(ConstellationError):
 
 class CharacterNotInRepertoire(ConstellationError):
     sqlstate, code = "22021", "CON-2042"
+
+
+class NullNotAllowed(ConstellationError):
+    sqlstate, code = "22004", "CON-2043"
 
 
 class ReadsOwnWritesThroughView(ConstellationError):

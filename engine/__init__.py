@@ -19,6 +19,7 @@ How it works::
        └──────────── snapshot reads, subscriptions ◀─────┘    └──────────────────────┘ a view is a relation, too
 
     session  performing  selects  changes  defining      what a client says, statement by statement; explains
+    naming  schemas  comments                            which relations names mean; what is said of objects
     transaction  transaction_control  variables          what it says of itself; settings, setting_table, setting_kinds
     prepared_statements  portals  cursors  streams       what it has open, by name; temporary: tables of its own
     sessions  alarms                                     who is there, who has to go; timeouts

@@ -31,12 +31,14 @@ from constellationdb.engine.writes import Write, apply_write, check_target
 from constellationdb.errors import (
     ConstellationError,
     DuplicateColumn,
+    InsufficientPrivilege,
     InvalidColumnReference,
     ReadOnlyTransaction,
     WrongObjectType,
 )
 from constellationdb.planner import statements as st
 from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.rewrite.qualified import OURS
 from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
 
 if TYPE_CHECKING:
@@ -60,16 +62,19 @@ def change(session: Session, statement: Statement) -> Result:
 
 def _target(session: Session, name: str, position: int, command: str) -> Target:
     """The relation that a statement writes, as the session sees it."""
-    name = session.temporary.resolve(name)
-    if is_system(name):
-        raise WrongObjectType(f'cannot change system table "{name}"', position=position)
+    found = session.names.find(name)
+    if found.startswith("pg_catalog."):
+        short = found.removeprefix("pg_catalog.")
+        raise InsufficientPrivilege(f'permission denied: "{short}" is a system catalog', position=position)
+    if is_system(found):
+        raise WrongObjectType(f'cannot change system table "{found}"', position=position)
     if session.read_only:
         raise ReadOnlyTransaction(f"cannot execute {command} in a read-only transaction")
-    relation = session.catalog.get(name, position)
+    relation = session.names.relation(name, position)
     check_target(relation, position, insert=command in ("INSERT", "COPY FROM"))
     if session.transaction is not None:
         return session.transaction.target(session.engine, relation)
-    state = session.engine.state(name)
+    state = session.engine.state(relation.name)
     assert isinstance(state, TableState | SourceState)
     return state
 
@@ -80,7 +85,7 @@ def _target_of(session: Session, statement: Statement) -> Target:
 
 def _plan(session: Session, statement: Statement, state: Target) -> Dml:
     def plan(query: st.Query, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
-        return _plan_query(session, statement, query, extra, clause)
+        return _plan_query(session, statement, state, query, extra, clause)
 
     return _planned(session, statement, state, DmlPlanner(plan, session.zone))
 
@@ -103,24 +108,32 @@ def plan_of_change(
 ) -> list[tuple[str, SnapshotPlan, dict[str, PlannedRelation]]]:
     """For EXPLAIN: each query the statement runs, the clause it is of, and the relations it was planned over."""
     found: list[tuple[str, SnapshotPlan, dict[str, PlannedRelation]]] = []
+    state = _target_of(session, statement)
 
     def plan(query: st.Query, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
-        planned = _plan_query(session, statement, query, extra, clause)
+        planned = _plan_query(session, statement, state, query, extra, clause)
         if clause != "DEFAULT":
             found.append((clause, planned, {**session.relations, **extra}))
         return planned
 
-    _planned(session, statement, _target_of(session, statement), DmlPlanner(plan, session.zone))
+    _planned(session, statement, state, DmlPlanner(plan, session.zone))
     return found
 
 
 def _plan_query(
-    session: Session, statement: Statement, query: st.Query, extra: dict[str, PlannedRelation], clause: str
+    session: Session,
+    statement: Statement,
+    state: Target,
+    query: st.Query,
+    extra: dict[str, PlannedRelation],
+    clause: str,
 ) -> SnapshotPlan:
     """Plan a piece of DML; an error's place is found again by its words, for the text was put together anew."""
-    relations = {**session.relations, **extra}
+    oid = session.catalog.get(state.name).oid
+    relations = {**session.relations, **{name: replace(relation, oid=oid) for name, relation in extra.items()}}
     try:
-        query = replace(query, parameters=statement.parameters)
+        names = ((OURS, state.name), *statement.meant)
+        query = replace(query, parameters=statement.parameters, names=names)
         return SnapshotPlanner(relations, clause, functions=session.functions).plan(query)
     except ConstellationError as error:
         if error.position is not None:
@@ -217,9 +230,9 @@ def _current(session: Session, names: set[str], epoch: int) -> dict[str, pa.Tabl
 def truncate(session: Session, statement: st.Truncate) -> Result:
     """All of the tables or none."""
     for name in statement.names:
-        relation = session.catalog.get(session.temporary.resolve(name))
+        relation = session.names.relation(name)
         if relation.kind != "table":
-            raise WrongObjectType(f'"{name}" is not a table')
+            raise WrongObjectType(f'"{relation.shown}" is not a table')
     alone = len(statement.names) == 1
     with nullcontext() if alone else session.together():
         for name in statement.names:
@@ -248,7 +261,7 @@ def copy(session: Session, statement: st.Copy) -> Result:
     assert statement.table is not None
     state = _target(session, statement.table, statement.offset + 1, "COPY FROM")
     options = copy_options(statement.options, "in")
-    columns = _copied(state.schema, statement, options)
+    columns = _copied(state.schema, state.relation.shown, statement, options)
     planner = DmlPlanner(plan_constant)
     zone = zone_named(session.zone) or UTC_ZONE
 
@@ -259,7 +272,7 @@ def copy(session: Session, statement: st.Copy) -> Result:
     defaults = planner.defaults(state.relation)
     fit = partial(fitted, relation=state.relation)
     check = partial(_check, state)
-    sink = CopyIn(state.name, state.schema, columns, defaults, options, fit, check, insert, zone)
+    sink = CopyIn(state.relation.shown, state.schema, columns, defaults, options, fit, check, insert, zone)
     return Result("COPY", copy_in=sink)
 
 
@@ -268,9 +281,8 @@ def _check(state: Target, rows: pa.RecordBatch) -> None:
         state.check(rows)
 
 
-def _copied(schema: pa.Schema, statement: st.Copy, options: CopyOptions) -> list[int]:
+def _copied(schema: pa.Schema, table: str, statement: st.Copy, options: CopyOptions) -> list[int]:
     """The columns that COPY fills, in the order of its fields."""
-    table = statement.table or ""
     columns = [column_of(schema, name, table, None) for name in statement.columns]
     for place, name in enumerate(statement.columns):
         if name in statement.columns[:place]:

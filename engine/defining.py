@@ -2,65 +2,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from constellationdb.catalog.model import Command, Create, Drop
-from constellationdb.engine import definitions, selects
+from constellationdb.engine import definitions, schemas, selects
+from constellationdb.engine.comments import comment
+from constellationdb.engine.naming import Place
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.result import Notice, Result
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.temporary import ON_COMMIT
 from constellationdb.errors import (
-    DuplicateRelation,
+    ConstellationError,
     FeatureNotSupported,
     InternalError,
     InvalidDefinition,
     ReadOnlyTransaction,
     SqlSyntaxError,
     UndefinedRelation,
+    UndefinedSchema,
 )
 from constellationdb.planner import statements as st
 from constellationdb.planner.prepare import relation_names
+from constellationdb.planner.references import split
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
 
 _Created = st.CreateTable | st.CreateSource | st.CreateLookupTable | st.CreateView | st.CreateTableAs
+Places = Sequence[Place]
 
 
 def define(session: Session, statement: st.Statement) -> Result:
     if session.read_only:
         raise ReadOnlyTransaction(f"cannot execute {_command(statement)} in a read-only transaction")
     match statement:
+        case st.CreateTable() | st.CreateTableAs() if statement.temporary is not None:
+            return _define_at(session, statement, _place(session, statement, temporary=True))
+        case st.CreateTable() | st.CreateTableAs() | st.CreateSource() | st.CreateLookupTable():
+            return _define_at(session, statement, _place(session, statement))
+        case st.CreateView():
+            return _define_view(session, statement)
+        case st.Drop():
+            return _drop(session, statement)
+        case st.CreateSchema():
+            return schemas.create_schema(session, statement)
+        case st.DropSchema():
+            return schemas.drop_schema(session, statement)
+        case st.RenameSchema():
+            return schemas.rename_schema(session, statement)
+        case st.Comment():
+            return comment(session, statement)
+        case _:
+            raise FeatureNotSupported(f"{type(statement).__name__} is not supported", position=statement.offset + 1)
+
+
+def _place(session: Session, statement: _Created, *, temporary: bool = False) -> Place:
+    position = statement.name_position + 1 if isinstance(statement, st.CreateTable) else None
+    place = session.names.place(statement.name, position, temporary=temporary)
+    session.temporary.used |= place.is_temporary
+    return place
+
+
+def _define_at(session: Session, statement: _Created, *places: Place) -> Result:
+    statement = dataclasses.replace(statement, name=places[0].name)
+    match statement:
         case st.CreateTable():
-            if statement.temporary is not None:
-                return _temporary(session, statement, statement.temporary)
-            return _create(session, statement, "CREATE TABLE", lambda: definitions.table(statement, session.zone))
+            return _create(
+                session,
+                statement,
+                places,
+                "CREATE TABLE",
+                lambda: _on_commit(definitions.table(statement, session.zone), statement.temporary),
+            )
         case st.CreateSource():
             clock = session.engine.clock
             return _create(
-                session, statement, "CREATE SOURCE", lambda: definitions.source(clock, statement, session.zone)
+                session, statement, places, "CREATE SOURCE", lambda: definitions.source(clock, statement, session.zone)
             )
         case st.CreateLookupTable():
-            return _create(session, statement, "CREATE LOOKUP TABLE", lambda: definitions.lookup_table(statement))
+            return _create(
+                session, statement, places, "CREATE LOOKUP TABLE", lambda: definitions.lookup_table(statement)
+            )
+        case st.CreateTableAs():
+            return _table_as(session, statement, places)
         case st.CreateView():
-            _refuse_temporary(session, statement)
             tag = "CREATE MATERIALIZED VIEW" if statement.materialized else "CREATE VIEW"
             return _create(
                 session,
                 statement,
+                places,
                 tag,
                 lambda: definitions.view(session.catalog, session.relations, session.functions, statement),
             )
-        case st.CreateTableAs():
-            return _table_as(session, statement)
-        case st.Drop():
-            return _drop(session, statement)
-        case _:
-            raise FeatureNotSupported(f"{type(statement).__name__} is not supported", position=statement.offset + 1)
+
+
+def _define_view(session: Session, statement: st.CreateView) -> Result:
+    """A view is where what it reads is: over a temporary table it is temporary, too."""
+    relations = session.catalog.relations
+    reads = (relations.get(name) for name in relation_names(statement.query))
+    over_temporary = any(relation is not None and relation.is_temporary for relation in reads)
+    if over_temporary and statement.materialized:
+        raise FeatureNotSupported("materialized views must not use temporary tables or views")
+    place = _place(session, statement, temporary=statement.temporary or over_temporary)
+    emit, places = statement.query.emit, [place]
+    if emit is not None and emit.late_to is not None:
+        places.append(session.names.place(emit.late_to, statement.query.offset + emit.position + 1))
+        emit = dataclasses.replace(emit, late_to=places[-1].name)
+        statement = dataclasses.replace(statement, query=dataclasses.replace(statement.query, emit=emit))
+    result = _define_at(session, statement, *places)
+    if over_temporary and not statement.temporary:
+        result.notices.insert(0, Notice(f'view "{place.label}" will be a temporary view'))
+    return result
 
 
 _COMMANDS = {
@@ -68,6 +125,10 @@ _COMMANDS = {
     "CreateTableAs": "CREATE TABLE AS",
     "CreateSource": "CREATE SOURCE",
     "CreateLookupTable": "CREATE LOOKUP TABLE",
+    "CreateSchema": "CREATE SCHEMA",
+    "DropSchema": "DROP SCHEMA",
+    "RenameSchema": "ALTER SCHEMA",
+    "Comment": "COMMENT",
 }
 
 
@@ -81,27 +142,33 @@ def _command(statement: st.Statement) -> str:
             return _COMMANDS.get(type(statement).__name__, type(statement).__name__)
 
 
-def _create(session: Session, statement: _Created, tag: str, make: Callable[[], Create]) -> Result:
-    name = statement.name
-    exists = name in session.catalog.relations
+def _create(session: Session, statement: _Created, places: Places, tag: str, make: Callable[[], Create]) -> Result:
+    place = places[0]
+    exists = place.existing is not None
     if exists and statement.if_not_exists:
-        return Result(tag, notices=[Notice(f'relation "{name}" already exists, skipping', sqlstate="42P07")])
+        return Result(tag, notices=[_skipped(place)])
     if not (exists and getattr(statement, "or_replace", False)):
-        definitions.refuse_existing(session.catalog, name, statement.name_position + 1)
-        command = make()
+        definitions.refuse_existing(session.catalog, place, statement.name_position + 1)
+        command = definitions.placed(make(), places)
         _submit(session, command)
     elif isinstance(statement, st.CreateView) and not statement.materialized:
-        command = make()
+        command = definitions.placed(make(), places)
         view = command.relations[0]
         _submit(
             session, definitions.replacement(session.catalog, session.relations, session.functions, view, statement)
         )
     else:
-        command = make()
-        if any(name in relation.depends_on for relation in command.relations):
-            raise InvalidDefinition(f'"{name}" cannot be defined over itself', position=statement.name_position + 1)
-        _submit(session, Drop(session.catalog.to_drop([name], cascade=False)), command)
+        command = definitions.placed(make(), places)
+        if any(place.name in relation.depends_on for relation in command.relations):
+            raise InvalidDefinition(
+                f'"{place.label}" cannot be defined over itself', position=statement.name_position + 1
+            )
+        _submit(session, Drop(session.catalog.to_drop([place.name], cascade=False)), command)
     return Result(tag, notices=_notices(session, command))
+
+
+def _skipped(place: Place) -> Notice:
+    return Notice(f'relation "{place.label}" already exists, skipping', sqlstate="42P07")
 
 
 def _submit(session: Session, *commands: Command) -> None:
@@ -136,49 +203,19 @@ def wait_for(session: Session, name: str) -> None:
         ) from job.failure
 
 
-def _temporary(session: Session, statement: st.CreateTable, on_commit: st.OnCommit) -> Result:
-    if (exists := _existing(session, statement, "CREATE TABLE")) is not None:
-        return exists
-    _submit(session, _own(session, definitions.table(statement, session.zone), on_commit))
-    return Result("CREATE TABLE")
-
-
-def _own(session: Session, command: Create, on_commit: st.OnCommit | None) -> Create:
-    """The same table, temporary when ``on_commit`` says so."""
-    if on_commit is None:
+def _on_commit(command: Create, action: st.OnCommit | None) -> Create:
+    """The same table, with what COMMIT does with it."""
+    if action in (None, "preserve"):
         return command
-    session.temporary.used = True
     (relation,) = command.relations
-    options = relation.options if on_commit == "preserve" else {**relation.options, ON_COMMIT: on_commit}
-    return Create((replace(relation, name=session.temporary.name(relation.name), options=options),))
+    return Create((replace(relation, options={**relation.options, ON_COMMIT: action}),))
 
 
-def _existing(session: Session, statement: st.CreateTable | st.CreateTableAs, tag: str) -> Result | None:
-    """The answer when there is such a table and IF NOT EXISTS was said; 42P07 when it was not."""
-    name = statement.name if statement.temporary is None else session.temporary.name(statement.name)
-    if name in session.catalog.relations and statement.if_not_exists:
-        notice = Notice(f'relation "{statement.name}" already exists, skipping', sqlstate="42P07")
-        return Result(tag, notices=[notice])
-    if statement.temporary is None:
-        definitions.refuse_existing(session.catalog, name, statement.name_position + 1)
-    elif name in session.catalog.relations:
-        raise DuplicateRelation(f'relation "{statement.name}" already exists')
-    return None
-
-
-def _refuse_temporary(session: Session, statement: st.CreateView) -> None:
-    if session.temporary.used and session.temporary.resolves(relation_names(statement.query)):
-        if statement.materialized:
-            raise FeatureNotSupported("materialized views must not use temporary tables or views")
-        raise FeatureNotSupported(
-            "a view over a temporary table is not supported", position=statement.name_position + 1
-        )
-
-
-def _table_as(session: Session, statement: st.CreateTableAs) -> Result:
+def _table_as(session: Session, statement: st.CreateTableAs, places: Places) -> Result:
     """The table and its rows come together."""
-    if (exists := _existing(session, statement, "CREATE TABLE AS")) is not None:
-        return exists
+    if places[0].existing is not None and statement.if_not_exists:
+        return Result("CREATE TABLE AS", notices=[_skipped(places[0])])
+    definitions.refuse_existing(session.catalog, places[0], statement.name_position + 1)
     columns, compute = selects.later(session, statement.query)
     if len(statement.column_names) > len(columns):
         raise SqlSyntaxError("too many column names were specified")
@@ -187,7 +224,7 @@ def _table_as(session: Session, statement: st.CreateTableAs) -> Result:
     rows = rows.rename_columns(names)
     with session.together() as transaction:
         made = definitions.table_of(statement.name, rows.schema, statement.text)
-        command = _own(session, made, statement.temporary)
+        command = definitions.placed(_on_commit(made, statement.temporary), places)
         transaction.define(session.engine, command)
         table = transaction.target(session.engine, session.catalog.get(command.relations[0].name))
         assert isinstance(table, TableOverlay)
@@ -199,23 +236,21 @@ def _table_as(session: Session, statement: st.CreateTableAs) -> Result:
 def _drop(session: Session, statement: st.Drop) -> Result:
     present, notices = [], []
     for said in statement.names:
-        name = session.temporary.resolve(said)
-        if name in session.catalog.relations:
-            present.append(name)
-        elif statement.if_exists:
-            notices.append(Notice(f'{statement.kind} "{said}" does not exist, skipping'))
-        else:
-            raise UndefinedRelation(f'{statement.kind} "{said}" does not exist')
+        found = session.catalog.relations.get(session.names.find(said))
+        if found is not None:
+            present.append(found.name)
+            continue
+        schema, name = split(said)
+        missing: ConstellationError = UndefinedRelation(f'{statement.kind} "{name}" does not exist')
+        if schema is not None and session.names.schema(schema) is None:
+            missing = UndefinedSchema(f'schema "{schema}" does not exist')
+        if not statement.if_exists:
+            raise missing
+        notices.append(Notice(f"{missing.message}, skipping"))
     if present:
-        catalog = session.catalog
-        command = definitions.drop(catalog, statement, present)
+        catalog, shown = session.catalog, session.names.shown
+        command = definitions.drop(catalog, statement, present, shown)
+        dropped = catalog.cascaded(present, command.names, shown)
         _submit(session, command)
-        notices += _cascade_notices(catalog.cascaded(present, command.names))
+        notices += schemas.cascade_notices(dropped)
     return Result(f"DROP {statement.kind.upper()}", notices=notices)
-
-
-def _cascade_notices(dropped: list[str]) -> list[Notice]:
-    lines = [f"drop cascades to {what}" for what in dropped]
-    if len(lines) < 2:
-        return [Notice(line) for line in lines]
-    return [Notice(f"drop cascades to {len(lines)} other objects", detail="\n".join(lines))]

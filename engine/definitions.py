@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import pyarrow as pa
 
-from constellationdb.catalog.catalog import Catalog
+from constellationdb.catalog.catalog import Catalog, NameOf
 from constellationdb.catalog.model import (
     ColumnDefinition,
     Create,
@@ -14,7 +16,6 @@ from constellationdb.catalog.model import (
     Replace,
     Watermark,
     make_relation,
-    shown_name,
 )
 from constellationdb.catalog.types import VARCHAR, field_of, of_field
 from constellationdb.clock import Clock
@@ -23,6 +24,7 @@ from constellationdb.connectors.relation_options import SOURCE_NAMES, check_sour
 from constellationdb.connectors.strategy import LookupSettings, choose
 from constellationdb.engine.dml import DmlPlanner, plan_constant
 from constellationdb.engine.lookups import check_back_end, open_back_end
+from constellationdb.engine.naming import Place
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.relations import Planned, planned_view
 from constellationdb.engine.side import errors_name, errors_relation, late_relation
@@ -41,6 +43,7 @@ from constellationdb.planner.analysis.catalog_functions import Functions
 from constellationdb.planner.continuous import ContinuousPlanner
 from constellationdb.planner.described import query_schema
 from constellationdb.planner.prepare import relation_names
+from constellationdb.planner.rewrite.system_columns import NAMES as SYSTEM_COLUMNS
 from constellationdb.planner.syntax.edits import identifier
 
 
@@ -49,6 +52,8 @@ def schema_of(columns: tuple[st.ColumnDef, ...]) -> pa.Schema:
     for column in columns:
         if names.count(column.name) > 1:
             raise DuplicateColumn(f'column "{column.name}" specified more than once', position=column.position + 1)
+        if column.name in SYSTEM_COLUMNS:
+            raise DuplicateColumn(f'column name "{column.name}" conflicts with a system column name')
     return pa.schema([pa.field(c.name, c.type.arrow) for c in columns])
 
 
@@ -272,17 +277,30 @@ def _check_same_column(was: pa.Field, becomes: pa.Field, position: int) -> None:
         )
 
 
-def drop(catalog: Catalog, statement: st.Drop, present: list[str]) -> Drop:
+def drop(catalog: Catalog, statement: st.Drop, present: list[str], name_of: NameOf) -> Drop:
     for name in present:
         relation = catalog.get(name)
         if relation.kind != statement.kind:
             raise WrongObjectType(
-                f'"{shown_name(name)}" is not a {statement.kind}',
+                f'"{relation.shown}" is not a {statement.kind}',
                 hint=f"Use DROP {relation.kind.upper()} to remove a {relation.kind}.",
             )
-    return Drop(catalog.to_drop(present, cascade=statement.cascade))
+    return Drop(catalog.to_drop(present, cascade=statement.cascade, name_of=name_of))
 
 
-def refuse_existing(catalog: Catalog, name: str, position: int) -> None:
-    if name in catalog.relations or errors_name(name) in catalog.relations:
-        raise DuplicateRelation(f'relation "{name}" already exists', position=position)
+def refuse_existing(catalog: Catalog, place: Place, position: int) -> None:
+    """Also what the errors of a relation of this name would be called must be free."""
+    if any((place.namespace, label) in catalog.by_place for label in (place.label, errors_name(place.label))):
+        raise DuplicateRelation(f'relation "{place.label}" already exists', position=position)
+
+
+def placed(command: Create, places: Sequence[Place]) -> Create:
+    """Its relations in their schemas: errors stand beside what they are errors of, the first of ``places``."""
+    first = places[0]
+    known = {place.name: (place.namespace, place.label) for place in places}
+    known[errors_name(first.name)] = first.namespace, errors_name(first.label)
+    return Create(tuple(_at(relation, *known[relation.name]) for relation in command.relations))
+
+
+def _at(relation: Relation, namespace: int, label: str) -> Relation:
+    return msgspec.structs.replace(relation, namespace=namespace, label="" if label == relation.name else label)

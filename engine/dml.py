@@ -43,6 +43,7 @@ from constellationdb.errors import (
 )
 from constellationdb.planner import statements as st
 from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.rewrite.qualified import OURS as TABLE
 from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
 from constellationdb.planner.syntax.edits import identifier
 
@@ -114,7 +115,7 @@ class DmlPlanner:
     # -- INSERT --------------------------------------------------------------------------------
 
     def insert(self, statement: st.Insert, state: Target) -> Dml:
-        columns = self._columns(statement, state.schema)
+        columns = self._columns(statement, state)
         constant = None
         if statement.rows is not None:
             constant = self._constant_rows(statement, state, columns)
@@ -131,14 +132,14 @@ class DmlPlanner:
                 return Write(None, rows, rows.num_rows, rows)
             return conflict(run, target, rows, epoch)
 
-        returning = self._returning(statement.returning, statement.table, state)
+        returning = self._returning(statement.returning, state.relation.shown, state)
         if conflict is not None or returning is not None:
             constant = None
-        return Dml(statement.table, evaluate, returning, "INSERT", constant)
+        return Dml(state.name, evaluate, returning, "INSERT", constant)
 
-    def _columns(self, statement: st.Insert, schema: pa.Schema) -> list[int]:
-        position = statement.table_position + 1
-        indexes = [column_of(schema, name, statement.table, position) for name in statement.columns]
+    def _columns(self, statement: st.Insert, state: Target) -> list[int]:
+        position, schema = statement.table_position + 1, state.schema
+        indexes = [column_of(schema, name, state.relation.shown, position) for name in statement.columns]
         for i, index in enumerate(indexes):
             if index in indexes[:i]:
                 raise DuplicateColumn(f'column "{statement.columns[i]}" specified more than once', position=position)
@@ -227,14 +228,14 @@ class DmlPlanner:
         assert isinstance(state, TableRules)
         if not clause.set:
             return _do_nothing
-        update = self._conflict_query(statement, clause, state)
+        update = self._conflict_query(clause, state)
         return lambda run, target, rows, epoch: _do_update(run, target, rows, epoch, update)
 
-    def _conflict_query(self, statement: st.Insert, clause: st.OnConflict, state: TableRules) -> _Update:
-        alias = identifier(statement.table)
+    def _conflict_query(self, clause: st.OnConflict, state: TableRules) -> _Update:
+        alias = identifier(state.relation.shown)
         number = pa.field(_NUMBER, pa.int64())
         extra = {name: PlannedRelation(name, "table", state.schema.append(number)) for name in (_TARGET, _PROPOSED)}
-        indexes = [column_of(state.schema, c, statement.table, None) for c, _ in clause.set]
+        indexes = [column_of(state.schema, c, state.relation.shown, None) for c, _ in clause.set]
         expressions = ", ".join(f"({text}) AS s{i}" for i, (_, text) in enumerate(clause.set))
         where = f" WHERE {clause.where}" if clause.where else ""
         sql = (
@@ -248,14 +249,15 @@ class DmlPlanner:
     # -- UPDATE and DELETE ---------------------------------------------------------------------
 
     def update(self, statement: st.Update, state: TableRules) -> Dml:
-        alias = identifier(statement.alias or statement.table)
+        alias = identifier(statement.alias or state.relation.shown)
         position = statement.table_position + 1
-        indexes = [column_of(state.schema, c, statement.table, position) for c, _ in statement.set]
+        indexes = [column_of(state.schema, c, state.relation.shown, position) for c, _ in statement.set]
         for place, index in enumerate(indexes):
             if index in indexes[:place]:
                 name = state.schema.field(index).name
                 raise SqlSyntaxError(f'multiple assignments to same column "{name}"', position=position)
-        old = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
+        own = f'"{TABLE}"' if statement.from_clause else alias
+        old = ", ".join(f"{own}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
         written = {c.name: c.default or "NULL" for c in state.relation.columns}
         defaulted = [text.strip().lower() == "default" for _, text in statement.set]
         if foreign := state.relation.zone != self._zone_name and any(defaulted):
@@ -267,7 +269,7 @@ class DmlPlanner:
         new = ", ".join(f"({text}) AS n{i}" for i, text in enumerate(texts))
         more = f", {statement.from_clause}" if statement.from_clause else ""
         where = f" WHERE {statement.where}" if statement.where else ""
-        sql = f"SELECT {old}, {new} FROM {identifier(statement.table)} AS {alias}{more}{where}"
+        sql = f'SELECT {old}, {new} FROM "{TABLE}" AS {alias}{more}{where}'
         planned = self._planned(sql, {}, "UPDATE")
         width = len(state.schema)
         _check_assignments(planned, width, state.schema, indexes)
@@ -288,18 +290,19 @@ class DmlPlanner:
             return Write(before, after, before.num_rows, after)
 
         return Dml(
-            statement.table,
+            state.name,
             evaluate,
-            self._returning(statement.returning, statement.alias or statement.table, state),
+            self._returning(statement.returning, statement.alias or state.relation.shown, state),
             "UPDATE",
         )
 
     def delete(self, statement: st.Delete, state: TableRules) -> Dml:
-        alias = identifier(statement.alias or statement.table)
-        listed = ", ".join(f"{alias}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
+        alias = identifier(statement.alias or state.relation.shown)
+        own = f'"{TABLE}"' if statement.using else alias
+        listed = ", ".join(f"{own}.{identifier(f.name)} AS o{i}" for i, f in enumerate(state.schema))
         more = f", {statement.using}" if statement.using else ""
         where = f" WHERE {statement.where}" if statement.where else ""
-        sql = f"SELECT {listed} FROM {identifier(statement.table)} AS {alias}{more}{where}"
+        sql = f'SELECT {listed} FROM "{TABLE}" AS {alias}{more}{where}'
         planned = self._planned(sql, {}, "SELECT")
 
         def evaluate(run: Run, target: Target, epoch: int) -> Write:  # noqa: ARG001
@@ -310,9 +313,9 @@ class DmlPlanner:
             return Write(gone, None, gone.num_rows, gone)
 
         return Dml(
-            statement.table,
+            state.name,
             evaluate,
-            self._returning(statement.returning, statement.alias or statement.table, state),
+            self._returning(statement.returning, statement.alias or state.relation.shown, state),
             "DELETE",
         )
 

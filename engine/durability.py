@@ -17,6 +17,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,17 @@ class Manifest(msgspec.Struct, frozen=True):
     jobs: dict[str, JobManifest]
     blobs: dict[str, str]
     forgotten: dict[str, int]  # relation → the changes up to this epoch are no longer kept
+    schemas: dict[str, int] | None = None  # None: written when there was public alone, and no comments
+    comments: list[tuple[int, str, str]] = []
+
+
+def catalog_of(manifest: Manifest) -> Catalog:
+    relations = {r.name: r for r in manifest.relations}
+    catalog = Catalog(manifest.catalog_version, manifest.next_oid, relations)
+    if manifest.schemas is None:
+        return catalog
+    comments = {(oid, column): text for oid, column, text in manifest.comments}
+    return replace(catalog, schemas=manifest.schemas, comments=comments)
 
 
 class Durability:
@@ -186,6 +198,8 @@ class Durability:
             },
             names,
             {name: state.log.forgotten for name, state in stored.items()},
+            dict(engine.catalog.schemas),
+            [(oid, column, text) for (oid, column), text in engine.catalog.comments.items()],
         )
         return manifest, fresh
 
@@ -241,8 +255,7 @@ class Durability:
             return None
         manifest = msgspec.msgpack.decode(latest[1], type=Manifest)
         engine = self._engine
-        relations = {r.name: r for r in manifest.relations}
-        engine.catalog = Catalog(manifest.catalog_version, manifest.next_oid, relations)
+        engine.catalog = catalog_of(manifest)
         engine.progress.epoch = manifest.epoch
         # A view comes after its side outputs, and after what it reads: the catalog keeps that order.
         engine.apply_command(Create(tuple(manifest.relations)), engine.catalog, manifest.epoch + 1, 0)

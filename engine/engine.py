@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import TEMPORARY, Command, Create, Drop, Relation, Replace
+from constellationdb.catalog.model import Command, Create, Drop, Relation
 from constellationdb.clock import Clock, SystemClock
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
@@ -113,10 +113,10 @@ class Engine:
 
     def _drop_temporary_tables(self) -> None:
         """Those that were there when the process ended."""
-        from constellationdb.engine.temporary import drop_all
+        from constellationdb.engine.temporary import drop_all, is_left_behind
 
-        if any(name.startswith(TEMPORARY) for name in self.catalog.relations):
-            drop_all(self, TEMPORARY)
+        if any(map(is_left_behind, self.catalog.relations.values())):
+            drop_all(self, is_left_behind)
 
     def close(self) -> None:
         if self.waiting.stopping:
@@ -207,8 +207,8 @@ class Engine:
                 case Drop():
                     for name in command.names:
                         self._uninstall(name)
-                case Replace():
-                    pass  # a plain view is nothing but its entry
+                case _:
+                    pass  # the rest is nothing but entries
             self.catalog = catalog
             self.moved()
 

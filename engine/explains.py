@@ -46,7 +46,7 @@ def _epoch(session: Session, query: st.Query) -> str:
 
 def subscription(session: Session, statement: st.Subscribe) -> list[str]:
     """SUBSCRIBE to a relation runs no operator: its changes are there already."""
-    relation = session.catalog.get(statement.relation or "", statement.name_position + 1)
+    relation = session.names.relation(statement.relation or "", statement.name_position + 1)
     start = f"the changes after epoch {statement.as_of}" if statement.as_of is not None else "changes from now on"
     if statement.snapshot and statement.as_of is None:
         start = f"the rows of the latest epoch, then {start}"
@@ -61,7 +61,7 @@ def subscription(session: Session, statement: st.Subscribe) -> list[str]:
 def change(session: Session, statement: st.Insert | st.Update | st.Delete) -> list[str]:
     """What DML reads to find the rows that go and come; nothing is read for constants."""
     command = type(statement).__name__
-    target = session.catalog.get(statement.table, statement.table_position + 1)
+    target = session.names.relation(statement.table, statement.table_position + 1)
     fields = [("writes", "all rows in one epoch"), ("errors", "the statement fails, and changes nothing")]
     lines = [f"{command} {target.kind} {target.name}", *aligned(fields, "  ")]
     pieces = plan_of_change(session, statement)

@@ -51,6 +51,7 @@ class Output:
     errors: list[FailedRow] = field(default_factory=list)
     late: list[pa.RecordBatch] = field(default_factory=list)
     used: int = 0
+    dropped: int = 0
     requests: list[LookupRequest] = field(default_factory=list)
 
 
@@ -171,6 +172,7 @@ class Graph:
             output.errors += mine.errors
             output.late += mine.late
             output.used += mine.used
+            output.dropped += mine.dropped
             output.requests += mine.requests
         return results
 

@@ -161,12 +161,12 @@ class Job:
 
     def _apply(self, state: RelationState, delta: pa.RecordBatch, epoch: int) -> None:
         assert state.contents is not None
-        state.contents.apply(delta, epoch, netted=self._nets and state is self.outputs.view)
+        state.contents.apply(delta, epoch, netted=state is self.outputs.view)
 
     def _deltas(self, output: Output) -> list[tuple[RelationState, Delta]]:
         self.counters.used += output.used
         self.requests += output.requests
-        self.counters.late += sum(b.num_rows for b in output.late)
+        self.counters.late += output.dropped + sum(b.num_rows for b in output.late)
         view = self._view_delta(output.delta)
         found = [(self.outputs.view, view), (self.outputs.errors, _error_rows(output))]
         if self.outputs.late is not None:

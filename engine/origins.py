@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from constellationdb.engine.pg_catalog.lookup import namespaces
 from constellationdb.engine.pg_catalog.objects import Described, system_described
 from constellationdb.engine.result import ResultColumn
 from constellationdb.planner.origins import Origin, origins
@@ -31,7 +30,7 @@ def _placed(session: Session, column: ResultColumn, origin: Origin) -> ResultCol
 
 
 def _names(session: Session, name: str) -> list[str] | None:
-    relation = session.catalog.relations.get(session.temporary.resolve(name))
+    relation = session.catalog.relations.get(name)
     if relation is None:
         system = _system().get(name)
         return None if system is None else [attribute.name for attribute in system.attributes]
@@ -41,7 +40,7 @@ def _names(session: Session, name: str) -> list[str] | None:
 
 
 def _oid(session: Session, name: str) -> int:
-    relation = session.catalog.relations.get(session.temporary.resolve(name))
+    relation = session.catalog.relations.get(name)
     return relation.oid if relation is not None else _system()[name].oid
 
 
@@ -50,8 +49,7 @@ def _system() -> dict[str, Described]:
     """By the names that they are found by: those of pg_catalog by their own alone, too."""
     found = {}
     for relation in system_described():
-        schema = namespaces()[relation.namespace]
-        found[f"{schema}.{relation.name}"] = relation
-        if schema == "pg_catalog":
+        found[f"{relation.schema}.{relation.name}"] = relation
+        if relation.schema == "pg_catalog":
             found[relation.name] = relation
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from constellationdb.catalog import types
-from constellationdb.catalog.model import Relation, shown_name
+from constellationdb.catalog.model import Relation
 from constellationdb.engine import answers, changes, cursor_statements, prepared_statements, selects, variables
 from constellationdb.engine.defining import define
 from constellationdb.engine.pg_catalog.set_functions import is_system
@@ -88,9 +88,9 @@ def _accept(session: Session, statement: st.Accepted) -> Result:
         raise ActiveTransaction(f"{statement.tag} cannot run inside a transaction block")
     if statement.block is True and session.transaction is None:
         raise NoActiveTransaction(f"{statement.tag} can only be used in transaction blocks")
-    for name in map(session.temporary.resolve, statement.relations):
-        if not is_system(name):
-            relation = session.catalog.get(name)
+    for name in statement.relations:
+        if not is_system(session.names.find(name)):
+            relation = session.names.relation(name)
             _check_columns(statement.columns, relation.schema.names)
             if statement.tag == "REFRESH MATERIALIZED VIEW":
                 _check_refreshed(relation)
@@ -99,7 +99,7 @@ def _accept(session: Session, statement: st.Accepted) -> Result:
 
 
 def _check_refreshed(relation: Relation) -> None:
-    name = shown_name(relation.name)
+    name = relation.shown
     if relation.kind == "view":
         raise WrongObjectType(f'"{name}" is not a table or materialized view')
     if relation.kind != "materialized view":

@@ -28,9 +28,12 @@ Planned = Mapping[str, PlannedRelation]
 
 @cache
 def _system() -> Planned:
-    schemas = {name: relation.arrow_schema for name, relation in system_relations().items()}
+    tables = system_relations()
+    schemas = {name: relation.arrow_schema for name, relation in tables.items()}
     schemas |= {**SYSTEM_TABLES, **set_functions()}
-    return MappingProxyType({name: PlannedRelation(name, "system table", s) for name, s in schemas.items()})
+    oids = {name: relation.oid for name, relation in tables.items() if relation.kind == "r"}
+    found = {name: PlannedRelation(name, "system table", s, oid=oids.get(name, 0)) for name, s in schemas.items()}
+    return MappingProxyType(found)
 
 
 class PlannedCatalog:
@@ -63,7 +66,13 @@ def _planned(engine: Engine, relation: Relation) -> PlannedRelation:
             times = () if relation.watermark is None else (relation.schema.get_field_index(relation.watermark.column),)
             delay = 0 if relation.watermark is None else relation.watermark.delay_us
             return PlannedRelation(
-                relation.name, "source", relation.schema, append_only=True, times=times, delay_us=delay
+                relation.name,
+                "source",
+                relation.schema,
+                append_only=True,
+                times=times,
+                delay_us=delay,
+                oid=relation.oid,
             )
         case "lookup table":
             settings = LookupSettings.of(relation.options)
@@ -78,6 +87,7 @@ def _planned(engine: Engine, relation: Relation) -> PlannedRelation:
                 connector=relation.options.get("connector", ""),
                 ttl_us=settings.ttl_us,
                 max_rows=settings.max_rows,
+                oid=relation.oid,
             )
         case "view":
             return planned_view(relation)
@@ -90,9 +100,11 @@ def _planned(engine: Engine, relation: Relation) -> PlannedRelation:
                 append_only=relation.append_only,
                 times=root.times,
                 closing=tuple(plan.Column(c.index, c.offset_us) for c in root.closing),
+                oid=relation.oid,
             )
         case _:
-            return PlannedRelation(relation.name, "table", relation.schema, primary_key=relation.primary_key)
+            key = relation.primary_key
+            return PlannedRelation(relation.name, "table", relation.schema, primary_key=key, oid=relation.oid)
 
 
 def planned_view(relation: Relation) -> PlannedRelation:

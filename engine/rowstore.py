@@ -22,10 +22,10 @@ _JOIN_UP_TO = 128
 class RowStore:
     """Rows of one schema; ``append`` at the end, ``take`` by entry number."""
 
-    def __init__(self, schema: pa.Schema) -> None:
+    def __init__(self, schema: pa.Schema, chunks: tuple[pa.RecordBatch, ...] = ()) -> None:
         self.schema = schema
-        self.chunks: tuple[pa.RecordBatch, ...] = ()
-        self.rows = 0
+        self.chunks = chunks
+        self.rows: int = sum(chunk.num_rows for chunk in chunks)
         self._ends: NDArray[np.int64] | None = None  # the entry behind each chunk, until the next append
 
     def append(self, batch: pa.RecordBatch) -> None:
@@ -60,6 +60,13 @@ class RowStore:
         """The newest rows, no more than the last append brought: they lie together, so nothing is copied."""
         tail = self.chunks[-1]
         return tail.slice(tail.num_rows - count)
+
+    def select(self, columns: tuple[int, ...]) -> RowStore:
+        """The same rows with some of their columns, as they are now."""
+        chosen = list(columns)
+        return RowStore(
+            pa.schema([self.schema.field(i) for i in chosen]), tuple(chunk.select(chosen) for chunk in self.chunks)
+        )
 
     def pick(self, entries: pa.Array) -> pa.RecordBatch:
         """As ``take``, and a row of NULLs for a NULL."""

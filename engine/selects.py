@@ -19,6 +19,7 @@ from constellationdb.errors import FeatureNotSupported, InvalidColumnReference, 
 from constellationdb.planner import plan
 from constellationdb.planner import statements as st
 from constellationdb.planner.continuous import ContinuousPlanner, is_continuous
+from constellationdb.planner.references import split
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.rewrite.limits import split_limit
 from constellationdb.planner.snapshot import SnapshotPlan
@@ -176,12 +177,12 @@ def _subscribed(rows: int) -> str:
 
 def _open(session: Session, statement: st.Subscribe) -> Stream:
     assert statement.relation is not None
-    relation = session.catalog.get(session.temporary.resolve(statement.relation), statement.name_position + 1)
+    relation = session.names.relation(statement.relation, statement.name_position + 1)
     if session.transaction is not None:
         session.transaction.check_reads(session.catalog, [relation.name], changes=True)
     if relation.kind in ("lookup table", "view"):
         raise WrongObjectType(
-            f'"{relation.name}" is a {relation.kind}: it has no changes of its own',
+            f'"{relation.shown}" is a {relation.kind}: it has no changes of its own',
             hint="SUBSCRIBE (SELECT …)" if relation.kind == "view" else None,
             position=statement.name_position + 1,
         )
@@ -211,9 +212,11 @@ def copy_out(session: Session, statement: st.Copy) -> Result:
         from constellationdb.planner.syntax.edits import identifier
 
         columns = ", ".join(identifier(c) for c in statement.columns) or "*"
-        source = st.Select(
-            statement.text, statement.offset, st.Query(f"SELECT {columns} FROM {identifier(statement.table)}")
+        table = ".".join(identifier(part) for part in split(statement.table) if part is not None)
+        query = st.Query(
+            f"SELECT {columns} FROM {table}", names=((statement.table, session.names.find(statement.table)),)
         )
+        source = st.Select(statement.text, statement.offset, query)
     result = subscribe(session, source) if isinstance(source, st.Subscribe) else select(session, source.query)
     result.command, result.copy_out = "COPY", options
     _check_forced(session, statement, options.force_quote, result.columns or ())
@@ -231,8 +234,9 @@ def _check_forced(
             continue
         if statement.table is None:
             raise UndefinedColumn(f'column "{name}" does not exist')
-        if name not in session.catalog.get(session.temporary.resolve(statement.table)).schema.names:
-            raise UndefinedColumn(f'column "{name}" of relation "{statement.table}" does not exist')
+        relation = session.names.relation(statement.table)
+        if name not in relation.schema.names:
+            raise UndefinedColumn(f'column "{name}" of relation "{relation.shown}" does not exist')
         raise InvalidColumnReference(f'FORCE_QUOTE column "{name}" not referenced by COPY')
 
 
@@ -252,8 +256,7 @@ def describe_subscribe(session: Session, statement: st.Subscribe) -> tuple[Resul
     if statement.query is not None:
         schema = ContinuousPlanner(session.relations).plan(statement.query).output
     else:
-        name = session.temporary.resolve(statement.relation or "")
-        schema = session.catalog.get(name, statement.name_position + 1).schema
+        schema = session.names.relation(statement.relation or "", statement.name_position + 1).schema
     return answers.columns_of(changes_schema(schema))
 
 

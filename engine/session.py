@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Drop
@@ -19,6 +19,7 @@ from constellationdb.engine import selects
 from constellationdb.engine.alarms import Alarm
 from constellationdb.engine.cancellation import TIMED_OUT, Cancellation
 from constellationdb.engine.defining import wait_for
+from constellationdb.engine.naming import Names
 from constellationdb.engine.performing import describe, perform
 from constellationdb.engine.pg_catalog.functions import SessionFunctions
 from constellationdb.engine.pg_catalog.objects import Objects
@@ -44,12 +45,15 @@ from constellationdb.planner import parameters
 from constellationdb.planner import statements as st
 from constellationdb.planner.analysis.catalog_functions import Functions
 from constellationdb.planner.inference import infer_parameters
+from constellationdb.planner.resolving import resolved
 from constellationdb.planner.syntax import parse
 from constellationdb.planner.zones import in_zone
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
     from constellationdb.engine.sequencer import Epoch
+
+AnyStatement = TypeVar("AnyStatement", bound=st.Statement)
 
 _ENDS = ("commit", "rollback", "rollback_to")
 _LOOKING = (
@@ -80,6 +84,7 @@ class Session:
         self.statements = PreparedStatements()
         self.portals = Portals()
         self.temporary = TemporaryTables(self)
+        self.names = Names(self)
         self.notices: list[Notice] = []  # that the running statement has for its result
         self.terminated: ConstellationError | None = None
         self.on_terminate: Callable[[ConstellationError], None] | None = None
@@ -101,9 +106,7 @@ class Session:
 
     @property
     def relations(self) -> Planned:
-        catalog = self.catalog
-        planned = self.engine.planned.of(catalog)
-        return self.temporary.planned(catalog, planned) if self.temporary.used else planned
+        return self.engine.planned.of(self.catalog)
 
     @property
     def objects(self) -> Objects:
@@ -119,7 +122,10 @@ class Session:
         """Of the clocks that SQL goes by, by the name SHOW timezone prints."""
         return self.settings.get("timezone")
 
-    def _zoned(self, statement: st.Statement) -> st.Statement:
+    def understood(self, statement: AnyStatement) -> AnyStatement:
+        """With what it leaves to the session to say: the time zone, and the schemas of relations."""
+        if not self.names.plain:
+            statement = resolved(statement, self.names.find)
         return statement if self.zone == "UTC" else in_zone(statement, self.zone)
 
     @property
@@ -151,11 +157,9 @@ class Session:
             self.transaction.next_statement(self.engine)
         elif more or (self.temporary.acts_at_commit and isinstance(statement, _WRITING)):
             self.start(explicit=False)
-        if self.temporary.used:
-            self.temporary.check(statement)
         if self.transaction is not None and isinstance(statement, _LOOKING):
             self.transaction.queried = True
-        result = perform(self, self._zoned(statement))
+        result = perform(self, self.understood(statement))
         self._add_notices(result)
         return result
 
@@ -194,14 +198,15 @@ class Session:
         if not statements:
             return Prepared(sql, parameter_oids, None)
         self._check_failed(statements[0])
-        oids = infer_parameters(statements[0], self.relations, parameter_oids)
+        statement = self.understood(statements[0])
+        oids = infer_parameters(statement, self.relations, parameter_oids)
         nulls: list[str | None] = [None] * len(oids)
-        return Prepared(sql, oids, describe(self, self._zoned(self._bound(statements[0], nulls, oids))))
+        return Prepared(sql, oids, describe(self, self._bound(statement, nulls, oids)))
 
     def _bound(self, statement: st.Statement, values: Sequence[str | None], oids: tuple[int, ...]) -> st.Statement:
         if not oids:
             return statement
-        target = self.relations.get(statement.table) if isinstance(statement, st.Insert) else None
+        target = self.relations.get(self.names.find(statement.table)) if isinstance(statement, st.Insert) else None
         schema = None if target is None else target.schema
         return parameters.bind(statement, parameters.arguments(values, oids), schema)
 
@@ -219,7 +224,7 @@ class Session:
     def run_prepared(self, prepared: Prepared, parameters_: Sequence[str | None]) -> Result:
         """The same inside of a statement: EXECUTE."""
         (statement,) = parse(prepared.sql)
-        return perform(self, self._zoned(self._bound(statement, parameters_, prepared.parameters)))
+        return perform(self, self.understood(self._bound(statement, parameters_, prepared.parameters)))
 
     def fetch_portal(self, name: str, limit: int) -> Result:
         """Execute of a cursor that was declared: its next rows, 0 for all."""

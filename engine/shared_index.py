@@ -21,14 +21,14 @@ from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import I64, Rows
-from constellationdb.engine.rowstore import empty
+from constellationdb.engine.rowstore import RowStore, empty
 
 
 class _Asked(threading.local):
-    """The version that a thread's last entries are of, and its rows put together."""
+    """The version that a thread's last entries are of, and its rows by the columns that were taken of them."""
 
     version: Version | None = None
-    table: pa.Table | None = None
+    stores: dict[tuple[int, ...], RowStore]
 
 
 class SharedIndex:
@@ -55,21 +55,21 @@ class SharedIndex:
             slots = self._index.probe(keys)
             found = chains.gather(self._head, self._following, slots, version.born, version.died, epoch)
         if version is not self._asked.version:
-            self._asked.version, self._asked.table = version, None
+            self._asked.version, self._asked.stores = version, {}
         return found
 
     def take(self, entries: I64, columns: tuple[int, ...], schema: pa.Schema) -> pa.RecordBatch:
         """The rows of these entries, as ``columns`` of the relation under the names of ``schema``."""
         if len(entries) == 0:
             return empty(schema)
-        version, table = self._asked.version, self._asked.table
+        version = self._asked.version
         assert version is not None
-        if table is None:
-            table = self._asked.table = pa.Table.from_batches(list(version.chunks), version.schema)
-        taken = table.select(list(columns)).take(pa.array(entries, pa.int64())).combine_chunks()
         if not columns:
             return pa.RecordBatch.from_arrays([], schema=schema)
-        return pa.RecordBatch.from_arrays([c.chunk(0) for c in taken.columns], schema=schema)
+        store = self._asked.stores.get(columns)
+        if store is None:
+            store = self._asked.stores[columns] = RowStore(version.schema, version.chunks).select(columns)
+        return pa.RecordBatch.from_arrays(store.take(entries).columns, schema=schema)
 
     def weight_of(self, entries: I64) -> I64:
         assert self._asked.version is not None
@@ -77,7 +77,7 @@ class SharedIndex:
 
     def let_go(self) -> None:
         """This thread will not ask again for a while: do not keep a version for it."""
-        self._asked.version = self._asked.table = None
+        self._asked.version, self._asked.stores = None, {}
 
     def _follow(self) -> Version:
         version = self._contents.version

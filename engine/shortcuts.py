@@ -39,12 +39,12 @@ _REMEMBERED = 1024
 
 
 class Shortcuts:
-    """Those of one session, found once for each version of the catalog and each time zone."""
+    """Those of one session, found once for each version of the catalog, time zone and search path."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._catalog: Catalog | None = None
-        self._zone = ""
+        self._said = ("", "")  # the time zone and the search path
         self._settings_changes = -1
         self._unlimited = False  # no timeout is set
         self._found: dict[Prepared, Shortcut | None] = {}
@@ -77,12 +77,13 @@ class Shortcuts:
         setting = self._session.settings.get
         self._settings_changes = self._session.settings.changes
         self._unlimited = setting("statement_timeout") == setting("idle_session_timeout") == "0"
-        if self._session.zone != self._zone:
-            self._zone, self._catalog = self._session.zone, None
+        said = self._session.zone, setting("search_path")
+        if said != self._said:
+            self._said, self._catalog = said, None
 
     def _find(self, prepared: Prepared) -> Shortcut | None:
         try:
-            (statement,) = parse(prepared.sql)
+            statement = self._session.understood(parse(prepared.sql)[0])
             match statement:
                 case st.Select():
                     return self._point_read(statement, prepared)
@@ -104,8 +105,9 @@ class Shortcuts:
 
     def _row_insert(self, statement: st.Insert, prepared: Prepared) -> RowInsert | None:
         engine = self._session.engine
-        check_target(engine.catalog.get(statement.table), None, insert=True)
-        state = engine.state(statement.table)
+        relation = self._session.names.relation(statement.table)
+        check_target(relation, None, insert=True)
+        state = engine.state(relation.name)
         assert isinstance(state, TableState | SourceState)
         return row_insert(state, statement, prepared.parameters, zone_named(self._session.zone) or UTC_ZONE)
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from constellationdb.catalog.catalog import Catalog
 from constellationdb.engine.operators.base import ENDED, NO_WATERMARK
 from constellationdb.engine.sources import SourceState
+from constellationdb.planner.references import reference
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
@@ -41,12 +43,24 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
 
 Row = dict[str, Any]
 
+_NAMES = ("name", "owner", "relation")  # the columns that name relations
+
 
 def system_rows(engine: Engine, name: str) -> pa.Table:
     """The rows of a system table now."""
     with engine.lock:
-        rows = _READERS[name](engine)
+        rows, elsewhere = _READERS[name](engine), _elsewhere(engine.catalog)
+    if elsewhere:
+        rows = [row | {c: elsewhere[row[c]] for c in _NAMES if row.get(c) in elsewhere} for row in rows]
     return pa.Table.from_pylist(rows, schema=SYSTEM_TABLES[name])
+
+
+def _elsewhere(catalog: Catalog) -> dict[str, str]:
+    """What SQL calls the relations that are in other schemas than public; those of sessions aside."""
+    schemas = {oid: None if name == "public" else name for name, oid in catalog.schemas.items()}
+    found = (relation for relation in catalog.relations.values() if relation.namespace in schemas)
+    said = {relation.name: reference(schemas[relation.namespace], relation.shown) for relation in found}
+    return {name: shown for name, shown in said.items() if name != shown}
 
 
 def _time(watermark: int) -> int | None:

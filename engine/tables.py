@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from constellationdb.catalog.model import Relation, shown_name
+from constellationdb.catalog.model import Relation
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
@@ -41,11 +41,11 @@ class TableRules(ABC):
             if column.not_null and rows.column(column.name).null_count:
                 index = int(np.argmax(rows.column(column.name).is_null().to_numpy(zero_copy_only=False)))
                 shown = ", ".join("null" if v is None else str(v) for v in rows.slice(index, 1).to_pylist()[0].values())
-                named = f'column "{column.name}" of relation "{shown_name(self.name)}"'
+                named = f'column "{column.name}" of relation "{self.relation.shown}"'
                 raise NotNullViolation(
                     f"null value in {named} violates not-null constraint",
                     detail=f"Failing row contains ({shown}).",
-                ).about("public", shown_name(self.name), column=column.name)
+                ).about("public", self.relation.shown, column=column.name)
 
     def check_unique(self, removed: pa.RecordBatch | None, added: pa.RecordBatch, epoch: int) -> None:
         """23505 when ``added`` would give a key twice, in itself or with rows that ``removed`` does not take away."""
@@ -67,7 +67,7 @@ class TableRules(ABC):
     def _duplicate(self, rows: pa.RecordBatch, index: int) -> None:
         names = ", ".join(self.relation.primary_key)
         values = ", ".join(str(rows.column(c)[index].as_py()) for c in self.key_columns)
-        table = shown_name(self.name)
+        table = self.relation.shown
         raise UniqueViolation(
             f'duplicate key value violates unique constraint "{table}_pkey"',
             detail=f"Key ({names})=({values}) already exists.",

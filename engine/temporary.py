@@ -1,21 +1,17 @@
-"""Temporary tables: ordinary ones under the name ``pg_temp_<pid>.<name>``, which only their session finds by ``name``.
+"""Temporary tables: ordinary ones in the schema ``pg_temp_<pid>``, which is first in their session's search path.
 
-They hide tables of the same name in ``public``, are dropped when their session
-ends, and those that a crash left behind when the engine starts again.
+They are dropped when their session ends, and those that a crash left behind when the engine starts again.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import TEMPORARY, Drop
+from constellationdb.catalog.model import TEMPORARY_SCHEMAS, Drop, Relation
 from constellationdb.engine import changes
-from constellationdb.engine.relations import Planned
-from constellationdb.errors import ConstellationError, FeatureNotSupported
-from constellationdb.planner import statements as st
+from constellationdb.errors import ConstellationError
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
@@ -23,6 +19,7 @@ if TYPE_CHECKING:
     from constellationdb.engine.session import Session
 
 ON_COMMIT = "on_commit"
+_OF_A_SESSION = re.compile(r"pg_temp_[0-9]+\.")
 
 
 class TemporaryTables:
@@ -30,48 +27,12 @@ class TemporaryTables:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._schema = f"{TEMPORARY}{session.pid}."
+        self._namespace = TEMPORARY_SCHEMAS + session.pid
         self.used = False
-        self._known: tuple[Catalog, Planned] | None = None
-
-    def name(self, name: str) -> str:
-        """What a table called ``name`` by its session is called by everybody."""
-        return self._schema + name
-
-    def resolve(self, name: str) -> str:
-        """The relation that a statement means by ``name``."""
-        if not self.used:
-            return name
-        own = self._schema + name.removeprefix("pg_temp.")
-        return own if own in self._session.catalog.relations else name
-
-    def resolves(self, names: Iterable[str]) -> bool:
-        """Whether one of the names is a temporary table."""
-        return any(self.resolve(name) != name for name in names)
 
     @property
     def names(self) -> list[str]:
-        return [name for name in self._session.catalog.relations if name.startswith(self._schema)]
-
-    def planned(self, catalog: Catalog, planned: Planned) -> Planned:
-        """The relations for the planner, with the session's own by their short names."""
-        if self._known is None or self._known[0] is not catalog:
-            short = {name.removeprefix(self._schema): planned[name] for name in self.names}
-            aliases = {**short, **{f"pg_temp.{name}": relation for name, relation in short.items()}}
-            self._known = (catalog, {**planned, **aliases})
-        return self._known[1]
-
-    def check(self, statement: st.Statement) -> None:
-        """``public.t`` cannot be told from ``t`` further on, so it is refused while a temporary table hides it."""
-        for own in self.names:
-            name = own.removeprefix(self._schema)
-            if name not in self._session.catalog.relations:
-                continue
-            if re.search(rf'\bpublic"?\s*\.\s*"?{re.escape(name)}\b', statement.text, re.IGNORECASE):
-                raise FeatureNotSupported(
-                    f'"public.{name}" cannot be named while a temporary table hides it',
-                    hint=f"drop the temporary table {name} first",
-                )
+        return [r.name for r in self._session.catalog.relations.values() if r.namespace == self._namespace]
 
     # -- the end of transactions and of the session ----------------------------------------------
 
@@ -85,9 +46,11 @@ class TemporaryTables:
         transaction = self._session.transaction
         assert transaction is not None
         for name in self.names:
-            match self._session.catalog.relations[name].options.get(ON_COMMIT):
+            relation = self._session.catalog.relations.get(name)
+            match None if relation is None else relation.options.get(ON_COMMIT):
                 case "drop":
-                    transaction.define(self._session.engine, Drop((name,)))
+                    gone = self._session.catalog.to_drop([name], cascade=True)
+                    transaction.define(self._session.engine, Drop(gone))
                 case "delete" if name in transaction.tables:
                     changes.empty(self._session, name)
 
@@ -98,14 +61,19 @@ class TemporaryTables:
 
     def close(self) -> None:
         if self.used:
-            drop_all(self._session.engine, self._schema)
+            drop_all(self._session.engine, lambda relation: relation.namespace == self._namespace)
 
 
-def drop_all(engine: Engine, schema: str) -> None:
-    """Every temporary table whose name begins so; an engine that is stopping does it when it starts again."""
+def is_left_behind(relation: Relation) -> bool:
+    """Whether it was a session's that is gone; before there were schemas, its name said so."""
+    return relation.is_temporary or _OF_A_SESSION.match(relation.name) is not None
+
+
+def drop_all(engine: Engine, are: Callable[[Relation], bool]) -> None:
+    """The temporary tables that are; an engine that is stopping does it when it starts again."""
 
     def work(epoch: Epoch) -> None:
-        names = [name for name in engine.catalog.relations if name.startswith(schema)]
+        names = [relation.name for relation in engine.catalog.relations.values() if are(relation)]
         if names:
             engine.define(epoch, Drop(engine.catalog.to_drop(names, cascade=True)))
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Command, Create, Drop, Relation, Replace
+from constellationdb.catalog.model import Command, Create, Drop, Relation
 from constellationdb.engine import batch as zset
 from constellationdb.engine.lookups import first_copy, is_replicated
 from constellationdb.engine.overlay import TableOverlay
@@ -280,8 +280,8 @@ def _touched(command: Command) -> tuple[str, ...]:
             return names
         case Create(relations):
             return tuple(relation.name for relation in relations)
-        case Replace():
-            return ()  # a view: nobody writes to it
+        case _:
+            return ()  # what nobody writes to
 
 
 def _state(engine: Engine, relation: Relation, kind: type[_S]) -> _S:

@@ -1,7 +1,7 @@
 """SQL text to incremental plan.
 
-    text ──syntax/──▶ statement ──analysis/, rewrite/──▶ Postgres AST ──DataFusion──▶ Substrait
-         ──gate──▶ checked relations ──lower/──▶ plan.Node tree ──explain──▶ text
+    text ──syntax/──▶ statement ──resolving──▶ names of relations ──analysis/, rewrite/──▶ Postgres AST
+         ──DataFusion──▶ Substrait ──gate──▶ checked relations ──lower/──▶ plan.Node tree ──explain──▶ text
 
 What it promises: a query is lowered to operators whose accumulated output is
 the batch query's answer, or it is refused with 0A000 naming the missing part.

@@ -55,6 +55,8 @@ class ContinuousPlanner:
         self._relations = relations
         self._preparer = Preparer(relations, continuous=True, zoned=zoned)
         self._shuttle = Shuttle((), zoned=zoned)
+        # Our accumulators take DISTINCT as it is; two levels of groups would cost twice the state.
+        self._shuttle.context.remove_optimizer_rule("single_distinct_aggregation_to_group_by")
         self._internal: dict[str, PlannedRelation] = {}
         self._stages: dict[str, Stage] = {}
         self._lowering = Lowering(self._shuttle, self._internal, self._stages, RULES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 from substrait.proto import Expression, FunctionArgument, Rel, Type
 
+from constellationdb.planner.grouping import key_width
 from constellationdb.planner.shuttle import Shuttle, field, project
 
 Ranked = dict[int, pa.DataType]  # columns of the aggregate that are ranks, and what they are ranks of
@@ -13,9 +14,8 @@ Ranked = dict[int, pa.DataType]  # columns of the aggregate that are ranks, and 
 def rank_extremes(shuttle: Shuttle, rel: Rel, source: Rel, source_width: int) -> Ranked:
     """Let the aggregate ``rel`` (inputs of ``source``) rank its doubles, in place."""
     body = rel.aggregate
-    keys = len(body.grouping_expressions)
     kinds: Ranked = {}
-    for place, measure in enumerate(body.measures, keys):
+    for place, measure in enumerate(body.measures, key_width(body)):
         function = measure.measure
         if shuttle.function_name(function.function_reference) not in ("min", "max"):
             continue

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pglast import ast
 from pglast.enums import SetOperation
 
+from constellationdb.planner.references import Names, key_of
 from constellationdb.planner.rewrite.tree import parse_query, strings
 from constellationdb.planner.statements import Query
 
@@ -34,7 +35,7 @@ class _Unknown(Exception):
 def origins(query: Query, columns_of: ColumnsOf, count: int) -> list[Origin | None]:
     """One for each of the ``count`` outputs."""
     try:
-        found = [origin for _, origin in _Select(columns_of).outputs(parse_query(query.text))]
+        found = [origin for _, origin in _Select(columns_of, query.names).outputs(parse_query(query.text))]
     except _Unknown:
         found = []
     return found if len(found) == count else [None] * count
@@ -43,12 +44,13 @@ def origins(query: Query, columns_of: ColumnsOf, count: int) -> list[Origin | No
 @dataclass
 class _Select:
     columns_of: ColumnsOf
+    names: Names
     ctes: dict[str, _Outputs] = field(default_factory=dict)
 
     def outputs(self, select: Any) -> _Outputs:
         if not isinstance(select, ast.SelectStmt) or select.op != SetOperation.SETOP_NONE or select.valuesLists:
             raise _Unknown
-        inner = _Select(self.columns_of, dict(self.ctes))
+        inner = _Select(self.columns_of, self.names, dict(self.ctes))
         for cte in select.withClause.ctes if select.withClause else ():
             inner.ctes[cte.ctename] = _named(inner.outputs(cte.ctequery), cte.aliascolnames)
         tables: dict[str, _Outputs] = {}
@@ -77,7 +79,7 @@ class _Select:
     def _relation(self, item: Any) -> _Outputs:
         if item.schemaname is None and item.relname in self.ctes:
             return self.ctes[item.relname]
-        name = item.relname if item.schemaname in (None, "public") else f"{item.schemaname}.{item.relname}"
+        name = key_of(self.names, item.schemaname, item.relname)
         columns = self.columns_of(name)
         if columns is None:
             raise _Unknown

@@ -23,7 +23,11 @@ import pyarrow as pa
 VERSION = 1
 
 JoinType: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", "mark"]
-MeasureKind: TypeAlias = Literal["count", "sum", "avg", "min", "max"]
+MeasureKind: TypeAlias = Literal[
+    "count", "sum", "avg", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor",
+    "var_samp", "var_pop", "stddev_samp", "stddev_pop", "covar_pop", "covar_samp", "corr", "regr_count", "regr_avgx",
+    "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy", "regr_r2", "regr_slope", "regr_intercept",
+]  # fmt: skip
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -119,11 +123,17 @@ class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
 
 
 class Measure(msgspec.Struct, frozen=True):
-    """One aggregate over input column ``argument`` (-1: count(*)), of rows where column ``filter`` is true."""
+    """One aggregate over input column ``argument`` (-1: count(*)), of rows where column ``filter`` is true.
+
+    ``distinct``: over the different values of a group; min and max too, where rows can be taken back.
+    ``more``: the other arguments, of an aggregate of pairs, or the other fields of a row that is counted.
+    """
 
     kind: MeasureKind
     argument: int
     filter: int = -1
+    distinct: bool = False
+    more: tuple[int, ...] = ()
 
 
 class Aggregate(Node, frozen=True, kw_only=True, tag="aggregate"):
@@ -146,8 +156,9 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     The plan reads ``slot0, slot1, …``. ``keys[i]`` are input ``i``'s key columns, ``out_keys`` the output's;
     an output key made of several columns is the first that is not NULL (the two sides of an outer join).
     ``ordered``: the answer depends on row order, so rows are fed in the order of their encoding.
+    ``single``: it puts out at most one row a key. ``generic``: the output columns for which there is no accumulator.
     ``join``: it is one, of this kind, of two inputs, and ``condition`` (Substrait over slot0) says of a pair of rows
-    with equal keys whether they match.
+    with equal keys whether they match. Plans that are made now have a ``Join`` for it; stored ones may be older.
     """
 
     inputs: tuple[AnyNode, ...]
@@ -159,6 +170,8 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     shows: str
     join: JoinType | None = None
     condition: bytes | None = None
+    single: bool = False
+    generic: tuple[int, ...] = ()
 
     @property
     def children(self) -> tuple[AnyNode, ...]:
@@ -198,7 +211,12 @@ class TopN(Node, frozen=True, kw_only=True, tag="top_n"):
 
 
 class Join(Node, frozen=True, kw_only=True, tag="join"):
-    """Inner equi-join by deltas: dL ⋈ R + L' ⋈ dR. ``residual``: a boolean per combined row (Substrait over slot0)."""
+    """A join by deltas: dL ⋈ R + L' ⋈ dR, and the rows that match nothing, by count.
+
+    ``residual``: a boolean per combined row (Substrait over slot0). ``expiry``: of each side, the column by which its
+    rows go where no key closes on both sides. ``late``: of each side, the time by which a row comes too late to find
+    all it matches (when ``value + offset_us`` is at or below the watermark of the epoch before).
+    """
 
     left: AnyNode
     right: AnyNode
@@ -207,6 +225,9 @@ class Join(Node, frozen=True, kw_only=True, tag="join"):
     null_safe: tuple[bool, ...]
     residual: bytes | None
     shows: str
+    kind: JoinType = "inner"
+    expiry: tuple[Column | None, Column | None] = (None, None)
+    late: tuple[Column | None, Column | None] = (None, None)
 
     @property
     def children(self) -> tuple[AnyNode, ...]:
@@ -340,6 +361,8 @@ def unique_key(node: AnyNode) -> tuple[int, ...] | None:
             return tuple(range(len(node.keys)))
         case TopN() if node.rank == "row_number" and node.keys and (node.numbered or node.limit == 1):
             return (*node.keys, len(node.schema) - 1) if node.numbered else node.keys
+        case Recompute() if node.single:
+            return tuple(key for (key,) in node.out_keys)
         case Fragment():
             return _found_again(unique_key(node.input), node.passthrough)
         case _:
@@ -362,6 +385,17 @@ def is_netted(node: AnyNode) -> bool:
             return whole and is_netted(node.input)
         case _:
             return False
+
+
+def expiry(node: Join) -> tuple[Column | None, Column | None]:
+    """The column by which each side's rows go: a key that the watermark closes on both, else as planned."""
+    left = {c.index: c for c in node.left.closing}
+    right = {c.index: c for c in node.right.closing}
+    for a, b in zip(node.left_keys, node.right_keys, strict=True):
+        if a in left and b in right:
+            offset_us = max(left[a].offset_us, right[b].offset_us)
+            return Column(a, offset_us), Column(b, offset_us)
+    return node.expiry
 
 
 def relations_of(node: AnyNode) -> list[str]:

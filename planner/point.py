@@ -16,6 +16,7 @@ import pyarrow as pa
 from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType, LimitOption, SetOperation
 
+from constellationdb.planner.references import find
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.rewrite.tree import parse_query
 from constellationdb.planner.statements import Parameter, Query
@@ -52,17 +53,15 @@ def point_query(query: Query, relations: Mapping[str, PlannedRelation]) -> Point
     if query.emit is not None or query.temporal or query.as_of_epoch is not None:
         return None
     form = _form(query.text)
-    if form is None or form.schema not in (None, "public"):
+    if form is None:
         return None
-    if form.schema is None and f"pg_catalog.{form.relation}" in relations:
-        return None
-    relation = relations.get(form.relation)
+    relation = find(relations, query.names, form.schema, form.relation)
     if relation is None or relation.kind not in ("table", "materialized view"):
         return None
-    return _resolved(form, relation.schema)
+    return _resolved(form, relation.name, relation.schema)
 
 
-def _resolved(form: _Form, schema: pa.Schema) -> PointQuery | None:
+def _resolved(form: _Form, relation: str, schema: pa.Schema) -> PointQuery | None:
     columns: list[int] = []
     names: list[str] = []
     for (qualifier, name), label in form.outputs:
@@ -77,7 +76,7 @@ def _resolved(form: _Form, schema: pa.Schema) -> PointQuery | None:
         return None
     if any(qualifier not in (None, form.alias) for qualifier, _, _ in equals):
         return None
-    return PointQuery(form.relation, tuple(columns), tuple(names), tuple((place, value) for _, place, value in equals))
+    return PointQuery(relation, tuple(columns), tuple(names), tuple((place, value) for _, place, value in equals))
 
 
 @lru_cache(maxsize=1024)

@@ -14,19 +14,22 @@ _SCALARS = {
     "oid": 26, "xid": 28, "json": 114, "float4": 700, "float8": 701, "bpchar": 1042, "varchar": 1043, "date": 1082,
     "time": 1083, "timestamp": 1114, "timestamptz": 1184, "interval": 1186, "timetz": 1266, "numeric": 1700,
     "regclass": 2205, "regtype": 2206, "uuid": 2950, "jsonb": 3802, "regnamespace": 4089, "regrole": 4096,
+    "regprocedure": 2202, "regoperator": 2204,
 }  # fmt: skip
 _ARRAYS = {
     "bool": 1000, "bytea": 1001, "char": 1002, "name": 1003, "int8": 1016, "int2": 1005, "int4": 1007, "regproc": 1008,
     "text": 1009, "oid": 1028, "xid": 1011, "json": 199, "float4": 1021, "float8": 1022, "bpchar": 1014,
     "varchar": 1015, "date": 1182, "time": 1183, "timestamp": 1115, "timestamptz": 1185, "interval": 1187,
     "timetz": 1270, "numeric": 1231, "regclass": 2210, "regtype": 2211, "uuid": 2951, "jsonb": 3807,
-    "regnamespace": 4090, "regrole": 4097,
+    "regnamespace": 4090, "regrole": 4097, "regprocedure": 2207, "regoperator": 2209,
 }  # fmt: skip
 _OIDS = _SCALARS | {f"{name}[]": oid for name, oid in _ARRAYS.items()} | {UNKNOWN: 705}
 _NAMES = {oid: name for name, oid in _OIDS.items()}
 
 _CATEGORIES = {
-    "B": "bool", "N": "int2 int4 int8 float4 float8 numeric oid regproc regclass regtype regrole regnamespace",
+    "B": "bool",
+    "N": "int2 int4 int8 float4 float8 numeric oid regproc regclass regtype regrole regnamespace"
+    " regprocedure regoperator",
     "S": "name text bpchar varchar", "D": "date time timetz timestamp timestamptz", "T": "interval", "X": UNKNOWN,
     "P": "any anyarray anyelement anynonarray anycompatible anycompatiblearray anycompatiblenonarray record",
     "Z": "char",
@@ -34,7 +37,8 @@ _CATEGORIES = {
 _CATEGORY = {name: letter for letter, names in _CATEGORIES.items() for name in names.split()}
 _PREFERRED = frozenset({"bool", "text", "oid", "float8", "timestamptz", "interval"})
 
-_ALIASES = "oid regclass regtype regproc regrole regnamespace"  # of one number; each becomes oid, and oid each of them
+# Of one number; each becomes oid, and oid each of them.
+_ALIASES = "oid regclass regtype regproc regrole regnamespace regprocedure regoperator"
 _IMPLICIT = {
     "bpchar": "name text varchar", "varchar": "bpchar name regclass text", "text": "bpchar name regclass varchar",
     "name": "text", "char": "text", "date": "timestamp timestamptz", "timestamp": "timestamptz",

@@ -21,22 +21,26 @@ from constellationdb.planner.analysis import kinds
 from constellationdb.planner.analysis.catalog_functions import Signature, by_internal
 from constellationdb.planner.analysis.literal_places import placing_literals
 from constellationdb.planner.analysis.nulls import name_nulls
-from constellationdb.planner.analysis.queries import Columns, analyse
+from constellationdb.planner.analysis.queries import Columns, Relations, analyse
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.zoning import Zoning
+from constellationdb.planner.empty_sets import drop_empty_sets
+from constellationdb.planner.references import Names, find, key_of, reference, split
 from constellationdb.planner.relations import PlannedRelation, WindowCall
+from constellationdb.planner.resolving import references
 from constellationdb.planner.rewrite.bound import query_tree
 from constellationdb.planner.rewrite.casts import tell_casts_apart
 from constellationdb.planner.rewrite.constants import check_constants
 from constellationdb.planner.rewrite.intervals import normalise_intervals
 from constellationdb.planner.rewrite.names import name_derived, name_outputs
+from constellationdb.planner.rewrite.qualified import Identify, read_qualified
 from constellationdb.planner.rewrite.refuse import refuse
 from constellationdb.planner.rewrite.row_values import expand_rows
 from constellationdb.planner.rewrite.series import expand_series
 from constellationdb.planner.rewrite.set_functions import read_set_functions
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
-from constellationdb.planner.rewrite.system_columns import read_tableoids
+from constellationdb.planner.rewrite.system_columns import NAMES, read_system_columns
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
@@ -100,11 +104,12 @@ class Preparer:
             raise OtherZoneError
         tree, zoning = self._normal(query), Zoning(query.zone, explicit=self._zoned)
         refuse(tree, query.offset, continuous=self._continuous)
+        drop_empty_sets(tree)
         self._check_temporal(query)
         with placing_literals(query):
             analysis = analyse(
                 tree,
-                self._columns,
+                self._columns_for(query.names),
                 query.offset,
                 zoning=zoning,
                 clause=self._clause,
@@ -119,43 +124,51 @@ class Preparer:
         name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
         prepared.asking, prepared.doubtful, prepared.unsure = analysis.asking, analysis.doubtful, analysis.unsure
-        _Resolver(self, prepared, query.offset).resolve(tree, frozenset())
+        _Resolver(self, prepared, query).resolve(tree, frozenset())
         tree = unnest(tree) if self._unnesting else rewrite_conditions(tree)
         prepared.tree = tell_casts_apart(tree)
         prepared.functions = _catalog_functions(prepared.tree)
         return prepared
 
-    def relation(self, name: str, schema: str | None, location: int) -> PlannedRelation:
-        found = self._found(name, schema)
+    def relation(self, names: Names, name: str, schema: str | None, location: int) -> PlannedRelation:
+        found = find(self._relations, names, schema, name)
         if found is None:
-            full = name if schema in (None, "public") else f"{schema}.{name}"
-            raise UndefinedRelation(f'relation "{full}" does not exist', position=location + 1)
+            raise UndefinedRelation(f'relation "{reference(schema, name)}" does not exist', position=location + 1)
         return found
 
-    def _found(self, name: str, schema: str | None) -> PlannedRelation | None:
-        """pg_catalog is searched first."""
-        if schema is None and (found := self._relations.get(f"pg_catalog.{name}")) is not None:
-            return found
-        return self._relations.get(name if schema in (None, "public") else f"{schema}.{name}")
+    def _find(self, names: Names, schema: str | None, name: str) -> PlannedRelation | None:
+        return find(self._relations, names, schema, name)
 
-    def _columns(self, name: str, schema: str | None) -> Columns:
-        """A relation's columns for the analysis; None when it does not exist, which is said later."""
-        found = self._found(name, schema)
+    def _identify(self, names: Names) -> Identify:
+        def identify(schema: str | None, name: str) -> str:
+            found = find(self._relations, names, schema, name)
+            return reference(schema, name) if found is None else found.name
+
+        return identify
+
+    def _columns_for(self, names: Names) -> Relations:
+        """The columns of relations for the analysis of a query with these names."""
+        return lambda name, schema: self._columns(names, name, schema)
+
+    def _columns(self, names: Names, name: str, schema: str | None) -> Columns:
+        """None when there is no such relation, which is said later."""
+        found = find(self._relations, names, schema, name)
         if found is None:
             return None
         if found.query is None:
             return tuple(Column(f.name, kinds.of_field(f), kinds.is_whole(f.type)) for f in found.schema)
         inner = self._normal(found.query)
-        columns = analyse(inner, self._columns, found.query.offset).columns
+        columns = analyse(inner, self._columns_for(found.query.names), found.query.offset).columns
         if columns is None:
             return None
-        names = [*found.column_names, *(c.name for c in columns[len(found.column_names) :])]
-        return tuple(replace(c, name=n) for n, c in zip(names, columns, strict=True))
+        shown = [*found.column_names, *(c.name for c in columns[len(found.column_names) :])]
+        return tuple(replace(c, name=n) for n, c in zip(shown, columns, strict=True))
 
     def _normal(self, query: Query) -> Any:
         tree = respell(normalise_intervals(expand_rows(query_tree(query))))
-        if "tableoid" in query.text.lower():
-            tree = read_tableoids(tree)
+        tree = read_qualified(tree, self._identify(query.names), query.offset)
+        if any(name in query.text.lower() for name in NAMES):
+            tree = read_system_columns(tree, lambda schema, name: self._find(query.names, schema, name), query.offset)
         return expand_series(read_set_functions(tree, self._relations), continuous=self._continuous)
 
     def internal(self) -> str:
@@ -180,10 +193,11 @@ def _catalog_functions(tree: Any) -> tuple[Signature, ...]:
 class _Resolver:
     """Replaces every relation of one statement by its internal name, minding the scope of CTEs."""
 
-    def __init__(self, preparer: Preparer, prepared: PreparedQuery, offset: int) -> None:
+    def __init__(self, preparer: Preparer, prepared: PreparedQuery, query: Query) -> None:
         self._preparer = preparer
         self._prepared = prepared
-        self._offset = offset
+        self._offset = query.offset
+        self._names = query.names
 
     def resolve(self, node: Any, ctes: frozenset[str]) -> Any:
         """The node to put in place of ``node``."""
@@ -221,7 +235,7 @@ class _Resolver:
     def _table(self, table: Any, ctes: frozenset[str]) -> Any:
         if table.schemaname is None and table.relname in ctes:
             return table
-        relation = self._preparer.relation(table.relname, table.schemaname, table.location + self._offset)
+        relation = self._preparer.relation(self._names, table.relname, table.schemaname, table.location + self._offset)
         name = self._preparer.internal()
         if relation.kind == "view":
             self._prepared.views[name] = relation
@@ -236,23 +250,15 @@ class _Resolver:
         call = window_call(function, self._offset)
         if call is None:
             return None
-        location = call.position - 1
-        relation = self._preparer.relation(call.relation, None, location)
+        schema, said = split(call.relation)
+        relation = self._preparer.relation(self._names, said, schema, call.position - 1)
         name = self._preparer.internal()
-        self._prepared.windows[name] = WindowCall(name, **call.arguments())
-        alias = function.alias or ast.Alias(aliasname=relation.name)
+        self._prepared.windows[name] = WindowCall(name, **call.arguments() | {"relation": relation.name})
+        alias = function.alias or ast.Alias(aliasname=said)
         return ast.RangeVar(relname=name, inh=True, relpersistence="p", alias=alias)
 
 
 def relation_names(query: Query) -> list[str]:
-    """Every relation name that ``query`` mentions, CTE names included: what might have to be looked up."""
-    found: dict[str, None] = {}
-    for node in nodes(parse_query(query.text)):
-        if isinstance(node, ast.RangeVar):
-            prefix = "" if node.schemaname in (None, "public") else f"{node.schemaname}."
-            found[prefix + node.relname] = None
-        elif isinstance(node, ast.RangeFunction):
-            call = window_call(node, 0)
-            if call is not None:
-                found[call.relation] = None
-    return list(found)
+    """The names in the catalog of all that ``query`` mentions, whether there is such a relation or not."""
+    keys = (key_of(query.names, *split(said)) for said in references(parse_query(query.text)))
+    return list(dict.fromkeys(keys))

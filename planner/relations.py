@@ -39,6 +39,7 @@ class PlannedRelation:
     connector: str = ""
     ttl_us: int | None = None  # lookup tables: how long an answer is good for
     max_rows: int | None = None  # … and how many are kept
+    oid: int = 0  # of what has rows of its own
 
 
 @dataclass(frozen=True)

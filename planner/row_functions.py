@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from functools import reduce
+from itertools import groupby
+from operator import xor
 from typing import Any
 
 import numpy as np
@@ -14,14 +17,58 @@ from constellationdb.planner.raising import ComputationError
 
 def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
     """(function, arguments, result, name) of each."""
+    texts = pa.list_(pa.string())
     found: list[tuple[Any, list[pa.DataType], pa.DataType, str]] = [
         (_step, [pa.int64()], pa.int64(), "con_step"),
         (_json_string, [pa.string()], pa.string(), "con_json_string"),
+        (_json_list, [texts], pa.string(), "con_json_list"),
+        (_json_members, [texts], pa.string(), "con_json_members"),
+        (_joined, [texts, texts], pa.string(), "con_joined"),
+        (_longest_run, [texts], pa.int64(), "con_longest_run"),
     ]
     for suffix, element in {"i16": pa.int16(), "i32": pa.int32(), "i64": pa.int64()}.items():
         row = pa.struct([("x", element), ("n", pa.int32())])
         found.append((_expanded(row), [pa.list_(element)], pa.list_(row), f"con_expand_{suffix}"))
+        found.append((_xor, [pa.list_(element)], element, f"con_xor_{suffix}"))
     return found
+
+
+def _xor(arrays: pa.Array) -> pa.Array:
+    """The elements of each array that are not NULL, combined bit by bit; NULL where there is none."""
+    folded = [None if v is None else [x for x in v if x is not None] for v in arrays.to_pylist()]
+    return pa.array([reduce(xor, values) if values else None for values in folded], arrays.type.value_type)
+
+
+def _longest_run(arrays: pa.Array) -> pa.Array:
+    """Where the longest run of equal elements begins, from 1: the first of several."""
+    return pa.array([_run_of(v) if v else None for v in arrays.to_pylist()], pa.int64())
+
+
+def _run_of(values: list[str]) -> int:
+    lengths = [(len(list(same)), value) for value, same in groupby(values)]
+    longest = max(range(len(lengths)), key=lambda i: lengths[i][0])
+    return 1 + sum(length for length, _ in lengths[:longest])
+
+
+def _json_list(arrays: pa.Array) -> pa.Array:
+    return pa.array([None if v is None else f"[{', '.join(v)}]" for v in arrays.to_pylist()], pa.string())
+
+
+def _json_members(arrays: pa.Array) -> pa.Array:
+    for members in arrays.to_pylist():
+        if any(member.startswith(" :") for member in members or ()):  # concat() left out a NULL
+            raise ComputationError("22004", "null value not allowed for object key")
+    return pa.array([None if v is None else f"{{ {', '.join(v)} }}" for v in arrays.to_pylist()], pa.string())
+
+
+def _joined(values: pa.Array, delimiters: pa.Array) -> pa.Array:
+    """Each text behind its own delimiter, but the first."""
+    pairs = zip(values.to_pylist(), delimiters.to_pylist(), strict=True)
+    return pa.array([None if v is None else v[0] + _tail(v, d) for v, d in pairs], pa.string())
+
+
+def _tail(values: list[str], delimiters: list[str | None]) -> str:
+    return "".join((d or "") + v for v, d in zip(values[1:], delimiters[1:], strict=True))
 
 
 def _step(values: pa.Array) -> pa.Array:

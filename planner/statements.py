@@ -83,6 +83,7 @@ class Query:
     as_of_epoch: int | None = None  # SELECT … AS OF EPOCH n
     parameters: tuple[Argument, ...] = ()  # what its $1, $2, … are
     zone: str = "UTC"  # the time zone it computes in, by the name SHOW timezone prints
+    names: tuple[tuple[str, str], ...] = ()  # which relations its names mean: see planner.references
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Statement:
     text: str
     offset: int
     parameters: tuple[Argument, ...] = field(default=(), kw_only=True)  # of DML: what its $1, $2, … are
+    meant: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)  # of DML: as names are of a Query
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,7 @@ class CreateView(Statement):
     or_replace: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     name_position: int = 0
+    temporary: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,41 @@ class Drop(Statement):
     names: tuple[str, ...]
     if_exists: bool = False
     cascade: bool = False
+
+
+@dataclass(frozen=True)
+class CreateSchema(Statement):
+    """``role``: the one that AUTHORIZATION names."""
+
+    name: str
+    if_not_exists: bool = False
+    role: str | None = None
+
+
+@dataclass(frozen=True)
+class DropSchema(Statement):
+    names: tuple[str, ...]
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True)
+class RenameSchema(Statement):
+    name: str
+    to: str
+
+
+CommentedKind = RelationKind | Literal["foreign table", "column", "constraint", "database", "index", "schema"]
+
+
+@dataclass(frozen=True)
+class Comment(Statement):
+    """COMMENT ON: ``part`` is a column or constraint of the object. ``comment`` None takes the comment away."""
+
+    kind: CommentedKind
+    object: str
+    part: str
+    comment: str | None
 
 
 @dataclass(frozen=True)

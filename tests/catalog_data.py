@@ -45,16 +45,16 @@ _WHOLE = (
     "pg_namespace", "pg_type", "pg_operator", "pg_cast", "pg_am", "pg_language", "pg_opclass", "pg_opfamily",
     "pg_range", "pg_aggregate", "pg_tablespace", "pg_authid", "pg_auth_members", "pg_collation", "pg_proc",
     "pg_description",
-    "pg_shdescription",
+    "pg_shdescription", "pg_amop", "pg_amproc",
 )  # fmt: skip
 _WHERE = {
-    "pg_namespace": f"oid < {_OURS}",
+    "pg_namespace": f"oid < {_OURS} AND nspname <> 'public'",
     "pg_language": "lanname <> 'plpgsql'",
     "pg_collation": "collprovider <> 'i'",
     "pg_authid": "oid <> 10",
     "pg_proc": "oid = ANY(%(functions)s)",
     "pg_aggregate": "aggfnoid = ANY(%(functions)s)",
-    "pg_description": f"""objoid < {_OURS} AND classoid IN
+    "pg_description": f"""objoid < {_OURS} AND objoid <> 'public'::regnamespace AND classoid IN
         ('pg_type'::regclass, 'pg_operator'::regclass, 'pg_proc'::regclass, 'pg_am'::regclass,
          'pg_language'::regclass, 'pg_collation'::regclass, 'pg_namespace'::regclass)
         AND (classoid <> 'pg_proc'::regclass OR objoid = ANY(%(functions)s))""",
@@ -65,6 +65,7 @@ _REFERRED = """
     UNION SELECT typanalyze FROM pg_type UNION SELECT typsubscript FROM pg_type
     UNION SELECT oprcode FROM pg_operator UNION SELECT castfunc FROM pg_cast
     UNION SELECT amhandler FROM pg_am UNION SELECT rngcanonical FROM pg_range UNION SELECT rngsubdiff FROM pg_range
+    UNION SELECT amproc FROM pg_amproc
     UNION SELECT lanvalidator FROM pg_language WHERE lanname <> 'plpgsql'"""
 
 

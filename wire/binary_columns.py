@@ -142,5 +142,7 @@ _ENCODERS: dict[int, Callable[[pa.Array], Cells]] = {
     types.REGCLASS.oid: _UNSIGNED,
     types.REGTYPE.oid: _UNSIGNED,
     types.REGROLE.oid: _UNSIGNED,
+    types.REGPROCEDURE.oid: _UNSIGNED,
+    types.REGOPERATOR.oid: _UNSIGNED,
     types.REGNAMESPACE.oid: _UNSIGNED,
 }

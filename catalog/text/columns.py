@@ -32,7 +32,7 @@ from constellationdb.errors import FeatureNotSupported
 Encoder = Callable[[pa.Array], pa.Array]
 
 # Types whose value 0 stands for nothing, printed as a dash; other values are names, or numbers where there is no name.
-REGISTERED = frozenset(t.oid for t in (types.REGPROC, types.REGCLASS, types.REGTYPE, types.REGROLE, types.REGNAMESPACE))
+REGISTERED = types.REGISTERED - {types.REGOPERATOR.oid}
 _VECTORS = frozenset({types.INT2VECTOR.oid, types.OIDVECTOR.oid})
 
 

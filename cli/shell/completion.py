@@ -13,6 +13,7 @@ from constellationdb.cli.shell import words
 from constellationdb.cli.shell.names import Names
 from constellationdb.cli.shell.script import in_comment
 from constellationdb.errors import ConstellationError
+from constellationdb.planner.references import split
 from constellationdb.planner.syntax.edits import identifier
 from constellationdb.planner.syntax.split import ends
 from constellationdb.planner.syntax.tokens import Source, Token, read_tokens
@@ -100,14 +101,17 @@ class SqlCompleter(Completer):
         relation = self._named(place).get(qualifier)
         if relation is not None:
             yield from ((identifier(column), relation) for column in self.names.columns(relation))
-        elif qualifier == "public":
-            yield from self._relations(place.word)
+        else:
+            for entry in self.names.relations():
+                schema, label = split(entry.name)
+                if (schema or "public") == qualifier:
+                    yield identifier(label), entry.kind
 
     def _dropped(self, place: Place) -> Iterator[tuple[str, str]]:
         kind = " ".join(token.word for token in place.before[1:] if token.word not in ("if", "exists")).upper()
         if kind in said.DROPPED:
             entries = self.names.relations()
-            yield from ((identifier(e.name), e.kind) for e in entries if e.kind == said.DROPPED[kind])
+            yield from ((_said(e.name), e.kind) for e in entries if e.kind == said.DROPPED[kind])
             yield from _keywords(("IF EXISTS",), place)
         elif len(place.before) == 1:
             yield from _keywords(tuple(said.DROPPED), place)
@@ -116,7 +120,7 @@ class SqlCompleter(Completer):
         """Side outputs only for who has typed the name of what they belong to."""
         for entry in self.names.relations():
             if entry.owner is None or typed.lower().startswith(entry.owner.lower()):
-                yield identifier(entry.name), entry.kind
+                yield _said(entry.name), entry.kind
 
     def _lists_relations(self, place: Place) -> bool:
         """Behind a comma of FROM: FROM a, b."""
@@ -190,3 +194,9 @@ def _fitting(typed: str, candidates: Iterable[tuple[str, str]]) -> Iterator[Comp
         if text.strip('"').lower().startswith(bare) and text not in seen:
             seen.add(text)
             yield Completion(text, start_position=-len(typed), display_meta=meaning)
+
+
+def _said(name: str) -> str:
+    """A relation's name as SQL; one of public needs no schema."""
+    schema, label = split(name)
+    return identifier(label) if schema is None else f"{identifier(schema)}.{identifier(label)}"

@@ -79,8 +79,9 @@ class LocalLink:
         with self._turn:
             whole = rows.schema.names == self.columns(f"SELECT * FROM {quoted(name)}").names
             if whole and self._session.transaction_status == "I":
-                epoch = self.engine.insert(name, fitted(rows, self.engine.catalog.get(name)))
-                self._session.wrote(epoch, {name})  # so that what is read next shows it
+                relation = self._session.names.relation(name)
+                epoch = self.engine.insert(relation.name, fitted(rows, relation))
+                self._session.wrote(epoch, {relation.name})  # so that what is read next shows it
                 return epoch
             # COPY fills in defaults, and is part of the open transaction.
             if rows.num_rows:
@@ -115,7 +116,9 @@ class LocalLink:
                 self._hear(result)
 
     def subscribe(self, name: str, snapshot: bool, as_of: int | None) -> Feed:
-        return LocalFeed(self.engine.subscribe(name, snapshot=snapshot, progress=True, as_of=as_of))
+        with self._turn:
+            relation = self._session.names.relation(name)
+        return LocalFeed(self.engine.subscribe(relation.name, snapshot=snapshot, progress=True, as_of=as_of))
 
     def another(self) -> LocalLink:
         return LocalLink(self.engine, self._on_notice, owner=False)

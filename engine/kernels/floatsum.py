@@ -76,6 +76,17 @@ class ExactSums:
         _round(self._narrow, self._wide, slots, out.view(np.int64), beyond)
         return out, beyond
 
+    def exact(self, slot: int) -> int:
+        """The sum of a slot as a multiple of the smallest double, 2**-1074; NaN and the infinities left out."""
+        mark = int(self._narrow[slot * NARROW_WORDS])
+        if mark >= 0:
+            first, base = slot * NARROW_WORDS + 1, max(mark - 1, 0)
+            held = self._narrow[first : first + _WINDOW]
+        else:
+            first, base = (-mark - 1) * WIDE_WORDS, 0
+            held = self._wide[first : first + _LIMBS]
+        return sum(int(limb) << (32 * (base + i)) for i, limb in enumerate(held))
+
     def dump(self, slots: I64) -> tuple[I64, I64]:
         """The state of some slots, as a narrow row each and the wide rows that these refer to."""
         if len(slots):

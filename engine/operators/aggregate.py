@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from constellationdb.engine import batch as zset
-from constellationdb.engine.accumulators import Accumulator, Count, make_accumulator
+from constellationdb.engine.aggregates.measures import Measures, out_of_range
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.groupby import first_rows, touched
@@ -26,7 +26,6 @@ from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.operators.base import ENDED, Context, FailedRow, Unheld
 from constellationdb.engine.operators.windowed import determining
 from constellationdb.engine.rowstore import RowStore, empty
-from constellationdb.errors import InternalError
 from constellationdb.planner import plan
 
 I64: TypeAlias = NDArray[np.int64]
@@ -36,7 +35,7 @@ _COMPACT_ABOVE = 4096
 
 
 class AggregateOperator(Unheld):
-    """State: a key index, the key rows by slot, a row count and one accumulator per measure, all by slot."""
+    """State: a key index, the key rows by slot, and the measures by slot."""
 
     def __init__(self, node: plan.Aggregate) -> None:
         self._node = node
@@ -47,25 +46,13 @@ class AggregateOperator(Unheld):
         self._reset()
 
     def _reset(self) -> None:
-        source = self._node.input.schema
         self._index = KeyIndex()
         self._keys = RowStore(self._key_schema)
-        self._rows = Count()
         self._ends: I64 = np.zeros(64, np.int64)
         self._freed: Bool = np.zeros(64, np.bool_)
         self._free_count = 0
         self._next_end = ENDED
-        self._accumulators: list[Accumulator] = [
-            self._rows
-            if m.kind == "count" and m.argument < 0 and m.filter < 0  # count(*) is the number of rows
-            else make_accumulator(
-                m,
-                source.field(m.argument).type if m.argument >= 0 else None,
-                self._schema.field(len(self._node.keys) + i).type,
-                exact=not self._node.input.append_only,
-            )
-            for i, m in enumerate(self._node.measures)
-        ]
+        self._measures = Measures(self._node)
 
     def start(self, context: Context) -> Delta:
         """Without keys there is one group, and it has an answer before any row."""
@@ -93,16 +80,16 @@ class AggregateOperator(Unheld):
         slots = self._upsert(zset.data(batch))
         weights = zset.weights(batch)
         if self._node.emit_on_close:
-            self._update(batch, slots, weights)
+            self._measures.update(batch, slots, weights)
             return None
         if self._node.append_only:  # no measures, and no group ever goes: only the new ones show
-            self._update(batch, slots, weights)
+            self._measures.update(batch, slots, weights)
             return self._keys.last(len(self._index) - known) if len(self._index) > known else None
         unique, _ = touched(slots, len(self._index))
         keys = self._keys_of(unique)
         before = self._alive(unique)
         old = self._shown(unique[before], _where(keys, before), context, -1)
-        self._update(batch, slots, weights)
+        self._measures.update(batch, slots, weights)
         after = self._alive(unique)
         new = self._shown(unique[after], _where(keys, after), context, 1)
         return self._difference(old, after[before], new, before[after])
@@ -126,26 +113,14 @@ class AggregateOperator(Unheld):
                 self._ends[count - len(first) : count] = ends + self._closing.offset_us
                 self._next_end = min(self._next_end, int(ends.min()) + self._closing.offset_us)
         self._freed = grow(self._freed, count, False)
-        self._rows.reserve(count)
-        for accumulator in self._accumulators:
-            accumulator.reserve(count)
-
-    def _update(self, batch: pa.RecordBatch, slots: I64, weights: I64 | None) -> None:
-        self._rows.update(slots, None, weights, None)
-        if weights is not None and bool((self._rows.counts[slots] < 0).any()):
-            raise InternalError("a group would have a negative number of rows")
-        for measure, accumulator in zip(self._node.measures, self._accumulators, strict=True):
-            if accumulator is self._rows:
-                continue
-            values = batch.column(measure.argument) if measure.argument >= 0 else None
-            accumulator.update(slots, values, weights, _valid(batch, measure))
+        self._measures.reserve(count)
 
     # -- showing groups ------------------------------------------------------------------------
 
     def _alive(self, slots: I64) -> Bool:
         if not self._node.keys:
             return np.ones(len(slots), np.bool_)
-        alive: Bool = self._rows.counts[slots] > 0
+        alive: Bool = self._measures.rows[slots] > 0
         return alive
 
     def _keys_of(self, slots: I64) -> pa.RecordBatch:
@@ -154,8 +129,7 @@ class AggregateOperator(Unheld):
     def _shown(self, slots: I64, keys: pa.RecordBatch, context: Context, sign: int) -> pa.RecordBatch:
         """The output rows of some slots. A measure that does not fit its type reads NULL and is an error row."""
         columns = list(keys.columns)
-        for i, accumulator in enumerate(self._accumulators):
-            values, beyond = accumulator.result(slots)
+        for i, (values, beyond) in enumerate(self._measures.results(slots)):
             if beyond.any():
                 values = pc.if_else(pa.array(beyond), pa.scalar(None, values.type), values)
                 self._report(slots[beyond], i, context, sign)
@@ -165,11 +139,11 @@ class AggregateOperator(Unheld):
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
     def _report(self, slots: I64, measure: int, context: Context, sign: int) -> None:
-        kind = self._node.measures[measure].kind
+        message = out_of_range(self._node.measures[measure])
         for slot in slots:
             key = self._keys.take(np.array([slot])).to_pylist() if self._node.keys else [{}]
             shown = repr(list(key[0].values()))
-            context.errors.append(FailedRow(self._node.id, "22003", f"{kind} out of range", shown, sign))
+            context.errors.append(FailedRow(self._node.id, "22003", message, shown, sign))
 
     def _difference(self, old: pa.RecordBatch, stay: Bool, new: pa.RecordBatch, stayed: Bool) -> Delta:
         """-old +new, without the groups that show what they showed; ``stay``, ``stayed``: those there both times."""
@@ -208,13 +182,10 @@ class AggregateOperator(Unheld):
         return self._dump(np.flatnonzero(~self._freed[: len(self._index)]))
 
     def _dump(self, slots: I64) -> dict[str, pa.RecordBatch]:
-        """The state of some slots: their keys, and the arrays of every accumulator."""
+        """The state of some slots: their keys and measures."""
         keys = self._keys_of(slots)
         state = {"keys": keys if self._node.keys else pa.record_batch({"slots": pa.array(slots)})}
-        for name, accumulator in [("rows", self._rows), *((str(i), a) for i, a in enumerate(self._accumulators))]:
-            for part, array in accumulator.dump(slots).items():
-                state[f"{name}.{part}"] = pa.record_batch({"value": pa.array(array)})
-        return state
+        return state | self._measures.dump(slots)
 
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
         self._load(state)
@@ -226,10 +197,7 @@ class AggregateOperator(Unheld):
         if keys.num_rows:
             self._index.upsert(encode_rows(keys, self._index_keys))
             self._replace_keys(keys)
-        for name, accumulator in [("rows", self._rows), *((str(i), a) for i, a in enumerate(self._accumulators))]:
-            prefix = f"{name}."
-            arrays = {k[len(prefix) :]: _array(v) for k, v in state.items() if k.startswith(prefix)}
-            accumulator.load(arrays, keys.num_rows)
+        self._measures.load(state, keys.num_rows)
 
     def _replace_keys(self, keys: pa.RecordBatch) -> None:
         if not self._node.keys:
@@ -241,22 +209,6 @@ class AggregateOperator(Unheld):
             ends = zset.micros(keys.column(self._closing.index))
             self._ends = grow(np.asarray(ends + self._closing.offset_us), 64)
             self._next_end = int(self._ends[: keys.num_rows].min())
-
-
-def _array(batch: pa.RecordBatch) -> NDArray[np.generic]:
-    array: NDArray[np.generic] = batch.column(0).to_numpy(zero_copy_only=False)
-    return array
-
-
-def _valid(batch: pa.RecordBatch, measure: plan.Measure) -> Bool | None:
-    """Which rows a measure counts: its argument is not NULL and its FILTER is true. None: all."""
-    valid: Bool | None = None
-    if measure.argument >= 0 and batch.column(measure.argument).null_count:
-        valid = batch.column(measure.argument).is_valid().to_numpy(zero_copy_only=False)
-    if measure.filter >= 0:
-        passing = batch.column(measure.filter).fill_null(False).to_numpy(zero_copy_only=False)
-        valid = passing if valid is None else valid & passing
-    return valid
 
 
 def _where(rows: pa.RecordBatch, mask: Bool) -> pa.RecordBatch:

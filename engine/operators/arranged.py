@@ -19,6 +19,7 @@ import pyarrow as pa
 from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.kernels.rows import I64, Rows
+from constellationdb.engine.operators.sweep import Sweep
 from constellationdb.engine.shared_index import SharedIndex
 from constellationdb.planner import plan
 
@@ -55,7 +56,7 @@ class Arranged(Protocol):
         ...
 
     def evict(self, column: plan.Column, watermark: int, epoch: int) -> None:
-        """Stop keeping the rows whose ``column`` the watermark has passed."""
+        """Stop keeping the rows whose ``column`` the watermark has passed, now or when they are many."""
         ...
 
     def snapshot(self) -> Mapping[str, pa.RecordBatch]:
@@ -70,6 +71,7 @@ class Own:
 
     def __init__(self, schema: pa.Schema, keys: tuple[int, ...], *, append_only: bool = False) -> None:
         self._rows = Arrangement(schema, keys, append_only=append_only)
+        self._sweep = Sweep()
 
     def apply(self, delta: pa.RecordBatch, epoch: int) -> None:
         self._rows.apply(delta, epoch)
@@ -91,11 +93,12 @@ class Own:
         """It holds what it was given."""
 
     def evict(self, column: plan.Column, watermark: int, epoch: int) -> None:
-        if not len(self._rows):
+        if not len(self._rows) or not self._sweep.due(len(self._rows), self._rows.live):
             return
         ends = zset.micros(self._rows.column(column.index))
         self._rows.evict(ends + column.offset_us <= watermark, epoch)
         self._rows.compact(epoch)
+        self._sweep.swept(len(self._rows))
 
     def snapshot(self) -> Mapping[str, pa.RecordBatch]:
         return {"": self._rows.snapshot()}

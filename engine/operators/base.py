@@ -54,7 +54,8 @@ class Context:
     watermark: int = NO_WATERMARK
     errors: list[FailedRow] = field(default_factory=list)
     late: list[pa.RecordBatch] = field(default_factory=list)
-    used: int = 0  # rows assigned to a window and not late
+    used: int = 0  # rows assigned to a window, or joined by their time, and not late
+    dropped: int = 0  # late rows that no window missed, so they are only counted
     at_us: int = 0  # the epoch's own clock, logged with it
     answers: Sequence[LookupAnswer] = ()  # to this operator
     requests: list[LookupRequest] = field(default_factory=list)

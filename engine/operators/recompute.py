@@ -9,7 +9,8 @@ The last output is stored, not computed again: a function that depends on row
 order could answer differently for the same rows and leave negative counts.
 Where order matters the rows are fed in the order of their canonical bytes.
 A key that cannot be computed has an error row instead of an answer, until it
-is touched again; of a join's key that are the pairs that cannot be computed.
+is touched again; of a join's key that are the pairs that cannot be computed. Keys that the
+watermark closes are freed, not retracted.
 """
 
 from __future__ import annotations
@@ -19,17 +20,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.types as pt
 
 from constellationdb.engine import batch as zset
-from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.fragment import Fragment
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import Rows
-from constellationdb.engine.operators.arranged import Arranged, Borrow, arrange
+from constellationdb.engine.operators.arranged import Arranged, Borrow, Own, arrange
 from constellationdb.engine.operators.base import Context, Unheld
+from constellationdb.engine.operators.expiring import Expiring, expiring
 from constellationdb.engine.operators.failures import Failures
 from constellationdb.engine.operators.pairs import Pairs
 from constellationdb.engine.rowstore import empty
@@ -46,10 +46,12 @@ class RecomputeOperator(Unheld):
         self._key_width = len(node.out_keys)
         # The output is kept with its key in front, for the key may be spread over several columns.
         keyed = [pa.field(f"k{i}", self._key_type(i)) for i in range(self._key_width)] + list(self._schema)
-        self._output = Arrangement(pa.schema(keyed), tuple(range(self._key_width)))
+        self._output = Own(pa.schema(keyed), tuple(range(self._key_width)))
+        self._keyed_schema = pa.schema(keyed)
         self._fragment = Fragment(node.substrait, [child.schema for child in node.inputs], self._schema)
         self._pairs = None if node.condition is None else Pairs(node)
         self._failures = Failures(node.id)
+        self._expiring = expiring(node)
 
     def _key_type(self, index: int) -> pa.DataType:
         return self._schema.field(self._node.out_keys[index][0]).type
@@ -62,12 +64,23 @@ class RecomputeOperator(Unheld):
 
     def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
         changed = [(i, b) for i, b in enumerate(inputs) if b is not None and b.num_rows]
-        if not changed:
-            return None
+        change = self._absorb(changed, context) if changed else None
+        if self._expiring is not None and self._expiring.close(context.watermark):
+            self._free(self._expiring, context)
+        return change
+
+    def _absorb(self, changed: list[tuple[int, pa.RecordBatch]], context: Context) -> Delta:
         touched = _distinct([encode_rows(zset.data(b), self._node.keys[i]) for i, b in changed])
         for i, b in changed:
             self.arranged[i].apply(b, context.epoch)
+            if self._expiring is not None:
+                self._expiring.note(b, self._expiring.inputs[i])
         return self._recompute(touched, context)
+
+    def _free(self, closed: Expiring, context: Context) -> None:
+        """Keep nothing of the keys that the watermark has closed; what was said of them stays said."""
+        for side, column in zip((*self.arranged, self._output), (*closed.inputs, closed.output), strict=True):
+            side.evict(column, context.watermark, context.epoch)
 
     def _recompute(self, touched: Rows | None, context: Context) -> Delta:
         if touched is None:
@@ -85,7 +98,6 @@ class RecomputeOperator(Unheld):
         if change is None:
             return None
         self._output.apply(change, context.epoch)
-        self._output.compact(context.epoch)
         columns = change.columns[self._key_width :]
         return pa.RecordBatch.from_arrays(columns, schema=self._schema.append(pa.field(zset.WEIGHT, pa.int64())))
 
@@ -95,11 +107,11 @@ class RecomputeOperator(Unheld):
         weight = arrangement.weight_of(entries)
         if len(weight) and bool((weight != 1).any()):
             rows = zset.take(rows, np.repeat(np.arange(len(weight), dtype=np.int64), weight))
-        rows = canonical_floats(rows)
+        rows = zset.canonical_floats(rows)
         return _in_order(rows) if self._node.ordered else rows
 
     def _stored(self, touched: Rows, epoch: int) -> Delta:
-        _, entries = self._output.lookup(touched, epoch)
+        _, entries = self._output.before(touched, epoch)
         if len(entries) == 0:
             return None
         return zset.with_weights(self._output.take(entries), self._output.weight_of(entries))
@@ -143,16 +155,21 @@ class RecomputeOperator(Unheld):
 
     def _keyed(self, output: pa.RecordBatch) -> pa.RecordBatch:
         keys = [_first_of(output, columns) for columns in self._node.out_keys]
-        return pa.RecordBatch.from_arrays([*keys, *output.columns], schema=self._output.schema)
+        return pa.RecordBatch.from_arrays([*keys, *output.columns], schema=self._keyed_schema)
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
         state = {f"input{i}": rows for i, a in enumerate(self.arranged) for rows in a.snapshot().values()}
-        return {**state, "output": self._output.snapshot(), "failures": self._failures.snapshot()}
+        return {**state, "output": self._output.snapshot()[""], "failures": self._failures.snapshot()}
 
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
         for i, arrangement in enumerate(self.arranged):
             arrangement.restore(state.get(f"input{i}"), epoch)
         self._output.restore(state["output"], epoch)
+        if self._expiring is not None:
+            self._expiring.note(state["output"], self._expiring.output)
+            for i, column in enumerate(self._expiring.inputs):
+                if f"input{i}" in state:
+                    self._expiring.note(state[f"input{i}"], column)
         self._failures.restore(state["failures"])
 
 
@@ -162,19 +179,6 @@ def _first_of(batch: pa.RecordBatch, columns: tuple[int, ...]) -> pa.Array:
     for column in columns[1:]:
         found = pc.coalesce(found, batch.column(column).cast(found.type))
     return found
-
-
-def canonical_floats(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """One NaN and one zero, as in our keys: DataFusion ranks, partitions and counts -0.0 and -NaN apart."""
-    floating = [i for i, kind in enumerate(rows.schema.types) if pt.is_floating(kind)]
-    if not floating or not rows.num_rows:
-        return rows
-    columns = list(rows.columns)
-    for i in floating:
-        kind = columns[i].type
-        canonical = pc.add(columns[i], pa.scalar(0.0, kind))
-        columns[i] = pc.if_else(pc.is_nan(canonical), pa.scalar(np.nan, kind), canonical)
-    return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
 
 
 def _distinct(keys: Sequence[Rows]) -> Rows:

@@ -36,7 +36,7 @@ def index(found: Index, column: int = 0, *, pretty: bool = False) -> str:
     names = [quoted(attribute.name) for attribute in found.attributes]
     if column:
         return names[column - 1] if 0 < column <= len(names) else ""
-    table = qualified(found.of.namespace, found.of.name, visible=pretty)
+    table = qualified(found.of.schema, found.of.name, visible=pretty)
     unique = "UNIQUE " if found.is_unique else ""
     return f"CREATE {unique}INDEX {quoted(found.name)} ON {table} USING btree ({', '.join(names)})"
 

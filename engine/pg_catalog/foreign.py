@@ -50,6 +50,7 @@ def pg_foreign_table(objects: Objects) -> Iterator[Row]:
 def foreign_tables(objects: Objects) -> Iterator[Row]:
     for relation in _foreign(objects):
         yield {
-            "foreign_table_catalog": DATABASE, "foreign_table_schema": "public", "foreign_table_name": relation.name,
+            "foreign_table_catalog": DATABASE, "foreign_table_schema": relation.schema,
+            "foreign_table_name": relation.name,
             "foreign_server_catalog": DATABASE, "foreign_server_name": _server(relation),
         }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from constellationdb.engine.pg_catalog import definitions, lookup
+from constellationdb.engine.pg_catalog import definitions
 from constellationdb.engine.pg_catalog.classes import indexes
 from constellationdb.engine.pg_catalog.cluster import DATABASE, OWNER_NAME
 from constellationdb.engine.pg_catalog.column_facts import facts_of
@@ -22,12 +22,8 @@ def yes(condition: bool) -> str:
     return "YES" if condition else "NO"
 
 
-def _schema(relation: Described) -> str:
-    return lookup.schema_name(relation.namespace)
-
-
 def _table(relation: Described) -> Row:
-    return {"table_catalog": DATABASE, "table_schema": _schema(relation), "table_name": relation.name}
+    return {"table_catalog": DATABASE, "table_schema": relation.schema, "table_name": relation.name}
 
 
 def _is_updatable(relation: Described) -> bool:
@@ -72,7 +68,7 @@ def _column(relation: Described, attribute: Attribute, number: int) -> Row:
 
 
 def _constrained(relation: Described) -> Row:
-    return {"constraint_catalog": DATABASE, "constraint_schema": _schema(relation)} | _table(relation)
+    return {"constraint_catalog": DATABASE, "constraint_schema": relation.schema} | _table(relation)
 
 
 def table_constraints(relations: Iterable[Described]) -> Iterator[Row]:
@@ -97,7 +93,7 @@ def check_constraints(relations: Iterable[Described]) -> Iterator[Row]:
     for relation, name, attribute in _not_null(relations):
         yield {
             "constraint_catalog": DATABASE,
-            "constraint_schema": _schema(relation),
+            "constraint_schema": relation.schema,
             "constraint_name": name,
             "check_clause": f"{attribute.name} IS NOT NULL",
         }

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from constellationdb.catalog.model import TEMPORARY
+from constellationdb.catalog.model import PUBLIC
 from constellationdb.catalog.postgres import rows
 
 Texts = Mapping[str, str]
 
-TEMPORARY_SCHEMAS = 1 << 20  # the oid of pg_temp_<n> is n more
 _ARRAY_SUBSCRIPTS = "6179"  # array_subscript_handler()
 
 
@@ -45,11 +44,14 @@ def functions_by_name() -> Mapping[str, tuple[Texts, ...]]:
 
 @cache
 def namespaces() -> Mapping[int, str]:
-    return {int(row["oid"]): row["nspname"] for row in rows.texts("pg_namespace")} | {16000: "constellation"}
+    """The system's schemas, by oid."""
+    shipped = {int(row["oid"]): row["nspname"] for row in rows.texts("pg_namespace")}
+    return {oid: name for oid, name in shipped.items() if oid != PUBLIC} | {16000: "constellation"}
 
 
-def schema_name(oid: int) -> str:
-    return namespaces().get(oid) or f"{TEMPORARY}{oid - TEMPORARY_SCHEMAS}"
+@cache
+def system_schemas() -> Mapping[str, int]:
+    return {name: oid for oid, name in namespaces().items()}
 
 
 @cache

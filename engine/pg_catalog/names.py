@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from constellationdb.catalog.postgres import rows
 from constellationdb.engine.pg_catalog import lookup
-from constellationdb.engine.pg_catalog.objects import PG_CATALOG, PUBLIC, Objects, Part
+from constellationdb.engine.pg_catalog.objects import PG_CATALOG, Index, Part
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
 
 _PLAIN_STORAGE = "p"
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
-_IN_SIGHT = (PG_CATALOG, PUBLIC)  # the search path: pg_catalog is searched first
 # What format_type() prints for types whose SQL name is another than pg_type's.
 _SQL_NAMES = {
     "bool": "boolean", "int8": "bigint", "int2": "smallint", "int4": "integer", "float4": "real",
@@ -47,13 +46,13 @@ def literal(text: str) -> str:
     return f"E'{doubled}'".replace("\\", "\\\\") if "\\" in text else f"'{doubled}'"
 
 
-def qualified(namespace: int, name: str, *, visible: bool) -> str:
-    return quoted(name) if visible else f"{quoted(lookup.schema_name(namespace))}.{quoted(name)}"
+def qualified(schema: str, name: str, *, visible: bool) -> str:
+    return quoted(name) if visible else f"{quoted(schema)}.{quoted(name)}"
 
 
 def search_path(session: Session) -> tuple[int, ...]:
     """The schemas in which a name alone finds a relation, in this order."""
-    return PG_CATALOG, lookup.TEMPORARY_SCHEMAS + session.pid, PUBLIC
+    return session.names.path.searched
 
 
 def is_visible(session: Session, namespace: int, name: str) -> bool:
@@ -62,41 +61,50 @@ def is_visible(session: Session, namespace: int, name: str) -> bool:
     return next((place for place in search_path(session) if (place, name) in known), None) == namespace
 
 
+def is_index_visible(session: Session, index: Index) -> bool:
+    """Indexes share their names with relations."""
+    objects = session.objects
+    for place in search_path(session):
+        if (place, index.name) in objects.by_name or (place, index.name) in objects.indexes_by_name:
+            return place == index.of.namespace
+    return False
+
+
 def relation_name(session: Session, oid: int) -> str | None:
     """What ``oid::regclass`` prints."""
     relation = session.objects.by_oid.get(oid)
     if relation is not None:
         visible = is_visible(session, relation.namespace, relation.name)
-        return qualified(relation.namespace, relation.name, visible=visible)
+        return qualified(relation.schema, relation.name, visible=visible)
     index = session.objects.indexes.get(oid)
     if index is None:
         return None
-    return qualified(index.of.namespace, index.name, visible=index.of.namespace in search_path(session))
+    return qualified(index.of.schema, index.name, visible=is_index_visible(session, index))
 
 
-def type_name(objects: Objects, oid: int, typmod: int | None = None) -> str:
+def type_name(session: Session, oid: int, typmod: int | None = None) -> str:
     """format_type()."""
     if oid == 0:
         return "-"
     kind = lookup.types_by_oid().get(oid)
     if kind is None:
-        return _row_type_name(objects, oid)
+        return _row_type_name(session, oid)
     if lookup.is_array(kind) and kind["typstorage"] != _PLAIN_STORAGE:  # a vector is called by its own name
-        return f"{type_name(objects, int(kind['typelem']), typmod)}[]"
+        return f"{type_name(session, int(kind['typelem']), typmod)}[]"
     name, namespace = kind["typname"], int(kind["typnamespace"])
     if name in _UNBOUNDED and typmod is None:
         return _SQL_NAMES[name]
     if namespace == PG_CATALOG and (name in _SQL_NAMES or typmod not in (None, -1)):
         return _modified(name, -1 if typmod is None else typmod)
-    return qualified(namespace, name, visible=namespace in _IN_SIGHT)
+    return qualified(lookup.namespaces()[namespace], name, visible=namespace in search_path(session))
 
 
-def _row_type_name(objects: Objects, oid: int) -> str:
+def _row_type_name(session: Session, oid: int) -> str:
     for part, suffix in ((Part.ROW_TYPE, ""), (Part.ARRAY_TYPE, "[]")):
-        relation = objects.by_oid.get(oid - part.of(0))
+        relation = session.objects.by_oid.get(oid - part.of(0))
         if relation is not None:
-            visible = relation.namespace in _IN_SIGHT
-            return qualified(relation.namespace, relation.name, visible=visible) + suffix
+            visible = is_visible(session, relation.namespace, relation.name)
+            return qualified(relation.schema, relation.name, visible=visible) + suffix
     return "???"
 
 

@@ -5,27 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from constellationdb.catalog.model import PUBLIC
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.cluster import DATABASE, OWNER_NAME
 from constellationdb.engine.pg_catalog.objects import CONSTELLATION, OWNER, Objects
 
 Row = dict[str, Any]
 
+_DATABASE_OWNER = 6171  # the role pg_database_owner
+
 
 def pg_namespace() -> Iterator[Row]:
-    """The one that Postgres does not have; the others ship."""
+    """The one of the system that Postgres does not have; the others of the system ship."""
     yield {"oid": CONSTELLATION, "nspname": lookup.namespaces()[CONSTELLATION], "nspowner": OWNER}
 
 
-def temporary_schemas(objects: Objects) -> Iterator[Row]:
-    """Those of the sessions that have temporary tables."""
-    for oid in sorted({relation.namespace for relation in objects.own if relation.is_temporary}):
-        yield {"oid": oid, "nspname": lookup.schema_name(oid), "nspowner": OWNER}
+def schemas(objects: Objects) -> Iterator[Row]:
+    """Those of users, and those of the sessions that have temporary tables."""
+    for oid, name in objects.namespaces.items():
+        if oid not in lookup.namespaces():
+            owner = _DATABASE_OWNER if oid == PUBLIC else OWNER
+            yield {"oid": oid, "nspname": name, "nspowner": owner}
 
 
-def schemata() -> Iterator[Row]:
-    for name in lookup.namespaces().values():
-        owner = "pg_database_owner" if name == "public" else OWNER_NAME
+def schemata(objects: Objects) -> Iterator[Row]:
+    for oid, name in objects.namespaces.items():
+        owner = "pg_database_owner" if oid == PUBLIC else OWNER_NAME
         yield {"catalog_name": DATABASE, "schema_name": name, "schema_owner": owner}
 
 

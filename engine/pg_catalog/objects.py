@@ -17,17 +17,22 @@ import pyarrow as pa
 
 from constellationdb.catalog import types
 from constellationdb.catalog.catalog import FIRST_OID, Catalog
-from constellationdb.catalog.model import TEMPORARY, ColumnDefinition, Relation
+from constellationdb.catalog.model import (
+    OIDS_OF_A_RELATION,
+    TEMPORARY,
+    TEMPORARY_SCHEMAS,
+    ColumnDefinition,
+    Relation,
+)
 from constellationdb.catalog.postgres import rows
 from constellationdb.catalog.postgres.relations import SystemIndex, system_indexes, system_relations
 from constellationdb.catalog.types import SqlType
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.system_tables import SYSTEM_TABLES
 
-PG_CATALOG, PUBLIC, CONSTELLATION = 11, 2200, 16000
+PG_CATALOG, CONSTELLATION = 11, 16000
 OWNER = 10  # the role that owns everything
 _FIRST_SYSTEM_TABLE = CONSTELLATION + 1
-_STRIDE = 1 << 28
 _RELKINDS = {"table": "r", "view": "v", "materialized view": "m", "lookup table": "f", "side output": "m"}
 
 
@@ -42,7 +47,7 @@ class Part(IntEnum):
     DEFAULTS = 6  # the sixth and those after it: one a column
 
     def of(self, relation: int) -> int:
-        return relation + self * _STRIDE
+        return relation + self * OIDS_OF_A_RELATION
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Described:
 
     oid: int
     namespace: int
+    schema: str
     name: str
     kind: str
     type_oid: int
@@ -73,7 +79,7 @@ class Described:
 
     @property
     def is_temporary(self) -> bool:
-        return self.namespace > lookup.TEMPORARY_SCHEMAS
+        return self.namespace > TEMPORARY_SCHEMAS
 
     def number(self, column: str) -> int:
         """A column's attnum."""
@@ -123,6 +129,16 @@ class Objects:
         yield from self.own
 
     @cached_property
+    def namespaces(self) -> dict[int, str]:
+        """Every schema, by its oid."""
+        own = {oid: name for name, oid in self.catalog.schemas.items()}
+        used = sorted({r.namespace for r in self.catalog.relations.values() if r.is_temporary})
+        return {**lookup.namespaces(), **own, **{oid: f"{TEMPORARY}{oid - TEMPORARY_SCHEMAS}" for oid in used}}
+
+    def schema_name(self, oid: int) -> str:
+        return self.namespaces.get(oid) or f"{TEMPORARY}{oid - TEMPORARY_SCHEMAS}"
+
+    @cached_property
     def by_oid(self) -> dict[int, Described]:
         return {relation.oid: relation for relation in self.relations}
 
@@ -135,24 +151,22 @@ class Objects:
     def indexes(self) -> dict[int, Index]:
         return {index.oid: index for index in (*system_index_list(), *indexes_of(self.own))}
 
+    @cached_property
+    def indexes_by_name(self) -> dict[tuple[int, str], Index]:
+        """By the namespace of their relation, and name."""
+        return {(index.of.namespace, index.name): index for index in self.indexes.values()}
+
     def described(self, relation: Relation) -> Described:
         oid = relation.oid
         row, array = Part.ROW_TYPE.of(oid), Part.ARRAY_TYPE.of(oid)
-        namespace, name = _place(relation.name)
-        return Described(oid, namespace, name, _relkind(relation), row, array, self._attributes(relation), relation)
+        namespace, name = relation.namespace, relation.shown
+        schema, attributes = self.schema_name(namespace), self._attributes(relation)
+        return Described(oid, namespace, schema, name, _relkind(relation), row, array, attributes, relation)
 
     def _attributes(self, relation: Relation) -> tuple[Attribute, ...]:
         schema = self._view_columns(relation.name) if relation.kind == "view" else relation.schema
         declared = {column.name: column for column in relation.columns}
         return tuple(_attribute(field, declared.get(field.name), relation) for field in schema)
-
-
-def _place(name: str) -> tuple[int, str]:
-    """(schema, name): a temporary table is called ``pg_temp_<n>.t``."""
-    schema, _, short = name.partition(".")
-    if not name.startswith(TEMPORARY):
-        return PUBLIC, name
-    return lookup.TEMPORARY_SCHEMAS + int(schema.removeprefix(TEMPORARY)), short
 
 
 def _relkind(relation: Relation) -> str:
@@ -195,15 +209,16 @@ def system_described() -> tuple[Described, ...]:
     for r in system_relations().values():
         attributes = tuple(Attribute(c.name, c.type_oid, c.typmod, c.not_null) for c in r.columns)
         found.append(
-            Described(r.oid, namespaces[r.schema], r.name, r.kind, r.type_oid, arrays.get(r.type_oid, 0), attributes)
+            Described(
+                r.oid, namespaces[r.schema], r.schema, r.name, r.kind, r.type_oid, arrays.get(r.type_oid, 0), attributes
+            )
         )
     for oid, (name, schema) in enumerate(SYSTEM_TABLES.items(), _FIRST_SYSTEM_TABLE):
         kinds = [(field.name, types.of_field(field)) for field in schema]
         attributes = tuple(Attribute(column, kind.oid, kind.typmod) for column, kind in kinds)
-        short = name.removeprefix("constellation.")
-        found.append(
-            Described(oid, CONSTELLATION, short, "v", Part.ROW_TYPE.of(oid), Part.ARRAY_TYPE.of(oid), attributes)
-        )
+        schema, short = name.split(".")
+        row, array = Part.ROW_TYPE.of(oid), Part.ARRAY_TYPE.of(oid)
+        found.append(Described(oid, CONSTELLATION, schema, short, "v", row, array, attributes))
     return tuple(found)
 
 

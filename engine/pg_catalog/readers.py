@@ -13,6 +13,7 @@ from constellationdb.engine.pg_catalog import (
     activity,
     classes,
     cluster,
+    comments,
     foreign,
     information,
     namespaces,
@@ -56,11 +57,14 @@ _OF_RELATIONS: Mapping[str, Callable[[Iterable[Described]], Rows]] = {
 # Of one version of the catalog.
 _OF_OBJECTS: Mapping[str, Callable[[Objects], Rows]] = {
     "pg_catalog.pg_depend": classes.pg_depend,
+    "pg_catalog.pg_description": comments.pg_description,
     "pg_catalog.pg_foreign_data_wrapper": foreign.pg_foreign_data_wrapper,
     "pg_catalog.pg_foreign_server": foreign.pg_foreign_server,
-    "pg_catalog.pg_namespace": namespaces.temporary_schemas,
+    "pg_catalog.pg_namespace": namespaces.schemas,
     "pg_catalog.pg_foreign_table": foreign.pg_foreign_table,
+    "pg_catalog.pg_shdescription": comments.pg_shdescription,
     "information_schema.foreign_tables": foreign.foreign_tables,
+    "information_schema.schemata": namespaces.schemata,
 }
 # The same always.
 _CONSTANT: Mapping[str, Callable[[], Rows]] = {
@@ -69,7 +73,6 @@ _CONSTANT: Mapping[str, Callable[[], Rows]] = {
     "information_schema.information_schema_catalog_name": namespaces.catalog_name,
     "information_schema.parameters": routines.parameters,
     "information_schema.routines": routines.routines,
-    "information_schema.schemata": namespaces.schemata,
 }
 # Of a session, now.
 _OF_SESSION: Mapping[str, Callable[[Session], Rows]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -50,6 +51,11 @@ class ObjectsOf:
         return schema
 
     def _plan(self, catalog: Catalog, name: str) -> pa.Schema:
+        """On a thread of its own: who asks may be a function that DataFusion calls, where it cannot plan."""
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(self._planned_columns, catalog, name).result()
+
+    def _planned_columns(self, catalog: Catalog, name: str) -> pa.Schema:
         """No columns for a view that can no longer be planned."""
         try:
             return query_schema(st.Query(f"SELECT * FROM {identifier(name)}"), self._planned.of(catalog), NoSession())

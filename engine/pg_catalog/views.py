@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from constellationdb.catalog.postgres import rows
-from constellationdb.engine.pg_catalog import definitions, lookup
+from constellationdb.engine.pg_catalog import definitions
 from constellationdb.engine.pg_catalog.classes import indexes
 from constellationdb.engine.pg_catalog.cluster import OWNER_NAME
 from constellationdb.engine.pg_catalog.objects import Described, Objects
@@ -23,7 +23,7 @@ def pg_tables(relations: Iterable[Described]) -> Iterator[Row]:
     for relation in known:
         if relation.kind == "r":
             yield {
-                "schemaname": _schema(relation), "tablename": relation.name, "tableowner": OWNER_NAME,
+                "schemaname": relation.schema, "tablename": relation.name, "tableowner": OWNER_NAME,
                 "hasindexes": relation.oid in indexed, "hasrules": False, "hastriggers": False, "rowsecurity": False,
             }  # fmt: skip
 
@@ -32,7 +32,7 @@ def pg_views(relations: Iterable[Described]) -> Iterator[Row]:
     for relation in relations:
         if relation.kind == "v":
             yield {
-                "schemaname": _schema(relation), "viewname": relation.name, "viewowner": OWNER_NAME,
+                "schemaname": relation.schema, "viewname": relation.name, "viewowner": OWNER_NAME,
                 "definition": definitions.view(relation),
             }  # fmt: skip
 
@@ -41,7 +41,7 @@ def pg_matviews(relations: Iterable[Described]) -> Iterator[Row]:
     for relation in relations:
         if relation.kind == "m":
             yield {
-                "schemaname": _schema(relation), "matviewname": relation.name, "matviewowner": OWNER_NAME,
+                "schemaname": relation.schema, "matviewname": relation.name, "matviewowner": OWNER_NAME,
                 "hasindexes": False, "ispopulated": True, "definition": definitions.view(relation),
             }  # fmt: skip
 
@@ -49,13 +49,9 @@ def pg_matviews(relations: Iterable[Described]) -> Iterator[Row]:
 def pg_indexes(relations: Iterable[Described]) -> Iterator[Row]:
     for index in indexes(relations):
         yield {
-            "schemaname": _schema(index.of), "tablename": index.of.name, "indexname": index.name,
+            "schemaname": index.of.schema, "tablename": index.of.name, "indexname": index.name,
             "indexdef": definitions.index(index),
         }  # fmt: skip
-
-
-def _schema(relation: Described) -> str:
-    return lookup.schema_name(relation.namespace)
 
 
 def pg_get_keywords() -> Iterator[Row]:
@@ -68,7 +64,7 @@ def stat_tables(session: Session, objects: Objects) -> Iterator[Row]:
     for relation in objects.own:
         if relation.kind in ("r", "m") and relation.relation is not None:
             yield {
-                "relid": relation.oid, "schemaname": _schema(relation), "relname": relation.name,
+                "relid": relation.oid, "schemaname": relation.schema, "relname": relation.name,
                 "n_live_tup": _live(session, relation.relation.name), "n_dead_tup": 0, "seq_scan": 0, "seq_tup_read": 0,
                 "vacuum_count": 0, "autovacuum_count": 0, "analyze_count": 0, "autoanalyze_count": 0,
             }  # fmt: skip

@@ -9,7 +9,9 @@ AGGREGATES = frozenset(
     {"count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "string_agg", "array_agg", "stddev",
      "stddev_pop", "stddev_samp", "var_pop", "var_samp", "variance", "corr", "covar_pop", "covar_samp", "bit_and",
      "bit_or", "bit_xor", "median", "regr_slope", "regr_intercept", "regr_count", "regr_r2", "approx_distinct",
-     "approx_median"}
+     "approx_median", "approx_percentile_cont", "regr_avgx", "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy",
+     "any_value", "percentile_cont", "percentile_disc", "mode", "json_agg", "jsonb_agg", "json_object_agg",
+     "jsonb_object_agg"}
 )  # fmt: skip
 WINDOW_ONLY = frozenset(
     {"row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "nth_value",
@@ -24,15 +26,17 @@ _TEXT = frozenset(
 _INTEGER = frozenset(
     {"length", "char_length", "character_length", "octet_length", "bit_length", "strpos", "position", "ascii", "ntile"}
 )
-_BIGINT = frozenset({"count", "row_number", "rank", "dense_rank"})
+_BIGINT = frozenset({"count", "row_number", "rank", "dense_rank", "regr_count"})
 _DOUBLE = frozenset(
     {"sqrt", "exp", "ln", "log", "log10", "log2", "power", "pow", "asin", "acos", "sin", "cos", "tan", "atan", "atan2",
-     "pi", "random", "cbrt", "degrees", "radians", "percent_rank", "cume_dist"}
+     "pi", "random", "cbrt", "degrees", "radians", "percent_rank", "cume_dist",
+     "percentile_cont", "corr", "covar_pop", "covar_samp", "regr_avgx", "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy",
+     "regr_slope", "regr_intercept", "regr_r2"}
 )  # fmt: skip
 _BYTEA = frozenset({"decode", "sha224", "sha256", "sha384", "sha512"})
 _OF_BYTEA = frozenset({"encode", "sha224", "sha256", "sha384", "sha512"})
 _BOOLEAN = frozenset({"bool_and", "bool_or", "every", "starts_with"})
-_FIRST = frozenset({"min", "max", "lag", "lead", "first_value", "last_value", "nth_value"})
+_FIRST = frozenset({"min", "max", "any_value", "lag", "lead", "first_value", "last_value", "nth_value"})
 _FIXED = {"extract": kinds.NUMERIC, "date_part": kinds.DOUBLE, "to_date": kinds.DATE, "factorial": kinds.NUMERIC}
 _MATHS = frozenset({"sqrt", "exp", "ln", "log", "log10", "power", "pow", "sin", "cos", "tan", "asin", "acos", "degrees",
                     "radians", "cbrt"})  # fmt: skip

@@ -18,13 +18,19 @@ from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 _TABLE = """
 con_regclass_list_out(oid[]) text[]
 con_regnamespace_list_out(oid[]) text[]
+con_regoperator_list_out(oid[]) text[]
 con_regproc_list_out(oid[]) text[]
+con_regprocedure_list_out(oid[]) text[]
 con_regrole_list_out(oid[]) text[]
 con_regtype_list_out(oid[]) text[]
 con_regclass_in(text) regclass
 con_regclass_out(oid) text
 con_regnamespace_in(text) regnamespace
 con_regnamespace_out(oid) text
+con_regoperator_in(text) regoperator
+con_regoperator_out(oid) text
+con_regprocedure_in(text) regprocedure
+con_regprocedure_out(oid) text
 con_regproc_in(text) regproc
 con_regproc_out(oid) text
 con_regrole_in(text) regrole
@@ -148,7 +154,9 @@ set_config(text, text, boolean) text volatile
 shobj_description(oid, text) text
 to_regclass(text) regclass
 to_regnamespace(text) regnamespace
+to_regoperator(text) regoperator
 to_regproc(text) regproc
+to_regprocedure(text) regprocedure
 to_regrole(text) regrole
 to_regtype(text) regtype
 txid_current() bigint

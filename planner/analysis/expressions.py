@@ -176,9 +176,6 @@ class Expressions:
 
     def _column(self, node: Any, place: Place) -> Typed:
         names = strings(node)
-        if len(names) == 3 and (there := place.scope.table(names[1])) is not None and there.relation == names[1]:
-            names = names[1:]  # schema.table.column
-            node.fields = node.fields[1:]
         if len(names) != len(node.fields) or len(names) > 2:
             return Typed(node, None)
         if len(names) == 1:

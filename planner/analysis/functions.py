@@ -23,11 +23,14 @@ from constellationdb.planner.analysis import (
     calls,
     catalog_calls,
     catalog_functions,
+    corrected,
     fields,
     forms,
     json_functions,
     kinds,
+    listed,
     maths,
+    ordered_sets,
     printing,
     set_functions,
     texts,
@@ -65,6 +68,9 @@ class Calls:
         position = walk.at(node)
         if not own_schema:
             self._check(node, name, place)
+            corrected.count_rows(node, name)
+            if (made := ordered_sets.answered(walk, node, place)) is not None:
+                return made
         inner = replace(place, aggregate=True) if name in calls.AGGREGATES and node.over is None else place
         arguments = [walk.expression(argument, inner) for argument in node.args or ()]
         arguments = [
@@ -97,6 +103,8 @@ class Calls:
         position = self._expressions.at(node)
         if (zoned := zoned_calls.answered(name, arguments, self._expressions.zoning, position)) is not None:
             return zoned
+        if (made := listed.answered(node, name, arguments, position)) is not None:
+            return made
         for answer in (array_functions.answered, json_functions.answered, about.answered, catalog_calls.answered):
             if (made := answer(name, arguments, position)) is not None:
                 return made
@@ -129,12 +137,12 @@ class Calls:
 
     def _check(self, node: Any, name: str, place: Place) -> None:
         position = self._expressions.at(node)
-        aggregate = name in calls.AGGREGATES and node.over is None
+        aggregate = (name in calls.AGGREGATES or ordered_sets.is_hypothetical(node)) and node.over is None
         if node.agg_star and name != "count":
             raise UndefinedFunction(f"function {name}() does not exist", hint=NO_FUNCTION, position=position)
         if node.agg_filter is not None and not aggregate and node.over is None:
             raise WrongObjectType(f"FILTER specified, but {name} is not an aggregate function", position=position)
-        if name in calls.WINDOW_ONLY and node.over is None:
+        if name in calls.WINDOW_ONLY and node.over is None and not aggregate:
             raise WrongObjectType(f"window function {name} requires an OVER clause", position=position)
         if aggregate and place.aggregate:
             raise GroupingError("aggregate function calls cannot be nested", position=position)
@@ -187,6 +195,8 @@ class Calls:
             raise self._missing(node, name, shown)
         if name in ("to_char", "to_date", "to_timestamp") and len(shown) == 2:
             return self._templated(node, name, shown)
+        if self._expressions.checked and (made := corrected.corrected(node, name, shown)) is not None:
+            return made
         if name == "sum" and shown == [kinds.BIGINT] and self._expressions.checked:
             node.args = (kinds.cast(arguments[0], kinds.NUMERIC),)
             return node

@@ -19,7 +19,7 @@ def answered(name: str, arguments: list[Typed], position: int | None) -> Typed |
         return None
     spaced = ", "
     if base == "build_array":
-        parts = _separated([_value(argument, position) for argument in arguments], spaced)
+        parts = _separated([value_of(argument, position) for argument in arguments], spaced)
         made = _concat(["[", *parts, "]"])
     else:
         if len(arguments) % 2:
@@ -28,9 +28,14 @@ def answered(name: str, arguments: list[Typed], position: int | None) -> Typed |
                 hint=f"The arguments of {name}() must consist of alternating keys and values.",
             )
         pairs = zip(arguments[::2], arguments[1::2], strict=True)
-        fields = [_concat([_key(key, position), " : ", _value(value, position)]) for key, value in pairs]
+        fields = [member(key, value, position) for key, value in pairs]
         made = _concat(["{", *_separated(fields, spaced), "}"])
     return Typed(forms.call("con_jsonb", made), kinds.JSONB) if name.startswith("jsonb") else Typed(made, kinds.JSON)
+
+
+def member(key: Typed, value: Typed, position: int | None) -> Any:
+    """A field of an object and its value."""
+    return _concat([_key(key, position), " : ", value_of(value, position)])
 
 
 def _separated(parts: list[Any], separator: str) -> list[Any]:
@@ -47,13 +52,19 @@ def _key(key: Typed, position: int | None) -> Any:
     return forms.call("con_json_string", kinds.cast(key.node, kinds.TEXT))
 
 
-def _value(value: Typed, position: int | None) -> Any:
+def value_of(value: Typed, position: int | None) -> Any:
+    """A value as JSON text."""
     if value.kind == kinds.BOOLEAN:
         said = to_sql(value.node)
         return parse_expression(f"CASE WHEN {said} THEN 'true' WHEN NOT ({said}) THEN 'false' ELSE 'null' END")
     text = to_sql(kinds.cast(printing.printed(value.node, value.kind), kinds.TEXT))
     if value.kind in (kinds.JSON, kinds.JSONB) or value.kind in _BARE:
         return parse_expression(f"coalesce({text}, 'null')")
+    if value.kind in (kinds.REAL, kinds.DOUBLE):
+        bare = f"({text}) IN ('NaN', 'Infinity', '-Infinity')"
+        return parse_expression(f"coalesce(CASE WHEN {bare} THEN concat('\"', {text}, '\"') ELSE {text} END, 'null')")
+    if value.kind == kinds.TIMESTAMP:
+        return parse_expression(f"coalesce(concat('\"', replace({text}, ' ', 'T'), '\"'), 'null')")
     if value.kind not in _QUOTED:
         raise FeatureNotSupported(f"a JSON value of type {value.kind or 'unknown'} is not supported", position=position)
     return parse_expression(f"coalesce(con_json_string({text}), 'null')")

@@ -28,7 +28,8 @@ MOMENTS = (DATE, TIMESTAMP, TIMESTAMPTZ)
 UUID, JSON, JSONB = "uuid", "json", "jsonb"
 NAME, CHAR, BPCHAR = "name", '"char"', "character"
 TEXTS = (TEXT, NAME, CHAR, BPCHAR)  # each casts implicitly to text
-REGS = ("regproc", "regclass", "regtype", "regrole", "regnamespace")  # oids that print as names
+# Oids that print as names.
+REGS = ("regproc", "regclass", "regtype", "regrole", "regnamespace", "regprocedure", "regoperator")
 OIDS = ("oid", "xid", *REGS)
 VECTORS = {"int2vector": SMALLINT, "oidvector": "oid"}
 

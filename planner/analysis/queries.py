@@ -26,6 +26,7 @@ from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible
 from constellationdb.planner.analysis.sources import set_query
 from constellationdb.planner.analysis.typed import Place, Typed
 from constellationdb.planner.analysis.zoning import IN_UTC, Zoning, unknown
+from constellationdb.planner.references import split
 from constellationdb.planner.rewrite.names import column_name, fresh, mark
 from constellationdb.planner.rewrite.series import is_table_function
 from constellationdb.planner.rewrite.tree import links, parse_query, strings, to_sql
@@ -412,10 +413,11 @@ class _Queries:
             return [Table(item.alias.aliasname if item.alias is not None else "", "", None)], None
         if call is None:
             return self._set(item, scope)
-        columns = self._relations(call.relation, None)
-        alias = item.alias.aliasname if item.alias is not None else call.relation
+        schema, name = split(call.relation)
+        columns = self._relations(name, schema)
+        alias = item.alias.aliasname if item.alias is not None else name
         whole = None if columns is None else (*columns, *_window(columns, call))
-        return self._one(item, alias, call.relation, aliased(whole, item.alias))
+        return self._one(item, alias, name, aliased(whole, item.alias))
 
     def _set(self, item: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
         """Functions in FROM become a subquery, which sees what stands before it."""

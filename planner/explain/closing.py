@@ -35,3 +35,34 @@ def passes(names: Names, node: plan.AnyNode, column: plan.Column, lateness_us: i
     offset = column.offset_us + lateness_us
     name = names.of(node)[column.index].brief()
     return f"{watermark(names, node)} reaches {name}{f' + {interval(offset)}' if offset else ''}"
+
+
+def join_closes(names: Names, node: plan.Join) -> str:
+    """What frees the rows of a join's sides."""
+    freed = plan.expiry(node)
+    if freed == node.expiry:
+        width = len(node.left.schema)
+        where = (("left rows", 0), ("right rows", width))
+        found = [
+            f"{rows}, when it passes {_time(names, node, column, at)}"
+            for (rows, at), column in zip(where, freed, strict=True)
+            if column is not None
+        ]
+        return f"by {watermark(names, node)}: {'; '.join(found)}" if found else "nothing: kept for ever"
+    assert freed[0] is not None
+    offset = f" + {interval(freed[0].offset_us)}" if freed[0].offset_us else ""
+    return f"rows, when {watermark(names, node)} reaches {names.joined(node)[freed[0].index].brief()}{offset}"
+
+
+def late_for_join(names: Names, node: plan.Join) -> str:
+    """Which rows are dropped, and counted, because what they match may be gone."""
+    places = zip(node.late, (0, len(node.left.schema)), strict=True)
+    times = [_time(names, node, column, at) for column, at in places if column is not None]
+    return f"rows that come in an epoch after {watermark(names, node)} passes {' or '.join(times)}"
+
+
+def _time(names: Names, node: plan.Join, column: plan.Column, first: int) -> str:
+    """A time that may still come is one µs later than what the watermark has passed."""
+    name = names.joined(node)[column.index + first].brief()
+    offset = column.offset_us - 1
+    return f"{name} {'-' if offset < 0 else '+'} {interval(abs(offset))}" if offset else name

@@ -29,6 +29,10 @@ class Names:
             slots = [[*slots[0], Shown("weight")]]
         return Steps(node.substrait, slots)
 
+    def joined(self, node: plan.Join) -> Columns:
+        """The columns of both sides of a join, which its condition speaks of, whatever it shows."""
+        return qualified(self.of(node.left), self.of(node.right))
+
     def brief(self, node: plan.AnyNode) -> Columns:
         """The columns as a node above speaks of them: long expressions are cut."""
         return [Shown(c.brief(), c.level, c.relation) for c in self.of(node)]
@@ -56,8 +60,12 @@ class Names:
                 return [*(below[k] for k in node.keys), *(Shown(measure(m, below)) for m in node.measures)]
             case plan.TopN():
                 return [*self.of(node.input), *([Shown(f"{rank(node)} OVER (…)")] if node.numbered else [])]
+            case plan.Join(kind="semi" | "anti"):
+                return self.of(node.left)
+            case plan.Join(kind="mark"):
+                return [*self.of(node.left), Shown("matched")]
             case plan.Join():
-                return qualified(self.of(node.left), self.of(node.right))
+                return self.joined(node)
             case plan.LookupJoin():
                 return qualified(self.of(node.input), [Shown(c, relation=node.table) for c in node.columns])
             case plan.ReplicatedLookup():
@@ -67,8 +75,11 @@ class Names:
 
 
 def measure(made: plan.Measure, columns: Columns) -> str:
-    argument = "*" if made.argument < 0 else columns[made.argument].text
-    text = f"{made.kind}({argument})"
+    argument = ", ".join(columns[c].text for c in (made.argument, *made.more) if c >= 0) or "*"
+    if made.kind == "count" and made.more:
+        argument = f"({argument})"
+    distinct = "DISTINCT " if made.distinct and made.kind not in ("min", "max") else ""
+    text = f"{made.kind}({distinct}{argument})"
     return text if made.filter < 0 else f"{text} FILTER (WHERE {columns[made.filter].text})"
 
 

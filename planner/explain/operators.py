@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from constellationdb.planner import plan
-from constellationdb.planner.explain.closing import passes, scanned
+from constellationdb.planner.explain.closing import join_closes, late_for_join, passes, scanned
 from constellationdb.planner.explain.facts import NETTED, PER_EPOCH, Facts, rows_of
 from constellationdb.planner.explain.literals import interval
 from constellationdb.planner.explain.lookups import lookup, replicated
@@ -85,6 +85,9 @@ def _aggregate(node: plan.Aggregate, names: Names) -> Facts:
         state = "one row of accumulators"
     else:
         state = "one row of accumulators per group" if node.measures else "one count per key"
+    kept = dict.fromkeys(below[c].text for m in node.measures if m.distinct for c in (m.argument, *m.more))
+    if kept:
+        state += f"; the different values of {', '.join(kept)}, counted"
     closes = "nothing: kept for ever"
     if node.closing:
         column = min(node.closing, key=lambda c: (c.offset_us, c.index))
@@ -100,8 +103,15 @@ def _recompute(node: plan.Recompute, names: Names) -> Facts:
     key = " = ".join(dict.fromkeys(keys)) or "none: computed again as a whole"
     state = "; ".join([*recomputed_sides(node, names), "the last answer per key"])
     emits = "every epoch: for the keys it touched, the answer computed again less the last one"
-    return Facts("RecomputeAffected (no fast operator)", key, state, "nothing: kept for ever", emits, rows_of(node),
-                 details=steps.fields)  # fmt: skip
+    details = steps.fields
+    if node.generic and len(node.generic) < len(node.schema) - len(node.out_keys):
+        alone = ", ".join(steps.columns[i].brief() for i in node.generic)
+        details = [*details, ("generic", f"{alone}: no accumulator; the rest is computed with it")]
+    closes = "nothing: kept for ever"
+    if node.closing:
+        closes = f"a key, when {passes(names, node, min(node.closing, key=lambda c: (c.offset_us, c.index)))}"
+    return Facts("RecomputeAffected (no fast operator)", key, state, closes, emits, rows_of(node),
+                 details=details)  # fmt: skip
 
 
 def _top(node: plan.TopN, names: Names) -> Facts:
@@ -137,7 +147,7 @@ def _term(term: plan.Order, columns: Columns) -> str:
 
 
 def _join(node: plan.Join, names: Names) -> Facts:
-    both = names.of(node)
+    both = names.joined(node)
     width = len(node.left.schema)
     pairs = zip(node.left_keys, node.right_keys, node.null_safe, strict=True)
     key = " AND ".join(
@@ -146,12 +156,22 @@ def _join(node: plan.Join, names: Names) -> Facts:
     )
     residual = condition(node.residual, both)
     details = [("residual", residual)] if residual is not None else []
-    closing = {c.index: c for c in node.closing}
-    closed = [closing[k] for k in node.left_keys if k in closing]
-    closes = f"rows, when {passes(names, node, closed[0])}" if closed else "nothing: kept for ever"
-    emits = "every epoch: changes of each side joined with the other"
-    return Facts("Inner join (fast operator)", key, "; ".join(sides(node, names)), closes, emits, rows_of(node),
+    if any(node.late):
+        details.append(("late", late_for_join(names, node)))
+    return Facts(f"{node.kind.capitalize()} join (fast operator)", key or "none: every pair is looked at",
+                 "; ".join(sides(node, names)), join_closes(names, node), _JOIN_EMITS[node.kind], rows_of(node),
                  details=details)  # fmt: skip
+
+
+_PAIRS = "every epoch: changes of each side joined with the other"
+_JOIN_EMITS = {
+    "inner": _PAIRS,
+    "left": f"{_PAIRS}; left rows that match nothing, or do so no longer",
+    "full": f"{_PAIRS}; rows of either side that match nothing, or do so no longer",
+    "semi": "every epoch: left rows that begin or cease to match",
+    "anti": "every epoch: left rows that match nothing, or do so no longer",
+    "mark": "every epoch: left rows with whether they match",
+}
 
 
 def _on_close(node: plan.OnClose, names: Names) -> Facts:

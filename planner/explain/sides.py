@@ -9,11 +9,18 @@ from constellationdb.planner.explain.names import Names, listed
 def sides(node: plan.Join, names: Names) -> list[str]:
     """What expires, and what a self-join reads, is never borrowed."""
     common = set(plan.relations_of(node.left)) & set(plan.relations_of(node.right))
-    expires = any(c.index in node.left_keys for c in node.closing)
-    return [
-        _side(child, keys, names, where, own=expires or bool(common & set(plan.relations_of(child))))
-        for child, keys, where in ((node.left, node.left_keys, "left"), (node.right, node.right_keys, "right"))
+    found = [
+        _side(child, keys, names, where, own=expires is not None or bool(common & set(plan.relations_of(child))))
+        for child, keys, where, expires in zip(
+            node.children, (node.left_keys, node.right_keys), ("left", "right"), plan.expiry(node), strict=True
+        )
     ]
+    if node.kind in ("semi", "anti", "mark") and node.residual is None:
+        found[1] = "right: one count per key"
+    elif node.kind != "inner":
+        per = "key" if node.residual is None else "row"
+        found.append(f"matches per {per} of {'both sides' if node.kind == 'full' else 'the left'}")
+    return found
 
 
 def recomputed_sides(node: plan.Recompute, names: Names) -> list[str]:

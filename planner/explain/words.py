@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from substrait.proto import AggregateFunction, Expression, SortField
 
-from constellationdb.planner.explain.literals import show_literal, type_name
+from constellationdb.planner.explain.literals import interval, show_literal, type_name
 from constellationdb.planner.shuttle import field_index
 
 # How tightly a text holds together: an operand that is looser than its operator stands in parentheses.
@@ -30,6 +30,8 @@ _POSTFIX = {"is_null": "IS NULL", "is_not_null": "IS NOT NULL", "is_true": "IS T
 _AT_ZONE = frozenset({f"con_{word}_{way}" for word in ("zone", "timezone") for way in ("local", "instant")})
 # Functions of ours that only make a value comparable as Postgres compares it.
 _UNSEEN = ("con_canonical_", "con_rank_", "con_unrank_", "con_interval_order", "con_trim_scale", "con_in_range")
+# Functions of ours over the array of a group's values.
+_OF_LISTS = frozenset({"con_longest_run", "con_json_list", "con_json_members", "con_json_string", "con_joined"})
 _NEGATED = {
     "=": "<>",
     "<>": "=",
@@ -105,8 +107,10 @@ class Words:
             return Shown(f"{shown[1].inside(CAST)} AT TIME ZONE {shown[0].inside(CAST)}", OTHER)
         if name in ("like", "ilike"):  # the third argument is the escape
             shown = shown[:2]
+        if name == "con_interval_between":
+            return _joined("subtract", shown)
         if name in _BINARY and len(shown) > 1:
-            return _joined(name, shown)
+            return _joined(name, self._as_intervals(arguments, shown))
         if name in _POSTFIX:
             return Shown(f"{shown[0].inside(OTHER)} {_POSTFIX[name]}", COMPARISON)
         if name == "not":
@@ -114,6 +118,21 @@ class Words:
         if name in ("negate", "negative"):
             return Shown(f"-{shown[0].inside(CAST)}", CAST)
         return Shown(f"{name}({', '.join(s.text for s in shown)})")
+
+    def _as_intervals(self, arguments: Sequence[Expression], shown: Sequence[Shown]) -> Sequence[Shown]:
+        """Intervals are compared by their length in µs: the other side is one, too."""
+        if not any(self._is_length(argument) for argument in arguments):
+            return shown
+        return [
+            Shown(f"interval '{interval(a.literal.i64)}'") if a.literal.WhichOneof("literal_type") == "i64" else s
+            for a, s in zip(arguments, shown, strict=True)
+        ]
+
+    def _is_length(self, argument: Expression) -> bool:
+        return (
+            argument.WhichOneof("rex_type") == "scalar_function"
+            and self.function(argument.scalar_function.function_reference) == "con_interval_order"
+        )
 
     def _case(self, expression: Expression, columns: Sequence[Shown]) -> str:
         body = expression.if_then
@@ -161,9 +180,9 @@ _DIRECTIONS = {
 def _written(name: str) -> str:
     """The name as it was before arithmetic was checked: con_add_i64 is add."""
     parts = name.split("_")
-    if parts[0] == "con" and len(parts) == 3 and parts[1] in _BINARY | {"negate": None, "text": None}:
+    if parts[0] == "con" and len(parts) == 3 and parts[1] in _BINARY | {"negate": None, "text": None, "xor": None}:
         return parts[1]
-    return name
+    return name.removeprefix("con_") if name in _OF_LISTS else name
 
 
 def _uncast(argument: Expression) -> Expression:

@@ -12,6 +12,7 @@ from constellationdb.planner.inference.expressions import Expressions
 from constellationdb.planner.inference.parameters import Parameters, Typed
 from constellationdb.planner.inference.scope import Column, Columns, Scope, renamed
 from constellationdb.planner.postgres_types import UNKNOWN
+from constellationdb.planner.references import split
 from constellationdb.planner.rewrite.names import column_name
 from constellationdb.planner.rewrite.tree import strings
 from constellationdb.planner.rewrite.windows import window_call
@@ -164,8 +165,9 @@ class Queries:
         call = item.functions[0][0]
         window = window_call(item, 0)
         if window is not None:
-            columns = self._relations(window.relation, None)
-            return _one(item.alias, window.relation, None if columns is None else (*columns, *_WINDOW))
+            schema, name = split(window.relation)
+            columns = self._relations(name, schema)
+            return _one(item.alias, name, None if columns is None else (*columns, *_WINDOW))
         result = self.expressions.type(call, scope).type
         name = item.alias.aliasname if item.alias is not None else column_name(ast.ResTarget(val=call)) or ""
         single = result is not None and result != "record" and len(item.functions) == 1

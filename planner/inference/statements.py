@@ -16,6 +16,7 @@ from constellationdb.planner.inference.parameters import Parameters, Typed
 from constellationdb.planner.inference.queries import Queries
 from constellationdb.planner.inference.scope import Column, Columns, Scope, renamed
 from constellationdb.planner.postgres_types import UNKNOWN
+from constellationdb.planner.references import Names, find
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.syntax.mask import mask
 from constellationdb.planner.syntax.tokens import Region, read_tokens
@@ -38,10 +39,11 @@ def infer_parameters(
         case st.Select() | st.Insert() | st.Update() | st.Delete():
             source = read_tokens(statement.text)
             tree = pglast.parse_sql(mask(Region(source, 0, len(source.tokens))).text)[0].stmt
-            _Statement(parameters, relations, statement.offset).statement(tree)
+            names = statement.query.names if isinstance(statement, st.Select) else statement.meant
+            _Statement(parameters, relations, statement.offset, names).statement(tree)
         case st.Subscribe(query=query) | st.CreateTableAs(query=query) if query is not None:
             tree = pglast.parse_sql(query.text)[0].stmt
-            _Statement(parameters, relations, query.offset).statement(tree)
+            _Statement(parameters, relations, query.offset, query.names).statement(tree)
         case st.Prepare():
             pass  # its $1 are its own: EXECUTE gives them
         case _:
@@ -61,19 +63,26 @@ def _none(statement: st.Statement, parameters: Parameters) -> tuple[int, ...]:
 
 
 class _Statement:
-    def __init__(self, parameters: Parameters, relations: Mapping[str, PlannedRelation], offset: int) -> None:
+    def __init__(
+        self, parameters: Parameters, relations: Mapping[str, PlannedRelation], offset: int, names: Names
+    ) -> None:
         self._parameters = parameters
         self._known = relations
+        self._names = names
         self._queries = Queries(parameters, self._columns, offset)
 
     def _columns(self, name: str, schema: str | None) -> Columns:
-        found = self._known.get(name if schema in (None, "public") else f"{schema}.{name}")
+        return self._columns_of(find(self._known, self._names, schema, name))
+
+    def _columns_of(self, found: PlannedRelation | None) -> Columns:
         if found is None:
             return None
         if found.query is None:
             return tuple(Column(field.name, Typed(types.by_oid(of_field(field).oid))) for field in found.schema)
         tree = pglast.parse_sql(found.query.text)[0].stmt
-        return renamed(Queries(Parameters(()), self._columns, 0).query(tree), found.column_names)
+        names = found.query.names
+        inner = Queries(Parameters(()), lambda n, s: self._columns_of(find(self._known, names, s, n)), 0)
+        return renamed(inner.query(tree), found.column_names)
 
     def statement(self, tree: Any) -> None:
         if not isinstance(tree, ast.SelectStmt) and tree.withClause is not None:

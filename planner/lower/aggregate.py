@@ -2,52 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pyarrow as pa
 import pyarrow.types as pt
 from substrait.proto import AggregateFunction, AggregateRel, Expression, Rel, Type
 
-from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.aggregates import correct
 from constellationdb.planner.lower.core import Lowering
+from constellationdb.planner.lower.first import lower_first
 from constellationdb.planner.lower.grouping import accumulate
+from constellationdb.planner.lower.grouping_sets import lower_sets
+from constellationdb.planner.lower.measures import Call, accumulated, computes_doubles
 from constellationdb.planner.lower.scalar import expand_scalars
 from constellationdb.planner.lower.stream import Stream, describe
 from constellationdb.planner.shuttle import field, field_index, project
 
-_FAST = frozenset({"count", "sum", "avg", "min", "max"})
 _ORDER_SENSITIVE = frozenset({"first_value", "last_value", "array_agg", "string_agg", "nth_value"})
-
-
-@dataclass(frozen=True)
-class _Call:
-    """One measure after its arguments became columns of the pre-projection."""
-
-    name: str
-    measure: AggregateRel.Measure
-    columns: tuple[int, ...]
-    filter: int
-    narrow: bool  # an integer narrower than bigint before DataFusion widened it
 
 
 def lower_aggregate(lowering: Lowering, rel: Rel) -> Stream:
     body = rel.aggregate
-    if len(body.groupings) > 1:
-        raise FeatureNotSupported("GROUPING SETS, ROLLUP and CUBE are not supported in a continuous query yet")
     stream = lowering.lower(body.input)
     for part in (*body.grouping_expressions, *body.measures):
         stream = expand_scalars(lowering, stream, part)
     arithmetic.check(lowering.shuttle, lowering.build.source(stream), stream.width, body)
+    if len(body.groupings) > 1:
+        return lower_sets(lowering, body, stream, lambda shared, own: _aggregated(lowering, shared, own))
+    return _aggregated(lowering, stream, body)
+
+
+def _aggregated(lowering: Lowering, stream: Stream, body: AggregateRel) -> Stream:
     keys = [body.grouping_expressions[i] for i in body.groupings[0].expression_references] if body.groupings else []
     arguments = _Arguments(lowering, stream, keys)
     calls = [arguments.call(measure) for measure in body.measures]
     stream = lowering.build.project(stream, arguments.expressions)
-    fast = _fast_measures(stream, calls)
-    if fast is not None:
-        return accumulate(lowering, stream, len(keys), fast)
-    return _recompute(lowering, stream, len(keys), calls)
+    first = lower_first(lowering, stream, calls, len(keys))
+    if first is not None:
+        return first
+    fast = [accumulated(stream, call) for call in calls]
+    if all(fast):
+        return accumulate(lowering, stream, len(keys), [measure for measure in fast if measure])
+    return _recompute(lowering, stream, calls, len(keys), [measure is None for measure in fast])
 
 
 class _Arguments:
@@ -68,31 +63,37 @@ class _Arguments:
         self.expressions.append(copy)
         return len(self.expressions) - 1
 
-    def call(self, measure: AggregateRel.Measure) -> _Call:
+    def call(self, measure: AggregateRel.Measure) -> Call:
         name = self._shuttle.function_name(measure.measure.function_reference)
         narrow = False
-        if name in ("sum", "avg") and measure.measure.arguments:
-            narrow = self._strip_widening(name, measure.measure)
+        if name == "sum" or computes_doubles(name):
+            stripped = [self._strip_widening(name, argument.value) for argument in measure.measure.arguments]
+            narrow = any(stripped)
+        given = [a.value for i, a in enumerate(measure.measure.arguments) if not _is_setting(name, i, a.value)]
+        row = len(given) == 1 and self._is_row(given[0])
         columns = []
-        for place, argument in enumerate(measure.measure.arguments):
-            if _is_setting(name, place, argument.value):
-                continue
-            columns.append(self.column(argument.value))
-            argument.value.CopyFrom(field(columns[-1]))
+        for argument in [a.value for a in given[0].scalar_function.arguments] if row else given:
+            columns.append(self.column(argument))
+            argument.CopyFrom(field(columns[-1]))
         for sort in measure.measure.sorts:
             sort.expr.CopyFrom(field(self.column(sort.expr)))
         guard = -1
         if measure.HasField("filter"):
             guard = self.column(measure.filter)
             measure.filter.CopyFrom(field(guard))
-        return _Call(name, measure, tuple(columns), guard, narrow)
+        return Call(name, measure, tuple(columns), guard, narrow, row)
 
-    def _strip_widening(self, name: str, function: AggregateFunction) -> bool:
-        """Undo DataFusion's cast of an integer argument (to bigint for sum, to double for avg), to sum it exactly.
+    def _is_row(self, argument: Expression) -> bool:
+        call = argument.scalar_function
+        return argument.WhichOneof("rex_type") == "scalar_function" and (
+            self._shuttle.function_name(call.function_reference) == "struct"
+        )
+
+    def _strip_widening(self, name: str, value: Expression) -> bool:
+        """Undo DataFusion's cast of an integer argument (to bigint for sum, else to double), to sum it exactly.
 
         True when the integer was narrower than bigint: Postgres' sum of it is a bigint.
         """
-        value = function.arguments[0].value
         if value.WhichOneof("rex_type") != "cast":
             return False
         inner = value.cast.input
@@ -102,7 +103,7 @@ class _Arguments:
         target = value.cast.type.WhichOneof("kind")
         if (name, target) == ("sum", "i64") and kind != pa.int64():
             return True
-        if (name, target) == ("avg", "fp64"):
+        if name != "sum" and target == "fp64":
             copy = Expression()
             copy.CopyFrom(inner)
             value.CopyFrom(copy)
@@ -116,51 +117,7 @@ def _is_setting(name: str, place: int, argument: Expression) -> bool:
     return place > 0 or (name == "count" and argument.literal.WhichOneof("literal_type") != "null")
 
 
-def _fast_measures(stream: Stream, calls: list[_Call]) -> list[tuple[plan.Measure, pa.DataType]] | None:
-    """The measures with their output types, or None when one has no accumulator."""
-    made = []
-    for call in calls:
-        found = _fast_measure(stream, call)
-        if found is None:
-            return None
-        made.append(found)
-    return made
-
-
-def _fast_measure(stream: Stream, call: _Call) -> tuple[plan.Measure, pa.DataType] | None:
-    function = call.measure.measure
-    if call.name not in _FAST or len(call.columns) > 1 or function.sorts:
-        return None
-    if function.invocation == AggregateFunction.AGGREGATION_INVOCATION_DISTINCT:
-        return None
-    column = call.columns[0] if call.columns else -1
-    kind = stream.schema.field(column).type if column >= 0 else pa.int64()
-    output = _output_type(call, kind, stream.base.append_only)
-    if output is None:
-        return None
-    return plan.Measure(call.name, column, call.filter), output  # type: ignore[arg-type]
-
-
-def _output_type(call: _Call, kind: pa.DataType, append_only: bool) -> pa.DataType | None:
-    integer, floating = pt.is_signed_integer(kind), kind in (pa.float64(), pa.float32())
-    match call.name:
-        case "count":
-            return pa.int64()
-        case "sum" if integer:
-            return pa.int64() if call.narrow or kind != pa.int64() else pa.decimal128(38, 0)
-        case "sum" if pt.is_decimal128(kind):
-            return pa.decimal128(38, kind.scale)
-        case "sum" if kind == pa.float64():
-            return pa.float64()
-        case "avg" if integer or kind == pa.float64():
-            return pa.float64()
-        case "min" | "max" if append_only and (integer or floating or pt.is_timestamp(kind) or kind == pa.date32()):
-            return kind
-        case _:
-            return None
-
-
-def _recompute(lowering: Lowering, stream: Stream, key_count: int, calls: list[_Call]) -> Stream:
+def _recompute(lowering: Lowering, stream: Stream, calls: list[Call], key_count: int, generic: list[bool]) -> Stream:
     shuttle = lowering.shuttle
     stream = lowering.build.pad(stream)
     node = lowering.build.finish(stream)
@@ -187,35 +144,37 @@ def _recompute(lowering: Lowering, stream: Stream, key_count: int, calls: list[_
             reusable=True,
             ordered=any(call.name in _ORDER_SENSITIVE or _sums_floats(stream, call) for call in calls),
             shows=describe(shuttle.display_of(rel, width)),
+            single=True,
+            generic=tuple(key_count + i for i, alone in enumerate(generic) if alone),
         )
     )
 
 
-def _sums_floats(stream: Stream, call: _Call) -> bool:
+def _sums_floats(stream: Stream, call: Call) -> bool:
     return any(pt.is_floating(stream.schema.field(c).type) for c in call.columns)
 
 
-def _widen_sum(stream: Stream, call: _Call) -> None:
-    """sum(bigint) is numeric in Postgres; DataFusion's bigint sum would wrap."""
-    if call.name not in ("sum", "avg") or not call.columns:
+def _widen_sum(stream: Stream, call: Call) -> None:
+    """sum(bigint) is numeric in Postgres; DataFusion's bigint sum would wrap. What computes doubles takes doubles."""
+    doubles = computes_doubles(call.name)
+    if call.name != "sum" and not doubles:
         return
-    kind = stream.schema.field(call.columns[0]).type
-    if not pt.is_signed_integer(kind):
-        return
-    cast = Expression()
-    cast.cast.input.CopyFrom(field(call.columns[0]))
-    cast.cast.failure_behavior = Expression.Cast.FAILURE_BEHAVIOR_THROW_EXCEPTION
-    if call.name == "avg":
-        cast.cast.type.fp64.nullability = Type.NULLABILITY_NULLABLE
-    elif kind == pa.int64() and not call.narrow:
-        cast.cast.type.decimal.precision, cast.cast.type.decimal.scale = 38, 0
-        cast.cast.type.decimal.nullability = Type.NULLABILITY_NULLABLE
-    else:
-        return
-    call.measure.measure.arguments[0].value.CopyFrom(cast)
+    for argument, column in zip(call.measure.measure.arguments, call.columns, strict=False):
+        kind = stream.schema.field(column).type
+        if not pt.is_signed_integer(kind) or not (doubles or (kind == pa.int64() and not call.narrow)):
+            continue
+        cast = Expression()
+        cast.cast.input.CopyFrom(field(column))
+        cast.cast.failure_behavior = Expression.Cast.FAILURE_BEHAVIOR_THROW_EXCEPTION
+        if doubles:
+            cast.cast.type.fp64.nullability = Type.NULLABILITY_NULLABLE
+        else:
+            cast.cast.type.decimal.precision, cast.cast.type.decimal.scale = 38, 0
+            cast.cast.type.decimal.nullability = Type.NULLABILITY_NULLABLE
+        argument.value.CopyFrom(cast)
 
 
-def _break_ties(stream: Stream, call: _Call) -> None:
+def _break_ties(stream: Stream, call: Call) -> None:
     """An aggregate that depends on order gets every column as its last sort key."""
     if call.name not in _ORDER_SENSITIVE:
         return

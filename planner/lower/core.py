@@ -10,6 +10,7 @@ from substrait.proto import JoinRel, Rel
 
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner import plan
+from constellationdb.planner.grouping import key_width
 from constellationdb.planner.lower.stream import Builder, Stream
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.shuttle import Shuttle
@@ -96,7 +97,7 @@ def width_of(rel: Rel) -> int:
         case "project":
             return width_of(body.input) + len(body.expressions)
         case "aggregate":
-            return len(body.grouping_expressions) + len(body.measures)
+            return key_width(body) + len(body.measures)
         case "join":
             return _join_width(rel)
         case "cross":

@@ -1,4 +1,4 @@
-"""Joins: inner and semi equi-joins by deltas, lookup joins, every other kind by recomputing the touched keys."""
+"""Joins: every kind by deltas, and lookup joins."""
 
 from __future__ import annotations
 
@@ -9,23 +9,15 @@ from substrait.proto import Expression, JoinRel, Rel
 
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner import plan
+from constellationdb.planner.lower.bounds import Between, Bounds, is_time
 from constellationdb.planner.lower.casts import align
-from constellationdb.planner.lower.condition import (
-    Condition,
-    checked,
-    condition_plan,
-    conjunction,
-    equality,
-    hidden,
-    split_condition,
-    test_plan,
-)
+from constellationdb.planner.lower.condition import Condition, condition_plan, split_condition
 from constellationdb.planner.lower.core import JOIN_TYPES, MIRRORED, Lowering, width_of
-from constellationdb.planner.lower.grouping import distinct
 from constellationdb.planner.lower.keys import with_keys
 from constellationdb.planner.lower.lookup import find_lookup, lower_lookup
-from constellationdb.planner.lower.stream import Stream, describe
-from constellationdb.planner.shuttle import field, remap
+from constellationdb.planner.lower.stream import Stream
+from constellationdb.planner.lower.times import Expiry, expiry_of
+from constellationdb.planner.shuttle import Shuttle, field, remap
 
 
 def lower_join(lowering: Lowering, rel: Rel) -> Stream:
@@ -74,6 +66,8 @@ class Sides:
 
 def join_streams(lowering: Lowering, kind: plan.JoinType, sides: Sides, condition: Condition) -> Stream:
     """The join with the columns it has as written: those of the left, then those of the right."""
+    if kind == "right":
+        return _from_the_right(lowering, sides, condition)
     left_width, right_width = sides.widths
     sides = replace(sides, left=lowering.build.pad(sides.left), right=lowering.build.pad(sides.right))
 
@@ -82,12 +76,7 @@ def join_streams(lowering: Lowering, kind: plan.JoinType, sides: Sides, conditio
         return index if index < left_width else index - left_width + sides.left.width
 
     residual = [remap(part, place) for part in condition.residual]
-    if kind == "inner" and condition.left:
-        stream = _delta_join(lowering, sides, condition, residual)
-    elif kind == "semi" and condition.left and not residual:
-        stream = _delta_join(lowering, _to_distinct(lowering, sides), condition, [])
-    else:
-        stream = _recompute_join(lowering, kind, sides, condition, residual)
+    stream = join_by_deltas(lowering, kind, sides, condition, residual)
     if kind in ("semi", "anti"):
         wanted = list(range(left_width))
     elif kind == "mark":
@@ -97,35 +86,66 @@ def join_streams(lowering: Lowering, kind: plan.JoinType, sides: Sides, conditio
     return lowering.build.project(stream, [field(i) for i in wanted])
 
 
-def _to_distinct(lowering: Lowering, sides: Sides) -> Sides:
-    """A semi join is the inner join with the different keys of the right side: each row finds one at most."""
-    right = distinct(lowering, sides.right, sides.right_keys)
-    return replace(sides, right=right, right_keys=list(range(right.width)))
+def _from_the_right(lowering: Lowering, sides: Sides, condition: Condition) -> Stream:
+    """A right join is a left join of the sides exchanged."""
+    left, right = sides.widths
+    swapped = Sides(sides.right, sides.left, sides.right_keys, sides.left_keys, (right, left))
+    residual = [remap(part, lambda i: i + right if i < left else i - left) for part in condition.residual]
+    mirrored = Condition(condition.right, condition.left, condition.null_safe, residual)
+    stream = join_streams(lowering, "left", swapped, mirrored)
+    return lowering.build.project(stream, [field(i) for i in (*range(right, right + left), *range(right))])
 
 
-def _delta_join(lowering: Lowering, sides: Sides, condition: Condition, residual: list[Expression]) -> Stream:
+def join_by_deltas(
+    lowering: Lowering, kind: plan.JoinType, sides: Sides, condition: Condition, residual: list[Expression]
+) -> Stream:
     left, right = lowering.build.finish(sides.left), lowering.build.finish(sides.right)
-    schema = _side_by_side(left, right)
     shuttle = lowering.shuttle
-    filtered = condition_plan(shuttle, schema, residual)
+    combined = side_by_side(left, right)
+    keyed = key_closing(left, right, sides)
+    times = Expiry() if keyed else _times(shuttle, left, right, sides, residual)
     return lowering.build.stream(
         plan.Join(
             id=lowering.build.next_id(),
-            schema_ipc=plan.encode_schema(schema),
-            append_only=left.append_only and right.append_only,
-            closing=_closing(left, right, sides),
+            schema_ipc=plan.encode_schema(_output(kind, left, combined)),
+            append_only=kind in ("inner", "semi") and left.append_only and right.append_only,
+            closing=_closing(kind, keyed or times.closing(len(left.schema)), len(left.schema)),
             left=left,
             right=right,
             left_keys=tuple(sides.left_keys),
             right_keys=tuple(sides.right_keys),
             null_safe=tuple(condition.null_safe),
-            residual=filtered,
+            residual=condition_plan(shuttle, combined, residual),
             shows=_shows(condition, sides),
+            kind=kind,
+            expiry=times.expiry,
+            late=times.late,
         )
     )
 
 
-def _closing(left: plan.AnyNode, right: plan.AnyNode, sides: Sides) -> tuple[plan.Column, ...]:
+def _output(kind: plan.JoinType, left: plan.AnyNode, combined: pa.Schema) -> pa.Schema:
+    if kind in ("semi", "anti"):
+        return pa.schema(list(combined)[: len(left.schema)])
+    if kind == "mark":
+        width = len(left.schema)
+        return pa.schema([*list(combined)[:width], pa.field(f"c{width}", pa.bool_())])
+    return combined
+
+
+def _times(
+    shuttle: Shuttle, left: plan.AnyNode, right: plan.AnyNode, sides: Sides, residual: list[Expression]
+) -> Expiry:
+    """What the watermark frees by the times that the condition compares."""
+    types = [*left.schema.types, *right.schema.types]
+    width = len(left.schema)
+    bounds = Bounds(shuttle, types, width).read(residual)
+    pairs = zip(sides.left_keys, sides.right_keys, strict=True)
+    bounds += [Between(a, b, 0, 0) for a, b in pairs if is_time(types[a]) and is_time(types[width + b])]
+    return expiry_of(left, right, bounds)
+
+
+def key_closing(left: plan.AnyNode, right: plan.AnyNode, sides: Sides) -> tuple[plan.Column, ...]:
     """A key closes when neither side can bring a row of it any more."""
     first = {c.index: c.offset_us for c in left.closing}
     second = {c.index: c.offset_us for c in right.closing}
@@ -136,73 +156,18 @@ def _closing(left: plan.AnyNode, right: plan.AnyNode, sides: Sides) -> tuple[pla
     return tuple(plan.Column(index, offset) for index, offset in sorted(found.items()))
 
 
+def _closing(kind: plan.JoinType, columns: tuple[plan.Column, ...], left_width: int) -> tuple[plan.Column, ...]:
+    """Those whose column is never NULL for want of a match."""
+    if kind == "inner":
+        return columns
+    return () if kind == "full" else tuple(c for c in columns if c.index < left_width)
+
+
 def _shows(condition: Condition, sides: Sides) -> str:
     pairs = zip(sides.left_keys, sides.right_keys, condition.null_safe, strict=True)
     return " AND ".join(f"left.c{a} {'IS NOT DISTINCT FROM' if n else '='} right.c{b}" for a, b, n in pairs)
 
 
-def _side_by_side(left: plan.AnyNode, right: plan.AnyNode) -> pa.Schema:
+def side_by_side(left: plan.AnyNode, right: plan.AnyNode) -> pa.Schema:
     types = [*left.schema.types, *right.schema.types]
     return pa.schema([pa.field(f"c{i}", kind) for i, kind in enumerate(types)])
-
-
-# What can be put together from the pairs that match and the rows that match nothing.
-_BY_PAIRS: tuple[plan.JoinType, ...] = ("inner", "left", "full", "semi", "anti")
-
-
-def _recompute_join(
-    lowering: Lowering, kind: plan.JoinType, sides: Sides, condition: Condition, residual: list[Expression]
-) -> Stream:
-    shuttle = lowering.shuttle
-    left, right = lowering.build.finish(sides.left), lowering.build.finish(sides.right)
-    test = None
-    if residual:
-        combined = _side_by_side(left, right)
-        residual = checked(shuttle, combined, residual)
-        test = test_plan(shuttle, combined, residual) if kind in _BY_PAIRS else None
-        residual = [hidden(shuttle, part) for part in residual]
-    rel = Rel()
-    rel.join.left.CopyFrom(shuttle.slot(0, left.schema))
-    rel.join.right.CopyFrom(shuttle.slot(1, right.schema))
-    rel.join.type = next(number for number, name in JOIN_TYPES.items() if name == kind)
-    parts = [
-        equality(shuttle, field(a), field(b + len(left.schema)), null_safe)
-        for a, b, null_safe in zip(sides.left_keys, sides.right_keys, condition.null_safe, strict=True)
-    ]
-    parts += residual
-    if parts:
-        rel.join.expression.CopyFrom(conjunction(shuttle, parts))
-    else:
-        rel.join.expression.literal.boolean = True
-    if kind == "inner" and not parts:
-        rel = _as_cross(rel)
-    width = {"semi": len(left.schema), "anti": len(left.schema), "mark": len(left.schema) + 1}.get(
-        kind, len(left.schema) + len(right.schema)
-    )
-    out_keys = [
-        (a,) if kind in ("semi", "anti", "mark", "left") else (a, b + len(left.schema))
-        for a, b in zip(sides.left_keys, sides.right_keys, strict=True)
-    ]
-    return lowering.build.stream(
-        plan.Recompute(
-            id=lowering.build.next_id(),
-            schema_ipc=plan.encode_schema(shuttle.schema_of(rel, width)),
-            append_only=False,
-            inputs=(left, right),
-            keys=(tuple(sides.left_keys), tuple(sides.right_keys)),
-            out_keys=tuple(out_keys),
-            substrait=shuttle.encode(rel, width),
-            reusable=False,
-            ordered=False,
-            shows=describe(shuttle.display_of(rel, width)),
-            join=None if test is None else kind,
-            condition=test,
-        )
-    )
-
-
-def _as_cross(rel: Rel) -> Rel:
-    cross = Rel()
-    cross.cross.left.CopyFrom(rel.join.left)
-    cross.cross.right.CopyFrom(rel.join.right)
-    return cross

@@ -97,7 +97,11 @@ def _used(rel: Rel) -> set[int]:
 def lower_set(lowering: Lowering, rel: Rel) -> Stream:
     if rel.set.op != SetRel.SET_OP_UNION_ALL:
         raise FeatureNotSupported("this set operation is not supported in a continuous query")
-    streams = [lowering.lower(member) for member in rel.set.inputs]
+    return union(lowering, [lowering.lower(member) for member in rel.set.inputs])
+
+
+def union(lowering: Lowering, streams: list[Stream]) -> Stream:
+    """UNION ALL."""
     types = [reduce(common_type, kinds) for kinds in zip(*(s.schema.types for s in streams), strict=True)]
     nodes = tuple(lowering.build.finish(conform(lowering, s, types)) for s in streams)
     return lowering.build.stream(

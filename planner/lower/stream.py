@@ -7,23 +7,28 @@ something stateful needs them as a node; then ``finish`` makes one Fragment.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from substrait.proto import Expression, Rel
 
 from constellationdb.planner import plan
+from constellationdb.planner.lower.merged import merged_closing
 from constellationdb.planner.shuttle import Shuttle, field, field_index, project
 
 
 @dataclass(frozen=True)
 class Stream:
-    """``base`` then ``chain`` over it. ``passthrough[j]``: the base column that output ``j`` repeats, or -1."""
+    """``base`` then ``chain`` over it. ``passthrough[j]``: the base column that output ``j`` repeats, or -1.
+
+    ``merged``: computed columns that close, for they are a key that does.
+    """
 
     base: plan.AnyNode
     chain: Rel | None
     schema: pa.Schema
     passthrough: tuple[int, ...]
+    merged: tuple[plan.Column, ...] = ()
 
     @property
     def width(self) -> int:
@@ -34,7 +39,7 @@ class Stream:
 
     def closing(self) -> tuple[plan.Column, ...]:
         offsets = {c.index: c.offset_us for c in self.base.closing}
-        return tuple(plan.Column(j, offsets[o]) for j, o in enumerate(self.passthrough) if o in offsets)
+        return (*(plan.Column(j, offsets[o]) for j, o in enumerate(self.passthrough) if o in offsets), *self.merged)
 
 
 class Builder:
@@ -61,7 +66,7 @@ class Builder:
 
     def filter(self, stream: Stream, make: Callable[[Rel], Rel]) -> Stream:
         chain = make(self.source(stream))
-        return Stream(stream.base, chain, stream.schema, stream.passthrough)
+        return replace(stream, chain=chain)
 
     def project(self, stream: Stream, expressions: list[Expression]) -> Stream:
         """Exactly ``expressions`` over the stream; nothing to do when they repeat it column by column."""
@@ -71,7 +76,9 @@ class Builder:
         chain = project(self.source(stream), stream.width, expressions)
         schema = self.shuttle.schema_of(chain, len(expressions))
         passthrough = tuple(-1 if o is None else stream.passthrough[o] for o in origins)
-        return Stream(stream.base, chain, schema, passthrough)
+        kept = [plan.Column(j, c.offset_us) for j, o in enumerate(origins) for c in stream.merged if c.index == o]
+        made = merged_closing(self.shuttle, stream.base, stream.passthrough, expressions)
+        return Stream(stream.base, chain, schema, passthrough, (*kept, *made))
 
     def finish(self, stream: Stream) -> plan.AnyNode:
         """The stream as a node."""

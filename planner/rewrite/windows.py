@@ -8,6 +8,7 @@ from typing import Any
 from pglast import ast
 
 from constellationdb.errors import ConstellationError, FeatureNotSupported, InvalidParameter, SqlSyntaxError
+from constellationdb.planner.references import reference
 from constellationdb.planner.rewrite.intervals import interval_text
 from constellationdb.planner.rewrite.tree import last_name, strings
 from constellationdb.planner.syntax.intervals import parse_interval
@@ -22,7 +23,7 @@ _LATER = frozenset({"session", "cumulate"})
 
 @dataclass(frozen=True)
 class Call:
-    """A window call as written; µs, position 1-based in the client's text."""
+    """A window call as written; µs, position 1-based in the client's text. ``relation`` may name its schema."""
 
     relation: str
     time_column: str
@@ -65,9 +66,8 @@ def _read(name: str, call: Any, position: int) -> Call:
     amounts = {key: _interval(name, key, value) for key, value in sizes.items()}
     size = _positive(name, "size", amounts)
     slide = _positive(name, "slide", amounts) if name == "hop" else size
-    return Call(
-        _name(positional[0], usage), _name(positional[1], usage), slide, size, amounts.get("offset", 0), position
-    )
+    column = _name(positional[1], usage)
+    return Call(_relation(positional[0], usage), column, slide, size, amounts.get("offset", 0), position)
 
 
 def _interval(name: str, key: str, node: Any) -> int:
@@ -83,6 +83,12 @@ def _positive(name: str, key: str, amounts: dict[str, int]) -> int:
     if amounts[key] <= 0:
         raise InvalidParameter(f"the {key} of {name.upper()} must be positive")
     return amounts[key]
+
+
+def _relation(node: Any, usage: str) -> str:
+    if isinstance(node, ast.ColumnRef) and len(strings(node)) == 2:
+        return reference(*strings(node))
+    return reference(None, _name(node, usage))
 
 
 def _name(node: Any, usage: str) -> str:

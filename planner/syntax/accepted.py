@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from constellationdb.errors import DuplicateObject, DuplicateSchema, FeatureNotSupported
+from constellationdb.errors import DuplicateObject, FeatureNotSupported
 from constellationdb.planner.statements import Accepted
 from constellationdb.planner.syntax import postgres
 from constellationdb.planner.syntax.names import of_range_var, of_strings
@@ -25,14 +25,12 @@ _NOTICES = {
     "VACUUM": _NOT_KEPT.format("VACUUM"),
     "ANALYZE": _NOT_KEPT.format("ANALYZE"),
 }
-_ON_RELATIONS = frozenset(("OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_COLUMN"))
 
 
 def accepted(region: Region) -> Accepted:
     node = postgres.tree(region)
     tag = _tag(node)
     names = tuple(of_range_var(relation, region.start).reference for relation in _relations(node))
-    names += _commented(node, region)
     block = {"VACUUM": False, "LOCK TABLE": True}.get(tag)
     return Accepted(region.text, region.start, tag, _NOTICES.get(tag), relations=names, block=block)
 
@@ -71,13 +69,6 @@ def _relations(node: Any) -> list[Any]:
     return [] if relation is None else [relation]
 
 
-def _commented(node: Any, region: Region) -> tuple[str, ...]:
-    if type(node).__name__ != "CommentStmt" or node.objtype.name not in _ON_RELATIONS:
-        return ()
-    parts = node.object[:-1] if node.objtype.name == "OBJECT_COLUMN" else node.object
-    return (of_strings(parts, region.start).reference,) if parts else ()
-
-
 def set_constraints(region: Region) -> Accepted:
     return Accepted(region.text, region.start, "SET CONSTRAINTS")
 
@@ -95,39 +86,25 @@ def create_index(region: Region) -> Accepted:
     return Accepted(region.text, region.start, "CREATE INDEX", notice, relations=(table,), columns=columns)
 
 
-def create_schema(region: Region) -> Accepted:
-    """There is one schema, which is there already."""
-    node = postgres.tree(region)
-    return _existing(region, node, "schema", node.schemaname == "public", DuplicateSchema)
-
-
 def create_extension(region: Region) -> Accepted:
     """As every Postgres has plpgsql, scripts say that they want it."""
     node = postgres.tree(region)
-    return _existing(region, node, "extension", node.extname == "plpgsql", DuplicateObject)
-
-
-def _existing(
-    region: Region, node: Any, kind: str, is_there: bool, duplicate: type[DuplicateSchema | DuplicateObject]
-) -> Accepted:
-    tag = f"CREATE {kind.upper()}"
-    if not is_there:
-        raise FeatureNotSupported(f"{tag} is not supported", position=region.start + 1)
-    name = node.schemaname if kind == "schema" else node.extname
-    message = f'{kind} "{name}" already exists'
+    if node.extname != "plpgsql":
+        raise FeatureNotSupported("CREATE EXTENSION is not supported", position=region.start + 1)
+    message = f'extension "{node.extname}" already exists'
     if not node.if_not_exists:
-        raise duplicate(message)
-    return Accepted(region.text, region.start, tag, f"{message}, skipping", duplicate.sqlstate)
+        raise DuplicateObject(message)
+    return Accepted(region.text, region.start, "CREATE EXTENSION", f"{message}, skipping", DuplicateObject.sqlstate)
 
 
 def drop_nothing(region: Region) -> Accepted | None:
-    """DROP SCHEMA IF EXISTS and the like of what cannot be there; None for any other DROP."""
+    """DROP INDEX IF EXISTS and the like of what cannot be there; None for any other DROP."""
     node = postgres.tree(region)
     kind = _ABSENT.get(getattr(getattr(node, "removeType", None), "name", ""))
     if kind is None or not node.missing_ok:
         return None
     names = [of_strings(_parts(named), region.start).parts[-1] for named in node.objects]
-    if "public" in names or "plpgsql" in names:
+    if "plpgsql" in names:
         return None
     notice = "\n".join(f'{kind} "{name}" does not exist, skipping' for name in names)
     return Accepted(region.text, region.start, f"DROP {kind.upper()}", notice)
@@ -138,7 +115,6 @@ def _parts(named: Any) -> tuple[Any, ...]:
 
 
 _ABSENT = {
-    "OBJECT_SCHEMA": "schema",
     "OBJECT_SEQUENCE": "sequence",
     "OBJECT_INDEX": "index",
     "OBJECT_EXTENSION": "extension",

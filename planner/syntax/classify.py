@@ -27,6 +27,7 @@ from constellationdb.planner.syntax import (
     postgres,
     prepared,
     queries,
+    schemas,
     session,
     views,
 )
@@ -109,7 +110,17 @@ def _object_word(region: Region) -> str:
 def _drop(region: Region) -> Statement:
     if session.drop_kind(region) is not None:
         return session.drop(region)
+    if _object_word(region) == "schema":
+        return schemas.drop_schema(region)
     return accepted.drop_nothing(region) or _refuse(region)
+
+
+def _alter(region: Region) -> Statement:
+    return schemas.alter_schema(region) if _object_word(region) == "schema" else _refuse(region)
+
+
+def _comment(region: Region) -> Statement:
+    return schemas.comment(region) or accepted.accepted(region)
 
 
 def _with(region: Region) -> Statement:
@@ -217,7 +228,7 @@ _CREATED: tuple[tuple[tuple[str, ...], Reader], ...] = (
     (("lookup", "table"), definitions.create_lookup_table),
     (("materialized", "view"), views.create_view),
     (("stream",), views.create_view),
-    (("schema",), accepted.create_schema),
+    (("schema",), schemas.create_schema),
     (("extension",), accepted.create_extension),
 )
 
@@ -230,6 +241,8 @@ _READERS: dict[str, Reader] = {
     "update": changes.update,
     "delete": changes.delete,
     "create": _create,
+    "alter": _alter,
+    "comment": _comment,
     "drop": _drop,
     "truncate": session.truncate,
     "subscribe": queries.subscribe,
@@ -244,7 +257,7 @@ _READERS: dict[str, Reader] = {
         ("begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"), session.transaction
     ),
     **dict.fromkeys(
-        ("vacuum", "analyze", "analyse", "unlisten", "listen", "lock", "refresh", "comment", "cluster", "reindex"),
+        ("vacuum", "analyze", "analyse", "unlisten", "listen", "lock", "refresh", "cluster", "reindex"),
         accepted.accepted,
     ),
     **dict.fromkeys(("grant", "revoke"), accepted.accepted),

@@ -57,12 +57,11 @@ def create_table(region: Region) -> Statement:
     temporary = on_commit(node.relation, node.oncommit)
     _refuse_table_features(region, node)
     refuse_constraints(region, node)
-    name = header.name.creation("table")
-    read = read_columns(region, node, name)
+    read = read_columns(region, node, header.name.label)
     return CreateTable(
         text=region.text,
         offset=region.start,
-        name=name,
+        name=header.name.reference,
         columns=read.columns,
         primary_key=read.primary_key,
         if_not_exists=header.if_not_exists,
@@ -91,7 +90,7 @@ def create_source(region: Region) -> Statement:
         raise FeatureNotSupported(
             "CREATE OR REPLACE SOURCE is not supported", hint="drop the source first", position=region.start + 1
         )
-    name = header.name.creation("source")
+    name = header.name.label
     if not header.has_elements:
         _give_empty_elements(header, name)
     node = header.tree()
@@ -101,7 +100,7 @@ def create_source(region: Region) -> Statement:
     return CreateSource(
         text=region.text,
         offset=region.start,
-        name=name,
+        name=header.name.reference,
         columns=read.columns,
         options=header.options,
         watermark=header.watermark,
@@ -112,7 +111,7 @@ def create_source(region: Region) -> Statement:
 
 def create_lookup_table(region: Region) -> Statement:
     header = read_header(region, "lookup table")
-    name = header.name.creation("lookup table")
+    name = header.name.label
     if header.watermark is not None:
         raise FeatureNotSupported(
             "WATERMARK on a lookup table is not supported", position=header.watermark.position + 1
@@ -131,7 +130,7 @@ def create_lookup_table(region: Region) -> Statement:
     return CreateLookupTable(
         text=region.text,
         offset=region.start,
-        name=name,
+        name=header.name.reference,
         columns=read.columns,
         primary_key=read.primary_key,
         options=header.options,

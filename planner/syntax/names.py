@@ -1,45 +1,42 @@
-"""Names of relations: every relation of a user lives in schema ``public``, so its name alone is enough."""
+"""Names of relations as statements say them: ``[[database.]schema.]name``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from constellationdb.errors import FeatureNotSupported
+from constellationdb.errors import FeatureNotSupported, SqlSyntaxError
+from constellationdb.planner.references import reference
 
-_SCHEMA = "public"
 _DATABASES = frozenset(("constellation", "postgres"))
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """``[[database.]schema.]name`` as written; ``position`` is where it begins."""
+    """As written; ``position`` is where it begins."""
 
     parts: tuple[str, ...]
     position: int
 
     @property
     def reference(self) -> str:
-        """How statements name the relation: bare in ``public``, ``schema.name`` elsewhere."""
-        schema, name = self._split()
-        return name if schema in ("", _SCHEMA) else f"{schema}.{name}"
+        """As ``planner.references`` reads it. The database is this one."""
+        return reference(*self._split())
 
-    def creation(self, kind: str) -> str:
-        """The same for something to be created, which must be in ``public``."""
-        schema, name = self._split()
-        if schema not in ("", _SCHEMA) and not (schema == "pg_temp" and kind == "table"):
-            raise FeatureNotSupported(
-                f'{kind} "{name}" cannot be created in schema "{schema}"',
-                hint=f'relations live in schema "{_SCHEMA}"; leave the schema out',
-                position=self.position + 1,
+    @property
+    def label(self) -> str:
+        """The name alone."""
+        return self.parts[-1]
+
+    def _split(self) -> tuple[str | None, str]:
+        if len(self.parts) > 3:
+            raise SqlSyntaxError(
+                f"improper relation name (too many dotted names): {'.'.join(self.parts)}", position=self.position + 1
             )
-        return name
-
-    def _split(self) -> tuple[str, str]:
-        if len(self.parts) > 3 or (len(self.parts) == 3 and self.parts[0] not in _DATABASES):
+        if len(self.parts) == 3 and self.parts[0] not in _DATABASES:
             raise FeatureNotSupported(
                 f'cross-database references are not implemented: "{".".join(self.parts)}"', position=self.position + 1
             )
-        return ("", self.parts[0]) if len(self.parts) == 1 else (self.parts[-2], self.parts[-1])
+        return (None, self.parts[0]) if len(self.parts) == 1 else (self.parts[-2], self.parts[-1])
 
 
 def of_strings(parts: tuple[object, ...], position: int) -> Name:

@@ -72,7 +72,7 @@ def _select_into(region: Region, at: int) -> CreateTableAs:
     return CreateTableAs(
         text=region.text,
         offset=region.start,
-        name=name.creation("table"),
+        name=name.reference,
         query=replace(query, text=overlay(query.text, [blank], region.start)),
         name_position=name.position,
         temporary="preserve" if into.rel.relpersistence == "t" else None,

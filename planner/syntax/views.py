@@ -40,7 +40,7 @@ def _view(region: Region, masked: Masked, node: Any, options: dict[str, str], re
     return CreateView(
         text=region.text,
         offset=region.start,
-        name=name.creation("materialized view" if materialized else "view"),
+        name=name.reference,
         query=masked.query(),
         column_names=tuple(column.sval for column in columns or ()),
         materialized=materialized,
@@ -48,6 +48,7 @@ def _view(region: Region, masked: Masked, node: Any, options: dict[str, str], re
         or_replace=replaces,
         options=options,
         name_position=name.position,
+        temporary=relation.relpersistence == "t" or relation.schemaname == "pg_temp",
     )
 
 
@@ -63,7 +64,7 @@ def create_table_as(region: Region) -> Statement:
     return CreateTableAs(
         text=region.text,
         offset=region.start,
-        name=name.creation("table"),
+        name=name.reference,
         query=masked.query(),
         if_not_exists=bool(node.if_not_exists),
         name_position=name.position,
@@ -138,7 +139,6 @@ def _refuse_view_features(region: Region, node: Any, materialized: bool) -> None
         _refuse(region, "CREATE MATERIALIZED VIEW … WITH NO DATA", node.into.skipData)
         return
     _refuse(region, "WITH CHECK OPTION", node.withCheckOption is not None and node.withCheckOption.value != 0)
-    _refuse(region, "a TEMPORARY view", node.view.relpersistence == "t")
 
 
 def _refuse_table_as_features(region: Region, node: Any, options: dict[str, str]) -> None:

@@ -14,7 +14,6 @@ from tests.postgres_fixture import start_postgres
 _SYSTEM_COLUMNS = "ctid and its like have no rows in pg_attribute, and the oracle's own catalogs are of version 16"
 _FUNCTIONS = "pg_proc lists the functions that are here"
 _NO_TEXT_SEARCH = "there is no text search"
-_NO_ACCESS_METHODS = "operator families have no members: indexes are built in"
 _SETTINGS = "the settings are those that are here"
 # Statements that are not answered as Postgres answers them, and why.
 _FAILS = {
@@ -29,8 +28,6 @@ _FAILS = {
     "psql-completion-14": _SETTINGS,
     "psql-completion-15": _SETTINGS,
     "psql-83": "string_agg() without ORDER BY takes the rows in another order",
-    "psql-84": "there is no type regoperator, for " + _NO_ACCESS_METHODS,
-    "psql-85": _NO_ACCESS_METHODS,
     "psql-86": _NO_TEXT_SEARCH,
     "psql-87": _NO_TEXT_SEARCH,
     "psql-88": _NO_TEXT_SEARCH,

@@ -202,7 +202,7 @@ def test_borrowed_rows_give_the_same_answer_at_every_epoch(query: str, way: str)
         run = Run(QUERIES[query], seed, 1 + seed % 3)
         wrong = [place for place, right in enumerate(WAYS[way](run)) if not right]
         assert not wrong, f"seed {seed}: comparisons {wrong}"
-        assert run.borrowing or query == "self-join", "nothing was borrowed"
+        assert run.borrowing or query.endswith("self-join"), "nothing was borrowed"
         versions: list[Any] = [s.contents.version for s in run.states.values() if s.contents is not None]
         generations += sum(version.generation for version in versions)
     assert generations, "no compaction took place"

@@ -21,6 +21,7 @@ from constellationdb.engine.pg_catalog.functions import (
     routines,
     server,
     signals,
+    signatures,
     sizes,
     texts,
     visibility,
@@ -34,7 +35,7 @@ from constellationdb.planner.raising import ComputationError
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
 
-_FILES = (names, privileges, relations, routines, server, signals, sizes, texts, visibility)
+_FILES = (names, privileges, relations, routines, server, signals, signatures, sizes, texts, visibility)
 _NO_TYPE = types.TEXT
 
 
@@ -47,7 +48,7 @@ def implementations() -> Mapping[str, Callable[..., Any]]:
 @cache
 def of_the_catalog() -> frozenset[str]:
     """Those that answer alike for one user, search path and version of the catalog, temporary tables aside."""
-    return frozenset(name for file in (names, relations, routines, visibility) for name in file.FUNCTIONS)
+    return frozenset(name for file in (names, relations, routines, signatures, visibility) for name in file.FUNCTIONS)
 
 
 class SessionFunctions:

@@ -11,8 +11,7 @@ from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.cluster import roles
 from constellationdb.engine.pg_catalog.functions.base import name_parts
 from constellationdb.engine.pg_catalog.names import qualified, quoted, relation_name, search_path, type_name
-from constellationdb.engine.pg_catalog.namespaces import temporary_schemas
-from constellationdb.engine.pg_catalog.objects import PG_CATALOG, PUBLIC, Part
+from constellationdb.engine.pg_catalog.objects import Part
 from constellationdb.errors import (
     AmbiguousFunction,
     ConstellationError,
@@ -42,11 +41,11 @@ def _read(session: Session, text: str, find: Finder) -> int:
     return int(stripped) if _NUMBER.fullmatch(stripped) else find(session, stripped)
 
 
-def _in(find: Finder) -> Callable[[Session, str], int]:
+def reading(find: Finder) -> Callable[[Session, str], int]:
     return lambda session, text: _read(session, text, find)
 
 
-def _to(find: Finder) -> Callable[[Session, str], int | None]:
+def finding(find: Finder) -> Callable[[Session, str], int | None]:
     """The same, but NULL for what does not exist."""
 
     def found(session: Session, text: str) -> int | None:
@@ -60,9 +59,9 @@ def _to(find: Finder) -> Callable[[Session, str], int | None]:
     return found
 
 
-def _out(name: Callable[[Session, int], str | None]) -> Callable[[Session, int], str]:
+def showing(name: Callable[[Session, int], str | None], none: str = _NONE) -> Callable[[Session, int], str]:
     def shown(session: Session, oid: int) -> str:
-        return _NONE if oid == 0 else name(session, oid) or str(oid)
+        return none if oid == 0 else name(session, oid) or str(oid)
 
     return shown
 
@@ -75,14 +74,9 @@ def _parts(text: str) -> tuple[str | None, str]:
 
 def namespace(session: Session, name: str) -> int:
     """A schema's oid."""
-    if name == "pg_temp" and session.temporary.used:
-        return lookup.TEMPORARY_SCHEMAS + session.pid
-    for row in temporary_schemas(session.objects):
-        if row["nspname"] == name:
-            return int(row["oid"])
-    for oid, known in lookup.namespaces().items():
-        if known == name:
-            return oid
+    oid = session.names.schema(name)
+    if oid is not None and (oid in session.objects.namespaces or (name == "pg_temp" and session.temporary.used)):
+        return oid
     raise UndefinedSchema(f'schema "{name}" does not exist')
 
 
@@ -97,9 +91,8 @@ def relation(session: Session, text: str) -> int:
         found = session.objects.by_name.get((place, name))
         if found is not None:
             return found.oid
-        for index in session.objects.indexes.values():
-            if index.name == name and index.of.namespace == place:
-                return index.oid
+        if (index := session.objects.indexes_by_name.get((place, name))) is not None:
+            return index.oid
     shown = name if schema is None else f"{schema}.{name}"
     raise UndefinedRelation(f'relation "{shown}" does not exist')
 
@@ -124,7 +117,7 @@ def data_type(session: Session, text: str) -> int:
 
 def _named_type(session: Session, text: str) -> int:
     schema, name = _parts(text)
-    places = (PG_CATALOG, PUBLIC) if schema is None else _schemas(session, schema)
+    places = search_path(session) if schema is None else _schemas(session, schema)
     for place in places:
         found = lookup.types_by_name().get((place, name))
         if found is not None:
@@ -170,12 +163,12 @@ def _routine_name(session: Session, oid: int) -> str | None:  # noqa: ARG001
     if found is None:
         return None
     name = found["proname"]
-    return qualified(PG_CATALOG, name, visible=len(lookup.functions_by_name()[name]) == 1)
+    return qualified("pg_catalog", name, visible=len(lookup.functions_by_name()[name]) == 1)
 
 
 def _namespace_name(session: Session, oid: int) -> str | None:
-    known = oid in lookup.namespaces() or any(row["oid"] == oid for row in temporary_schemas(session.objects))
-    return quoted(lookup.schema_name(oid)) if known else None
+    name = session.objects.namespaces.get(oid)
+    return None if name is None else quoted(name)
 
 
 def _role_name(session: Session, oid: int) -> str | None:
@@ -184,37 +177,37 @@ def _role_name(session: Session, oid: int) -> str | None:
 
 
 def _type_name(session: Session, oid: int) -> str | None:
-    shown = type_name(session.objects, oid)
+    shown = type_name(session, oid)
     return None if shown == "???" else shown
 
 
 def _format_type(session: Session, oid: int | None, typmod: int | None) -> str | None:
-    return None if oid is None else type_name(session.objects, oid, typmod)
+    return None if oid is None else type_name(session, oid, typmod)
 
 
-def _each(shown: Callable[[Session, int], str]) -> Callable[[Session, list[int | None]], list[str | None]]:
+def each(shown: Callable[[Session, int], str]) -> Callable[[Session, list[int | None]], list[str | None]]:
     return lambda session, oids: [None if oid is None else shown(session, oid) for oid in oids]
 
 
 _CASTS: dict[str, Callable[..., Any]] = {
-    "con_regclass_in": _in(relation),
-    "con_regclass_out": _out(lambda session, oid: relation_name(session, oid)),
-    "con_regnamespace_in": _in(_namespace_named),
-    "con_regnamespace_out": _out(_namespace_name),
-    "con_regproc_in": _in(routine),
-    "con_regproc_out": _out(_routine_name),
-    "con_regrole_in": _in(_role),
-    "con_regrole_out": _out(_role_name),
-    "con_regtype_in": _in(data_type),
-    "con_regtype_out": _out(_type_name),
+    "con_regclass_in": reading(relation),
+    "con_regclass_out": showing(lambda session, oid: relation_name(session, oid)),
+    "con_regnamespace_in": reading(_namespace_named),
+    "con_regnamespace_out": showing(_namespace_name),
+    "con_regproc_in": reading(routine),
+    "con_regproc_out": showing(_routine_name),
+    "con_regrole_in": reading(_role),
+    "con_regrole_out": showing(_role_name),
+    "con_regtype_in": reading(data_type),
+    "con_regtype_out": showing(_type_name),
 }
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **_CASTS,
-    **{name.replace("_out", "_list_out"): _each(cast) for name, cast in _CASTS.items() if name.endswith("_out")},
+    **{name.replace("_out", "_list_out"): each(cast) for name, cast in _CASTS.items() if name.endswith("_out")},
     "format_type": _format_type,
-    "to_regclass": _to(relation),
-    "to_regnamespace": _to(_namespace_named),
-    "to_regproc": _to(routine),
-    "to_regrole": _to(_role),
-    "to_regtype": _to(data_type),
+    "to_regclass": finding(relation),
+    "to_regnamespace": finding(_namespace_named),
+    "to_regproc": finding(routine),
+    "to_regrole": finding(_role),
+    "to_regtype": finding(data_type),
 }

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from constellationdb.catalog.postgres.relations import system_relations
 from constellationdb.engine.pg_catalog import definitions, lookup
+from constellationdb.engine.pg_catalog.comments import comments
 from constellationdb.engine.pg_catalog.functions.names import relation
+from constellationdb.engine.pg_catalog.names import quoted
 from constellationdb.engine.pg_catalog.objects import Described, Part
 from constellationdb.errors import UndefinedColumn
 
@@ -47,7 +49,8 @@ def _rule(session: Session, oid: int, pretty: bool = False) -> str | None:  # no
     if found is None:
         return None
     query = definitions.view(found).strip()
-    return f'CREATE RULE "_RETURN" AS\n    ON SELECT TO public.{found.name} DO INSTEAD  {query}'
+    name = f"{quoted(found.schema)}.{quoted(found.name)}"
+    return f'CREATE RULE "_RETURN" AS\n    ON SELECT TO {name} DO INSTEAD  {query}'
 
 
 def _no_sequence(session: Session, table: str, column: str) -> None:
@@ -74,11 +77,13 @@ def _publishable(session: Session, oid: int) -> bool | None:
     return None if found is None else found.kind == "r" and not found.is_system
 
 
-def _described_as(session: Session, oid: int, catalog: str = "") -> str | None:  # noqa: ARG001
-    classes = [lookup_class(catalog)] if catalog else sorted({c for o, c, s in lookup.descriptions() if o == oid})
-    for kind in classes:
-        if (found := lookup.descriptions().get((oid, kind, 0))) is not None:
-            return found
+def _described_as(session: Session, oid: int, catalog: str = "") -> str | None:
+    """Postgres takes any when the catalog is not said; here it is the first of them."""
+    for known in (comments(session.objects), lookup.descriptions()):
+        classes = [lookup_class(catalog)] if catalog else sorted({c for o, c, _ in known if o == oid})
+        for kind in classes:
+            if (found := known.get((oid, kind, 0))) is not None:
+                return found
     return None
 
 
@@ -88,12 +93,13 @@ def lookup_class(catalog: str) -> int:
     return 0 if found is None else found.oid
 
 
-def _column_described(session: Session, oid: int, number: int) -> str | None:  # noqa: ARG001
-    return lookup.descriptions().get((oid, lookup_class(_PG_CLASS), number))
+def _column_described(session: Session, oid: int, number: int) -> str | None:
+    return comments(session.objects).get((oid, lookup_class(_PG_CLASS), number))
 
 
-def _shared(session: Session, oid: int, catalog: str) -> str | None:  # noqa: ARG001
-    return lookup.shared_descriptions().get((oid, lookup_class(catalog)))
+def _shared(session: Session, oid: int, catalog: str) -> str | None:
+    own = comments(session.objects).get((oid, lookup_class(catalog), 0))
+    return own if own is not None else lookup.shared_descriptions().get((oid, lookup_class(catalog)))
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {

@@ -30,7 +30,7 @@ def _listed(session: Session, oid: int, modes: str, defaults: bool) -> str | Non
     first = len(inputs) - len(optional)
     parts = []
     for name, mode, kind in taken:
-        shown = f"{_MODES.get(mode, '')}{quoted(name) + ' ' if name else ''}{type_name(session.objects, kind)}"
+        shown = f"{_MODES.get(mode, '')}{quoted(name) + ' ' if name else ''}{type_name(session, kind)}"
         place = inputs.index((name, mode, kind)) if (name, mode, kind) in inputs else -1
         parts.append(f"{shown} DEFAULT {optional[place - first]}" if optional and place >= first else shown)
     return ", ".join(parts)
@@ -55,9 +55,9 @@ def _result(session: Session, oid: int) -> str | None:
         return None
     columns = [(name, kind) for name, mode, kind in arguments_of(found) if mode == "t"]
     if columns:
-        shown = (f"{quoted(name)} {type_name(session.objects, kind)}" for name, kind in columns)
+        shown = (f"{quoted(name)} {type_name(session, kind)}" for name, kind in columns)
         return f"TABLE({', '.join(shown)})"
-    kind = type_name(session.objects, int(found["prorettype"]))
+    kind = type_name(session, int(found["prorettype"]))
     return f"SETOF {kind}" if rows.truth(found["proretset"]) else kind
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from constellationdb.catalog.model import TEMPORARY_SCHEMAS
 from constellationdb.engine.pg_catalog.cluster import DATABASE, roles
 from constellationdb.errors import InvalidParameter, UndefinedObject
 
@@ -13,15 +14,28 @@ if TYPE_CHECKING:
 
 _ENCODINGS = {0: "SQL_ASCII", 6: "UTF8", 8: "LATIN1"}
 _NUMBERS = {name: number for number, name in _ENCODINGS.items()}
-_PUBLIC = "public"
 
 
 def _user(session: Session) -> str:
     return session.user
 
 
-def _schemas(session: Session, implicit: bool) -> list[str]:  # noqa: ARG001
-    return ["pg_catalog", _PUBLIC] if implicit else [_PUBLIC]
+def _schemas(session: Session, implicit: bool) -> list[str]:
+    path = session.names.path
+    return [session.names.shown_schema(oid) for oid in (path.searched if implicit else path.listed)]
+
+
+def _schema(session: Session) -> str | None:
+    """The one that CREATE without a schema creates in."""
+    return next(iter(_schemas(session, implicit=False)), None)
+
+
+def _temporary_schema(session: Session) -> int:
+    return TEMPORARY_SCHEMAS + session.pid if session.temporary.used else 0
+
+
+def _is_others(session: Session, oid: int) -> bool:
+    return oid in session.objects.namespaces and oid > TEMPORARY_SCHEMAS and oid != TEMPORARY_SCHEMAS + session.pid
 
 
 def _setting(session: Session, name: str, missing_ok: bool = False) -> str | None:
@@ -66,7 +80,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "current_catalog": lambda _: DATABASE,
     "current_database": lambda _: DATABASE,
     "current_role": _user,
-    "current_schema": lambda _: _PUBLIC,
+    "current_schema": _schema,
     "current_schemas": _schemas,
     "current_setting": _setting,
     "current_user": _user,
@@ -85,9 +99,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pg_get_userbyid": _user_name,
     "pg_sleep": _sleep,
     "pg_is_in_recovery": lambda _: False,
-    "pg_is_other_temp_schema": lambda *_: False,
+    "pg_is_other_temp_schema": _is_others,
     "pg_is_wal_replay_paused": lambda _: False,
-    "pg_my_temp_schema": lambda _: 0,
+    "pg_my_temp_schema": _temporary_schema,
     "pg_postmaster_start_time": _started,
     "session_user": _user,
     "set_config": _set,

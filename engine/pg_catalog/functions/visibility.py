@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from constellationdb.engine.pg_catalog import lookup
-from constellationdb.engine.pg_catalog.names import is_visible, search_path
-from constellationdb.engine.pg_catalog.objects import PG_CATALOG, PUBLIC, Part
+from constellationdb.engine.pg_catalog.names import is_index_visible, is_visible, search_path
+from constellationdb.engine.pg_catalog.objects import Part
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -18,17 +18,17 @@ def _relation(session: Session, oid: int) -> bool | None:
     if found is not None:
         return is_visible(session, found.namespace, found.name)
     index = session.objects.indexes.get(oid)
-    return None if index is None else index.of.namespace in search_path(session)
+    return None if index is None else is_index_visible(session, index)
 
 
 def _type(session: Session, oid: int) -> bool | None:
     found = lookup.types_by_oid().get(oid)
     if found is not None:
-        return int(found["typnamespace"]) in (PG_CATALOG, PUBLIC)
+        return int(found["typnamespace"]) in search_path(session)
     for part in (Part.ROW_TYPE, Part.ARRAY_TYPE):
         row = session.objects.by_oid.get(oid - part.of(0))
         if row is not None:
-            return row.namespace in search_path(session)
+            return is_visible(session, row.namespace, row.name)
     return None
 
 

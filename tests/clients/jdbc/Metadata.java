@@ -25,7 +25,12 @@ public class Metadata {
             try {
                 catalog(connection.getMetaData());
                 results(connection);
+                statement.execute("CREATE SCHEMA jdbc_shop");
+                statement.execute("CREATE TABLE jdbc_shop.jdbc_meta (item text PRIMARY KEY)");
+                statement.execute("COMMENT ON TABLE jdbc_shop.jdbc_meta IS 'of the shop'");
+                schemas(connection);
             } finally {
+                statement.execute("DROP SCHEMA IF EXISTS jdbc_shop CASCADE");
                 statement.execute("DROP MATERIALIZED VIEW jdbc_meta_sums");
                 statement.execute("DROP VIEW jdbc_meta_cheap");
                 statement.execute("DROP TABLE jdbc_meta");
@@ -58,6 +63,21 @@ public class Metadata {
         about.getColumnPrivileges(null, "public", "jdbc_meta", "%").close();
         about.getCatalogs().close();
         about.getClientInfoProperties().close();
+    }
+
+    private static void schemas(Connection connection) throws SQLException {
+        DatabaseMetaData about = connection.getMetaData();
+        print("schemas", about.getSchemas(null, "jdbc%"), "TABLE_SCHEM");
+        print("tables", about.getTables(null, "jdbc_shop", "%", ANY), "TABLE_SCHEM TABLE_NAME REMARKS");
+        print("keys", about.getPrimaryKeys(null, "jdbc_shop", "jdbc_meta"), "TABLE_SCHEM COLUMN_NAME PK_NAME");
+        connection.setSchema("jdbc_shop");
+        System.out.println(connection.getSchema());
+        try (Statement statement = connection.createStatement()) {
+            print("rows", statement.executeQuery("SELECT item FROM jdbc_meta"), "item");
+            ResultSetMetaData columns = statement.executeQuery("SELECT item FROM jdbc_meta").getMetaData();
+            System.out.println(columns.getTableName(1) + " " + columns.getColumnName(1));
+        }
+        connection.setSchema("public");
     }
 
     private static void results(Connection connection) throws SQLException {

@@ -59,6 +59,32 @@ GROUPS: tuple[Form, ...] = (
     # Both compute in one pass over the group, each in its own order: at most some dozens of roundings.
     form("variance", "SELECT k, var_samp(g) AS v, stddev_pop(b) AS p, stddev(g) AS s FROM t GROUP BY k",
          "SELECT k, var_samp(g) AS v, stddev_pop(b) AS p, stddev(g) AS s FROM t GROUP BY k", ulps=256),
+    form("regression", "SELECT k, covar_pop(g, b) AS a, covar_samp(g, b) AS e, regr_count(g, b) AS n,"
+         " regr_avgx(g, b) AS x, regr_avgy(g, b) AS y, regr_sxx(g, b) AS u, regr_syy(g, b) AS w"
+         " FROM t GROUP BY k", ulps=256),
+    form("distinct and all", "SELECT k, count(*) AS n, sum(b) AS s, sum(DISTINCT b) AS d, max(b) AS x, min(b) AS m,"
+         " count(DISTINCT b) FILTER (WHERE c > 1) AS p, max(b) FILTER (WHERE c > 1) AS q, count(DISTINCT d) AS e,"
+         " sum(DISTINCT d) AS t, avg(DISTINCT b) AS a, max(DISTINCT s) AS z FROM t GROUP BY k"),
+    form("distinct doubles", "SELECT k, count(DISTINCT g) AS n, var_pop(DISTINCT b) AS v FROM t GROUP BY k", ulps=256),
+    form("global ends", "SELECT max(f) AS a, min(f) AS b, count(DISTINCT s) AS n, min(d) AS c, max(s) AS e,"
+         " bool_or(x) AS o, bit_or(b) AS p FROM t WHERE b > 1"),
+    form("rollup", "SELECT k, x, count(*) AS n, sum(b) AS s, max(s) AS m, grouping(k) AS g, grouping(x) AS h FROM t"
+         " GROUP BY ROLLUP (k, x)"),
+    form("cube", "SELECT k, x, count(DISTINCT b) AS d, min(d) AS m FROM t GROUP BY CUBE (k, x) HAVING count(*) > 1"),
+    form("grouping sets", "SELECT k, s, string_agg(s, ',' ORDER BY s) AS l, sum(b) AS n FROM t"
+         " GROUP BY GROUPING SETS ((k, s), (s), ())"),
+    form("percentile_disc", "SELECT k, percentile_disc(0.5) WITHIN GROUP (ORDER BY b) AS m,"
+         " percentile_disc(0.9) WITHIN GROUP (ORDER BY s DESC) AS n FROM t GROUP BY k",
+         "SELECT k, quantile_disc(b, 0.5) AS m, list_reverse_sort(list(s) FILTER (WHERE s IS NOT NULL))"
+         "[CAST(greatest(ceil(0.9 * count(s)), 1) AS bigint)] AS n FROM t GROUP BY k"),
+    form("place of a value", "SELECT k, rank(2) WITHIN GROUP (ORDER BY b) AS r,"
+         " dense_rank(2) WITHIN GROUP (ORDER BY b DESC) AS d FROM t GROUP BY k",
+         "SELECT k, 1 + count(*) FILTER (WHERE b < 2) AS r, 1 + count(DISTINCT b) FILTER (WHERE b > 2)"
+         " + CAST(bool_or(b IS NULL) AS bigint) AS d FROM t GROUP BY k"),
+    form("counted rows", "SELECT k, count(DISTINCT (b, s)) AS n FROM t GROUP BY k",
+         "SELECT k, count(DISTINCT (b IS NULL, coalesce(b, 0), s IS NULL, coalesce(s, ''))) AS n FROM t GROUP BY k"),
+    form("ends of groups", "SELECT max(n) AS a, min(m) AS b, count(DISTINCT n) AS d FROM (SELECT k, count(*) AS n,"
+         " max(b) AS m FROM t GROUP BY k) AS q"),
     form("median", "SELECT k, median(g) AS m FROM t GROUP BY k"),
     form("having", "SELECT k, sum(b) AS s FROM t GROUP BY k HAVING count(*) > 1 AND max(c) > 1"),
     form("aggregate filter", "SELECT k, count(*) FILTER (WHERE b > 2) AS n, sum(b) FILTER (WHERE s = 'a' OR x) AS m,"

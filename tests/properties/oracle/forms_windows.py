@@ -53,6 +53,10 @@ WINDOWS: tuple[Form, ...] = (
     form("hop uneven", _BY_KEY, windows=_UNEVEN),
     form("hop with gaps", _BY_KEY, windows=_SPARSE, few_keys=True),
     form("tumble rich", _BY_KEY_RICH, windows=_TUMBLE),
+    form("tumble listed", "SELECT k, window_end, string_agg(s, ',' ORDER BY s, b) AS l, median(b) AS m FROM {W} AS w"
+         " GROUP BY k, window_end", windows=_TUMBLE),
+    form("tumble rolled up", "SELECT k, window_start, count(*) AS n, max(s) AS m FROM {W} AS w"
+         " GROUP BY window_start, ROLLUP (k)", windows=_HOP),
     form("tumble distinct", "SELECT DISTINCT k, window_start FROM {W} AS w", windows=_TUMBLE),
     form("tumble having", _BY_KEY + " HAVING count(*) > 1", windows=_HOP),
     form("tumble filtered", "SELECT k, window_end, avg(b) AS a FROM {W} AS w WHERE b > 1 GROUP BY k, window_end",
@@ -74,6 +78,10 @@ WINDOWS: tuple[Form, ...] = (
 
 CLOSES: tuple[Form, ...] = (
     form("close tumble", _BY_KEY, modes=("source",), windows=_TUMBLE, on_close=True),
+    form("close listed", "SELECT k, window_end, string_agg(s, ',' ORDER BY s, b) AS l, count(DISTINCT b) AS m"
+         " FROM {W} AS w GROUP BY k, window_end", modes=("source",), windows=_TUMBLE, on_close=True),
+    form("close rolled up", "SELECT k, window_end, count(*) AS n, max(b) AS m FROM {W} AS w"
+         " GROUP BY window_end, ROLLUP (k)", modes=("source",), windows=_TUMBLE, on_close=True),
     form("close hop", _BY_KEY, modes=("source",), windows=_UNEVEN, on_close=True),
     form("close shifted", _BY_KEY, modes=("source",), windows=_SHIFTED, on_close=True),
     form("close rich", _BY_KEY_RICH, modes=("source",), windows=_TUMBLE, on_close=True),

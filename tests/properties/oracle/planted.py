@@ -8,19 +8,22 @@ oracle is then run over all the others until one fails.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from constellationdb.engine import accumulators, arrangement, exchange, graph
+from constellationdb.engine import arrangement, exchange, graph
 from constellationdb.engine import batch as zset
+from constellationdb.engine.aggregates import multiset, sums
+from constellationdb.engine.aggregates.heap import Heap
 from constellationdb.engine.kernels import accumulate, arrowkeys, groupby, windows
-from constellationdb.engine.operators import aggregate, join, recompute, window
+from constellationdb.engine.operators import aggregate, counts, join, matches, recompute, standing, window
 from constellationdb.engine.operators.base import NO_WATERMARK, Context
 from constellationdb.engine.operators.condition import Condition
+from constellationdb.engine.operators.expiring import Expiring
 
 Patch = pytest.MonkeyPatch
 
@@ -58,7 +61,7 @@ def _counts_rows_not_weights(patch: Patch) -> None:
     def update(self: Any, slots: Any, values: Any, weights: Any, valid: Any) -> None:  # noqa: ARG001
         accumulate.add_count(self.counts, slots, None if weights is None else np.sign(weights), valid)
 
-    patch.setattr(accumulators.Count, "update", update)
+    patch.setattr(sums.Count, "update", update)
 
 
 def _window_takes_its_end(patch: Patch) -> None:
@@ -81,10 +84,7 @@ def _late_by_the_watermark_of_this_epoch(patch: Patch) -> None:
 
 
 def _joins_null_keys(patch: Patch) -> None:
-    def matchable(self: Any, batch: Any, keys: Any) -> Any:  # noqa: ARG001
-        return batch if batch is not None and batch.num_rows else None
-
-    patch.setattr(join.JoinOperator, "_matchable", matchable)
+    patch.setattr(join.JoinOperator, "_must", lambda *_: ())
 
 
 def _tells_zero_from_minus_zero(patch: Patch) -> None:
@@ -144,19 +144,50 @@ def _netting_drops_deletions(patch: Patch) -> None:
 
 
 def _sums_doubles_in_doubles(patch: Patch) -> None:
-    known = accumulators.FloatSum
-    patch.setattr(accumulators, "FloatSum", lambda _exact, average: known(False, average))
+    known = sums.FloatSum
+    patch.setattr("constellationdb.engine.aggregates.choosing.FloatSum", lambda _exact, average: known(False, average))
 
 
 def _ignores_residuals(patch: Patch) -> None:
-    def run(self: Any, batch: pa.RecordBatch, context: Context) -> Any:  # noqa: ARG001
+    def attempt(self: Any, batch: pa.RecordBatch, *_: Any) -> Any:  # noqa: ARG001
         return np.ones(batch.num_rows, np.bool_)
 
-    patch.setattr(Condition, "run", run)
+    patch.setattr(Condition, "attempt", attempt)
 
 
-def _keys_full_joins_by_the_left(patch: Patch) -> None:
-    patch.setattr(recompute, "_first_of", lambda batch, columns: batch.column(columns[0]))
+def _full_joins_forget_the_right(patch: Patch) -> None:
+    known = standing.Standing.__init__
+
+    def init(self: Any, node: Any) -> None:
+        known(self, node)
+        self.places = self.places[:1]
+
+    patch.setattr(standing.Standing, "__init__", init)
+
+
+def _rows_alone_are_judged_after_the_epoch(patch: Patch) -> None:
+    known = matches.KeyMatches.change
+
+    def change(self: Any, delta: Any, other: Any, arranged: Any, epoch: int) -> Any:
+        turned = list(known(self, None, other, arranged, epoch))
+        return [*known(self, delta, None, arranged, epoch), *turned]
+
+    patch.setattr(matches.KeyMatches, "change", change)
+
+
+def _matches_count_pairs_not_weights(patch: Patch) -> None:
+    known = matches.RowMatches.change
+
+    def change(self: Any, delta: Any, own: Any, found: Any) -> Any:
+        cut = [matches.Tally(t.rows, np.sign(t.matched), t.failed) for t in found]
+        return known(self, delta, own, cut)
+
+    patch.setattr(matches.RowMatches, "change", change)
+
+
+def _restart_loses_the_matches(patch: Patch) -> None:
+    known = counts.Counts.snapshot
+    patch.setattr(counts.Counts, "snapshot", lambda self: known(self).slice(0, 0))
 
 
 def _compaction_forgets_who_lives(patch: Patch) -> None:
@@ -185,13 +216,36 @@ def _groups_lose_a_measure_on_restart(patch: Patch) -> None:
 
     def restore(self: Any, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
         known(self, state, epoch)
-        self._rows.counts[:] = np.minimum(self._rows.counts, 1)
+        self._measures.rows[:] = np.minimum(self._measures.rows, 1)
 
     patch.setattr(aggregate.AggregateOperator, "restore", restore)
 
 
+def _ends_stay_when_they_are_gone(patch: Patch) -> None:
+    patch.setattr(Heap, "settle", lambda _self, _slots, _counts: None)
+
+
+def _values_leave_with_their_first_row(patch: Patch) -> None:
+    def add_count(counts: Any, entries: Any, weights: Any) -> None:
+        np.add.at(counts, entries, 1 if weights is None else weights)
+        counts[entries] = np.clip(counts[entries], 0, 1)
+
+    patch.setattr(multiset, "add_count", add_count)
+
+
+def _generic_windows_are_freed_early(patch: Patch) -> None:
+    known = Expiring.close
+    patch.setattr(Expiring, "close", lambda self, watermark: known(self, watermark + 10_000_000))
+    free = recompute.RecomputeOperator._free
+    patch.setattr(
+        recompute.RecomputeOperator,
+        "_free",
+        lambda self, closed, context: free(self, closed, replace(context, watermark=context.watermark + 10_000_000)),
+    )
+
+
 PLANTED: tuple[PlantedBug, ...] = (
-    PlantedBug("recomputation adds new output and keeps the old", _keeps_old_output, ("count distinct",)),
+    PlantedBug("recomputation adds new output and keeps the old", _keeps_old_output, ("median",)),
     PlantedBug("rows go to the worker of another column", _exchanges_by_another_column, ("inner", "count sum avg")),
     PlantedBug("a join forgets what both changes make together", _forgets_the_product_of_changes, ("inner",)),
     PlantedBug("count counts changes instead of weights", _counts_rows_not_weights, ("count sum avg", "group only")),
@@ -199,19 +253,25 @@ PLANTED: tuple[PlantedBug, ...] = (
     PlantedBug("late is judged by this epoch's watermark", _late_by_the_watermark_of_this_epoch, ("tumble by key",)),
     PlantedBug("NULL keys join", _joins_null_keys, ("inner",)),
     PlantedBug("0.0 and -0.0 are two keys", _tells_zero_from_minus_zero, ("by double",)),
-    PlantedBug("a restart loses the last output", _restart_loses_the_last_output, ("left",)),
+    PlantedBug("a restart loses the last output", _restart_loses_the_last_output, ("median",)),
     PlantedBug("a restart loses the watermarks", _restart_loses_watermarks, ("tumble by key",)),
     PlantedBug("a closed window is emitted twice", _emits_closed_windows_twice, ("close tumble", "close hop")),
     PlantedBug("sum does not take back", _sums_do_not_take_back, ("count sum avg",)),
     PlantedBug("netting drops deletions", _netting_drops_deletions, ("filter",)),
     PlantedBug("sums of doubles lose what is small", _sums_doubles_in_doubles, ("sum double",)),
     PlantedBug("the residual of a join is ignored", _ignores_residuals, ("inner residual",)),
-    PlantedBug("a full join is keyed by its left side", _keys_full_joins_by_the_left, ("full",)),
+    PlantedBug("a full join forgets its right side", _full_joins_forget_the_right, ("full",)),
+    PlantedBug("rows alone are judged after the epoch", _rows_alone_are_judged_after_the_epoch, ("left",)),
+    PlantedBug("matches count pairs, not weights", _matches_count_pairs_not_weights, ("left residual",)),
+    PlantedBug("a restart loses the matches", _restart_loses_the_matches, ("left", "anti")),
     PlantedBug(
         "compaction forgets which rows live",
         _compaction_forgets_who_lives,
-        ("left", "full", "semi", "count distinct", "median"),
+        ("left", "full", "semi", "string_agg", "median"),
     ),
+    PlantedBug("the greatest value stays when it is gone", _ends_stay_when_they_are_gone, ("min max", "min max text")),
+    PlantedBug("a value leaves with its first row", _values_leave_with_their_first_row, ("count distinct",)),
+    PlantedBug("a generic window is freed early", _generic_windows_are_freed_early, ("tumble listed",)),
     PlantedBug("a join frees windows early", _joins_free_windows_early, ("windows joined",)),
     PlantedBug("a restart counts each group once", _groups_lose_a_measure_on_restart, ("count sum avg",)),
 )

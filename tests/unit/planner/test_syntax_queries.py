@@ -51,7 +51,7 @@ def test_plain_queries_are_handed_on_untouched(sql: str) -> None:
         ("EMIT AFTER WATERMARK", Emit("on_window_close", True)),
         ("EMIT /* ; */ ON WINDOW -- x\n CLOSE", Emit("on_window_close", True)),
         ("ALLOW LATENESS INTERVAL '1' MINUTE", Emit("changes", False, MINUTE)),
-        ("LATE DATA TO public.t", Emit("changes", False, 0, "t")),
+        ("LATE DATA TO public.t", Emit("changes", False, 0, "public.t")),
         (
             "EMIT ON WINDOW CLOSE ALLOW LATENESS '90 s'::interval LATE DATA TO \"T\"",
             Emit("on_window_close", True, 90_000_000, "T"),

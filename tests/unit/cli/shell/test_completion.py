@@ -63,6 +63,14 @@ def test_what_fits_there(schema: Typed, marked: str, expected: list[str]) -> Non
     assert sorted(_offered(schema, marked)) == sorted(expected)
 
 
+def test_relations_behind_their_schema(schema: Typed) -> None:
+    schema('CREATE SCHEMA shop; CREATE TABLE shop.item (id int); CREATE TABLE shop."Odd" (id int);')
+    assert sorted(_offered(schema, "SELECT * FROM shop.|")) == ['"Odd"', "item"]
+    assert "shop.item" in _offered(schema, "SELECT * FROM sho|")
+    assert "orders" in _offered(schema, "SELECT * FROM public.|")
+    schema("DROP SCHEMA shop CASCADE;")
+
+
 def test_names_are_fetched_again_after_a_definition(schema: Typed) -> None:
     assert _offered(schema, "SELECT * FROM neu|") == []
     schema("CREATE TABLE neu (a int);")

@@ -69,6 +69,14 @@ def test_what_there_is(orders: Typed) -> None:
     assert "abs" in "".join(orders("\\df abs"))
 
 
+def test_relations_of_other_schemas(typed: Typed) -> None:
+    typed("CREATE SCHEMA shop; CREATE TABLE shop.item (id int PRIMARY KEY, name text);")
+    assert typed("\\dt shop.*")[3].split()[:2] == ["shop.item", "table"]
+    assert typed("\\d shop.item")[0] == 'Table "shop.item"'
+    assert typed("SET search_path = shop;\n\\d item")[0:2][-1] == 'Table "shop.item"'
+    typed("RESET search_path; DROP SCHEMA shop CASCADE;")
+
+
 def test_one_relation_in_full(orders: Typed) -> None:
     lines = orders("\\d orders")
     assert lines[0] == 'Table "orders"'

@@ -1,76 +1,18 @@
-"""Measures by group slot: what GROUP BY keeps instead of rows.
-
-Each accumulator adds and takes back weighted values and can be read at any
-time. Sums are exact (128 or 192 bits; doubles that can be taken back in a long
-fixed-point number), so what is read depends on the rows only, never on order.
-"""
+"""Counts, sums and averages, exact: 128 or 192 bits, doubles that can be taken back in a long fixed-point number."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
+from constellationdb.engine.aggregates.accumulator import I64, Bool, State, filled, floats, integers
 from constellationdb.engine.kernels import accumulate
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.floatsum import NARROW_WORDS, WIDE_WORDS, ExactSums
-from constellationdb.errors import InternalError
-from constellationdb.planner.plan import Measure
-
-I64: TypeAlias = NDArray[np.int64]
-Bool: TypeAlias = NDArray[np.bool_]
-State: TypeAlias = dict[str, NDArray[Any]]
-
-
-class Accumulator(Protocol):
-    """``result`` gives the values of some slots, and which of them do not fit their type."""
-
-    def reserve(self, slots: int) -> None: ...
-
-    def update(self, slots: I64, values: pa.Array | None, weights: I64 | None, valid: Bool | None) -> None: ...
-
-    def result(self, slots: I64) -> tuple[pa.Array, Bool]: ...
-
-    def dump(self, slots: I64) -> State:
-        """The state of some slots, as plain arrays."""
-        ...
-
-    def load(self, state: State, count: int) -> None:
-        """Replace everything by ``count`` slots as ``dump`` gave them."""
-        ...
-
-
-def make_accumulator(measure: Measure, argument: pa.DataType | None, output: pa.DataType, exact: bool) -> Accumulator:
-    """``exact``: the input can retract, so sums of doubles must be taken back exactly."""
-    match measure.kind:
-        case "count":
-            return Count()
-        case "min" | "max":
-            return Extreme(output, greatest=measure.kind == "max")
-    assert argument is not None
-    if pt.is_decimal(argument):
-        return DecimalSum(output)
-    if pt.is_floating(argument):
-        return FloatSum(exact, average=measure.kind == "avg")
-    return IntegerAverage() if measure.kind == "avg" else IntegerSum(output)
-
-
-def _integers(values: pa.Array) -> I64:
-    array: I64 = _filled(values.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
-    return array
-
-
-def _floats(values: pa.Array) -> NDArray[np.float64]:
-    array: NDArray[np.float64] = _filled(values.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
-    return array
-
-
-def _filled(values: pa.Array, number: float | Decimal) -> pa.Array:
-    return values.fill_null(number) if values.null_count else values  # it copies, even where nothing is to fill
 
 
 class Count:
@@ -111,7 +53,7 @@ class IntegerSum:
     def update(self, slots: I64, values: pa.Array | None, weights: I64 | None, valid: Bool | None) -> None:
         assert values is not None
         self._count.update(slots, None, weights, valid)
-        accumulate.add_sum_i128(self._hi, self._lo, slots, _integers(values), weights, valid)
+        accumulate.add_sum_i128(self._hi, self._lo, slots, integers(values), weights, valid)
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         present = self._count.counts[slots] > 0
@@ -163,7 +105,7 @@ class DecimalSum:
     def update(self, slots: I64, values: pa.Array | None, weights: I64 | None, valid: Bool | None) -> None:
         assert values is not None
         self._count.update(slots, None, weights, valid)
-        raw = accumulate.raw_decimals(_filled(values, Decimal(0)))
+        raw = accumulate.raw_decimals(filled(values, Decimal(0)))
         accumulate.add_sum_decimal(self._top, self._hi, self._lo, slots, raw, weights, valid)
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
@@ -202,9 +144,9 @@ class FloatSum:
         assert values is not None
         self._count.update(slots, None, weights, valid)
         if self._exact is not None:
-            self._exact.add(slots, _floats(values), weights, valid)
+            self._exact.add(slots, floats(values), weights, valid)
         else:
-            accumulate.add_sum_f64(self._plain, slots, _floats(values), weights, valid)
+            accumulate.add_sum_f64(self._plain, slots, floats(values), weights, valid)
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         counts = self._count.counts[slots]
@@ -229,42 +171,6 @@ class FloatSum:
         self._exact = ExactSums()
         narrow, wide = np.array(state["narrow"]), np.array(state["wide"])
         self._exact.load(np.arange(count), narrow.reshape(-1, NARROW_WORDS), wide.reshape(-1, WIDE_WORDS))
-
-
-class Extreme:
-    """min and max over rows that are only ever added."""
-
-    def __init__(self, output: pa.DataType, greatest: bool) -> None:
-        self._output = output
-        self._float = pt.is_floating(output)
-        self._fold = accumulate.fold_max if greatest else accumulate.fold_min
-        self._values: NDArray[Any] = np.zeros(64, np.float64 if self._float else np.int64)
-        self._has: Bool = np.zeros(64, np.bool_)
-
-    def reserve(self, slots: int) -> None:
-        self._values, self._has = grow(self._values, slots), grow(self._has, slots, False)
-
-    def update(self, slots: I64, values: pa.Array | None, weights: I64 | None, valid: Bool | None) -> None:
-        assert values is not None
-        if weights is not None and bool((weights < 0).any()):
-            raise InternalError("a row was taken back from a min or max that only grows")
-        if values.type == pa.date32():
-            values = values.cast(pa.int32())
-        given = _floats(values) if self._float else _integers(values)
-        self._fold(self._values, self._has, slots, given, valid)
-
-    def result(self, slots: I64) -> tuple[pa.Array, Bool]:
-        found = pa.array(self._values[slots], mask=~self._has[slots])
-        if self._output == pa.date32():
-            found = found.cast(pa.int32())
-        return found.cast(self._output), np.zeros(len(slots), np.bool_)
-
-    def dump(self, slots: I64) -> State:
-        return {"values": self._values[slots], "has": self._has[slots]}
-
-    def load(self, state: State, count: int) -> None:
-        size = max(count, 64)
-        self._values, self._has = grow(np.array(state["values"]), size), grow(np.array(state["has"]), size, False)
 
 
 def _decimals(raw: I64, present: Bool, kind: pa.DataType) -> pa.Array:

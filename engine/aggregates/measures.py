@@ -1,0 +1,143 @@
+"""All measures of a GROUP BY by group slot, fed from batches: of rows, or of the different values among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from constellationdb.engine.aggregates.accumulator import I64, Accumulator, Bool
+from constellationdb.engine.aggregates.choosing import make_accumulator
+from constellationdb.engine.aggregates.distinct import DistinctValues, Follower
+from constellationdb.engine.aggregates.sums import Count
+from constellationdb.errors import InternalError
+from constellationdb.planner import plan
+
+_Source: TypeAlias = tuple[int, tuple[int, ...], int]  # of different values: their columns, and the filter's
+
+
+class Measures:
+    """A row count and the measures of one node; those over the same different values share them."""
+
+    def __init__(self, node: plan.Aggregate) -> None:
+        self._node = node
+        self._count = Count()
+        self._shown: list[Accumulator | Follower] = [self._count] * len(node.measures)
+        self._own: dict[int, Accumulator] = {}
+        self._distinct: dict[_Source, DistinctValues] = {}
+        together: dict[_Source, list[int]] = {}
+        for place, measure in enumerate(node.measures):
+            if measure.distinct:
+                together.setdefault(_source(measure), []).append(place)
+            elif not _counts_rows(measure):
+                argument = self._type_of(measure) if measure.argument >= 0 else None
+                made = make_accumulator(measure, argument, self._output(place), exact=not node.input.append_only)
+                self._own[place] = self._shown[place] = made
+        for source, places in together.items():
+            measures = [node.measures[place] for place in places]
+            outputs = [self._output(place) for place in places]
+            growing = node.input.append_only
+            shared = DistinctValues(measures, self._type_of(measures[0]), outputs, growing=growing)
+            self._distinct[source] = shared
+            for place, follower in zip(places, shared.followers, strict=True):
+                self._shown[place] = follower
+
+    @property
+    def rows(self) -> I64:
+        """How many rows each group has."""
+        return self._count.counts
+
+    def _type_of(self, measure: plan.Measure) -> pa.DataType:
+        schema = self._node.input.schema
+        types = [schema.field(column).type for column in (measure.argument, *measure.more)]
+        return pa.struct([(f"c{i}", kind) for i, kind in enumerate(types)]) if measure.more else types[0]
+
+    def _output(self, place: int) -> pa.DataType:
+        return self._node.schema.field(len(self._node.keys) + place).type
+
+    def reserve(self, slots: int) -> None:
+        self._count.reserve(slots)
+        for accumulator in self._own.values():
+            accumulator.reserve(slots)
+        for shared in self._distinct.values():
+            shared.reserve(slots)
+
+    def update(self, batch: pa.RecordBatch, slots: I64, weights: I64 | None) -> None:
+        self._count.update(slots, None, weights, None)
+        if weights is not None and bool((self._count.counts[slots] < 0).any()):
+            raise InternalError("a group would have a negative number of rows")
+        for place, accumulator in self._own.items():
+            measure = self._node.measures[place]
+            accumulator.update(slots, _values(batch, measure), weights, _valid(batch, measure))
+        for (argument, more, guard), shared in self._distinct.items():
+            measure = plan.Measure("count", argument, guard, more=more)
+            values = _values(batch, measure)
+            assert values is not None
+            shared.update(slots, values, weights, _valid(batch, measure))
+
+    def results(self, slots: I64) -> Iterator[tuple[pa.Array, Bool]]:
+        """Measure by measure: its values, and which do not fit their type."""
+        return (measure.result(slots) for measure in self._shown)
+
+    def dump(self, slots: I64) -> dict[str, pa.RecordBatch]:
+        state = {}
+        for name, accumulator in self._named():
+            for part, array in accumulator.dump(slots).items():
+                state[f"{name}.{part}"] = pa.record_batch({"value": pa.array(array)})
+        for number, shared in enumerate(self._distinct.values()):
+            state[f"values{number}"] = shared.dump(slots)
+        return state
+
+    def load(self, state: Mapping[str, pa.RecordBatch], slots: int) -> None:
+        """Into fresh measures: what ``dump`` gave of so many slots."""
+        for name, accumulator in self._named():
+            prefix = f"{name}."
+            arrays = {k[len(prefix) :]: _array(v) for k, v in state.items() if k.startswith(prefix)}
+            accumulator.load(arrays, slots)
+        for number, shared in enumerate(self._distinct.values()):
+            shared.load(state[f"values{number}"], slots)
+
+    def _named(self) -> list[tuple[str, Accumulator]]:
+        return [("rows", self._count), *((str(place), accumulator) for place, accumulator in self._own.items())]
+
+
+def _source(measure: plan.Measure) -> _Source:
+    return measure.argument, measure.more, measure.filter
+
+
+def out_of_range(measure: plan.Measure) -> str:
+    return f"{measure.kind} out of range" if measure.kind in ("sum", "avg") else "value out of range: overflow"
+
+
+def _counts_rows(measure: plan.Measure) -> bool:
+    """count(*): the number of rows is known anyway."""
+    return measure.kind == "count" and measure.argument < 0 and measure.filter < 0
+
+
+def _array(batch: pa.RecordBatch) -> NDArray[np.generic]:
+    array: NDArray[np.generic] = batch.column(0).to_numpy(zero_copy_only=False)
+    return array
+
+
+def _values(batch: pa.RecordBatch, measure: plan.Measure) -> pa.Array | None:
+    """A measure's argument; of several, structs of them."""
+    if measure.argument < 0:
+        return None
+    columns = [batch.column(argument) for argument in (measure.argument, *measure.more)]
+    return pa.StructArray.from_arrays(columns, [f"c{i}" for i in range(len(columns))]) if measure.more else columns[0]
+
+
+def _valid(batch: pa.RecordBatch, measure: plan.Measure) -> Bool | None:
+    """Which rows a measure counts: no argument is NULL and its FILTER is true; a row of NULLs is none. None: all."""
+    valid: Bool | None = None
+    for argument in () if measure.kind == "count" and measure.more else (measure.argument, *measure.more):
+        if argument >= 0 and batch.column(argument).null_count:
+            given = batch.column(argument).is_valid().to_numpy(zero_copy_only=False)
+            valid = given if valid is None else valid & given
+    if measure.filter >= 0:
+        passing = batch.column(measure.filter).fill_null(False).to_numpy(zero_copy_only=False)
+        valid = passing if valid is None else valid & passing
+    return valid
