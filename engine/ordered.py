@@ -74,7 +74,8 @@ class OrderedRows:
 
     def used(self, slots: int) -> Bool:
         """Which of the slots have rows."""
-        return self._roots[:slots] != NONE
+        used: Bool = self._roots[:slots] != NONE
+        return used
 
     # -- changes -------------------------------------------------------------------------------
 
@@ -85,7 +86,9 @@ class OrderedRows:
         count = collect(listed, self._change, entries, weights)
         return entries[:count], weights[:count]
 
-    def change_numbers(self, rows: pa.RecordBatch, slots: I64, kind: int, limit: int, *, trims: bool) -> tuple[I64, I64, I64]:
+    def change_numbers(
+        self, rows: pa.RecordBatch, slots: I64, kind: int, limit: int, *, trims: bool
+    ) -> tuple[I64, I64, I64]:
         """Take in a delta; the entries whose number up to ``limit`` changed: (entry, number, weight).
 
         ``trims``: nothing is ever taken away, so that entries without a number are let go.
@@ -145,8 +148,8 @@ class OrderedRows:
         gone, gone_slots = np.empty(len(entries), np.int64), np.empty(len(entries), np.int64)
         self._facts[LISTED:] = 0, 0, -1
         absorb(
-            entries, slots, len(removals), first, end, self._bounded, shows, self._roots, self._nodes, self._data, self._offsets,
-            self._last, self._change, listed, gone, gone_slots, self._facts,
+            entries, slots, len(removals), first, end, self._bounded, shows, self._roots, self._nodes, self._data,
+            self._offsets, self._last, self._change, listed, gone, gone_slots, self._facts,
         )  # fmt: skip
         if self._facts[MISSING] >= 0:
             raise InternalError("a row was taken away that is not there")
@@ -157,9 +160,7 @@ class OrderedRows:
     def _hopeful(self, slots: I64, keys: OrderKeys, rows: I64 | None) -> I64:
         """The rows that come before the last of the rows that are kept."""
         passes = np.empty(len(slots), np.bool_)
-        hopeful(
-            slots, keys.words, keys.data, keys.offsets, self._last, self._nodes, self._data, self._offsets, passes
-        )
+        hopeful(slots, keys.words, keys.data, keys.offsets, self._last, self._nodes, self._data, self._offsets, passes)
         kept = np.flatnonzero(passes)
         return kept if rows is None else rows[kept]
 
@@ -214,7 +215,12 @@ class OrderedRows:
         ).take(kept)  # fmt: skip
         links = self._nodes.reshape(-1, NODE)[kept].copy()
         links[:, LEFT], links[:, RIGHT] = moved[links[:, LEFT]], moved[links[:, RIGHT]]
-        roots, last, counts, shown = moved[self._roots[slots]], moved[self._last[slots]], self._counts[slots], self._shown[kept]
+        roots, last, counts, shown = (
+            moved[self._roots[slots]],
+            moved[self._last[slots]],
+            self._counts[slots],
+            self._shown[kept],
+        )
         rows, chance = self.take(kept), self._facts[CHANCE]
         self.__init__(self._rows.schema, self._order, self._ties, bounded=self._bounded)  # type: ignore[misc]
         self.reserve(len(slots))

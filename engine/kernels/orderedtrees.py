@@ -33,7 +33,7 @@ def _chance(facts: I64, among: int) -> int:
     facts[CHANCE] += 1
     mixed = np.uint64(facts[CHANCE]) * _STEP
     mixed = (mixed ^ (mixed >> _SHIFT)) * _MIX
-    return np.int64((mixed >> _SHIFT) % np.uint64(among))
+    return np.int64((mixed >> _SHIFT) % np.uint64(among))  # type: ignore[return-value]
 
 
 @inlined
@@ -184,7 +184,9 @@ def _remove(root: int, rank: int, nodes: I64, facts: I64) -> tuple[int, int]:
     return _link(parent, side, left if left != NONE else right, root, nodes), node
 
 
-@kernel("void(const i64[], const u64[], const u8[], const i64[], const i64[], const i64[], const u8[], const i64[], bool[])")
+@kernel(
+    "void(const i64[], const u64[], const u8[], const i64[], const i64[], const i64[], const u8[], const i64[], bool[])"
+)
 def hopeful(
     slots: I64, words: U64, keys: U8, key_offsets: I64, last: I64, nodes: I64, data: U8, offsets: I64, out: Bool
 ) -> None:
@@ -218,8 +220,8 @@ def _let_go(entry: int, slot: int, gone: I64, gone_slots: I64, facts: I64) -> No
 
 
 @kernel(
-    "void(const i64[], const i64[], i64, i64, i64, bool, bool, i64[], i64[], const u8[], const i64[], i64[], i64[], i64[],"
-    " i64[], i64[], i64[])"
+    "void(const i64[], const i64[], i64, i64, i64, bool, bool, i64[], i64[], const u8[], const i64[], i64[], i64[],"
+    " i64[], i64[], i64[], i64[])"
 )
 def absorb(
     entries: I64, slots: I64, removals: int, first: int, end: int, bounded: bool, shows: bool, roots: I64, nodes: I64,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 
 from substrait.proto import Expression, Rel
 
@@ -43,7 +44,7 @@ class _Bound:
 
 
 def lower_ranked(lowering: Lowering, rel: Rel, used: Collection[int]) -> Stream | None:
-    """The filter ``rel``, of whose columns ``used`` are wanted, if it bounds a rank of rows that can be kept in order."""
+    """The filter ``rel``, of whose columns ``used`` are wanted, if it bounds a rank that TopN can keep."""
     ranked = _ranked(lowering, rel.filter.input)
     if ranked is None:
         return None
@@ -63,7 +64,7 @@ def lower_ranked(lowering: Lowering, rel: Rel, used: Collection[int]) -> Stream 
     stream = lowering.build.project(stream, outputs)
     for conjunct in rest:
         arithmetic.check(lowering.shuttle, lowering.build.source(stream), stream.width, conjunct)
-        stream = lowering.build.filter(stream, lambda chain, c=conjunct: select(chain, c))
+        stream = lowering.build.filter(stream, partial(select, condition=conjunct))
     return stream
 
 

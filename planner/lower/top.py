@@ -35,9 +35,7 @@ class Top:
 NUMBER = pa.uint64()  # DataFusion's type of a rank
 
 
-def is_orderable(
-    lowering: Lowering, stream: Stream, keys: Sequence[Expression], sorts: Sequence[SortField]
-) -> bool:
+def is_orderable(lowering: Lowering, stream: Stream, keys: Sequence[Expression], sorts: Sequence[SortField]) -> bool:
     """Whether TopN can keep these rows by these keys in this order."""
     if any(sort.direction not in _DIRECTIONS for sort in sorts):
         return False
@@ -49,7 +47,9 @@ def is_orderable(
     return not any(pt.is_nested(kind) or pt.is_decimal256(kind) for kind in kinds)
 
 
-def top_n(lowering: Lowering, stream: Stream, keys: Sequence[Expression], sorts: Sequence[SortField], top: Top) -> Stream:
+def top_n(
+    lowering: Lowering, stream: Stream, keys: Sequence[Expression], sorts: Sequence[SortField], top: Top
+) -> Stream:
     """The stream's columns (and the number) of the first rows; what is orderable only."""
     width = stream.width
     stream, columns = _with_columns(lowering, stream, [*keys, *(sort.expr for sort in sorts)])

@@ -28,7 +28,9 @@ _SCHEMA = pa.schema(
     [("k", pa.string()), ("b", pa.int32()), ("c", pa.int64()), ("f", pa.float64()), ("d", pa.decimal128(12, 2)),
      ("s", pa.string()), ("x", pa.bool_()), ("t", pa.timestamp("us"))]
 )  # fmt: skip
-_RANKED = "SELECT {columns} FROM (SELECT *, {rank}() OVER (PARTITION BY {keys} ORDER BY {order}) AS n FROM t) q WHERE {test}"
+_RANKED = (
+    "SELECT {columns} FROM (SELECT *, {rank}() OVER (PARTITION BY {keys} ORDER BY {order}) AS n FROM t) q WHERE {test}"
+)
 
 
 def _ranked(order: str, test: str, columns: str = "*", rank: str = "row_number", keys: str = "k") -> str:
