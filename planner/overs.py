@@ -3,7 +3,7 @@
 - sum(bigint) OVER wraps: it is summed as numeric.
 - Doubles sort and partition by their bits, -NaN first: integers in Postgres' order stand for them.
 - A sum of doubles over a moving frame is kept by adding and taking away, so one NaN or
-  1e16 that has left the frame spoils what follows: refused.
+  1e16 that has left the frame spoils what follows: refused. An average of integers is a quotient of exact sums.
 """
 
 from __future__ import annotations
@@ -91,6 +91,42 @@ def to_numeric(expression: Expression) -> None:
     cast.cast.type.decimal.precision, cast.cast.type.decimal.scale = 38, 0
     cast.cast.type.decimal.nullability = Type.NULLABILITY_NULLABLE
     expression.CopyFrom(cast)
+
+
+def integer_average(shuttle: Shuttle, source: Rel, width: int, call: Expression) -> list[Expression] | None:
+    """For avg of integers over a moving frame: the sum, exact, and the count that ``quotient`` divides it by."""
+    function = call.window_function
+    if call.WhichOneof("rex_type") != "window_function" or not _moves(function):
+        return None
+    argument = function.arguments[0].value if function.arguments else Expression()
+    if shuttle.function_name(function.function_reference) != "avg" or argument.WhichOneof("rex_type") != "cast":
+        return None
+    inner = shuttle.schema_of(project(source, width, [argument.cast.input]), 1).types[0]
+    if not pt.is_signed_integer(inner):
+        return None
+    whole = Expression()
+    whole.CopyFrom(argument.cast.input)
+    parts = []
+    for name in ("sum", "count"):
+        part = Expression()
+        part.CopyFrom(call)
+        part.window_function.function_reference = shuttle.anchor(name)
+        part.window_function.arguments[0].value.CopyFrom(whole)
+        parts.append(part)
+    to_numeric(parts[0].window_function.arguments[0].value)
+    return parts
+
+
+def quotient(shuttle: Shuttle, total: Expression, count: Expression) -> Expression:
+    """Their quotient as a double; NULL of nothing."""
+    made = Expression()
+    made.scalar_function.function_reference = shuttle.anchor("divide")
+    for part in (total, count):
+        double = made.scalar_function.arguments.add().value
+        double.cast.input.CopyFrom(part)
+        double.cast.failure_behavior = Expression.Cast.FAILURE_BEHAVIOR_THROW_EXCEPTION
+        double.cast.type.fp64.nullability = Type.NULLABILITY_NULLABLE
+    return made
 
 
 def _moves(function: Any) -> bool:

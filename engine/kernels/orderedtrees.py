@@ -284,8 +284,8 @@ def _number(kind: int, rank: int, number: int, ties: bool) -> int:
 
 
 @kernel(
-    "i64(const i64[], i64, i64, const i64[], const i64[], const u8[], const i64[], const i64[], i64[], i64[], i64[], i64[],"
-    " i64[])"
+    "i64(const i64[], i64, i64, const i64[], const i64[], const u8[], const i64[], const i64[], i64[], i64[], i64[],"
+    " i64[], i64[])"
 )
 def renumber(
     slots: I64, kind: int, limit: int, roots: I64, nodes: I64, data: U8, offsets: I64, peers: I64, shown: I64,

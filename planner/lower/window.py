@@ -8,7 +8,7 @@ from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.lower.core import Lowering
 from constellationdb.planner.lower.order import tie_breakers
 from constellationdb.planner.lower.stream import Stream, describe
-from constellationdb.planner.overs import correct, window_calls
+from constellationdb.planner.overs import correct, integer_average, quotient, window_calls
 from constellationdb.planner.shuttle import field, field_index
 
 _ONE_ROW_EACH = frozenset({"row_number", "ntile", "lag", "lead", "first_value"})
@@ -25,7 +25,10 @@ def lower_window(lowering: Lowering, rel: Rel) -> Stream:
     stream = lowering.build.pad(stream)
     shuttle = lowering.shuttle
     arithmetic.check(shuttle, lowering.build.source(stream), stream.width, rel.project)
-    calls = window_calls(rel.project.expressions)
+    written = list(rel.project.expressions)
+    averages = [integer_average(shuttle, lowering.build.source(stream), stream.width, e) for e in written]
+    expressions = [part for e, average in zip(written, averages, strict=True) for part in average or (e,)]
+    calls = window_calls(expressions)
     keys = _partition_keys(calls)
     correct(shuttle, lowering.build.source(stream), stream.width, calls)
     for call in calls:
@@ -33,13 +36,16 @@ def lower_window(lowering: Lowering, rel: Rel) -> Stream:
     node = lowering.build.finish(stream)
     over = Rel()
     over.project.input.CopyFrom(shuttle.slot(0, stream.schema))
-    places: dict[int, int] = {}
-    for number, expression in enumerate(rel.project.expressions):
+    columns = []
+    for expression in expressions:
         column = field_index(expression)
         if column is None:
             over.project.expressions.append(expression)
             column = stream.width + len(over.project.expressions) - 1
-        places[written_width + number] = column
+        columns.append(field(column))
+    values = iter(columns)
+    computed_places = [next(values) if a is None else quotient(shuttle, next(values), next(values)) for a in averages]
+    places = dict(enumerate(computed_places, written_width))
     width = stream.width + len(over.project.expressions)
     over.project.common.emit.output_mapping.extend(range(width))
     computed = lowering.build.stream(
@@ -57,9 +63,9 @@ def lower_window(lowering: Lowering, rel: Rel) -> Stream:
             shows=describe(shuttle.display_of(over, width)),
         )
     )
-    written = range(written_width + len(rel.project.expressions))
-    wanted = rel.project.common.emit.output_mapping if rel.project.common.HasField("emit") else written
-    return lowering.build.project(computed, [field(places.get(i, i)) for i in wanted])
+    everything = range(written_width + len(written))
+    wanted = rel.project.common.emit.output_mapping if rel.project.common.HasField("emit") else everything
+    return lowering.build.project(computed, [places.get(i, field(i)) for i in wanted])
 
 
 def _partition_keys(calls: list[Expression]) -> tuple[int, ...]:
