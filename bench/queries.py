@@ -2,6 +2,7 @@
 
 q5 is the count per auction and window without the final join, q7 the maximum
 and count of a window without the join back; windows are shown when they close.
+q11 is the bids of a bidder's sessions.
 q13 looks up ``auction % K`` in a table of K rows. q17 has no windows: every
 change of every group is handed on, and so it is of q4, q9, q15, q18 and q19,
 whose ties are broken by more columns than the benchmark's.
@@ -132,6 +133,22 @@ _Q20 = _same(
     streams=("auction", "bid"),
 )
 
+_Q11 = Query(
+    "q11",
+    ("bid",),
+    """SELECT bidder, window_start, window_end, count(*) AS bids, sum(price) AS spent
+       FROM SESSION(bid PARTITION BY bidder, date_time, INTERVAL '1' SECOND)
+       GROUP BY bidder, window_start, window_end EMIT ON WINDOW CLOSE""",
+    """SELECT bidder, min(date_time) AS window_start, max(date_time) + INTERVAL 1 SECOND AS window_end,
+              count(*) AS bids, sum(price) AS spent
+       FROM (SELECT *, sum(begins) OVER (PARTITION BY bidder ORDER BY date_time ROWS UNBOUNDED PRECEDING) AS session
+             FROM (SELECT bidder, price, date_time, CASE WHEN date_time - lag(date_time) OVER
+                          (PARTITION BY bidder ORDER BY date_time) <= INTERVAL 1 SECOND THEN 0 ELSE 1 END AS begins
+                   FROM bid))
+       GROUP BY bidder, session""",
+    ("BIGINT", "TIMESTAMP", "TIMESTAMP", "BIGINT", "DECIMAL(38,0)"),
+)
+
 QUERIES: tuple[Query, ...] = (
     _same("q0", "SELECT auction, bidder, price, date_time, extra FROM bid", "BIGINT BIGINT BIGINT TIMESTAMP VARCHAR"),
     _same(
@@ -145,6 +162,7 @@ QUERIES: tuple[Query, ...] = (
     _Q7,
     _Q8,
     _Q9,
+    _Q11,
     _q13("q13_10k", 10_000),
     _q13("q13_1m", 1_000_000),
     _Q15,

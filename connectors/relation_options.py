@@ -1,7 +1,7 @@
 """The options of a relation itself, whatever connector it has: what ``WITH (…)`` takes besides the connector's own.
 
 table, materialized view    retain_history
-source                      watermark.idle_timeout, scan.startup, on_error
+source                      watermark.idle_timeout, watermark.advance_when_idle, scan.startup, on_error
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from constellationdb.errors import FeatureNotSupported
 
 RETAIN_HISTORY = "retain_history"
 IDLE_TIMEOUT = "watermark.idle_timeout"
+ADVANCE_WHEN_IDLE = "watermark.advance_when_idle"
 
 _STORED = (Option(RETAIN_HISTORY, "duration", minimum=0),)
 _SOURCE = (
     Option(IDLE_TIMEOUT, "duration", minimum=1),
+    Option(ADVANCE_WHEN_IDLE, "duration", minimum=1),
     Option("scan.startup", "choice", choices=("earliest", "latest", "now")),
     Option("on_error", "choice", choices=("table", "fail", "null")),
 )
@@ -53,3 +55,8 @@ def retained_us(options: Mapping[str, str]) -> int | None:
 def idle_us(options: Mapping[str, str]) -> int | None:
     """After how long without rows a partition does not hold the watermark back, in µs; None: never."""
     return duration_us(options[IDLE_TIMEOUT]) if IDLE_TIMEOUT in options else None
+
+
+def advance_us(options: Mapping[str, str]) -> int | None:
+    """After how long without rows the watermark goes on with the clock, in µs; None: never."""
+    return duration_us(options[ADVANCE_WHEN_IDLE]) if ADVANCE_WHEN_IDLE in options else None

@@ -236,9 +236,10 @@ def _check_names(names: tuple[str, ...], statement: st.CreateView) -> None:
 
 
 def _window_names(catalog: Catalog, lowered: plan.Plan) -> list[str]:
-    window = next((n for n in plan.walk(lowered.root) if isinstance(n, plan.WindowAssign)), None)
+    found = (n for n in plan.walk(lowered.root) if isinstance(n, plan.WindowAssign | plan.SessionAssign))
+    window = next(found, None)
     if window is None:
-        raise InvalidDefinition("LATE DATA TO needs a window in the query", hint="use TUMBLE or HOP")
+        raise InvalidDefinition("LATE DATA TO needs a window in the query", hint="use TUMBLE, HOP, CUMULATE or SESSION")
     if not isinstance(window.input, plan.Scan):
         return [f.name for f in window.schema]
     relation = catalog.get(window.input.relation)

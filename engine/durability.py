@@ -30,6 +30,7 @@ from constellationdb.catalog.model import Create, Relation
 from constellationdb.connectors.api import Position
 from constellationdb.engine import batch as zset
 from constellationdb.engine.changelog import packed, unpacked
+from constellationdb.engine.job import Job
 from constellationdb.engine.record import EpochRecord, decode_record
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.sources import SourceState
@@ -59,6 +60,7 @@ class JobManifest(msgspec.Struct, frozen=True):
     view_watermark: int
     used: int
     late: int
+    windowed: dict[int, tuple[int, int]] = {}  # by node: used and late
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -191,11 +193,7 @@ class Durability:
             engine.catalog.next_oid,
             list(engine.catalog.relations.values()),
             {n: _source_manifest(s) for n, s in engine.states.items() if isinstance(s, SourceState)},
-            {
-                n: JobManifest(j.graph.watermarks(), j.outputs.view.watermark, j.counters.used, j.counters.late)
-                for n, j in engine.jobs.items()
-                if not n.startswith("#")
-            },
+            {name: _job_manifest(job) for name, job in engine.jobs.items() if not name.startswith("#")},
             names,
             {name: state.log.forgotten for name, state in stored.items()},
             dict(engine.catalog.schemas),
@@ -293,6 +291,7 @@ class Durability:
         job.backfill = None
         job.position = epoch
         job.counters.used, job.counters.late = manifest.used, manifest.late
+        job.graph.windowed |= manifest.windowed
         for out in job.outputs.all():
             out.ready = True
         job.outputs.view.watermark = manifest.view_watermark
@@ -339,6 +338,11 @@ class Durability:
 def _last(name: str) -> int:
     """The last epoch of a blob of history."""
     return int(name.rpartition("/")[2])
+
+
+def _job_manifest(job: Job) -> JobManifest:
+    counted = job.counters.used, job.counters.late
+    return JobManifest(job.graph.watermarks(), job.outputs.view.watermark, *counted, dict(job.graph.windowed))
 
 
 def _source_manifest(state: SourceState) -> SourceManifest:

@@ -363,7 +363,7 @@ class Engine:
 
     def due_us(self) -> int | None:
         with self.lock:
-            times = [due for s in self.sources.values() if s.active and (due := s.tracker.next_idle_us()) is not None]
+            times = [due for s in self.sources.values() if (due := s.due_us) is not None]
         return min(times, default=None)
 
     def insert_parts(

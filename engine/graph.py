@@ -70,13 +70,15 @@ class Graph:
         self._root = root
         self._workers = workers
         self._operators: dict[int, list[Operator]] = {
-            node.id: [build(node, lookups, borrow) for _ in range(workers)]
+            node.id: [build(node, lookups, borrow, Nested) for _ in range(workers)]
             for node in self._nodes
             if not isinstance(node, plan.Scan)
         }
         self._exchanges = self._make_exchanges()
         self._watermarks = dict.fromkeys((node.id for node in self._nodes), NO_WATERMARK)
         self._inputs: dict[str, int] = dict.fromkeys(plan.relations_of(root), NO_WATERMARK)
+        # By node: the rows that were put into windows, and those that came late for theirs.
+        self.windowed = {node.id: (0, 0) for node in self._nodes if isinstance(node, plan.Windowing)}
         self.rows_on = [0] * workers  # rows each worker's keyed operators received: an idle worker shows here
 
     @property
@@ -174,7 +176,16 @@ class Graph:
             output.used += mine.used
             output.dropped += mine.dropped
             output.requests += mine.requests
+            if node.id in self.windowed:
+                used, late = self.windowed[node.id]
+                self.windowed[node.id] = used + mine.used, late + sum(b.num_rows for b in mine.late)
         return results
+
+    def windows(self) -> Iterator[tuple[plan.Windowing, int, int, int]]:
+        """The nodes that put rows into windows: the watermark of each, how many it used and how many were late."""
+        for node in self._nodes:
+            if isinstance(node, plan.Windowing):
+                yield node, self._watermarks[node.id], *self.windowed[node.id]
 
     def fed(self, relation: str, epoch: int) -> None:
         """A new job has read all of a relation, as of ``epoch``: those who borrow it may look."""
@@ -231,3 +242,27 @@ class Graph:
                     raise CorruptState(f"the checkpoint lacks state {prefix}{missing.args[0]}") from None
         self._watermarks |= {node: watermarks[f"node/{node}"] for node in self._watermarks}
         self._inputs |= {name: watermarks[f"input/{name}"] for name in self._inputs}
+
+
+class Nested:
+    """A graph inside an operator of another, on one worker: its watermarks never move, and it borrows nothing."""
+
+    def __init__(self, root: plan.AnyNode) -> None:
+        self._graph = Graph(root)
+
+    def start(self, context: Context) -> Delta:
+        return self._told(self._graph.start(context.epoch), context)
+
+    def run(self, deltas: Mapping[str, Delta], context: Context) -> Delta:
+        inputs = {name: Input(delta) for name, delta in deltas.items()}
+        return self._told(self._graph.run(context.epoch, inputs, at_us=context.at_us), context)
+
+    def _told(self, output: Output, context: Context) -> Delta:
+        context.errors += output.errors
+        return output.delta
+
+    def snapshot(self) -> dict[str, pa.RecordBatch]:
+        return self._graph.snapshot()
+
+    def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        self._graph.restore(state, self._graph.watermarks(), epoch)

@@ -14,7 +14,7 @@ from constellationdb.engine.changelog import Change
 from constellationdb.engine.contents import Version
 from constellationdb.engine.history import changes_since, rewound
 from constellationdb.engine.operators.base import Context
-from constellationdb.engine.operators.window import WindowAssignOperator
+from constellationdb.engine.operators.build import build
 from constellationdb.engine.pg_catalog.readers import read
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.relation import RelationState
@@ -22,6 +22,7 @@ from constellationdb.engine.system_tables import SYSTEM_TABLES, system_rows
 from constellationdb.errors import ConstellationError
 from constellationdb.planner import plan
 from constellationdb.planner.functions import translate
+from constellationdb.planner.lower.windows import window_node
 from constellationdb.planner.panics import contained
 from constellationdb.planner.relations import WindowCall
 from constellationdb.planner.shuttle import bare, empty_batch, new_context
@@ -86,7 +87,8 @@ class Reader:
 
 def relations_of(planned: SnapshotPlan) -> set[str]:
     """Every relation a plan reads."""
-    return {*planned.tables.values(), *(w.relation for w in planned.windows.values())}
+    windowed = {call.relation for name, call in planned.windows.items() if name not in planned.inputs}
+    return {*planned.tables.values(), *windowed, *(n for inner in planned.inputs.values() for n in relations_of(inner))}
 
 
 def execute(planned: SnapshotPlan, tables: Mapping[str, pa.Table]) -> pa.Table:
@@ -97,7 +99,9 @@ def execute(planned: SnapshotPlan, tables: Mapping[str, pa.Table]) -> pa.Table:
     for internal, name in planned.tables.items():
         _register(context, internal, tables[name])
     for internal, call in planned.windows.items():
-        _register(context, internal, _windowed(tables[call.relation], call))
+        inner = planned.inputs.get(internal)
+        read = tables[call.relation] if inner is None else execute(inner, tables)
+        _register(context, internal, _windowed(read, call))
     try:
         with contained():
             return _conformed(_execute(context, planned), planned.schema)
@@ -128,25 +132,14 @@ def _register(context: SessionContext, name: str, table: pa.Table) -> None:
 
 
 def _windowed(table: pa.Table, call: WindowCall) -> pa.Table:
-    """A table's rows in their windows: what TUMBLE and HOP mean in a snapshot."""
-    column = table.schema.get_field_index(call.time_column)
-    kind = table.schema.field(column).type
-    schema = pa.schema([*table.schema, pa.field("window_start", kind), pa.field("window_end", kind)])
-    scan = plan.Scan(id=0, schema_ipc=plan.encode_schema(table.schema), append_only=True, relation="", columns=())
-    node = plan.WindowAssign(
-        id=1,
-        schema_ipc=plan.encode_schema(schema),
-        append_only=True,
-        input=scan,
-        time_column=column,
-        slide_us=call.slide_us,
-        size_us=call.size_us,
-        offset_us=call.offset_us,
-        watermarked=False,
-    )
-    operator = WindowAssignOperator(node)
-    parts = [operator.process([batch], Context(0)) for batch in table.to_batches()]
-    return pa.Table.from_batches([p for p in parts if p is not None], schema)
+    """A table's rows in their windows: what a window call means in a snapshot."""
+    schema = table.schema
+    stored = plan.Scan(id=0, schema_ipc=plan.encode_schema(schema), append_only=True, relation="", columns=())
+    node = window_node(call, 1, stored, call.time_index(schema), call.partition_indexes(schema))
+    operator = build(node, None, None)
+    parts = [operator.process([batch], Context(0)) for batch in table.combine_chunks().to_batches()]
+    rows = [zset.conform(zset.expanded(part), call.windowed(schema)) for part in parts if part is not None]
+    return pa.Table.from_batches(rows, call.windowed(schema))
 
 
 def _conformed(table: pa.Table, schema: pa.Schema) -> pa.Table:

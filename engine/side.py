@@ -22,6 +22,6 @@ def late_relation(owner: str, lowered: plan.Plan, names: list[str]) -> Relation 
     """The table of LATE DATA TO: the windowed rows that came too late, with the window each one missed."""
     if lowered.late_to is None:
         return None
-    window = next(n for n in plan.walk(lowered.root) if isinstance(n, plan.WindowAssign))
+    window = next(n for n in plan.walk(lowered.root) if isinstance(n, plan.WindowAssign | plan.SessionAssign))
     fields = [pa.field(name, kind) for name, kind in zip(names, window.schema.types, strict=True)]
     return make_relation(lowered.late_to, "side output", pa.schema(fields), owner=owner)

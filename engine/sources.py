@@ -12,7 +12,7 @@ from constellationdb.catalog.model import Relation
 from constellationdb.clock import Clock
 from constellationdb.connectors.api import Position, RowError, Source, SourceReader
 from constellationdb.connectors.registry import open_source
-from constellationdb.connectors.relation_options import SOURCE_NAMES, idle_us
+from constellationdb.connectors.relation_options import SOURCE_NAMES, advance_us, idle_us
 from constellationdb.engine import batch as zset
 from constellationdb.engine.job import ERRORS_SCHEMA
 from constellationdb.engine.record import SourceRange
@@ -50,8 +50,9 @@ class SourceState(RelationState):
 
     def _tracker(self) -> WatermarkTracker:
         mark = self.relation.watermark
-        idle = idle_us(self.relation.options)
-        return WatermarkTracker(mark.column if mark else None, mark.delay_us if mark else 0, idle)
+        options = self.relation.options
+        column, delay_us = (mark.column, mark.delay_us) if mark else (None, 0)
+        return WatermarkTracker(column, delay_us, idle_us(options), advance_us(options))
 
     def source(self) -> Source:
         if self._source is None:
@@ -62,8 +63,16 @@ class SourceState(RelationState):
     @property
     def active(self) -> bool:
         """Read only while something reads it, and not past its end."""
-        wanted = bool(self.consumers) or bool(self.subscribers)
-        return not self.pushed and wanted and not self.exhausted and not self.stopped
+        return not self.pushed and self.wanted and not self.exhausted and not self.stopped
+
+    @property
+    def wanted(self) -> bool:
+        return bool(self.consumers) or bool(self.subscribers)
+
+    @property
+    def due_us(self) -> int | None:
+        """When its watermark moves although nothing comes."""
+        return self.tracker.due_us() if self.wanted and not self.stopped else None
 
     @property
     def exhausted(self) -> bool:

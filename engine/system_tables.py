@@ -10,6 +10,7 @@ import pyarrow as pa
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.engine.operators.base import ENDED, NO_WATERMARK
 from constellationdb.engine.sources import SourceState
+from constellationdb.planner import plan
 from constellationdb.planner.references import reference
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
     "constellation.jobs": pa.schema(
         [("name", _TEXT), ("state", _TEXT), ("frontier", _INT), ("watermark", _TIME), ("epochs", _INT),
          ("rows_in", _INT), ("rows_out", _INT), ("rows_used", _INT), ("rows_late", _INT), ("error", _TEXT)]
+    ),
+    "constellation.windows": pa.schema(
+        [("name", _TEXT), ("operator", _INT), ("kind", _TEXT), ("relations", _TEXT), ("watermark", _TIME),
+         ("rows_assigned", _INT), ("rows_used", _INT), ("rows_late", _INT)]
     ),
     "constellation.sources": pa.schema(
         [("name", _TEXT), ("connector", _TEXT), ("state", _TEXT), ("position", _TEXT), ("watermark", _TIME),
@@ -107,6 +112,32 @@ def _jobs(engine: Engine) -> list[Row]:
     ]
 
 
+def _windows(engine: Engine) -> list[Row]:
+    """One for every window call of every job; assigned = used + late."""
+    return [
+        {
+            "name": job.name,
+            "operator": node.id,
+            "kind": _kind(node),
+            "relations": ", ".join(plan.relations_of(node)),
+            "watermark": _time(watermark),
+            "rows_assigned": used + late,
+            "rows_used": used,
+            "rows_late": late,
+        }
+        for job in engine.jobs.values()
+        for node, watermark, used, late in job.graph.windows()
+    ]
+
+
+def _kind(node: plan.Windowing) -> str:
+    if isinstance(node, plan.SessionAssign | plan.SessionAggregate):
+        return "session"
+    if isinstance(node, plan.PaneAggregate):
+        return "hop"
+    return "cumulate" if node.cumulative else "tumble" if node.slide_us == node.size_us else "hop"
+
+
 def _sources(engine: Engine) -> list[Row]:
     return [
         {
@@ -166,6 +197,7 @@ def _errors(engine: Engine) -> list[Row]:
 _READERS: dict[str, Callable[[Engine], list[Row]]] = {
     "constellation.relations": _relations,
     "constellation.jobs": _jobs,
+    "constellation.windows": _windows,
     "constellation.sources": _sources,
     "constellation.lookups": _lookups,
     "constellation.epochs": _epochs,

@@ -5,32 +5,34 @@ query ──Preparer──▶ SQL over internal names ──Shuttle──▶ Sub
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 
 from constellationdb.catalog.types import storage_type
-from constellationdb.errors import FeatureNotSupported, InvalidDefinition, WrongObjectType
+from constellationdb.errors import ConstellationError, FeatureNotSupported, InvalidDefinition, WrongObjectType
 from constellationdb.planner import gate, plan
 from constellationdb.planner.analysis.queries import Columns
+from constellationdb.planner.lower.casts import conform
 from constellationdb.planner.lower.core import Lowering, Stage, width_of
+from constellationdb.planner.lower.recursion import recursion
 from constellationdb.planner.lower.rules import RULES
 from constellationdb.planner.lower.stream import Builder, Stream
+from constellationdb.planner.lower.unnest import unnested
+from constellationdb.planner.lower.windows import Lateness, Windowed
 from constellationdb.planner.messages import planning
 from constellationdb.planner.outputs import output_schema
-from constellationdb.planner.prepare import (
-    WINDOW_COLUMNS,
-    OtherZoneError,
-    PreparedQuery,
-    Preparer,
-    relation_names,
-)
+from constellationdb.planner.prepare import OtherZoneError, PreparedQuery, Preparer, relation_names
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
+from constellationdb.planner.rewrite.tree import to_sql
 from constellationdb.planner.shuttle import Shuttle, field
+from constellationdb.planner.staging.walk import needs_stages, staged
 from constellationdb.planner.statements import Emit, Query
+from constellationdb.planner.unnest.iterations import ITERATION
 
 
 def is_continuous(query: Query, relations: Mapping[str, PlannedRelation]) -> bool:
@@ -48,25 +50,33 @@ def is_continuous(query: Query, relations: Mapping[str, PlannedRelation]) -> boo
     return False
 
 
+class _OnlyUnnestedError(Exception):
+    """DataFusion would not understand the query unless its subqueries are made joins here."""
+
+
 class ContinuousPlanner:
     """Plans one query over ``relations`` (by name; only those it mentions are looked at)."""
 
-    def __init__(self, relations: Mapping[str, PlannedRelation], *, zoned: bool = False) -> None:
+    def __init__(
+        self, relations: Mapping[str, PlannedRelation], *, zoned: bool = False, unnesting: bool = False
+    ) -> None:
         self._relations = relations
-        self._preparer = Preparer(relations, continuous=True, zoned=zoned)
+        self._zoned = zoned
+        self._unnesting = unnesting
+        self._preparer = Preparer(relations, continuous=True, zoned=zoned, unnesting=unnesting)
         self._shuttle = Shuttle((), zoned=zoned)
         # Our accumulators take DISTINCT as it is; two levels of groups would cost twice the state.
         self._shuttle.context.remove_optimizer_rule("single_distinct_aggregation_to_group_by")
         self._internal: dict[str, PlannedRelation] = {}
         self._stages: dict[str, Stage] = {}
         self._lowering = Lowering(self._shuttle, self._internal, self._stages, RULES)
-        self._lateness_us = 0
-        self._keeps_late_rows = False
+        self._lateness = Lateness()
+        self._bases: dict[str, Stream] = {}  # of recursions, by the name of what their step reads
 
     def _plan(self, query: Query, column_names: tuple[str, ...]) -> plan.Plan:
         emit = query.emit or Emit()
-        self._lateness_us = emit.lateness_us
-        self._keeps_late_rows = emit.late_to is not None
+        self._lateness = Lateness(emit.lateness_us, kept=emit.late_to is not None)
+        self._lowering.keeps_late_rows = emit.late_to is not None
         stream, names, columns = self._query(query)
         root = self._lowering.build.finish(stream)
         if emit.mode == "on_window_close":
@@ -78,32 +88,81 @@ class ContinuousPlanner:
         output = output_schema(names, root.schema.types, columns)
         return plan.Plan(plan.VERSION, root, tuple(names), plan.encode_schema(output), emit.late_to)
 
+    def _with_joins(self, query: Query, column_names: tuple[str, ...]) -> plan.Plan:
+        """The same with its subqueries as joins."""
+        return ContinuousPlanner(self._relations, zoned=self._zoned, unnesting=True)._plan(query, column_names)
+
     def plan(self, query: Query, column_names: tuple[str, ...] = ()) -> plan.Plan:
         try:
             return self._plan(query, column_names)
         except OtherZoneError:
-            return ContinuousPlanner(self._relations, zoned=True)._plan(query, column_names)
+            return ContinuousPlanner(self._relations, zoned=True).plan(query, column_names)
+        except _OnlyUnnestedError:
+            return self._with_joins(query, column_names)
+        except FeatureNotSupported as refused:
+            if self._unnesting:
+                raise
+            try:
+                return self._with_joins(query, column_names)
+            except ConstellationError:
+                raise refused from None
 
     def _query(self, query: Query) -> tuple[Stream, list[str], Columns]:
         """The query's stream, its output names and their types; nested views come back here."""
         prepared = self._preparer.prepare(query)
-        if prepared.doubtful:
-            raise FeatureNotSupported(
-                "a subquery that is compared with the query around it by more than equality of columns is not supported"
-                " in a continuous query",
-                hint="write a LEFT JOIN with the subquery grouped by what it is compared by",
-            )
+        hard = prepared.doubtful or prepared.guarded or prepared.lateral or needs_stages(prepared.tree)
+        if hard and not self._unnesting:
+            raise _OnlyUnnestedError
         self._register(prepared)
         with planning(prepared.tree, query.offset, prepared.signatures):
-            prepared.tree = rewrite_set_all(prepared.tree, self._columns_of)
-            rel, schema, written = self._shuttle.plan(prepared.sql)
-            gate.check(self._shuttle, rel, width_of(rel), written)
-            stream = self._lowering.lower(rel)
-        return stream, [user_name(name) for name in schema.names], prepared.columns
+            stream, names = self._lowered(staged(prepared.tree, self))
+        return stream, [user_name(name) for name in names], prepared.columns
 
-    def _columns_of(self, tree: object) -> list[str]:
-        from constellationdb.planner.rewrite.tree import to_sql
+    def _lowered(self, tree: Any) -> tuple[Stream, list[str]]:
+        """A query over relations that the shuttle knows, and what DataFusion calls its columns."""
+        rel, schema, written = self._shuttle.plan(to_sql(rewrite_set_all(tree, self._columns_of)))
+        gate.check(self._shuttle, rel, width_of(rel), written)
+        return self._lowering.lower(rel), list(schema.names)
 
+    # -- stages --------------------------------------------------------------------------------
+
+    def shared(self, query: Any, names: Sequence[str]) -> str:
+        stream, own = self._lowered(query)
+        return self._as_relation(stream, [*names, *own[len(names) :]])
+
+    def unnested(self, query: Any, count: int, names: Sequence[str]) -> str:
+        stream, _ = self._lowered(query)
+        return self._as_relation(unnested(self._lowering, stream, count), names)
+
+    def working(self, base: Any, names: Sequence[str]) -> str:
+        stream, _ = self._lowered(base)
+        stream = conform(self._lowering, stream, [storage_type(kind) for kind in stream.schema.types])
+        name = self._preparer.internal()
+        schema = pa.schema(list(zip(names, stream.schema.types, strict=True)))
+        self._shuttle.register(name, schema)
+        self._internal[name] = PlannedRelation(name, "table", schema)
+        self._bases[name] = stream
+        return name
+
+    def recursive(self, working: str, step: Any, *, distinct: bool) -> str:
+        stream, _ = self._lowered(step)
+        names = self._internal[working].schema.names
+        iteration = names.index(ITERATION)
+        found = recursion(
+            self._lowering, self._bases[working], stream, working, iteration, self._internal.values(), distinct=distinct
+        )
+        return self._as_relation(found, [name for name in names if name != ITERATION])
+
+    def _as_relation(self, stream: Stream, names: Sequence[str]) -> str:
+        """The internal name under which others read ``stream``, which runs once for all of them."""
+        name = self._preparer.internal()
+        node = self._lowering.build.stream(self._lowering.build.finish(stream))
+        types = [storage_type(kind) for kind in node.schema.types]
+        self._shuttle.register(name, pa.schema(list(zip(names, types, strict=True))))
+        self._stages[name] = lambda lowering, wanted: lowering.build.project(node, [field(i) for i in wanted])
+        return name
+
+    def _columns_of(self, tree: Any) -> list[str]:
         return [user_name(name) for name in self._shuttle.context.sql(to_sql(tree)).schema().names]
 
     def _register(self, prepared: PreparedQuery) -> None:
@@ -130,60 +189,22 @@ class ContinuousPlanner:
         self._stages[name] = lambda lowering, wanted: lowering.build.project(stream, [field(i) for i in wanted])
 
     def _register_window(self, name: str, call: WindowCall) -> None:
-        relation = self._relations[call.relation]
+        relation = call.over
         if relation.kind in ("lookup table", "system table"):
             raise WrongObjectType(f'"{call.relation}" is a {relation.kind}, not a stream', position=call.position)
-        read, schema = self._window_input(relation)
-        column = call.time_index(schema)
-        kind = schema.field(column).type
-        self._shuttle.register(name, pa.schema([*schema, *[pa.field(n, kind) for n, _ in WINDOW_COLUMNS]]))
-        self._stages[name] = lambda _lowering, wanted: self._window(read, len(schema), column, call, wanted)
+        windowed = Windowed(call, *self._window_input(relation))
+        self._shuttle.register(name, call.windowed(windowed.schema))
+        self._stages[name] = lambda lowering, wanted: windowed.columns(lowering.build, wanted, self._lateness)
 
-    def _window_input(self, relation: PlannedRelation) -> tuple[Callable[[list[int]], Stream], pa.Schema]:
-        """How to read some columns of what a window is over, and all of them under the user's names."""
+    def _window_input(self, relation: PlannedRelation) -> tuple[pa.Schema, Callable[[list[int]], Stream]]:
+        """The columns of what a window is over under the user's names, and how to read some of them."""
         if relation.kind == "view":
             assert relation.query is not None
             stream, names, _ = self._query(relation.query)
             names = [*relation.column_names, *names[len(relation.column_names) :]]
             schema = pa.schema(list(zip(names, stream.schema.types, strict=True)))
-            return lambda kept: self._lowering.build.project(stream, [field(i) for i in kept]), schema
-        return lambda kept: self._lowering.build.stream(self._lowering.scan(relation, kept)), relation.schema
-
-    def _window(
-        self, read: Callable[[list[int]], Stream], width: int, time: int, call: WindowCall, wanted: list[int]
-    ) -> Stream:
-        """The ``wanted`` columns of a windowed relation of ``width`` columns; a row is copied once per window."""
-        kept = sorted({time, *(i for i in wanted if i < width)})
-        if self._keeps_late_rows:
-            kept = list(range(width))
-        assigned = self._assigned(read(kept), kept.index(time), call)
-        place = {column: j for j, column in enumerate([*kept, width, width + 1])}
-        return self._lowering.build.project(assigned, [field(place[i]) for i in wanted])
-
-    def _assigned(self, base: Stream, column: int, call: WindowCall) -> Stream:
-        node = self._lowering.build.finish(base)
-        closes = {c.index for c in node.closing if c.offset_us <= self._lateness_us}
-        watermarked = column in node.times or column in closes
-        width = len(node.schema)
-        kind = node.schema.field(column).type
-        types = [*node.schema.types, kind, kind]
-        late = self._lateness_us  # a window is final only when no late row is let in any more
-        closing = (plan.Column(width, call.size_us + late), plan.Column(width + 1, late)) if watermarked else ()
-        return self._lowering.build.stream(
-            plan.WindowAssign(
-                id=self._lowering.build.next_id(),
-                schema_ipc=plan.encode_schema(pa.schema([pa.field(f"c{i}", k) for i, k in enumerate(types)])),
-                append_only=node.append_only,
-                closing=closing,
-                input=node,
-                time_column=column,
-                slide_us=call.slide_us,
-                size_us=call.size_us,
-                offset_us=call.offset_us,
-                watermarked=watermarked,
-                lateness_us=self._lateness_us,
-            )
-        )
+            return schema, lambda kept: self._lowering.build.project(stream, [field(i) for i in kept])
+        return relation.schema, lambda kept: self._lowering.build.stream(self._lowering.scan(relation, kept))
 
 
 def _check_storable(names: list[str], schema: pa.Schema) -> None:
@@ -201,7 +222,7 @@ def _on_close(build: Builder, root: plan.AnyNode, emit: Emit) -> plan.AnyNode:
             position=emit.position + 1,
         )
     column = min(root.closing, key=lambda c: (c.offset_us, c.index))
-    if any(isinstance(node, plan.WindowAssign) and node.lateness_us for node in plan.walk(root)):
+    if any(isinstance(node, plan.Windowing) and node.lateness_us for node in plan.walk(root)):
         column = plan.Column(column.index, column.offset_us - emit.lateness_us)  # shown at its end, corrected after
     fused = None if emit.lateness_us else _fuse(root)
     if fused is not None:
@@ -218,9 +239,11 @@ def _on_close(build: Builder, root: plan.AnyNode, emit: Emit) -> plan.AnyNode:
 
 def _fuse(root: plan.AnyNode) -> plan.AnyNode | None:
     """An aggregate that itself waits for its windows to close, under at most one fragment."""
-    if isinstance(root, plan.Aggregate) and root.closing and root.keys:
+    if isinstance(root, plan.SessionAggregate | plan.PaneAggregate) or (
+        isinstance(root, plan.Aggregate) and root.closing and root.keys
+    ):
         return replace_struct(root, emit_on_close=True, append_only=True)
-    if isinstance(root, plan.Fragment) and isinstance(root.input, plan.Aggregate):
+    if isinstance(root, plan.Fragment):
         inner = _fuse(root.input)
         return None if inner is None else replace_struct(root, input=inner, append_only=True)
     return None

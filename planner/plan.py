@@ -102,11 +102,11 @@ class Union(Node, frozen=True, kw_only=True, tag="union"):
 
 
 class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
-    """TUMBLE and HOP: each row once per window it lies in, plus ``window_start, window_end``.
+    """TUMBLE, HOP and CUMULATE: each row once per window it lies in, plus ``window_start, window_end``.
 
-    Windows are ``[start, start + size)``, aligned to the epoch plus offset. With a
-    watermark, a row whose window had closed (by more than the lateness) at the
-    end of the previous epoch is late: it leaves by the side output instead.
+    Windows are ``[start, start + size)``, aligned to the epoch plus offset; ``cumulative`` ones begin at multiples
+    of the size and end after one slide, two, … up to the size. With a watermark, a row whose window had closed (by
+    more than the lateness) at the end of the previous epoch is late: it leaves by the side output instead.
     """
 
     input: AnyNode
@@ -114,6 +114,27 @@ class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
     slide_us: int
     size_us: int
     offset_us: int
+    watermarked: bool
+    lateness_us: int = 0
+    cumulative: bool = False
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+class SessionAssign(Node, frozen=True, kw_only=True, tag="session"):
+    """SESSION: each row plus the ``window_start, window_end`` of its session, which other rows can change.
+
+    Per ``partition``, rows in order of time are one session as long as each is at most ``gap`` behind the one
+    before; it ends a gap behind its last row. With a watermark, a row is late when a session of its own had
+    closed at the end of the previous epoch, or when it would belong to one that had.
+    """
+
+    input: AnyNode
+    time_column: int
+    partition: tuple[int, ...]
+    gap_us: int
     watermarked: bool
     lateness_us: int = 0
 
@@ -142,6 +163,50 @@ class Aggregate(Node, frozen=True, kw_only=True, tag="aggregate"):
     input: AnyNode
     keys: tuple[int, ...]
     measures: tuple[Measure, ...]
+    lateness_us: int = 0
+    emit_on_close: bool = False
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+class SessionAggregate(Node, frozen=True, kw_only=True, tag="session_aggregate"):
+    """GROUP BY a session of rows that only come: output is the keys, ``window_start, window_end``, then the measures.
+
+    What ``Aggregate`` over ``SessionAssign`` by its partition and window would give; accumulators of sessions that
+    meet are added up.
+    """
+
+    input: AnyNode
+    time_column: int
+    keys: tuple[int, ...]
+    gap_us: int
+    measures: tuple[Measure, ...]
+    watermarked: bool
+    lateness_us: int = 0
+    emit_on_close: bool = False
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+class PaneAggregate(Node, frozen=True, kw_only=True, tag="pane_aggregate"):
+    """GROUP BY a hopping window of rows that only come: output is the keys, ``window_start, window_end``, the measures.
+
+    What ``Aggregate`` over ``WindowAssign`` would give. A row goes into one pane, of the length of a slide, and an
+    epoch's panes into the windows that are made of them: ``size_us`` is a multiple of ``slide_us``.
+    """
+
+    input: AnyNode
+    time_column: int
+    keys: tuple[int, ...]
+    slide_us: int
+    size_us: int
+    offset_us: int
+    measures: tuple[Measure, ...]
+    watermarked: bool
     lateness_us: int = 0
     emit_on_close: bool = False
 
@@ -288,6 +353,42 @@ class ReplicatedLookup(Node, frozen=True, kw_only=True, tag="replicated_lookup")
         return (self.input,)
 
 
+class Unnest(Node, frozen=True, kw_only=True, tag="unnest"):
+    """Each row once for each element of its arrays: ``count`` columns as they are, then one array a column.
+
+    Shorter arrays go on with NULLs while the longest has elements; a row of empty arrays is gone.
+    """
+
+    input: AnyNode
+    count: int
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+class Recursion(Node, frozen=True, kw_only=True, tag="recursion"):
+    """WITH RECURSIVE: the rows of ``base``, and those that ``step`` makes of them, and of these again, to the end.
+
+    Column ``iteration`` of both says after how many steps a row was found; the output is without it. The step scans
+    the rows found so far as the relation ``working``; ``reads`` bring the changes of all else it scans.
+    ``distinct``: UNION, a row counts where it was found first; else UNION ALL. Rows found after ``limit`` steps are
+    errors, not answers.
+    """
+
+    base: AnyNode
+    reads: tuple[Scan, ...]
+    step: AnyNode
+    working: str
+    iteration: int
+    distinct: bool
+    limit: int = 1000
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.base, *self.reads)
+
+
 class OnClose(Node, frozen=True, kw_only=True, tag="on_close"):
     """EMIT ON WINDOW CLOSE: hold rows until the watermark passes their window's end."""
 
@@ -305,14 +406,23 @@ AnyNode: TypeAlias = (
     | Fragment
     | Union
     | WindowAssign
+    | SessionAssign
     | Aggregate
+    | SessionAggregate
+    | PaneAggregate
     | Recompute
     | TopN
     | Join
     | LookupJoin
     | ReplicatedLookup
     | OnClose
+    | Unnest
+    | Recursion
 )
+
+
+# The nodes that put rows into windows, and so tell late ones from others.
+Windowing: TypeAlias = WindowAssign | SessionAssign | SessionAggregate | PaneAggregate
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -363,6 +473,8 @@ def unique_key(node: AnyNode) -> tuple[int, ...] | None:
             return (*node.keys, len(node.schema) - 1) if node.numbered else node.keys
         case Recompute() if node.single:
             return tuple(key for (key,) in node.out_keys)
+        case SessionAggregate() | PaneAggregate() if not node.append_only:
+            return tuple(range(len(node.keys) + 1))
         case Fragment():
             return _found_again(unique_key(node.input), node.passthrough)
         case _:
@@ -378,6 +490,8 @@ def _found_again(key: tuple[int, ...] | None, passthrough: tuple[int, ...]) -> t
 def is_netted(node: AnyNode) -> bool:
     """Whether the operator's own change of an epoch never holds a row twice, or one that cancels another."""
     match node:
+        case SessionAssign() | SessionAggregate() | PaneAggregate():
+            return True
         case Aggregate():
             return bool(node.keys)  # without keys the first answer and its change come together
         case Fragment():

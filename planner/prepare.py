@@ -31,7 +31,9 @@ from constellationdb.planner.resolving import references
 from constellationdb.planner.rewrite.bound import query_tree
 from constellationdb.planner.rewrite.casts import tell_casts_apart
 from constellationdb.planner.rewrite.constants import check_constants
+from constellationdb.planner.rewrite.group_windows import expand_group_windows
 from constellationdb.planner.rewrite.intervals import normalise_intervals
+from constellationdb.planner.rewrite.named_windows import spell_windows
 from constellationdb.planner.rewrite.names import name_derived, name_outputs
 from constellationdb.planner.rewrite.qualified import Identify, read_qualified
 from constellationdb.planner.rewrite.refuse import refuse
@@ -42,11 +44,11 @@ from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
 from constellationdb.planner.rewrite.system_columns import NAMES, read_system_columns
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
+from constellationdb.planner.rewrite.window_inputs import name_window_inputs
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
+from constellationdb.planner.unnest.iterations import count_iterations
 from constellationdb.planner.unnest.queries import unnest
-
-WINDOW_COLUMNS = (("window_start", pa.timestamp("us")), ("window_end", pa.timestamp("us")))
 
 
 @dataclass
@@ -62,6 +64,8 @@ class PreparedQuery:
     columns: Columns = None  # as the analysis knows them; None: it does not
     asking: bool = False  # there are subqueries in expressions
     doubtful: bool = False  # … of which DataFusion might answer one wrong
+    guarded: bool = False  # … which fails when it has a second row: of those that ask, and no others
+    lateral: bool = False  # a subquery in FROM may mention what stands before it
     unsure: bool = False  # something might depend on the time zone, for all that is known of its types
 
     @property
@@ -92,6 +96,7 @@ class Preparer:
         zoned: bool = False,
     ) -> None:
         self._relations = relations
+        self._own: dict[str, PlannedRelation] = {}
         self._checked = checked
         self._unnesting = unnesting
         self._continuous = continuous
@@ -105,6 +110,7 @@ class Preparer:
         tree, zoning = self._normal(query), Zoning(query.zone, explicit=self._zoned)
         refuse(tree, query.offset, continuous=self._continuous)
         drop_empty_sets(tree)
+        spell_windows(tree, query.offset)
         self._check_temporal(query)
         with placing_literals(query):
             analysis = analyse(
@@ -124,20 +130,26 @@ class Preparer:
         name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
         prepared.asking, prepared.doubtful, prepared.unsure = analysis.asking, analysis.doubtful, analysis.unsure
+        prepared.guarded = analysis.guarded
+        prepared.lateral = any(isinstance(node, ast.RangeSubselect) and node.lateral for node in nodes(tree))
         _Resolver(self, prepared, query).resolve(tree, frozenset())
-        tree = unnest(tree) if self._unnesting else rewrite_conditions(tree)
+        if self._unnesting:
+            tree = unnest(count_iterations(tree) if self._continuous else tree)
+        else:
+            tree = rewrite_conditions(tree)
         prepared.tree = tell_casts_apart(tree)
         prepared.functions = _catalog_functions(prepared.tree)
         return prepared
 
     def relation(self, names: Names, name: str, schema: str | None, location: int) -> PlannedRelation:
-        found = find(self._relations, names, schema, name)
+        found = self._find(names, schema, name)
         if found is None:
             raise UndefinedRelation(f'relation "{reference(schema, name)}" does not exist', position=location + 1)
         return found
 
     def _find(self, names: Names, schema: str | None, name: str) -> PlannedRelation | None:
-        return find(self._relations, names, schema, name)
+        own = self._own.get(name) if schema is None else None
+        return own or find(self._relations, names, schema, name)
 
     def _identify(self, names: Names) -> Identify:
         def identify(schema: str | None, name: str) -> str:
@@ -167,9 +179,21 @@ class Preparer:
     def _normal(self, query: Query) -> Any:
         tree = respell(normalise_intervals(expand_rows(query_tree(query))))
         tree = read_qualified(tree, self._identify(query.names), query.offset)
+        expand_group_windows(tree, query.offset)
+        name_window_inputs(tree, query, self._named)
         if any(name in query.text.lower() for name in NAMES):
             tree = read_system_columns(tree, lambda schema, name: self._find(query.names, schema, name), query.offset)
         return expand_series(read_set_functions(tree, self._relations), continuous=self._continuous)
+
+    def _named(self, name: str, query: Query) -> str:
+        """A plain view of the query's own: what one of its windows reads."""
+        internal = f"{name} read by window {len(self._own) + 1}"
+        self._own[internal] = PlannedRelation(name, "view", pa.schema([]), query=query)
+        return internal
+
+    def is_own(self, name: str) -> bool:
+        """Whether a name is that of a plain view of a query's own."""
+        return name in self._own
 
     def internal(self) -> str:
         return f"rel{next(self._numbers)}"
@@ -253,8 +277,9 @@ class _Resolver:
         schema, said = split(call.relation)
         relation = self._preparer.relation(self._names, said, schema, call.position - 1)
         name = self._preparer.internal()
-        self._prepared.windows[name] = WindowCall(name, **call.arguments() | {"relation": relation.name})
-        alias = function.alias or ast.Alias(aliasname=said)
+        read = call.arguments() | {"relation": relation.name}
+        self._prepared.windows[name] = WindowCall(name=name, over=relation, **read)
+        alias = function.alias or ast.Alias(aliasname=relation.name if self._preparer.is_own(said) else said)
         return ast.RangeVar(relname=name, inh=True, relpersistence="p", alias=alias)
 
 

@@ -12,10 +12,12 @@ from typing import Literal
 import pyarrow as pa
 
 from constellationdb.catalog.types import of_arrow
-from constellationdb.errors import UndefinedColumn, WrongObjectType
+from constellationdb.errors import DatatypeMismatch, UndefinedColumn
 from constellationdb.planner import plan
 from constellationdb.planner.statements import Query
+from constellationdb.planner.window_call import Call
 
+WINDOW_COLUMNS = ("window_start", "window_end")
 RelationKind = Literal["table", "source", "lookup table", "view", "materialized view", "system table"]
 
 
@@ -43,28 +45,38 @@ class PlannedRelation:
 
 
 @dataclass(frozen=True)
-class WindowCall:
-    """TUMBLE or HOP in FROM, read as the virtual table ``name``; µs throughout."""
+class WindowCall(Call):
+    """A window call in FROM, read as the virtual table ``name``."""
 
     name: str
-    relation: str
-    time_column: str
-    slide_us: int
-    size_us: int
-    offset_us: int
-    position: int
+    over: PlannedRelation
 
     def time_index(self, schema: pa.Schema) -> int:
         """Where the time column is among the relation's; an error when it is not there or no timestamp."""
-        index: int = schema.get_field_index(self.time_column)
-        if index < 0:
-            raise UndefinedColumn(
-                f'column "{self.time_column}" of relation "{self.relation}" does not exist', position=self.position
-            )
+        index = self._index(schema, self.time_column)
         kind = schema.field(index).type
         if not pa.types.is_timestamp(kind):
-            raise WrongObjectType(
+            raise DatatypeMismatch(
                 f'column "{self.time_column}" is of type {of_arrow(kind).name}, a window needs a timestamp',
+                hint=f"compute one in a view: {self.time_column}::timestamp, or to_timestamp of seconds",
                 position=self.position,
+            )
+        return index
+
+    def partition_indexes(self, schema: pa.Schema) -> tuple[int, ...]:
+        """Where the columns are that sessions are told apart by, each once."""
+        return tuple(dict.fromkeys(self._index(schema, column) for column in self.partition))
+
+    def windowed(self, schema: pa.Schema) -> pa.Schema:
+        """The relation's columns and what the window adds."""
+        kind = schema.field(self.time_index(schema)).type
+        self.partition_indexes(schema)
+        return pa.schema([*schema, *(pa.field(name, kind) for name in WINDOW_COLUMNS)])
+
+    def _index(self, schema: pa.Schema, column: str) -> int:
+        index: int = schema.get_field_index(column)
+        if index < 0:
+            raise UndefinedColumn(
+                f'column "{column}" of relation "{self.over.name}" does not exist', position=self.position
             )
         return index

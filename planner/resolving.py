@@ -12,7 +12,7 @@ from pglast import ast
 from constellationdb.planner import statements as st
 from constellationdb.planner.references import Names, reference
 from constellationdb.planner.rewrite.tree import nodes, strings
-from constellationdb.planner.rewrite.windows import window_call
+from constellationdb.planner.rewrite.windows import is_window, relation_argument, relation_name
 from constellationdb.planner.syntax.mask import mask
 from constellationdb.planner.syntax.tokens import Region, read_tokens
 
@@ -27,10 +27,10 @@ def references(tree: Any) -> list[str]:
     for node in nodes(tree):
         if isinstance(node, ast.RangeVar):
             found[reference(node.schemaname, node.relname)] = None
-        elif isinstance(node, ast.RangeFunction):
-            call = window_call(node, 0)
-            if call is not None:
-                found[call.relation] = None
+        elif isinstance(node, ast.RangeFunction) and is_window(node):
+            name = relation_name(relation_argument(node))
+            if name is not None:
+                found[name] = None
     return list(found)
 
 

@@ -8,7 +8,7 @@ as the text DataFusion planned, with DataFusion's own arithmetic.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -28,7 +28,7 @@ from constellationdb.planner.lower.condition import hide_residual
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning
 from constellationdb.planner.outputs import output_schema
-from constellationdb.planner.prepare import WINDOW_COLUMNS, OtherZoneError, PreparedQuery, Preparer
+from constellationdb.planner.prepare import OtherZoneError, PreparedQuery, Preparer
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
@@ -39,7 +39,7 @@ from constellationdb.planner.statements import Query
 
 @dataclass(frozen=True)
 class SnapshotPlan:
-    """``tables``: internal name → relation; ``windows`` are computed over theirs first."""
+    """``tables``: internal name → relation; ``windows`` are computed over theirs first, or over one of ``inputs``."""
 
     tables: Mapping[str, str]
     windows: Mapping[str, WindowCall]
@@ -51,11 +51,13 @@ class SnapshotPlan:
     kinds: tuple[Kind, ...] | None = None  # the columns' types as Postgres knows them
     # Of the catalog or the session: what running the plan needs besides tables, as DataFusion's.
     functions: Mapping[Signature, Any] = field(default_factory=dict)
+    inputs: Mapping[str, SnapshotPlan] = field(default_factory=dict)  # by the internal name of the window
 
 
 @dataclass
 class _Parts:
     tables: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, SnapshotPlan] = field(default_factory=dict)
     windows: dict[str, WindowCall] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
     functions: dict[Signature, Any] = field(default_factory=dict)
@@ -151,8 +153,9 @@ class SnapshotPlanner:
         parts = self._parts
         types = None if prepared.columns is None else tuple(column.kind for column in prepared.columns)
         return SnapshotPlan(
-            parts.tables, parts.windows, parts.views, sql, substrait, names, schema, types, parts.functions
-        )
+            parts.tables, parts.windows, parts.views, sql, substrait, names, schema, types, parts.functions,
+            parts.inputs,
+        )  # fmt: skip
 
     def _harden(self, sql: str, written: pa.Schema) -> tuple[bytes | None, list[pa.DataType]]:
         try:
@@ -211,12 +214,21 @@ class SnapshotPlanner:
             self._shuttle.context.register_udf(made)
 
     def _window(self, name: str, call: WindowCall) -> None:
-        relation = self._relations[call.relation]
-        _check_readable(relation)
-        schema = relation.schema
-        kind = schema.field(call.time_index(schema)).type
-        self._shuttle.register(name, pa.schema([*schema, *[pa.field(n, kind) for n, _ in WINDOW_COLUMNS]]))
+        schema = call.over.schema
+        if call.over.query is not None:
+            self._parts.inputs[name] = inner = self._input(call.over, call.over.query)
+            schema = inner.schema
+        else:
+            _check_readable(call.over)
+        self._shuttle.register(name, call.windowed(schema))
         self._parts.windows[name] = call
+
+    def _input(self, view: PlannedRelation, query: Query) -> SnapshotPlan:
+        """What a window over a plain view or a subquery reads."""
+        inner = SnapshotPlanner(self._relations, functions=self._functions).plan(query)
+        names = (*view.column_names, *inner.names[len(view.column_names) :])
+        schema = pa.schema([field.with_name(name) for field, name in zip(inner.schema, names, strict=True)])
+        return replace(inner, names=names, schema=schema)
 
     def _view(self, name: str, view: PlannedRelation) -> None:
         assert view.query is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,14 @@ class Accumulator(Protocol):
 
     def load(self, state: State, count: int) -> None:
         """Replace everything by ``count`` slots as ``dump`` gave them."""
+        ...
+
+
+class Mergeable(Accumulator, Protocol):
+    """Whose slots can be added up: of groups that turn out to be one."""
+
+    def merge(self, slots: I64, source: Self, others: I64) -> None:
+        """Add to each of ``slots`` what ``source`` (it may be this one) has in the other slot in its place."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +37,9 @@ class Extreme:
             values = values.cast(pa.int32())
         given = floats(values) if self._float else integers(values)
         self._fold(self._values, self._has, slots, given, valid)
+
+    def merge(self, slots: I64, source: Self, others: I64) -> None:
+        self._fold(self._values, self._has, slots, source._values[others], source._has[others])
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         found = pa.array(self._values[slots], mask=~self._has[slots])

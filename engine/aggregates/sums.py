@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,9 @@ class Count:
 
     def update(self, slots: I64, values: pa.Array | None, weights: I64 | None, valid: Bool | None) -> None:  # noqa: ARG002
         accumulate.add_count(self.counts, slots, weights, valid)
+
+    def merge(self, slots: I64, source: Self, others: I64) -> None:
+        accumulate.add_count(self.counts, slots, source.counts[others])
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         return pa.array(self.counts[slots]), np.zeros(len(slots), np.bool_)
@@ -54,6 +58,10 @@ class IntegerSum:
         assert values is not None
         self._count.update(slots, None, weights, valid)
         accumulate.add_sum_i128(self._hi, self._lo, slots, integers(values), weights, valid)
+
+    def merge(self, slots: I64, source: Self, others: I64) -> None:
+        self._count.merge(slots, source._count, others)
+        accumulate.add_wide(self._hi, self._lo, slots, source._hi[others], source._lo[others])
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         present = self._count.counts[slots] > 0
@@ -108,6 +116,11 @@ class DecimalSum:
         raw = accumulate.raw_decimals(filled(values, Decimal(0)))
         accumulate.add_sum_decimal(self._top, self._hi, self._lo, slots, raw, weights, valid)
 
+    def merge(self, slots: I64, source: Self, others: I64) -> None:
+        self._count.merge(slots, source._count, others)
+        parts = source._top[others], source._hi[others], source._lo[others]
+        accumulate.add_widest(self._top, self._hi, self._lo, slots, *parts)
+
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         present = self._count.counts[slots] > 0
         raw, beyond = accumulate.decimal_sums(self._hi, self._lo, slots, self._top)
@@ -147,6 +160,11 @@ class FloatSum:
             self._exact.add(slots, floats(values), weights, valid)
         else:
             accumulate.add_sum_f64(self._plain, slots, floats(values), weights, valid)
+
+    def merge(self, slots: I64, source: Self, others: I64) -> None:
+        assert self._exact is None, "rows that are taken back have no sessions here"
+        self._count.merge(slots, source._count, others)
+        accumulate.add_sum_f64(self._plain, slots, source._plain[others])
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         counts = self._count.counts[slots]

@@ -176,6 +176,30 @@ def _add_decimals(top: I64, hi: U64, lo: U64, slots: I64, raw: I64, weights: I64
         top[slot] += upper
 
 
+@kernel("void(i64[], u64[], const i64[], const i64[], const u64[])")
+def add_wide(hi: I64, lo: U64, slots: I64, more_hi: I64, more_lo: U64) -> None:
+    """Add sums of 128 bits to others."""
+    for i in range(len(slots)):
+        slot = slots[i]
+        total = lo[slot] + more_lo[i]
+        hi[slot] += more_hi[i] + carry(total, more_lo[i])
+        lo[slot] = total
+
+
+@kernel("void(i64[], u64[], u64[], const i64[], const i64[], const u64[], const u64[])")
+def add_widest(top: I64, hi: U64, lo: U64, slots: I64, more_top: I64, more_hi: U64, more_lo: U64) -> None:
+    """Add sums of 192 bits to others."""
+    for i in range(len(slots)):
+        slot = slots[i]
+        low = lo[slot] + more_lo[i]
+        carried = np.uint64(carry(low, more_lo[i]))
+        middle = hi[slot] + more_hi[i]
+        high = middle + carried
+        top[slot] += more_top[i] + carry(middle, more_hi[i]) + carry(high, carried)
+        hi[slot] = high
+        lo[slot] = low
+
+
 @kernel("void(f64[], const i64[], const f64[], const i64[], const bool[])")
 def _add_floats(acc: F64, slots: I64, values: F64, weights: I64, valid: Bool) -> None:
     for i in range(len(slots)):

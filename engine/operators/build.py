@@ -10,10 +10,15 @@ from constellationdb.engine.operators.arranged import Borrow
 from constellationdb.engine.operators.base import Operator
 from constellationdb.engine.operators.join import JoinOperator
 from constellationdb.engine.operators.on_close import OnCloseOperator
+from constellationdb.engine.operators.pane_aggregate import PaneAggregateOperator
 from constellationdb.engine.operators.recompute import RecomputeOperator
+from constellationdb.engine.operators.recursion import MakeStep, RecursionOperator
 from constellationdb.engine.operators.replicated import ReplicatedLookupOperator
+from constellationdb.engine.operators.session import SessionAssignOperator
+from constellationdb.engine.operators.session_aggregate import SessionAggregateOperator
 from constellationdb.engine.operators.stateless import ConstantOperator, FragmentOperator, UnionOperator
 from constellationdb.engine.operators.top import TopNOperator
+from constellationdb.engine.operators.unnest import UnnestOperator
 from constellationdb.engine.operators.window import WindowAssignOperator
 from constellationdb.errors import InternalError
 from constellationdb.planner import plan
@@ -21,7 +26,9 @@ from constellationdb.planner import plan
 LookupFactory: TypeAlias = Callable[[plan.LookupJoin], Operator]
 
 
-def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | None) -> Operator:
+def build(
+    node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | None, make_step: MakeStep | None = None
+) -> Operator:
     match node:
         case plan.Constant():
             return ConstantOperator(node)
@@ -31,8 +38,14 @@ def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | No
             return UnionOperator(node)
         case plan.WindowAssign():
             return WindowAssignOperator(node)
+        case plan.SessionAssign():
+            return SessionAssignOperator(node)
         case plan.Aggregate():
             return AggregateOperator(node)
+        case plan.SessionAggregate():
+            return SessionAggregateOperator(node)
+        case plan.PaneAggregate():
+            return PaneAggregateOperator(node)
         case plan.Recompute():
             return RecomputeOperator(node, borrow)
         case plan.TopN():
@@ -47,8 +60,12 @@ def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | No
             return lookups(node)
         case plan.ReplicatedLookup():
             return ReplicatedLookupOperator(node)
-        case plan.Scan():
-            raise InternalError("a scan has no operator")
+        case plan.Unnest():
+            return UnnestOperator(node)
+        case plan.Recursion() if make_step is not None:
+            return RecursionOperator(node, make_step)
+        case plan.Scan() | plan.Recursion():
+            raise InternalError(f"{type(node).__name__} has no operator here")
         case _:
             assert_never(node)
 
@@ -56,8 +73,10 @@ def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | No
 def exchange_keys(node: plan.AnyNode) -> tuple[tuple[int, ...] | None, ...]:
     """Per input: the key columns to exchange by, () for everything to one worker, None for no exchange."""
     match node:
-        case plan.Aggregate() | plan.TopN():
+        case plan.Aggregate() | plan.SessionAggregate() | plan.PaneAggregate() | plan.TopN():
             return (node.keys,)
+        case plan.SessionAssign():
+            return (node.partition,)
         case plan.Recompute():
             return node.keys
         case plan.Join():
@@ -68,5 +87,7 @@ def exchange_keys(node: plan.AnyNode) -> tuple[tuple[int, ...] | None, ...]:
             return (node.side_keys, node.input_keys)
         case plan.OnClose():
             return (tuple(range(len(node.schema))),)
+        case plan.Recursion():
+            return tuple(() for _ in node.children)
         case _:
             return tuple(None for _ in node.children)

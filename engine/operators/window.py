@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.kernels import windows
+from constellationdb.engine.kernels.rows import I64
 from constellationdb.engine.operators.base import Context, Stateless
 from constellationdb.planner import plan
 
 
 class WindowAssignOperator(Stateless):
-    """TUMBLE (slide = size) and HOP. A row without a time lies in no window.
+    """TUMBLE (slide = size), HOP and CUMULATE. A row without a time lies in no window.
 
     Per row and window, assigned = used + late: late when the window, with its
     lateness, had closed by the end of the previous epoch.
@@ -39,21 +38,28 @@ class WindowAssignOperator(Stateless):
         if batch.num_rows == 0:
             return None
         micros = times.cast(pa.int64()).to_numpy(zero_copy_only=False)
-        row, start = windows.assign(micros, node.slide_us, node.size_us, node.offset_us)
-        if node.watermarked and len(start):
+        row, start, end = self._assigned(micros)
+        if node.watermarked and len(end):
             limit = context.watermark_before - node.lateness_us
-            if int(start.min()) + node.size_us <= limit:
-                late = start + node.size_us <= limit
-                context.late.append(self._windowed(batch, row[late], start[late]))
-                row, start = row[~late], start[~late]
+            if int(end.min()) <= limit:
+                late = end <= limit
+                context.late.append(self._windowed(batch, row[late], start[late], end[late]))
+                row, start, end = row[~late], start[~late], end[~late]
         context.used += len(row)
-        return self._windowed(batch, row, start) if len(row) else None
+        return self._windowed(batch, row, start, end) if len(row) else None
 
-    def _windowed(self, batch: pa.RecordBatch, row: NDArray[np.int64], start: NDArray[np.int64]) -> pa.RecordBatch:
+    def _assigned(self, micros: I64) -> tuple[I64, I64, I64]:
+        node = self._node
+        if node.cumulative:
+            return windows.assign_cumulative(micros, node.slide_us, node.size_us, node.offset_us)
+        row, start = windows.assign(micros, node.slide_us, node.size_us, node.offset_us)
+        return row, start, start + node.size_us
+
+    def _windowed(self, batch: pa.RecordBatch, row: I64, start: I64, end: I64) -> pa.RecordBatch:
         whole = len(row) == batch.num_rows and self._copies == 1
         rows = batch if whole else zset.take(batch, row)
         own = zset.weights(rows)
         kind = self._schema.types[-1]
-        edges = [pa.array(edge, pa.int64()).cast(kind) for edge in (start, start + self._node.size_us)]
+        edges = [pa.array(edge, pa.int64()).cast(kind) for edge in (start, end)]
         made = pa.RecordBatch.from_arrays([*zset.data(rows).columns, *edges], schema=self._schema)
         return made if own is None else zset.with_weights(made, own)

@@ -18,9 +18,11 @@ class Start(NamedTuple):
 def window_ends(node: plan.AnyNode) -> Mapping[int, Start]:
     """The columns of a node that are a window's end, with the start that stands beside each."""
     match node:
-        case plan.WindowAssign():
+        case plan.WindowAssign() if not node.cumulative:
             end = len(node.schema) - 1
             return {end: Start(end - 1, node.size_us)}
+        case plan.PaneAggregate():
+            return {len(node.keys) + 1: Start(len(node.keys), node.size_us)}
         case plan.Fragment():
             return _chosen(window_ends(node.input), node.passthrough)
         case plan.Aggregate():

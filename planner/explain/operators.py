@@ -10,6 +10,7 @@ from constellationdb.planner.explain.lookups import lookup, replicated
 from constellationdb.planner.explain.names import Names, listed, measure, rank
 from constellationdb.planner.explain.sides import recomputed_sides, sides
 from constellationdb.planner.explain.steps import Columns, condition
+from constellationdb.planner.explain.windows import pane_aggregate, session, session_aggregate
 
 
 def facts(node: plan.AnyNode, names: Names) -> Facts:
@@ -25,6 +26,12 @@ def facts(node: plan.AnyNode, names: Names) -> Facts:
             return Facts("Union all", None, None, None, PER_EPOCH, rows_of(node))
         case plan.WindowAssign():
             return _window(node, names)
+        case plan.SessionAssign():
+            return session(node, names)
+        case plan.SessionAggregate():
+            return session_aggregate(node, names)
+        case plan.PaneAggregate():
+            return pane_aggregate(node, names)
         case plan.Aggregate():
             return _aggregate(node, names)
         case plan.Recompute():
@@ -39,12 +46,21 @@ def facts(node: plan.AnyNode, names: Names) -> Facts:
             return replicated(node, names)
         case plan.OnClose():
             return _on_close(node, names)
+        case plan.Unnest():
+            arrays = listed(names.brief(node.input)[node.count :])
+            emits = "every epoch: what its input brings, once for each element"
+            return Facts("Unnest", None, None, None, emits, rows_of(node), details=[("arrays", arrays)])
+        case plan.Recursion():
+            return _recursion(node)
 
 
 def _scan(node: plan.Scan, names: Names) -> Facts:
     relation = names.relations.get(node.relation)
     kind = f" ({relation.kind})" if relation is not None else ""
     details = [("columns", listed(names.of(node)) or "none: rows are counted")]
+    if node.relation in names.working:
+        return Facts("The rows found before", None, None, None, "step by step, until none is new", rows_of(node),
+                     details=details)  # fmt: skip
     if mark := scanned(names, node):
         details.append(("time", mark))
     return Facts(f"Scan {node.relation}{kind}", None, None, None, "every epoch: the relation's changes", rows_of(node),
@@ -61,10 +77,10 @@ def _fragment(node: plan.Fragment, names: Names) -> Facts:
 
 
 def _window(node: plan.WindowAssign, names: Names) -> Facts:
-    kind = "Tumble" if node.slide_us == node.size_us else "Hop"
+    kind = "Cumulate" if node.cumulative else "Tumble" if node.slide_us == node.size_us else "Hop"
     sizes = [("size", interval(node.size_us))]
-    if kind == "Hop":
-        sizes.append(("slide", interval(node.slide_us)))
+    if kind != "Tumble":
+        sizes.append(("step" if node.cumulative else "slide", interval(node.slide_us)))
     if node.offset_us:
         sizes.append(("offset", interval(node.offset_us)))
     late = "never: no watermark closes these windows"
@@ -179,3 +195,11 @@ def _on_close(node: plan.OnClose, names: Names) -> Facts:
     late = "" if node.append_only else "; later changes at once"
     return Facts("Emit on window close", listed(names.brief(node.input)), "the rows of open windows, netted",
                  f"rows, when {when}", f"when the window closes{late}", rows_of(node))  # fmt: skip
+
+
+def _recursion(node: plan.Recursion) -> Facts:
+    counts = "a row once, in the first step that finds it" if node.distinct else "a row each time it is found"
+    details = [("counts", counts), ("limit", f"{node.limit} steps; what goes on is an error")]
+    state = "the rows found, by step; what the step keeps, once for all"
+    return Facts("Recursion (fast operator)", "none: one worker", state, "nothing: kept for ever", NETTED,
+                 rows_of(node), details=details)  # fmt: skip

@@ -12,8 +12,7 @@ from datafusion.substrait import Consumer, Serde
 
 from constellationdb.planner.explain.literals import interval
 from constellationdb.planner.explain.tree import aligned
-from constellationdb.planner.prepare import WINDOW_COLUMNS
-from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.shuttle import Shuttle
 from constellationdb.planner.snapshot import SnapshotPlan
 
@@ -43,11 +42,29 @@ def explain_snapshot(
 def _reads(planned: SnapshotPlan, relations: Mapping[str, PlannedRelation], shown: Mapping[str, str]) -> list[str]:
     """How each relation is read: whole, for no snapshot query goes through an index."""
     lines = [f"{shown.get(n, n)}: {_how(relations[n])}" for n in planned.tables.values()]
-    for call in planned.windows.values():
-        slide = f" every {interval(call.slide_us)}" if call.slide_us != call.size_us else ""
-        how = _how(relations[call.relation])
-        lines.append(f"{call.relation}: {how}, in windows of {interval(call.size_us)}{slide}")
+    for name, call in planned.windows.items():
+        if name in planned.inputs:
+            lines += [f"{line}, {_windows(call)}" for line in _reads(planned.inputs[name], relations, shown)]
+            continue
+        lines.append(f"{call.relation}: {_how(relations[call.relation])}, {_windows(call)}")
     return sorted(dict.fromkeys(lines)) or ["nothing"]
+
+
+def _windowed_schema(planned: SnapshotPlan, internal: str, call: WindowCall) -> pa.Schema:
+    inner = planned.inputs.get(internal)
+    return call.windowed(call.over.schema if inner is None else inner.schema)
+
+
+def _windows(call: WindowCall) -> str:
+    size, slide = interval(call.size_us), interval(call.slide_us)
+    match call.kind:
+        case "session":
+            by = f" by {', '.join(call.partition)}" if call.partition else ""
+            return f"in sessions{by} with gaps of up to {size}"
+        case "cumulate":
+            return f"in windows of {size}, cumulated every {slide}"
+        case _:
+            return f"in windows of {size}" + (f" every {slide}" if call.slide_us != call.size_us else "")
 
 
 def _how(relation: PlannedRelation) -> str:
@@ -60,9 +77,7 @@ def _plan(planned: SnapshotPlan, relations: Mapping[str, PlannedRelation], shown
     """As it is built to be run, over empty tables of the same columns."""
     shuttle = Shuttle((internal, relations[name].schema) for internal, name in planned.tables.items())
     for internal, call in planned.windows.items():
-        schema = relations[call.relation].schema
-        kind = schema.field(call.time_column).type
-        shuttle.register(internal, pa.schema([*schema, *(pa.field(n, kind) for n, _ in WINDOW_COLUMNS)]))
+        shuttle.register(internal, _windowed_schema(planned, internal, call))
     context = shuttle.context
     for internal, sql in planned.views.items():
         context.register_view(internal, context.sql(sql))
@@ -79,7 +94,7 @@ def _named(planned: SnapshotPlan, text: str, shown: Mapping[str, str]) -> str:
     """The plan in the user's names; a relation that is read twice has a number the second time."""
     names: dict[str, str] = {}
     seen: Counter[str] = Counter()
-    read = {**planned.tables, **{internal: call.relation for internal, call in planned.windows.items()}}
+    read = {**planned.tables, **{internal: call.over.name for internal, call in planned.windows.items()}}
     for internal, relation in read.items():
         name = shown.get(relation, relation)
         seen[name] += 1

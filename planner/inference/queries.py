@@ -15,7 +15,7 @@ from constellationdb.planner.postgres_types import UNKNOWN
 from constellationdb.planner.references import split
 from constellationdb.planner.rewrite.names import column_name
 from constellationdb.planner.rewrite.tree import strings
-from constellationdb.planner.rewrite.windows import window_call
+from constellationdb.planner.rewrite.windows import is_window, relation_argument, relation_name
 
 # The columns of a relation by name and schema; None when they are not known.
 Relations = Callable[[str, str | None], Columns]
@@ -163,18 +163,28 @@ class Queries:
 
     def _function(self, item: Any, scope: Scope) -> Scope:
         call = item.functions[0][0]
-        window = window_call(item, 0)
-        if window is not None:
-            schema, name = split(window.relation)
-            columns = self._relations(name, schema)
-            return _one(item.alias, name, None if columns is None else (*columns, *_WINDOW))
+        if is_window(item):
+            return self._window(item, scope)
         result = self.expressions.type(call, scope).type
         name = item.alias.aliasname if item.alias is not None else column_name(ast.ResTarget(val=call)) or ""
         single = result is not None and result != "record" and len(item.functions) == 1
-        columns = (Column(name, Typed(result)),) if single else None
+        columns: Columns = (Column(name, Typed(result)),) if single else None
         if columns is not None and item.ordinality:
             columns += (Column("ordinality", Typed("int8")),)
         return _one(item.alias, name, columns)
+
+    def _window(self, item: Any, scope: Scope) -> Scope:
+        """A window call over a relation, a CTE or a subquery."""
+        over = relation_argument(item)
+        columns: Columns
+        if isinstance(over, ast.SubLink):
+            name, columns = "", self.query(over.subselect, scope.parent)
+        else:
+            schema, name = split(relation_name(over) or "")
+            own = schema is None and name in self._ctes
+            columns = self._ctes[name] if own else self._relations(name, schema)
+        windowed: Columns = None if columns is None else (*columns, *_WINDOW)
+        return _one(item.alias, name, windowed)
 
     def _join(self, join: Any, scope: Scope) -> Scope:
         inner = Scope(scope.parent)

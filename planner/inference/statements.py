@@ -18,6 +18,7 @@ from constellationdb.planner.inference.scope import Column, Columns, Scope, rena
 from constellationdb.planner.postgres_types import UNKNOWN
 from constellationdb.planner.references import Names, find
 from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.rewrite.group_windows import expand_group_windows
 from constellationdb.planner.syntax.mask import mask
 from constellationdb.planner.syntax.tokens import Region, read_tokens
 
@@ -85,6 +86,7 @@ class _Statement:
         return renamed(inner.query(tree), found.column_names)
 
     def statement(self, tree: Any) -> None:
+        expand_group_windows(tree, 0)
         if not isinstance(tree, ast.SelectStmt) and tree.withClause is not None:
             self._queries.common_tables(tree.withClause, None)
         match tree:

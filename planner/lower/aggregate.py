@@ -15,6 +15,7 @@ from constellationdb.planner.lower.grouping_sets import lower_sets
 from constellationdb.planner.lower.measures import Call, accumulated, computes_doubles
 from constellationdb.planner.lower.scalar import expand_scalars
 from constellationdb.planner.lower.stream import Stream, describe
+from constellationdb.planner.lower.windowed_aggregate import is_mergeable, windowed_aggregate
 from constellationdb.planner.shuttle import field, field_index, project
 
 _ORDER_SENSITIVE = frozenset({"first_value", "last_value", "array_agg", "string_agg", "nth_value"})
@@ -35,11 +36,17 @@ def _aggregated(lowering: Lowering, stream: Stream, body: AggregateRel) -> Strea
     keys = [body.grouping_expressions[i] for i in body.groupings[0].expression_references] if body.groupings else []
     arguments = _Arguments(lowering, stream, keys)
     calls = [arguments.call(measure) for measure in body.measures]
-    stream = lowering.build.project(stream, arguments.expressions)
+    source, stream = stream, lowering.build.project(stream, arguments.expressions)
+    if is_mergeable(stream.base) and not lowering.keeps_late_rows:
+        merged = [found for call in calls if (found := accumulated(stream, call, append_only=True))]
+        if len(merged) == len(calls):
+            windowed = windowed_aggregate(lowering, source, arguments.expressions, len(keys), merged)
+            if windowed is not None:
+                return windowed
     first = lower_first(lowering, stream, calls, len(keys))
     if first is not None:
         return first
-    fast = [accumulated(stream, call) for call in calls]
+    fast = [accumulated(stream, call, append_only=stream.base.append_only) for call in calls]
     if all(fast):
         return accumulate(lowering, stream, len(keys), [measure for measure in fast if measure])
     return _recompute(lowering, stream, calls, len(keys), [measure is None for measure in fast])

@@ -50,6 +50,7 @@ class Lowering:
         self.build = Builder(shuttle)
         self.relations = relations
         self.stages = stages
+        self.keeps_late_rows = False  # as they came, with the window each missed
         self._rules = rules
 
     def lower(self, rel: Rel) -> Stream:

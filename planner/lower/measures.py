@@ -40,7 +40,7 @@ class Call:
     row: bool  # the columns are the fields of one argument, a row
 
 
-def accumulated(stream: Stream, call: Call) -> tuple[plan.Measure, pa.DataType] | None:
+def accumulated(stream: Stream, call: Call, *, append_only: bool) -> tuple[plan.Measure, pa.DataType] | None:
     """The measure that serves a call, with its output type; None when there is no accumulator for it."""
     function = call.measure.measure
     kind = _KINDS.get(call.name, call.name)
@@ -57,7 +57,7 @@ def accumulated(stream: Stream, call: Call) -> tuple[plan.Measure, pa.DataType] 
         return None
     distinct = function.invocation == AggregateFunction.AGGREGATION_INVOCATION_DISTINCT and kind not in _IDEMPOTENT
     if kind in ("min", "max"):
-        distinct = not (stream.base.append_only and _is_word(types[0]))
+        distinct = not (append_only and _is_word(types[0]))
     if call.row and not distinct:  # a row is never NULL, whatever its fields are
         return plan.Measure("count", -1, call.filter), output
     first, *more = call.columns or (-1,)

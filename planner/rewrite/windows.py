@@ -1,97 +1,131 @@
-"""TUMBLE and HOP in FROM: read the call, in canonical order or with named arguments."""
+"""Window calls in FROM: read the call, in canonical order, with named arguments, or in Flink's spelling."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 from pglast import ast
 
-from constellationdb.errors import ConstellationError, FeatureNotSupported, InvalidParameter, SqlSyntaxError
+from constellationdb.errors import ConstellationError, InvalidParameter, SqlSyntaxError
 from constellationdb.planner.references import reference
 from constellationdb.planner.rewrite.intervals import interval_text
 from constellationdb.planner.rewrite.tree import last_name, strings
 from constellationdb.planner.syntax.intervals import parse_interval
+from constellationdb.planner.window_call import Call, Kind
 
-_USAGE = {
-    "tumble": "TUMBLE(relation, time_column, size [, offset])",
-    "hop": "HOP(relation, time_column, slide, size [, offset])",
+
+class _Form(NamedTuple):
+    """How a kind is written: its intervals in order, of which the offset may be left out."""
+
+    usage: str
+    amounts: tuple[str, ...]
+
+
+FORMS: dict[str, _Form] = {
+    "tumble": _Form("TUMBLE(relation, time_column, size [, offset])", ("size", "offset")),
+    "hop": _Form("HOP(relation, time_column, slide, size [, offset])", ("slide", "size", "offset")),
+    "cumulate": _Form("CUMULATE(relation, time_column, step, size [, offset])", ("step", "size", "offset")),
+    "session": _Form("SESSION(relation [PARTITION BY column, …], time_column, gap)", ("gap",)),
 }
-_ORDER = {"tumble": ("size", "offset"), "hop": ("slide", "size", "offset")}
-_LATER = frozenset({"session", "cumulate"})
+# The names that Flink gives to the first two arguments.
+_RELATION, _TIME = "data", "timecol"
 
 
-@dataclass(frozen=True)
-class Call:
-    """A window call as written; µs, position 1-based in the client's text. ``relation`` may name its schema."""
+def is_window(function: Any) -> bool:
+    """Whether an item of FROM that is a function is a window call."""
+    call = function.functions[0][0]
+    return isinstance(call, ast.FuncCall) and last_name(call) in FORMS
 
-    relation: str
-    time_column: str
-    slide_us: int
-    size_us: int
-    offset_us: int
-    position: int
 
-    def arguments(self) -> dict[str, Any]:
-        return dict(vars(self))
+def relation_argument(function: Any) -> Any:
+    """What a window call reads: a name or a subquery; None where nothing is said."""
+    arguments = function.functions[0][0].args or ()
+    named = [a.arg for a in arguments if isinstance(a, ast.NamedArgExpr) and a.name == _RELATION]
+    return next(iter([*named, *arguments]), None)
 
 
 def window_call(function: Any, offset: int) -> Call | None:
     """The window call that ``function`` (an item of FROM) is, or None when it is another function."""
-    call = function.functions[0][0]
-    if not isinstance(call, ast.FuncCall):
+    if not is_window(function):
         return None
+    call = function.functions[0][0]
     name = last_name(call)
     position = call.location + offset + 1
-    if name in _LATER:
-        raise FeatureNotSupported(f"{name.upper()} windows are not supported yet", position=position)
-    if name not in _USAGE:
-        return None
     try:
-        return _read(name, call, position)
+        return _read(cast(Kind, name), call, position)
     except ConstellationError as error:
         raise error.at(position) from None
 
 
-def _read(name: str, call: Any, position: int) -> Call:
-    usage = _USAGE[name]
-    positional = [a for a in call.args or () if not isinstance(a, ast.NamedArgExpr)]
+def _read(kind: Kind, call: Any, position: int) -> Call:
+    usage, order = FORMS[kind]
+    rest = [a for a in call.args or () if not isinstance(a, ast.NamedArgExpr)]
     named = {a.name: a.arg for a in call.args or () if isinstance(a, ast.NamedArgExpr)}
-    if len(positional) < 2:
-        raise SqlSyntaxError(f"{name.upper()} needs a relation and its time column", hint=usage)
-    sizes = dict(zip(_ORDER[name], positional[2:], strict=False)) | named
-    unknown = set(sizes) - set(_ORDER[name])
-    if unknown or len(positional) > 2 + len(_ORDER[name]):
-        raise SqlSyntaxError(f"{name.upper()} has too many or unknown arguments", hint=usage)
-    amounts = {key: _interval(name, key, value) for key, value in sizes.items()}
-    size = _positive(name, "size", amounts)
-    slide = _positive(name, "slide", amounts) if name == "hop" else size
-    column = _name(positional[1], usage)
-    return Call(_relation(positional[0], usage), column, slide, size, amounts.get("offset", 0), position)
+    partition: list[Any] = []
+    if kind == "session":
+        first, behind = _RELATION not in named, (_TIME not in named) + ("gap" not in named)
+        partition = rest[first : max(len(rest) - behind, first)]
+        del rest[first : first + len(partition)]
+    relation, time = (named.pop(n) if n in named else rest.pop(0) if rest else None for n in (_RELATION, _TIME))
+    if relation is None or time is None:
+        raise SqlSyntaxError(f"{kind.upper()} needs a relation and its time column", hint=usage)
+    sizes = dict(zip(order, rest, strict=False)) | named
+    if set(sizes) - set(order) or len(rest) > len(order):
+        raise SqlSyntaxError(f"{kind.upper()} has too many or unknown arguments", hint=usage)
+    amounts = {key: _interval(kind, key, value) for key, value in sizes.items()}
+    size = _positive(kind, "gap" if kind == "session" else "size", amounts)
+    slide = _positive(kind, order[0], amounts)
+    if kind == "cumulate" and size % slide:
+        raise InvalidParameter("the size of CUMULATE must be a multiple of its step")
+    keys = tuple(_column(node, usage) for item in partition for node in _members(item))
+    return Call(
+        kind, _relation(relation, usage), _column(_described(time), usage), slide, size, amounts.get("offset", 0), keys,
+        position,
+    )  # fmt: skip
 
 
-def _interval(name: str, key: str, node: Any) -> int:
+def _interval(kind: Kind, key: str, node: Any) -> int:
     text = interval_text(node)
     if text is None:
-        raise InvalidParameter(f"the {key} of {name.upper()} must be an interval literal", hint=_USAGE[name])
+        raise InvalidParameter(f"the {key} of {kind.upper()} must be an interval literal", hint=FORMS[kind].usage)
     return parse_interval(text)
 
 
-def _positive(name: str, key: str, amounts: dict[str, int]) -> int:
+def _positive(kind: Kind, key: str, amounts: dict[str, int]) -> int:
     if key not in amounts:
-        raise SqlSyntaxError(f"{name.upper()} needs a {key}", hint=_USAGE[name])
+        raise SqlSyntaxError(f"{kind.upper()} needs a {key}", hint=FORMS[kind].usage)
     if amounts[key] <= 0:
-        raise InvalidParameter(f"the {key} of {name.upper()} must be positive")
+        raise InvalidParameter(f"the {key} of {kind.upper()} must be positive")
     return amounts[key]
 
 
+def relation_name(argument: Any) -> str | None:
+    """The reference that what a window reads is, or None when it is something else."""
+    if not isinstance(argument, ast.ColumnRef) or not 1 <= len(names := strings(argument)) <= 2:
+        return None
+    return reference(*names) if len(names) == 2 else reference(None, names[0])
+
+
 def _relation(node: Any, usage: str) -> str:
-    if isinstance(node, ast.ColumnRef) and len(strings(node)) == 2:
-        return reference(*strings(node))
-    return reference(None, _name(node, usage))
+    name = relation_name(node)
+    if name is None:
+        raise SqlSyntaxError("a window call takes the names of a relation and of its columns", hint=usage)
+    return name
 
 
-def _name(node: Any, usage: str) -> str:
+def _described(node: Any) -> Any:
+    """Flink's DESCRIPTOR(ts)."""
+    if isinstance(node, ast.FuncCall) and last_name(node) == "descriptor" and len(node.args or ()) == 1:
+        return node.args[0]
+    return node
+
+
+def _members(node: Any) -> tuple[Any, ...]:
+    """PARTITION BY (a, b) is PARTITION BY a, b."""
+    return tuple(node.args) if isinstance(node, ast.RowExpr) else (node,)
+
+
+def _column(node: Any, usage: str) -> str:
     if isinstance(node, ast.ColumnRef) and len(strings(node)) == 1:
         return strings(node)[0]
-    raise SqlSyntaxError("a window call takes the names of a relation and of its time column", hint=usage)
+    raise SqlSyntaxError("a window call takes the names of a relation and of its columns", hint=usage)

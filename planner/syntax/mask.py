@@ -16,9 +16,10 @@ from constellationdb.planner.syntax.edits import overlay
 from constellationdb.planner.syntax.emit import find_tail
 from constellationdb.planner.syntax.temporal import clause_at
 from constellationdb.planner.syntax.tokens import Region
+from constellationdb.planner.syntax.window_calls import HINTS, window_edits
 
 # Almost every query has none of these words, and then there is nothing to look for.
-_HINTS = ("emit", "system_time", "epoch", "late")
+_HINTS = ("emit", "system_time", "epoch", "late", *HINTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def mask(region: Region) -> Masked:
     lowered = region.scanned.lower()
     if not any(hint in lowered for hint in _HINTS):
         return Masked(region, region.scanned)
-    spans: list[tuple[int, int, str]] = []
+    spans = window_edits(region)
     temporal: list[TemporalClause] = []
     tokens = region.source.tokens
     index = region.lo

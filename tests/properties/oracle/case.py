@@ -19,7 +19,7 @@ from tests.properties.oracle.history import History, Relation
 from tests.properties.oracle.pipeline import Batches, Pipeline, Setting
 from tests.properties.oracle.snapshots import can_be_asked, snapshot
 from tests.properties.oracle.tables import Row, Table
-from tests.properties.oracle.windows import NO_MARK, Reference
+from tests.properties.oracle.windows import NO_MARK
 
 
 class MismatchError(AssertionError):
@@ -65,7 +65,7 @@ class CaseRun:
         self.setting = Setting(case.workers, late_rows=case.seed % 2 == 0, borrow=self._schedule.random() < 0.6)
         self._pipeline = Pipeline(case.form, self.relations, self.setting)
         self._references = {
-            name: Reference(window, tables[window.relation].column("ts"), case.form.lateness)
+            name: window.reference(tables[window.relation].places, case.form.lateness)
             for name, window in case.form.windows.items()
         }
         self.met = Met()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tests.properties.oracle.windows import Window
+from tests.properties.oracle.windows import Session, Window
 
 Mode = Literal["table", "source", "mixed"]  # mixed: t is a source
 BOTH: tuple[Mode, ...] = ("table", "source")
@@ -48,7 +48,7 @@ class Form:
     modes: tuple[Mode, ...] = BOTH
     ulps: int = 0
     slack: bool = False
-    windows: Mapping[str, Window] = field(default_factory=dict)
+    windows: Mapping[str, Window | Session] = field(default_factory=dict)
     lateness: int = 0
     fails: str = ""
     few_keys: bool = False

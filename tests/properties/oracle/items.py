@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.properties.oracle.expressions import NUMBERS, Expressions, Kind, Scope, Sql, comparable, pairs, write
-from tests.properties.oracle.windows import Window
+from tests.properties.oracle.windows import Session, Window
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,27 @@ class Item:
     joined: bool = False
 
 
+def _windows(relation: str) -> tuple[Window | Session, ...]:
+    """The window calls there may be over a relation; seconds."""
+    return (
+        Window(relation, 10),
+        Window(relation, 10, 5),
+        Window(relation, 10, 4),
+        Window(relation, 3, 10),
+        Window(relation, 10, offset=3),
+        Window(relation, 12, 4, cumulative=True),
+        Session(relation, 4),
+        Session(relation, 2, ()),
+    )
+
+
 @dataclass
 class Readable:
     """What queries may read: relations by name, and window calls over those that have a time."""
 
     relations: dict[str, Scope]
     windowed: Mapping[str, Scope] = field(default_factory=dict)  # the relations of which windows may still be made
-    windows: dict[str, Window] = field(default_factory=dict)
+    windows: dict[str, Window | Session] = field(default_factory=dict)
 
 
 class Items(ABC):
@@ -85,9 +99,8 @@ class Items(ABC):
     def window(self, relation: str) -> Item:
         alias, random = self.alias(), self.random
         call = f"W{len(self.readable.windows)}"
-        kind = random.choice(((10, None, 0), (10, 5, 0), (10, 4, 0), (3, 10, 0), (10, None, 3)))
-        self.readable.windows[call] = Window(relation, kind[0], kind[1], kind[2])
-        self.tags.add("TUMBLE" if kind[1] is None else "HOP")
+        self.readable.windows[call] = window = random.choice(_windows(relation))
+        self.tags.add(window.kind)
         edges = (named_as("window_end", "ts"), named_as("window_start", "ts"))
         # Braces twice: the text is formatted once more when a query is written around it.
         text = Sql(f"{{{call}}} AS {alias}", f"{{{call}}} AS {alias}")

@@ -135,7 +135,7 @@ class Pipeline:
                 (name, node.id)
                 for name, lowered in self._stages
                 for node in plans.walk(lowered.root)
-                if name in self._windowed and isinstance(node, plans.WindowAssign)
+                if name in self._windowed and isinstance(node, plans.Windowing)
             }
         )
 

@@ -73,6 +73,10 @@ class Table:
     def schema(self) -> pa.Schema:
         return pa.schema([pa.field(c.name, c.type) for c in self.columns])
 
+    @property
+    def places(self) -> dict[str, int]:
+        return {column.name: place for place, column in enumerate(self.columns)}
+
     def draw(self, random: Random, now: datetime.datetime) -> Row:
         """A row whose ``ts`` lies about ``now``."""
         return tuple(_about(random, now) if c.name == "ts" else c.draw(random) for c in self.columns)
