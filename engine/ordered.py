@@ -7,6 +7,7 @@ slot's tree keep their place until they are more than half of all.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -33,11 +34,25 @@ from constellationdb.engine.kernels.orderedtrees import (
 )
 from constellationdb.engine.kernels.orderkeys import OrderKeys, order_keys
 from constellationdb.engine.kernels.rows import I64, U8, Bool
+from constellationdb.engine.kernels.spans import FAR, displace, reach, read
 from constellationdb.engine.rowstore import RowStore
 from constellationdb.errors import InternalError
 from constellationdb.planner.plan import Order
 
 _COMPACT_ABOVE = 4096
+
+
+class Reached(NamedTuple):
+    """Entries in order, by span: its number, that of their peers, and whether they are to be computed.
+
+    ``carries``: of each span the entry before it, -1 where it begins its slot.
+    """
+
+    entries: I64
+    spans: I64
+    peers: I64
+    computed: Bool
+    carries: I64
 
 
 class OrderedRows:
@@ -59,12 +74,20 @@ class OrderedRows:
         self._roots: I64 = np.full(64, NONE, np.int64)
         self._last: I64 = np.full(64, NONE, np.int64)
         self._counts: I64 = np.zeros(64, np.int64)
+        self._low: I64 = np.full(64, FAR, np.int64)
+        self._tail: I64 = np.full(64, FAR, np.int64)
         self._facts: I64 = np.zeros(FACTS, np.int64)
         self._dead = 0
 
     def reserve(self, slots: int) -> None:
         self._roots, self._last = grow(self._roots, slots, NONE), grow(self._last, slots, NONE)
         self._counts = grow(self._counts, slots)
+        self._low, self._tail = grow(self._low, slots, FAR), grow(self._tail, slots, FAR)
+
+    @property
+    def entries(self) -> int:
+        """How many there are, those that are gone included."""
+        return self._rows.rows
 
     def take(self, entries: I64) -> pa.RecordBatch:
         return self._rows.take(entries)
@@ -117,7 +140,8 @@ class OrderedRows:
             renumber(slots, kind, limit, *state, out, numbers, weights)
         return out, numbers, weights
 
-    def _absorb(self, rows: pa.RecordBatch, slots: I64, first: int, end: int, *, shows: bool) -> tuple[I64, I64, I64]:
+    def _arrive(self, rows: pa.RecordBatch, slots: I64) -> tuple[I64, I64, int]:
+        """Entries and their slots: first of no row, but equal to what is to be removed, and how many; then new ones."""
         weights = zset.weights(rows)
         rows = zset.data(rows)
         keys = order_keys(rows, self._order, self._ties)
@@ -144,18 +168,47 @@ class OrderedRows:
         absent = np.arange(count, count + len(removals))
         entries = np.concatenate([absent, np.arange(start, count)])
         slots = np.ascontiguousarray(np.roll(slots, len(removals)))
+        return entries, slots, len(removals)
+
+    def _absorb(self, rows: pa.RecordBatch, slots: I64, first: int, end: int, *, shows: bool) -> tuple[I64, I64, I64]:
+        entries, slots, removals = self._arrive(rows, slots)
         listed = np.empty(2 * len(entries) if shows else 0, np.int64)
         gone, gone_slots = np.empty(len(entries), np.int64), np.empty(len(entries), np.int64)
         self._facts[LISTED:] = 0, 0, -1
         absorb(
-            entries, slots, len(removals), first, end, self._bounded, shows, self._roots, self._nodes, self._data,
+            entries, slots, removals, first, end, self._bounded, shows, self._roots, self._nodes, self._data,
             self._offsets, self._last, self._change, listed, gone, gone_slots, self._facts,
         )  # fmt: skip
+        gone = self._settled(gone)
+        return listed[: self._facts[LISTED]], gone, gone_slots[: len(gone)]
+
+    def displace(self, rows: pa.RecordBatch, slots: I64) -> I64:
+        """Take in a delta and note where; the entries that are gone."""
+        entries, slots, removals = self._arrive(rows, slots)
+        gone = np.empty(removals, np.int64)
+        self._facts[LISTED:] = 0, 0, -1
+        displace(
+            entries, slots, removals, self._roots, self._nodes, self._data, self._offsets, self._low, self._tail, gone,
+            self._facts,
+        )  # fmt: skip
+        return self._settled(gone)
+
+    def reached(self, slots: I64, before: int, after: int, *, running: bool, tied: bool) -> Reached:
+        """The rows that frames bring what was displaced to, and those that they are computed from."""
+        spans = np.empty(4 * len(slots), np.int64)
+        trees = self._roots, self._nodes, self._data, self._offsets, self._peers
+        total = reach(slots, before, after, running, tied, *trees, self._low, self._tail, spans)
+        entries, slices, groups = (np.empty(total, np.int64) for _ in range(3))
+        computed, carries = np.empty(total, np.bool_), np.empty(len(slots), np.int64)
+        read(slots, spans, *trees, entries, slices, groups, computed, carries)
+        return Reached(entries, slices, groups, computed, carries)
+
+    def _settled(self, gone: I64) -> I64:
         if self._facts[MISSING] >= 0:
             raise InternalError("a row was taken away that is not there")
-        gone, gone_slots = gone[: self._facts[GONE]], gone_slots[: self._facts[GONE]]
+        gone = gone[: self._facts[GONE]]
         self._bury(gone)
-        return listed[: self._facts[LISTED]], gone, gone_slots
+        return gone
 
     def _hopeful(self, slots: I64, keys: OrderKeys, rows: I64 | None) -> I64:
         """The rows that come before the last of the rows that are kept."""
@@ -204,8 +257,8 @@ class OrderedRows:
     def wasteful(self) -> bool:
         return self._dead > _COMPACT_ABOVE and self._dead * 2 > self._rows.rows
 
-    def compact(self, slots: I64) -> None:
-        """Drop the entries that are gone; the slots become these old ones, in this order."""
+    def compact(self, slots: I64) -> I64:
+        """Drop the entries that are gone, and say which are kept; the slots become these old ones, in this order."""
         kept = np.flatnonzero(self._live[: self._rows.rows])
         moved = np.full(self._rows.rows + 1, NONE, np.int64)  # the last for NONE itself
         moved[kept] = np.arange(len(kept))
@@ -231,3 +284,4 @@ class OrderedRows:
         self._live[: len(kept)], self._shown[: len(kept)] = True, shown
         self._roots[: len(slots)], self._last[: len(slots)], self._counts[: len(slots)] = roots, last, counts
         self._facts[CHANCE] = chance
+        return kept

@@ -94,9 +94,9 @@ def to_numeric(expression: Expression) -> None:
 
 
 def integer_average(shuttle: Shuttle, source: Rel, width: int, call: Expression) -> list[Expression] | None:
-    """For avg of integers over a moving frame: the sum, exact, and the count that ``quotient`` divides it by."""
+    """For avg of integers over a frame that goes along: the sum, exact, and the count that ``quotient`` divides by."""
     function = call.window_function
-    if call.WhichOneof("rex_type") != "window_function" or not _moves(function):
+    if call.WhichOneof("rex_type") != "window_function" or not function.sorts:
         return None
     argument = function.arguments[0].value if function.arguments else Expression()
     if shuttle.function_name(function.function_reference) != "avg" or argument.WhichOneof("rex_type") != "cast":

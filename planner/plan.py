@@ -275,6 +275,34 @@ class TopN(Node, frozen=True, kw_only=True, tag="top_n"):
         return (self.input,)
 
 
+Carry: TypeAlias = Literal["none", "add", "least", "greatest", "keep"]
+
+
+class Over(Node, frozen=True, kw_only=True, tag="over"):
+    """Window functions whose frames reach ``before`` rows back and ``after`` on, or from the beginning to here.
+
+    ``substrait`` computes, of rows in order, the place and then the functions: over slot0, the input's columns, the
+    number of the stretch, the place and the number of the peers. ``carries``: how a function that begins at the
+    beginning goes on from its value before the stretch. ``tied``: such frames end with the last peer.
+    """
+
+    input: AnyNode
+    keys: tuple[int, ...]
+    order: tuple[Order, ...]
+    ties: tuple[Order, ...]
+    substrait: bytes
+    before: int
+    after: int
+    running: bool
+    tied: bool
+    carries: tuple[Carry, ...]
+    shows: str
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
 class Join(Node, frozen=True, kw_only=True, tag="join"):
     """A join by deltas: dL ⋈ R + L' ⋈ dR, and the rows that match nothing, by count.
 
@@ -412,6 +440,7 @@ AnyNode: TypeAlias = (
     | PaneAggregate
     | Recompute
     | TopN
+    | Over
     | Join
     | LookupJoin
     | ReplicatedLookup

@@ -88,7 +88,7 @@ def _link(parent: int, side: int, node: int, root: int, nodes: I64) -> int:
 
 
 @inlined
-def _insert(root: int, entry: int, nodes: I64, data: U8, offsets: I64, facts: I64) -> tuple[int, int]:
+def insert(root: int, entry: int, nodes: I64, data: U8, offsets: I64, facts: I64) -> tuple[int, int]:
     """The root with ``entry`` in its tree, behind its equals, and its rank."""
     rank, parent, side, node = 0, NONE, LEFT, root
     while node != NONE and _chance(facts, _size(node, nodes) + 1) != 0:
@@ -138,7 +138,7 @@ def _split(entry: int, top: int, nodes: I64, data: U8, offsets: I64) -> int:
 
 
 @inlined
-def _rank_of(root: int, entry: int, nodes: I64, data: U8, offsets: I64) -> int:
+def rank_of(root: int, entry: int, nodes: I64, data: U8, offsets: I64) -> int:
     """The rank of some equal of ``entry``, NONE where the tree has none."""
     rank, node = 0, root
     while node != NONE:
@@ -155,7 +155,7 @@ def _rank_of(root: int, entry: int, nodes: I64, data: U8, offsets: I64) -> int:
 
 
 @inlined
-def _remove(root: int, rank: int, nodes: I64, facts: I64) -> tuple[int, int]:
+def remove(root: int, rank: int, nodes: I64, facts: I64) -> tuple[int, int]:
     """The root without the entry of that rank, and the entry."""
     parent, side, node = NONE, LEFT, root
     while True:
@@ -234,7 +234,7 @@ def absorb(
     """
     for i in range(removals):
         slot = slots[i]
-        rank = _rank_of(roots[slot], entries[i], nodes, data, offsets)
+        rank = rank_of(roots[slot], entries[i], nodes, data, offsets)
         if rank == NONE:
             facts[MISSING] = i
             return
@@ -243,7 +243,7 @@ def absorb(
             _note(at_rank(roots[slot], end, nodes), 1, change, listed, facts)
         if shows and rank < first and size > first:
             _note(at_rank(roots[slot], first, nodes), -1, change, listed, facts)
-        roots[slot], entry = _remove(roots[slot], rank, nodes, facts)
+        roots[slot], entry = remove(roots[slot], rank, nodes, facts)
         if shows and first <= rank < end:
             _note(entry, -1, change, listed, facts)
         _let_go(entry, slot, gone, gone_slots, facts)
@@ -252,7 +252,7 @@ def absorb(
         if bounded and last[slot] != NONE and _compare(entry, last[slot], nodes, data, offsets) >= 0:
             _let_go(entry, slot, gone, gone_slots, facts)
             continue
-        roots[slot], rank = _insert(roots[slot], entry, nodes, data, offsets, facts)
+        roots[slot], rank = insert(roots[slot], entry, nodes, data, offsets, facts)
         size = _size(roots[slot], nodes)
         if shows and first <= rank < end:
             _note(entry, 1, change, listed, facts)
@@ -261,14 +261,14 @@ def absorb(
         if shows and rank < end and size > end:
             _note(at_rank(roots[slot], end, nodes), -1, change, listed, facts)
         if bounded and size > end:
-            roots[slot], entry = _remove(roots[slot], end, nodes, facts)
+            roots[slot], entry = remove(roots[slot], end, nodes, facts)
             _let_go(entry, slot, gone, gone_slots, facts)
         if bounded and size >= end:
             last[slot] = at_rank(roots[slot], end - 1, nodes)
 
 
 @inlined
-def _are_peers(a: int, b: int, data: U8, offsets: I64, peers: I64) -> bool:
+def are_peers(a: int, b: int, data: U8, offsets: I64, peers: I64) -> bool:
     if peers[a] != peers[b]:
         return False
     start, other = offsets[a], offsets[b]
@@ -302,7 +302,7 @@ def renumber(
         size = _size(roots[slot], nodes)
         while rank < size:
             entry = at_rank(roots[slot], rank, nodes)
-            ties = before != NONE and _are_peers(before, entry, data, offsets, peers)
+            ties = before != NONE and are_peers(before, entry, data, offsets, peers)
             number = _number(kind, rank, number, ties)
             if number > limit and seen >= counts[slot]:
                 break
@@ -340,6 +340,6 @@ def trim(slots: I64, counts: I64, roots: I64, nodes: I64, gone: I64, facts: I64)
     """Remove all but the first ``counts[slot]`` entries."""
     for slot in slots:
         while _size(roots[slot], nodes) > counts[slot]:
-            roots[slot], entry = _remove(roots[slot], counts[slot], nodes, facts)
+            roots[slot], entry = remove(roots[slot], counts[slot], nodes, facts)
             gone[facts[GONE]] = entry
             facts[GONE] += 1

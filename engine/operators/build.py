@@ -10,6 +10,7 @@ from constellationdb.engine.operators.arranged import Borrow
 from constellationdb.engine.operators.base import Operator
 from constellationdb.engine.operators.join import JoinOperator
 from constellationdb.engine.operators.on_close import OnCloseOperator
+from constellationdb.engine.operators.over import OverOperator
 from constellationdb.engine.operators.pane_aggregate import PaneAggregateOperator
 from constellationdb.engine.operators.recompute import RecomputeOperator
 from constellationdb.engine.operators.recursion import MakeStep, RecursionOperator
@@ -50,6 +51,8 @@ def build(
             return RecomputeOperator(node, borrow)
         case plan.TopN():
             return TopNOperator(node)
+        case plan.Over():
+            return OverOperator(node)
         case plan.Join():
             return JoinOperator(node, borrow)
         case plan.OnClose():
@@ -73,7 +76,7 @@ def build(
 def exchange_keys(node: plan.AnyNode) -> tuple[tuple[int, ...] | None, ...]:
     """Per input: the key columns to exchange by, () for everything to one worker, None for no exchange."""
     match node:
-        case plan.Aggregate() | plan.SessionAggregate() | plan.PaneAggregate() | plan.TopN():
+        case plan.Aggregate() | plan.SessionAggregate() | plan.PaneAggregate() | plan.TopN() | plan.Over():
             return (node.keys,)
         case plan.SessionAssign():
             return (node.partition,)

@@ -62,6 +62,10 @@ class Names:
             case plan.Aggregate():
                 below = self.brief(node.input)
                 return [*(below[k] for k in node.keys), *(Shown(measure(m, below)) for m in node.measures)]
+            case plan.Over():
+                numbers = [Shown("span"), Shown("place"), Shown("peers")]
+                slot = [*self.brief(node.input), *numbers]
+                return [*self.of(node.input), *Steps(node.substrait, [slot]).columns[1:]]
             case plan.TopN():
                 return [*self.of(node.input), *([Shown(f"{rank(node)} OVER (…)")] if node.numbered else [])]
             case plan.Join(kind="semi" | "anti"):

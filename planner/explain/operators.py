@@ -38,6 +38,8 @@ def facts(node: plan.AnyNode, names: Names) -> Facts:
             return _recompute(node, names)
         case plan.TopN():
             return _top(node, names)
+        case plan.Over():
+            return _over(node, names)
         case plan.Join():
             return _join(node, names)
         case plan.LookupJoin():
@@ -148,6 +150,21 @@ def _top(node: plan.TopN, names: Names) -> Facts:
     key = listed([below[k] for k in node.keys])
     return Facts("Top N (fast operator)", key or "none: one order of everything", state, closes,
                  "every epoch: what changes of the rows shown", rows_of(node), details=details)  # fmt: skip
+
+
+def _over(node: plan.Over, names: Names) -> Facts:
+    below = names.brief(node.input)
+    computed = names.of(node)[len(below) :]
+    ties = [f"ties by {listed([below[term.column] for term in node.ties])}"] if node.ties else []
+    details = [("over", column.text) for column in computed]
+    details.append(("order by", "; ".join([", ".join(_term(term, below) for term in node.order), *ties])))
+    edges = [f"{node.before} rows before"] * (node.before > 0) + [f"{node.after} rows after"] * (node.after > 0)
+    edges += ["all rows after"] * node.running
+    details.append(("reach", f"a change's own row, {' and '.join(edges)}" if edges else "a change's own row"))
+    key = listed([below[k] for k in node.keys])
+    return Facts("Over (fast operator)", key or "none: one order of everything", "every row, in order, with its values",
+                 "nothing: kept for ever", "every epoch: what changes of the rows that frames bring it to",
+                 rows_of(node), details=details)  # fmt: skip
 
 
 def _between(node: plan.TopN) -> str:

@@ -52,9 +52,9 @@ def top_n(
 ) -> Stream:
     """The stream's columns (and the number) of the first rows; what is orderable only."""
     width = stream.width
-    stream, columns = _with_columns(lowering, stream, [*keys, *(sort.expr for sort in sorts)])
+    stream, columns = with_columns(lowering, stream, [*keys, *(sort.expr for sort in sorts)])
     key_columns = tuple(sorted(set(columns[: len(keys)])))
-    terms = [plan.Order(c, *_DIRECTIONS[s.direction]) for c, s in zip(columns[len(keys) :], sorts, strict=True)]
+    terms = order_terms(columns[len(keys) :], sorts)
     known = {*key_columns, *(term.column for term in terms)}
     node = lowering.build.finish(stream)
     number = [pa.field(f"c{stream.width}", NUMBER)] if top.numbered else []
@@ -78,7 +78,11 @@ def top_n(
     return lowering.build.project(found, [field(i) for i in columns])
 
 
-def _with_columns(lowering: Lowering, stream: Stream, wanted: Sequence[Expression]) -> tuple[Stream, list[int]]:
+def order_terms(columns: Sequence[int], sorts: Sequence[SortField]) -> list[plan.Order]:
+    return [plan.Order(c, *_DIRECTIONS[s.direction]) for c, s in zip(columns, sorts, strict=True)]
+
+
+def with_columns(lowering: Lowering, stream: Stream, wanted: Sequence[Expression]) -> tuple[Stream, list[int]]:
     """The stream with what is computed appended, and where each of ``wanted`` is."""
     outputs, places = [field(i) for i in range(stream.width)], []
     for expression in wanted:

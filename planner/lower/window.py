@@ -7,6 +7,7 @@ from substrait.proto import Expression, Rel
 from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.lower.core import Lowering
 from constellationdb.planner.lower.order import tie_breakers
+from constellationdb.planner.lower.over import lower_over
 from constellationdb.planner.lower.stream import Stream, describe
 from constellationdb.planner.overs import correct, integer_average, quotient, window_calls
 from constellationdb.planner.shuttle import field, field_index
@@ -28,9 +29,17 @@ def lower_window(lowering: Lowering, rel: Rel) -> Stream:
     written = list(rel.project.expressions)
     averages = [integer_average(shuttle, lowering.build.source(stream), stream.width, e) for e in written]
     expressions = [part for e, average in zip(written, averages, strict=True) for part in average or (e,)]
+
+    def quotients(columns: list[Expression]) -> list[Expression]:
+        values = iter(columns)
+        return [next(values) if a is None else quotient(shuttle, next(values), next(values)) for a in averages]
+
     calls = window_calls(expressions)
     keys = _partition_keys(calls)
     correct(shuttle, lowering.build.source(stream), stream.width, calls)
+    near = lower_over(lowering, stream, expressions)
+    if near is not None:
+        return _as_written(lowering, near.stream, rel, quotients(near.columns), written_width)
     for call in calls:
         _break_ties(lowering, call, stream.width)
     node = lowering.build.finish(stream)
@@ -43,9 +52,6 @@ def lower_window(lowering: Lowering, rel: Rel) -> Stream:
             over.project.expressions.append(expression)
             column = stream.width + len(over.project.expressions) - 1
         columns.append(field(column))
-    values = iter(columns)
-    computed_places = [next(values) if a is None else quotient(shuttle, next(values), next(values)) for a in averages]
-    places = dict(enumerate(computed_places, written_width))
     width = stream.width + len(over.project.expressions)
     over.project.common.emit.output_mapping.extend(range(width))
     computed = lowering.build.stream(
@@ -63,9 +69,15 @@ def lower_window(lowering: Lowering, rel: Rel) -> Stream:
             shows=describe(shuttle.display_of(over, width)),
         )
     )
-    everything = range(written_width + len(written))
-    wanted = rel.project.common.emit.output_mapping if rel.project.common.HasField("emit") else everything
-    return lowering.build.project(computed, [places.get(i, field(i)) for i in wanted])
+    return _as_written(lowering, computed, rel, quotients(columns), written_width)
+
+
+def _as_written(lowering: Lowering, stream: Stream, rel: Rel, columns: list[Expression], width: int) -> Stream:
+    """The columns of the projection ``rel`` over ``width`` others; ``columns`` are what it computes."""
+    outputs = [*(field(i) for i in range(width)), *columns]
+    if rel.project.common.HasField("emit"):
+        outputs = [outputs[i] for i in rel.project.common.emit.output_mapping]
+    return lowering.build.project(stream, outputs)
 
 
 def _partition_keys(calls: list[Expression]) -> tuple[int, ...]:

@@ -63,6 +63,4 @@ def _check(window: Any, other: Any, position: int) -> None:
     if int(other.frameOptions) & _NON_DEFAULT:
         bare = not window.orderClause and int(window.frameOptions) == _DEFAULTS
         hint = "Omit the parentheses in this OVER clause." if bare else None
-        raise WindowingError(
-            f'cannot copy window "{name}" because it has a frame clause', hint=hint, position=position
-        )
+        raise WindowingError(f'cannot copy window "{name}" because it has a frame clause', hint=hint, position=position)

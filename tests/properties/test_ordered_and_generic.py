@@ -1,4 +1,4 @@
-"""The first rows of every key are at every epoch those that the whole query, computed again, would show.
+"""First rows and window functions are at every epoch what the whole query, computed again, would show.
 
 Rows come and go (or only come), tie, are equal or NULL, in any cut into epochs;
 the fast graph is restarted from its state midway.
@@ -17,9 +17,10 @@ import pytest
 
 from constellationdb.engine import ordered
 from constellationdb.engine.graph import Graph, Input
+from constellationdb.engine.operators import over
 from constellationdb.planner import plan
 from constellationdb.planner.continuous import ContinuousPlanner
-from constellationdb.planner.lower import aggregate, order, relational
+from constellationdb.planner.lower import aggregate, order, relational, window
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.statements import Select
 from constellationdb.planner.syntax import parse
@@ -59,6 +60,33 @@ _QUERIES = (
     "SELECT b, t FROM t LIMIT 3",
     "SELECT DISTINCT ON (k) k, b, c, f, d, s, x, t FROM t ORDER BY k, b DESC, c, f, d, s, x, t",
     "SELECT DISTINCT ON (x, k) s, d, k, x FROM t ORDER BY x, k, d, s, b, c, f, t",
+)
+
+_OVER = "SELECT *, {calls} FROM t WINDOW w AS (PARTITION BY {keys} ORDER BY {order})"
+
+
+def _over(calls: str, order: str = "b, c", keys: str = "k") -> str:
+    return _OVER.format(calls=calls, order=order, keys=keys)
+
+
+_MOVING = "OVER (w ROWS BETWEEN 2 PRECEDING AND CURRENT ROW)"
+_FUNCTIONS = (
+    _over("row_number() OVER w"),
+    _over("row_number() OVER w, count(*) OVER (w ROWS UNBOUNDED PRECEDING)", "s DESC NULLS LAST", "x"),
+    _over("lag(b) OVER w, lag(s, 2) OVER w, lag(c, 1, 7) OVER w", "t"),
+    _over("lead(b) OVER w, lead(f, 3) OVER w", "f DESC"),
+    _over("lead(b, 2) OVER w, lag(b, 3) OVER w", "d", "k, x"),
+    _over(f"sum(b) {_MOVING}, count(s) {_MOVING}, min(b) {_MOVING}, max(t) {_MOVING}"),
+    _over(f"avg(b) {_MOVING}, avg(c) {_MOVING}", "t DESC, b"),
+    _over(f"first_value(s) {_MOVING}, last_value(f) {_MOVING}, nth_value(b, 2) {_MOVING}", "s"),
+    _over("sum(b) OVER (w ROWS BETWEEN 1 PRECEDING AND 2 FOLLOWING)", "c % 3"),
+    _over("sum(c) OVER (w ROWS BETWEEN 1 FOLLOWING AND 3 FOLLOWING)", "t"),
+    _over("max(b) OVER (w ROWS BETWEEN 3 PRECEDING AND 2 PRECEDING), row_number() OVER w", "t"),
+    _over("sum(b) OVER w, count(*) OVER w, min(c) OVER w, max(t) OVER w", "b"),
+    _over("sum(c) OVER w, avg(b) OVER w", "x, t"),
+    _over("sum(c) OVER (w ROWS UNBOUNDED PRECEDING), first_value(s) OVER (w ROWS UNBOUNDED PRECEDING)", "d"),
+    _over(f"sum(b) OVER w, sum(b) {_MOVING}, lag(b) OVER w, row_number() OVER w", "b % 2"),
+    "SELECT *, sum(b) OVER (ORDER BY t), lag(t) OVER (ORDER BY t) FROM t",
 )
 
 
@@ -129,21 +157,39 @@ def test_top_as_generic(sql: str, growing: bool, monkeypatch: pytest.MonkeyPatch
     fast = _planned(sql, growing=growing)
     with monkeypatch.context() as patch:
         patch.setattr(relational, "lower_ranked", _nothing)
+        patch.setattr(window, "lower_over", _nothing)
         patch.setattr(order, "_window", _nothing)
         patch.setattr(aggregate, "lower_first", _nothing)
         generic = _planned(sql, growing=growing)
+    _agree(fast, generic, "TopN", _epochs(Random(sql), growing=growing), monkeypatch)
+
+
+@pytest.mark.parametrize("growing", [True, False], ids=["growing", "changing"])
+@pytest.mark.parametrize("sql", _FUNCTIONS)
+def test_over_as_generic(sql: str, growing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = _planned(sql, growing=growing)
+    with monkeypatch.context() as patch:
+        patch.setattr(window, "lower_over", _nothing)
+        generic = _planned(sql, growing=growing)
+    _agree(fast, generic, "Over", _epochs(Random(sql), growing=growing), monkeypatch)
+
+
+def _agree(
+    fast: plan.AnyNode, generic: plan.AnyNode, kind: str, epochs: list[pa.RecordBatch], patch: pytest.MonkeyPatch
+) -> None:
     kinds = [{type(node).__name__ for node in plan.walk(root)} for root in (fast, generic)]
-    assert "TopN" in kinds[0]
+    assert kind in kinds[0]
     assert "Recompute" not in kinds[0]
-    assert "TopN" not in kinds[1]
+    assert kind not in kinds[1]
     assert "Recompute" in kinds[1]
 
-    monkeypatch.setattr(ordered, "_COMPACT_ABOVE", 4)
+    patch.setattr(ordered, "_COMPACT_ABOVE", 4)
+    patch.setattr(over, "_COMPACT_ABOVE", 4)
     graphs = [Graph(fast), Graph(generic)]
     contents = [_Contents(), _Contents()]
     for graph, content in zip(graphs, contents, strict=True):
         content.add(graph.start(0).delta)
-    for epoch, delta in enumerate(_epochs(Random(sql), growing=growing), 1):
+    for epoch, delta in enumerate(epochs, 1):
         for graph, content in zip(graphs, contents, strict=True):
             output = graph.run(epoch, {"t": Input(delta)})
             assert not output.errors
