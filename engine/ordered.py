@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.kernels.accumulate import grow
+from constellationdb.engine.kernels.groupby import touched
 from constellationdb.engine.kernels.orderedtrees import (
     CHANCE,
     FACTS,
@@ -34,7 +35,7 @@ from constellationdb.engine.kernels.orderedtrees import (
 )
 from constellationdb.engine.kernels.orderkeys import OrderKeys, order_keys
 from constellationdb.engine.kernels.rows import I64, U8, Bool
-from constellationdb.engine.kernels.spans import FAR, displace, reach, read
+from constellationdb.engine.kernels.spans import DEEPEST, FAR, displace, reach, read
 from constellationdb.engine.rowstore import RowStore
 from constellationdb.errors import InternalError
 from constellationdb.planner.plan import Order
@@ -121,10 +122,10 @@ class OrderedRows:
         left, numbers = gone[were], self._shown[gone[were]]
         np.subtract.at(self._counts, gone_slots[were], 1)
         self._shown[left] = 0
-        touched = np.unique(slots)
-        entries, now, weights = self._renumbered(touched, kind, limit)
+        distinct, _ = touched(slots, len(self._roots))
+        entries, now, weights = self._renumbered(distinct, kind, limit)
         if trims:
-            self._trim(touched, self._counts)
+            self._trim(distinct, self._counts)
         return (
             np.concatenate([left, entries]),
             np.concatenate([numbers, now]),
@@ -193,14 +194,16 @@ class OrderedRows:
         )  # fmt: skip
         return self._settled(gone)
 
-    def reached(self, slots: I64, before: int, after: int, *, running: bool, tied: bool) -> Reached:
+    def reached(self, displaced: I64, before: int, after: int, *, running: bool, tied: bool) -> Reached:
         """The rows that frames bring what was displaced to, and those that they are computed from."""
+        slots, _ = touched(displaced, len(self._roots))
         spans = np.empty(4 * len(slots), np.int64)
         trees = self._roots, self._nodes, self._data, self._offsets, self._peers
         total = reach(slots, before, after, running, tied, *trees, self._low, self._tail, spans)
         entries, slices, groups = (np.empty(total, np.int64) for _ in range(3))
         computed, carries = np.empty(total, np.bool_), np.empty(len(slots), np.int64)
-        read(slots, spans, *trees, entries, slices, groups, computed, carries)
+        stack = np.empty(DEEPEST, np.int64)
+        read(slots, spans, tied, *trees, entries, slices, groups, computed, carries, stack)
         return Reached(entries, slices, groups, computed, carries)
 
     def _settled(self, gone: I64) -> I64:

@@ -10,9 +10,11 @@ import numpy as np
 
 from constellationdb.engine.kernels.orderedtrees import (
     GONE,
+    LEFT,
     MISSING,
     NODE,
     NONE,
+    RIGHT,
     SIZE,
     are_peers,
     at_rank,
@@ -20,10 +22,11 @@ from constellationdb.engine.kernels.orderedtrees import (
     rank_of,
     remove,
 )
-from constellationdb.engine.kernels.rows import I64, U8
+from constellationdb.engine.kernels.rows import I64, U8, Bool
 from constellationdb.jit import inlined, kernel
 
 FAR = np.iinfo(np.int64).max
+DEEPEST = 1024  # no tree of numbered entries gets a tenth as deep, but by a chance that nobody will live to see
 
 
 @inlined
@@ -98,26 +101,62 @@ def reach(
     return total
 
 
+@inlined
+def _seek(root: int, rank: int, nodes: I64, stack: I64) -> int:
+    """Put the entry of a rank on the stack, upon those on the way to it that come later; how many there are."""
+    depth, node = 0, root
+    while True:
+        before = _size(nodes[NODE * node + LEFT], nodes)
+        if rank <= before:
+            stack[depth] = node
+            depth += 1
+            if rank == before:
+                return depth
+            node = nodes[NODE * node + LEFT]
+        else:
+            rank -= before + 1
+            node = nodes[NODE * node + RIGHT]
+
+
+@inlined
+def _advance(depth: int, nodes: I64, stack: I64) -> int:
+    """Take the entry off the stack and put its successor there."""
+    depth -= 1
+    node = nodes[NODE * stack[depth] + RIGHT]
+    while node != NONE:
+        stack[depth] = node
+        depth += 1
+        node = nodes[NODE * node + LEFT]
+    return depth
+
+
 @kernel(
-    "void(const i64[], const i64[], const i64[], const i64[], const u8[], const i64[], const i64[], i64[], i64[],"
-    " i64[], bool[], i64[])"
+    "void(const i64[], const i64[], bool, const i64[], const i64[], const u8[], const i64[], const i64[], i64[], i64[],"
+    " i64[], bool[], i64[], i64[])"
 )
 def read(
-    slots: I64, spans: I64, roots: I64, nodes: I64, data: U8, offsets: I64, peers: I64, entries: I64, slices: I64,
-    groups: I64, computed: I64, carries: I64,
+    slots: I64, spans: I64, tied: bool, roots: I64, nodes: I64, data: U8, offsets: I64, peers: I64, entries: I64,
+    slices: I64, groups: I64, computed: Bool, carries: I64, stack: I64,
 ) -> None:  # fmt: skip
     """The entries of the spans in order, with the numbers of their span and of their peers, and which are computed.
 
-    ``carries``: per span the entry before what is read, NONE where there is none.
+    ``carries``: per span the entry before what is read, NONE where there is none. ``stack``: as deep as trees are.
     """
     at, group = 0, 0
     for i in range(len(slots)):
         root = roots[slots[i]]
         first, last, start, end = spans[4 * i], spans[4 * i + 1], spans[4 * i + 2], spans[4 * i + 3]
-        carries[i] = at_rank(root, first - 1, nodes) if 0 < first < last else NONE
+        carries[i] = NONE
+        if first >= last:
+            continue
+        depth = _seek(root, max(first - 1, 0), nodes, stack)
+        if first > 0:
+            carries[i] = stack[depth - 1]
+            depth = _advance(depth, nodes, stack)
         for rank in range(first, last):
-            entry = at_rank(root, rank, nodes)
-            if rank == first or not are_peers(entries[at - 1], entry, data, offsets, peers):
+            entry = stack[depth - 1]
+            if not tied or rank == first or not are_peers(entries[at - 1], entry, data, offsets, peers):
                 group += 1
             entries[at], slices[at], groups[at], computed[at] = entry, i, group, start <= rank < end
             at += 1
+            depth = _advance(depth, nodes, stack)

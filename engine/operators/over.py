@@ -71,7 +71,7 @@ class OverOperator(Unheld):
         gone = self._rows.displace(batch, slots)
         self._value_of = grow(self._value_of, self._rows.entries, -1)
         reached = self._rows.reached(
-            np.unique(slots), self._node.before, self._node.after, running=self._node.running, tied=self._node.tied
+            slots, self._node.before, self._node.after, running=self._node.running, tied=self._node.tied
         )
         parts = [self._shown(gone, self._values.take(self._value_of[gone]), -1)] if len(gone) else []
         self._value_of[gone] = -1
