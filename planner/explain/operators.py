@@ -7,9 +7,10 @@ from constellationdb.planner.explain.closing import join_closes, late_for_join, 
 from constellationdb.planner.explain.facts import NETTED, PER_EPOCH, Facts, rows_of
 from constellationdb.planner.explain.literals import interval
 from constellationdb.planner.explain.lookups import lookup, replicated
-from constellationdb.planner.explain.names import Names, listed, measure, rank
+from constellationdb.planner.explain.names import Names, listed, measure
+from constellationdb.planner.explain.orders import over, top
 from constellationdb.planner.explain.sides import recomputed_sides, sides
-from constellationdb.planner.explain.steps import Columns, condition
+from constellationdb.planner.explain.steps import condition
 from constellationdb.planner.explain.windows import pane_aggregate, session, session_aggregate
 
 
@@ -37,9 +38,9 @@ def facts(node: plan.AnyNode, names: Names) -> Facts:
         case plan.Recompute():
             return _recompute(node, names)
         case plan.TopN():
-            return _top(node, names)
+            return top(node, names)
         case plan.Over():
-            return _over(node, names)
+            return over(node, names)
         case plan.Join():
             return _join(node, names)
         case plan.LookupJoin():
@@ -130,53 +131,6 @@ def _recompute(node: plan.Recompute, names: Names) -> Facts:
         closes = f"a key, when {passes(names, node, min(node.closing, key=lambda c: (c.offset_us, c.index)))}"
     return Facts("RecomputeAffected (no fast operator)", key, state, closes, emits, rows_of(node),
                  details=details)  # fmt: skip
-
-
-def _top(node: plan.TopN, names: Names) -> Facts:
-    below = names.brief(node.input)
-    terms = [_term(term, below) for term in node.order]
-    ties = [f"ties by {listed([below[term.column] for term in node.ties])}"] if node.ties else []
-    details = [("order by", "; ".join([", ".join(terms), *ties] if terms else ties) or "nothing")]
-    details.append(("keep", f"{rank(node)} {_between(node)}"))
-    state = "every row, in order"
-    if node.input.append_only:
-        state = f"the first {node.offset + node.limit} rows{' per key' if node.keys else ''}, in order"
-        if node.rank != "row_number":
-            state = f"the rows shown{' per key' if node.keys else ''}, in order"
-    closes = "nothing: kept for ever"
-    if node.closing:
-        column = min(node.closing, key=lambda c: (c.offset_us, c.index))
-        closes = f"a key, when {passes(names, node, column)}"
-    key = listed([below[k] for k in node.keys])
-    return Facts("Top N (fast operator)", key or "none: one order of everything", state, closes,
-                 "every epoch: what changes of the rows shown", rows_of(node), details=details)  # fmt: skip
-
-
-def _over(node: plan.Over, names: Names) -> Facts:
-    below = names.brief(node.input)
-    computed = names.of(node)[len(below) :]
-    ties = [f"ties by {listed([below[term.column] for term in node.ties])}"] if node.ties else []
-    details = [("over", column.text) for column in computed]
-    details.append(("order by", "; ".join([", ".join(_term(term, below) for term in node.order), *ties])))
-    edges = [f"{node.before} rows before"] * (node.before > 0) + [f"{node.after} rows after"] * (node.after > 0)
-    edges += ["all rows after"] * node.running
-    details.append(("reach", f"a change's own row, {' and '.join(edges)}" if edges else "a change's own row"))
-    key = listed([below[k] for k in node.keys])
-    return Facts("Over (fast operator)", key or "none: one order of everything", "every row, in order, with its values",
-                 "nothing: kept for ever", "every epoch: what changes of the rows that frames bring it to",
-                 rows_of(node), details=details)  # fmt: skip
-
-
-def _between(node: plan.TopN) -> str:
-    end = node.offset + node.limit
-    if node.offset:
-        return f"from {node.offset + 1} to {end}"
-    return f"up to {end}"
-
-
-def _term(term: plan.Order, columns: Columns) -> str:
-    nulls = "" if term.nulls_first == term.descending else f" NULLS {'FIRST' if term.nulls_first else 'LAST'}"
-    return f"{columns[term.column].text}{' DESC' if term.descending else ''}{nulls}"
 
 
 def _join(node: plan.Join, names: Names) -> Facts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as pt
@@ -11,7 +12,6 @@ from substrait.proto import Expression
 from constellationdb.planner import plan
 from constellationdb.planner.shuttle import field_index
 
-_Function = Expression.WindowFunction
 _CARRIED: dict[str, plan.Carry] = {
     "count": "add", "sum": "add", "min": "least", "max": "greatest", "first_value": "keep",
 }  # fmt: skip
@@ -29,7 +29,7 @@ class Frame:
     tied: bool = False
 
 
-def frame_of(name: str, function: _Function, value: pa.DataType) -> Frame | None:
+def frame_of(name: str, function: Any, value: pa.DataType) -> Frame | None:
     """The frame of a function whose values are of a type; None where a change reaches the whole partition."""
     if not function.sorts:
         return None
@@ -44,7 +44,7 @@ def frame_of(name: str, function: _Function, value: pa.DataType) -> Frame | None
             return None
 
 
-def _offset(name: str, function: _Function) -> Frame | None:
+def _offset(name: str, function: Any) -> Frame | None:
     offset = 1
     if len(function.arguments) > 1:
         literal = function.arguments[1].value.literal
@@ -56,8 +56,8 @@ def _offset(name: str, function: _Function) -> Frame | None:
     return Frame(max(offset, 0), max(-offset, 0)) if abs(offset) <= _FARTHEST else None
 
 
-def _framed(name: str, function: _Function, value: pa.DataType) -> Frame | None:
-    rows = function.bounds_type == _Function.BOUNDS_TYPE_ROWS
+def _framed(name: str, function: Any, value: pa.DataType) -> Frame | None:
+    rows = function.bounds_type == Expression.WindowFunction.BOUNDS_TYPE_ROWS
     lower, upper = _distance(function.lower_bound), _distance(function.upper_bound)
     if upper is None:
         return None
@@ -80,7 +80,7 @@ def _is_moment(kind: pa.DataType) -> bool:
     return bool(pt.is_timestamp(kind) or pt.is_date32(kind))
 
 
-def _distance(bound: _Function.Bound) -> int | None:
+def _distance(bound: Any) -> int | None:
     """Rows after the current one (negative: before it); None where there is no bound."""
     match bound.WhichOneof("kind"):
         case "preceding":
