@@ -17,7 +17,7 @@ from substrait.proto import Expression, Rel, Type
 
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.extremes import cast_float, ranked
-from constellationdb.planner.shuttle import Shuttle, project, visit
+from constellationdb.planner.shuttle import Shuttle, field, field_index, project, visit
 
 _TAKEN_AWAY = frozenset(
     {"sum", "avg", "stddev", "stddev_samp", "stddev_pop", "var_samp", "var_pop", "var", "variance", "mean",
@@ -98,14 +98,13 @@ def integer_average(shuttle: Shuttle, source: Rel, width: int, call: Expression)
     function = call.window_function
     if call.WhichOneof("rex_type") != "window_function" or not function.sorts:
         return None
-    argument = function.arguments[0].value if function.arguments else Expression()
-    if shuttle.function_name(function.function_reference) != "avg" or argument.WhichOneof("rex_type") != "cast":
+    if shuttle.function_name(function.function_reference) != "avg" or not function.arguments:
         return None
-    inner = shuttle.schema_of(project(source, width, [argument.cast.input]), 1).types[0]
-    if not pt.is_signed_integer(inner):
+    found = _integer(shuttle, source, width, function.arguments[0].value)
+    if found is None:
         return None
     whole = Expression()
-    whole.CopyFrom(argument.cast.input)
+    whole.CopyFrom(found)
     parts = []
     for name in ("sum", "count"):
         part = Expression()
@@ -115,6 +114,42 @@ def integer_average(shuttle: Shuttle, source: Rel, width: int, call: Expression)
         parts.append(part)
     to_numeric(parts[0].window_function.arguments[0].value)
     return parts
+
+
+def _integer(shuttle: Shuttle, source: Rel, width: int, argument: Expression) -> Expression | None:
+    """What holds the integers that an argument is, as doubles: the integers themselves, or doubles as exact."""
+    if argument.WhichOneof("rex_type") == "cast":
+        kind = shuttle.schema_of(project(source, width, [argument.cast.input]), 1).types[0]
+        return argument.cast.input if pt.is_signed_integer(kind) else None
+    body, index = source.project, field_index(argument)
+    mapping = list(body.common.emit.output_mapping)
+    if index is None or not mapping or mapping != list(range(mapping[0], mapping[0] + len(body.expressions))):
+        return None
+    made = body.expressions[index]  # DataFusion casts once what two calls take
+    if made.cast.type.WhichOneof("kind") != "fp64":
+        return None
+    kind = shuttle.schema_of(project(body.input, mapping[0], [made.cast.input]), 1).types[0]
+    return argument if pt.is_signed_integer(kind) and kind.bit_width <= 32 else None
+
+
+def split_averages(shuttle: Shuttle, rel: Rel, width: int) -> Rel:
+    """Make averages of integers in a projection of ``width`` columns quotients, in place; what computes the rest."""
+    written = list(rel.project.expressions)
+    averages = [integer_average(shuttle, rel.project.input, width, call) for call in written]
+    if not any(averages):
+        return rel
+    computing = Rel()
+    computing.project.input.CopyFrom(rel.project.input)
+    computing.project.expressions.extend(p for e, parts in zip(written, averages, strict=True) for p in parts or (e,))
+    count = len(computing.project.expressions)
+    places = iter(field(i) for i in range(width, width + count))
+    outputs = [next(places) if parts is None else quotient(shuttle, next(places), next(places)) for parts in averages]
+    outputs = [*(field(i) for i in range(width)), *outputs]
+    if rel.project.common.HasField("emit"):
+        outputs = [outputs[i] for i in rel.project.common.emit.output_mapping]
+    rel.CopyFrom(project(computing, width + count, outputs))
+    found: Rel = rel.project.input
+    return found
 
 
 def quotient(shuttle: Shuttle, total: Expression, count: Expression) -> Expression:
