@@ -51,6 +51,7 @@ class Output:
     errors: list[FailedRow] = field(default_factory=list)
     late: list[pa.RecordBatch] = field(default_factory=list)
     used: int = 0
+    windowed: int = 0  # of these, in windows
     dropped: int = 0
     requests: list[LookupRequest] = field(default_factory=list)
 
@@ -177,6 +178,7 @@ class Graph:
             output.dropped += mine.dropped
             output.requests += mine.requests
             if node.id in self.windowed:
+                output.windowed += mine.used
                 used, late = self.windowed[node.id]
                 self.windowed[node.id] = used + mine.used, late + sum(b.num_rows for b in mine.late)
         return results
