@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.kernels.accumulate import grow
+from constellationdb.engine.kernels.firstrows import absorb, collect, hopeful, renumber, trim
 from constellationdb.engine.kernels.groupby import touched
 from constellationdb.engine.kernels.orderedtrees import (
     CHANCE,
@@ -27,11 +28,6 @@ from constellationdb.engine.kernels.orderedtrees import (
     RIGHT,
     SIZE,
     WORD,
-    absorb,
-    collect,
-    hopeful,
-    renumber,
-    trim,
 )
 from constellationdb.engine.kernels.orderkeys import OrderKeys, order_keys
 from constellationdb.engine.kernels.rows import I64, U8, Bool
@@ -62,8 +58,11 @@ class OrderedRows:
     def __init__(
         self, schema: pa.Schema, order: Sequence[Order], ties: Sequence[Order], *, bounded: bool = False
     ) -> None:
-        self._order, self._ties, self._bounded = order, ties, bounded
-        self._rows = RowStore(schema)
+        self._schema, self._order, self._ties, self._bounded = schema, order, ties, bounded
+        self._clear()
+
+    def _clear(self) -> None:
+        self._rows = RowStore(self._schema)
         self._used = 0  # bytes of keys
         self._data: U8 = np.zeros(1024, np.uint8)
         self._offsets: I64 = np.zeros(65, np.int64)
@@ -278,7 +277,7 @@ class OrderedRows:
             self._shown[kept],
         )
         rows, chance = self.take(kept), self._facts[CHANCE]
-        self.__init__(self._rows.schema, self._order, self._ties, bounded=self._bounded)  # type: ignore[misc]
+        self._clear()
         self.reserve(len(slots))
         if len(kept):
             self._rows.append(rows)

@@ -15,23 +15,18 @@ from constellationdb.engine.kernels.orderedtrees import (
     NODE,
     NONE,
     RIGHT,
-    SIZE,
     are_peers,
     at_rank,
     insert,
     rank_of,
     remove,
+    size_of,
 )
 from constellationdb.engine.kernels.rows import I64, U8, Bool
 from constellationdb.jit import inlined, kernel
 
 FAR = np.iinfo(np.int64).max
 DEEPEST = 1024  # no tree of numbered entries gets a tenth as deep, but by a chance that nobody will live to see
-
-
-@inlined
-def _size(root: int, nodes: I64) -> int:
-    return nodes[NODE * root + SIZE] if root != NONE else 0
 
 
 @kernel("void(const i64[], const i64[], i64, i64[], i64[], const u8[], const i64[], i64[], i64[], i64[], i64[])")
@@ -50,10 +45,10 @@ def displace(
             roots[slot], entry = remove(roots[slot], rank, nodes, facts)
             gone[facts[GONE]] = entry
             facts[GONE] += 1
-            behind = _size(roots[slot], nodes) - rank
+            behind = size_of(roots[slot], nodes) - rank
         else:
             roots[slot], rank = insert(roots[slot], entries[i], nodes, data, offsets, facts)
-            behind = _size(roots[slot], nodes) - rank - 1
+            behind = size_of(roots[slot], nodes) - rank - 1
         low[slot] = min(low[slot], rank)
         tail[slot] = min(tail[slot], behind)
 
@@ -86,7 +81,7 @@ def reach(
     for i in range(len(slots)):
         slot = slots[i]
         root = roots[slot]
-        size = _size(root, nodes)
+        size = size_of(root, nodes)
         start = max(0, low[slot] - after)
         end = size if running else min(size, size - tail[slot] + before)
         if tied and low[slot] > 0:
@@ -106,7 +101,7 @@ def _seek(root: int, rank: int, nodes: I64, stack: I64) -> int:
     """Put the entry of a rank on the stack, upon those on the way to it that come later; how many there are."""
     depth, node = 0, root
     while True:
-        before = _size(nodes[NODE * node + LEFT], nodes)
+        before = size_of(nodes[NODE * node + LEFT], nodes)
         if rank <= before:
             stack[depth] = node
             depth += 1
