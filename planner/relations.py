@@ -18,7 +18,7 @@ from constellationdb.planner.statements import Query
 from constellationdb.planner.window_call import Call
 
 WINDOW_COLUMNS = ("window_start", "window_end")
-RelationKind = Literal["table", "source", "lookup table", "view", "materialized view", "system table"]
+RelationKind = Literal["table", "source", "lookup table", "view", "materialized view", "system table", "sequence"]
 
 
 @dataclass(frozen=True)
