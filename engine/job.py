@@ -21,6 +21,7 @@ from constellationdb.engine.changelog import Change
 from constellationdb.engine.graph import Graph, Input, Output
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer, LookupRequest
 from constellationdb.engine.relation import Progress, RelationState
+from constellationdb.planner.explain import Kind
 from constellationdb.planner.plan import Plan, copies_of, is_netted
 
 CHUNK_ROWS = 65_536
@@ -105,6 +106,7 @@ class Job:
     started_us: int = 0
     enough: int | None = None  # rows that only come: with so many its reader has all that it wants
     closed: bool = False
+    kinds: dict[int, Kind] = field(default_factory=dict)  # what its operators are called, once somebody asked
     _nets: bool = field(init=False)  # an epoch's change leaves the graph netted
     _done: int = 0  # the epoch of the last step
     _stepping: bool = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from constellationdb.engine import answers, explains
+from constellationdb.engine import analyses, answers, explains
 from constellationdb.engine.copy_options import copy_options
 from constellationdb.engine.origins import with_origins
 from constellationdb.engine.pg_catalog.registered import with_names
@@ -261,13 +261,36 @@ def describe_subscribe(session: Session, statement: st.Subscribe) -> tuple[Resul
 
 
 def explain(session: Session, statement: st.Explain) -> Result:
-    return answers.text_rows(("QUERY PLAN",), [(line,) for line in _explained(session, statement)], "EXPLAIN")
+    lines = _analyzed(session, statement.statement) if statement.analyze else _explained(session, statement)
+    return answers.text_rows(("QUERY PLAN",), [(line,) for line in lines], "EXPLAIN")
+
+
+def _analyzed(session: Session, statement: st.Statement) -> list[str]:
+    match statement:
+        case st.NamedView():
+            return analyses.view(session, statement, analyze=True)
+        case st.Select(query=query) if is_continuous(query, session.relations):
+            return analyses.continuous(session, *plan_continuous(query, session.relations))
+        case st.Select(query=query):
+            return analyses.snapshot(session, query)
+        case st.Subscribe(query=query) if query is not None:
+            return analyses.continuous(session, ContinuousPlanner(session.relations).plan(query))
+        case st.Subscribe():
+            return explains.subscription(session, statement)
+        case _:
+            raise FeatureNotSupported(
+                "EXPLAIN ANALYZE of a statement that changes something is not supported",
+                hint="EXPLAIN shows its plan; EXPLAIN ANALYZE MATERIALIZED VIEW measures a view that is there",
+                position=statement.offset + 1,
+            )
 
 
 def _explained(session: Session, statement: st.Explain) -> list[str]:
     match inner := statement.statement:
         case st.Select():
             return _explained_query(session, inner.query)
+        case st.NamedView():
+            return analyses.view(session, inner, analyze=False)
         case st.CreateView(materialized=True):
             return explains.view(session, inner)
         case st.CreateView():

@@ -297,6 +297,14 @@ class Copy(Statement):
 
 
 @dataclass(frozen=True)
+class NamedView(Statement):
+    """MATERIALIZED VIEW name, behind EXPLAIN: the one that runs."""
+
+    name: str
+    name_position: int = 0
+
+
+@dataclass(frozen=True)
 class Explain(Statement):
     statement: Statement
     analyze: bool = False

@@ -212,6 +212,10 @@ def test_queries_inside_other_statements() -> None:
     assert explained == Explain(
         "EXPLAIN ANALYZE SUBSCRIBE v", 0, Subscribe("SUBSCRIBE v", 16, "v", None, name_position=26), True
     )
+    running = NamedView("MATERIALIZED VIEW s.v", 16, "s.v", 34)
+    assert one("EXPLAIN ANALYZE MATERIALIZED VIEW s.v") == Explain(
+        "EXPLAIN ANALYZE MATERIALIZED VIEW s.v", 0, running, True
+    )
     view = one("EXPLAIN (VERBOSE, ANALYZE off) CREATE MATERIALIZED VIEW m AS SELECT 1 EMIT ON WINDOW CLOSE")
     assert isinstance(view, Explain)
     assert isinstance(view.statement, CreateView)
