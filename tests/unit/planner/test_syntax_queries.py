@@ -11,6 +11,7 @@ from constellationdb.planner.statements import (
     CreateView,
     Emit,
     Explain,
+    NamedView,
     Query,
     Select,
     Statement,
