@@ -68,6 +68,8 @@ class _Growth:
                 return self._grown(node.input)
             case plan.Fragment() | plan.Union() | plan.WindowAssign() | plan.SessionAssign() | plan.Join():
                 return list(dict.fromkeys(name for child in node.children for name in self._grown(child)))
+            case plan.Changelog():
+                return plan.relations_of(node)
             case plan.LookupJoin() | plan.OnClose():
                 return self._grown(node.input)
             case _:

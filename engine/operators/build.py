@@ -8,6 +8,7 @@ from typing import TypeAlias, assert_never
 from constellationdb.engine.operators.aggregate import AggregateOperator
 from constellationdb.engine.operators.arranged import Borrow
 from constellationdb.engine.operators.base import Operator
+from constellationdb.engine.operators.changelog import ChangelogOperator
 from constellationdb.engine.operators.join import JoinOperator
 from constellationdb.engine.operators.on_close import OnCloseOperator
 from constellationdb.engine.operators.pane_aggregate import PaneAggregateOperator
@@ -33,6 +34,8 @@ def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | No
             return UnionOperator(node)
         case plan.WindowAssign():
             return WindowAssignOperator(node)
+        case plan.Changelog():
+            return ChangelogOperator(node)
         case plan.SessionAssign():
             return SessionAssignOperator(node)
         case plan.Aggregate():

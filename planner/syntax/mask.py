@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.statements import Emit, Query, TemporalClause
+from constellationdb.planner.syntax.changelogs import changelog_edits
 from constellationdb.planner.syntax.edits import overlay
 from constellationdb.planner.syntax.emit import find_tail
 from constellationdb.planner.syntax.temporal import clause_at
@@ -19,7 +20,7 @@ from constellationdb.planner.syntax.tokens import Region
 from constellationdb.planner.syntax.window_calls import HINTS, window_edits
 
 # Almost every query has none of these words, and then there is nothing to look for.
-_HINTS = ("emit", "system_time", "epoch", "late", *HINTS)
+_HINTS = ("emit", "system_time", "epoch", "late", "changelog", *HINTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def mask(region: Region) -> Masked:
     lowered = region.scanned.lower()
     if not any(hint in lowered for hint in _HINTS):
         return Masked(region, region.scanned)
-    spans = window_edits(region)
+    spans = [*window_edits(region), *changelog_edits(region)]
     temporal: list[TemporalClause] = []
     tokens = region.source.tokens
     index = region.lo
