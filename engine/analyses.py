@@ -19,6 +19,7 @@ from constellationdb.engine.operators.base import ENDED, NO_WATERMARK
 from constellationdb.engine.reads import execution, relations_of
 from constellationdb.engine.side import errors_name
 from constellationdb.engine.streams import Stream
+from constellationdb.engine.time_travel import epoch_of_query
 from constellationdb.engine.visible import visible
 from constellationdb.errors import WrongObjectType
 from constellationdb.planner import plan
@@ -92,7 +93,7 @@ def snapshot(session: Session, query: st.Query) -> list[str]:
     began = perf_counter_ns()
     planned = session.engine.snapshot_plans.plan(session, query)
     made = perf_counter_ns()
-    tables = visible(session, relations_of(planned), query.as_of_epoch)
+    tables = visible(session, relations_of(planned), epoch_of_query(session, query, planned), query.at_least_epoch)
     with session.cancelled.interruptible():
         physical = execution(planned, tables)
     done = perf_counter_ns()

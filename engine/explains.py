@@ -37,6 +37,10 @@ def snapshot(session: Session, query: st.Query, title: str = Reading.title) -> l
 
 
 def _epoch(session: Session, query: st.Query) -> str:
+    if query.as_of_time is not None:
+        return f"the last one at {query.as_of_time} (AS OF TIMESTAMP)"
+    if query.at_least_epoch:
+        return f"the latest that all it reads has reached, and not before {query.at_least_epoch}"
     if query.as_of_epoch is not None:
         return f"{query.as_of_epoch}, when all it reads has reached it (AS OF EPOCH)"
     if session.transaction is not None and session.transaction.explicit:

@@ -149,6 +149,7 @@ class Job:
         for state in self.outputs.all():
             state.watermark = output.watermark if state is self.outputs.view else NO_WATERMARK
             state.log.forgotten = state.since = epoch
+            state.log.forgotten_us = self.started_us
             state.ready = True
 
     def _has_enough(self) -> bool:

@@ -9,7 +9,7 @@ from pglast import ast
 
 from constellationdb.errors import SqlSyntaxError
 from constellationdb.planner.references import reference
-from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, replace
+from constellationdb.planner.rewrite.tree import nodes, parse_query, replace
 from constellationdb.planner.rewrite.windows import relation_name
 from constellationdb.planner.syntax.changelogs import SCHEMA
 
@@ -20,18 +20,23 @@ def is_changelog(item: Any) -> bool:
     """Whether an item of FROM is the changes of a relation."""
     if isinstance(item, ast.RangeVar):
         return SCHEMA in (item.schemaname, item.catalogname)
-    if not isinstance(item, ast.RangeFunction) or len(item.functions) > 1:
+    if not isinstance(item, ast.RangeFunction):
         return False
-    call = item.functions[0][0]
-    return isinstance(call, ast.FuncCall) and len(call.funcname) == 1 and last_name(call) == _NAME
+    call = _call(item)
+    return call is not None and [part.sval for part in call.funcname] == [_NAME]
+
+
+def _call(item: Any) -> Any:
+    """The one function that an item of FROM is; None of several."""
+    called = [call for call, *_ in item.functions]
+    return called[0] if len(called) == 1 and isinstance(called[0], ast.FuncCall) else None
 
 
 def changelog_relation(item: Any) -> str | None:
     """The reference to the relation whose changes they are; None where something else is said."""
     if isinstance(item, ast.RangeVar):
         return reference(None if item.catalogname is None else item.schemaname, item.relname)
-    call: Any = item.functions[0][0]
-    arguments = call.args or ()
+    arguments = list(_call(item).args or ())
     return relation_name(arguments[0]) if len(arguments) == 1 else None
 
 
@@ -64,5 +69,5 @@ def _location(item: Any) -> int:
     """Where the relation is named, if it is."""
     if isinstance(item, ast.RangeVar):
         return int(item.location) + len(f'"{SCHEMA}".') + 1
-    call = item.functions[0][0]
+    call = _call(item)
     return int(getattr(call.args[0] if call.args else call, "location", call.location))
