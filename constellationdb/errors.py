@@ -37,6 +37,7 @@
     ├── ReservedName                42939  CON-1071
     ├── AmbiguousAlias              42P09  CON-1072
     ├── UndefinedSchema             3F000  CON-1080
+    ├── InvalidRecursion            42P19  CON-1090
     ├── AmbiguousFunction           42725  CON-1043
     ├── InvalidTextRepresentation   22P02  CON-2001
     ├── DivisionByZero              22012  CON-2002
@@ -59,6 +60,12 @@
     ├── InvalidBinaryRepresentation 22P03  CON-2041
     ├── CharacterNotInRepertoire    22021  CON-2042
     ├── NullNotAllowed              22004  CON-2043
+    ├── InvalidJsonSubscript        22033  CON-2091
+    ├── NonNumericJsonItem          22036  CON-2092
+    ├── SingletonJsonItemRequired   22038  CON-2093
+    ├── JsonArrayNotFound           22039  CON-2094
+    ├── JsonMemberNotFound          2203A  CON-2095
+    ├── JsonNumberNotFound          2203B  CON-2096
     ├── ReadsOwnWritesThroughView   25001  CON-3001
     ├── InFailedTransaction         25P02  CON-3002
     ├── SerializationFailure        40001  CON-3003
@@ -277,6 +284,10 @@ class UndefinedSchema(ConstellationError):
     sqlstate, code = "3F000", "CON-1080"
 
 
+class InvalidRecursion(ConstellationError):
+    sqlstate, code = "42P19", "CON-1090"
+
+
 class AmbiguousFunction(ConstellationError):
     sqlstate, code = "42725", "CON-1043"
 
@@ -363,6 +374,30 @@ class CharacterNotInRepertoire(ConstellationError):
 
 class NullNotAllowed(ConstellationError):
     sqlstate, code = "22004", "CON-2043"
+
+
+class InvalidJsonSubscript(ConstellationError):
+    sqlstate, code = "22033", "CON-2091"
+
+
+class NonNumericJsonItem(ConstellationError):
+    sqlstate, code = "22036", "CON-2092"
+
+
+class SingletonJsonItemRequired(ConstellationError):
+    sqlstate, code = "22038", "CON-2093"
+
+
+class JsonArrayNotFound(ConstellationError):
+    sqlstate, code = "22039", "CON-2094"
+
+
+class JsonMemberNotFound(ConstellationError):
+    sqlstate, code = "2203A", "CON-2095"
+
+
+class JsonNumberNotFound(ConstellationError):
+    sqlstate, code = "2203B", "CON-2096"
 
 
 class ReadsOwnWritesThroughView(ConstellationError):

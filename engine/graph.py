@@ -54,6 +54,7 @@ class Output:
     errors: list[FailedRow] = field(default_factory=list)
     late: list[pa.RecordBatch] = field(default_factory=list)
     used: int = 0
+    windowed: int = 0  # of these, in windows
     dropped: int = 0
     requests: list[LookupRequest] = field(default_factory=list)
 
@@ -87,7 +88,7 @@ class Graph:
         self._root = root
         self._workers = workers
         self._operators: dict[int, list[Operator]] = {
-            node.id: [build(node, lookups, borrow) for _ in range(workers)]
+            node.id: [build(node, lookups, borrow, Nested) for _ in range(workers)]
             for node in self._nodes
             if not isinstance(node, plan.Scan)
         }
@@ -204,6 +205,7 @@ class Graph:
                 meter.errors += len(mine.errors)
                 meter.late += mine.dropped + sum(b.num_rows for b in mine.late)
             if node.id in self.windowed:
+                output.windowed += mine.used
                 used, late = self.windowed[node.id]
                 self.windowed[node.id] = used + mine.used, late + sum(b.num_rows for b in mine.late)
         return results
@@ -278,3 +280,27 @@ class Graph:
                     raise CorruptState(f"the checkpoint lacks state {prefix}{missing.args[0]}") from None
         self._watermarks |= {node: watermarks[f"node/{node}"] for node in self._watermarks}
         self._inputs |= {name: watermarks[f"input/{name}"] for name in self._inputs}
+
+
+class Nested:
+    """A graph inside an operator of another, on one worker: its watermarks never move, and it borrows nothing."""
+
+    def __init__(self, root: plan.AnyNode) -> None:
+        self._graph = Graph(root)
+
+    def start(self, context: Context) -> Delta:
+        return self._told(self._graph.start(context.epoch), context)
+
+    def run(self, deltas: Mapping[str, Delta], context: Context) -> Delta:
+        inputs = {name: Input(delta) for name, delta in deltas.items()}
+        return self._told(self._graph.run(context.epoch, inputs, at_us=context.at_us), context)
+
+    def _told(self, output: Output, context: Context) -> Delta:
+        context.errors += output.errors
+        return output.delta
+
+    def snapshot(self) -> dict[str, pa.RecordBatch]:
+        return self._graph.snapshot()
+
+    def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        self._graph.restore(state, self._graph.watermarks(), epoch)

@@ -83,7 +83,10 @@ class Shortcuts:
 
     def _find(self, prepared: Prepared) -> Shortcut | None:
         try:
-            statement = self._session.understood(parse(prepared.sql)[0])
+            statements = parse(prepared.sql)
+            if not statements:
+                return None  # an empty query, which drivers ask to see whether anybody is there
+            statement = self._session.understood(statements[0])
             match statement:
                 case st.Select():
                     return self._point_read(statement, prepared)

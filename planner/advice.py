@@ -21,6 +21,8 @@ class Advice(NamedTuple):
 _BOUND = "bound it by time, with a WATERMARK on each: … AND b.ts BETWEEN a.ts - INTERVAL '1 minute' AND a.ts"
 _WINDOWED = "put the bounds of a window into it: SELECT DISTINCT window_start, … FROM TUMBLE(…)"
 _KEYED = "say which columns are equal, or join the same windows of both"
+# Each row comes from one of the inputs', or from a pair of them.
+_ROW_BY_ROW = (plan.Fragment, plan.Union, plan.Unnest, plan.Join, plan.WindowAssign, plan.SessionAssign)
 
 
 def advice(root: plan.AnyNode, relations: Mapping[str, PlannedRelation]) -> list[Advice]:
@@ -66,7 +68,7 @@ class _Growth:
                 return self._grown(node.left)
             case plan.ReplicatedLookup():
                 return self._grown(node.input)
-            case plan.Fragment() | plan.Union() | plan.WindowAssign() | plan.SessionAssign() | plan.Join():
+            case _ if isinstance(node, _ROW_BY_ROW):
                 return list(dict.fromkeys(name for child in node.children for name in self._grown(child)))
             case plan.Changelog():
                 return plan.relations_of(node)

@@ -5,19 +5,23 @@ query ──Preparer──▶ SQL over internal names ──Shuttle──▶ Sub
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 
 from constellationdb.catalog.types import storage_type
-from constellationdb.errors import FeatureNotSupported, InvalidDefinition, WrongObjectType
+from constellationdb.errors import ConstellationError, FeatureNotSupported, InvalidDefinition, WrongObjectType
 from constellationdb.planner import gate, plan
 from constellationdb.planner.analysis.queries import Columns
+from constellationdb.planner.lower.casts import conform
 from constellationdb.planner.lower.changelog import changelog
 from constellationdb.planner.lower.core import Lowering, Stage, width_of
+from constellationdb.planner.lower.recursion import recursion
 from constellationdb.planner.lower.rules import RULES
 from constellationdb.planner.lower.stream import Builder, Stream
+from constellationdb.planner.lower.unnest import unnested
 from constellationdb.planner.lower.windows import Lateness, Windowed
 from constellationdb.planner.messages import planning
 from constellationdb.planner.outputs import output_schema
@@ -26,8 +30,11 @@ from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.changelogs import reads_changelog
 from constellationdb.planner.rewrite.names import user_name
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
+from constellationdb.planner.rewrite.tree import to_sql
 from constellationdb.planner.shuttle import Shuttle, field
+from constellationdb.planner.staging.walk import needs_stages, staged
 from constellationdb.planner.statements import Emit, Query
+from constellationdb.planner.unnest.iterations import ITERATION
 
 
 def is_continuous(query: Query, relations: Mapping[str, PlannedRelation]) -> bool:
@@ -47,12 +54,20 @@ def is_continuous(query: Query, relations: Mapping[str, PlannedRelation]) -> boo
     return False
 
 
+class _OnlyUnnestedError(Exception):
+    """DataFusion would not understand the query unless its subqueries are made joins here."""
+
+
 class ContinuousPlanner:
     """Plans one query over ``relations`` (by name; only those it mentions are looked at)."""
 
-    def __init__(self, relations: Mapping[str, PlannedRelation], *, zoned: bool = False) -> None:
+    def __init__(
+        self, relations: Mapping[str, PlannedRelation], *, zoned: bool = False, unnesting: bool = False
+    ) -> None:
         self._relations = relations
-        self._preparer = Preparer(relations, continuous=True, zoned=zoned)
+        self._zoned = zoned
+        self._unnesting = unnesting
+        self._preparer = Preparer(relations, continuous=True, zoned=zoned, unnesting=unnesting)
         self._shuttle = Shuttle((), zoned=zoned)
         # Our accumulators take DISTINCT as it is; two levels of groups would cost twice the state.
         self._shuttle.context.remove_optimizer_rule("single_distinct_aggregation_to_group_by")
@@ -60,6 +75,7 @@ class ContinuousPlanner:
         self._stages: dict[str, Stage] = {}
         self._lowering = Lowering(self._shuttle, self._internal, self._stages, RULES)
         self._lateness = Lateness()
+        self._bases: dict[str, Stream] = {}  # of recursions, by the name of what their step reads
 
     def _plan(self, query: Query, column_names: tuple[str, ...]) -> plan.Plan:
         emit = query.emit or Emit()
@@ -76,32 +92,81 @@ class ContinuousPlanner:
         output = output_schema(names, root.schema.types, columns)
         return plan.Plan(plan.VERSION, root, tuple(names), plan.encode_schema(output), emit.late_to)
 
+    def _with_joins(self, query: Query, column_names: tuple[str, ...]) -> plan.Plan:
+        """The same with its subqueries as joins."""
+        return ContinuousPlanner(self._relations, zoned=self._zoned, unnesting=True)._plan(query, column_names)
+
     def plan(self, query: Query, column_names: tuple[str, ...] = ()) -> plan.Plan:
         try:
             return self._plan(query, column_names)
         except OtherZoneError:
-            return ContinuousPlanner(self._relations, zoned=True)._plan(query, column_names)
+            return ContinuousPlanner(self._relations, zoned=True).plan(query, column_names)
+        except _OnlyUnnestedError:
+            return self._with_joins(query, column_names)
+        except FeatureNotSupported as refused:
+            if self._unnesting:
+                raise
+            try:
+                return self._with_joins(query, column_names)
+            except ConstellationError:
+                raise refused from None
 
     def _query(self, query: Query) -> tuple[Stream, list[str], Columns]:
         """The query's stream, its output names and their types; nested views come back here."""
         prepared = self._preparer.prepare(query)
-        if prepared.doubtful:
-            raise FeatureNotSupported(
-                "a subquery that is compared with the query around it by more than equality of columns is not supported"
-                " in a continuous query",
-                hint="write a LEFT JOIN with the subquery grouped by what it is compared by",
-            )
+        hard = prepared.doubtful or prepared.guarded or prepared.lateral or needs_stages(prepared.tree)
+        if hard and not self._unnesting:
+            raise _OnlyUnnestedError
         self._register(prepared)
         with planning(prepared.tree, query.offset, prepared.signatures):
-            prepared.tree = rewrite_set_all(prepared.tree, self._columns_of)
-            rel, schema, written = self._shuttle.plan(prepared.sql)
-            gate.check(self._shuttle, rel, width_of(rel), written)
-            stream = self._lowering.lower(rel)
-        return stream, [user_name(name) for name in schema.names], prepared.columns
+            stream, names = self._lowered(staged(prepared.tree, self))
+        return stream, [user_name(name) for name in names], prepared.columns
 
-    def _columns_of(self, tree: object) -> list[str]:
-        from constellationdb.planner.rewrite.tree import to_sql
+    def _lowered(self, tree: Any) -> tuple[Stream, list[str]]:
+        """A query over relations that the shuttle knows, and what DataFusion calls its columns."""
+        rel, schema, written = self._shuttle.plan(to_sql(rewrite_set_all(tree, self._columns_of)))
+        gate.check(self._shuttle, rel, width_of(rel), written)
+        return self._lowering.lower(rel), list(schema.names)
 
+    # -- stages --------------------------------------------------------------------------------
+
+    def shared(self, query: Any, names: Sequence[str]) -> str:
+        stream, own = self._lowered(query)
+        return self._as_relation(stream, [*names, *own[len(names) :]])
+
+    def unnested(self, query: Any, count: int, names: Sequence[str]) -> str:
+        stream, _ = self._lowered(query)
+        return self._as_relation(unnested(self._lowering, stream, count), names)
+
+    def working(self, base: Any, names: Sequence[str]) -> str:
+        stream, _ = self._lowered(base)
+        stream = conform(self._lowering, stream, [storage_type(kind) for kind in stream.schema.types])
+        name = self._preparer.internal()
+        schema = pa.schema(list(zip(names, stream.schema.types, strict=True)))
+        self._shuttle.register(name, schema)
+        self._internal[name] = PlannedRelation(name, "table", schema)
+        self._bases[name] = stream
+        return name
+
+    def recursive(self, working: str, step: Any, *, distinct: bool) -> str:
+        stream, _ = self._lowered(step)
+        names = self._internal[working].schema.names
+        iteration = names.index(ITERATION)
+        found = recursion(
+            self._lowering, self._bases[working], stream, working, iteration, self._internal.values(), distinct=distinct
+        )
+        return self._as_relation(found, [name for name in names if name != ITERATION])
+
+    def _as_relation(self, stream: Stream, names: Sequence[str]) -> str:
+        """The internal name under which others read ``stream``, which runs once for all of them."""
+        name = self._preparer.internal()
+        node = self._lowering.build.stream(self._lowering.build.finish(stream))
+        types = [storage_type(kind) for kind in node.schema.types]
+        self._shuttle.register(name, pa.schema(list(zip(names, types, strict=True))))
+        self._stages[name] = lambda lowering, wanted: lowering.build.project(node, [field(i) for i in wanted])
+        return name
+
+    def _columns_of(self, tree: Any) -> list[str]:
         return [user_name(name) for name in self._shuttle.context.sql(to_sql(tree)).schema().names]
 
     def _register(self, prepared: PreparedQuery) -> None:

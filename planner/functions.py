@@ -18,7 +18,15 @@ import pyarrow.compute as pc
 from datafusion import SessionContext, udf
 
 from constellationdb import errors
-from constellationdb.planner import interval_functions, math_functions, row_functions, text_functions, zone_functions
+from constellationdb.planner import (
+    interval_functions,
+    jsonb_functions,
+    jsonpath_functions,
+    math_functions,
+    row_functions,
+    text_functions,
+    zone_functions,
+)
 from constellationdb.planner.raising import ComputationError
 
 _INTEGERS = {"i16": (pa.int16(), "smallint"), "i32": (pa.int32(), "integer"), "i64": (pa.int64(), "bigint")}
@@ -102,7 +110,8 @@ def _functions() -> list[Any]:
     # Does nothing, volatile so that it stays where it stands: see planner.interruption.
     made.append(udf(_itself, [pa.bool_()], pa.bool_(), "volatile", "con_passing"))
     defined = [*interval_functions.definitions(), *text_functions.definitions(), *math_functions.definitions()]
-    defined += [*row_functions.definitions(), *zone_functions.definitions()]
+    defined += [*row_functions.definitions(), *zone_functions.definitions(), *jsonb_functions.definitions()]
+    defined += jsonpath_functions.definitions()
     made += [udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in defined]
     return made
 
@@ -159,6 +168,15 @@ _BY_STATE: dict[str, type[errors.ConstellationError]] = {
         errors.UndefinedSchema,
         errors.WrongObjectType,
         errors.ProgramLimitExceeded,
+        errors.FeatureNotSupported,
+        errors.SqlSyntaxError,
+        errors.NullNotAllowed,
+        errors.InvalidJsonSubscript,
+        errors.NonNumericJsonItem,
+        errors.SingletonJsonItemRequired,
+        errors.JsonArrayNotFound,
+        errors.JsonMemberNotFound,
+        errors.JsonNumberNotFound,
     )
 }
 

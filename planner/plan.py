@@ -331,6 +331,42 @@ class ReplicatedLookup(Node, frozen=True, kw_only=True, tag="replicated_lookup")
         return (self.input,)
 
 
+class Unnest(Node, frozen=True, kw_only=True, tag="unnest"):
+    """Each row once for each element of its arrays: ``count`` columns as they are, then one array a column.
+
+    Shorter arrays go on with NULLs while the longest has elements; a row of empty arrays is gone.
+    """
+
+    input: AnyNode
+    count: int
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+class Recursion(Node, frozen=True, kw_only=True, tag="recursion"):
+    """WITH RECURSIVE: the rows of ``base``, and those that ``step`` makes of them, and of these again, to the end.
+
+    Column ``iteration`` of both says after how many steps a row was found; the output is without it. The step scans
+    the rows found so far as the relation ``working``; ``reads`` bring the changes of all else it scans.
+    ``distinct``: UNION, a row counts where it was found first; else UNION ALL. Rows found after ``limit`` steps are
+    errors, not answers.
+    """
+
+    base: AnyNode
+    reads: tuple[Scan, ...]
+    step: AnyNode
+    working: str
+    iteration: int
+    distinct: bool
+    limit: int = 1000
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.base, *self.reads)
+
+
 class OnClose(Node, frozen=True, kw_only=True, tag="on_close"):
     """EMIT ON WINDOW CLOSE: hold rows until the watermark passes their window's end."""
 
@@ -358,6 +394,8 @@ AnyNode: TypeAlias = (
     | LookupJoin
     | ReplicatedLookup
     | OnClose
+    | Unnest
+    | Recursion
 )
 
 

@@ -47,6 +47,7 @@ from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, 
 from constellationdb.planner.rewrite.window_inputs import name_window_inputs
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
+from constellationdb.planner.unnest.iterations import count_iterations
 from constellationdb.planner.unnest.queries import unnest
 
 
@@ -63,6 +64,8 @@ class PreparedQuery:
     columns: Columns = None  # as the analysis knows them; None: it does not
     asking: bool = False  # there are subqueries in expressions
     doubtful: bool = False  # … of which DataFusion might answer one wrong
+    guarded: bool = False  # … which fails when it has a second row: of those that ask, and no others
+    lateral: bool = False  # a subquery in FROM may mention what stands before it
     unsure: bool = False  # something might depend on the time zone, for all that is known of its types
 
     @property
@@ -126,8 +129,13 @@ class Preparer:
         name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
         prepared.asking, prepared.doubtful, prepared.unsure = analysis.asking, analysis.doubtful, analysis.unsure
+        prepared.guarded = analysis.guarded
+        prepared.lateral = any(isinstance(node, ast.RangeSubselect) and node.lateral for node in nodes(tree))
         _Resolver(self, prepared, query).resolve(tree, frozenset())
-        tree = unnest(tree) if self._unnesting else rewrite_conditions(tree)
+        if self._unnesting:
+            tree = unnest(count_iterations(tree) if self._continuous else tree)
+        else:
+            tree = rewrite_conditions(tree)
         prepared.tree = tell_casts_apart(tree)
         prepared.functions = _catalog_functions(prepared.tree)
         return prepared

@@ -5,4 +5,5 @@ from __future__ import annotations
 
 class ComputationError(ValueError):
     def __init__(self, sqlstate: str, message: str) -> None:
+        self.sqlstate, self.message = sqlstate, message
         super().__init__(f"CON[{sqlstate}]{message}[/CON]")

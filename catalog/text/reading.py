@@ -33,7 +33,7 @@ def read_json(text: str) -> str:
 
 def read_jsonb(text: str) -> str:
     """jsonb keeps the value: keys once and in order, one spelling of blanks, numbers and characters."""
-    return _printed(_parsed(text))
+    return print_jsonb(_parsed(text))
 
 
 def read_name(text: str) -> str:
@@ -88,14 +88,19 @@ def _parsed(text: str) -> Any:
         raise InvalidTextRepresentation("invalid input syntax for type json") from None
 
 
-def _printed(value: Any) -> str:
+def parse_jsonb(text: str) -> Any:
+    """A stored jsonb as Python has it, numbers as decimals."""
+    return json.loads(text, parse_float=Decimal, parse_int=Decimal)
+
+
+def print_jsonb(value: Any) -> str:
     match value:
-        case _Fields():
+        case _Fields() | dict():
             fields = dict(value)
             keys = sorted(fields, key=lambda k: (len(k.encode()), k.encode()))
-            return "{" + ", ".join(f"{_string(key)}: {_printed(fields[key])}" for key in keys) + "}"
+            return "{" + ", ".join(f"{_string(key)}: {print_jsonb(fields[key])}" for key in keys) + "}"
         case list():
-            return "[" + ", ".join(_printed(item) for item in value) + "]"
+            return "[" + ", ".join(print_jsonb(item) for item in value) + "]"
         case str():
             return _string(value)
         case Decimal():

@@ -13,10 +13,12 @@ from constellationdb.engine.operators.join import JoinOperator
 from constellationdb.engine.operators.on_close import OnCloseOperator
 from constellationdb.engine.operators.pane_aggregate import PaneAggregateOperator
 from constellationdb.engine.operators.recompute import RecomputeOperator
+from constellationdb.engine.operators.recursion import MakeStep, RecursionOperator
 from constellationdb.engine.operators.replicated import ReplicatedLookupOperator
 from constellationdb.engine.operators.session import SessionAssignOperator
 from constellationdb.engine.operators.session_aggregate import SessionAggregateOperator
 from constellationdb.engine.operators.stateless import ConstantOperator, FragmentOperator, UnionOperator
+from constellationdb.engine.operators.unnest import UnnestOperator
 from constellationdb.engine.operators.window import WindowAssignOperator
 from constellationdb.errors import InternalError
 from constellationdb.planner import plan
@@ -24,7 +26,9 @@ from constellationdb.planner import plan
 LookupFactory: TypeAlias = Callable[[plan.LookupJoin], Operator]
 
 
-def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | None) -> Operator:
+def build(
+    node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | None, make_step: MakeStep | None = None
+) -> Operator:
     match node:
         case plan.Constant():
             return ConstantOperator(node)
@@ -56,8 +60,12 @@ def build(node: plan.AnyNode, lookups: LookupFactory | None, borrow: Borrow | No
             return lookups(node)
         case plan.ReplicatedLookup():
             return ReplicatedLookupOperator(node)
-        case plan.Scan():
-            raise InternalError("a scan has no operator")
+        case plan.Unnest():
+            return UnnestOperator(node)
+        case plan.Recursion() if make_step is not None:
+            return RecursionOperator(node, make_step)
+        case plan.Scan() | plan.Recursion():
+            raise InternalError(f"{type(node).__name__} has no operator here")
         case _:
             assert_never(node)
 
@@ -79,5 +87,7 @@ def exchange_keys(node: plan.AnyNode) -> tuple[tuple[int, ...] | None, ...]:
             return (node.side_keys, node.input_keys)
         case plan.OnClose():
             return (tuple(range(len(node.schema))),)
+        case plan.Recursion():
+            return tuple(() for _ in node.children)
         case _:
             return tuple(None for _ in node.children)

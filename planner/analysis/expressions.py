@@ -25,6 +25,7 @@ from constellationdb.planner.analysis import (
     catalog_calls,
     conversions,
     forms,
+    jsonb,
     kinds,
     maths,
     operators,
@@ -75,7 +76,7 @@ class Expressions:
         self.checked = checked
         self._unnesting = unnesting
         self._outer: list[Any] = []  # columns of queries around the one that is being read
-        self.correlated = self.asking = self.doubtful = False
+        self.correlated = self.asking = self.doubtful = self.guarded = False
         self._offset = offset
         self._calls = Calls(self)
         self.signatures: dict[int, str] = {}
@@ -174,6 +175,14 @@ class Expressions:
                     setattr(node, name, self.expression(value, place).node)
         return node
 
+    def _whole(self, node: Any, place: Place) -> Typed:
+        """An item of FROM as a value: the one column of a function that returns a set."""
+        table = place.scope.table(strings(node)[0])
+        if table is None or not table.single or not table.columns:
+            raise FeatureNotSupported("a whole row as a value is not supported", position=self.at(node))
+        node.fields = (*node.fields, ast.String(sval=table.columns[0].name))
+        return self._column(node, place)
+
     def _column(self, node: Any, place: Place) -> Typed:
         names = strings(node)
         if len(names) != len(node.fields) or len(names) > 2:
@@ -181,7 +190,7 @@ class Expressions:
         if len(names) == 1:
             visible = place.scope.named(names[0])
             if visible is None and place.scope.visible is not None and place.scope.table(names[0]) is not None:
-                raise FeatureNotSupported("a whole row as a value is not supported", position=self.at(node))
+                return self._whole(node, place)
             if visible is None:
                 return Typed(node, None)
             column = visible.column
@@ -231,7 +240,8 @@ class Expressions:
                 )
                 typed = array_functions.slice_of(typed, lower, upper, position)
             else:
-                typed = array_functions.element(typed, self.expression(step.uidx, place), position)
+                element = jsonb.element if typed.kind == kinds.JSONB else array_functions.element
+                typed = element(typed, self.expression(step.uidx, place), position)
         return typed
 
     def _cast(self, node: Any, place: Place) -> Typed:
@@ -394,6 +404,8 @@ class Expressions:
 
     def _binary(self, node: Any, left: Typed, right: Typed) -> Typed:
         name = node.name[0].sval
+        if (made := jsonb.operated(name, left, right, self.at(node))) is not None:
+            return made
         left, right = self._read_literal(name, left, right.kind), self._read_literal(name, right, left.kind)
         if not operators.exists(name, left.kind, right.kind):
             raise UndefinedFunction(
@@ -547,6 +559,7 @@ class Expressions:
         if node.subLinkType == SubLinkType.EXPR_SUBLINK:
             if columns is not None and len(columns) != 1:
                 raise SqlSyntaxError("subquery must return only one column", position=self.at(node))
+            self.guarded |= not forms.is_aggregate(node.subselect)
             node.subselect = forms.at_most_one(node.subselect)
             return Typed(node, columns[0].kind if columns else None)
         if node.testexpr is not None:
@@ -575,9 +588,8 @@ class Expressions:
         if node.testexpr is not None:
             self._check_width(node, columns)
             if isinstance(node.testexpr, ast.RowExpr):
-                raise FeatureNotSupported(
-                    "a row compared with a subquery is not supported here", position=self.at(node)
-                )
+                self._row_members(node, columns, place)
+                return Typed(node, kinds.BOOLEAN)
             test = self._met_link(node, self.expression(node.testexpr, place), columns)
             node.testexpr = test.node
             if not node.operName and columns is not None:
@@ -602,11 +614,14 @@ class Expressions:
         self.asking = True
         columns = self._query(node.subselect, place.scope)
         self._check_width(node, columns)
+        self._row_members(node, columns, place)
+        return forms.row_in(node, negated=negated)
+
+    def _row_members(self, node: Any, columns: tuple[Column, ...] | None, place: Place) -> None:
         tests = [self.expression(member, place) for member in node.testexpr.args]
         if self.zoning.explicit:
             tests = [self._met_column(test, column) for test, column in zip(tests, columns or (), strict=True)]
         node.testexpr.args = tuple(test.node for test in tests)
-        return forms.row_in(node, negated=negated)
 
     def _met_column(self, test: Typed, column: Column) -> Typed:
         """A member of a row as what it is beside the column of a subquery."""

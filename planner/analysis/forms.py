@@ -250,7 +250,7 @@ def exists_value(node: Any) -> Any:
     """EXISTS as a value, which DataFusion knows only as a condition; a count may be correlated, a derived table not."""
     select = node.subselect
     counted = select.targetList is not None and not any(getattr(select, clause) for clause in _MORE_THAN_ROWS)
-    if counted and select.op == SetOperation.SETOP_NONE and not _is_aggregate(select):
+    if counted and select.op == SetOperation.SETOP_NONE and not is_aggregate(select):
         select = copied(select)
         select.targetList = (ast.ResTarget(val=parse_expression("count(*)")),)
         select.sortClause = None
@@ -266,7 +266,7 @@ def at_most_one(select: Any) -> Any:
 
     DataFusion takes a column that is never NULL to be so also when the subquery has no row.
     """
-    if _is_aggregate(select):
+    if is_aggregate(select):
         return select
     plain = not (
         select.op != SetOperation.SETOP_NONE or select.valuesLists or select.groupClause or select.havingClause
@@ -290,7 +290,7 @@ def _single(value: Any) -> Any:
     return parse_expression(f"CASE WHEN con_at_most_one(count(*)) THEN max({to_sql(value)}) END")
 
 
-def _is_aggregate(select: Any) -> bool:
+def is_aggregate(select: Any) -> bool:
     """One row whatever it reads, even when that is nothing."""
     if select.op != SetOperation.SETOP_NONE or select.groupClause or select.havingClause or select.limitOffset:
         return False

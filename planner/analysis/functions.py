@@ -27,6 +27,7 @@ from constellationdb.planner.analysis import (
     fields,
     forms,
     json_functions,
+    jsonb,
     kinds,
     listed,
     maths,
@@ -105,7 +106,9 @@ class Calls:
             return zoned
         if (made := listed.answered(node, name, arguments, position)) is not None:
             return made
-        for answer in (array_functions.answered, json_functions.answered, about.answered, catalog_calls.answered):
+        for answer in (
+            array_functions.answered, json_functions.answered, jsonb.answered, about.answered, catalog_calls.answered,
+        ):  # fmt: skip
             if (made := answer(name, arguments, position)) is not None:
                 return made
         if catalog_functions.is_known(name):

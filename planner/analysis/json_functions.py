@@ -1,4 +1,4 @@
-"""json_build_object and json_build_array, as the texts that Postgres makes of them."""
+"""json_build_object, json_build_array and to_json, as the texts that Postgres makes of them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ _QUOTED = (kinds.UNKNOWN, kinds.UUID, kinds.DATE, *kinds.TEXTS, *kinds.OIDS)
 
 
 def answered(name: str, arguments: list[Typed], position: int | None) -> Typed | None:
+    if name in ("to_json", "to_jsonb") and len(arguments) == 1 and arguments[0].kind != kinds.UNKNOWN:
+        given, value = to_sql(arguments[0].node), to_sql(value_of(arguments[0], position))
+        value = f"con_jsonb({value})" if name == "to_jsonb" else value
+        kind = kinds.JSONB if name == "to_jsonb" else kinds.JSON
+        return Typed(parse_expression(f"CASE WHEN {given} IS NOT NULL THEN {value} END"), kind)
     base = name.removeprefix("jsonb_").removeprefix("json_")
     if base not in ("build_object", "build_array") or base == name:
         return None

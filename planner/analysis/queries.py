@@ -20,8 +20,9 @@ from constellationdb.errors import (
     SqlSyntaxError,
     UndefinedColumn,
 )
-from constellationdb.planner.analysis import forms, kinds, texts
+from constellationdb.planner.analysis import forms, jsonb, kinds, texts
 from constellationdb.planner.analysis.expressions import Expressions
+from constellationdb.planner.analysis.recursion import check_recursion, check_types
 from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, aliased, merge, renamed, visible_of
 from constellationdb.planner.analysis.sources import set_query
 from constellationdb.planner.analysis.typed import Place, Typed
@@ -47,6 +48,7 @@ class Analysis:
     signatures: Mapping[int, str] = field(default_factory=dict)
     asking: bool = False  # there are subqueries in expressions
     doubtful: bool = False  # … of which DataFusion might answer one wrong
+    guarded: bool = False  # … which fails when it has a second row
     unsure: bool = False  # something might depend on the time zone, for all that is known of its types
 
 
@@ -68,7 +70,7 @@ def analyse(
     walk = _Queries(relations, offset, clause, zoning=zoning, checked=checked, unnesting=unnesting)
     columns = walk.query(tree, None, {})
     found = walk.expressions
-    return Analysis(columns, found.signatures, found.asking, found.doubtful, found.unsure)
+    return Analysis(columns, found.signatures, found.asking, found.doubtful, found.guarded, found.unsure)
 
 
 class _Queries:
@@ -101,6 +103,8 @@ class _Queries:
 
     def _with(self, clause: Any, parent: Scope | None) -> None:
         seen: set[str] = set()
+        if clause.recursive:
+            check_recursion(clause.ctes, self.expressions.at)
         for cte in clause.ctes:
             if cte.ctename in seen:
                 raise DuplicateAlias(
@@ -138,6 +142,9 @@ class _Queries:
             )
         pairs = zip(left, right, strict=True)
         found = tuple(Column(a.name, self._meet(select, i, word, a.kind, b.kind)) for i, (a, b) in enumerate(pairs))
+        if cte is not None:
+            first = _target(select.larg, 0)
+            check_types(cte, left, found, None if first is None else self.expressions.at(first.val))
         zoning = self.expressions.zoning
         select.larg, select.rarg = (
             _conformed(side, columns, found, zoning) for side, columns in ((select.larg, left), (select.rarg, right))
@@ -431,13 +438,15 @@ class _Queries:
         alias = item.alias.aliasname if item.alias is not None else name
         if item.alias is None:
             item.alias = ast.Alias(aliasname=alias)
-        if len(columns) == 1 + bool(item.ordinality) and not item.alias.colnames:
+        single = name in jsonb.VALUES
+        if len(columns) == 1 + bool(item.ordinality) and not item.alias.colnames and not single:
             columns = (replace(columns[0], name=alias), *columns[1:])
         columns = aliased(columns, item.alias) or ()
         item.alias.colnames = tuple(ast.String(sval=column.name) for column in columns)
         made = ast.RangeSubselect(lateral=False, subquery=select, alias=item.alias)
         self.made[id(item)] = item, made
-        return self._one(made, alias, "", columns, name_all=True)
+        tables, visible = self._one(made, alias, "", columns, name_all=True)
+        return [replace(table, single=single and not item.ordinality) for table in tables], visible
 
     def _join(self, join: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
         left_tables, left = self._item(join.larg, scope)

@@ -28,6 +28,7 @@ class Table:
     relation: str
     columns: tuple[Column, ...] | None
     own: str = ""  # the alias that the tree gives it, where it is not the user's
+    single: bool = False  # a function that returns a set of values: a row is its one column
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 generate_series(1, n)             unnest(generate_series(1, n))
 generate_series(at, end, span)    unnest(con_zone_series('UTC', at, end, span))
+string_to_table(s, ',')           unnest(string_to_array(s, ','))
 generate_subscripts(a, 1)         unnest(generate_series(1, cardinality(a)))
 unnest(a) WITH ORDINALITY         unnest(a), unnest(generate_series(1, cardinality(a)))
 _pg_expandarray(a)                unnest(con_expand_…(a)): rows of x, the element, and n, its place
@@ -15,14 +16,16 @@ from typing import Any
 from pglast import ast
 
 from constellationdb.errors import FeatureNotSupported, UndefinedFunction
-from constellationdb.planner.analysis import forms, kinds, texts
+from constellationdb.planner.analysis import forms, jsonb, kinds, texts
 from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.typed import Typed
 from constellationdb.planner.analysis.zoning import Zoning
 from constellationdb.planner.rewrite.tree import last_name, parse_expression, to_sql
 
-NAMES = frozenset({"unnest", "generate_series", "generate_subscripts", "_pg_expandarray", "pg_options_to_table"})
+NAMES = frozenset(
+    {"unnest", "generate_series", "generate_subscripts", "_pg_expandarray", "pg_options_to_table", *jsonb.SETS}
+)
 _EXPANDED = "record of "  # the kind of _pg_expandarray's rows, before that of x
 _OPTION = "option"  # the kind of pg_options_to_table's rows
 _SUFFIXES = {kinds.SMALLINT: "i16", kinds.INTEGER: "i32", "oid": "i64", kinds.BIGINT: "i64"}
@@ -55,6 +58,13 @@ def array_of(name: str, arguments: list[Typed], zoning: Zoning, position: int | 
         return Typed(forms.call(f"con_expand_{_SUFFIXES[element]}", arguments[0].node), _EXPANDED + element)
     if name == "pg_options_to_table" and [argument.kind for argument in arguments] == ["text[]"]:
         return Typed(arguments[0].node, _OPTION)
+    if name == "string_to_table" and len(arguments) in (2, 3):
+        return Typed(forms.call("string_to_array", *(argument.node for argument in arguments)), kinds.TEXT)
+    columns = jsonb.arrays_of(name, arguments, position)
+    if columns is not None and len(columns) == 1:
+        return columns[0][0]
+    if columns is not None:
+        raise FeatureNotSupported(f"{name} is only supported in FROM", position=position)
     raise _missing(name, arguments, position)
 
 

@@ -8,7 +8,7 @@ from pglast import ast
 from pglast.enums import LimitOption, SetOperation
 
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.analysis import kinds, set_functions
+from constellationdb.planner.analysis import jsonb, kinds, set_functions
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.rewrite.tree import last_name
@@ -48,6 +48,9 @@ def _called(node: Any, walk: Walk, place: Place) -> tuple[list[tuple[Any, Column
         return [(typed.node, Column(name, typed.kind))], []
     name, position = last_name(node), walk.at(node)
     arguments = [walk.expression(argument, place) for argument in node.args or ()]
+    if (columns := jsonb.arrays_of(name, arguments, position)) is not None:
+        called = [(set_functions.rows_of(array).node, Column(column, array.kind)) for array, column in columns]
+        return called, [array for array, _ in columns]
     if name == "unnest" and len(arguments) > 1:
         arrays = [set_functions.array_of(name, [argument], walk.zoning, position) for argument in arguments]
     else:

@@ -15,6 +15,8 @@ class Names:
 
     def __init__(self, relations: Mapping[str, PlannedRelation]) -> None:
         self.relations = relations
+        self.working: dict[str, Columns] = {}  # what the steps of recursions read
+        self.apart: set[int] = set()  # the nodes of these steps, which borrow no rows
         self._known: dict[int, Columns] = {}
 
     def of(self, node: plan.AnyNode) -> Columns:
@@ -45,6 +47,8 @@ class Names:
 
     def _columns(self, node: plan.AnyNode) -> Columns:
         match node:
+            case plan.Scan() if node.relation in self.working:
+                return [self.working[node.relation][i] for i in node.columns]
             case plan.Scan():
                 return [Shown(self.relation_column(node, i), relation=node.relation) for i in range(len(node.columns))]
             case plan.Constant():
@@ -76,6 +80,15 @@ class Names:
                 return qualified(self.of(node.input), self.of(node.side)[: node.width])
             case plan.OnClose():
                 return self.of(node.input)
+            case plan.Unnest():
+                below = self.brief(node.input)
+                return [*below[: node.count], *(Shown(f"unnest({c.text})") for c in below[node.count :])]
+            case plan.Recursion():
+                return [c for i, c in enumerate(self.recursion(node)) if i != node.iteration]
+
+    def recursion(self, node: plan.Recursion) -> Columns:
+        """The columns of the rows found, with the number of their step."""
+        return [Shown("step") if i == node.iteration else c for i, c in enumerate(self.brief(node.base))]
 
 
 def measure(made: plan.Measure, columns: Columns) -> str:

@@ -47,12 +47,21 @@ def facts(node: plan.AnyNode, names: Names) -> Facts:
             return replicated(node, names)
         case plan.OnClose():
             return _on_close(node, names)
+        case plan.Unnest():
+            arrays = listed(names.brief(node.input)[node.count :])
+            emits = "every epoch: what its input brings, once for each element"
+            return Facts("Unnest", None, None, None, emits, rows_of(node), details=[("arrays", arrays)])
+        case plan.Recursion():
+            return _recursion(node)
 
 
 def _scan(node: plan.Scan, names: Names) -> Facts:
     relation = names.relations.get(node.relation)
     kind = f" ({relation.kind})" if relation is not None else ""
     details = [("columns", listed(names.of(node)) or "none: rows are counted")]
+    if node.relation in names.working:
+        return Facts("The rows found before", None, None, None, "step by step, until none is new", rows_of(node),
+                     details=details)  # fmt: skip
     if mark := scanned(names, node):
         details.append(("time", mark))
     return Facts(f"Scan {node.relation}{kind}", None, None, None, "every epoch: the relation's changes", rows_of(node),
@@ -155,3 +164,11 @@ def _on_close(node: plan.OnClose, names: Names) -> Facts:
     late = "" if node.append_only else "; later changes at once"
     return Facts("Emit on window close", listed(names.brief(node.input)), "the rows of open windows, netted",
                  f"rows, when {when}", f"when the window closes{late}", rows_of(node))  # fmt: skip
+
+
+def _recursion(node: plan.Recursion) -> Facts:
+    counts = "a row once, in the first step that finds it" if node.distinct else "a row each time it is found"
+    details = [("counts", counts), ("limit", f"{node.limit} steps; what goes on is an error")]
+    state = "the rows found, by step; what the step keeps, once for all"
+    return Facts("Recursion (fast operator)", "none: one worker", state, "nothing: kept for ever", NETTED,
+                 rows_of(node), details=details)  # fmt: skip

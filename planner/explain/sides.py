@@ -32,7 +32,13 @@ def recomputed_sides(node: plan.Recompute, names: Names) -> list[str]:
 
 
 def _side(child: plan.AnyNode, keys: tuple[int, ...], names: Names, where: str, *, own: bool) -> str:
-    if not own and isinstance(child, plan.Scan) and child.columns and _keeps_rows(child, names):
+    if (
+        not own
+        and child.id not in names.apart
+        and isinstance(child, plan.Scan)
+        and child.columns
+        and _keeps_rows(child, names)
+    ):
         key = listed([names.of(child)[k] for k in keys])
         index = f" by the shared index on ({key})" if key else ""
         return f"{where}: the rows of {child.relation} itself, borrowed{index}"

@@ -73,8 +73,17 @@ def _blocks(
     seen.add(node.id)
     yield f"{indent}-> {found.title}"
     yield from aligned([*found.lines(), *actual.get(node.id, [])], indent + _INDENT)
-    for child in node.children:
+    for child in _shown_below(node, names):
         yield from _blocks(child, names, actual, indent + _INDENT, seen)
+
+
+def _shown_below(node: plan.AnyNode, names: Names) -> tuple[plan.AnyNode, ...]:
+    """What a node reads; of a recursion where it begins and how it goes on."""
+    if not isinstance(node, plan.Recursion):
+        return node.children
+    names.working[node.working] = names.recursion(node)
+    names.apart |= {inner.id for inner in plan.walk(node.step)}
+    return (node.base, node.step)
 
 
 def aligned(fields: list[tuple[str, str]], indent: str) -> list[str]:

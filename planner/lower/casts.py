@@ -38,6 +38,12 @@ def cast(expression: Expression, kind: pa.DataType) -> Expression:
     elif pt.is_decimal(kind):
         made.cast.type.decimal.precision, made.cast.type.decimal.scale = kind.precision, kind.scale
         made.cast.type.decimal.nullability = Type.NULLABILITY_NULLABLE
+    elif pt.is_int64(kind):
+        made.cast.type.i64.nullability = Type.NULLABILITY_NULLABLE
+    elif pt.is_int32(kind):
+        made.cast.type.i32.nullability = Type.NULLABILITY_NULLABLE
+    elif pt.is_int16(kind):
+        made.cast.type.i16.nullability = Type.NULLABILITY_NULLABLE
     elif kind == pa.string():
         made.cast.type.string.nullability = Type.NULLABILITY_NULLABLE
     else:

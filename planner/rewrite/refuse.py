@@ -8,7 +8,7 @@ from pglast import ast
 from pglast.enums import SetOperation
 
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.rewrite.tree import last_name, nodes
+from constellationdb.planner.rewrite.tree import last_name, links, nodes
 
 _FRAMEOPTION_RANGE, _FRAMEOPTION_GROUPS = 0x2, 0x8
 _FRAMEOPTION_OFFSETS = 0x800 | 0x1000 | 0x2000 | 0x4000
@@ -23,6 +23,11 @@ def refuse(tree: Any, offset: int, *, continuous: bool) -> None:
     """Raise FeatureNotSupported for the first construct that would not be answered right."""
     for node in nodes(tree):
         message = _anywhere(node) or (_continuous(node) if continuous else None)
+        if continuous and isinstance(node, ast.SelectStmt) and links((node.limitCount, node.limitOffset)):
+            raise FeatureNotSupported(
+                "LIMIT by a subquery is not supported in a continuous query",
+                hint="number the rows with row_number() in a subquery, and compare the number",
+            )
         if message:
             location = getattr(node, "location", None)
             position = None if location is None or location < 0 else location + offset + 1
@@ -52,10 +57,6 @@ def _continuous(node: Any) -> str | None:
             return f"a row as an argument of {last_name(node)}() is not supported in a continuous query"
         case ast.SQLValueFunction():
             return "the current date, time or user is not supported in a continuous query"
-        case ast.WithClause() if node.recursive:
-            return "WITH RECURSIVE is not supported in a continuous query"
-        case ast.RangeSubselect() if node.lateral:
-            return "LATERAL is not supported in a continuous query"
         case ast.SelectStmt() if node.lockingClause:
             return "FOR UPDATE and FOR SHARE are not supported in a continuous query"
         case _:

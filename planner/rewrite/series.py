@@ -37,12 +37,7 @@ def _expand(node: Any, *, continuous: bool) -> Any:
         return None
     arguments: Any = function.args or ()
     if not all(_is_whole(argument) for argument in arguments):
-        if not continuous:
-            return None
-        raise FeatureNotSupported(
-            "generate_series is only supported over integer constants in a continuous query",
-            position=function.location + 1,
-        )
+        return None
     if len(arguments) == 3 and to_sql(arguments[2]) == "0":
         raise InvalidParameter("step size cannot equal zero")
     function.funcname = function.funcname[-1:]

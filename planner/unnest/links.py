@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pglast import ast
-from pglast.enums import JoinType, SubLinkType
+from pglast.enums import A_Expr_Kind, JoinType, SubLinkType
 
 from constellationdb.planner.rewrite.names import fresh
+from constellationdb.planner.rewrite.row_values import expand_rows
 from constellationdb.planner.rewrite.tree import copied, parse_expression, parse_query, replace, to_sql
 from constellationdb.planner.unnest import order, parts
 from constellationdb.planner.unnest.aggregates import is_call, is_scalar
@@ -46,17 +47,25 @@ def _as_value(link: Any) -> Any:
     if link.subLinkType not in (SubLinkType.ANY_SUBLINK, SubLinkType.ALL_SUBLINK):
         return link
     some = link.subLinkType == SubLinkType.ANY_SUBLINK
-    operator = link.operName[-1].sval if link.operName else "="
-    alias = fresh("compared")
-    test = f"({to_sql(link.testexpr)}) {operator} {alias}.__v"
+    rows, test = _compared(link)
     decided, otherwise = ("true", "false") if some else ("false", "true")
     sought = f"({test})" if some else f"NOT ({test})"
     made = parse_query(
         f"SELECT CASE WHEN bool_or({sought}) THEN {decided} WHEN count(*) > count({test}) THEN NULL"
         f" ELSE {otherwise} END FROM __rows"
     )
-    made.fromClause = (parts.derived(link.subselect, alias, ["__v"]),)
+    made.fromClause = (rows,)
     return ast.SubLink(subLinkType=SubLinkType.EXPR_SUBLINK, subselect=made)
+
+
+def _compared(link: Any) -> tuple[Any, str]:
+    """The rows of a quantified subquery in FROM, and the comparison with one of them."""
+    operator = link.operName or (ast.String(sval="="),)
+    alias, names = fresh("compared"), order.values(link.subselect)
+    columns: tuple[Any, ...] = tuple(column(alias, name) for name in names)
+    right = ast.RowExpr(args=columns) if isinstance(link.testexpr, ast.RowExpr) else columns[0]
+    test = ast.A_Expr(kind=A_Expr_Kind.AEXPR_OP, name=operator, lexpr=link.testexpr, rexpr=right, location=-1)
+    return parts.derived(link.subselect, alias, names), to_sql(expand_rows(test))
 
 
 def as_condition(link: Any) -> Any:
@@ -64,9 +73,9 @@ def as_condition(link: Any) -> Any:
     plain = link.subLinkType == SubLinkType.ANY_SUBLINK and (not link.operName or link.operName[-1].sval == "=")
     if not plain:
         return link
-    alias = fresh("compared")
-    made = parse_query(f"SELECT 1 FROM __rows WHERE ({to_sql(link.testexpr)}) = {alias}.__v")
-    made.fromClause = (parts.derived(link.subselect, alias, ["__v"]),)
+    rows, test = _compared(link)
+    made = parse_query(f"SELECT 1 FROM __rows WHERE {test}")
+    made.fromClause = (rows,)
     return ast.SubLink(subLinkType=SubLinkType.EXISTS_SUBLINK, subselect=made)
 
 

@@ -48,6 +48,14 @@ def joined(left: Any | None, right: Any, *, kind: JoinType = JoinType.JOIN_INNER
     return ast.JoinExpr(jointype=kind, isNatural=False, larg=left, rarg=right, quals=quals, rtindex=0)
 
 
+def folded(items: Any) -> Any | None:
+    """The members of FROM as one."""
+    made = None
+    for item in items or ():
+        made = joined(made, item)
+    return made
+
+
 def conjuncts(condition: Any) -> list[Any]:
     if condition is None:
         return []

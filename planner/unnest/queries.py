@@ -14,6 +14,7 @@ from constellationdb.planner.unnest import parts
 from constellationdb.planner.unnest.aggregates import is_scalar
 from constellationdb.planner.unnest.attach import attached, under
 from constellationdb.planner.unnest.domain import domain_of
+from constellationdb.planner.unnest.flat import flatten
 from constellationdb.planner.unnest.links import answered, as_condition, in_calls, within_groups
 from constellationdb.planner.unnest.names import aliases, column, free
 from constellationdb.planner.unnest.order import NUMBER, spell_groups, values
@@ -29,8 +30,9 @@ def unnest(select: Any) -> Any:
         return select
     if select.valuesLists:
         return _values(select)
+    flatten(select)
     select.fromClause = _items(select.fromClause or ()) or None
-    asked = _folded(select.fromClause)
+    asked = parts.folded(select.fromClause)
     _rest(select, asked, _where(select, asked))
     return select
 
@@ -66,18 +68,10 @@ def _items(items: Any) -> tuple[Any, ...]:
         if not free(item):
             done.append(_item(item))
         elif isinstance(item, ast.JoinExpr):
-            done = [_item(under(item, _folded(done)))]
+            done = [_item(under(item, parts.folded(done)))]
         else:
-            done = [_lateral(_folded(done), item, JoinType.JOIN_INNER, None)]
+            done = [_lateral(parts.folded(done), item, JoinType.JOIN_INNER, None)]
     return tuple(done)
-
-
-def _folded(items: Any) -> Any | None:
-    """The members of FROM as one."""
-    made = None
-    for item in items or ():
-        made = parts.joined(made, item)
-    return made
 
 
 def _item(item: Any) -> Any:
@@ -118,7 +112,9 @@ def _lateral(left: Any, item: Any, kind: JoinType, quals: Any) -> Any:
 
 
 def _on(join: Any) -> Any:
-    """The subqueries in a join's condition, asked on the side that they mention."""
+    """The subqueries in a join's condition, asked on the side that they mention; of an inner join also behind it."""
+    if join.jointype == JoinType.JOIN_INNER and any(_mentions_both(link, join) for link in links(join.quals)):
+        return _behind(join)
     for link in links(join.quals):
         asked = {alias for alias, _ in free(link)}
         left, right = aliases(join.larg), aliases(join.rarg)
@@ -130,6 +126,25 @@ def _on(join: Any) -> Any:
             raise FeatureNotSupported("a subquery in ON that mentions both sides of the join is not supported")
         join.quals = _put(join.quals, link, value)
     return join
+
+
+def _mentions_both(link: Any, join: Any) -> bool:
+    asked = {alias for alias, _ in free(link)}
+    return bool(asked & aliases(join.larg)) and bool(asked & aliases(join.rarg))
+
+
+def _behind(join: Any) -> Any:
+    """An inner join whose condition is asked of its rows: of a join with one row of nothing, for FROM has no WHERE."""
+    conditions = parts.conjuncts(join.quals)
+    join.quals = parts.conjunction([part for part in conditions if not links(part)])
+    asking, source = parts.conjunction([part for part in conditions if links(part)]), join
+    for link in links(asking):
+        source, value = answered(link, source, join, (), unnest)
+        asking = _put(asking, link, value)
+    one = parts.derived(
+        parts.query([parts.target(ast.A_Const(val=ast.Integer(ival=1)), "one")], ()), fresh("one"), ["one"]
+    )
+    return parts.joined(source, one, quals=asking)
 
 
 # -- WHERE and the rest ----------------------------------------------------------------------------------
@@ -152,7 +167,7 @@ def _where(select: Any, asked: Any | None) -> list[Any]:
 
 def _answer(select: Any, link: Any, asked: Any | None, where: list[Any]) -> Any:
     """What stands in the place of ``link``, whose answers come into FROM."""
-    source, value = answered(link, _folded(select.fromClause), asked, where, unnest)
+    source, value = answered(link, parts.folded(select.fromClause), asked, where, unnest)
     select.fromClause = (source,)
     return value
 

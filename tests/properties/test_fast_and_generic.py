@@ -106,7 +106,7 @@ def _shown(value: Any) -> str:
 def test_fast_as_generic(measures: str, keys: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sql = f"SELECT {keys}, {measures} FROM t GROUP BY {keys}" if keys else f"SELECT {measures} FROM t"
     fast = _planned(sql)
-    monkeypatch.setattr(aggregate, "accumulated", lambda _stream, _call: None)
+    monkeypatch.setattr(aggregate, "accumulated", lambda _stream, _call, **_how: None)
     generic = _planned(sql)
     kinds = [{type(node).__name__ for node in plan.walk(root)} for root in (fast, generic)]
     assert "Aggregate" in kinds[0]

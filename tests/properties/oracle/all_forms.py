@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.properties.oracle.forms import Form
 from tests.properties.oracle.forms_corners import CORNERS
 from tests.properties.oracle.forms_joins import JOINS
+from tests.properties.oracle.forms_nested import NESTED
 from tests.properties.oracle.forms_rows import GROUPS, ROWS
 from tests.properties.oracle.forms_sessions import SESSIONS
 from tests.properties.oracle.forms_sets import OVER, SETS, SUBQUERIES, TOP
@@ -16,6 +17,7 @@ FORMS: tuple[Form, ...] = (
     *JOINS,
     *SETS,
     *SUBQUERIES,
+    *NESTED,
     *OVER,
     *TOP,
     *WINDOWS,

@@ -111,6 +111,7 @@ class Pipeline:
         self.errors: Counter[Row] = Counter()
         self.late: Counter[Row] = Counter()
         self.used = 0
+        self.dropped = 0  # by joins that compare times
         self.rows_on = [0] * setting.workers
         self.exchanged = False
         self._log: list[tuple[int, Batches, Counter[Row]]] = []
@@ -221,7 +222,8 @@ class Pipeline:
 
     def _hand_on(self, inputs: dict[str, Input], name: str, lowered: plans.Plan, output: Output, tick: int) -> None:
         """What the engine does with a job's output: types of the view, netted, then to its readers."""
-        self.used += output.used if name in self._windowed else 0
+        self.used += output.windowed if name in self._windowed else 0
+        self.dropped += output.dropped
         for batch in output.late:
             width = batch.num_columns
             _add(self.late, batch if self._setting.late_rows else batch.select(range(width - 2, width)))

@@ -31,11 +31,12 @@ def snapshot(form: Form, relations: Mapping[str, Relation]) -> tuple[Counter[Row
         known[stage.name] = PlannedRelation(stage.name, "view", pa.schema([]), query=Query(stage.sql.format()))
     try:
         planned = SnapshotPlanner(known).plan(Query(last.sql.format()))
+        tables = {
+            n: pa.Table.from_batches([relations[n].table.batch(relations[n].rows)]) for n in relations_of(planned)
+        }
+        answer = execute(planned, tables)
     except FeatureNotSupported:
         return None
-    tables = {n: pa.Table.from_batches([relations[n].table.batch(relations[n].rows)]) for n in relations_of(planned)}
-    try:
-        answer = execute(planned, tables)
     except DivisionByZero:  # DataFusion computes both sides of OR for every row, so no guard stands before a division
         return None
     rows = list(zip(*(column.to_pylist() for column in answer.columns), strict=True))

@@ -165,6 +165,13 @@ def test_reads_and_inserts_that_take_no_time_are_seen_as_well(engine: Engine) ->
     assert (activity(engine, session)["query"], activity(engine, session)["state"]) == (read.sql, "idle")
 
 
+def test_an_empty_query_can_be_prepared(engine: Engine) -> None:
+    """Drivers ask for it to see whether anybody is there."""
+    session = engine.session()
+    result = session.execute_prepared(session.prepare("", ()), ())
+    assert result.empty_query
+
+
 def test_a_backend_that_does_not_go_in_time_is_told_of(engine: Engine) -> None:
     victim, other = engine.session(), engine.session()
     (result,) = other.execute(f"SELECT pg_terminate_backend({victim.pid}, 20)")
