@@ -13,6 +13,9 @@ from msgspec.structs import replace
 from constellationdb.catalog.model import (
     OIDS_OF_A_RELATION,
     PUBLIC,
+    TEMPORARY,
+    TEMPORARY_SCHEMAS,
+    Alter,
     Command,
     Comment,
     Create,
@@ -71,6 +74,8 @@ class Catalog:
                 return self._drop(command)
             case Replace():
                 return self._replace(command.view)
+            case Alter():
+                return self._alter(command)
             case CreateSchema():
                 return self._create_schema(command.name)
             case DropSchema():
@@ -94,9 +99,23 @@ class Catalog:
                 raise DuplicateRelation(f'relation "{relation.shown}" already exists')
             if not (relation.is_temporary or relation.namespace in self.schemas.values()):
                 raise UndefinedSchema(f'the schema of relation "{relation.shown}" was dropped')
-            relations[relation.name] = replace(relation, oid=oid)
-            oid += 1
+            relations[relation.name], oid = _numbered(replace(relation, oid=oid), oid + 1)
         return self._next(next_oid=oid, relations=MappingProxyType(relations))
+
+    def _alter(self, command: Alter) -> Catalog:
+        """In place: relations keep their names and oids, and the order in which they were made."""
+        relations, comments, next_oid = dict(self.relations), dict(self.comments), self.next_oid
+        for relation in command.relations:
+            before = self.relations.get(relation.name)
+            if before is None:
+                raise UndefinedRelation(f'relation "{relation.shown}" does not exist')
+            there = self.by_place.get((relation.namespace, relation.shown), before)
+            if there.name != relation.name:
+                raise DuplicateRelation(f'relation "{relation.shown}" already exists')
+            altered, next_oid = _numbered(replace(relation, oid=before.oid), next_oid)
+            relations[relation.name] = altered
+            comments = _followed(comments, before, altered, command.sources.get(relation.name))
+        return self._next(next_oid=next_oid, relations=MappingProxyType(relations), comments=MappingProxyType(comments))
 
     def _drop(self, command: Drop) -> Catalog:
         relations = dict(self.relations)
@@ -105,7 +124,7 @@ class Catalog:
             dropped = relations.pop(name, None)
             if dropped is None:
                 raise UndefinedRelation(f'relation "{name}" does not exist')
-            gone.add(dropped.oid)
+            gone |= {dropped.oid, *dropped.constraint_oids}
         return self._next(relations=MappingProxyType(relations), comments=self._comments_without(gone))
 
     def _replace(self, view: Relation) -> Catalog:
@@ -161,6 +180,16 @@ class Catalog:
             name = f"{qualified}#{number}"
         return name
 
+    def schema_name(self, oid: int) -> str:
+        if oid > TEMPORARY_SCHEMAS:
+            return f"{TEMPORARY}{oid - TEMPORARY_SCHEMAS}"
+        return next(name for name, known in self.schemas.items() if known == oid)
+
+    @cached_property
+    def is_renamed(self) -> bool:
+        """Whether a relation of ``public`` has another name than SQL calls it by."""
+        return any(relation.label and relation.namespace == PUBLIC for relation in self.relations.values())
+
     def _comment(self, command: Comment) -> Catalog:
         comments = dict(self.comments)
         comments.pop((command.oid, command.column), None)
@@ -201,6 +230,14 @@ class Catalog:
         more = [self.relations[n] for n in gone - named if self.relations[n].owner not in gone]
         return [f"{r.kind} {name_of(r)}" for r in sorted(more, key=lambda relation: relation.oid)]
 
+    def owned_sequences(self, name: str) -> list[Relation]:
+        """The sequences that belong to columns of a table."""
+        return [r for r in self.relations.values() if r.kind == "sequence" and r.owner == name]
+
+    def taken_from(self, sequence: str) -> list[tuple[Relation, str]]:
+        """The tables and columns whose defaults take their values from a sequence."""
+        return [(r, c.name) for r in self.relations.values() for c in r.columns if c.sequence == sequence]
+
     def _collect(self, name: str, found: list[str]) -> None:
         for other in self.relations.values():
             if name in other.depends_on or other.owner == name:
@@ -232,3 +269,35 @@ class Catalog:
             detail="\n".join(lines),
             hint="Use DROP ... CASCADE to drop the dependent objects too.",
         )
+
+
+def _numbered(relation: Relation, next_oid: int) -> tuple[Relation, int]:
+    """The relation with oids for those of its constraints that have none yet, and the next oid."""
+    checks, uniques = [], []
+    for check in relation.checks:
+        checks.append(check if check.oid else replace(check, oid=next_oid))
+        next_oid += not check.oid
+    for unique in relation.uniques:
+        uniques.append(unique if unique.oid else replace(unique, oid=next_oid))
+        next_oid += 0 if unique.oid else 2
+    return replace(relation, checks=tuple(checks), uniques=tuple(uniques)), next_oid
+
+
+def _followed(
+    comments: dict[tuple[int, str], str], before: Relation, after: Relation, sources: tuple[int, ...] | None
+) -> dict[tuple[int, str], str]:
+    """Comments on columns and constraints go where these go."""
+    gone = set(before.constraint_oids) - set(after.constraint_oids)
+    no_key = bool(before.primary_key) and not after.primary_key
+    found = {}
+    for (oid, column), text in comments.items():
+        part = oid != before.oid and oid % OIDS_OF_A_RELATION == before.oid
+        if oid in gone or (part and no_key):
+            continue
+        if oid == before.oid and column and sources is not None:
+            place = before.schema.get_field_index(column)
+            if place not in sources:
+                continue
+            column = after.schema.field(sources.index(place)).name
+        found[oid, column] = text
+    return found

@@ -7,7 +7,9 @@ from typing import Literal, TypeAlias
 import msgspec
 import pyarrow as pa
 
-RelationKind: TypeAlias = Literal["table", "source", "lookup table", "view", "materialized view", "side output"]
+RelationKind: TypeAlias = Literal[
+    "table", "source", "lookup table", "view", "materialized view", "side output", "sequence"
+]
 
 # What the names of temporary schemas begin with; the rest is their session's number.
 TEMPORARY = "pg_temp_"
@@ -17,12 +19,52 @@ OIDS_OF_A_RELATION = 1 << 28  # what comes with a relation has its oid plus a mu
 
 
 class ColumnDefinition(msgspec.Struct, frozen=True):
-    """One column as declared; ``default`` is the expression's text."""
+    """One column as declared; ``default`` and ``generated`` are the expressions' texts.
+
+    ``sequence``: the one that its default takes the next value of. ``identity``: "a" for ALWAYS, "d" for BY DEFAULT.
+    """
 
     name: str
     type_name: str
     not_null: bool = False
     default: str | None = None
+    sequence: str = ""
+    identity: Literal["", "a", "d"] = ""
+    generated: str | None = None
+
+
+class Check(msgspec.Struct, frozen=True):
+    """A CHECK constraint; ``columns`` are those it names, ``oid`` is given when it comes into the catalog."""
+
+    name: str
+    expression: str
+    columns: tuple[str, ...] = ()
+    oid: int = 0
+
+
+class Unique(msgspec.Struct, frozen=True):
+    """Columns in which no two rows without NULLs agree: a UNIQUE constraint, or a unique index alone.
+
+    ``oid`` is the index's; the constraint's follows it.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    is_constraint: bool = True
+    oid: int = 0
+
+
+class SequenceParameters(msgspec.Struct, frozen=True):
+    """``column``: the one of the owning table that its values go to."""
+
+    type_name: str = "bigint"
+    start: int = 1
+    increment: int = 1
+    minimum: int = 1
+    maximum: int = 2**63 - 1
+    cache: int = 1
+    cycle: bool = False
+    column: str = ""
 
 
 class Watermark(msgspec.Struct, frozen=True):
@@ -37,7 +79,8 @@ class Relation(msgspec.Struct, frozen=True):
     its ``label``; without one that is the name, too.
 
     ``schema_ipc``: its Arrow schema, serialised. ``plan``: a materialized view's lowered plan, encoded.
-    ``depends_on``: relations it reads; ``owner``: the view that a side output (errors, late rows) belongs to.
+    ``depends_on``: relations it reads; ``owner``: the view that a side output (errors, late rows) belongs to,
+    or the table that a sequence does.
     """
 
     name: str
@@ -49,12 +92,16 @@ class Relation(msgspec.Struct, frozen=True):
     watermark: Watermark | None = None
     sql: str = ""
     plan: bytes = b""
-    query: bytes = b""  # a plain view's Query, encoded by the engine
+    query: bytes = b""  # a view's Query, encoded by the engine
     depends_on: tuple[str, ...] = ()
     owner: str | None = None
     append_only: bool = False
     oid: int = 0
     zone: str = "UTC"  # the time zone that a table's defaults are computed in, for ever
+    key_name: str = ""  # of the primary key, where it is not <table>_pkey
+    checks: tuple[Check, ...] = ()
+    uniques: tuple[Unique, ...] = ()
+    sequence: SequenceParameters | None = None
     namespace: int = PUBLIC
     label: str = ""
 
@@ -70,6 +117,19 @@ class Relation(msgspec.Struct, frozen=True):
     @property
     def schema(self) -> pa.Schema:
         return pa.ipc.read_schema(pa.py_buffer(self.schema_ipc))
+
+    @property
+    def primary_key_name(self) -> str:
+        return self.key_name or f"{self.shown}_pkey"
+
+    @property
+    def constraint_oids(self) -> tuple[int, ...]:
+        """Of what was given oids of its own: a unique constraint has two, for its index and for itself."""
+        uniques = (oid for unique in self.uniques for oid in (unique.oid, unique.oid + 1))
+        return (*(check.oid for check in self.checks), *uniques)
+
+    def column(self, name: str) -> ColumnDefinition | None:
+        return next((column for column in self.columns if column.name == name), None)
 
 
 class Create(msgspec.Struct, frozen=True, tag="create"):
@@ -88,6 +148,19 @@ class Replace(msgspec.Struct, frozen=True, tag="replace"):
     """Another definition for a plain view: those that read it see the new one."""
 
     view: Relation
+
+
+class Alter(msgspec.Struct, frozen=True, tag="alter"):
+    """Other definitions for relations that stay what they are.
+
+    ``sources``: for a relation whose columns change, where each of its new columns was before, -1 for one that is new.
+    ``fills``: one row of what the new ones hold. ``restarts``: sequence → the value that comes next.
+    """
+
+    relations: tuple[Relation, ...]
+    sources: dict[str, tuple[int, ...]] = {}
+    restarts: dict[str, int] = {}
+    fills: dict[str, bytes] = {}
 
 
 class CreateSchema(msgspec.Struct, frozen=True, tag="create schema"):
@@ -115,7 +188,7 @@ class Comment(msgspec.Struct, frozen=True, tag="comment"):
     text: str | None
 
 
-Command: TypeAlias = Create | Drop | Replace | CreateSchema | DropSchema | RenameSchema | Comment
+Command: TypeAlias = Create | Drop | Replace | Alter | CreateSchema | DropSchema | RenameSchema | Comment
 
 
 def make_relation(name: str, kind: RelationKind, schema: pa.Schema, **rest: object) -> Relation:

@@ -37,6 +37,8 @@
     ├── ReservedName                42939  CON-1071
     ├── AmbiguousAlias              42P09  CON-1072
     ├── UndefinedSchema             3F000  CON-1080
+    ├── InvalidObjectDefinition     42P17  CON-1100
+    ├── GeneratedAlways             428C9  CON-1101
     ├── InvalidRecursion            42P19  CON-1090
     ├── AmbiguousFunction           42725  CON-1043
     ├── InvalidTextRepresentation   22P02  CON-2001
@@ -57,6 +59,8 @@
     ├── ProgramLimitExceeded        54000  CON-2016
     ├── StringTooLong               22001  CON-2017
     ├── InvalidTimeZone             22009  CON-2018
+    ├── CheckViolation              23514  CON-2100
+    ├── SequenceLimit               2200H  CON-2101
     ├── InvalidBinaryRepresentation 22P03  CON-2041
     ├── CharacterNotInRepertoire    22021  CON-2042
     ├── NullNotAllowed              22004  CON-2043
@@ -80,6 +84,8 @@
     ├── HistoryExpired              55000  CON-4004
     ├── LimitExceeded               54001  CON-4005
     ├── RelationUnusable            55000  CON-4006
+    ├── ObjectNotReady              55000  CON-4100
+    ├── ObjectInUse                 55006  CON-4101
     ├── ScrollRefused               55000  CON-4060
     ├── IdleSessionTimeout          57P05  CON-4061
     ├── AddressInUse                58000  CON-5001
@@ -284,6 +290,14 @@ class UndefinedSchema(ConstellationError):
     sqlstate, code = "3F000", "CON-1080"
 
 
+class InvalidObjectDefinition(ConstellationError):
+    sqlstate, code = "42P17", "CON-1100"
+
+
+class GeneratedAlways(ConstellationError):
+    sqlstate, code = "428C9", "CON-1101"
+
+
 class InvalidRecursion(ConstellationError):
     sqlstate, code = "42P19", "CON-1090"
 
@@ -362,6 +376,14 @@ class StringTooLong(ConstellationError):
 
 class InvalidTimeZone(ConstellationError):
     sqlstate, code = "22009", "CON-2018"
+
+
+class CheckViolation(ConstellationError):
+    sqlstate, code = "23514", "CON-2100"
+
+
+class SequenceLimit(ConstellationError):
+    sqlstate, code = "2200H", "CON-2101"
 
 
 class InvalidBinaryRepresentation(ConstellationError):
@@ -456,6 +478,14 @@ class RelationUnusable(ConstellationError):
     """It was dropped under its reader, or the view's job failed: no further epoch will come."""
 
     sqlstate, code = "55000", "CON-4006"
+
+
+class ObjectNotReady(ConstellationError):
+    sqlstate, code = "55000", "CON-4100"
+
+
+class ObjectInUse(ConstellationError):
+    sqlstate, code = "55006", "CON-4101"
 
 
 class ScrollRefused(ConstellationError):

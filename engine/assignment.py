@@ -6,20 +6,42 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
+from constellationdb.catalog.text import cast_to_text
+from constellationdb.catalog.text.style import Style
 from constellationdb.catalog.text.zones import I64, UTC_ZONE, Zone
-from constellationdb.engine.literals import wrong_type
+from constellationdb.engine.literals import to_array, wrong_type
 from constellationdb.planner.analysis import kinds
+from constellationdb.planner.snapshot import SnapshotPlan
 
 _MOMENTS = frozenset(kinds.MOMENTS)
 _DAY_US = 86_400_000_000
 _TO_TIME = frozenset({kinds.TIME, kinds.TIMESTAMP, kinds.TIMESTAMPTZ, kinds.INTERVAL})
 
 
-def check_assignable(kind: kinds.Kind, target: pa.Field) -> None:
+def check_assignable(kind: kinds.Kind, target: pa.Field, what: str = "expression") -> None:
     """DatatypeMismatch unless a value of ``kind`` (None: not known) can become one of column ``target``."""
     wanted = kinds.of_field(target)
     if kind is not None and wanted is not None and not _fits(kind, wanted):
-        raise wrong_type(target.name, wanted, kind)
+        raise wrong_type(target.name, wanted, kind, what)
+
+
+def check_assignments(
+    planned: SnapshotPlan, first: int, schema: pa.Schema, indexes: list[int], what: str = "expression"
+) -> None:
+    """Whether the plan's columns from ``first`` on can be stored in the columns ``indexes``."""
+    if planned.kinds is not None:
+        for kind, index in zip(planned.kinds[first : first + len(indexes)], indexes, strict=True):
+            check_assignable(kind, schema.field(index), what)
+
+
+def assigned(column: pa.ChunkedArray | pa.Array, target: pa.Field, zone: Zone) -> pa.Array:
+    """A computed column in the type of the column it is stored in (assignment cast)."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if array.type == target.type:
+        return array
+    if pa.types.is_string(target.type):
+        return cast_to_text(array, Style(zone))
+    return to_array(by_clocks(array, target.type, zone).to_pylist(), target, zone)
 
 
 def _fits(kind: str, wanted: str) -> bool:

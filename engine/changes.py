@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -11,23 +11,28 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from constellationdb.catalog.model import Alter, Relation
 from constellationdb.catalog.text.zones import UTC_ZONE, zone_named
 from constellationdb.engine import answers
+from constellationdb.engine.column_defaults import ColumnDefaults
 from constellationdb.engine.copy_in import CopyIn
 from constellationdb.engine.copy_options import CopyOptions, copy_options
-from constellationdb.engine.dml import Dml, DmlPlanner, Run, Target, column_of, plan_constant
+from constellationdb.engine.dml import Dml, DmlPlanner, Target
 from constellationdb.engine.lengths import fitted
+from constellationdb.engine.merging import merge
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.pg_catalog.registered import with_names
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.reads import Reader, execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
 from constellationdb.engine.row_inserts import RowInsert
+from constellationdb.engine.row_rules import stricter_rules
+from constellationdb.engine.set_clauses import column_of
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableRules, TableState
 from constellationdb.engine.transaction import defined_anew
 from constellationdb.engine.visible import epoch_of, visible
-from constellationdb.engine.writes import Write, apply_write, check_target
+from constellationdb.engine.writes import Run, Write, apply_write, check_target
 from constellationdb.errors import (
     ConstellationError,
     DuplicateColumn,
@@ -38,14 +43,14 @@ from constellationdb.errors import (
 )
 from constellationdb.planner import statements as st
 from constellationdb.planner.relations import PlannedRelation
-from constellationdb.planner.rewrite.qualified import OURS
+from constellationdb.planner.rewrite.qualified import OURS, stand_in
 from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
 
 if TYPE_CHECKING:
     from constellationdb.engine.sequencer import Epoch
     from constellationdb.engine.session import Session
 
-Statement = st.Insert | st.Update | st.Delete
+Statement = st.Insert | st.Update | st.Delete | st.Merge
 _WORD = re.compile(r"'(?:[^']|'')*'|[\w.]+")  # a literal or a name
 
 
@@ -87,7 +92,7 @@ def _plan(session: Session, statement: Statement, state: Target) -> Dml:
     def plan(query: st.Query, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
         return _plan_query(session, statement, state, query, extra, clause)
 
-    return _planned(session, statement, state, DmlPlanner(plan, session.zone))
+    return _planned(session, statement, state, DmlPlanner(plan, session.sequences.next, session.zone))
 
 
 def _planned(session: Session, statement: Statement, state: Target, planner: DmlPlanner) -> Dml:
@@ -101,6 +106,9 @@ def _planned(session: Session, statement: Statement, state: Target, planner: Dml
         case st.Delete():
             assert isinstance(state, TableRules)
             return planner.delete(statement, state)
+        case st.Merge():
+            assert isinstance(state, TableRules)
+            return merge(planner, statement, state)
 
 
 def plan_of_change(
@@ -116,7 +124,8 @@ def plan_of_change(
             found.append((clause, planned, {**session.relations, **extra}))
         return planned
 
-    _planned(session, statement, state, DmlPlanner(plan, session.zone))
+    planner = DmlPlanner(plan, session.sequences.next, session.zone)
+    _planned(session, statement, state, planner)
     return found
 
 
@@ -129,10 +138,12 @@ def _plan_query(
     clause: str,
 ) -> SnapshotPlan:
     """Plan a piece of DML; an error's place is found again by its words, for the text was put together anew."""
-    oid = session.catalog.get(state.name).oid
-    relations = {**session.relations, **{name: replace(relation, oid=oid) for name, relation in extra.items()}}
+    names = ((OURS, state.name), *query.names, *statement.meant)
+    relations = dict(session.relations)
+    for name, relation in extra.items():
+        stands_for = relations.get(dict(query.names).get(stand_in(name), state.name))
+        relations[name] = relation if stands_for is None else replace(relation, oid=stands_for.oid)
     try:
-        names = ((OURS, state.name), *statement.meant)
         query = replace(query, parameters=statement.parameters, names=names)
         return SnapshotPlanner(relations, clause, functions=session.functions).plan(query)
     except ConstellationError as error:
@@ -153,8 +164,8 @@ def _perform(session: Session, dml: Dml, state: Target) -> tuple[Write, pa.Table
         assert isinstance(state, TableState | SourceState)
         return _at_once(session, dml, state)
     run = _reading(session, lambda names: visible(session, names))
-    committed = isinstance(state, TableOverlay) and state.committed is not None
-    epoch = epoch_of(session, transaction, [state.name] if committed else []) or 0
+    committed = state.committed if isinstance(state, TableOverlay) else None
+    epoch = epoch_of(session, transaction, [] if committed is None else [committed.name]) or 0
     write = dml.evaluate(run, state, epoch)
     if isinstance(state, SourceState):
         assert write.added is not None
@@ -195,8 +206,9 @@ def _at_once(session: Session, dml: Dml, state: TableState | SourceState) -> tup
         if session.engine.states.get(state.name) is not state:
             raise defined_anew(state.name)
         run = _reading(session, lambda names: _current(session, names, epoch.number))
-        write = dml.evaluate(run, state, epoch.number)
-        shown = dml.shown(run, write)
+        with session.sequences.within(epoch):
+            write = dml.evaluate(run, state, epoch.number)
+            shown = dml.shown(run, write)
         if isinstance(state, SourceState):
             assert write.added is not None
             state.push(write.added)
@@ -227,17 +239,67 @@ def _current(session: Session, names: set[str], epoch: int) -> dict[str, pa.Tabl
     return found
 
 
+def fill(session: Session, table: Relation, columns: Sequence[str]) -> None:
+    """Give the rows of a table their values in new columns, where these are not the same in all rows."""
+    transaction, defaults = session.transaction, defaults_of(session, table)
+    assert transaction is not None
+    declared = {column.name: column for column in table.columns}
+    own = [name for name in columns if declared[name].generated is not None or not defaults.is_constant(name)]
+    if not own:
+        return
+    state = transaction.target(session.engine, table)
+    assert isinstance(state, TableOverlay)
+    epoch = _epoch(session, state)
+    before = state.everything(epoch)
+    after = before
+    for name in own:
+        index = table.schema.get_field_index(name)
+        if declared[name].generated is None:
+            after = after.set_column(index, after.schema.field(index), defaults.array(name, before.num_rows))
+    after = defaults.generated(after)
+    transaction.write(state, before, after)
+
+
+def validate(session: Session, after: Relation, before: Relation) -> None:
+    """An error when the rows that are there break what the table demands since it was altered."""
+    transaction = session.transaction
+    assert transaction is not None
+    rules = stricter_rules(before, after, session.catalog.schema_name)
+    if rules is None:
+        return
+    state = transaction.target(session.engine, session.catalog.get(after.name))
+    assert isinstance(state, TableOverlay)
+    rules.check_existing(state.everything(_epoch(session, state)))
+
+
+def _epoch(session: Session, state: TableOverlay) -> int:
+    """The one that the open transaction reads a table at."""
+    assert session.transaction is not None
+    committed = [] if state.committed is None else [state.committed.name]
+    return epoch_of(session, session.transaction, committed) or 0
+
+
 def truncate(session: Session, statement: st.Truncate) -> Result:
     """All of the tables or none."""
     for name in statement.names:
         relation = session.names.relation(name)
         if relation.kind != "table":
             raise WrongObjectType(f'"{relation.shown}" is not a table')
-    alone = len(statement.names) == 1
+    alone = len(statement.names) == 1 and not statement.restart_identity
     with nullcontext() if alone else session.together():
         for name in statement.names:
             _empty(session, _target(session, name, statement.offset + 1, "TRUNCATE TABLE"))
+            if statement.restart_identity:
+                _restart_sequences(session, session.names.find(name))
     return Result("TRUNCATE TABLE")
+
+
+def _restart_sequences(session: Session, table: str) -> None:
+    assert session.transaction is not None
+    owned = session.catalog.owned_sequences(table)
+    restarts = {found.name: found.sequence.start for found in owned if found.sequence is not None}
+    if restarts:
+        session.transaction.define(session.engine, Alter(tuple(owned), restarts=restarts))
 
 
 def empty(session: Session, name: str) -> None:
@@ -261,19 +323,27 @@ def copy(session: Session, statement: st.Copy) -> Result:
     assert statement.table is not None
     state = _target(session, statement.table, statement.offset + 1, "COPY FROM")
     options = copy_options(statement.options, "in")
-    columns = _copied(state.schema, state.relation.shown, statement, options)
-    planner = DmlPlanner(plan_constant)
+    columns = _copied(state, statement, options)
     zone = zone_named(session.zone) or UTC_ZONE
 
     def insert(batch: pa.RecordBatch) -> None:
         write = Write(None, batch, batch.num_rows, batch)
         _perform(session, Dml(state.name, lambda _run, _state, _epoch: write, None, "COPY", batch), state)
 
-    defaults = planner.defaults(state.relation)
+    defaults = defaults_of(session, state.relation)
     fit = partial(fitted, relation=state.relation)
     check = partial(_check, state)
-    sink = CopyIn(state.relation.shown, state.schema, columns, defaults, options, fit, check, insert, zone)
+    sink = CopyIn(state.relation.shown, state.schema, columns, defaults.complete, options, fit, check, insert, zone)
     return Result("COPY", copy_in=sink)
+
+
+def defaults_of(session: Session, relation: Relation) -> ColumnDefaults:
+    """What a table's columns hold where nobody says it, for the statements of a session."""
+
+    def plan(query: st.Query, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
+        return SnapshotPlanner(extra, clause, functions=session.functions).plan(query)
+
+    return ColumnDefaults(relation, plan, session.sequences.next, session.zone)
 
 
 def _check(state: Target, rows: pa.RecordBatch) -> None:
@@ -281,13 +351,20 @@ def _check(state: Target, rows: pa.RecordBatch) -> None:
         state.check(rows)
 
 
-def _copied(schema: pa.Schema, table: str, statement: st.Copy, options: CopyOptions) -> list[int]:
+def _copied(state: Target, statement: st.Copy, options: CopyOptions) -> list[int]:
     """The columns that COPY fills, in the order of its fields."""
+    table, schema = state.relation.shown, state.schema
     columns = [column_of(schema, name, table, None) for name in statement.columns]
+    generated = {column.name for column in state.relation.columns if column.generated is not None}
+    for name in statement.columns:
+        if name in generated:
+            raise InvalidColumnReference(
+                f'column "{name}" is a generated column', detail="Generated columns cannot be used in COPY."
+            )
     for place, name in enumerate(statement.columns):
         if name in statement.columns[:place]:
             raise DuplicateColumn(f'column "{name}" specified more than once')
-    columns = columns or list(range(len(schema)))
+    columns = columns or [index for index, field in enumerate(schema) if field.name not in generated]
     for word, names in (("FORCE_NOT_NULL", options.force_not_null), ("FORCE_NULL", options.force_null)):
         for name in names if names != ("*",) else ():
             if column_of(schema, name, table, None) not in columns:

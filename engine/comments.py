@@ -16,7 +16,6 @@ from constellationdb.errors import (
     WrongObjectType,
 )
 from constellationdb.planner import statements as st
-from constellationdb.planner.references import split
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -67,10 +66,7 @@ def _column(session: Session, statement: st.Comment) -> tuple[int, str]:
 
 
 def _index(session: Session, said: str) -> Index:
-    schema, name = split(said)
-    places = session.names.path.searched if schema is None else (session.names.schema(schema) or 0,)
-    found = (session.objects.indexes_by_name.get((place, name)) for place in places)
-    index = next((index for index in found if index is not None), None)
+    index = session.names.index(said)
     if index is None:
         raise UndefinedRelation(f'relation "{said}" does not exist')
     return index
@@ -80,4 +76,7 @@ def _constraint(session: Session, relation: Relation, name: str) -> int:
     for index in session.objects.indexes.values():
         if index.of.oid == relation.oid and index.name == name and index.constraint:
             return index.constraint
+    for check in relation.checks:
+        if check.name == name:
+            return check.oid
     raise UndefinedObject(f'constraint "{name}" for table "{relation.shown}" does not exist')

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from constellationdb.catalog.text.zones import UTC_ZONE, Zone
 from constellationdb.engine.copy_options import CopyOptions
-from constellationdb.engine.copying.columns import BatchReader
+from constellationdb.engine.copying.columns import BatchReader, Complete
 from constellationdb.engine.copying.fields import Fields
 from constellationdb.engine.copying.lines import CsvScanner, TextScanner
 from constellationdb.engine.copying.scanner import Scanner
@@ -30,7 +30,7 @@ class CopyIn:
         table: str,
         schema: pa.Schema,
         chosen: Sequence[int],
-        defaults: Mapping[str, object],
+        complete: Complete,
         options: CopyOptions,
         fit: Callable[[pa.RecordBatch], pa.RecordBatch],
         check: Callable[[pa.RecordBatch], None],
@@ -40,7 +40,7 @@ class CopyIn:
         names = [schema.field(index).name for index in chosen]
         self.columns, self.binary = len(chosen), options.binary
         self._scanner = scanner_of(table, names, options)
-        self._reader = BatchReader(table, schema, chosen, defaults, fit, check, binary=options.binary, zone=zone)
+        self._reader = BatchReader(table, schema, chosen, complete, fit, check, binary=options.binary, zone=zone)
         self._forced = ForcedNulls(names, options)
         self._insert = insert
         self._parts: list[pa.RecordBatch] = []

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from constellationdb.catalog.model import Command, Create, Drop
-from constellationdb.engine import definitions, schemas, selects
+from constellationdb.engine import definitions, schemas, selects, sequence_statements
+from constellationdb.engine.altering import Altering, definer
 from constellationdb.engine.comments import comment
 from constellationdb.engine.naming import Place
 from constellationdb.engine.overlay import TableOverlay
@@ -59,6 +60,16 @@ def define(session: Session, statement: st.Statement) -> Result:
             return schemas.rename_schema(session, statement)
         case st.Comment():
             return comment(session, statement)
+        case st.AlterTable():
+            return Altering(session).table(statement)
+        case st.Rename():
+            return Altering(session).rename(statement)
+        case st.CreateUniqueIndex():
+            return Altering(session).create_index(statement)
+        case st.DropIndex():
+            return Altering(session).drop_index(statement)
+        case st.CreateSequence() | st.AlterSequence():
+            return sequence_statements.perform(session, statement)
         case _:
             raise FeatureNotSupported(f"{type(statement).__name__} is not supported", position=statement.offset + 1)
 
@@ -74,13 +85,7 @@ def _define_at(session: Session, statement: _Created, *places: Place) -> Result:
     statement = dataclasses.replace(statement, name=places[0].name)
     match statement:
         case st.CreateTable():
-            return _create(
-                session,
-                statement,
-                places,
-                "CREATE TABLE",
-                lambda: _on_commit(definitions.table(statement, session.zone), statement.temporary),
-            )
+            return _create(session, statement, places, "CREATE TABLE", lambda: _table(session, statement, places[0]))
         case st.CreateSource():
             clock = session.engine.clock
             return _create(
@@ -125,6 +130,12 @@ def _define_view(session: Session, statement: st.CreateView) -> Result:
 _COMMANDS = {
     "CreateTable": "CREATE TABLE",
     "CreateTableAs": "CREATE TABLE AS",
+    "CreateSequence": "CREATE SEQUENCE",
+    "AlterSequence": "ALTER SEQUENCE",
+    "AlterTable": "ALTER TABLE",
+    "CreateUniqueIndex": "CREATE INDEX",
+    "DropIndex": "DROP INDEX",
+    "Rename": "ALTER TABLE",
     "CreateSource": "CREATE SOURCE",
     "CreateLookupTable": "CREATE LOOKUP TABLE",
     "CreateSchema": "CREATE SCHEMA",
@@ -208,12 +219,16 @@ def wait_for(session: Session, name: str) -> None:
         ) from job.failure
 
 
+def _table(session: Session, statement: st.CreateTable, place: Place) -> Create:
+    return _on_commit(definer(session, place.namespace).create(statement, place), statement.temporary)
+
+
 def _on_commit(command: Create, action: st.OnCommit | None) -> Create:
     """The same table, with what COMMIT does with it."""
     if action in (None, "preserve"):
         return command
-    (relation,) = command.relations
-    return Create((replace(relation, options={**relation.options, ON_COMMIT: action}),))
+    made = (replace(r, options={**r.options, ON_COMMIT: action}) if r.kind == "table" else r for r in command.relations)
+    return Create(tuple(made))
 
 
 def _table_as(session: Session, statement: st.CreateTableAs, places: Places) -> Result:
@@ -255,7 +270,8 @@ def _drop(session: Session, statement: st.Drop) -> Result:
     if present:
         catalog, shown = session.catalog, session.names.shown
         command = definitions.drop(catalog, statement, present, shown)
+        freed = sequence_statements.without_defaults(catalog, command.names, shown, cascade=statement.cascade)
         dropped = catalog.cascaded(present, command.names, shown)
-        _submit(session, command)
-        notices += schemas.cascade_notices(dropped)
+        _submit(session, *freed.commands, command)
+        notices += schemas.cascade_notices([*freed.said, *dropped])
     return Result(f"DROP {statement.kind.upper()}", notices=notices)

@@ -17,17 +17,18 @@ from constellationdb.catalog.model import (
     Watermark,
     make_relation,
 )
-from constellationdb.catalog.types import VARCHAR, field_of, of_field
+from constellationdb.catalog.types import of_field
 from constellationdb.clock import Clock
 from constellationdb.connectors.registry import open_source
 from constellationdb.connectors.relation_options import SOURCE_NAMES, check_source, check_stored
 from constellationdb.connectors.strategy import LookupSettings, choose
-from constellationdb.engine.dml import DmlPlanner, plan_constant
 from constellationdb.engine.lookups import check_back_end, open_back_end
 from constellationdb.engine.naming import Place
+from constellationdb.engine.object_names import taken_names
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.relations import Planned, planned_view
 from constellationdb.engine.side import errors_name, errors_relation, late_relation
+from constellationdb.engine.table_definitions import schema_of
 from constellationdb.errors import (
     DatatypeMismatch,
     DuplicateColumn,
@@ -43,24 +44,7 @@ from constellationdb.planner.analysis.catalog_functions import Functions
 from constellationdb.planner.continuous import ContinuousPlanner
 from constellationdb.planner.described import query_schema
 from constellationdb.planner.prepare import relation_names
-from constellationdb.planner.rewrite.system_columns import NAMES as SYSTEM_COLUMNS
 from constellationdb.planner.syntax.edits import identifier
-
-
-def schema_of(columns: tuple[st.ColumnDef, ...]) -> pa.Schema:
-    names = [c.name for c in columns]
-    for column in columns:
-        if names.count(column.name) > 1:
-            raise DuplicateColumn(f'column "{column.name}" specified more than once', position=column.position + 1)
-        if column.name in SYSTEM_COLUMNS:
-            raise DuplicateColumn(f'column name "{column.name}" conflicts with a system column name')
-    return pa.schema([pa.field(c.name, c.type.arrow) for c in columns])
-
-
-def stored_schema(columns: tuple[st.ColumnDef, ...]) -> pa.Schema:
-    """The schema of a table, whose fields say which SQL type they are of. A connector brings Arrow types only."""
-    plain = schema_of(columns)
-    return pa.schema([plain.field(c.name) if c.type.oid == VARCHAR.oid else field_of(c.name, c.type) for c in columns])
 
 
 def _column_definitions(columns: tuple[st.ColumnDef, ...]) -> tuple[ColumnDefinition, ...]:
@@ -71,30 +55,6 @@ def _check_key(key: tuple[str, ...], schema: pa.Schema, position: int) -> None:
     for name in key:
         if schema.get_field_index(name) < 0:
             raise UndefinedColumn(f'column "{name}" named in key does not exist', position=position)
-
-
-def table(statement: st.CreateTable, zone: str) -> Create:
-    if statement.options.get("connector"):
-        raise FeatureNotSupported(
-            "a TABLE with a connector is not supported yet",
-            hint="CREATE SOURCE with the connector, and a materialized view over it",
-            position=statement.name_position + 1,
-        )
-    check_stored("table", statement.options)
-    schema = stored_schema(statement.columns)
-    _check_key(statement.primary_key, schema, statement.name_position + 1)
-    relation = make_relation(
-        statement.name,
-        "table",
-        schema,
-        columns=_column_definitions(statement.columns),
-        primary_key=statement.primary_key,
-        options=dict(statement.options),
-        sql=statement.text,
-        zone=zone,
-    )
-    DmlPlanner(plan_constant).check_defaults(relation)
-    return Create((relation,))
 
 
 def table_of(name: str, rows: pa.Schema, sql: str) -> Create:
@@ -198,6 +158,7 @@ def view(catalog: Catalog, relations: Planned, functions: Functions, statement: 
         "materialized view",
         lowered.output,
         plan=plan.encode(lowered),
+        query=msgspec.msgpack.encode((statement.query, statement.column_names)),
         sql=statement.text,
         depends_on=tuple(dict.fromkeys([*depends_on, *reads, *lookups])),
         append_only=lowered.root.append_only,
@@ -291,16 +252,20 @@ def drop(catalog: Catalog, statement: st.Drop, present: list[str], name_of: Name
 
 def refuse_existing(catalog: Catalog, place: Place, position: int) -> None:
     """Also what the errors of a relation of this name would be called must be free."""
-    if any((place.namespace, label) in catalog.by_place for label in (place.label, errors_name(place.label))):
+    taken = taken_names(catalog, place.namespace)
+    if place.label in taken or errors_name(place.label) in taken:
         raise DuplicateRelation(f'relation "{place.label}" already exists', position=position)
 
 
 def placed(command: Create, places: Sequence[Place]) -> Create:
-    """Its relations in their schemas: errors stand beside what they are errors of, the first of ``places``."""
+    """Its relations in their schemas: errors stand beside what they are errors of, the first of ``places``.
+
+    Those of other names know theirs.
+    """
     first = places[0]
     known = {place.name: (place.namespace, place.label) for place in places}
     known[errors_name(first.name)] = first.namespace, errors_name(first.label)
-    return Create(tuple(_at(relation, *known[relation.name]) for relation in command.relations))
+    return Create(tuple(_at(r, *known[r.name]) if r.name in known else r for r in command.relations))
 
 
 def _at(relation: Relation, namespace: int, label: str) -> Relation:

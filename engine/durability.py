@@ -26,13 +26,14 @@ import pyarrow as pa
 import structlog
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Create, Relation
+from constellationdb.catalog.model import Alter, Create, Relation
 from constellationdb.connectors.api import Position
 from constellationdb.engine import batch as zset
 from constellationdb.engine.changelog import UNKNOWN_US, packed, unpacked
 from constellationdb.engine.job import Job
 from constellationdb.engine.record import EpochRecord, decode_record
 from constellationdb.engine.relation import RelationState
+from constellationdb.engine.sequences import SequencePosition
 from constellationdb.engine.sources import SourceState
 from constellationdb.errors import CorruptState
 from constellationdb.storage.arrow_blobs import from_ipc, to_ipc
@@ -74,6 +75,7 @@ class Manifest(msgspec.Struct, frozen=True):
     jobs: dict[str, JobManifest]
     blobs: dict[str, str]
     forgotten: dict[str, int]  # relation → the changes up to this epoch are no longer kept
+    sequences: dict[int, SequencePosition] = {}  # by oid
     schemas: dict[str, int] | None = None  # None: written when there was public alone, and no comments
     comments: list[tuple[int, str, str]] = []
     forgotten_us: dict[str, int] = {}  # … which all were made by that time
@@ -101,6 +103,7 @@ class Durability:
             self._store = RocksCheckpointStore(self._directory.checkpoints)
         self._blobs: dict[str, str] = {}
         self._marks: dict[str, int] = {}  # blob group → how much had happened to it when it was last written
+        self._redefined: set[str] = set()  # what has to be written as a whole the next time
         self.last: tuple[int, float, int] | None = None  # epoch, seconds, bytes: of this process' own
         self._taking = threading.Lock()
         self._covered = -1  # the epoch of the newest checkpoint on disk, whoever took it
@@ -132,6 +135,10 @@ class Durability:
             except Exception as error:
                 _log.error("checkpoint failed", error=str(error))
 
+    def redefined(self, names: set[str]) -> None:
+        """What earlier checkpoints hold of these relations and jobs is not what they are now."""
+        self._redefined |= names
+
     def checkpoint(self) -> int | None:
         """Take one now: its epoch, or None when there was nothing new, or a view is still being built."""
         with self._taking:
@@ -162,7 +169,7 @@ class Durability:
         """On the sequencer's thread, so that no epoch begins: wait for the jobs, then copy the state."""
         engine = self._engine
         number = epoch.number - 1
-        if epoch.changes or epoch.record.commands:
+        if epoch.changes or epoch.record.commands or epoch.record.sequences:
             return None  # other requests of this epoch have touched tables already; the next try is soon
         if self._covered >= number:
             return None
@@ -197,10 +204,12 @@ class Durability:
             {name: _job_manifest(job) for name, job in engine.jobs.items() if not name.startswith("#")},
             names,
             {name: state.log.forgotten for name, state in stored.items()},
+            {sequence.relation.oid: sequence.logged for sequence in engine.sequences.values()},
             dict(engine.catalog.schemas),
             [(oid, column, text) for (oid, column), text in engine.catalog.comments.items()],
             {name: state.log.forgotten_us for name, state in stored.items()},
         )
+        self._redefined.clear()
         return manifest, fresh
 
     def _history(
@@ -208,8 +217,9 @@ class Durability:
     ) -> None:
         """The changes since the last checkpoint as a blob of their own, beside those that are still kept."""
         prefix = f"history/{name}/"
-        names |= {n: k for n, k in self._blobs.items() if n.startswith(prefix) and _last(n) > state.log.forgotten}
-        batch = packed(state.log.all_after(self._covered, number))
+        if name not in self._redefined:
+            names |= {n: k for n, k in self._blobs.items() if n.startswith(prefix) and _last(n) > state.log.forgotten}
+        batch = packed(state.log.all_after(max(self._covered, state.log.forgotten), number))
         if batch is not None:
             key = f"{prefix}{number}"
             names[key], fresh[key] = key, to_ipc(batch)
@@ -219,7 +229,7 @@ class Durability:
     ) -> None:
         """Name the blobs of one state; write them anew only when something happened to it."""
         known = {n: k for n, k in self._blobs.items() if n.startswith(f"{prefix}/")}
-        if known and self._marks.get(prefix) == mark:
+        if known and self._marks.get(prefix) == mark and prefix.partition("/")[2] not in self._redefined:
             names |= known
             return
         for part, batch in read().items():  # type: ignore[operator]
@@ -272,6 +282,7 @@ class Durability:
             if state.contents is not None:
                 state.contents.restore(blobs[f"contents/{name}/"], manifest.epoch)
                 self._restore_history(state, manifest, blobs)
+        engine.restore_sequences(manifest.sequences)
         for name, job_manifest in manifest.jobs.items():
             self._restore_job(name, job_manifest, blobs, manifest.epoch)
         self._blobs, self._covered = dict(manifest.blobs), manifest.epoch
@@ -313,6 +324,8 @@ class Durability:
         engine = self._engine
         deltas: dict[str, list[pa.RecordBatch]] = {}
         for command in record.commands:
+            if isinstance(command, Alter):
+                engine.worker.drain()  # a view that the same epoch brought has its first answer before, as it had then
             engine.apply_command(command, engine.catalog.apply(command), number, record.at_us)
         for name, delta in record.deltas:
             state = engine.states.get(name)
@@ -330,6 +343,7 @@ class Durability:
         for answer in record.answers:
             engine.take_answer(answer, number, record.at_us)
         whole = {name: w for name, parts in deltas.items() if (w := zset.concat(parts)) is not None}
+        engine.restore_sequences(record.sequences)
         for name, watermark in record.watermarks.items():
             source = engine.states.get(name)
             if isinstance(source, SourceState):

@@ -10,17 +10,18 @@ Base relations are written by the sequencer, a view by one of the worker's two t
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Command, Create, Drop, Relation
+from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation
 from constellationdb.clock import Clock, SystemClock
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
+from constellationdb.engine import redefining
 from constellationdb.engine.alarms import Alarms
 from constellationdb.engine.allocators import choose_allocators
 from constellationdb.engine.arrangement import Arrangement
@@ -38,6 +39,7 @@ from constellationdb.engine.relation import Progress, RelationState
 from constellationdb.engine.relations import PlannedCatalog
 from constellationdb.engine.reply import Reply
 from constellationdb.engine.sequencer import POLL_SECONDS, Epoch, Sequencer
+from constellationdb.engine.sequences import SequencePosition, SequenceState
 from constellationdb.engine.sessions import Client, Sessions
 from constellationdb.engine.shared_index import SharedIndex
 from constellationdb.engine.side import errors_name
@@ -73,6 +75,7 @@ class Engine:
         self.catalog = Catalog()
         self.states: dict[str, RelationState] = {}
         self.sources: dict[str, SourceState] = {}  # those of the states that are sources
+        self.sequences: dict[str, SequenceState] = {}
         self.jobs: dict[str, Job] = {}
         self.lookups = LookupTables(self._deliver, self.submit, workers)
         self.started_us = self.clock.now_us()
@@ -124,6 +127,7 @@ class Engine:
         self.alarms.close()
         self.durability.stop()
         if self.sequencer is not None:
+            self._settle_sequences()
             self.sequencer.stop()
         with self.lock:
             self.waiting.stopping = True
@@ -133,6 +137,18 @@ class Engine:
         for source in self.sources.values():
             source.close()
         self.durability.close()
+
+    def _settle_sequences(self) -> None:
+        """After a clean end a sequence goes on without a gap."""
+
+        def work(epoch: Epoch) -> None:
+            for sequence in self.sequences.values():
+                sequence.settle(epoch)
+
+        try:
+            self.submit(work).result()
+        except ConstellationError:
+            return  # the log is broken: it says what recovery goes on from
 
     def __enter__(self) -> Engine:
         return self.start()
@@ -196,6 +212,8 @@ class Engine:
 
     def define(self, epoch: Epoch, command: Command) -> None:
         """A DDL request: into the catalog, into the record, and into effect at this epoch."""
+        if isinstance(command, Alter):
+            redefining.settle(self, command, epoch.number)
         with self.lock:
             catalog = self.catalog.apply(command)
             self.apply_command(command, catalog, epoch.number, epoch.at_us)
@@ -206,22 +224,32 @@ class Engine:
             match command:
                 case Create():
                     for relation in command.relations:
-                        self._install(relation, catalog.get(relation.name).oid, epoch, at_us)
+                        self._install(catalog.get(relation.name), epoch, at_us)
                 case Drop():
                     for name in command.names:
                         self._uninstall(name)
+                case Alter():
+                    redefining.apply(self, command, catalog, epoch)
                 case _:
                     pass  # the rest is nothing but entries
             self.catalog = catalog
             self.moved()
 
-    def _install(self, relation: Relation, oid: int, epoch: int, at_us: int) -> None:
+    def schema_name(self, oid: int) -> str:
+        return self.catalog.schema_name(oid)
+
+    def restore_sequences(self, positions: Mapping[int, SequencePosition]) -> None:
+        for sequence in self.sequences.values():
+            if sequence.relation.oid in positions:
+                sequence.restore(positions[sequence.relation.oid])
+
+    def _install(self, relation: Relation, epoch: int, at_us: int) -> None:
         before = epoch - 1
         match relation.kind:
             case "table":
-                self.states[relation.name] = TableState(relation, before, self.progress)
+                self.states[relation.name] = TableState(relation, before, self.progress, self.schema_name)
             case "source":
-                self._add_source(SourceState(relation, before, self.clock, self.progress))
+                self.add_source(SourceState(relation, before, self.clock, self.progress))
             case "side output":
                 self.states[relation.name] = self._relation(relation, before, _contents(relation))
             case "lookup table":
@@ -232,7 +260,9 @@ class Engine:
             case "materialized view":
                 lowered = plan.decode(relation.plan)
                 self.states[relation.name] = self._relation(relation, before, view_contents(lowered))
-                self._begin(self.make_job(relation, oid), before, at_us)
+                self._begin(self.make_job(relation, relation.oid), before, at_us)
+            case "sequence":
+                self.sequences[relation.name] = SequenceState(relation)
             case "view":
                 return
         if (state := self.states.get(relation.name)) is not None:
@@ -242,7 +272,7 @@ class Engine:
         kept = retained_us(relation.options)
         return RelationState(relation.name, relation.schema, contents, epoch, self.progress, kept)
 
-    def _add_source(self, source: SourceState) -> None:
+    def add_source(self, source: SourceState) -> None:
         self.states[source.name] = self.sources[source.name] = source
 
     def _begin(self, job: Job, epoch: int, at_us: int) -> None:
@@ -265,9 +295,10 @@ class Engine:
         return self.states[relation].index(keys)
 
     def _uninstall(self, name: str) -> None:
+        self.sequences.pop(name, None)
         job = self.jobs.pop(name, None)
         if job is not None:
-            self._end(job)
+            self.end(job)
         state = self.states.pop(name, None)
         if state is not None:
             state.dropped = True
@@ -277,7 +308,8 @@ class Engine:
             source.close()
         self.lookups.remove(name)
 
-    def _end(self, job: Job) -> None:
+    def end(self, job: Job) -> None:
+        """A job is gone, or set up anew."""
         job.close()
         self.worker.remove(job)
         self.lookups.forget(job.oid)
@@ -312,7 +344,7 @@ class Engine:
     def drop_transient(self, job: Job) -> None:
         with self.lock:
             self.jobs.pop(job.name, None)
-            self._end(job)
+            self.end(job)
 
     def _read(self, state: RelationState, epoch: int) -> Iterator[tuple[pa.RecordBatch, int]]:
         """What a new job reads first: a relation's contents as of an epoch, or a source's history."""

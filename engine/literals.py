@@ -67,10 +67,10 @@ def _one(value: object, kind: pa.DataType, column: str, zone: Zone) -> pa.Array:
         raise wrong_type(column, of_arrow(kind).name, _python_type(value)) from None
 
 
-def wrong_type(column: str, wanted: str, found: str) -> DatatypeMismatch:
+def wrong_type(column: str, wanted: str, found: str, what: str = "expression") -> DatatypeMismatch:
     """The error for an expression that its column does not take."""
     return DatatypeMismatch(
-        f'column "{column}" is of type {wanted} but expression is of type {found}',
+        f'column "{column}" is of type {wanted} but {what} is of type {found}',
         hint="You will need to rewrite or cast the expression.",
     )
 

@@ -15,10 +15,17 @@ from constellationdb.catalog.model import PUBLIC, TEMPORARY, TEMPORARY_SCHEMAS, 
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.names import qualified
 from constellationdb.engine.pg_catalog.set_functions import is_system
-from constellationdb.errors import InsufficientPrivilege, InvalidDefinition, UndefinedRelation, UndefinedSchema
+from constellationdb.errors import (
+    ConstellationError,
+    InsufficientPrivilege,
+    InvalidDefinition,
+    UndefinedRelation,
+    UndefinedSchema,
+)
 from constellationdb.planner.references import NOWHERE, reference, split
 
 if TYPE_CHECKING:
+    from constellationdb.engine.pg_catalog.objects import Index
     from constellationdb.engine.session import Session
 
 PG_CATALOG = 11
@@ -45,6 +52,11 @@ class Place:
     existing: Relation | None
 
     @property
+    def other_label(self) -> str:
+        """As a relation has it: empty where it is the name."""
+        return "" if self.label == self.name else self.label
+
+    @property
     def is_temporary(self) -> bool:
         return self.namespace > TEMPORARY_SCHEMAS
 
@@ -57,12 +69,12 @@ class Names:
 
     @property
     def plain(self) -> bool:
-        """Whether every name means what it says: nobody has made another schema, nor another path."""
+        """Whether every name means what it says: nobody has made another schema or name, nor another path."""
         session = self._session
         schemas = session.catalog.schemas
         if session.temporary.used or len(schemas) != 1 or schemas.get("public") != PUBLIC:
             return False
-        return session.settings.get("search_path") == _DEFAULT
+        return not session.catalog.is_renamed and session.settings.get("search_path") == _DEFAULT
 
     @property
     def path(self) -> Path:
@@ -126,6 +138,20 @@ class Names:
             raise UndefinedRelation(f'relation "{said}" does not exist', position=position)
         return found
 
+    def missing(self, said: str) -> ConstellationError:
+        """What ALTER and DROP say of what there is not."""
+        schema = split(said)[0]
+        if schema is not None and self.schema(schema) is None:
+            return UndefinedSchema(f'schema "{schema}" does not exist')
+        return UndefinedRelation(f'relation "{said}" does not exist')
+
+    def index(self, said: str) -> Index | None:
+        """An index, whether of a user's table or of a system one."""
+        schema, name = split(said)
+        places = self.path.searched if schema is None else (self.schema(schema) or 0,)
+        found = (self._session.objects.indexes_by_name.get((place, name)) for place in places)
+        return next((index for index in found if index is not None), None)
+
     def sees(self, relation: Relation) -> bool:
         """Whether its label alone finds it."""
         return self.find(reference(None, relation.shown)) == relation.name
@@ -140,6 +166,10 @@ class Names:
         """Where CREATE puts what it calls so."""
         schema, label = split(said)
         namespace = self._namespace(schema, label, position, temporary=temporary)
+        return self.beside(namespace, label)
+
+    def beside(self, namespace: int, label: str) -> Place:
+        """In a schema that is known."""
         catalog = self._session.catalog
         existing = catalog.by_place.get((namespace, label))
         if existing is not None:

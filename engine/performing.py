@@ -28,7 +28,7 @@ def perform(session: Session, statement: st.Statement) -> Result:
     match statement:
         case st.Select():
             return selects.select(session, statement.query)
-        case st.Insert() | st.Update() | st.Delete():
+        case st.Insert() | st.Update() | st.Delete() | st.Merge():
             return changes.change(session, statement)
         case st.Truncate():
             return changes.truncate(session, statement)
@@ -123,7 +123,7 @@ def describe(session: Session, statement: st.Statement) -> tuple[ResultColumn, .
     match statement:
         case st.Select():
             return selects.describe(session, statement.query)
-        case st.Insert() | st.Update() | st.Delete():
+        case st.Insert() | st.Update() | st.Delete() | st.Merge():
             return changes.describe(session, statement)
         case st.Subscribe():
             return selects.describe_subscribe(session, statement)

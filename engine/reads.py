@@ -44,9 +44,15 @@ class Reader:
     def tables(self, names: Iterable[str], at_least: int, at: int | None = None) -> dict[str, pa.Table]:
         """The contents of some relations at one epoch (``at``, or the latest all have reached)."""
         asked = set(names)
-        stored = sorted(n for n in asked if not is_system(n))
+        sequences = {name for name in asked if self._is_sequence(name)}
+        stored = sorted(n for n in asked - sequences if not is_system(n))
         found = self._latest(stored, at_least) if at is None else self._past(stored, at)
-        return found | {name: self._system(name) for name in asked - set(stored)}
+        found |= {name: self._session.sequences.shown(name) for name in sequences}
+        return found | {name: self._system(name) for name in asked - sequences - set(stored)}
+
+    def _is_sequence(self, name: str) -> bool:
+        relation = self._session.catalog.relations.get(name)
+        return relation is not None and relation.kind == "sequence"
 
     def _system(self, name: str) -> pa.Table:
         if name in SYSTEM_TABLES:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from constellationdb.catalog.model import Command
 from constellationdb.connectors.api import Position
+from constellationdb.engine.sequences import SequencePosition
 from constellationdb.storage.arrow_blobs import pack, unpack
 
 
@@ -35,6 +36,7 @@ class Header(msgspec.Struct, frozen=True):
     ranges: tuple[SourceRange, ...]
     watermarks: dict[str, int]
     answers: tuple[AnswerHeader, ...]
+    sequences: dict[int, SequencePosition] = {}  # by oid
 
 
 class AnswerHeader(msgspec.Struct, frozen=True):
@@ -64,9 +66,11 @@ class EpochRecord:
     ranges: list[SourceRange] = field(default_factory=list)
     watermarks: dict[str, int] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
+    sequences: dict[int, SequencePosition] = field(default_factory=dict)
 
     def is_empty(self) -> bool:
-        return not (self.commands or self.deltas or self.ranges or self.answers or self.watermarks)
+        taken = self.commands or self.deltas or self.ranges or self.answers or self.watermarks or self.sequences
+        return not taken
 
 
 def encode_record(record: EpochRecord) -> bytes:
@@ -78,6 +82,7 @@ def encode_record(record: EpochRecord) -> bytes:
         tuple(record.ranges),
         record.watermarks,
         tuple(answer.header for answer in record.answers),
+        record.sequences,
     )
     batches = [batch for _, batch in record.deltas]
     for answer in record.answers:
@@ -97,4 +102,5 @@ def decode_record(payload: bytes) -> EpochRecord:
         list(header.ranges),
         dict(header.watermarks),
         [Answer(h, rest[2 * i], rest[2 * i + 1]) for i, h in enumerate(header.answers)],
+        dict(header.sequences),
     )

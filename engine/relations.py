@@ -91,6 +91,8 @@ def _planned(engine: Engine, relation: Relation) -> PlannedRelation:
             )
         case "view":
             return planned_view(relation)
+        case "sequence":
+            return PlannedRelation(relation.name, "sequence", relation.schema)
         case "materialized view":
             root = plan.decode(relation.plan).root
             return PlannedRelation(

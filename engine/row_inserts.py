@@ -13,6 +13,7 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from constellationdb.catalog import types
+from constellationdb.catalog.model import ColumnDefinition
 from constellationdb.catalog.text.zones import UTC_ZONE, Zone
 from constellationdb.engine.lengths import fitted
 from constellationdb.engine.literals import parse_texts, to_array
@@ -56,6 +57,8 @@ def row_insert(
     """How to insert, if the statement is nothing but one row of constants and parameters of fitting types."""
     if statement.rows is None or len(statement.rows) != 1 or statement.on_conflict or statement.returning is not None:
         return None
+    if statement.overriding:
+        return None
     schema, row = state.schema, statement.rows[0]
     listed = [schema.get_field_index(name) for name in statement.columns] or list(range(len(schema)))
     if len(row) > len(listed) or (statement.columns and len(row) < len(listed)) or len(set(listed)) < len(listed):
@@ -63,12 +66,19 @@ def row_insert(
     if min(listed) < 0:
         return None
     given = dict(zip(listed, row, strict=False))
-    defaulted = {schema.get_field_index(column.name) for column in state.relation.columns if column.default is not None}
-    if not defaulted <= set(given):
+    names = {schema.field(index).name for index in given}
+    if any(_computes(column, column.name in names) for column in state.relation.columns):
         return None
     columns = [_column(field, given.get(index), oids, zone) for index, field in enumerate(schema)]
     known = [column for column in columns if column is not None]
     return RowInsert(state, known) if len(known) == len(columns) else None
+
+
+def _computes(column: ColumnDefinition, given: bool) -> bool:
+    """Whether the column's value is more than what the statement says."""
+    if column.generated is not None or (given and column.identity == "a"):
+        return True
+    return not given and bool(column.default is not None or column.sequence)
 
 
 def _column(field: pa.Field, value: object, oids: Sequence[int], zone: Zone) -> _Column | None:

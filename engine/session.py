@@ -27,6 +27,7 @@ from constellationdb.engine.portals import Portals
 from constellationdb.engine.prepared_statements import PreparedStatements
 from constellationdb.engine.relations import Planned
 from constellationdb.engine.result import Notice, Prepared, Result
+from constellationdb.engine.session_sequences import SessionSequences
 from constellationdb.engine.sessions import Activity, Client
 from constellationdb.engine.settings import Settings, milliseconds
 from constellationdb.engine.shortcuts import Shortcuts
@@ -57,10 +58,10 @@ AnyStatement = TypeVar("AnyStatement", bound=st.Statement)
 
 _ENDS = ("commit", "rollback", "rollback_to")
 _LOOKING = (
-    st.Select, st.Insert, st.Update, st.Delete, st.Copy, st.Subscribe, st.DeclareCursor, st.Fetch, st.ExecutePrepared,
-    st.CreateTableAs, st.Explain,
+    st.Select, st.Insert, st.Update, st.Delete, st.Merge, st.Copy, st.Subscribe, st.DeclareCursor, st.Fetch,
+    st.ExecutePrepared, st.CreateTableAs, st.Explain,
 )  # fmt: skip
-_WRITING = (st.Insert, st.Update, st.Delete, st.Truncate, st.Copy, st.ExecutePrepared)
+_WRITING = (st.Insert, st.Update, st.Delete, st.Merge, st.Truncate, st.Copy, st.ExecutePrepared)
 # From the least to the most severe; INFO is always told.
 _SEVERITIES = ("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")
 
@@ -84,6 +85,7 @@ class Session:
         self.statements = PreparedStatements()
         self.portals = Portals()
         self.temporary = TemporaryTables(self)
+        self.sequences = SessionSequences(self)
         self.names = Names(self)
         self.notices: list[Notice] = []  # that the running statement has for its result
         self.terminated: ConstellationError | None = None

@@ -164,6 +164,15 @@ class SourceState(RelationState):
             if partition in ended:
                 tracker.end(partition)
 
+    def redefined(self, relation: Relation) -> SourceState:
+        """The same source with another definition: it goes on where this one is."""
+        self.close()
+        made = SourceState(relation, self.log.forgotten, self._clock, self.writer)
+        made.positions, made.ended = self.positions, self.ended
+        made.watermark, made.rows, made.errors = self.watermark, self.rows, self.errors
+        made.tracker.restore(self.watermark)
+        return made
+
     def close(self) -> None:
         for reader in self._readers.values():
             reader.close()

@@ -219,7 +219,7 @@ class Subscription:
     def _check(self) -> None:
         """What a subscriber is told at the end, if it was not a natural one."""
         if self._state.dropped:
-            raise UndefinedRelation(f'"{self._state.name}" was dropped')
+            raise UndefinedRelation(f'"{self._state.name}" was dropped or altered')
         if self._job is not None and self._job.failure is not None:
             raise self._job.failure
 

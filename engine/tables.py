@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from constellationdb.catalog.model import Relation
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
+from constellationdb.engine import constraint_errors
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.kernels.groupby import consolidate
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.relation import Follower, RelationState
+from constellationdb.engine.row_rules import RowRules, SchemaName, without_nulls
 from constellationdb.engine.rowstore import empty
-from constellationdb.errors import NotNullViolation, UniqueViolation
+from constellationdb.errors import UniqueViolation
 
 
 class TableRules(ABC):
@@ -26,52 +28,64 @@ class TableRules(ABC):
     relation: Relation
     schema: pa.Schema
     key_columns: tuple[int, ...]
+    schema_name: SchemaName
+
+    _rules: RowRules | None = None
 
     @abstractmethod
-    def existing(self, rows: pa.RecordBatch, epoch: int) -> tuple[NDArray[np.int64], pa.RecordBatch]:
-        """For rows whose key is in the table: (which of ``rows``, the row there now)."""
+    def existing(
+        self, rows: pa.RecordBatch, epoch: int, columns: tuple[int, ...]
+    ) -> tuple[NDArray[np.int64], pa.RecordBatch]:
+        """For rows whose values in ``columns`` are in the table: (which of ``rows``, the row there now)."""
 
     @abstractmethod
     def everything(self, epoch: int) -> pa.RecordBatch:
         """Every row."""
 
+    @property
+    def unique_columns(self) -> dict[str, tuple[int, ...]]:
+        """What must be different in each row, by the name of the constraint."""
+        found = {self.relation.primary_key_name: self.key_columns} if self.key_columns else {}
+        index = self.schema.get_field_index
+        return found | {unique.name: tuple(map(index, unique.columns)) for unique in self.relation.uniques}
+
     def check(self, rows: pa.RecordBatch) -> None:
-        """NOT NULL of rows about to be inserted."""
-        for column in self.relation.columns:
-            if column.not_null and rows.column(column.name).null_count:
-                index = int(np.argmax(rows.column(column.name).is_null().to_numpy(zero_copy_only=False)))
-                shown = ", ".join("null" if v is None else str(v) for v in rows.slice(index, 1).to_pylist()[0].values())
-                named = f'column "{column.name}" of relation "{self.relation.shown}"'
-                raise NotNullViolation(
-                    f"null value in {named} violates not-null constraint",
-                    detail=f"Failing row contains ({shown}).",
-                ).about("public", self.relation.shown, column=column.name)
+        """NOT NULL and CHECK of rows about to be inserted."""
+        if self._rules is None or self._rules.relation is not self.relation:
+            self._rules = RowRules(self.relation, self.schema_name)
+        self._rules.check(rows)
 
     def check_unique(self, removed: pa.RecordBatch | None, added: pa.RecordBatch, epoch: int) -> None:
         """23505 when ``added`` would give a key twice, in itself or with rows that ``removed`` does not take away."""
-        if not self.key_columns or not added.num_rows:
+        if not added.num_rows:
             return
-        if not zset.all_different(added, self.key_columns):
-            keys = encode_rows(added, self.key_columns)
+        if self.key_columns:
+            self._check_unique(self.relation.primary_key_name, self.key_columns, removed, added, epoch)
+        for name, columns in self.unique_columns.items() if self.relation.uniques else ():
+            if columns is not self.key_columns:
+                self._check_unique(name, columns, removed, without_nulls(added, columns), epoch)
+
+    def _check_unique(
+        self, name: str, columns: tuple[int, ...], removed: pa.RecordBatch | None, added: pa.RecordBatch, epoch: int
+    ) -> None:
+        if not added.num_rows:
+            return
+        if not zset.all_different(added, columns):
+            keys = encode_rows(added, columns)
             first, counts = consolidate(keys, np.ones(added.num_rows, np.int64))
             if bool((counts > 1).any()):
-                self._duplicate(added, int(first[int(np.argmax(counts > 1))]))
-        probe, there = self.existing(added, epoch)
+                raise self._duplicate(name, added, columns, int(first[int(np.argmax(counts > 1))]))
+        probe, there = self.existing(added, epoch, columns)
         if not len(probe):
             return
-        gone = set() if removed is None else set(_keys(removed, self.key_columns))
-        for row, key in zip(probe, _keys(there, self.key_columns), strict=True):
+        gone = set() if removed is None else set(_keys(removed, columns))
+        for row, key in zip(probe, _keys(there, columns), strict=True):
             if key not in gone:
-                self._duplicate(added, int(row))
+                raise self._duplicate(name, added, columns, int(row))
 
-    def _duplicate(self, rows: pa.RecordBatch, index: int) -> None:
-        names = ", ".join(self.relation.primary_key)
-        values = ", ".join(str(rows.column(c)[index].as_py()) for c in self.key_columns)
-        table = self.relation.shown
-        raise UniqueViolation(
-            f'duplicate key value violates unique constraint "{table}_pkey"',
-            detail=f"Key ({names})=({values}) already exists.",
-        ).about("public", table, constraint=f"{table}_pkey")
+    def _duplicate(self, name: str, rows: pa.RecordBatch, columns: tuple[int, ...], row: int) -> UniqueViolation:
+        schema = self.schema_name(self.relation.namespace)
+        return constraint_errors.unique(schema, self.relation, name, rows, columns, row)
 
 
 class TableState(TableRules, RelationState):
@@ -79,16 +93,25 @@ class TableState(TableRules, RelationState):
 
     contents: Arrangement
 
-    def __init__(self, relation: Relation, epoch: int, writer: Follower | None = None) -> None:
+    def __init__(self, relation: Relation, epoch: int, writer: Follower, schema_name: SchemaName) -> None:
         schema = relation.schema
         self.relation = relation
+        self.schema_name = schema_name
         self.key_columns = key_columns(relation, schema)
         contents = Arrangement(schema, self.key_columns or None, deferred=True)
         RelationState.__init__(self, relation.name, schema, contents, epoch, writer, retained_us(relation.options))
 
-    def existing(self, rows: pa.RecordBatch, epoch: int) -> tuple[NDArray[np.int64], pa.RecordBatch]:
-        probe, entries = self.contents.lookup(encode_rows(rows, self.key_columns), epoch)
-        return probe, self.contents.take(entries)
+    def existing(
+        self, rows: pa.RecordBatch, epoch: int, columns: tuple[int, ...]
+    ) -> tuple[NDArray[np.int64], pa.RecordBatch]:
+        if columns == self.key_columns:
+            probe, entries = self.contents.lookup(encode_rows(rows, columns), epoch)
+            return probe, self.contents.take(entries)
+        index = self.point_index(columns)
+        assert index is not None, "a table is arranged"
+        found = index.find(key_rows(rows, columns), epoch)
+        assert found is not None, "the epoch under construction is kept"
+        return found
 
     def everything(self, epoch: int) -> pa.RecordBatch:
         rows = self.version().scan(epoch).combine_chunks().to_batches()
@@ -97,6 +120,12 @@ class TableState(TableRules, RelationState):
 
 def key_columns(relation: Relation, schema: pa.Schema) -> tuple[int, ...]:
     return tuple(schema.get_field_index(name) for name in relation.primary_key)
+
+
+def key_rows(rows: pa.RecordBatch, columns: tuple[int, ...]) -> pa.RecordBatch:
+    """The rows' values in some columns, in the order of ``columns``."""
+    fields = pa.schema([rows.schema.field(column) for column in columns])
+    return pa.RecordBatch.from_arrays([rows.column(column) for column in columns], schema=fields)
 
 
 def _keys(rows: pa.RecordBatch, columns: tuple[int, ...]) -> list[bytes]:

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Command, Create, Drop, Relation
+from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation
 from constellationdb.engine import batch as zset
 from constellationdb.engine.lookups import first_copy, is_replicated
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.replicas import FirstCopy
+from constellationdb.engine.reshape import Reshape, reshape_of
+from constellationdb.engine.sequences import SequencePosition, SequenceState
 from constellationdb.engine.settings import Mark
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableState
@@ -83,6 +85,9 @@ class Commit:
     pushed: Mapping[str, pa.RecordBatch]
     copies: Mapping[str, FirstCopy]
     over: Mapping[str, RelationState]
+    sequences: Mapping[str, SequencePosition]  # of those that it makes
+    altered: Mapping[str, TableOverlay]  # tables that it has defined anew, as they will be
+    settled: Mapping[str, int]  # tables of changed columns and rows → since when nobody else may have written them
     reads: frozenset[str] = frozenset()  # tables that must not have changed since ``read_at``
     read_at: int = 0
 
@@ -117,6 +122,9 @@ class Transaction:
     defined: Catalog | None = None  # base with the definitions
     tables: dict[str, TableOverlay] = field(default_factory=dict)
     sources: dict[str, SourceState] = field(default_factory=dict)
+    sequences: dict[str, SequenceState] = field(default_factory=dict)  # those that it made or restarted
+    shapes: dict[str, Reshape] = field(default_factory=dict)  # tables of which it has changed the columns
+    written: dict[str, int] = field(default_factory=dict)  # tables → the epoch that it first wrote over
     reads: set[str] = field(default_factory=set)  # the tables that it has looked at, itself or through views
 
     # -- its view of the catalog and the tables ------------------------------------------------
@@ -128,7 +136,8 @@ class Transaction:
         """Whether the transaction itself made the relation that it knows by this name."""
         if self.defined is None or self.base is None:
             return False
-        return self.defined.relations.get(name) is not self.base.relations.get(name)
+        defined, before = self.defined.relations.get(name), self.base.relations.get(name)
+        return defined is not None and (before is None or before.oid != defined.oid)
 
     def target(self, engine: Engine, relation: Relation) -> TableOverlay | SourceState:
         """Where DML on a table or push source goes."""
@@ -139,11 +148,21 @@ class Transaction:
             return self.sources[name]
         found = self.tables.get(name)
         if found is None:
-            committed = None if self.created(name) else _state(engine, relation, TableState)
-            found = self.tables[name] = TableOverlay(relation, committed)
+            committed = None if self.created(name) else self._committed(engine, relation)
+            found = self.tables[name] = TableOverlay(
+                relation, committed, self.catalog(engine.catalog).schema_name, self.shapes.get(name)
+            )
         elif found.committed is not None and engine.states.get(name) is not found.committed:
             raise defined_anew(name)
         return found
+
+    def _committed(self, engine: Engine, relation: Relation) -> TableState:
+        state = engine.states.get(relation.name)
+        if not isinstance(state, TableState) or state.relation.oid != relation.oid:
+            raise defined_anew(relation.name)
+        if relation.name not in self.shapes and state.schema != relation.schema:
+            raise defined_anew(relation.name)
+        return state
 
     def check_reads(self, catalog: Catalog, names: Iterable[str], *, changes: bool = False) -> None:
         """25001 for what has no answer yet: a view over relations that this transaction has changed.
@@ -155,7 +174,7 @@ class Transaction:
         }
         for name in names:
             relation = catalog.relations.get(name)
-            if relation is None or relation.kind == "view" or (relation.kind == "table" and not changes):
+            if relation is None or relation.kind in ("view", "sequence") or (relation.kind == "table" and not changes):
                 continue
             if self.created(name):
                 raise ReadsOwnWritesThroughView(
@@ -172,6 +191,7 @@ class Transaction:
     # -- its operations ------------------------------------------------------------------------
 
     def write(self, table: TableOverlay, removed: pa.RecordBatch | None, added: pa.RecordBatch | None) -> None:
+        self.written.setdefault(table.name, self.epoch or 0)
         table.write(removed, added)
         self.operations.append(Written(table.name, removed, added))
 
@@ -191,10 +211,41 @@ class Transaction:
         for name in _touched(command):
             self.tables.pop(name, None)
             self.sources.pop(name, None)
+            self.sequences.pop(name, None)
         if isinstance(command, Create):
             for relation in command.relations:
                 if relation.kind == "source":
                     self.sources[relation.name] = SourceState(relation, 0, engine.clock)
+                if relation.kind == "sequence":
+                    self.sequences[relation.name] = SequenceState(self.defined.get(relation.name))
+        elif isinstance(command, Alter):
+            self._take_alteration(engine, command)
+
+    def _take_alteration(self, engine: Engine, command: Alter) -> None:
+        assert self.defined is not None
+        for relation in command.relations:
+            altered = self.defined.get(relation.name)
+            if altered.kind == "table":
+                self._alter_table(engine, altered, reshape_of(command, altered))
+            elif altered.name in self.sequences:
+                self.sequences[altered.name].redefine(altered, command.restarts.get(altered.name))
+            elif altered.name in command.restarts:  # it begins anew for itself alone, until COMMIT
+                self.sequences[altered.name] = fresh = SequenceState(altered)
+                fresh.restore(SequencePosition(command.restarts[altered.name], called=False))
+
+    def _alter_table(self, engine: Engine, table: Relation, reshape: Reshape | None) -> None:
+        known = self.tables.get(table.name)
+        if reshape is None:
+            if known is not None:
+                known.relation = table
+            return
+        if not self.created(table.name):
+            self.shapes[table.name] = reshape.after(self.shapes.get(table.name))
+        self.tables.pop(table.name, None)
+        fresh = self.target(engine, table)
+        if known is not None and known.delta is not None:
+            assert isinstance(fresh, TableOverlay)
+            fresh.take_over(reshape.rows(known.delta))
 
     def to_commit(self, engine: Engine) -> Commit | None:
         """None when there is nothing to do."""
@@ -219,8 +270,13 @@ class Transaction:
             return None
         over: dict[str, RelationState] = {n: t.committed for n, t in self.tables.items() if t.committed is not None}
         over |= {n: s for n, s in self.sources.items() if not self.created(n)}
+        altered = {relation.name for c in commands if isinstance(c, Alter) for relation in c.relations}
+        settled = {n: self.written[n] for n in self.shapes if n in self.written and n in over}
+        tables = {n: t for n, t in self.tables.items() if n in altered and t.committed is not None}
+        given = {name: sequence.position for name, sequence in self.sequences.items()}
         reads = frozenset(self.reads) if self.serializable and self.epoch is not None else frozenset()
-        return Commit(self.base or engine.catalog, commands, changes, rows, copies, over, reads, self.epoch or 0)
+        base, read_at = self.base or engine.catalog, self.epoch or 0
+        return Commit(base, commands, changes, rows, copies, over, given, tables, settled, reads, read_at)
 
     def next_statement(self, engine: Engine) -> None:
         """READ COMMITTED takes the latest epoch anew for each statement."""
@@ -250,18 +306,23 @@ class Transaction:
 
     def _replay(self, engine: Engine, kept: list[Operation]) -> None:
         base, self.operations = self.base, kept
-        self.tables, self.sources = {}, {}
+        self.tables, self.sources, made, self.sequences = {}, {}, self.sequences, {}
+        self.shapes, self.written = {}, {}
         self.base = self.defined = base if any(isinstance(o, Defined) for o in kept) else None
         for operation in kept:
             match operation:
                 case Written(name, removed, added):
                     table = self.target(engine, self.catalog(engine.catalog).get(name))
                     assert isinstance(table, TableOverlay)
+                    self.written.setdefault(name, self.epoch or 0)
                     table.write(removed, added)
                 case Pushed(name):
                     self.target(engine, self.catalog(engine.catalog).get(name))
                 case Defined(command):
                     self._take_definition(engine, command)
+        for sequence in self.sequences.values():  # a value that was given is not given again
+            if (before := made.get(sequence.relation.name)) is not None:
+                sequence.restore(before.position)
 
     def release(self, name: str) -> None:
         del self.savepoints[self._find(name) :]
@@ -286,7 +347,7 @@ def _touched(command: Command) -> tuple[str, ...]:
 
 def _state(engine: Engine, relation: Relation, kind: type[_S]) -> _S:
     state = engine.states.get(relation.name)
-    if not isinstance(state, kind) or state.relation.columns != relation.columns:
+    if not isinstance(state, kind) or state.relation.oid != relation.oid or state.schema != relation.schema:
         raise defined_anew(relation.name)
     return state
 

@@ -39,7 +39,7 @@ def show(session: Session, statement: st.Show) -> Result:
 
 
 def discard(session: Session, statement: st.Discard) -> Result:
-    """PLANS and SEQUENCES have nothing to discard: plans are not kept, and there are no sequences."""
+    """PLANS has nothing to discard: plans are not kept."""
     if statement.what == "all":
         if session.transaction is not None:
             raise ActiveTransaction("DISCARD ALL cannot run inside a transaction block")
@@ -48,6 +48,8 @@ def discard(session: Session, statement: st.Discard) -> Result:
         session.settings.set("role", None)
         session.settings.reset()
         session.statements.clear()
+    if statement.what in ("all", "sequences"):
+        session.sequences.forget()
     if statement.what in ("all", "temp"):
         session.temporary.discard()
     return Result(f"DISCARD {statement.what.upper()}")

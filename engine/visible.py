@@ -38,9 +38,9 @@ def visible(session: Session, names: Iterable[str], at: int | None = None, least
                 hint="begin it when that epoch has come: SELECT … AS OF AT LEAST EPOCH n outside of it waits",
             )
         _refuse_younger(session, stored, at)
-    found = reader.tables(stored, session.last_epoch, at)
+    found = dict(reader.tables(stored, session.last_epoch, at))
     for name, overlay in overlays.items():
-        found[name] = overlay.over(found.get(name, overlay.schema.empty_table()))
+        found[name] = overlay.over(found[name] if name in found else overlay.schema.empty_table())
     return found
 
 
@@ -65,7 +65,7 @@ def epoch_of(session: Session, transaction: Transaction, names: Iterable[str] = 
     It is the latest that everything read by that statement has reached, and holds the session's own writes.
     """
     engine = session.engine
-    stored = [n for n in names if not is_system(n)]
+    stored = [n for n in names if _has_state(session, n)]
     if transaction.epoch is None and stored:
         with engine.lock:
             states = [engine.state(n) for n in stored]
@@ -76,11 +76,16 @@ def epoch_of(session: Session, transaction: Transaction, names: Iterable[str] = 
     return transaction.epoch
 
 
+def _has_state(session: Session, name: str) -> bool:
+    relation = session.catalog.relations.get(name)
+    return not is_system(name) and (relation is None or relation.kind != "sequence")
+
+
 def _refuse_younger(session: Session, names: Iterable[str], epoch: int) -> None:
     """40001 for what others have defined since the epoch that the transaction reads at: it had no rows then."""
     with session.engine.lock:
         for name in names:
-            if not is_system(name) and session.engine.state(name).since > epoch:
+            if _has_state(session, name) and session.engine.state(name).since > epoch:
                 raise defined_anew(name)
 
 

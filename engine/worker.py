@@ -69,7 +69,7 @@ class Worker:
                 job.resume()
                 self.add(job)
         for job in list(self._engine.jobs.values()):
-            self._send_requests(job)
+            self.send_requests(job)
         for thread in self._threads:
             thread.start()
 
@@ -159,7 +159,7 @@ class Worker:
                 self.remove(job)
                 engine.moved()
             return
-        self._send_requests(job)  # before the other thread may have the job
+        self.send_requests(job)  # before the other thread may have the job
         with engine.lock:
             job.settle()
             engine.show(changes)
@@ -178,7 +178,8 @@ class Worker:
         if job.following() is not None:
             self.add(job)
 
-    def _send_requests(self, job: Job) -> None:
+    def send_requests(self, job: Job) -> None:
+        """Ask lookup sources for what the job wants to know."""
         requests = job.take_requests()
         if not requests or self._engine.sequencer is None:  # while the log is replayed, the answers come from it
             return

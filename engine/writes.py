@@ -8,42 +8,54 @@ is no longer there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Create, Drop, Relation, Replace
+from constellationdb.catalog.model import Alter, Create, Drop, Relation, Replace
 from constellationdb.engine import batch as zset
+from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.replicas import ReplicaState
+from constellationdb.engine.row_rules import stricter_rules
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableState, delta_of
 from constellationdb.engine.transaction import Commit, defined_anew
 from constellationdb.errors import ConstellationError, SerializationFailure, WrongObjectType
+from constellationdb.planner.snapshot import SnapshotPlan
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
     from constellationdb.engine.sequencer import Epoch
 
 
+# Runs a planned query: (plan, extra tables by relation name) → rows.
+Run: TypeAlias = Callable[[SnapshotPlan, dict[str, pa.Table]], pa.Table]
+
+
 @dataclass(frozen=True)
 class Write:
-    """The rows a statement takes away and adds; ``count`` is for its command tag, ``shown`` for RETURNING."""
+    """The rows a statement takes away and adds; ``count`` is for its command tag.
+
+    ``shown`` is for RETURNING, as are the tables that the statement read ``beside`` its own.
+    """
 
     removed: pa.RecordBatch | None
     added: pa.RecordBatch | None
     count: int
     shown: pa.RecordBatch | None = None
+    beside: Mapping[str, pa.Table] = field(default_factory=dict)
 
 
 _REFUSED = {
     "materialized view": 'cannot change materialized view "{name}"',
     "view": 'cannot change view "{name}"',
     "lookup table": 'cannot change lookup table "{name}"',
+    "sequence": 'cannot change sequence "{name}"',
     "side output": 'cannot change "{name}", which the engine writes itself',
 }
 
@@ -117,8 +129,12 @@ def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
     for name, state in work.over.items():
         if engine.states.get(name) is not state:
             raise defined_anew(name)
-        if name in work.changes and isinstance(state, TableState):
+        if name in work.settled:
+            _refuse_changed(epoch, state, work.settled[name])
+        elif name in work.changes and isinstance(state, TableState):
             _validate(state, work.changes[name], epoch.number)
+    for overlay in work.altered.values():
+        validate(overlay, epoch.number)
     for command in work.commands:
         engine.define(epoch, command)
         for relation in command.relations if isinstance(command, Create) else ():
@@ -126,6 +142,8 @@ def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
                 copy = engine.states[relation.name]
                 assert isinstance(copy, ReplicaState)
                 engine.lookups.replicas.begin(epoch, copy, work.copies[relation.name])
+    for name, position in work.sequences.items():
+        engine.sequences[name].set(epoch, position)
     for name, delta in work.changes.items():
         state = target(engine, name)
         assert isinstance(state, TableState)
@@ -137,6 +155,25 @@ def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
         source.push(rows)
         epoch.change(name, rows)
     return epoch.number
+
+
+def validate(table: TableOverlay, epoch: int) -> None:
+    """Whether the rows of a table that was defined anew are what it demands of them now."""
+    before, after = None if table.committed is None else table.committed.relation, table.relation
+    rules = stricter_rules(before, after, table.schema_name)
+    if rules is not None:
+        rows = table.everything(epoch)
+        rules.check_existing(rows)
+
+
+def _refuse_changed(epoch: Epoch, state: RelationState, since: int) -> None:
+    """40001 when others have changed a table of which this transaction has changed columns and rows."""
+    if state.name in epoch.changes or state.log.after(since) is not None:
+        raise SerializationFailure(
+            "could not serialize access due to concurrent update",
+            detail=f'"{state.name}" was altered by this transaction and changed by another',
+            hint="run the transaction again",
+        )
 
 
 def _check_reads(engine: Engine, epoch: Epoch, work: Commit) -> None:
@@ -162,7 +199,16 @@ def _check_definitions(engine: Engine, work: Commit) -> None:
                 _check_inputs(engine, work.base, (command.view,))
             case Drop():
                 catalog.to_drop(command.names, cascade=False)  # a dependant may have come since
+            case Alter():
+                _check_unchanged(engine, work.base, command)
         catalog = catalog.apply(command)
+
+
+def _check_unchanged(engine: Engine, base: Catalog, command: Alter) -> None:
+    for relation in command.relations:
+        name = relation.name
+        if name in base.relations and base.relations[name] is not engine.catalog.relations.get(name):
+            raise defined_anew(name)
 
 
 def _check_inputs(engine: Engine, base: Catalog, defined: Iterable[Relation]) -> None:
@@ -184,4 +230,6 @@ def _validate(state: TableState, delta: pa.RecordBatch, epoch: int) -> None:
             detail=f'a row of "{state.name}" that this transaction changed was changed by another',
             hint="run the transaction again",
         )
-    state.check_unique(removed, zset.take(rows, np.flatnonzero(weights > 0)), epoch)
+    added = zset.take(rows, np.flatnonzero(weights > 0))
+    state.check(added)
+    state.check_unique(removed, added, epoch)

@@ -35,7 +35,7 @@ def bind(statement: st.Statement, bound: tuple[st.Argument, ...], target: pa.Sch
             return replace(statement, source=inner)
         case st.Insert():
             return _insert(statement, bound, target)
-        case st.Update() | st.Delete():
+        case st.Update() | st.Delete() | st.Merge():
             return replace(statement, parameters=bound)
         case st.Select() | st.CreateTableAs():
             return replace(statement, query=replace(statement.query, parameters=bound))

@@ -52,7 +52,7 @@ def resolved(statement: AnyStatement, find: Find) -> AnyStatement:
             changed[field.name] = replace(value, names=_names(pglast.parse_sql(value.text), find))
         elif isinstance(value, st.Statement):
             changed[field.name] = resolved(value, find)
-    if isinstance(statement, st.Insert | st.Update | st.Delete) and _has_expressions(statement):
+    if isinstance(statement, st.Insert | st.Update | st.Delete | st.Merge) and _has_expressions(statement):
         changed["meant"] = _names(pglast.parse_sql(_masked(statement.text)), find)
     return replace(statement, **changed) if changed else statement
 

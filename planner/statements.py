@@ -22,6 +22,29 @@ class ColumnDef:
     not_null: bool = False
     default: str | None = None  # the expression's own text
     position: int = 0
+    serial: bool = False  # its default is the next value of a sequence of its own
+    identity: Literal["", "a", "d"] = ""  # GENERATED ALWAYS or BY DEFAULT AS IDENTITY
+    generated: str | None = None  # the expression of GENERATED ALWAYS AS (…) STORED
+    generated_position: int = 0
+    default_position: int = 0
+    sequence_options: Mapping[str, object] = field(default_factory=dict)  # of an identity column
+
+
+@dataclass(frozen=True)
+class CheckDef:
+    """CHECK (expression); ``position`` is the constraint's."""
+
+    name: str | None
+    expression: str
+    position: int = 0
+    expression_position: int = 0
+
+
+@dataclass(frozen=True)
+class UniqueDef:
+    name: str | None
+    columns: tuple[str, ...]
+    position: int = 0
 
 
 @dataclass(frozen=True)
@@ -124,6 +147,120 @@ class CreateTable(Statement):
     options: Mapping[str, str] = field(default_factory=dict)
     name_position: int = 0
     temporary: OnCommit | None = None
+    checks: tuple[CheckDef, ...] = ()
+    uniques: tuple[UniqueDef, ...] = ()
+    key_name: str = ""
+
+
+@dataclass(frozen=True)
+class CreateSequence(Statement):
+    """``options``: those that were said, see ``syntax.sequences``."""
+
+    name: str
+    options: Mapping[str, object]
+    if_not_exists: bool = False
+    name_position: int = 0
+    temporary: bool = False
+
+
+@dataclass(frozen=True)
+class AlterSequence(Statement):
+    name: str
+    options: Mapping[str, object]
+    if_exists: bool = False
+    name_position: int = 0
+
+
+@dataclass(frozen=True)
+class AddColumn:
+    column: ColumnDef
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True)
+class DropColumn:
+    name: str
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True)
+class SetDefault:
+    """``default`` None: DROP DEFAULT."""
+
+    name: str
+    default: str | None
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class SetNotNull:
+    name: str
+    not_null: bool
+
+
+@dataclass(frozen=True)
+class AddCheck:
+    check: CheckDef
+
+
+@dataclass(frozen=True)
+class AddUnique:
+    unique: UniqueDef
+
+
+@dataclass(frozen=True)
+class AddPrimaryKey:
+    name: str
+    columns: tuple[str, ...]
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class DropConstraint:
+    name: str
+    if_exists: bool = False
+    cascade: bool = False
+
+
+AlterAction = AddColumn | DropColumn | SetDefault | SetNotNull | AddCheck | AddUnique | AddPrimaryKey | DropConstraint
+
+
+@dataclass(frozen=True)
+class AlterTable(Statement):
+    kind: Literal["table", "source"]
+    name: str
+    actions: tuple[AlterAction, ...]
+    if_exists: bool = False
+    name_position: int = 0
+
+
+@dataclass(frozen=True)
+class Rename(Statement):
+    """ALTER … RENAME: the relation ``name`` itself, or its column or constraint ``old``."""
+
+    kind: str
+    name: str
+    what: Literal["relation", "column", "constraint"]
+    old: str
+    new: str
+    if_exists: bool = False
+    name_position: int = 0
+
+
+@dataclass(frozen=True)
+class DropIndex(Statement):
+    names: tuple[str, ...]
+    if_exists: bool = False
+
+
+@dataclass(frozen=True)
+class CreateUniqueIndex(Statement):
+    name: str | None
+    table: str
+    columns: tuple[str, ...]
+    if_not_exists: bool = False
+    table_position: int = 0
 
 
 @dataclass(frozen=True)
@@ -175,7 +312,7 @@ class CreateTableAs(Statement):
     temporary: OnCommit | None = None
 
 
-RelationKind = Literal["table", "source", "lookup table", "view", "materialized view"]
+RelationKind = Literal["table", "source", "lookup table", "view", "materialized view", "sequence"]
 
 
 @dataclass(frozen=True)
@@ -224,6 +361,7 @@ class Comment(Statement):
 @dataclass(frozen=True)
 class Truncate(Statement):
     names: tuple[str, ...]
+    restart_identity: bool = False
 
 
 @dataclass(frozen=True)
@@ -237,6 +375,11 @@ class Insert(Statement):
     on_conflict: OnConflict | None = None
     returning: str | None = None  # the target list's text
     table_position: int = 0
+    overriding: Literal["", "system", "user"] = ""
+    alias: str | None = None
+    # Of a VALUES list that is more than constants: how many rows it has, and which (row, place) say DEFAULT.
+    listed: int = 0
+    defaulted: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -246,6 +389,7 @@ class OnConflict:
     target: tuple[str, ...] = ()
     set: tuple[tuple[str, str], ...] = ()
     where: str | None = None
+    constraint: str | None = None  # ON CONSTRAINT, in place of ``target``
 
 
 @dataclass(frozen=True)
@@ -269,6 +413,7 @@ class Update(Statement):
     where: str | None = None
     returning: str | None = None
     table_position: int = 0
+    with_clause: str = ""  # the WITH list before it
 
 
 @dataclass(frozen=True)
@@ -279,6 +424,35 @@ class Delete(Statement):
     where: str | None = None
     returning: str | None = None
     table_position: int = 0
+    with_clause: str = ""  # the WITH list before it
+
+
+@dataclass(frozen=True)
+class MergeAction:
+    """WHEN [NOT] MATCHED [AND condition] THEN …; ``values`` None is INSERT DEFAULT VALUES."""
+
+    matched: bool
+    condition: str | None
+    kind: Literal["update", "delete", "insert", "nothing"]
+    set: tuple[tuple[str, str], ...] = ()
+    columns: tuple[str, ...] = ()
+    values: tuple[str, ...] | None = None
+    overriding: Literal["", "system", "user"] = ""
+
+
+@dataclass(frozen=True)
+class Merge(Statement):
+    """``source`` and ``condition`` are the client's text."""
+
+    table: str
+    alias: str | None
+    source: str
+    source_alias: str
+    condition: str
+    actions: tuple[MergeAction, ...]
+    table_position: int = 0
+    returning: str | None = None  # there is none
+    with_clause: str = ""  # the WITH list before it
 
 
 @dataclass(frozen=True)

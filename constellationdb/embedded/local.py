@@ -78,7 +78,7 @@ class LocalLink:
     def insert(self, name: str, rows: pa.RecordBatch) -> int:
         with self._turn:
             whole = rows.schema.names == self.columns(f"SELECT * FROM {quoted(name)}").names
-            if whole and self._session.transaction_status == "I":
+            if whole and not self._computes(name) and self._session.transaction_status == "I":
                 relation = self._session.names.relation(name)
                 epoch = self.engine.insert(relation.name, fitted(rows, relation))
                 self._session.wrote(epoch, {relation.name})  # so that what is read next shows it
@@ -87,6 +87,11 @@ class LocalLink:
             if rows.num_rows:
                 self.copy_in(copy_statement(name, rows), copy_text(rows))
             return int(self.run("SHOW epoch")[-1].table().column(0)[0].as_py())
+
+    def _computes(self, name: str) -> bool:
+        """Whether columns of a relation are not what is inserted."""
+        relation = self._session.catalog.relations.get(self._session.names.find(name))
+        return relation is not None and any(column.generated is not None for column in relation.columns)
 
     def copy_in(self, sql: str, data: Iterable[bytes]) -> str:
         with self._speaking() as session:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TypeAlias
 
-import numpy as np
 import pyarrow as pa
 
 from constellationdb.catalog.text.binary import SurplusBytesError
@@ -14,13 +14,15 @@ from constellationdb.engine.copying.binaries import binary_column
 from constellationdb.engine.copying.fields import Fields
 from constellationdb.engine.copying.scanner import shortened
 from constellationdb.engine.copying.texts import text_column
-from constellationdb.engine.literals import to_array
 from constellationdb.errors import (
     CharacterNotInRepertoire,
     ConstellationError,
     InternalError,
     InvalidBinaryRepresentation,
 )
+
+# Whole rows of the columns that are given, by index, and the number of rows.
+Complete: TypeAlias = Callable[[Mapping[int, pa.Array], int], pa.RecordBatch]
 
 
 class BatchReader:
@@ -34,7 +36,7 @@ class BatchReader:
         table: str,
         schema: pa.Schema,
         chosen: Sequence[int],
-        defaults: Mapping[str, object],
+        complete: Complete,
         fit: Callable[[pa.RecordBatch], pa.RecordBatch],
         check: Callable[[pa.RecordBatch], None],
         *,
@@ -44,11 +46,7 @@ class BatchReader:
         self._table = table
         self._schema = schema
         self._places = {index: place for place, index in enumerate(chosen)}
-        self._defaults = {
-            index: to_array([defaults.get(field.name)], field)
-            for index, field in enumerate(schema)
-            if index not in self._places
-        }
+        self._complete = complete
         self._fit = fit
         self._check = check
         self._binary = binary
@@ -63,13 +61,12 @@ class BatchReader:
             raise self._first_problem(fields) from None
 
     def _batch(self, fields: Fields) -> pa.RecordBatch:
-        arrays = [
-            self._defaults[index].take(np.zeros(fields.rows, np.int64))
-            if index in self._defaults
-            else self._column(fields, self._places[index], field)
+        given = {
+            index: self._column(fields, self._places[index], field)
             for index, field in enumerate(self._schema)
-        ]
-        return self._fit(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+            if index in self._places
+        }
+        return self._complete(given, fields.rows)
 
     def _first_problem(self, fields: Fields) -> ConstellationError:
         for row in range(fields.rows):

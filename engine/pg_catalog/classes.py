@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from constellationdb.catalog.model import Check
 from constellationdb.catalog.postgres import rows
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.objects import (
@@ -46,6 +47,7 @@ def pg_class(relations: Iterable[Described]) -> Iterator[Row]:
             "reltype": relation.type_oid,
             "relam": _HEAP if relation.kind in _STORED else 0,
             "relhasindex": relation.oid in indexed,
+            "relchecks": 0 if relation.relation is None else len(relation.relation.checks),
             "relhasrules": relation.kind in ("v", "m"),
             "relisshared": shared,
             "relpersistence": "t" if relation.is_temporary else "p",
@@ -64,7 +66,7 @@ def pg_class(relations: Iterable[Described]) -> Iterator[Row]:
 
 
 def _class(oid: int, name: str, namespace: int, kind: str, width: int) -> Row:
-    stored = kind in ("r", "m", "i")
+    stored = kind in ("r", "m", "i", "S")
     return {
         "oid": oid, "relname": name, "relnamespace": namespace, "reltype": 0, "reloftype": 0, "relowner": OWNER,
         "relam": 0, "relfilenode": oid if stored else 0, "reltablespace": 0, "relpages": 0,
@@ -102,8 +104,10 @@ def _attributes(relation: int, attributes: Iterable[Attribute], *, is_index: boo
             "attcacheoff": -1, "atttypmod": attribute.typmod, "attbyval": rows.truth(kind["typbyval"]),
             "attalign": kind["typalign"], "attstorage": kind["typstorage"], "attcompression": "",
             "attnotnull": attribute.not_null and not is_index,
-            "atthasdef": attribute.default is not None and not is_index, "atthasmissing": False, "attidentity": "",
-            "attgenerated": "", "attisdropped": False, "attislocal": True, "attinhcount": 0,
+            "atthasdef": attribute.default is not None and not is_index, "atthasmissing": False,
+            "attidentity": "" if is_index else attribute.identity,
+            "attgenerated": "s" if attribute.generated and not is_index else "",
+            "attisdropped": False, "attislocal": True, "attinhcount": 0,
             "attcollation": int(kind["typcollation"]),
         }  # fmt: skip
 
@@ -148,7 +152,8 @@ def _indexed_as(type_oid: int) -> int:
 
 
 def pg_constraint(relations: Iterable[Described]) -> Iterator[Row]:
-    for index in indexes(relations):
+    known = list(relations)
+    for index in indexes(known):
         if index.constraint:
             yield {
                 "oid": index.constraint, "conname": index.name, "connamespace": index.of.namespace,
@@ -157,6 +162,20 @@ def pg_constraint(relations: Iterable[Described]) -> Iterator[Row]:
                 "conparentid": 0, "confrelid": 0, "confupdtype": " ", "confdeltype": " ", "confmatchtype": " ",
                 "conislocal": True, "coninhcount": 0, "connoinherit": True, "conkey": list(index.keys),
             }  # fmt: skip
+    for relation in known:
+        for check in checks_of(relation):
+            yield {
+                "oid": check.oid, "conname": check.name, "connamespace": relation.namespace, "contype": "c",
+                "condeferrable": False, "condeferred": False, "convalidated": True, "conrelid": relation.oid,
+                "contypid": 0, "conindid": 0, "conparentid": 0, "confrelid": 0, "confupdtype": " ",
+                "confdeltype": " ", "confmatchtype": " ", "conislocal": True, "coninhcount": 0,
+                "connoinherit": False, "conkey": [relation.number(column) for column in check.columns],
+                "conbin": check.expression,
+            }  # fmt: skip
+
+
+def checks_of(relation: Described) -> tuple[Check, ...]:
+    return () if relation.relation is None else relation.relation.checks
 
 
 def pg_type(relations: Iterable[Described]) -> Iterator[Row]:
@@ -198,17 +217,40 @@ def pg_depend(objects: Objects) -> Iterator[Row]:
     for relation in objects.own:
         made = relation.relation
         assert made is not None
-        for name in (*made.depends_on, *([made.owner] if made.owner else [])):
+        yield from _sequence_depends(objects, relation)
+        for name in (*made.depends_on, *([made.owner] if made.owner and made.sequence is None else [])):
             other = objects.catalog.relations.get(name)
             if other is not None:
                 yield _depends(_PG_REWRITE, Part.RULE.of(relation.oid), other.oid, 0, "n")
         for number, attribute in enumerate(relation.attributes, 1):
             if attribute.default is not None:
                 yield _depends(_PG_ATTRDEF, default_oid(relation.oid, number), relation.oid, number, "a")
+        for check in made.checks:
+            for column in check.columns:
+                yield _depends(_PG_CONSTRAINT, check.oid, relation.oid, relation.number(column), "a")
     for index in indexes_of(objects.own):
         for key in index.keys:
-            yield _depends(_PG_CONSTRAINT, index.constraint, index.of.oid, key, "a")
+            held = (_PG_CONSTRAINT, index.constraint) if index.constraint else (_PG_CLASS, index.oid)
+            yield _depends(*held, index.of.oid, key, "a")
+        if not index.constraint:
+            continue
         yield _depends(_PG_CLASS, index.oid, index.constraint, 0, "i") | {"refclassid": _PG_CONSTRAINT}
+
+
+def _sequence_depends(objects: Objects, relation: Described) -> Iterator[Row]:
+    """A sequence on the column that it belongs to, a default on the sequence that it takes its values from."""
+    made = relation.relation
+    assert made is not None
+    owner = None if made.owner is None or made.sequence is None else objects.catalog.relations.get(made.owner)
+    if owner is not None and made.sequence is not None and made.sequence.column:
+        number = owner.schema.get_field_index(made.sequence.column) + 1
+        declared = owner.column(made.sequence.column)
+        how = "i" if declared is not None and declared.identity else "a"
+        yield _depends(_PG_CLASS, relation.oid, owner.oid, number, how)
+    for number, attribute in enumerate(relation.attributes, 1):
+        taken = objects.catalog.relations.get(attribute.sequence) if attribute.default is not None else None
+        if taken is not None:
+            yield _depends(_PG_ATTRDEF, default_oid(relation.oid, number), taken.oid, 0, "n")
 
 
 def _depends(kind: int, oid: int, on: int, column: int, how: str) -> Row:

@@ -29,7 +29,14 @@ def _class(objects: Objects, oid: int) -> int:
         return _PG_DATABASE
     if oid in objects.catalog.schemas.values():
         return _PG_NAMESPACE
-    return _PG_CONSTRAINT if oid // OIDS_OF_A_RELATION == Part.CONSTRAINT else _PG_CLASS
+    own = oid // OIDS_OF_A_RELATION == Part.CONSTRAINT or oid in _constraints(objects)
+    return _PG_CONSTRAINT if own else _PG_CLASS
+
+
+def _constraints(objects: Objects) -> set[int]:
+    """Those that have oids of their own."""
+    found = {check.oid for relation in objects.catalog.relations.values() for check in relation.checks}
+    return found | {index.constraint for index in objects.indexes.values() if index.constraint}
 
 
 def pg_description(objects: Objects) -> Iterator[Row]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 
-from constellationdb.catalog.model import Relation
+from constellationdb.catalog.model import Check, Relation
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.names import plain_type_name, qualified, quoted
 from constellationdb.engine.pg_catalog.objects import Described, Index
 from constellationdb.planner import statements as st
+from constellationdb.planner.printed import printed
 from constellationdb.planner.syntax import parse
 
 _STRING = re.compile(r"'(?:[^']|'')*'")
 _NEGATIVE = re.compile(r"-\s*(\d+(?:\.\d+)?)")
+_WHOLE = re.compile(r"'(\d+)'")
+_INTEGERS = ("smallint", "integer", "bigint")
 _TIMES = re.compile(r"current_(?:timestamp|date|time)|localtime(?:stamp)?", re.IGNORECASE)
 
 
@@ -46,14 +49,24 @@ def constraint(found: Index) -> str:
     return f"{word} ({', '.join(quoted(attribute.name) for attribute in found.attributes)})"
 
 
-def default(relation: Described, written: str) -> str:
+def check(found: Check, *, pretty: bool = False) -> str:
+    return f"CHECK ({printed(found.expression, pretty=pretty)})"
+
+
+def default(relation: Described, written: str, *, pretty: bool = False) -> str:
     """A constant is shown with the type Postgres reads it as."""
     column = next((a for a in relation.attributes if a.default == written), None)
     if column is None:
         return written
     kind = plain_type_name(lookup.types_by_oid()[column.type_oid]["typname"])
+    if kind in _INTEGERS and (whole := _WHOLE.fullmatch(written)):
+        return whole[1]
     if _STRING.fullmatch(written):
         return f"{written}::{kind}"
     if negative := _NEGATIVE.fullmatch(written):
         return f"'-{negative[1]}'::{'numeric' if '.' in negative[1] else 'integer'}"
-    return written.upper() if _TIMES.fullmatch(written) else written
+    if column.sequence:
+        return written
+    if _TIMES.fullmatch(written):
+        return written.upper()
+    return printed(written, pretty=pretty)

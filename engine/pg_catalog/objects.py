@@ -8,6 +8,7 @@ What belongs to a relation takes its oid from the relation's, so that it stays t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -19,6 +20,7 @@ from constellationdb.catalog import types
 from constellationdb.catalog.catalog import FIRST_OID, Catalog
 from constellationdb.catalog.model import (
     OIDS_OF_A_RELATION,
+    PUBLIC,
     TEMPORARY,
     TEMPORARY_SCHEMAS,
     ColumnDefinition,
@@ -33,7 +35,9 @@ from constellationdb.engine.system_tables import SYSTEM_TABLES
 PG_CATALOG, CONSTELLATION = 11, 16000
 OWNER = 10  # the role that owns everything
 _FIRST_SYSTEM_TABLE = CONSTELLATION + 1
-_RELKINDS = {"table": "r", "view": "v", "materialized view": "m", "lookup table": "f", "side output": "m"}
+_BARE = re.compile(r"[a-z_][a-z0-9_]*")
+_RELKINDS = {"table": "r", "view": "v", "materialized view": "m", "lookup table": "f", "side output": "m",
+             "sequence": "S"}  # fmt: skip
 
 
 class Part(IntEnum):
@@ -57,6 +61,9 @@ class Attribute:
     typmod: int = -1
     not_null: bool = False
     default: str | None = None
+    identity: str = ""
+    generated: bool = False  # ``default`` is what it is computed of
+    sequence: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,27 +167,56 @@ class Objects:
         oid = relation.oid
         row, array = Part.ROW_TYPE.of(oid), Part.ARRAY_TYPE.of(oid)
         namespace, name = relation.namespace, relation.shown
-        schema, attributes = self.schema_name(namespace), self._attributes(relation)
-        return Described(oid, namespace, schema, name, _relkind(relation), row, array, attributes, relation)
+        schema, kind, attributes = self.schema_name(namespace), _relkind(relation), self._attributes(relation)
+        if kind == "S":  # has no type of its rows
+            row = array = 0
+        return Described(oid, namespace, schema, name, kind, row, array, attributes, relation)
 
     def _attributes(self, relation: Relation) -> tuple[Attribute, ...]:
         schema = self._view_columns(relation.name) if relation.kind == "view" else relation.schema
         declared = {column.name: column for column in relation.columns}
-        return tuple(_attribute(field, declared.get(field.name), relation) for field in schema)
+        return tuple(self._attribute(field, declared.get(field.name), relation) for field in schema)
+
+    def _attribute(self, field: pa.Field, declared: ColumnDefinition | None, relation: Relation) -> Attribute:
+        kind = types.of_field(field) if declared is None else _declared_type(declared, field)
+        in_key = field.name in relation.primary_key
+        if declared is None:
+            return Attribute(field.name, kind.oid, kind.typmod, in_key)
+        return Attribute(
+            field.name,
+            kind.oid,
+            kind.typmod,
+            in_key or declared.not_null,
+            self._default(declared),
+            declared.identity,
+            declared.generated is not None,
+            declared.sequence,
+        )
+
+    def _default(self, declared: ColumnDefinition) -> str | None:
+        """Of what Postgres keeps as a default: an identity column has none, a generated one what it is computed of."""
+        if declared.identity:
+            return None
+        if declared.sequence:
+            sequence = self.catalog.get(declared.sequence)
+            schema = "" if sequence.namespace == PUBLIC else f"{_quoted(self.schema_name(sequence.namespace))}."
+            return next_value(schema + _quoted(sequence.shown))
+        return declared.default if declared.generated is None else declared.generated
+
+
+def next_value(sequence: str) -> str:
+    """The default of a column that takes its values of a sequence."""
+    return "nextval('" + sequence.replace("'", "''") + "'::regclass)"
+
+
+def _quoted(name: str) -> str:
+    return name if _BARE.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
 def _relkind(relation: Relation) -> str:
     if relation.kind == "source":
         return "f" if relation.options.get("connector") else "r"
     return _RELKINDS[relation.kind]
-
-
-def _attribute(field: pa.Field, declared: ColumnDefinition | None, relation: Relation) -> Attribute:
-    kind = types.of_field(field) if declared is None else _declared_type(declared, field)
-    in_key = field.name in relation.primary_key
-    if declared is None:
-        return Attribute(field.name, kind.oid, kind.typmod, in_key)
-    return Attribute(field.name, kind.oid, kind.typmod, in_key or declared.not_null, declared.default)
 
 
 def _declared_type(declared: ColumnDefinition, field: pa.Field) -> SqlType:
@@ -192,12 +228,20 @@ def _declared_type(declared: ColumnDefinition, field: pa.Field) -> SqlType:
 
 
 def indexes_of(relations: Iterable[Described]) -> list[Index]:
-    """The index of each primary key."""
-    return [
-        Index(Part.INDEX.of(r.oid), f"{r.name}_pkey", r, r.key, constraint=Part.CONSTRAINT.of(r.oid))
-        for r in relations
-        if r.key
-    ]
+    """The index of each primary key and of what else is unique."""
+    return [index for relation in relations for index in _indexes(relation)]
+
+
+def _indexes(of: Described) -> Iterator[Index]:
+    made = of.relation
+    if made is None:
+        return
+    if of.key:
+        yield Index(Part.INDEX.of(of.oid), made.primary_key_name, of, of.key, constraint=Part.CONSTRAINT.of(of.oid))
+    for unique in made.uniques:
+        keys = tuple(map(of.number, unique.columns))
+        constraint = unique.oid + 1 if unique.is_constraint else 0
+        yield Index(unique.oid, unique.name, of, keys, is_primary=False, constraint=constraint)
 
 
 @cache

@@ -18,6 +18,7 @@ from constellationdb.engine.pg_catalog import (
     information,
     namespaces,
     routines,
+    sequences,
     views,
 )
 from constellationdb.engine.pg_catalog.objects import Described, Objects, system_described
@@ -36,6 +37,7 @@ _OF_RELATIONS: Mapping[str, Callable[[Iterable[Described]], Rows]] = {
     "pg_catalog.pg_constraint": classes.pg_constraint,
     "pg_catalog.pg_index": classes.pg_index,
     "pg_catalog.pg_rewrite": classes.pg_rewrite,
+    "pg_catalog.pg_sequence": sequences.pg_sequence,
     "pg_catalog.pg_type": classes.pg_type,
     "pg_catalog.pg_indexes": views.pg_indexes,
     "pg_catalog.pg_matviews": views.pg_matviews,
@@ -49,6 +51,7 @@ _OF_RELATIONS: Mapping[str, Callable[[Iterable[Described]], Rows]] = {
     "information_schema.key_column_usage": information.key_column_usage,
     "information_schema.role_column_grants": information.column_privileges,
     "information_schema.role_table_grants": information.table_privileges,
+    "information_schema.sequences": sequences.sequences,
     "information_schema.table_constraints": information.table_constraints,
     "information_schema.table_privileges": information.table_privileges,
     "information_schema.tables": information.tables,
@@ -91,6 +94,7 @@ _OF_SESSION: Mapping[str, Callable[[Session], Rows]] = {
     "information_schema.enabled_roles": cluster.enabled_roles,
 }
 _LIVE: Mapping[str, Callable[[Session, Objects], Rows]] = {
+    "pg_catalog.pg_sequences": sequences.pg_sequences,
     "pg_catalog.pg_stat_all_tables": views.stat_tables,
     "pg_catalog.pg_stat_user_tables": views.stat_tables,
 }

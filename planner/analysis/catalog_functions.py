@@ -47,6 +47,8 @@ current_setting(text) text
 current_setting(text, boolean) text
 current_user() name
 format_type(oid, integer) text
+currval(regclass) bigint volatile
+gen_random_uuid() uuid volatile
 getdatabaseencoding() name
 has_any_column_privilege(any, text) boolean
 has_any_column_privilege(any, any, text) boolean
@@ -70,6 +72,8 @@ inet_client_addr() text
 inet_client_port() integer
 inet_server_addr() text
 inet_server_port() integer
+lastval() bigint volatile
+nextval(regclass) bigint volatile
 obj_description(oid) text
 obj_description(oid, text) text
 parse_ident(text) text[]
@@ -104,6 +108,7 @@ pg_get_partkeydef(oid) text
 pg_get_ruledef(oid) text
 pg_get_ruledef(oid, boolean) text
 pg_get_serial_sequence(text, text) text
+pg_sequence_last_value(oid) bigint volatile
 pg_get_statisticsobjdef(oid) text
 pg_get_statisticsobjdef_columns(oid) text
 pg_get_triggerdef(oid) text
@@ -151,6 +156,8 @@ quote_literal(text) text
 quote_nullable(text) text
 session_user() name
 set_config(text, text, boolean) text volatile
+setval(regclass, bigint) bigint volatile
+setval(regclass, bigint, boolean) bigint volatile
 shobj_description(oid, text) text
 to_regclass(text) regclass
 to_regnamespace(text) regnamespace
@@ -213,6 +220,10 @@ def by_internal() -> Mapping[str, Signature]:
 
 def is_known(name: str) -> bool:
     return name in _by_name()
+
+
+def is_volatile(name: str) -> bool:
+    return any(signature.is_volatile for signature in _by_name().get(name, ()))
 
 
 def find(name: str, arguments: Sequence[Kind]) -> Signature | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pglast
 from pglast import ast
+from pglast.enums import CmdType
 
 from constellationdb.catalog.types import of_field
 from constellationdb.errors import DatatypeMismatch, SqlSyntaxError, UndefinedParameter
@@ -37,7 +38,7 @@ def infer_parameters(
             return infer_parameters(statement.statement, relations, given_oids)
         case st.DeclareCursor():
             return infer_parameters(statement.source, relations, given_oids)
-        case st.Select() | st.Insert() | st.Update() | st.Delete():
+        case st.Select() | st.Insert() | st.Update() | st.Delete() | st.Merge():
             source = read_tokens(statement.text)
             tree = pglast.parse_sql(mask(Region(source, 0, len(source.tokens))).text)[0].stmt
             names = statement.query.names if isinstance(statement, st.Select) else statement.meant
@@ -96,11 +97,33 @@ class _Statement:
                 self._insert(tree)
             case ast.UpdateStmt():
                 self._update(tree)
+            case ast.MergeStmt():
+                self._merge(tree)
             case ast.DeleteStmt():
                 scope = self._target(tree.relation)
                 scope.add(self._queries.from_clause(tree.usingClause, None))
                 self._queries.expressions.boolean(tree.whereClause, scope)
                 self._returning(tree, scope)
+
+    def _merge(self, tree: Any) -> None:
+        columns = self._columns(tree.relation.relname, tree.relation.schemaname)
+        both = self._target(tree.relation)
+        both.add(self._queries.from_clause((tree.sourceRelation,), None))
+        self._queries.expressions.boolean(tree.joinCondition, both)
+        for clause in tree.mergeWhenClauses:
+            self._queries.expressions.boolean(clause.condition, both)
+            if clause.commandType == CmdType.CMD_UPDATE:
+                self._assignments(clause.targetList, both, columns)
+            elif clause.commandType == CmdType.CMD_INSERT:
+                self._merge_insert(clause, both, columns)
+
+    def _merge_insert(self, clause: Any, scope: Scope, columns: Columns) -> None:
+        by_name = {column.name: column for column in columns or ()}
+        listed = [target.name for target in clause.targetList or ()] or list(by_name)
+        for node, name in zip(clause.values or (), listed, strict=False):
+            if _is_value(node):
+                (value,) = self._queries.expressions.each([node], scope)
+                self._stored(value, by_name.get(name))
 
     def _target(self, relation: Any) -> Scope:
         alias = relation.relname if relation.alias is None else relation.alias.aliasname

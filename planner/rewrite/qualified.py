@@ -13,13 +13,21 @@ from typing import Any
 from pglast import ast
 
 from constellationdb.errors import AmbiguousAlias, UndefinedRelation
+from constellationdb.planner.references import reference
 from constellationdb.planner.rewrite.names import fresh
 from constellationdb.planner.rewrite.tree import nodes, strings
 
 # Which relation (schema, name) is.
 Identify = Callable[[str | None, str], str]
-# What UPDATE and DELETE call the table they change, and what the names begin with of all that stand for it.
-OURS, _STANDS_FOR_IT, _PROPOSED = "#table", "#", "#excluded"
+# What UPDATE, DELETE and MERGE call the table they change: as it is, its rows by number, and the rows that come of it.
+OURS, TARGET, CHANGED = "#table", "#target", "#changed"
+_CHANGED_TABLE = (OURS, TARGET, CHANGED)
+HASH = "#"  # what the names of all begin with that stands for a relation in the text of a change
+
+
+def stand_in(name: str) -> str:
+    """The reference under which a change's text says which relation it stands for."""
+    return reference(HASH, name)
 
 
 def read_qualified(tree: Any, identify: Identify, offset: int) -> Any:
@@ -38,7 +46,7 @@ def read_qualified(tree: Any, identify: Identify, offset: int) -> Any:
 
 
 def _is_qualified(node: Any) -> bool:
-    return len(node.fields) > 2 or strings(node)[:1] == [OURS]
+    return len(node.fields) > 2 or any(name.startswith(HASH) for name in strings(node)[:1])
 
 
 def _shared(tables: list[Any], identify: Identify) -> frozenset[str]:
@@ -46,18 +54,19 @@ def _shared(tables: list[Any], identify: Identify) -> frozenset[str]:
     known: dict[str, str] = {}
     found = set()
     for table in tables:
-        ours = table.relname == OURS
-        if table.alias is None or ours:
-            said = table.alias.aliasname if ours else table.relname
+        stands = table.alias is not None and table.relname.startswith(HASH)
+        if table.alias is None or stands:
+            said = table.alias.aliasname if stands else table.relname
             if known.setdefault(said, key := _key(table, identify)) != key:
                 found.add(said)
     return frozenset(found)
 
 
 def _key(table: Any, identify: Identify) -> str:
-    """``excluded`` aside, all that stands for the table that is changed is that table."""
-    if table.relname.startswith(_STANDS_FOR_IT) and table.relname != _PROPOSED:
+    if table.relname in _CHANGED_TABLE:
         return identify(None, OURS)
+    if table.relname.startswith(HASH):
+        return identify(HASH, table.relname)
     return identify(table.schemaname, table.relname)
 
 
@@ -71,8 +80,8 @@ class _Item:
     relation: str
     hidden: bool  # under an alias: its own name finds it no more
 
-    def is_ours(self) -> bool:
-        return self.name.startswith(_STANDS_FOR_IT)
+    def stands_in(self) -> bool:
+        return self.name.startswith(HASH)
 
 
 _Scope = tuple[_Item, ...]
@@ -104,7 +113,9 @@ class _Walk:
         relation = _key(table, self._identify)
         if table.alias is not None:
             said = table.alias.aliasname
-            return _Item(said, said, table.relname, relation, hidden=True)
+            if said in self._shared and table.relname.startswith(HASH) and table.relname not in _CHANGED_TABLE:
+                table.alias = ast.Alias(aliasname=fresh(said))
+            return _Item(said, table.alias.aliasname, table.relname, relation, hidden=True)
         alias = table.relname
         if alias in self._shared:
             alias = fresh(alias)
@@ -117,8 +128,9 @@ class _Walk:
         if not qualifiers:
             return
         table = qualifiers[-1]
-        if table == OURS:
-            item = next(i for scope in scopes for i in scope if i.name == OURS)
+        marked = next((i for scope in scopes for i in scope if i.stands_in() and i.name == table), None)
+        if marked is not None:
+            item = marked
         elif len(qualifiers) > 1:
             item = self._qualified(qualifiers[-2], table, scopes, node)
         else:
@@ -134,7 +146,7 @@ class _Walk:
         relation = self._identify(schema, table)
         hidden = None
         for item in (item for scope in scopes for item in scope):
-            if item.relation == relation and item.said == table and (item.is_ours() or not item.hidden):
+            if item.relation == relation and item.said == table and (item.stands_in() or not item.hidden):
                 return item
             if item.relation == relation or item.said == table:
                 hidden = hidden or item

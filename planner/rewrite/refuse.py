@@ -12,7 +12,7 @@ from constellationdb.planner.rewrite.tree import last_name, links, nodes
 
 _FRAMEOPTION_RANGE, _FRAMEOPTION_GROUPS = 0x2, 0x8
 _FRAMEOPTION_OFFSETS = 0x800 | 0x1000 | 0x2000 | 0x4000
-_VOLATILE = frozenset(
+VOLATILE = frozenset(
     {"now", "random", "gen_random_uuid", "uuid", "clock_timestamp", "statement_timestamp", "transaction_timestamp",
      "timeofday", "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "proctime",
      "today", "setseed", "nextval"}
@@ -51,7 +51,7 @@ def _frame(node: Any) -> str | None:
 
 def _continuous(node: Any) -> str | None:
     match node:
-        case ast.FuncCall() if last_name(node) in _VOLATILE:
+        case ast.FuncCall() if last_name(node) in VOLATILE:
             return f"{last_name(node)}() is not supported in a continuous query"
         case ast.FuncCall() if last_name(node) != "count" and _has_row(node):
             return f"a row as an argument of {last_name(node)}() is not supported in a continuous query"

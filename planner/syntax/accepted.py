@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from constellationdb.errors import DuplicateObject, FeatureNotSupported
-from constellationdb.planner.statements import Accepted
+from constellationdb.planner.statements import Accepted, CreateUniqueIndex
 from constellationdb.planner.syntax import postgres
 from constellationdb.planner.syntax.names import of_range_var, of_strings
 from constellationdb.planner.syntax.tokens import Region
@@ -73,17 +73,29 @@ def set_constraints(region: Region) -> Accepted:
     return Accepted(region.text, region.start, "SET CONSTRAINTS")
 
 
-def create_index(region: Region) -> Accepted:
-    """Only for speed in Postgres, so it may be left out; a unique one also refuses rows, and may not."""
+def create_index(region: Region) -> Accepted | CreateUniqueIndex:
+    """Only for speed in Postgres, so it may be left out; a unique one also refuses rows, and is kept."""
     node = postgres.tree(region)
-    if node.unique:
-        raise FeatureNotSupported(
-            "CREATE UNIQUE INDEX is not supported", hint="declare a PRIMARY KEY", position=region.start + 1
-        )
+    name = of_range_var(node.relation, region.start)
     columns = tuple(part.name for part in node.indexParams if part.name is not None)
-    table = of_range_var(node.relation, region.start).reference
-    notice = "there are no indexes beside the primary key; CREATE INDEX has no effect"
-    return Accepted(region.text, region.start, "CREATE INDEX", notice, relations=(table,), columns=columns)
+    if node.unique:
+        _refuse_index_features(region, node)
+        return CreateUniqueIndex(
+            region.text, region.start, node.idxname, name.reference, columns, bool(node.if_not_exists), name.position
+        )
+    notice = "there are no indexes beside those of keys; CREATE INDEX has no effect"
+    return Accepted(region.text, region.start, "CREATE INDEX", notice, relations=(name.reference,), columns=columns)
+
+
+def _refuse_index_features(region: Region, node: Any) -> None:
+    what = next((what for what, is_used in (
+        ("a unique index on an expression", any(part.name is None for part in node.indexParams)),
+        ("a partial unique index", node.whereClause is not None),
+        ("INCLUDE in a unique index", bool(node.indexIncludingParams)),
+        ("NULLS NOT DISTINCT", bool(getattr(node, "nulls_not_distinct", False))),
+    ) if is_used), None)  # fmt: skip
+    if what is not None:
+        raise FeatureNotSupported(f"{what} is not supported", position=region.start + 1)
 
 
 def create_extension(region: Region) -> Accepted:
@@ -115,7 +127,5 @@ def _parts(named: Any) -> tuple[Any, ...]:
 
 
 _ABSENT = {
-    "OBJECT_SEQUENCE": "sequence",
-    "OBJECT_INDEX": "index",
     "OBJECT_EXTENSION": "extension",
 }

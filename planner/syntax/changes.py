@@ -5,30 +5,37 @@ Expressions are handed on as the client's own text.
 
 from __future__ import annotations
 
-from constellationdb.errors import FeatureNotSupported
+from dataclasses import replace
+from typing import Literal, TypeAlias
+
+from constellationdb.errors import FeatureNotSupported, SqlSyntaxError
 from constellationdb.planner.statements import Delete, Insert, OnConflict, Query, Statement, Update
 from constellationdb.planner.syntax import postgres
 from constellationdb.planner.syntax.cursor import Cursor
-from constellationdb.planner.syntax.edits import overlay
+from constellationdb.planner.syntax.edits import Edit, overlay
 from constellationdb.planner.syntax.mask import Masked, mask
 from constellationdb.planner.syntax.queries import refuse_changing_ctes
 from constellationdb.planner.syntax.rows import Rows, read_rows
 from constellationdb.planner.syntax.tokens import Region
 
+_Defaults: TypeAlias = tuple[int, tuple[tuple[int, int], ...], list[Edit]]
+
+_NO_DEFAULTS: _Defaults = (0, (), [])
 _QUERY_STARTS = frozenset(("select", "with", "table", "("))
 
 
 def insert(region: Region, rows: Rows | None = None) -> Statement:
     """``rows`` are those a long VALUES list was already read into, of which the region shows the first."""
-    masked = _checked(region)
+    masked = checked(region)
     masked.refuse_streaming("INSERT")
     cursor = Cursor(region)
-    with_end = _skip_with(cursor)
+    skip_with(cursor, "insert", "into")
+    with_end = cursor.index
     cursor.expect("insert", "into")
     name = cursor.name()
-    _refuse(cursor, "an alias of INSERT's table", cursor.at("as"))
-    columns = _insert_columns(cursor)
-    _refuse(cursor, "OVERRIDING", cursor.at("overriding"))
+    alias = cursor.identifier() if cursor.accept("as") else None
+    columns = insert_columns(cursor)
+    ignored = overriding(cursor)
     source_lo = cursor.index
     source_hi = cursor.index if cursor.accept("default", "values") else _skip_insert_source(cursor)
     conflict = _on_conflict(cursor) if cursor.at("on") else None
@@ -37,22 +44,38 @@ def insert(region: Region, rows: Rows | None = None) -> Statement:
     is_default = region.source.tokens[source_lo].word == "default"
     if rows is None and region.source.tokens[source_lo].word == "values" and with_end == region.lo:
         rows = read_rows(source)
-    query = None if is_default else _insert_query(masked, source, with_end)
-    return Insert(region.text, region.start, name.reference, columns, query, rows, conflict, returning, name.position)
+    is_list = rows is None and region.source.tokens[source_lo].word == "values"
+    listed, defaulted, edits = _defaults_in(source) if is_list else _NO_DEFAULTS
+    query = None if is_default else _insert_query(masked, source, with_end, edits)
+    return Insert(
+        region.text,
+        region.start,
+        name.reference,
+        columns,
+        query,
+        rows,
+        conflict,
+        returning,
+        name.position,
+        ignored,
+        alias,
+        listed,
+        defaulted,
+    )
 
 
 def update(region: Region) -> Statement:
-    masked = _checked(region)
+    masked = checked(region)
     masked.refuse_streaming("UPDATE")
     cursor = Cursor(region)
-    _refuse(cursor, "WITH before UPDATE", cursor.at("with"))
-    _refuse_temporal(masked, "UPDATE")
+    refuse_temporal(masked, "UPDATE")
+    with_clause = skip_with(cursor, "update")
     cursor.expect("update")
     cursor.accept("only")
     name = cursor.name()
     alias = _alias(cursor, "set")
     cursor.expect("set")
-    assignments = _assignments(cursor, ("from", "where", "returning"))
+    changed = assignments(cursor, ("from", "where", "returning"))
     from_clause = _clause(cursor, "from", ("where", "returning"))
     where = _where(cursor)
     return Update(
@@ -60,30 +83,41 @@ def update(region: Region) -> Statement:
         region.start,
         name.reference,
         alias,
-        assignments,
+        changed,
         from_clause,
         where,
         _returning(cursor),
         name.position,
+        with_clause,
     )
 
 
 def delete(region: Region) -> Statement:
-    masked = _checked(region)
+    masked = checked(region)
     masked.refuse_streaming("DELETE")
     cursor = Cursor(region)
-    _refuse(cursor, "WITH before DELETE", cursor.at("with"))
-    _refuse_temporal(masked, "DELETE")
+    refuse_temporal(masked, "DELETE")
+    with_clause = skip_with(cursor, "delete", "from")
     cursor.expect("delete", "from")
     cursor.accept("only")
     name = cursor.name()
     alias = _alias(cursor, "using")
     using = _clause(cursor, "using", ("where", "returning"))
     where = _where(cursor)
-    return Delete(region.text, region.start, name.reference, alias, using, where, _returning(cursor), name.position)
+    return Delete(
+        region.text,
+        region.start,
+        name.reference,
+        alias,
+        using,
+        where,
+        _returning(cursor),
+        name.position,
+        with_clause,
+    )
 
 
-def _checked(region: Region) -> Masked:
+def checked(region: Region) -> Masked:
     masked = mask(region)
     postgres.check(region, masked.text)
     refuse_changing_ctes(region)
@@ -95,34 +129,58 @@ def _refuse(cursor: Cursor, what: str, is_used: bool) -> None:
         raise FeatureNotSupported(f"{what} is not supported", position=cursor.position + 1)
 
 
-def _refuse_temporal(masked: Masked, statement: str) -> None:
+def refuse_temporal(masked: Masked, statement: str) -> None:
     if masked.temporal:
         raise FeatureNotSupported(
             f"FOR SYSTEM_TIME in {statement} is not supported", position=masked.temporal[0].position + 1
         )
 
 
-def _skip_with(cursor: Cursor) -> int:
-    """Behind a WITH list, where the INSERT begins."""
-    while not cursor.at("insert", "into"):
+def skip_with(cursor: Cursor, *words: str) -> str:
+    """The WITH list before the words that the statement begins with."""
+    lo = cursor.index
+    while not cursor.at(*words) or (cursor.index > lo and cursor.peek(-1).word != ")"):
         _step(cursor)
-    return cursor.index
+    return cursor.region.slice(lo, cursor.index) if cursor.index > lo else ""
 
 
-def _insert_query(masked: Masked, source: Region, with_end: int) -> Query:
+def _defaults_in(values: Region) -> _Defaults:
+    """How many rows VALUES lists, where they say DEFAULT, and the edits that make NULLs of these."""
+    cursor = Cursor(values)
+    cursor.expect("values")
+    found: list[tuple[int, int]] = []
+    edits: list[Edit] = []
+    row = 0
+    while cursor.at("("):
+        inside = Cursor(cursor.group())
+        place = 0
+        while not inside.done:
+            if inside.at("default") and (inside.peek(1).word in (",", "") and inside.peek(1).kind == "NO_KEYWORD"):
+                found.append((row, place))
+                edits.append((inside.position, inside.position + len("default"), "NULL"))
+            place += inside.at(",")
+            _step(inside)
+        row += 1
+        cursor.accept(",")
+    return row, tuple(found), edits
+
+
+def _insert_query(masked: Masked, source: Region, with_end: int, edits: list[Edit]) -> Query:
     """The source of rows; a WITH list before INSERT stays before it, with the words between blanked."""
     region = masked.region
     if with_end == region.lo:
         query = masked.query(source)
+        if edits:
+            return replace(query, text=overlay(query.text, edits, query.offset))
         return query if source.text == source.scanned else Query(source.text, source.start)
     whole = region.of(region.lo, source.hi)
     insert_start = region.source.tokens[with_end].start
     text = masked.query(whole)
-    blanked = overlay(text.text, [(insert_start, source.start, "")], region.start)
+    blanked = overlay(text.text, [(insert_start, source.start, ""), *edits], region.start)
     return Query(blanked, region.start, temporal=text.temporal)
 
 
-def _insert_columns(cursor: Cursor) -> tuple[str, ...]:
+def insert_columns(cursor: Cursor) -> tuple[str, ...]:
     if not cursor.at("(") or cursor.peek(1).word in _QUERY_STARTS or cursor.at("(", "values", "("):
         return ()
     inside = Cursor(cursor.group())
@@ -132,6 +190,16 @@ def _insert_columns(cursor: Cursor) -> tuple[str, ...]:
         _refuse(inside, "a part of a column as INSERT's target", inside.at(".") or inside.at("["))
         inside.accept(",")
     return tuple(columns)
+
+
+def overriding(cursor: Cursor) -> Literal["", "system", "user"]:
+    if not cursor.accept("overriding"):
+        return ""
+    kind: Literal["system", "user"] = "system" if cursor.accept("system") else "user"
+    if kind == "user":
+        cursor.expect("user")
+    cursor.expect("value")
+    return kind
 
 
 def _skip_insert_source(cursor: Cursor) -> int:
@@ -153,8 +221,9 @@ def _step(cursor: Cursor) -> None:
 
 
 def _on_conflict(cursor: Cursor) -> OnConflict:
+    position = cursor.position
     cursor.expect("on", "conflict")
-    _refuse(cursor, "ON CONFLICT ON CONSTRAINT", cursor.at("on"))
+    constraint = cursor.identifier() if cursor.accept("on", "constraint") else None
     target: list[str] = []
     if cursor.at("("):
         inside = Cursor(cursor.group())
@@ -165,10 +234,16 @@ def _on_conflict(cursor: Cursor) -> OnConflict:
         _refuse(cursor, "a partial index as ON CONFLICT's target", cursor.at("where"))
     cursor.expect("do")
     if cursor.accept("nothing"):
-        return OnConflict(tuple(target))
+        return OnConflict(tuple(target), constraint=constraint)
     cursor.expect("update", "set")
-    assignments = _assignments(cursor, ("where", "returning"))
-    return OnConflict(tuple(target), assignments, _clause(cursor, "where", ("returning",)))
+    changed = assignments(cursor, ("where", "returning"))
+    if not target and constraint is None:
+        raise SqlSyntaxError(
+            "ON CONFLICT DO UPDATE requires inference specification or constraint name",
+            hint="For example, ON CONFLICT (column_name).",
+            position=position + 1,
+        )
+    return OnConflict(tuple(target), changed, _clause(cursor, "where", ("returning",)), constraint)
 
 
 def _alias(cursor: Cursor, stop: str) -> str | None:
@@ -180,16 +255,43 @@ def _alias(cursor: Cursor, stop: str) -> str | None:
     return None
 
 
-def _assignments(cursor: Cursor, stops: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def assignments(cursor: Cursor, stops: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     found: list[tuple[str, str]] = []
     while True:
-        _refuse(cursor, "SET (a, b) = …", cursor.at("("))
+        if cursor.at("("):
+            found += _row_assignment(cursor)
+            if not cursor.accept(","):
+                return tuple(found)
+            continue
         column = cursor.identifier()
         _refuse(cursor, "SET on a part of a column", cursor.at(".") or cursor.at("["))
         cursor.expect("=")
         found.append((column, _expression(cursor, (",", *stops))))
         if not cursor.accept(","):
             return tuple(found)
+
+
+def _row_assignment(cursor: Cursor) -> list[tuple[str, str]]:
+    """(a, b) = (x, y): an assignment for each."""
+    position = cursor.position
+    columns = Cursor(cursor.group())
+    names = []
+    while not columns.done:
+        names.append(columns.identifier())
+        _refuse(columns, "SET on a part of a column", columns.at(".") or columns.at("["))
+        columns.accept(",")
+    cursor.expect("=")
+    cursor.accept("row")
+    if not cursor.at("(") or cursor.peek(1).word in ("select", "with", "values"):
+        raise FeatureNotSupported("SET (a, b) = (SELECT …) is not supported", position=position + 1)
+    values = Cursor(cursor.group())
+    texts = []
+    while not values.done:
+        texts.append(_expression(values, (",",)))
+        values.accept(",")
+    if len(texts) != len(names):
+        raise SqlSyntaxError("number of columns does not match number of values", position=position + 1)
+    return list(zip(names, texts, strict=True))
 
 
 def _clause(cursor: Cursor, word: str, stops: tuple[str, ...]) -> str | None:

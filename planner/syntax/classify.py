@@ -13,6 +13,7 @@ from constellationdb.planner.statements import (
     Explain,
     Flush,
     Insert,
+    Merge,
     NamedView,
     Select,
     Statement,
@@ -21,14 +22,17 @@ from constellationdb.planner.statements import (
 )
 from constellationdb.planner.syntax import (
     accepted,
+    alterations,
     changes,
     copying,
     cursors,
     definitions,
+    merging,
     postgres,
     prepared,
     queries,
     schemas,
+    sequences,
     session,
     views,
 )
@@ -40,7 +44,7 @@ from constellationdb.planner.syntax.tokens import Region, word_set
 
 Reader = Callable[[Region], Statement]
 
-_EXPLAINED = (Select, CreateView, CreateTableAs, Subscribe, NamedView, Insert, Update, Delete)
+_EXPLAINED = (Select, CreateView, CreateTableAs, Subscribe, NamedView, Insert, Update, Delete, Merge)
 # Statements of streaming systems, unknown to Postgres' grammar, that we recognise only to name them.
 _STREAMING_OBJECTS = word_set("sink connection secret source stream lookup")
 # Postgres parses their bodies in ways that do not fit into one statement; no use in asking it.
@@ -86,6 +90,8 @@ def _create(region: Region) -> Statement:
         return views.create_table_as(region) if views.is_table_as(region) else definitions.create_table(region)
     if _object_word(region) == "view":
         return views.create_view(region)
+    if _object_word(region) == "sequence":
+        return sequences.create_sequence(region)
     if _object_word(region) == "index":
         return accepted.create_index(region)
     return _refuse(region)
@@ -108,16 +114,28 @@ def _object_word(region: Region) -> str:
     return ""
 
 
+def _alter(region: Region) -> Statement:
+    cursor = Cursor(region)
+    cursor.expect("alter")
+    if cursor.at("schema"):
+        return schemas.alter_schema(region)
+    if cursor.at("sequence") and _is_about_parameters(region):
+        return sequences.alter_sequence(region)
+    return alterations.alter(region) or _refuse(region)
+
+
+def _is_about_parameters(region: Region) -> bool:
+    return postgres.check(region) == "AlterSeqStmt"
+
+
 def _drop(region: Region) -> Statement:
     if session.drop_kind(region) is not None:
         return session.drop(region)
+    if _object_word(region) == "index":
+        return session.drop_index(region)
     if _object_word(region) == "schema":
         return schemas.drop_schema(region)
     return accepted.drop_nothing(region) or _refuse(region)
-
-
-def _alter(region: Region) -> Statement:
-    return schemas.alter_schema(region) if _object_word(region) == "schema" else _refuse(region)
 
 
 def _comment(region: Region) -> Statement:
@@ -133,7 +151,7 @@ def _with(region: Region) -> Statement:
         if cursor.at("delete", "from"):
             return changes.delete(region)
         if cursor.at("merge", "into"):
-            return _refuse(region)
+            return merging.merge(region)
         if cursor.peek().word in ("select", "values", "table"):
             break
         if cursor.at("update") and cursor.peek(-1).word == ")":
@@ -219,7 +237,7 @@ def _is_ours_unsupported(region: Region) -> bool:
     if word == "drop":
         return what in ("sink", "connection", "secret")
     if word == "alter":
-        return what in _STREAMING_OBJECTS
+        return what in _STREAMING_OBJECTS - {"source"}
     return word in ("pause", "resume") and region.hi - region.lo > 1
 
 
@@ -248,6 +266,7 @@ _READERS: dict[str, Reader] = {
     "table": queries.select_statement,
     "values": queries.select_statement,
     "with": _with,
+    "merge": merging.merge,
     "update": changes.update,
     "delete": changes.delete,
     "create": _create,

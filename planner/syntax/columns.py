@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,20 +11,18 @@ from constellationdb.errors import (
     DuplicateColumn,
     FeatureNotSupported,
     InvalidDefinition,
+    SqlSyntaxError,
     UndefinedColumn,
 )
-from constellationdb.planner.statements import ColumnDef
+from constellationdb.planner.statements import CheckDef, ColumnDef, UniqueDef
+from constellationdb.planner.syntax.constraints import bracketed, check_column, checks, constraints_of, uniques
+from constellationdb.planner.syntax.sequences import sequence_options
 from constellationdb.planner.syntax.tokens import Region, word_set
 
-_REFUSED = {
-    "CONSTR_CHECK": "a CHECK constraint",
-    "CONSTR_UNIQUE": "a UNIQUE constraint",
-    "CONSTR_EXCLUSION": "an EXCLUDE constraint",
-    "CONSTR_FOREIGN": "a REFERENCES constraint",
-    "CONSTR_GENERATED": "a GENERATED column",
-    "CONSTR_IDENTITY": "a GENERATED AS IDENTITY column",
-}
-_SERIAL = frozenset(("serial", "serial2", "serial4", "serial8", "smallserial", "bigserial"))
+_SERIAL = {
+    "smallserial": "smallint", "serial2": "smallint", "serial": "integer", "serial4": "integer",
+    "bigserial": "bigint", "serial8": "bigint",
+}  # fmt: skip
 # What can follow DEFAULT expression in a column definition: none of these is in such an expression.
 _AFTER_DEFAULT = word_set("not null primary unique check references constraint generated collate deferrable initially")
 
@@ -35,70 +32,81 @@ class Columns:
     columns: tuple[ColumnDef, ...]
     primary_key: tuple[str, ...]
     key_position: int = 0  # where the key is declared, in the client's text
+    key_name: str = ""
+    checks: tuple[CheckDef, ...] = ()
+    uniques: tuple[UniqueDef, ...] = ()
 
 
 def read_columns(region: Region, statement: Any, table: str) -> Columns:
     """Columns and key of a CreateStmt that was parsed from ``region``."""
     found: dict[str, ColumnDef] = {}
-    keys: list[tuple[tuple[str, ...], int]] = []
+    keys: list[tuple[tuple[str, ...], int, str]] = []
     for element in statement.tableElts or ():
         kind = type(element).__name__
         if kind == "ColumnDef":
-            column = _column(region, element)
+            column = read_column(region, element, table)
             if column.name in found:
                 raise _error(DuplicateColumn, f'column "{column.name}" specified more than once', column.position)
             found[column.name] = column
-        for constraint in _constraints(element):
+        for constraint in constraints_of(element):
             if constraint.contype.name == "CONSTR_PRIMARY":
                 names = tuple(key.sval for key in constraint.keys or ()) or (element.colname,)
-                keys.append((names, region.start + constraint.location))
+                keys.append((names, region.start + constraint.location, constraint.conname or ""))
         if kind == "TableLikeClause":
             raise _error(FeatureNotSupported, "LIKE in CREATE TABLE is not supported", region.start)
-    key, position = _one_key(keys, table)
+    key, position, key_name = _one_key(keys, table)
     _check_key(key, found, position)
     columns = tuple(replace(c, not_null=True) if c.name in key else c for c in found.values())
-    return Columns(columns, key, position)
+    elements = statement.tableElts or ()
+    checked = tuple(check for element in elements for check in checks(region, element))
+    unique = tuple(unique for element in elements for unique in uniques(region, element))
+    for constraint in unique:
+        _check_key(constraint.columns, found, constraint.position, "unique")
+    return Columns(columns, key, position, key_name, checked, unique)
 
 
-def _constraints(element: Any) -> Iterable[Any]:
-    if type(element).__name__ == "Constraint":
-        return (element,)
-    return getattr(element, "constraints", None) or ()
-
-
-def _one_key(keys: list[tuple[tuple[str, ...], int]], table: str) -> tuple[tuple[str, ...], int]:
+def _one_key(keys: list[tuple[tuple[str, ...], int, str]], table: str) -> tuple[tuple[str, ...], int, str]:
     if len(keys) > 1:
         raise _error(InvalidDefinition, f'multiple primary keys for table "{table}" are not allowed', keys[1][1])
-    return keys[0] if keys else ((), 0)
+    return keys[0] if keys else ((), 0, "")
 
 
-def _check_key(key: tuple[str, ...], found: dict[str, ColumnDef], position: int) -> None:
+def _check_key(key: tuple[str, ...], found: dict[str, ColumnDef], position: int, kind: str = "primary key") -> None:
     for i, name in enumerate(key):
         if name not in found:
             raise _error(UndefinedColumn, f'column "{name}" named in key does not exist', position)
         if name in key[:i]:
-            raise _error(DuplicateColumn, f'column "{name}" appears twice in primary key constraint', position)
+            raise _error(DuplicateColumn, f'column "{name}" appears twice in {kind} constraint', position)
 
 
-def refuse_constraints(region: Region, statement: Any) -> None:
-    """0A000 for what a table here does not enforce: better than to accept it and let it be broken."""
-    for element in statement.tableElts or ():
-        for constraint in _constraints(element):
-            what = _REFUSED.get(constraint.contype.name)
-            if what is not None:
-                raise _error(FeatureNotSupported, f"{what} is not supported", region.start + constraint.location)
-
-
-def _column(region: Region, element: Any) -> ColumnDef:
+def read_column(region: Region, element: Any, table: str) -> ColumnDef:
     position = region.start + element.location
-    kinds = [constraint.contype.name for constraint in _constraints(element)]
+    found = {constraint.contype.name: constraint for constraint in constraints_of(element)}
+    check_column(region, element, table)
     _check_collation(region, element)
+    type_name = element.typeName.names[-1].sval
+    serial, identity = type_name in _SERIAL, found.get("CONSTR_IDENTITY")
+    if serial and element.typeName.arrayBounds:
+        raise _error(FeatureNotSupported, "array of serial is not implemented", position)
+    if serial and "CONSTR_DEFAULT" in found:
+        message = f'multiple default values specified for column "{element.colname}" of table "{table}"'
+        raise SqlSyntaxError(message)
+    default = _default(region, position) if "CONSTR_DEFAULT" in found else None
+    generated, begin = None, 0
+    if (computed := found.get("CONSTR_GENERATED")) is not None:
+        generated, begin = bracketed(region, region.start + computed.location)
     return ColumnDef(
         name=element.colname,
-        type=_type(element.typeName, region.start),
-        not_null="CONSTR_NOTNULL" in kinds,
-        default=_default_text(region, position) if "CONSTR_DEFAULT" in kinds else None,
+        type=parse_type(_SERIAL[type_name]) if serial else _type(element.typeName, region.start),
+        not_null=serial or identity is not None or "CONSTR_NOTNULL" in found,
+        default=None if default is None else default.text,
         position=position,
+        serial=serial,
+        identity="" if identity is None else identity.generated_when,
+        generated=generated,
+        generated_position=begin,
+        default_position=0 if default is None else default.start,
+        sequence_options={} if identity is None else sequence_options(identity.options or (), region.start),
     )
 
 
@@ -117,12 +125,6 @@ def _type(node: Any, base: int) -> SqlType:
         raise FeatureNotSupported("a column without a type is not supported", position=base + 1)
     position = base + node.location
     name = node.names[-1].sval
-    if name in _SERIAL:
-        raise FeatureNotSupported(
-            f'type "{name}" is not supported',
-            hint="declare an integer type and supply the values",
-            position=position + 1,
-        )
     if name == "bpchar" and node.typmods:
         raise FeatureNotSupported(
             "character(n) is not supported", hint="declare text or varchar(n)", position=position + 1
@@ -137,7 +139,7 @@ def _integer(node: Any) -> int | None:
     return int(value) if value is not None else None
 
 
-def _default_text(region: Region, position: int) -> str:
+def _default(region: Region, position: int) -> Region:
     """The text between DEFAULT and the next constraint, or the end of the column's definition."""
     tokens = region.source.tokens
     index = next(i for i in range(region.lo, region.hi) if tokens[i].start == position)
@@ -147,7 +149,7 @@ def _default_text(region: Region, position: int) -> str:
     index = _after(region, lo)
     while index < region.hi and tokens[index].word not in (",", ")") and tokens[index].word not in _AFTER_DEFAULT:
         index = _after(region, index)
-    return region.slice(lo, index)
+    return region.of(lo, index)
 
 
 def _after(region: Region, index: int) -> int:

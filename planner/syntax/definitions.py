@@ -20,7 +20,8 @@ from constellationdb.planner.statements import (
     WatermarkDef,
 )
 from constellationdb.planner.syntax import postgres
-from constellationdb.planner.syntax.columns import Columns, read_columns, refuse_constraints
+from constellationdb.planner.syntax.columns import Columns, read_columns
+from constellationdb.planner.syntax.constraints import ENFORCED, refuse_constraints
 from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.edits import Edit, overlay
 from constellationdb.planner.syntax.names import Name
@@ -56,7 +57,7 @@ def create_table(region: Region) -> Statement:
     node = header.tree()
     temporary = on_commit(node.relation, node.oncommit)
     _refuse_table_features(region, node)
-    refuse_constraints(region, node)
+    refuse_constraints(region, node.tableElts or (), ENFORCED)
     read = read_columns(region, node, header.name.label)
     return CreateTable(
         text=region.text,
@@ -68,6 +69,9 @@ def create_table(region: Region) -> Statement:
         options=header.options,
         name_position=header.name.position,
         temporary=temporary,
+        checks=read.checks,
+        uniques=read.uniques,
+        key_name=read.key_name,
     )
 
 
@@ -94,7 +98,7 @@ def create_source(region: Region) -> Statement:
     if not header.has_elements:
         _give_empty_elements(header, name)
     node = header.tree()
-    refuse_constraints(region, node)
+    refuse_constraints(region, node.tableElts or ())
     read = read_columns(region, node, name)
     _check_source(header, read, name)
     return CreateSource(
@@ -119,8 +123,9 @@ def create_lookup_table(region: Region) -> Statement:
     if not header.has_elements:
         _give_empty_elements(header, name)
     node = header.tree()
-    refuse_constraints(region, node)
+    refuse_constraints(region, node.tableElts or ())
     read = read_columns(region, node, name)
+    _refuse_serial(read)
     if not read.primary_key:
         raise InvalidDefinition(
             f'lookup table "{name}" has no primary key',
@@ -218,7 +223,18 @@ def _give_empty_elements(header: Header, name: str) -> None:
     header.edits[clause] = (start, end, "()")
 
 
+def _refuse_serial(read: Columns) -> None:
+    for column in read.columns:
+        if column.serial:
+            raise FeatureNotSupported(
+                f'column "{column.name}" cannot be serial: only a table has sequences of its own',
+                hint="declare an integer type",
+                position=column.position + 1,
+            )
+
+
 def _check_source(header: Header, read: Columns, name: str) -> None:
+    _refuse_serial(read)
     if read.primary_key:
         raise FeatureNotSupported(
             f'source "{name}" cannot have a primary key',

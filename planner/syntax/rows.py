@@ -19,7 +19,7 @@ from decimal import Decimal
 from constellationdb.planner.statements import Default, Parameter
 from constellationdb.planner.syntax import literals
 from constellationdb.planner.syntax.cursor import Cursor
-from constellationdb.planner.syntax.tokens import Region
+from constellationdb.planner.syntax.tokens import Region, read_tokens
 
 LONG = 512  # characters from which the fast path pays
 
@@ -108,6 +108,22 @@ def read_rows(region: Region) -> Rows | None:
         if not cursor.accept(","):
             return None  # ORDER BY, LIMIT, UNION behind it
     return None
+
+
+def value_position(text: str, row: int, place: int) -> int | None:
+    """Where the value of a row of ``INSERT … VALUES`` begins; None for what a client bound."""
+    source = read_tokens(text)
+    cursor = Cursor(Region(source, 0, len(source.tokens)))
+    while not cursor.accept("values"):
+        cursor.next()
+    for _ in range(row):
+        cursor.group()
+        cursor.accept(",")
+    inside = Cursor(cursor.group())
+    for _ in range(place):
+        while not inside.accept(","):
+            inside.next()
+    return None if inside.peek().name == "PARAM" else inside.position
 
 
 class _NotConstantError(Exception):

@@ -25,6 +25,7 @@ _KINDS: dict[str, CommentedKind] = {
     "OBJECT_INDEX": "index",
     "OBJECT_MATVIEW": "materialized view",
     "OBJECT_SCHEMA": "schema",
+    "OBJECT_SEQUENCE": "sequence",
     "OBJECT_TABCONSTRAINT": "constraint",
     "OBJECT_TABLE": "table",
     "OBJECT_VIEW": "view",

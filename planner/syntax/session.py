@@ -8,6 +8,7 @@ from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.statements import (
     Discard,
     Drop,
+    DropIndex,
     RelationKind,
     SetTransaction,
     SetVariable,
@@ -116,9 +117,16 @@ def drop(region: Region) -> Statement:
     return Drop(region.text, region.start, kind, names, bool(node.missing_ok), node.behavior.name == "DROP_CASCADE")
 
 
+def drop_index(region: Region) -> Statement:
+    node = postgres.tree(region)
+    names = tuple(of_strings(parts, region.start).reference for parts in node.objects)
+    return DropIndex(region.text, region.start, names, bool(node.missing_ok))
+
+
 _DROPPED: tuple[tuple[tuple[str, ...], RelationKind], ...] = (
     (("lookup", "table"), "lookup table"),
     (("materialized", "view"), "materialized view"),
+    (("sequence",), "sequence"),
     (("source",), "source"),
     (("stream",), "view"),
     (("table",), "table"),
@@ -137,7 +145,7 @@ def drop_kind(region: Region) -> tuple[RelationKind, int] | None:
 
 
 def truncate(region: Region) -> Statement:
-    """Nothing depends on a table's rows and no sequence belongs to one, so CASCADE and IDENTITY change nothing."""
+    """Nothing depends on a table's rows, so CASCADE changes nothing."""
     node = postgres.tree(region)
     names = tuple(of_range_var(relation, region.start).reference for relation in node.relations)
-    return Truncate(region.text, region.start, names)
+    return Truncate(region.text, region.start, names, bool(node.restart_seqs))

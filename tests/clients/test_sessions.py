@@ -103,6 +103,12 @@ def test_temporary_tables_go_with_their_connection(served: Served) -> None:
 @pytest.mark.parametrize(("statement", "about"), [
     ("INSERT INTO about_t VALUES (1, true), (1, true)", ("public", "about_t", None, "about_t_pkey")),
     ("INSERT INTO about_t VALUES (2, NULL)", ("public", "about_t", "b", None)),
+    ("INSERT INTO about_s.t VALUES (1, 1), (1, 2)", ("about_s", "t", None, "t_a_key")),
+    ("INSERT INTO about_s.t VALUES (1, 0)", ("about_s", "t", None, "t_b_check")),
+    ("INSERT INTO about_s.t VALUES (NULL, 1)", ("about_s", "t", "a", None)),
+    ("ALTER TABLE about_s.full ADD CHECK (a > 1)", ("about_s", "full", None, "full_a_check")),
+    ("ALTER TABLE about_s.full ADD UNIQUE (a)", ("about_s", "full", None, "full_a_key")),
+    ("ALTER TABLE about_s.full ALTER b SET NOT NULL", ("about_s", "full", "b", None)),
     ("SELECT 1 / 0", (None, None, None, None)),
 ])  # fmt: skip
 def test_a_program_learns_what_an_error_is_about(
@@ -110,6 +116,9 @@ def test_a_program_learns_what_an_error_is_about(
 ) -> None:
     with psycopg.connect(either.dsn) as connection:
         connection.execute("CREATE TABLE about_t (a int PRIMARY KEY, b bool NOT NULL)")
+        connection.execute("CREATE SCHEMA about_s")
+        connection.execute("CREATE TABLE about_s.t (a int UNIQUE NOT NULL, b int CHECK (b > 0))")
+        connection.execute("CREATE TABLE about_s.full AS SELECT 1 AS a, NULL::int AS b FROM generate_series(1, 2)")
         with pytest.raises(psycopg.Error) as caught:
             connection.execute(statement)
         said = caught.value.diag

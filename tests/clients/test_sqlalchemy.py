@@ -66,6 +66,56 @@ def database(request: pytest.FixtureRequest, either: Served) -> Iterator[Any]:
         engine.dispose()
 
 
+class Computed(orm.DeclarativeBase):  # type: ignore[misc]  # it has no types here
+    pass
+
+
+class Part(Computed):
+    __tablename__ = "alchemy_part"
+    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+    name: orm.Mapped[str] = orm.mapped_column(sa.String(20), unique=True)
+    pieces: orm.Mapped[int] = orm.mapped_column(sa.CheckConstraint("pieces > 0", name="some"), server_default="1")
+    twice: orm.Mapped[int] = orm.mapped_column(sa.Computed("pieces * 2", persisted=True))
+    number: orm.Mapped[int] = orm.mapped_column(sa.Integer, sa.Sequence("alchemy_number"))
+    place: orm.Mapped[int] = orm.mapped_column(sa.BigInteger, sa.Identity(always=True, start=5))
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_what_the_server_computes_comes_back(driver: str, either: Served) -> None:
+    engine = sa.create_engine(either.url(f"postgresql+{driver}"))
+    Computed.metadata.create_all(engine)
+    try:
+        with orm.Session(engine) as session:
+            session.add_all([Part(name="a"), Part(name="b", pieces=7)])
+            session.commit()
+            parts = session.scalars(sa.select(Part).order_by(Part.id)).all()
+            assert [(p.id, p.name, p.pieces, p.twice, p.number, p.place) for p in parts] == [
+                (1, "a", 1, 2, 1, 5),
+                (2, "b", 7, 14, 2, 6),
+            ]
+            parts[0].pieces = 9
+            session.commit()
+            assert parts[0].twice == 18
+            for wrong in (Part(name="a"), Part(name="c", pieces=-1)):
+                session.add(wrong)
+                with pytest.raises(sa.exc.IntegrityError):
+                    session.commit()
+                session.rollback()
+        inspector = sa.inspect(engine)
+        assert [found["name"] for found in inspector.get_unique_constraints("alchemy_part")] == [
+            "alchemy_part_name_key"
+        ]
+        assert inspector.get_check_constraints("alchemy_part")[0]["sqltext"] == "pieces > 0"
+        columns = {column["name"]: column for column in inspector.get_columns("alchemy_part")}
+        assert columns["id"]["default"] == "nextval('alchemy_part_id_seq'::regclass)"
+        assert columns["pieces"]["default"] == "1"
+        assert columns["twice"]["computed"] == {"sqltext": "(pieces * 2)", "persisted": True}
+        assert columns["place"]["identity"]["start"] == 5
+    finally:
+        Computed.metadata.drop_all(engine)
+        engine.dispose()
+
+
 def test_values_both_ways(database: Any) -> None:
     with database.begin() as connection:
         connection.execute(sa.insert(account), ROWS)

@@ -19,6 +19,7 @@ from constellationdb.engine.pg_catalog.functions import (
     privileges,
     relations,
     routines,
+    sequences,
     server,
     signals,
     signatures,
@@ -35,7 +36,7 @@ from constellationdb.planner.raising import ComputationError
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
 
-_FILES = (names, privileges, relations, routines, server, signals, signatures, sizes, texts, visibility)
+_FILES = (names, privileges, relations, routines, sequences, server, signals, signatures, sizes, texts, visibility)
 _NO_TYPE = types.TEXT
 
 

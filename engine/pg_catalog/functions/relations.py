@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from constellationdb.catalog.postgres.relations import system_relations
 from constellationdb.engine.pg_catalog import definitions, lookup
+from constellationdb.engine.pg_catalog.classes import checks_of
 from constellationdb.engine.pg_catalog.comments import comments
 from constellationdb.engine.pg_catalog.functions.names import relation
 from constellationdb.engine.pg_catalog.names import quoted
-from constellationdb.engine.pg_catalog.objects import Described, Part
-from constellationdb.errors import UndefinedColumn
+from constellationdb.engine.pg_catalog.objects import Described, Part, next_value
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -34,14 +34,22 @@ def _index(session: Session, oid: int, column: int = 0, pretty: bool = False) ->
     return None if found is None else definitions.index(found, column, pretty=pretty)
 
 
-def _constraint(session: Session, oid: int, pretty: bool = False) -> str | None:  # noqa: ARG001
+def _constraint(session: Session, oid: int, pretty: bool = False) -> str | None:
     found = next((index for index in session.objects.indexes.values() if index.constraint == oid), None)
-    return None if found is None else definitions.constraint(found)
+    if found is not None:
+        return definitions.constraint(found)
+    checks = (check for relation in session.objects.own for check in checks_of(relation) if check.oid == oid)
+    return next((definitions.check(check, pretty=pretty) for check in checks), None)
 
 
-def _expression(session: Session, written: str, oid: int, pretty: bool = False) -> str | None:  # noqa: ARG001
+def _expression(session: Session, written: str, oid: int, pretty: bool = False) -> str | None:
     found = session.objects.by_oid.get(oid)
-    return None if found is None else definitions.default(found, written)
+    if found is None:
+        return None
+    column = next((a for a in found.attributes if a.default == written and a.sequence), None)
+    if column is not None:  # the sequence as this session finds it
+        return next_value(session.names.shown(session.catalog.get(column.sequence)))
+    return definitions.default(found, written, pretty=pretty)
 
 
 def _rule(session: Session, oid: int, pretty: bool = False) -> str | None:  # noqa: ARG001
@@ -51,13 +59,6 @@ def _rule(session: Session, oid: int, pretty: bool = False) -> str | None:  # no
     query = definitions.view(found).strip()
     name = f"{quoted(found.schema)}.{quoted(found.name)}"
     return f'CREATE RULE "_RETURN" AS\n    ON SELECT TO {name} DO INSTEAD  {query}'
-
-
-def _no_sequence(session: Session, table: str, column: str) -> None:
-    """No column has a sequence, but it must be one."""
-    found = session.objects.by_oid.get(relation(session, table))
-    if found is not None and column not in (attribute.name for attribute in found.attributes):
-        raise UndefinedColumn(f'column "{column}" of relation "{found.name}" does not exist')
 
 
 def _nothing(session: Session, *_: object) -> None:
@@ -111,7 +112,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pg_get_partition_constraintdef": _nothing,
     "pg_get_partkeydef": _nothing,
     "pg_get_ruledef": _rule,
-    "pg_get_serial_sequence": _no_sequence,
     "pg_get_statisticsobjdef": _nothing,
     "pg_get_statisticsobjdef_columns": _nothing,
     "pg_get_triggerdef": _nothing,

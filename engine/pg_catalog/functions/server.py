@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from constellationdb.catalog.model import TEMPORARY_SCHEMAS
 from constellationdb.engine.pg_catalog.cluster import DATABASE, roles
@@ -84,6 +85,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "current_schemas": _schemas,
     "current_setting": _setting,
     "current_user": _user,
+    "gen_random_uuid": lambda _: str(uuid4()),
     "getdatabaseencoding": lambda _: "UTF8",
     "inet_client_addr": lambda session: session.client.address,
     "inet_client_port": lambda session: session.client.port,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -89,7 +89,11 @@ def test_tuples_may_be_cut_anywhere(step: int) -> None:
     scanner = TupleScanner("t", ["a", "b"])
     scanner.enough = 1
     schema = pa.schema([("a", pa.int64()), ("b", pa.string()), ("c", pa.int32())])
-    reader = BatchReader("t", schema, [0, 1], {"c": 7}, lambda batch: batch, lambda _: None, binary=True)
+
+    def complete(given: Mapping[int, pa.Array], count: int) -> pa.RecordBatch:
+        return pa.RecordBatch.from_arrays([given[0], given[1], pa.array([7] * count, pa.int32())], schema=schema)
+
+    reader = BatchReader("t", schema, [0, 1], complete, lambda batch: batch, lambda _: None, binary=True)
     found: list[pa.RecordBatch] = []
     for start in range(0, len(data), step):
         found += [reader.read(fields) for fields in scanner.feed(data[start : start + step])]
@@ -97,12 +101,17 @@ def test_tuples_may_be_cut_anywhere(step: int) -> None:
     assert pa.Table.from_batches(found, schema).to_pylist() == [{"a": a, "b": b, "c": 7} for a, b in rows]
 
 
+def _alone(given: Mapping[int, pa.Array], count: int) -> pa.RecordBatch:
+    assert len(given[0]) == count
+    return pa.RecordBatch.from_arrays([given[0]], names=["at"])
+
+
 @pytest.mark.parametrize("limit", [2**63 - 1, -(2**63)])
 def test_an_infinite_moment_is_refused_in_binary_as_in_text(limit: int) -> None:
     data = np.frombuffer(struct.pack(">q", limit) + bytes(16), np.uint8)
     fields = Fields(data, np.array([[0]]), np.array([[8]]), np.array([1]))
     schema = pa.schema([("at", pa.timestamp("us"))])
-    reader = BatchReader("t", schema, [0], {}, lambda batch: batch, lambda _: None, binary=True)
+    reader = BatchReader("t", schema, [0], _alone, lambda batch: batch, lambda _: None, binary=True)
     with pytest.raises(FeatureNotSupported) as caught:
         reader.read(fields)
     assert caught.value.context == "COPY t, line 1, column at"

@@ -1,0 +1,213 @@
+"""Tables that are altered under views, open transactions, checkpoints and crashes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from constellationdb.engine.engine import Engine
+from constellationdb.engine.session import Session
+from constellationdb.errors import (
+    CheckViolation,
+    ConstellationError,
+    SerializationFailure,
+    UndefinedRelation,
+    UniqueViolation,
+)
+from tests.unit.engine.statements import run
+
+_BEGIN = (
+    "CREATE TABLE t (id int PRIMARY KEY, k int, v int)",
+    "CREATE TABLE u (k int, w text)",
+    "CREATE MATERIALIZED VIEW sums AS SELECT k, sum(v) AS v, count(*) AS n FROM t GROUP BY k",
+    "CREATE MATERIALIZED VIEW joined AS SELECT t.id, u.w FROM t LEFT JOIN u ON u.k = t.k",
+    "CREATE MATERIALIZED VIEW over AS SELECT n, count(*) AS c FROM sums GROUP BY n",
+    "CREATE VIEW plain AS SELECT * FROM t",
+    "INSERT INTO u VALUES (1, 'one'), (2, 'two'), (2, 'zwei')",
+)
+
+
+def _check(session: Session, table: str, k: str) -> None:
+    """The views hold what their queries give over the tables as they are now."""
+    run(session, "FLUSH")
+    for view, query in (
+        ("SELECT * FROM sums", f"SELECT {k}, sum(v), count(*) FROM {table} GROUP BY {k}"),
+        ("SELECT * FROM joined", f"SELECT t.id, u.w FROM {table} t LEFT JOIN u ON u.k = t.{k}"),
+        (
+            "SELECT * FROM over",
+            f"SELECT n, count(*) FROM (SELECT count(*) AS n FROM {table} GROUP BY {k}) q GROUP BY n",
+        ),
+        ("SELECT * FROM plain", f"SELECT id, {k}, v FROM {table}"),
+    ):
+        assert sorted(run(session, view), key=repr) == sorted(run(session, query), key=repr)
+
+
+def _session(engine: Engine, schema: str) -> Session:
+    session = engine.session()
+    run(session, f"SET search_path = {schema}")
+    return session
+
+
+@pytest.mark.parametrize(("seed", "schema"), [(0, "public"), (1, "s"), (2, "s")])
+def test_views_go_on_over_a_table_that_is_altered(tmp_path: Path, seed: int, schema: str) -> None:
+    random = Random(seed)
+    folder, table, k, extra, number = tmp_path / "0", "t", "k", 0, 0
+    with Engine(folder) as engine:
+        run(engine.session(), "CREATE SCHEMA s")
+        run(_session(engine, schema), *_BEGIN)
+    for life in range(1, 4):
+        with Engine(folder) as engine:
+            session = _session(engine, schema)
+            _check(session, table, k)
+            for _ in range(8):
+                number += 1
+                match random.randrange(7):
+                    case 0:
+                        extra += 1
+                        default = random.choice(("", " DEFAULT 5", " DEFAULT random()", " NOT NULL DEFAULT 7"))
+                        run(session, f"ALTER TABLE {table} ADD COLUMN e{extra} double precision{default}")
+                    case 1 if extra:
+                        run(session, f"ALTER TABLE {table} DROP COLUMN IF EXISTS e{random.randint(1, extra)}")
+                    case 2:
+                        k, old = random.choice(("k", "kk", "k_k")), k
+                        if old != k:
+                            run(session, f"ALTER TABLE {table} RENAME COLUMN {old} TO {k}")
+                    case 3:
+                        table, old = random.choice(("t", "tt", "t_t")), table
+                        if old != table:
+                            run(session, f"ALTER TABLE {old} RENAME TO {table}")
+                    case 4:
+                        run(session, "CHECKPOINT")
+                    case _:
+                        rows = ", ".join(f"({number * 10 + i}, {random.randint(1, 3)}, {i})" for i in range(3))
+                        run(session, f"INSERT INTO {table} (id, {k}, v) VALUES {rows}")
+                        run(session, f"UPDATE {table} SET v = v + 1 WHERE {k} = {random.randint(1, 3)}")
+                        run(session, f"DELETE FROM {table} WHERE id % 7 = {random.randint(0, 6)}")
+                _check(session, table, k)
+            before = sorted(run(session, f"SELECT * FROM {table}"), key=repr)
+            folder = Path(shutil.copytree(folder, tmp_path / str(life)))  # as a crash leaves it
+        with Engine(folder) as engine:
+            _check(_session(engine, schema), table, k)
+            assert sorted(run(_session(engine, schema), f"SELECT * FROM {table}"), key=repr) == before
+
+
+def test_constraints_hold_after_a_crash(tmp_path: Path) -> None:
+    with Engine(tmp_path / "db") as engine:
+        session = engine.session()
+        run(session, "CREATE TABLE t (a int CHECK (a > 0), b int UNIQUE, c int GENERATED ALWAYS AS (a + b) STORED)")
+        run(session, "INSERT INTO t VALUES (1, 1)", "ALTER TABLE t ADD CONSTRAINT few CHECK (b < 10)")
+        copy = Path(shutil.copytree(tmp_path / "db", tmp_path / "crashed"))
+    with Engine(copy) as engine:
+        session = engine.session()
+        for values, error in (("(0, 2)", CheckViolation), ("(5, 1)", UniqueViolation), ("(5, 10)", CheckViolation)):
+            with pytest.raises(error):
+                run(session, f"INSERT INTO t VALUES {values}")
+        assert run(session, "INSERT INTO t VALUES (5, 2) RETURNING c") == [(7,)]
+
+
+def test_a_view_that_came_between_two_alterations_is_there_after_a_crash(tmp_path: Path) -> None:
+    with Engine(tmp_path / "db") as engine:
+        session = engine.session()
+        run(session, "CREATE TABLE t (a int)", "INSERT INTO t VALUES (1)", "BEGIN", "ALTER TABLE t ADD COLUMN b int")
+        run(session, "CREATE MATERIALIZED VIEW v AS SELECT a, b FROM t", "INSERT INTO t VALUES (2, 2)")
+        run(session, "ALTER TABLE t RENAME TO u", "COMMIT")
+        copy = Path(shutil.copytree(tmp_path / "db", tmp_path / "crashed"))
+    with Engine(copy) as engine:
+        assert run(engine.session(), "SELECT * FROM v ORDER BY a") == [(1, None), (2, 2)]
+
+
+def test_names_and_what_they_mean_are_there_after_a_crash(tmp_path: Path) -> None:
+    with Engine(tmp_path / "db") as engine:
+        session = engine.session()
+        run(session, "CREATE SCHEMA s", "CREATE TABLE s.t (id serial, a int UNIQUE)", "INSERT INTO s.t (a) VALUES (1)")
+        run(session, "CREATE MATERIALIZED VIEW s.v AS SELECT s.t.a FROM s.t", "CREATE VIEW w AS SELECT * FROM s.v")
+        run(session, "COMMENT ON COLUMN s.t.a IS 'a comment'", "ALTER TABLE s.t RENAME TO u", "CHECKPOINT")
+        run(session, "CREATE TABLE s.t (b text)", "INSERT INTO s.t VALUES ('other')")
+        run(session, "ALTER TABLE s.u RENAME COLUMN a TO aa", "ALTER SCHEMA s RENAME TO r")
+        copy = Path(shutil.copytree(tmp_path / "db", tmp_path / "crashed"))
+    with Engine(copy) as engine:
+        session = engine.session()
+        run(session, "INSERT INTO r.u (aa) VALUES (2)", "FLUSH")
+        assert run(session, "SELECT * FROM w ORDER BY a") == [(1,), (2,)]
+        assert run(session, "SELECT b FROM r.t") == [("other",)]
+        assert run(session, "SELECT pg_get_serial_sequence('r.u', 'id')") == [("r.t_id_seq",)]
+        assert run(session, "SELECT col_description('r.u'::regclass, 2)") == [("a comment",)]
+        with pytest.raises(UniqueViolation) as caught:
+            run(session, "INSERT INTO r.u (aa) VALUES (2)")
+        assert (caught.value.schema, caught.value.table, caught.value.constraint) == ("r", "u", "t_a_key")
+        run(session, "ALTER TABLE r.u ADD COLUMN c int DEFAULT 5", "FLUSH")
+        assert run(session, "SELECT * FROM w ORDER BY a") == [(1,), (2,)]
+
+
+def test_an_open_transaction_meets_a_new_rule() -> None:
+    with Engine() as engine:
+        one, other = engine.session(), engine.session()
+        run(one, "CREATE TABLE t (a int)", "BEGIN", "INSERT INTO t VALUES (-1)")
+        run(other, "ALTER TABLE t ADD CHECK (a > 0)")
+        with pytest.raises(ConstellationError):
+            run(one, "COMMIT")
+        assert run(other, "SELECT count(*) FROM t") == [(0,)]
+
+
+def test_an_open_transaction_meets_other_columns() -> None:
+    with Engine() as engine:
+        one, other = engine.session(), engine.session()
+        run(one, "CREATE TABLE t (a int)", "BEGIN", "INSERT INTO t VALUES (1)")
+        run(other, "ALTER TABLE t ADD COLUMN b int")
+        with pytest.raises(SerializationFailure):
+            run(one, "COMMIT")
+        one.fail()
+        assert run(other, "SELECT * FROM t") == []
+
+
+def test_a_rule_and_a_row_against_it_at_the_same_time() -> None:
+    with Engine() as engine:
+        one, other = engine.session(), engine.session()
+        run(one, "CREATE TABLE t (a int)", "INSERT INTO t VALUES (1)", "BEGIN", "ALTER TABLE t ADD UNIQUE (a)")
+        run(other, "INSERT INTO t VALUES (1)")
+        with pytest.raises(UniqueViolation, match='could not create unique index "t_a_key"'):
+            run(one, "COMMIT")
+        run(other, "INSERT INTO t VALUES (1)")
+
+
+def test_a_generated_column_and_a_row_at_the_same_time() -> None:
+    with Engine() as engine:
+        one, other = engine.session(), engine.session()
+        run(one, "CREATE TABLE t (a int)", "BEGIN")
+        run(one, "ALTER TABLE t ADD COLUMN b int GENERATED ALWAYS AS (a * 2) STORED")
+        run(other, "INSERT INTO t VALUES (1)")
+        with pytest.raises(SerializationFailure):
+            run(one, "COMMIT")
+        one.fail()
+        run(one, "ALTER TABLE t ADD COLUMN b int GENERATED ALWAYS AS (a * 2) STORED")
+        assert run(other, "SELECT * FROM t") == [(1, 2)]
+
+
+def test_a_subscriber_is_told_that_its_table_is_another() -> None:
+    with Engine() as engine:
+        session = engine.session()
+        run(session, "CREATE TABLE t (a int)", "INSERT INTO t VALUES (1)")
+        subscription = engine.subscribe("t")
+        assert subscription.next(timeout=5) is not None
+        run(session, "ALTER TABLE t ADD COLUMN b int")
+        with pytest.raises(UndefinedRelation, match='"t" was dropped or altered'):
+            list(iter(lambda: subscription.next(timeout=5), None))
+
+
+def test_a_push_source_gets_a_column() -> None:
+    with Engine() as engine:
+        session = engine.session()
+        run(
+            session,
+            "CREATE SOURCE s (a int)",
+            "CREATE MATERIALIZED VIEW v AS SELECT a, count(*) AS n FROM s GROUP BY a",
+        )
+        run(session, "INSERT INTO s VALUES (1)", "ALTER SOURCE s ADD COLUMN b text", "INSERT INTO s VALUES (1, 'x')")
+        run(session, "CREATE MATERIALIZED VIEW w AS SELECT b FROM s", "ALTER SOURCE s RENAME TO r")
+        run(session, "INSERT INTO r VALUES (2, 'y')")
+        assert run(session, "SELECT * FROM v ORDER BY a") == [(1, 2), (2, 1)]
+        assert run(session, "SELECT * FROM w") == [("y",)]
+        assert "FROM r AS s" in str(run(session, "SELECT pg_get_viewdef('w'::regclass)"))
