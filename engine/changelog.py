@@ -56,7 +56,7 @@ class RelationLog:
     """The changes of a relation in epoch order. One writer; readers hold the engine's lock."""
 
     def __init__(self, retained_us: int | None = None) -> None:
-        self._retained_us = retained_us  # None: what is usual
+        self.retained_us = retained_us  # None: as long as is usual
         self._packs: list[_Pack] = []
         self._changes: list[Change] = []
         self._epochs: list[int] = []  # of the changes: what is searched
@@ -148,8 +148,8 @@ class RelationLog:
 
     def _keeps(self, at_us: int, now_us: int) -> bool:
         """Whether somebody may still ask for it: for the usual time if it is not too much, or for as long as asked."""
-        if self._retained_us is not None:
-            return now_us - at_us <= self._retained_us
+        if self.retained_us is not None:
+            return now_us - at_us <= self.retained_us
         return now_us - at_us <= RETAINED_US and self._bytes <= RETAINED_BYTES
 
 

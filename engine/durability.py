@@ -139,6 +139,12 @@ class Durability:
         """What earlier checkpoints hold of these relations and jobs is not what they are now."""
         self._redefined |= names
 
+    def handed_over(self, names: set[str]) -> None:
+        """Their state is another job's; their history goes on."""
+        for name in names:
+            self._marks.pop(f"contents/{name}", None)
+            self._marks.pop(f"job/{name}", None)
+
     def checkpoint(self) -> int | None:
         """Take one now: its epoch, or None when there was nothing new, or a view is still being built."""
         with self._taking:
@@ -311,6 +317,7 @@ class Durability:
         job.outputs.view.watermark = manifest.view_watermark
         for given in job.inputs.values():
             given.consumers.add(job)
+        job.look_at_clock()
 
     def _need(self, key: str) -> bytes:
         assert self._store is not None

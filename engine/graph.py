@@ -33,8 +33,11 @@ from constellationdb.engine.operators.base import (
 )
 from constellationdb.engine.operators.build import LookupFactory, build, exchange_keys
 from constellationdb.engine.operators.lookup import LookupJoinOperator
+from constellationdb.engine.operators.temporal_filter import TemporalFilterOperator
 from constellationdb.errors import CorruptState
 from constellationdb.planner import plan
+
+CLOCK = "#clock"  # the input that brings no rows: its watermark is now()
 
 
 @dataclass
@@ -94,7 +97,8 @@ class Graph:
         }
         self._exchanges = self._make_exchanges()
         self._watermarks = dict.fromkeys((node.id for node in self._nodes), NO_WATERMARK)
-        self._inputs: dict[str, int] = dict.fromkeys(plan.relations_of(root), NO_WATERMARK)
+        clock = [CLOCK] if plan.reads_clock(root) else []
+        self._inputs: dict[str, int] = dict.fromkeys([*clock, *plan.relations_of(root)], NO_WATERMARK)
         # By node: the rows that were put into windows, and those that came late for theirs.
         self.windowed = {node.id: (0, 0) for node in self._nodes if isinstance(node, plan.Windowing)}
         self.meters = {node.id: Meter() for node in self._nodes}
@@ -103,6 +107,21 @@ class Graph:
     @property
     def relations(self) -> list[str]:
         return list(self._inputs)
+
+    @property
+    def now_us(self) -> int:
+        """The clock, whose ticks come as the watermark of an input."""
+        return self._inputs.get(CLOCK, NO_WATERMARK)
+
+    def due_us(self) -> int | None:
+        """When the clock changes the answer, if nothing else does before."""
+        times = [
+            due
+            for operators in self._operators.values()
+            for operator in operators
+            if isinstance(operator, TemporalFilterOperator) and (due := operator.due_us()) is not None
+        ]
+        return min(times, default=None)
 
     def _make_exchanges(self) -> dict[tuple[int, int], Exchange]:
         if self._workers == 1:
@@ -157,7 +176,9 @@ class Graph:
                 began = self.meters[node.id].count(began, produced[node.id])
                 continue
             before, now = (min((m[c.id] for c in node.clocks), default=ENDED) for m in (past, self._watermarks))
-            context = Context(epoch, before, now, at_us=at_us, answers=(answers or {}).get(node.id, ()))
+            context = Context(
+                epoch, before, now, at_us=at_us, now_us=self.now_us, answers=(answers or {}).get(node.id, ())
+            )
             produced[node.id] = self._process(node, produced, context, output)
             self._watermarks[node.id] = max(past[node.id], self._held(node, now))
             began = self.meters[node.id].count(began, produced[node.id])

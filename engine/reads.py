@@ -11,6 +11,7 @@ from datafusion import DataFrame, SessionContext
 from datafusion.substrait import Consumer, Serde
 
 from constellationdb.engine import batch as zset
+from constellationdb.engine.asof_tables import joined
 from constellationdb.engine.changelog import Change
 from constellationdb.engine.contents import Version
 from constellationdb.engine.history import changes_since, rewound
@@ -26,7 +27,7 @@ from constellationdb.planner.functions import translate
 from constellationdb.planner.lower.windows import window_node
 from constellationdb.planner.panics import contained
 from constellationdb.planner.relations import WindowCall
-from constellationdb.planner.shuttle import bare, empty_batch, new_context
+from constellationdb.planner.shuttle import bare, empty_batch, new_context, parsed
 from constellationdb.planner.snapshot import SnapshotPlan
 
 if TYPE_CHECKING:
@@ -149,8 +150,15 @@ def _frame(context: SessionContext, planned: SnapshotPlan) -> DataFrame:
     for internal, sql in planned.views.items():
         context.register_view(internal, context.sql(sql))
     if planned.substrait is None:
-        return context.sql(planned.sql)
-    logical = Consumer.from_substrait_plan(context, Serde.deserialize_bytes(planned.substrait))
+        return parsed(context, planned.sql)
+    for stage in planned.asofs:
+        left, right = (_read(context, side).to_arrow_table() for side in (stage.left, stage.right))
+        _register(context, stage.name, joined(stage, left, right))
+    return _read(context, planned.substrait)
+
+
+def _read(context: SessionContext, substrait: bytes) -> DataFrame:
+    logical = Consumer.from_substrait_plan(context, Serde.deserialize_bytes(substrait))
     return context.create_dataframe_from_logical_plan(logical)
 
 

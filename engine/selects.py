@@ -39,7 +39,8 @@ def select(session: Session, query: st.Query) -> Result:
     relations = session.relations
     if is_continuous(query, relations):
         return _continuous(session, query, relations)
-    rows = snapshot(session, query)
+    found = session.shortcuts.look(query)
+    rows = snapshot(session, query) if found is None else pa.Table.from_batches([found])
     columns = with_origins(session, query, answers.columns_of(rows.schema))
     return answer(*with_names(session, columns, _batches(rows)))
 
@@ -330,4 +331,4 @@ def _explained(session: Session, statement: st.Explain) -> list[str]:
 def _explained_query(session: Session, query: st.Query) -> list[str]:
     if is_continuous(query, session.relations):
         return explains.continuous(session, *plan_continuous(query, session.relations))
-    return explains.snapshot(session, query)
+    return explains.point_read(session, query) or explains.snapshot(session, query)

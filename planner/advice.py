@@ -22,7 +22,7 @@ _BOUND = "bound it by time, with a WATERMARK on each: … AND b.ts BETWEEN a.ts 
 _WINDOWED = "put the bounds of a window into it: SELECT DISTINCT window_start, … FROM TUMBLE(…)"
 _KEYED = "say which columns are equal, or join the same windows of both"
 # Each row comes from one of the inputs', or from a pair of them.
-_ROW_BY_ROW = (plan.Fragment, plan.Union, plan.Unnest, plan.Join, plan.WindowAssign, plan.SessionAssign)
+_ROW_BY_ROW = (plan.Fragment, plan.Union, plan.Unnest, plan.Join, plan.Asof, plan.WindowAssign, plan.SessionAssign)
 
 
 def advice(root: plan.AnyNode, relations: Mapping[str, PlannedRelation]) -> list[Advice]:

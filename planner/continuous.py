@@ -70,7 +70,7 @@ class ContinuousPlanner:
         self._preparer = Preparer(relations, continuous=True, zoned=zoned, unnesting=unnesting)
         self._shuttle = Shuttle((), zoned=zoned)
         # Our accumulators take DISTINCT as it is; two levels of groups would cost twice the state.
-        self._shuttle.context.remove_optimizer_rule("single_distinct_aggregation_to_group_by")
+        self._shuttle.plan_without("single_distinct_aggregation_to_group_by")
         self._internal: dict[str, PlannedRelation] = {}
         self._stages: dict[str, Stage] = {}
         self._lowering = Lowering(self._shuttle, self._internal, self._stages, RULES)
@@ -118,6 +118,8 @@ class ContinuousPlanner:
         if hard and not self._unnesting:
             raise _OnlyUnnestedError
         self._register(prepared)
+        if prepared.in_time:
+            self._shuttle.keep_joins_in_time()
         with planning(prepared.tree, query.offset, prepared.signatures):
             stream, names = self._lowered(staged(prepared.tree, self))
         return stream, [user_name(name) for name in names], prepared.columns

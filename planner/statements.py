@@ -80,6 +80,15 @@ class TemporalClause:
     relation_position: int
     as_of: str | None
     position: int
+    as_of_position: int = field(default=0, compare=False)  # where ``as_of`` begins, in the client's text
+
+
+@dataclass(frozen=True)
+class AsofClause:
+    """One ASOF JOIN, said as a plain join. ``condition_position`` is where its ON begins in ``Query.text``."""
+
+    condition_position: int
+    position: int  # of the word ASOF, in the client's text
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,7 @@ class Query:
     as_of_epoch: int | None = None  # SELECT … AS OF EPOCH n
     parameters: tuple[Argument, ...] = ()  # what its $1, $2, … are
     zone: str = "UTC"  # the time zone it computes in, by the name SHOW timezone prints
+    asof: tuple[AsofClause, ...] = ()
     names: tuple[tuple[str, str], ...] = ()  # which relations its names mean: see planner.references
     as_of_time: str | None = None  # SELECT … AS OF TIMESTAMP expression
     at_least_epoch: int = 0  # SELECT … AS OF AT LEAST EPOCH n
@@ -255,12 +265,13 @@ class DropIndex(Statement):
 
 
 @dataclass(frozen=True)
-class CreateUniqueIndex(Statement):
+class CreateIndex(Statement):
     name: str | None
     table: str
     columns: tuple[str, ...]
     if_not_exists: bool = False
     table_position: int = 0
+    is_unique: bool = False
 
 
 @dataclass(frozen=True)
@@ -588,6 +599,11 @@ class CloseCursor(Statement):
 @dataclass(frozen=True)
 class Flush(Statement):
     """FLUSH: wait until every view has reached this session's last epoch."""
+
+
+@dataclass(frozen=True)
+class Wait(Statement):
+    """WAIT: until no view is being built."""
 
 
 @dataclass(frozen=True)

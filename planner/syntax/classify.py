@@ -19,6 +19,7 @@ from constellationdb.planner.statements import (
     Statement,
     Subscribe,
     Update,
+    Wait,
 )
 from constellationdb.planner.syntax import (
     accepted,
@@ -74,7 +75,7 @@ def _refuse_broken(region: Region, word: str) -> None:
     at = first_break(region)
     if at is None:
         return
-    if word not in ("subscribe", "flush", "fetch", "declare", "prepare") and _object_word(region) not in (
+    if word not in ("subscribe", "flush", "wait", "fetch", "declare", "prepare") and _object_word(region) not in (
         "source",
         "lookup",
     ):
@@ -211,6 +212,13 @@ def _flush(region: Region) -> Statement:
     return Flush(region.text, region.start)
 
 
+def _wait(region: Region) -> Statement:
+    cursor = Cursor(region)
+    cursor.expect("wait")
+    cursor.expect_end()
+    return Wait(region.text, region.start)
+
+
 def _checkpoint(region: Region) -> Statement:
     postgres.check(region)
     return Checkpoint(region.text, region.start)
@@ -278,6 +286,7 @@ _READERS: dict[str, Reader] = {
     "copy": copying.copy,
     "explain": _explain,
     "flush": _flush,
+    "wait": _wait,
     "checkpoint": _checkpoint,
     "set": session.set_variable,
     "reset": session.set_variable,

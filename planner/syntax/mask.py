@@ -12,7 +12,8 @@ import re
 from dataclasses import dataclass, replace
 
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.statements import Emit, Query, TemporalClause
+from constellationdb.planner.statements import AsofClause, Emit, Query, TemporalClause
+from constellationdb.planner.syntax.asof import asof_at
 from constellationdb.planner.syntax.changelogs import changelog_edits
 from constellationdb.planner.syntax.edits import overlay
 from constellationdb.planner.syntax.emit import Tail, find_tail
@@ -21,7 +22,7 @@ from constellationdb.planner.syntax.tokens import Region
 from constellationdb.planner.syntax.window_calls import HINTS, window_edits
 
 # Almost every query has none of these words, and then there is nothing to look for.
-_HINTS = ("emit", "system_time", "epoch", "late", "changelog", "timestamp", *HINTS)
+_HINTS = ("emit", "system_time", "epoch", "late", "changelog", "timestamp", "asof", *HINTS)
 
 _CONSTANT = re.compile(r"(?:timestamp|timestamptz)?\s*'[^']*'\s*", re.IGNORECASE)
 
@@ -35,6 +36,7 @@ class Masked:
     emit: Emit | None = None
     temporal: tuple[TemporalClause, ...] = ()
     tail: Tail | None = None
+    asof: tuple[AsofClause, ...] = ()
 
     @property
     def looks_back(self) -> bool:
@@ -49,6 +51,11 @@ class Masked:
             for clause in self.temporal
             if region.start <= clause.position < region.end
         )
+        asof = tuple(
+            replace(clause, condition_position=clause.condition_position - region.start)
+            for clause in self.asof
+            if region.start <= clause.position < region.end
+        )
         said = self.tail or Tail()
         instants = {clause.as_of for clause in temporal}
         time, count = said.as_of_time, 0
@@ -60,6 +67,7 @@ class Masked:
             self.emit,
             temporal,
             said.as_of_epoch,
+            asof=asof,
             as_of_time=time,
             at_least_epoch=said.at_least_epoch,
             at_system_time=count,
@@ -85,6 +93,7 @@ def mask(region: Region) -> Masked:
         return Masked(region, region.scanned)
     spans = [*window_edits(region), *changelog_edits(region)]
     temporal: list[TemporalClause] = []
+    asof: list[AsofClause] = []
     tokens = region.source.tokens
     index = region.lo
     while index < region.hi:
@@ -94,11 +103,15 @@ def mask(region: Region) -> Masked:
             temporal.append(clause)
             spans.append((clause.position, tokens[index - 1].end, ""))
         else:
+            joined = asof_at(region, index) if tokens[index].word == "asof" else None
+            if joined is not None:
+                asof.append(joined[0])
+                spans += joined[1]
             index += 1
     tail = find_tail(region)
     if tail is None:
-        return Masked(region, overlay(region.scanned, spans, region.start), None, tuple(temporal))
+        return Masked(region, overlay(region.scanned, spans, region.start), None, tuple(temporal), None, tuple(asof))
     said, begin = tail
     spans.append((tokens[begin].start, region.end, ""))
     text = overlay(region.scanned, spans, region.start)
-    return Masked(region, text, said.emit(), tuple(temporal), said)
+    return Masked(region, text, said.emit(), tuple(temporal), said, tuple(asof))
