@@ -123,6 +123,16 @@ class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
         return (self.input,)
 
 
+class Changelog(Node, frozen=True, kw_only=True, tag="changelog"):
+    """The changes of its input as rows that only come: ``_epoch, _diff``, then its columns."""
+
+    input: AnyNode
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
 class SessionAssign(Node, frozen=True, kw_only=True, tag="session"):
     """SESSION: each row plus the ``window_start, window_end`` of its session, which other rows can change.
 
@@ -430,6 +440,7 @@ AnyNode: TypeAlias = (
     | Fragment
     | Union
     | WindowAssign
+    | Changelog
     | TemporalFilter
     | SessionAssign
     | Aggregate

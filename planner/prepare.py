@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 from pglast import ast
 
-from constellationdb.errors import UndefinedRelation
+from constellationdb.errors import UndefinedRelation, WrongObjectType
 from constellationdb.planner.analysis import kinds
 from constellationdb.planner.analysis.catalog_functions import Signature, by_internal
 from constellationdb.planner.analysis.literal_places import placing_literals
@@ -26,11 +26,12 @@ from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.zoning import Zoning
 from constellationdb.planner.empty_sets import drop_empty_sets
 from constellationdb.planner.references import Names, find, key_of, reference, split
-from constellationdb.planner.relations import PlannedRelation, WindowCall
+from constellationdb.planner.relations import CHANGE_COLUMNS, PlannedRelation, WindowCall
 from constellationdb.planner.resolving import references
 from constellationdb.planner.rewrite.asof import call_asof_joins, mark_asof_joins
 from constellationdb.planner.rewrite.bound import query_tree
 from constellationdb.planner.rewrite.casts import tell_casts_apart
+from constellationdb.planner.rewrite.changelogs import read_changelogs
 from constellationdb.planner.rewrite.constants import check_constants
 from constellationdb.planner.rewrite.group_windows import expand_group_windows
 from constellationdb.planner.rewrite.intervals import normalise_intervals
@@ -188,6 +189,7 @@ class Preparer:
         mark_asof_joins(tree, query.asof, query.offset)
         mark_versions(tree, query, lambda name, schema: self._find(query.names, schema, name))
         tree = respell(normalise_intervals(expand_rows(tree)))
+        tree = read_changelogs(tree, query.offset, lambda said, at: self._changelog(query, said, at))
         tree = read_qualified(tree, self._identify(query.names), query.offset)
         expand_group_windows(tree, query.offset)
         name_window_inputs(tree, query, self._named)
@@ -199,6 +201,21 @@ class Preparer:
         """A plain view of the query's own: what one of its windows reads."""
         internal = f"{name} read by window {len(self._own) + 1}"
         self._own[internal] = PlannedRelation(name, "view", pa.schema([]), query=query)
+        return internal
+
+    def _changelog(self, query: Query, said: str, position: int) -> str:
+        """A relation of the query's own: the changes of another."""
+        schema, name = split(said)
+        relation = self.relation(query.names, name, schema, position - 1)
+        if relation.kind not in ("table", "source", "materialized view"):
+            raise WrongObjectType(
+                f'"{said}" is a {relation.kind}: it has no changes of its own',
+                hint="changelog takes a table, a source or a materialized view",
+                position=position,
+            )
+        internal = f"changelog of {relation.name}"
+        columns = pa.schema([*CHANGE_COLUMNS, *relation.schema])
+        self._own[internal] = PlannedRelation(relation.name, "changelog", columns, append_only=True)
         return internal
 
     def is_own(self, name: str) -> bool:

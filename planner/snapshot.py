@@ -267,6 +267,11 @@ def _check_readable(relation: PlannedRelation) -> None:
             f'lookup table "{relation.name}" is asked by key and cannot be read as a whole',
             hint="join a stream with it, or create it WITH (strategy = 'replicated') if its connector can",
         )
+    if relation.kind == "changelog":
+        raise FeatureNotSupported(
+            f"changelog({relation.name}) has no rows that a statement could read at once",
+            hint="create a materialized view of it and read that",
+        )
     if relation.kind == "source":
         raise FeatureNotSupported(
             f'source "{relation.name}" keeps no rows that a statement could read at once',

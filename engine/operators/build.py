@@ -9,6 +9,7 @@ from constellationdb.engine.operators.aggregate import AggregateOperator
 from constellationdb.engine.operators.arranged import Borrow
 from constellationdb.engine.operators.asof import AsofOperator
 from constellationdb.engine.operators.base import Operator
+from constellationdb.engine.operators.changelog import ChangelogOperator
 from constellationdb.engine.operators.join import JoinOperator
 from constellationdb.engine.operators.on_close import OnCloseOperator
 from constellationdb.engine.operators.pane_aggregate import PaneAggregateOperator
@@ -39,6 +40,8 @@ def build(
             return UnionOperator(node)
         case plan.WindowAssign():
             return WindowAssignOperator(node)
+        case plan.Changelog():
+            return ChangelogOperator(node)
         case plan.TemporalFilter():
             return TemporalFilterOperator(node)
         case plan.SessionAssign():

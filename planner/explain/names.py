@@ -59,6 +59,8 @@ class Names:
                 return self.of(node.inputs[0])
             case plan.WindowAssign() | plan.SessionAssign():
                 return [*self.of(node.input), Shown("window_start"), Shown("window_end")]
+            case plan.Changelog():
+                return [Shown("_epoch"), Shown("_diff"), *self.of(node.input)]
             case plan.Aggregate():
                 below = self.brief(node.input)
                 return [*(below[k] for k in node.keys), *(Shown(measure(m, below)) for m in node.measures)]

@@ -27,6 +27,9 @@ def facts(node: plan.AnyNode, names: Names) -> Facts:
             return Facts("Union all", None, None, None, PER_EPOCH, rows_of(node))
         case plan.WindowAssign():
             return _window(node, names)
+        case plan.Changelog():
+            emits = "every epoch: a row for each change, with how many rows came or went"
+            return Facts("Changelog", None, None, None, emits, rows_of(node))
         case plan.TemporalFilter():
             return _temporal_filter(node, names)
         case plan.SessionAssign():
