@@ -1,4 +1,4 @@
-.PHONY: demo test clients slt oracle tpch consistency kills fuzz check bench docs lint
+.PHONY: demo test clients slt oracle differential tpch consistency kills fuzz check bench docs lint
 
 demo:
 	constellation demo flights
@@ -20,6 +20,12 @@ ORACLE_SEED ?= 1000
 oracle:
 	CONSTELLATION_ORACLE_RUNS=$${CONSTELLATION_ORACLE_RUNS:-3} python -m pytest tests/properties --timeout=0
 	python -m tests.properties.oracle.hunt --seconds $(ORACLE_SECONDS) --seed $(ORACLE_SEED)
+
+# 10,000 random queries against DuckDB and random databases against Postgres, or as many as an hour gives.
+SEED ?= 1000
+differential:
+	python -m tests.properties.oracle.hunt --cases 8000 --seconds 2400 --seed $(SEED) --complete
+	python -m tests.properties.postgres.hunt --cases 2000 --seconds 1200 --seed $(SEED) --complete
 
 # The 22 queries of TPC-H as views, at ten times the default run's scale.
 tpch:

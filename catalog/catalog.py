@@ -15,6 +15,7 @@ from constellationdb.catalog.model import (
     PUBLIC,
     TEMPORARY,
     TEMPORARY_SCHEMAS,
+    UPCOMING,
     Alter,
     Command,
     Comment,
@@ -25,6 +26,7 @@ from constellationdb.catalog.model import (
     Relation,
     RenameSchema,
     Replace,
+    Supersede,
 )
 from constellationdb.errors import (
     DependentObjects,
@@ -74,6 +76,8 @@ class Catalog:
                 return self._drop(command)
             case Replace():
                 return self._replace(command.view)
+            case Supersede():
+                return self._supersede(command.view, command.by, command.over)
             case Alter():
                 return self._alter(command)
             case CreateSchema():
@@ -97,7 +101,7 @@ class Catalog:
         for relation in command.relations:
             if relation.name in relations or (relation.namespace, relation.shown) in self.by_place:
                 raise DuplicateRelation(f'relation "{relation.shown}" already exists')
-            if not (relation.is_temporary or relation.namespace in self.schemas.values()):
+            if not (relation.is_temporary or relation.namespace in (UPCOMING, *self.schemas.values())):
                 raise UndefinedSchema(f'the schema of relation "{relation.shown}" was dropped')
             relations[relation.name], oid = _numbered(replace(relation, oid=oid), oid + 1)
         return self._next(next_oid=oid, relations=MappingProxyType(relations))
@@ -129,12 +133,25 @@ class Catalog:
 
     def _replace(self, view: Relation) -> Catalog:
         """Raises 2BP01 when something stored was computed through the old definition."""
-        stored = [n for n in self._dependants(view.name) if self.relations[n].kind != "view"]
+        stored = [n for n in self.dependants(view.name) if self.relations[n].kind != "view"]
         if stored:
             raise self._blocked(f"cannot replace view {view.shown}", stored, [view.name, *stored])
         relations = dict(self.relations)
         relations[view.name] = replace(view, oid=self.get(view.name).oid)
         return self._next(relations=MappingProxyType(relations))
+
+    def _supersede(self, name: str, by: str, over: Iterable[Relation]) -> Catalog:
+        """The side outputs stay as they are; what the new definition reads comes before it, as everywhere."""
+        old, new = self.get(name), self.get(by)
+        kept = {n: r for n, r in self.relations.items() if n != by and r.owner != by}
+        kept |= {view.name: replace(view, oid=self.get(view.name).oid) for view in over}
+        columns = {"", *new.schema.names}
+        indexes = tuple(index for index in old.indexes if columns.issuperset(index.columns))
+        kept[name] = replace(
+            new, name=name, oid=old.oid, owner=None, namespace=old.namespace, label=old.label, indexes=indexes
+        )
+        comments = {k: text for k, text in self.comments.items() if k[0] != old.oid or k[1] in columns}
+        return self._next(relations=MappingProxyType(_in_order(kept)), comments=MappingProxyType(comments))
 
     def _next(self, **changes: object) -> Catalog:
         return dataclasses.replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]
@@ -204,7 +221,8 @@ class Catalog:
 
     # -- dependencies --------------------------------------------------------------------------
 
-    def _dependants(self, name: str) -> list[str]:
+    def dependants(self, name: str) -> list[str]:
+        """Whatever is computed from it, side outputs and its next version aside."""
         found: list[str] = []
         self._collect(name, found)
         return [n for n in found if n != name and self.relations[n].owner not in found]
@@ -271,6 +289,25 @@ class Catalog:
         )
 
 
+def _in_order(relations: Mapping[str, Relation]) -> dict[str, Relation]:
+    """Each behind its side outputs and what it reads; else as they were."""
+    ordered: dict[str, Relation] = {}
+    sides: dict[str, list[str]] = {}
+    for relation in relations.values():
+        if relation.kind == "side output" and relation.owner is not None:
+            sides.setdefault(relation.owner, []).append(relation.name)
+
+    def put(name: str) -> None:
+        if name in relations and name not in ordered:
+            for before in (*sides.get(name, ()), *relations[name].depends_on):
+                put(before)
+            ordered[name] = relations[name]
+
+    for name in relations:
+        put(name)
+    return ordered
+
+
 def _numbered(relation: Relation, next_oid: int) -> tuple[Relation, int]:
     """The relation with oids for those of its constraints that have none yet, and the next oid."""
     checks, uniques = [], []
@@ -280,7 +317,11 @@ def _numbered(relation: Relation, next_oid: int) -> tuple[Relation, int]:
     for unique in relation.uniques:
         uniques.append(unique if unique.oid else replace(unique, oid=next_oid))
         next_oid += 0 if unique.oid else 2
-    return replace(relation, checks=tuple(checks), uniques=tuple(uniques)), next_oid
+    indexes = []
+    for index in relation.indexes:
+        indexes.append(index if index.oid else replace(index, oid=next_oid))
+        next_oid += not index.oid
+    return replace(relation, checks=tuple(checks), uniques=tuple(uniques), indexes=tuple(indexes)), next_oid
 
 
 def _followed(

@@ -15,6 +15,7 @@ RelationKind: TypeAlias = Literal[
 TEMPORARY = "pg_temp_"
 PUBLIC = 2200  # the oid of schema public
 TEMPORARY_SCHEMAS = 1 << 20  # the oid of pg_temp_<n> is n more
+UPCOMING = 1  # no schema: where new versions of views stand until they take the old ones' place
 OIDS_OF_A_RELATION = 1 << 28  # what comes with a relation has its oid plus a multiple of this
 
 
@@ -54,6 +55,14 @@ class Unique(msgspec.Struct, frozen=True):
     oid: int = 0
 
 
+class Index(msgspec.Struct, frozen=True):
+    """Columns that rows are looked up by: CREATE INDEX."""
+
+    name: str
+    columns: tuple[str, ...]
+    oid: int = 0
+
+
 class SequenceParameters(msgspec.Struct, frozen=True):
     """``column``: the one of the owning table that its values go to."""
 
@@ -79,8 +88,8 @@ class Relation(msgspec.Struct, frozen=True):
     its ``label``; without one that is the name, too.
 
     ``schema_ipc``: its Arrow schema, serialised. ``plan``: a materialized view's lowered plan, encoded.
-    ``depends_on``: relations it reads; ``owner``: the view that a side output (errors, late rows) belongs to,
-    or the table that a sequence does.
+    ``depends_on``: relations it reads; ``owner``: the view that a side output (errors, late rows) belongs to, or that
+    this is the next version of, or the table that a sequence belongs to.
     """
 
     name: str
@@ -101,6 +110,7 @@ class Relation(msgspec.Struct, frozen=True):
     key_name: str = ""  # of the primary key, where it is not <table>_pkey
     checks: tuple[Check, ...] = ()
     uniques: tuple[Unique, ...] = ()
+    indexes: tuple[Index, ...] = ()
     sequence: SequenceParameters | None = None
     namespace: int = PUBLIC
     label: str = ""
@@ -109,6 +119,11 @@ class Relation(msgspec.Struct, frozen=True):
     def shown(self) -> str:
         """What statements and messages call it."""
         return self.label or self.name
+
+    @property
+    def is_upcoming(self) -> bool:
+        """Whether it is the next version of a view, or belongs to one."""
+        return self.namespace == UPCOMING
 
     @property
     def is_temporary(self) -> bool:
@@ -126,7 +141,7 @@ class Relation(msgspec.Struct, frozen=True):
     def constraint_oids(self) -> tuple[int, ...]:
         """Of what was given oids of its own: a unique constraint has two, for its index and for itself."""
         uniques = (oid for unique in self.uniques for oid in (unique.oid, unique.oid + 1))
-        return (*(check.oid for check in self.checks), *uniques)
+        return (*(check.oid for check in self.checks), *uniques, *(index.oid for index in self.indexes))
 
     def column(self, name: str) -> ColumnDefinition | None:
         return next((column for column in self.columns if column.name == name), None)
@@ -148,6 +163,19 @@ class Replace(msgspec.Struct, frozen=True, tag="replace"):
     """Another definition for a plain view: those that read it see the new one."""
 
     view: Relation
+
+
+class Supersede(msgspec.Struct, frozen=True, tag="supersede"):
+    """A view's next version takes its place: its name, its oid, and those who read it.
+
+    ``over``: the views over it whose definitions change with its columns. ``sources``: where each of its columns was
+    before, -1 for one that is new; empty where all are what they were.
+    """
+
+    view: str
+    by: str
+    over: tuple[Relation, ...] = ()
+    sources: tuple[int, ...] = ()
 
 
 class Alter(msgspec.Struct, frozen=True, tag="alter"):
@@ -188,7 +216,7 @@ class Comment(msgspec.Struct, frozen=True, tag="comment"):
     text: str | None
 
 
-Command: TypeAlias = Create | Drop | Replace | Alter | CreateSchema | DropSchema | RenameSchema | Comment
+Command: TypeAlias = Create | Drop | Replace | Supersede | Alter | CreateSchema | DropSchema | RenameSchema | Comment
 
 
 def make_relation(name: str, kind: RelationKind, schema: pa.Schema, **rest: object) -> Relation:

@@ -61,6 +61,7 @@
     ├── InvalidTimeZone             22009  CON-2018
     ├── CheckViolation              23514  CON-2100
     ├── SequenceLimit               2200H  CON-2101
+    ├── InvalidRegularExpression    2201B  CON-2070
     ├── InvalidBinaryRepresentation 22P03  CON-2041
     ├── CharacterNotInRepertoire    22021  CON-2042
     ├── NullNotAllowed              22004  CON-2043
@@ -384,6 +385,10 @@ class CheckViolation(ConstellationError):
 
 class SequenceLimit(ConstellationError):
     sqlstate, code = "2200H", "CON-2101"
+
+
+class InvalidRegularExpression(ConstellationError):
+    sqlstate, code = "2201B", "CON-2070"
 
 
 class InvalidBinaryRepresentation(ConstellationError):

@@ -133,6 +133,7 @@ class TableAlteration:
             columns=tuple(column for column in self.table.columns if column.name != name),
             checks=tuple(check for check in self.table.checks if name not in check.columns),
             uniques=tuple(unique for unique in self.table.uniques if name not in unique.columns),
+            indexes=tuple(index for index in self.table.indexes if name not in index.columns),
         )
         if name in self.table.primary_key:
             self.table = replace(self.table, primary_key=(), key_name="")
@@ -228,6 +229,7 @@ def with_renamed_column(table: Relation, old: str, new: str, rewrite: Callable[[
         primary_key=names(table.primary_key),
         checks=tuple(replace(c, expression=check(c.expression), columns=names(c.columns)) for c in table.checks),
         uniques=tuple(replace(u, columns=names(u.columns)) for u in table.uniques),
+        indexes=tuple(replace(i, columns=names(i.columns)) for i in table.indexes),
     )
 
 

@@ -1,4 +1,4 @@
-"""ALTER TABLE, ALTER SOURCE, RENAME and unique indexes, for a session: at once, or into its transaction."""
+"""ALTER TABLE, ALTER SOURCE, RENAME and indexes, for a session: at once, or into its transaction."""
 
 from __future__ import annotations
 
@@ -218,27 +218,43 @@ class Altering:
         ]
         self._define(Alter((after, *owned, *views.altered), sources={after.name: width}))
 
-    # -- unique indexes ------------------------------------------------------------------------
+    # -- indexes -------------------------------------------------------------------------------
 
-    def create_index(self, statement: st.CreateUniqueIndex) -> Result:
+    def create_index(self, statement: st.CreateIndex) -> Result:
         relation = self._found("table", statement.table)
         assert relation is not None
-        if relation.kind != "table":
+        if relation.kind not in ("table", "materialized view"):
+            raise WrongObjectType(
+                f'cannot create index on relation "{relation.shown}"',
+                detail=f"This operation is not supported for {relation.kind}s.",
+            )
+        if statement.is_unique and relation.kind != "table":
             raise FeatureNotSupported(f"a unique index on a {relation.kind} is not supported")
         name, taken = statement.name, taken_names(self._session.catalog, relation.namespace)
         if name is not None and name in taken and statement.if_not_exists:
             message = f'relation "{name}" already exists, skipping'
             return Result("CREATE INDEX", notices=[Notice(message, sqlstate="42P07")])
         for column in statement.columns:
-            if relation.column(column) is None:
+            if column not in relation.schema.names:
                 raise UndefinedColumn(f'column "{column}" does not exist')
-        after = definer(self._session, relation.namespace).with_unique(
-            relation, st.UniqueDef(name, statement.columns), is_constraint=False
-        )
+        made = definer(self._session, relation.namespace)
+        if not statement.is_unique:
+            self._define(Alter((made.with_index(relation, name, statement.columns),)))
+            self._fill_index(relation, statement.columns)
+            return Result("CREATE INDEX", notices=self.notices)
+        after = made.with_unique(relation, st.UniqueDef(name, statement.columns), is_constraint=False)
         with self._session.together() as transaction:
             transaction.define(self._session.engine, Alter((after,)))
             changes.validate(self._session, after, relation)
         return Result("CREATE INDEX", notices=self.notices)
+
+    def _fill_index(self, relation: Relation, columns: tuple[str, ...]) -> None:
+        """With what is there, so that the first to ask need not wait; one of a transaction fills when it is asked."""
+        state = self._session.engine.states.get(relation.name)
+        if self._session.transaction is None and state is not None:
+            index = state.point_index(tuple(sorted(map(relation.schema.get_field_index, columns))))
+            if index is not None:
+                index.catch_up()
 
     def drop_index(self, statement: st.DropIndex) -> Result:
         altered: dict[str, Relation] = {}
@@ -256,8 +272,11 @@ class Altering:
             assert table is not None
             self._refuse_constraints_index(index)
             before = altered.get(table.name, table)
-            kept = tuple(unique for unique in before.uniques if unique.name != index.name)
-            altered[table.name] = replace(before, uniques=kept)
+            altered[table.name] = replace(
+                before,
+                uniques=tuple(unique for unique in before.uniques if unique.name != index.name),
+                indexes=tuple(other for other in before.indexes if other.name != index.name),
+            )
         if altered:
             self._define(Alter(tuple(altered.values())))
         return Result("DROP INDEX", notices=self.notices)
@@ -281,7 +300,8 @@ class Altering:
             after = replace(table, key_name=statement.new)
         else:
             uniques = (replace(u, name=statement.new) if u.name == index.name else u for u in table.uniques)
-            after = replace(table, uniques=tuple(uniques))
+            indexes = (replace(i, name=statement.new) if i.name == index.name else i for i in table.indexes)
+            after = replace(table, uniques=tuple(uniques), indexes=tuple(indexes))
         self._define(Alter((after,)))
         return Result("ALTER INDEX", notices=self.notices)
 

@@ -120,6 +120,11 @@ class Arrangement:
     def live(self) -> int:
         return self._store.rows - self._dead
 
+    @property
+    def unused(self) -> int:
+        """Rows of its store that no epoch from now on has."""
+        return self._dead
+
     # -- writing -------------------------------------------------------------------------------
 
     def apply(self, delta: pa.RecordBatch, epoch: int, *, netted: bool = False) -> None:
@@ -248,6 +253,15 @@ class Arrangement:
     def column(self, index: int) -> pa.ChunkedArray:
         """One column over all entries, dead ones included."""
         return pa.chunked_array([c.column(index) for c in self._store.chunks], self.schema.field(index).type)
+
+    def identify_by(self, unique: tuple[int, ...] | None, epoch: int) -> None:
+        """From now on rows are found by other columns, in which no two that are live agree; None: by all of them."""
+        if unique == self.unique and self._identity is not None:
+            return
+        self.unique = unique
+        self._identifying = tuple(range(len(self.schema))) if unique is None else unique
+        self._identify(epoch)
+        self.version = self._publish()
 
     # -- reading (the writer's thread) ---------------------------------------------------------
 

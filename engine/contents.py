@@ -130,8 +130,19 @@ class AppendedRows:
         self.version = AppendedVersion(self.schema, self.version.chunks, epoch)
 
 
-def view_contents(plan: Plan) -> Contents:
-    """Empty contents for what a plan puts out."""
+def arranged(appended: AppendedRows) -> Arrangement:
+    """The same rows, as of every epoch, where they can be looked up and taken away."""
+    made = Arrangement(appended.schema, deferred=True)
+    for chunk in appended.version.chunks:
+        made.apply(chunk.rows, chunk.epoch)
+    made.changes = appended.changes
+    return made
+
+
+def view_contents(plan: Plan, *, indexed: bool = False) -> Contents:
+    """Empty contents for what a plan puts out; ``indexed``: rows are looked up in them."""
+    if plan.root.append_only and indexed:
+        return Arrangement(plan.output, deferred=True)
     if plan.root.append_only:
         return AppendedRows(plan.output)
     return Arrangement(plan.output, unique=unique_key(plan.root))

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Command, Create, Drop
 from constellationdb.engine import definitions, schemas, selects, sequence_statements
 from constellationdb.engine.altering import Altering, definer
+from constellationdb.engine.backfills import with_rate
 from constellationdb.engine.comments import comment
+from constellationdb.engine.job import Job
 from constellationdb.engine.naming import Place
 from constellationdb.engine.overlay import TableOverlay
+from constellationdb.engine.replacing import replace_view
 from constellationdb.engine.result import Notice, Result
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.temporary import ON_COMMIT
@@ -27,7 +31,9 @@ from constellationdb.errors import (
     UndefinedRelation,
     UndefinedSchema,
 )
+from constellationdb.planner import plan
 from constellationdb.planner import statements as st
+from constellationdb.planner.advice import advice
 from constellationdb.planner.prepare import relation_names
 from constellationdb.planner.references import split
 
@@ -62,7 +68,7 @@ def define(session: Session, statement: st.Statement) -> Result:
             return Altering(session).table(statement)
         case st.Rename():
             return Altering(session).rename(statement)
-        case st.CreateUniqueIndex():
+        case st.CreateIndex():
             return Altering(session).create_index(statement)
         case st.DropIndex():
             return Altering(session).drop_index(statement)
@@ -131,7 +137,7 @@ _COMMANDS = {
     "CreateSequence": "CREATE SEQUENCE",
     "AlterSequence": "ALTER SEQUENCE",
     "AlterTable": "ALTER TABLE",
-    "CreateUniqueIndex": "CREATE INDEX",
+    "CreateIndex": "CREATE INDEX",
     "DropIndex": "DROP INDEX",
     "Rename": "ALTER TABLE",
     "CreateSource": "CREATE SOURCE",
@@ -160,7 +166,7 @@ def _create(session: Session, statement: _Created, places: Places, tag: str, mak
         return Result(tag, notices=[_skipped(place)])
     if not (exists and getattr(statement, "or_replace", False)):
         definitions.refuse_existing(session.catalog, place, statement.name_position + 1)
-        command = definitions.placed(make(), places)
+        command = with_rate(definitions.placed(make(), places), session.settings)
         _submit(session, command)
     elif isinstance(statement, st.CreateView) and not statement.materialized:
         command = definitions.placed(make(), places)
@@ -168,6 +174,8 @@ def _create(session: Session, statement: _Created, places: Places, tag: str, mak
         _submit(
             session, definitions.replacement(session.catalog, session.relations, session.functions, view, statement)
         )
+    elif isinstance(statement, st.CreateView) and place.existing is not None:
+        return replace_view(session, statement, place.existing)
     else:
         command = definitions.placed(make(), places)
         if any(place.name in relation.depends_on for relation in command.relations):
@@ -191,11 +199,14 @@ def _submit(session: Session, *commands: Command) -> None:
 def _notices(session: Session, command: Create) -> list[Notice]:
     reads = {n for relation in command.relations for n in relation.depends_on}
     states = (session.engine.states.get(name) for name in sorted(reads))
-    return [
+    unseen = [
         Notice(f'source "{state.name}" is read from now on: rows pushed before are not seen')
         for state in states
         if isinstance(state, SourceState) and state.pushed and state.rows
     ]
+    roots = (plan.decode(r.plan).root for r in command.relations if r.kind == "materialized view")
+    told = (advised for root in roots for advised in advice(root, session.relations))
+    return unseen + [Notice(advised.message, hint=advised.hint) for advised in told]
 
 
 def wait_for(session: Session, name: str) -> None:
@@ -209,9 +220,14 @@ def wait_for(session: Session, name: str) -> None:
     engine.wait(ready, session.cancelled)
     job = engine.jobs.get(name)
     if job is not None and job.failure is not None:
-        raise InternalError(
-            f'the first answer of "{name}" could not be computed', detail=str(job.failure)
-        ) from job.failure
+        raise first_answer_failed(job, engine.catalog) from job.failure
+
+
+def first_answer_failed(job: Job, catalog: Catalog) -> InternalError:
+    relation = catalog.relations.get(job.name)
+    upcoming = relation is not None and relation.is_upcoming
+    what, name = ("new version", relation.owner) if relation is not None and upcoming else ("first answer", job.name)
+    return InternalError(f'the {what} of "{name}" could not be computed', detail=str(job.failure))
 
 
 def _table(session: Session, statement: st.CreateTable, place: Place) -> Create:

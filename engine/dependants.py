@@ -66,6 +66,8 @@ def adapted(catalog: Catalog, relations: Planned, functions: Functions, change: 
     for view in catalog.relations.values():
         if view.kind not in ("view", "materialized view") or change.relation not in catalog.bases_of(view.name):
             continue
+        if view.is_upcoming and view.owner == change.relation:
+            continue  # what takes its place does not read it
         if view.name == change.relation or set(views.lost) & catalog.bases_of(view.name):
             continue  # it goes with what it reads
         if view.kind == "view" and change.relation not in view.depends_on:
@@ -105,7 +107,10 @@ def _adapted(
 
     text = over(None) or over(_needed(change.kept, over))
     if text is not None:
-        return _redefined(view, text, change)
+        try:
+            return _redefined(view, text, change)
+        except FeatureNotSupported:  # the column is there, but of another type
+            return None
     if view.kind == "materialized view" and change.keeps_all:  # its plan is all that it needs
         return _redefined(view, view.sql, change)
     return None

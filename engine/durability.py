@@ -29,7 +29,7 @@ from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Alter, Create, Relation
 from constellationdb.connectors.api import Position
 from constellationdb.engine import batch as zset
-from constellationdb.engine.changelog import packed, unpacked
+from constellationdb.engine.changelog import UNKNOWN_US, packed, unpacked
 from constellationdb.engine.job import Job
 from constellationdb.engine.record import EpochRecord, decode_record
 from constellationdb.engine.relation import RelationState
@@ -78,6 +78,7 @@ class Manifest(msgspec.Struct, frozen=True):
     sequences: dict[int, SequencePosition] = {}  # by oid
     schemas: dict[str, int] | None = None  # None: written when there was public alone, and no comments
     comments: list[tuple[int, str, str]] = []
+    forgotten_us: dict[str, int] = {}  # … which all were made by that time
 
 
 def catalog_of(manifest: Manifest) -> Catalog:
@@ -137,6 +138,12 @@ class Durability:
     def redefined(self, names: set[str]) -> None:
         """What earlier checkpoints hold of these relations and jobs is not what they are now."""
         self._redefined |= names
+
+    def handed_over(self, names: set[str]) -> None:
+        """Their state is another job's; their history goes on."""
+        for name in names:
+            self._marks.pop(f"contents/{name}", None)
+            self._marks.pop(f"job/{name}", None)
 
     def checkpoint(self) -> int | None:
         """Take one now: its epoch, or None when there was nothing new, or a view is still being built."""
@@ -206,6 +213,7 @@ class Durability:
             {sequence.relation.oid: sequence.logged for sequence in engine.sequences.values()},
             dict(engine.catalog.schemas),
             [(oid, column, text) for (oid, column), text in engine.catalog.comments.items()],
+            {name: state.log.forgotten_us for name, state in stored.items()},
         )
         self._redefined.clear()
         return manifest, fresh
@@ -288,6 +296,7 @@ class Durability:
 
     def _restore_history(self, state: RelationState, manifest: Manifest, blobs: Mapping[str, pa.RecordBatch]) -> None:
         state.log.forgotten = manifest.forgotten[state.name]
+        state.log.forgotten_us = manifest.forgotten_us.get(state.name, UNKNOWN_US)
         for name in sorted((n for n in blobs if n.startswith(f"history/{state.name}/")), key=_last):
             for change in unpacked(blobs[name]):
                 if change.epoch > state.log.forgotten:
@@ -308,6 +317,7 @@ class Durability:
         job.outputs.view.watermark = manifest.view_watermark
         for given in job.inputs.values():
             given.consumers.add(job)
+        job.look_at_clock()
 
     def _need(self, key: str) -> bytes:
         assert self._store is not None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation
+from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation, Supersede
 from constellationdb.clock import Clock, SystemClock
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
@@ -25,12 +25,13 @@ from constellationdb.engine import redefining
 from constellationdb.engine.alarms import Alarms
 from constellationdb.engine.allocators import choose_allocators
 from constellationdb.engine.arrangement import Arrangement
+from constellationdb.engine.backfills import RATE, chunk_rows
 from constellationdb.engine.cancellation import Cancellation
 from constellationdb.engine.changelog import Change
 from constellationdb.engine.contents import AppendedRows, Contents, view_contents
 from constellationdb.engine.durability import Durability
-from constellationdb.engine.graph import Graph
-from constellationdb.engine.job import CHUNK_ROWS, ERRORS_SCHEMA, Answered, Job, Outputs
+from constellationdb.engine.graph import CLOCK, Graph
+from constellationdb.engine.job import CHUNK_ROWS, ERRORS_SCHEMA, Answered, Job, Outputs, tick
 from constellationdb.engine.lookups import LookupTables
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer
 from constellationdb.engine.pg_catalog.versions import ObjectsOf
@@ -46,6 +47,7 @@ from constellationdb.engine.side import errors_name
 from constellationdb.engine.snapshot_plans import SnapshotPlans
 from constellationdb.engine.sources import SourceState, error_rows
 from constellationdb.engine.subscription import Subscription
+from constellationdb.engine.successions import Successions, supersede
 from constellationdb.engine.tables import TableState
 from constellationdb.engine.turn import Turn
 from constellationdb.engine.waiting import Condition, Waiting
@@ -86,11 +88,13 @@ class Engine:
         self.snapshot_plans = SnapshotPlans()
         self.pins: dict[object, int] = {}  # open transactions → the epoch they read at
         self.progress = Progress()
+        self.ticks = RelationState(CLOCK, pa.schema([]), None, 0, self.progress)  # for whom now() means something
         self.restored: str | None = None
         self._transients = 0
         self.held_back = False  # sources wait for a view to catch up
         self.durability = Durability(self, directory)
         self.sequencer: Sequencer | None = None
+        self.successions = Successions(self)
         self.worker = Worker(self)
 
     @property
@@ -195,10 +199,13 @@ class Engine:
         snapshot: bool = True,
         progress: bool = False,
         as_of: int | None = None,
+        at_least: bool = False,
         cancelled: Cancellation | None = None,
     ) -> Subscription:
         state = self.state(relation)
-        return Subscription(self, state, snapshot=snapshot, progress=progress, as_of=as_of, cancelled=cancelled)
+        return Subscription(
+            self, state, snapshot=snapshot, progress=progress, as_of=as_of, at_least=at_least, cancelled=cancelled
+        )
 
     def state(self, name: str) -> RelationState:
         with self.lock:
@@ -225,6 +232,8 @@ class Engine:
                 case Drop():
                     for name in command.names:
                         self._uninstall(name)
+                case Supersede():
+                    supersede(self, command, catalog, epoch, at_us)
                 case Alter():
                     redefining.apply(self, command, catalog, epoch)
                 case _:
@@ -256,12 +265,16 @@ class Engine:
                     self.states[relation.name] = copy
             case "materialized view":
                 lowered = plan.decode(relation.plan)
-                self.states[relation.name] = self._relation(relation, before, view_contents(lowered))
-                self._begin(self.make_job(relation, relation.oid), before, at_us)
+                self.states[relation.name] = self._relation(
+                    relation, before, view_contents(lowered, indexed=bool(relation.indexes))
+                )
+                self._begin(self.make_job(relation, relation.oid), before, at_us, int(relation.options.get(RATE, 0)))
             case "sequence":
                 self.sequences[relation.name] = SequenceState(relation)
             case "view":
-                pass
+                return
+        if (state := self.states.get(relation.name)) is not None:
+            state.log.forgotten_us = at_us
 
     def _relation(self, relation: Relation, epoch: int, contents: Contents) -> RelationState:
         kept = retained_us(relation.options)
@@ -270,9 +283,9 @@ class Engine:
     def add_source(self, source: SourceState) -> None:
         self.states[source.name] = self.sources[source.name] = source
 
-    def _begin(self, job: Job, epoch: int, at_us: int) -> None:
+    def _begin(self, job: Job, epoch: int, at_us: int, rate: int = 0) -> None:
         job.started_us = at_us
-        job.begin(epoch, self._read)
+        job.begin(epoch, lambda state, at: self._read(state, at, chunk_rows(CHUNK_ROWS, rate)), rate)
         self.jobs[job.name] = job
         self.worker.add(job)
 
@@ -280,11 +293,14 @@ class Engine:
         """The job of a materialized view whose relations are installed; its side outputs follow it in the catalog."""
         lowered = plan.decode(relation.plan)
         graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
-        inputs = {name: self.states[name] for name in graph.relations}
+        inputs = self._inputs_of(graph)
         outputs = Outputs(self.states[relation.name], self.states[errors_name(relation.name)])
         if lowered.late_to is not None:
             outputs.late = self.states[lowered.late_to]
         return Job(relation.name, lowered, graph, inputs, outputs, 0, self.progress, oid=oid)
+
+    def _inputs_of(self, graph: Graph) -> dict[str, RelationState]:
+        return {name: self.ticks if name == CLOCK else self.states[name] for name in graph.relations}
 
     def _borrow(self, relation: str, keys: tuple[int, ...]) -> SharedIndex | None:
         return self.states[relation].index(keys)
@@ -327,7 +343,7 @@ class Engine:
                 view = RelationState(name, lowered.output, contents, before, self.progress)
                 errors = RelationState(errors_name(name), ERRORS_SCHEMA, Arrangement(ERRORS_SCHEMA), before)
                 graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
-                inputs = {n: self.states[n] for n in graph.relations}
+                inputs = self._inputs_of(graph)
                 job = Job(name, lowered, graph, inputs, Outputs(view, errors), 0, self.progress, oid=oid, enough=enough)
                 self._begin(job, before, epoch.at_us)
                 return job, Subscription(self, view, job=job, cancelled=cancelled)
@@ -341,18 +357,14 @@ class Engine:
             self.jobs.pop(job.name, None)
             self.end(job)
 
-    def _read(self, state: RelationState, epoch: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+    def _read(self, state: RelationState, epoch: int, rows: int) -> Iterator[tuple[pa.RecordBatch, int]]:
         """What a new job reads first: a relation's contents as of an epoch, or a source's history."""
         if isinstance(state, SourceState):
             return state.history()
+        if state is self.ticks:
+            return iter(())
         # The history of a source meets a lookup table that is created with the view as it is from then on.
-        return self._contents_chunks(state, epoch + (state.born == epoch + 1))
-
-    def _contents_chunks(self, state: RelationState, epoch: int) -> Iterator[tuple[pa.RecordBatch, int]]:
-        whole = state.version().weighted(epoch)
-        if whole.num_rows:
-            for chunk in zset.chunks(whole, CHUNK_ROWS):
-                yield chunk, NO_WATERMARK
+        return _contents_chunks(state, epoch + (state.born == epoch + 1), rows)
 
     # -- the sequencer's target ----------------------------------------------------------------
 
@@ -396,7 +408,18 @@ class Engine:
     def due_us(self) -> int | None:
         with self.lock:
             times = [due for s in self.sources.values() if (due := s.due_us) is not None]
+            times += self._clock_dues()
         return min(times, default=None)
+
+    def clock_is_due(self, now_us: int) -> bool:
+        with self.lock:
+            due = min(self._clock_dues(), default=None)
+            return due is not None and due <= now_us
+
+    def _clock_dues(self) -> list[int]:
+        """When the clock changes views; of one that has epochs before it nobody can tell yet."""
+        jobs = [job for job in self.ticks.consumers if isinstance(job, Job) and job.failure is None and job.idle]
+        return [job.due_us for job in jobs if job.due_us is not None]
 
     def insert_parts(
         self, epoch: Epoch, state: RelationState, parts: Sequence[pa.RecordBatch]
@@ -426,9 +449,12 @@ class Engine:
         with self.lock:
             self.progress.epoch = number
             changed = [self.states[name] for name in {**deltas, **watermarks} if name in self.states]
-            self.show(
+            changes = [
                 (s, Change(number, deltas.get(s.name), watermarks.get(s.name, s.watermark), at_us)) for s in changed
-            )
+            ]
+            if self.ticks.consumers:
+                changes.append((self.ticks, Change(number, None, tick(at_us), at_us)))
+            self.show(changes)
 
     def show(self, changes: Iterable[tuple[RelationState, Change]]) -> None:
         """Under the lock: make changes visible, and let those go on who waited for them."""
@@ -451,6 +477,7 @@ class Engine:
     def tidy_base(self) -> None:
         with self.lock:
             floor = self.floor()
+            self.ticks.tidy(self.clock.now_us(), floor)
             for name, state in self.states.items():
                 if name not in self.jobs and not self._owned(name):
                     state.tidy(self.clock.now_us(), floor)
@@ -490,3 +517,10 @@ class Engine:
 
 def _contents(relation: Relation) -> Contents:
     return AppendedRows(relation.schema) if relation.append_only else Arrangement(relation.schema)
+
+
+def _contents_chunks(state: RelationState, epoch: int, rows: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+    whole = state.version().weighted(epoch)
+    if whole.num_rows:
+        for chunk in zset.chunks(whole, rows):
+            yield chunk, NO_WATERMARK

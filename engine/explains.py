@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from constellationdb.engine.changes import plan_of_change
+from constellationdb.engine.point_reads import index_of
+from constellationdb.engine.point_reads import point_read as reading
 from constellationdb.engine.side import errors_name
 from constellationdb.planner import plan
 from constellationdb.planner import statements as st
 from constellationdb.planner.continuous import ContinuousPlanner
 from constellationdb.planner.explain import Reading, Sink, aligned, explain_snapshot
 from constellationdb.planner.explain import explain as explain_plan
+from constellationdb.planner.point import point_query
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.snapshot import SnapshotPlan, SnapshotPlanner
 
@@ -36,7 +39,27 @@ def snapshot(session: Session, query: st.Query, title: str = Reading.title) -> l
     return explain_snapshot(planned, session.relations, Reading(title, _epoch(session, query)))
 
 
+def point_read(session: Session, query: st.Query) -> list[str] | None:
+    """A query that an index answers; None for any other."""
+    asked = None if session.transaction is not None else point_query(query, session.relations)
+    if asked is None:
+        return None
+    relation = session.catalog.get(asked.relation)
+    places = tuple(place for place, _ in asked.equals)
+    if reading(session.engine.state(asked.relation), asked, relation) is None:
+        return None
+    columns = ", ".join(relation.schema.names[place] for place in places)
+    index = index_of(relation, places)
+    by = f"index {index}" if index is not None else "the key of the view's rows"
+    fields = [("epoch", Reading.epoch), ("reads", f"{relation.shown}: the rows of one value of {columns}, by {by}")]
+    return ["Point read at one epoch: no plan is run", *aligned(fields, "  ")]
+
+
 def _epoch(session: Session, query: st.Query) -> str:
+    if query.as_of_time is not None:
+        return f"the last one at {query.as_of_time} (AS OF TIMESTAMP)"
+    if query.at_least_epoch:
+        return f"the latest that all it reads has reached, and not before {query.at_least_epoch}"
     if query.as_of_epoch is not None:
         return f"{query.as_of_epoch}, when all it reads has reached it (AS OF EPOCH)"
     if session.transaction is not None and session.transaction.explicit:

@@ -8,7 +8,7 @@ the pinned epoch, and from then on every epoch is one ``step``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -16,12 +16,16 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
+from constellationdb.engine.arrangement import Arrangement
+from constellationdb.engine.backfills import BackfillProgress
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.changelog import Change
-from constellationdb.engine.graph import Graph, Input, Output
-from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer, LookupRequest
+from constellationdb.engine.graph import CLOCK, Graph, Input, Output
+from constellationdb.engine.handover import Handover
+from constellationdb.engine.operators.base import NO_WATERMARK, TICK_US, LookupAnswer, LookupRequest
 from constellationdb.engine.relation import Progress, RelationState
-from constellationdb.planner.plan import Plan, copies_of, is_netted
+from constellationdb.planner.explain import Kind
+from constellationdb.planner.plan import Plan, copies_of, is_netted, unique_key
 
 CHUNK_ROWS = 65_536
 
@@ -105,10 +109,14 @@ class Job:
     started_us: int = 0
     enough: int | None = None  # rows that only come: with so many its reader has all that it wants
     closed: bool = False
+    kinds: dict[int, Kind] = field(default_factory=dict)  # what its operators are called, once somebody asked
+    progress: BackfillProgress | None = None  # of its first answer, if this process has computed it
     _nets: bool = field(init=False)  # an epoch's change leaves the graph netted
     _done: int = 0  # the epoch of the last step
     _stepping: bool = False
     _caught_up: bool = False
+    due_us: int | None = None  # when the clock changes the answer
+    _handover: Handover | None = None  # from the version of the view that it follows
     _ahead: dict[str, int] = field(default_factory=dict)  # inputs whose first epoch came with the first answer
     _known: tuple[int, int] = (-1, 0)  # what ``reached`` said, after so many moves
 
@@ -123,9 +131,13 @@ class Job:
         """Whether its first answer is still being computed."""
         return self.backfill is not None
 
-    def begin(self, epoch: int, read: Backfill) -> None:
-        """Pin the job to ``epoch``; its first answer is computed by the following steps."""
+    def begin(self, epoch: int, read: Backfill, rate: int = 0) -> None:
+        """Pin the job to ``epoch``; its first answer is computed by the following steps.
+
+        ``rate``: so many rows a second at most; 0 for as many as can be.
+        """
         self.position = epoch
+        self.progress = BackfillProgress(self.started_us, rate)
         self._ahead = {name: state.born for name, state in self.inputs.items() if state.born == epoch + 1}
         for state in self.outputs.all():
             state.ready = False
@@ -134,9 +146,14 @@ class Job:
         self.backfill = self._catch_up(epoch, {name: read(state, epoch) for name, state in self.inputs.items()})
 
     def _catch_up(self, epoch: int, chunks: Mapping[str, Chunks]) -> Iterator[None]:
+        assert self.progress is not None
+        self.progress.total = _rows_of([state for name, state in self.inputs.items() if name != CLOCK])
         self._keep(self.graph.start(epoch), epoch)
+        if CLOCK in self.inputs:
+            self.graph.run(epoch, {CLOCK: Input(None, tick(self.started_us))})
         for name, read in chunks.items():
             for rows, watermark in takewhile(lambda _: not self._has_enough(), read):
+                self.progress.took(rows)
                 self._keep(self.graph.run(epoch, {name: Input(rows, watermark)}, at_us=self.started_us), epoch)
                 yield
             self.graph.fed(name, epoch)
@@ -147,6 +164,7 @@ class Job:
         for state in self.outputs.all():
             state.watermark = output.watermark if state is self.outputs.view else NO_WATERMARK
             state.log.forgotten = state.since = epoch
+            state.log.forgotten_us = self.started_us
             state.ready = True
 
     def _has_enough(self) -> bool:
@@ -193,6 +211,8 @@ class Job:
         """The next epoch that one of the inputs changed in or a lookup was answered in."""
         changes = [c.epoch for s in self.inputs.values() if (c := s.log.after(self.position)) is not None]
         changes += [c.epoch for c in self.answers[:1]]
+        if self._handover is not None:
+            changes.append(self._handover.epoch)
         return min(changes, default=None)
 
     def _limit(self) -> int:
@@ -224,6 +244,8 @@ class Job:
         assert epoch is not None
         self.position, self._stepping = epoch - 1, True
         inputs, at_us = self._inputs_at(epoch)
+        if self._handover is not None:
+            at_us = max(at_us, self._handover.at_us)
         answers: dict[int, list[LookupAnswer]] = {}
         while self.answers and self.answers[0].epoch <= epoch:
             answered = self.answers.pop(0)
@@ -246,8 +268,25 @@ class Job:
         """Under the engine's lock, with what the last step brought published: the job is that far."""
         if self.backfill is None:
             self.position, self._stepping = self._done, False
+            if self._handover is not None and self._handover.epoch <= self._done:
+                self._handover = None
+                for state in self.outputs.all():
+                    state.ready = True
         elif self._caught_up:
             self.backfill = None
+            assert self.progress is not None
+            self.progress.finished = True
+        self.look_at_clock()
+
+    def look_at_clock(self) -> None:
+        if CLOCK in self.inputs:
+            self.due_us = self.graph.due_us()
+
+    def take_over(self, name: str, oid: int, outputs: Outputs, handover: Handover | None) -> None:
+        """Under the engine's lock: go on as the job of the view that this is the next version of."""
+        self.name, self.oid, self.outputs, self._handover = name, oid, outputs, handover
+        for state in outputs.all():
+            state.writer = self
 
     def _inputs_at(self, epoch: int) -> tuple[Mapping[str, Input], int]:
         inputs, at_us = {}, 0
@@ -263,12 +302,17 @@ class Job:
 
     def _changes(self, output: Output, epoch: int, at_us: int) -> list[tuple[RelationState, Change]]:
         made = []
+        handover = self._handover if self._handover is not None and self._handover.epoch == epoch else None
         for state, delta in self._deltas(output):
+            if handover is not None:
+                delta = handover.difference(state, delta)
             if delta is not None:
                 self._apply(state, delta, epoch)
                 self.counters.rows_out += delta.num_rows if state is self.outputs.view else 0
             watermark = output.watermark if state is self.outputs.view else NO_WATERMARK
             made.append((state, Change(epoch, delta, watermark, at_us)))
+        if handover is not None and isinstance(self.outputs.view.contents, Arrangement):
+            self.outputs.view.contents.identify_by(unique_key(self.plan.root), epoch)
         return made
 
     def take_requests(self) -> list[LookupRequest]:
@@ -297,6 +341,17 @@ class Job:
 
     def __eq__(self, other: object) -> bool:
         return self is other
+
+
+def tick(at_us: int) -> int:
+    """now() of an epoch with this clock."""
+    return at_us // TICK_US * TICK_US
+
+
+def _rows_of(states: Iterable[RelationState]) -> int | None:
+    """How many rows there are to read; None when one of them is read from outside, and nobody knows."""
+    known = [state.contents for state in states]
+    return sum(contents.live for contents in known if contents is not None) if None not in known else None
 
 
 def _at(state: RelationState, epoch: int) -> bool:

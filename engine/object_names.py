@@ -43,4 +43,4 @@ def taken_names(catalog: Catalog, namespace: int) -> set[str]:
 
 def index_names(relation: Relation) -> list[str]:
     key = [relation.primary_key_name] if relation.primary_key else []
-    return [*key, *(unique.name for unique in relation.uniques)]
+    return [*key, *(unique.name for unique in relation.uniques), *(index.name for index in relation.indexes)]

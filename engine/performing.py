@@ -55,6 +55,9 @@ def perform(session: Session, statement: st.Statement) -> Result:
         case st.Flush():
             session.flush()
             return Result("FLUSH")
+        case st.Wait():
+            session.wait()
+            return Result("WAIT")
         case st.Checkpoint():
             return _checkpoint(session)
         case st.Accepted():

@@ -24,11 +24,13 @@ from constellationdb.engine.kernels import chains
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
-from constellationdb.engine.kernels.rows import Rows
+from constellationdb.engine.kernels.rows import Rows, WordRows
 from constellationdb.engine.rowstore import empty
 
 # Up to so many rows are cut out one by one; taking from a table of many chunks costs more to begin with.
 _FEW = 8
+# More rows of one key are read like a whole relation: columns at a time.
+MOST_LOCATED = 256
 
 
 class Place(NamedTuple):
@@ -90,6 +92,31 @@ class PointIndex:
             return ()
         chunk = bisect_right(ends, entry)
         return (Place(version.chunks[chunk], entry - (ends[chunk - 1] if chunk else 0)),)
+
+    def locate_all(self, key: int | Rows, epoch: int) -> tuple[Place, ...] | None:
+        """Where all rows of one key are at ``epoch``, each as often as it occurs; None also when they are very many."""
+        rows = WordRows(np.array([key], np.int64)) if isinstance(key, int) else key
+        with self._lock:
+            version = self._contents.version
+            if epoch < version.floor:
+                return None
+            self._catch_up(version)
+            slots = self._keys.probe(rows)
+            _, entries = chains.gather(self._head, self._following, slots, version.born, version.died, epoch)
+            ends = self._ends
+        weights = version.weight[entries]
+        if int(weights.sum()) > MOST_LOCATED:
+            return None
+        found: list[Place] = []
+        for entry, weight in zip(entries.tolist(), weights.tolist(), strict=True):
+            chunk = bisect_right(ends, entry)
+            found += [Place(version.chunks[chunk], entry - (ends[chunk - 1] if chunk else 0))] * weight
+        return tuple(found)
+
+    def catch_up(self) -> None:
+        """Take in what has come, so that the next to ask need not."""
+        with self._lock:
+            self._catch_up(self._contents.version)
 
     def _catch_up(self, version: Version) -> None:
         if version is self._version():

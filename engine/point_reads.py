@@ -1,4 +1,4 @@
-"""Reading one row by its key, without a plan: an index probe in the relation's published contents.
+"""Reading rows by a key or an index, without a plan: an index probe in the relation's published contents.
 
 It answers exactly what the planned query would, or says that it cannot: then the
 query is planned. So nothing here raises for what a client wrote.
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from constellationdb.catalog import types
+from constellationdb.catalog.model import Relation
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import Rows
@@ -68,9 +69,12 @@ class _KeyColumn:
 class PointRead:
     """``schema`` is that of the rows it gives, ``columns`` which of the relation's they are."""
 
-    def __init__(self, state: RelationState, query: PointQuery, key: tuple[_KeyColumn, ...], index: PointIndex) -> None:
+    def __init__(
+        self, state: RelationState, query: PointQuery, key: tuple[_KeyColumn, ...], index: PointIndex, *, unique: bool
+    ) -> None:
         self.state = state
         self._index = index
+        self._unique = unique
         self.columns = tuple(query.columns)
         self._key = key
         self._key_schema = pa.schema([column.field for column in key])
@@ -78,19 +82,22 @@ class PointRead:
         self.schema = pa.schema(fields)
 
     def locate(self, parameters: Parameters, epoch: int) -> tuple[Place, ...] | None:
-        """Where its row is at ``epoch``, if there is one; None when that has to be planned."""
+        """Where its rows are at ``epoch``; None when that has to be planned."""
         try:
             key = self._encoded_key(parameters)
         except ValueError:  # no value of the column's type: the planner says why
             return None
-        return self._index.locate(key, epoch)
+        return self._index.locate(key, epoch) if self._unique else self._index.locate_all(key, epoch)
 
     def rows(self, places: tuple[Place, ...]) -> pa.RecordBatch:
         """What is there."""
         if not places:
             return empty(self.schema)
-        ((batch, row),) = places
-        return pa.RecordBatch.from_arrays([batch.column(i).slice(row, 1) for i in self.columns], schema=self.schema)
+        rows = [
+            pa.RecordBatch.from_arrays([batch.column(i).slice(row, 1) for i in self.columns], schema=self.schema)
+            for batch, row in places
+        ]
+        return rows[0] if len(rows) == 1 else pa.concat_batches(rows)
 
     def _encoded_key(self, parameters: Parameters) -> int | Rows:
         if len(self._key) == 1 and self._key[0].range is not None:
@@ -99,18 +106,21 @@ class PointRead:
         return encode_rows(pa.RecordBatch.from_arrays(columns, schema=self._key_schema), range(len(columns)))
 
 
-def point_read(state: RelationState, query: PointQuery, parameter_oids: Sequence[int] = ()) -> PointRead | None:
-    """How to read it, if the columns compared are the key of what is stored, and their values of its types."""
+def point_read(
+    state: RelationState, query: PointQuery, relation: Relation, parameter_oids: Sequence[int] = ()
+) -> PointRead | None:
+    """How to read it, if the columns compared are a key or an index of it, and their values of its types."""
     equals = sorted(query.equals, key=lambda equal: equal[0])
     places = tuple(place for place, _ in equals)
-    if places != tuple(sorted(_key_of(state))) or not places:
+    unique = places == tuple(sorted(_key_of(state)))
+    if not places or not (unique or _has_index(relation, places)):
         return None
     columns = [_key_column(state.schema.field(place), value, parameter_oids) for place, value in equals]
     known = tuple(column for column in columns if column is not None)
     index = state.point_index(places)
     if len(known) < len(columns) or index is None:
         return None
-    return PointRead(state, query, known, index)
+    return PointRead(state, query, known, index, unique=unique)
 
 
 def _key_of(state: RelationState) -> tuple[int, ...]:
@@ -118,6 +128,19 @@ def _key_of(state: RelationState) -> tuple[int, ...]:
     if isinstance(state, TableState):
         return state.key_columns
     return (isinstance(state.contents, Arrangement) and state.contents.unique) or ()
+
+
+def _has_index(relation: Relation, places: tuple[int, ...]) -> bool:
+    return index_of(relation, places) is not None
+
+
+def index_of(relation: Relation, places: tuple[int, ...]) -> str | None:
+    """The name of an index of these columns, in whatever order."""
+    key = [(relation.primary_key_name, relation.primary_key)] if relation.primary_key else []
+    known = [*key, *((unique.name, unique.columns) for unique in relation.uniques)]
+    known += [(index.name, index.columns) for index in relation.indexes]
+    columns = sorted(relation.schema.names[place] for place in places)
+    return next((name for name, of in known if sorted(of) == columns), None)
 
 
 def _key_column(field: pa.Field, value: Parameter | int | str, oids: Sequence[int]) -> _KeyColumn | None:

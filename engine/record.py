@@ -37,6 +37,7 @@ class Header(msgspec.Struct, frozen=True):
     watermarks: dict[str, int]
     answers: tuple[AnswerHeader, ...]
     sequences: dict[int, SequencePosition] = {}  # by oid
+    timer: bool = False  # opened by the clock, which alone may be what it brings
 
 
 class AnswerHeader(msgspec.Struct, frozen=True):
@@ -67,10 +68,11 @@ class EpochRecord:
     watermarks: dict[str, int] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
     sequences: dict[int, SequencePosition] = field(default_factory=dict)
+    timer: bool = False
 
     def is_empty(self) -> bool:
-        taken = self.commands or self.deltas or self.ranges or self.answers or self.watermarks or self.sequences
-        return not taken
+        moved = self.watermarks or self.sequences or self.timer
+        return not (self.commands or self.deltas or self.ranges or self.answers or moved)
 
 
 def encode_record(record: EpochRecord) -> bytes:
@@ -83,6 +85,7 @@ def encode_record(record: EpochRecord) -> bytes:
         record.watermarks,
         tuple(answer.header for answer in record.answers),
         record.sequences,
+        record.timer,
     )
     batches = [batch for _, batch in record.deltas]
     for answer in record.answers:
@@ -103,4 +106,5 @@ def decode_record(payload: bytes) -> EpochRecord:
         dict(header.watermarks),
         [Answer(h, rest[2 * i], rest[2 * i + 1]) for i, h in enumerate(header.answers)],
         dict(header.sequences),
+        header.timer,
     )

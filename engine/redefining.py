@@ -8,7 +8,7 @@ has waited until the jobs have done all epochs before this one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ _PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class _Taken:
+class Taken:
     """A job that was taken down: what it is set up from."""
 
     oid: int
@@ -44,7 +44,7 @@ def settle(engine: Engine, command: Alter, epoch: int) -> None:
     """Wait until the views over what changes have done the epochs before; 55006 when they do not get there."""
 
     def reached() -> bool:
-        jobs = _jobs(engine, command)
+        jobs = [*_jobs(engine, command), *_indexed(engine, command)]
         return all(job.failure is not None or (not job.starting and job.reached() >= epoch - 1) for job in jobs)
 
     if not engine.wait(reached, timeout=_PATIENCE_SECONDS):
@@ -59,24 +59,39 @@ def _jobs(engine: Engine, command: Alter) -> list[Job]:
     return [job for job in engine.jobs.values() if command.sources.keys() & {job.name, *job.inputs}]
 
 
+def _indexed(engine: Engine, command: Alter) -> list[Job]:
+    """The views that get an index."""
+    return [engine.jobs[r.name] for r in command.relations if r.indexes and r.name in engine.jobs]
+
+
 def apply(engine: Engine, command: Alter, catalog: Catalog, epoch: int) -> None:
     """Under the engine's lock."""
     before = epoch - 1
-    jobs = _jobs(engine, command)
+    taken = take_down(engine, _jobs(engine, command))
+    for relation in command.relations:
+        _redefine(engine, command, catalog.get(relation.name), before)
+    engine.durability.redefined({*taken, *command.sources})
+    set_up(engine, catalog, taken, before)
+
+
+def take_down(engine: Engine, jobs: Sequence[Job]) -> dict[str, Taken]:
+    """Under the engine's lock: views' jobs, to be set up anew; those of queries are at their end."""
     taken = {job.name: _take_down(engine, job) for job in jobs if not job.name.startswith("#")}
     for job in jobs:
         if job.name.startswith("#"):
             _end(engine, job)
-    for relation in command.relations:
-        _redefine(engine, command, catalog.get(relation.name), before)
-    engine.durability.redefined({*taken, *command.sources})
+    return taken
+
+
+def set_up(engine: Engine, catalog: Catalog, taken: Mapping[str, Taken], epoch: int) -> None:
+    """As they are defined now, with the state they had at ``epoch``."""
     for name, parts in taken.items():
-        _set_up(engine, catalog.get(name), parts, before)
+        _set_up(engine, catalog.get(name), parts, epoch)
 
 
-def _take_down(engine: Engine, job: Job) -> _Taken:
+def _take_down(engine: Engine, job: Job) -> Taken:
     graph = job.graph
-    taken = _Taken(job.oid, graph.snapshot(), graph.watermarks(), job.counters, job.position, job.failure)
+    taken = Taken(job.oid, graph.snapshot(), graph.watermarks(), job.counters, job.position, job.failure)
     engine.end(job)
     del engine.jobs[job.name]
     return taken
@@ -106,6 +121,8 @@ def _redefine(engine: Engine, command: Alter, relation: Relation, before: int) -
             if relation.name in command.sources:
                 engine.add_source(source.redefined(relation))
                 _replaced(source)
+        case "materialized view" if relation.indexes:
+            engine.states[relation.name].arrange()
         case _:
             pass  # a view is its entry in the catalog, and its job is set up again
 
@@ -125,7 +142,7 @@ def _replaced(state: TableState | SourceState) -> None:
     state.wake_readers()
 
 
-def _set_up(engine: Engine, view: Relation, taken: _Taken, epoch: int) -> None:
+def _set_up(engine: Engine, view: Relation, taken: Taken, epoch: int) -> None:
     job = engine.make_job(view, taken.oid)
     job.graph.restore(taken.state, taken.watermarks, epoch)
     job.reload(epoch)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.bell import Bell
 from constellationdb.engine.changelog import Change, RelationLog
-from constellationdb.engine.contents import Contents, Version
+from constellationdb.engine.contents import AppendedRows, Contents, Version, arranged
 from constellationdb.engine.operators.base import NO_WATERMARK
 from constellationdb.engine.point_index import PointIndex
 from constellationdb.engine.shared_index import SharedIndex
@@ -95,6 +95,12 @@ class RelationState:
     def version(self) -> Version:
         assert self.contents is not None
         return self.contents.version
+
+    def arrange(self) -> None:
+        """Under the engine's lock, while its writer rests: from now on rows can be looked up, and taken away."""
+        if isinstance(self.contents, AppendedRows):
+            self.since = max(self.since, self.contents.version.floor)
+            self.contents = arranged(self.contents)
 
     def point_index(self, columns: tuple[int, ...]) -> PointIndex | None:
         """The readers' index of these columns, made when it is first asked for; None where nothing is arranged."""

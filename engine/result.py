@@ -110,7 +110,7 @@ class Prepared:
 
 
 class Found(NamedTuple):
-    """The answer to a SELECT: no row or one, of which ``columns`` are asked for."""
+    """The answer to a SELECT: where its rows are, of which ``columns`` are asked for."""
 
     places: tuple[Place, ...]
     columns: tuple[int, ...]

@@ -33,6 +33,7 @@ EPOCH_ROWS = 262_144
 POLL_SECONDS = 0.005
 # So long may a request wait for others while the views are busy with the last epoch: more rows an epoch, fewer epochs.
 LINGER_SECONDS = 0.002
+LONGEST_WAIT_SECONDS = 3600.0  # a row may expire in a thousand years, and no lock waits for that long
 
 
 class Work(Protocol):
@@ -106,6 +107,10 @@ class Target(Protocol):
 
     def due_us(self) -> int | None:
         """When a timer wants an epoch, without any input."""
+        ...
+
+    def clock_is_due(self, now_us: int) -> bool:
+        """Whether the clock alone changes what a view holds."""
         ...
 
     def freeze_watermarks(self, epoch: Epoch) -> None: ...
@@ -187,7 +192,7 @@ class Sequencer:
     def _wait(self, seconds: float | None) -> None:
         due = self._target.due_us()
         if due is not None:
-            left = max((due - self._clock.now_us()) / 1e6, 0.0)
+            left = min(max((due - self._clock.now_us()) / 1e6, 0.0), LONGEST_WAIT_SECONDS)
             seconds = left if seconds is None else min(seconds, left)
         if not self._queue:  # what did not fit into the last epoch is still there
             self._wake.wait(seconds)
@@ -209,7 +214,7 @@ class Sequencer:
     def _cut(self) -> float | None:
         """One epoch, if there is anything to put into it; when to look for the next without being woken."""
         number, now = self.epoch + 1, self._clock.now_us()
-        epoch = Epoch(number, now, EpochRecord(number, now))
+        epoch = Epoch(number, now, EpochRecord(number, now, timer=self._target.clock_is_due(now)))
         answered = self._evaluate(self._take(), epoch)
         try:
             pause = self._target.poll_sources(epoch)

@@ -18,7 +18,8 @@ from constellationdb.catalog.model import Drop
 from constellationdb.engine import selects
 from constellationdb.engine.alarms import Alarm
 from constellationdb.engine.cancellation import TIMED_OUT, Cancellation
-from constellationdb.engine.defining import wait_for
+from constellationdb.engine.defining import first_answer_failed, wait_for
+from constellationdb.engine.job import Job
 from constellationdb.engine.naming import Names
 from constellationdb.engine.performing import describe, perform
 from constellationdb.engine.pg_catalog.functions import SessionFunctions
@@ -323,7 +324,8 @@ class Session:
         self.wrote(epoch, work.relations)
         if work.commands:
             self.engine.nudge()
-            self._wait_for_views(work.views)
+            if self.settings.get("background_ddl") == "off":
+                self._wait_for_views(work.views)
 
     def _wait_for_views(self, names: list[str]) -> None:
         """Until they have their first answers; those that have not when the statement is cancelled are gone again."""
@@ -376,6 +378,24 @@ class Session:
             return all(not j.starting and j.reached() >= self.last_epoch for j in jobs)
 
         engine.wait(reached, self.cancelled)
+
+    def wait(self) -> None:
+        """Until no view's first answer, nor the next version of one, is being computed; the error of one that fails."""
+        engine = self.engine
+        with engine.lock:
+            begun = [job for job in engine.jobs.values() if self._is_coming(job)]
+        engine.wait(lambda: not any(map(self._is_coming, begun)), self.cancelled)
+        if begun:  # what came last came in the epoch before this one, or earlier
+            self.wrote(engine.submit(lambda epoch: epoch.number - 1, first=True).result(), {job.name for job in begun})
+        for job in begun:
+            if job.failure is not None and not job.closed:
+                raise first_answer_failed(job, engine.catalog)
+
+    def _is_coming(self, job: Job) -> bool:
+        relation = self.engine.catalog.relations.get(job.name)
+        if relation is None or job.failure is not None or job.closed:
+            return False
+        return job.starting or relation.is_upcoming
 
     def _start_timer(self) -> None:
         self._stop_timer()

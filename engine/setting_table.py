@@ -49,6 +49,14 @@ def _only(*allowed: str, hint: str) -> Text:
 _DEFINED = (
     Setting("application_name", Text(values.ascii_name), "", about="Sets the application name to be reported."),
     Setting("array_nulls", Boolean(), "on", supported=_only("on", hint="NULL in an array is always a null")),
+    Setting(
+        "backfill_rate_limit", Number(0, 2**31 - 1), "0",
+        about="Limits the rows a second that the first answer of a new materialized view reads.",
+    ),
+    Setting(
+        "background_ddl", Boolean(), "off",
+        about="Does not wait for the first answer of a new materialized view.",
+    ),
     Setting("backslash_quote", Choice(("safe_encoding", "on", "off"), _ON_OFF), "safe_encoding"),
     Setting("bytea_output", Choice(("escape", "hex")), "hex"),
     Setting("check_function_bodies", Boolean(), "on"),

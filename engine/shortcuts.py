@@ -18,6 +18,7 @@ import pyarrow as pa
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.text.zones import UTC_ZONE, zone_named
 from constellationdb.engine.changes import insert_rows
+from constellationdb.engine.point_index import Place
 from constellationdb.engine.point_reads import Parameters, PointRead, point_read
 from constellationdb.engine.result import Found, Prepared
 from constellationdb.engine.row_inserts import RowInsert, row_insert
@@ -101,7 +102,8 @@ class Shortcuts:
         query = point_query(statement.query, session.relations)
         if query is None:
             return None
-        read = point_read(session.engine.state(query.relation), query, prepared.parameters)
+        relation = session.catalog.get(query.relation)
+        read = point_read(session.engine.state(query.relation), query, relation, prepared.parameters)
         described = prepared.columns or ()
         same = read is not None and [c.type.arrow for c in described] == list(read.schema.types)
         return read if same else None
@@ -122,16 +124,29 @@ class Shortcuts:
         read = self.of(prepared)
         if not isinstance(read, PointRead) or not self._is_free():
             return None
-        state = read.state
-        with session.engine.lock:
-            epoch = state.frontier
-            if not state.ready or state.dropped or epoch < session.last_epoch:
-                return None
-        places = read.locate(parameters, epoch)
+        places = self._locate(read, parameters)
         if places is None:
             return None
         session.activity.did(prepared.sql, session.engine.clock.now_us())
         return Found(places, read.columns)
+
+    def _locate(self, read: PointRead, parameters: Parameters) -> tuple[Place, ...] | None:
+        session, state = self._session, read.state
+        with session.engine.lock:
+            epoch = state.frontier
+            if not state.ready or state.dropped or epoch < session.last_epoch:
+                return None
+        return read.locate(parameters, epoch)
+
+    def look(self, query: st.Query) -> pa.RecordBatch | None:
+        """The rows of a query that was not prepared, where an index has them."""
+        self._forget_outdated()
+        asked = point_query(query, self._session.relations) if self._is_free() else None
+        if asked is None or any(isinstance(value, st.Parameter) for _, value in asked.equals):
+            return None
+        read = point_read(self._session.engine.state(asked.relation), asked, self._session.catalog.get(asked.relation))
+        places = None if read is None else self._locate(read, ())
+        return None if read is None or places is None else read.rows(places)
 
     def read(self, prepared: Prepared, parameters: Parameters) -> pa.RecordBatch | None:
         """The rows themselves."""

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
+from constellationdb.catalog.model import Relation
+from constellationdb.engine.job import Job
 from constellationdb.engine.operators.base import ENDED, NO_WATERMARK
 from constellationdb.engine.sources import SourceState
 from constellationdb.planner import plan
+from constellationdb.planner.explain import kinds
 from constellationdb.planner.references import reference
 
 if TYPE_CHECKING:
@@ -25,7 +28,13 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
     ),
     "constellation.jobs": pa.schema(
         [("name", _TEXT), ("state", _TEXT), ("frontier", _INT), ("watermark", _TIME), ("epochs", _INT),
-         ("rows_in", _INT), ("rows_out", _INT), ("rows_used", _INT), ("rows_late", _INT), ("error", _TEXT)]
+         ("rows_in", _INT), ("rows_out", _INT), ("rows_used", _INT), ("rows_late", _INT), ("error", _TEXT),
+         ("epochs_behind", _INT), ("rows_error", _INT), ("busy_ms", pa.float64())]
+    ),
+    "constellation.operators": pa.schema(
+        [("name", _TEXT), ("operator", _INT), ("inputs", _TEXT), ("kind", _TEXT), ("path", _TEXT), ("rows_in", _INT),
+         ("rows_out", _INT), ("rows_late", _INT), ("rows_error", _INT), ("state_rows", _INT), ("state_bytes", _INT),
+         ("busy_ms", pa.float64()), ("watermark", _TIME)]
     ),
     "constellation.windows": pa.schema(
         [("name", _TEXT), ("operator", _INT), ("kind", _TEXT), ("relations", _TEXT), ("watermark", _TIME),
@@ -39,6 +48,10 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
         [("name", _TEXT), ("connector", _TEXT), ("strategy", _TEXT), ("rows_waiting", _INT), ("keys_waiting", _INT),
          ("fetches", _INT), ("keys_asked", _INT), ("rows_received", _INT), ("rows_kept", _INT), ("error", _TEXT)]
     ),
+    "constellation.backfills": pa.schema(
+        [("view", _TEXT), ("rows_done", _INT), ("rows_total", _INT), ("started", _TIME), ("state", _TEXT),
+         ("error", _TEXT)]
+    ),
     "constellation.epochs": pa.schema([("epoch", _INT), ("durable_epoch", _INT), ("frontier", _INT)]),
     "constellation.checkpoints": pa.schema([("epoch", _INT), ("seconds", pa.float64()), ("bytes", _INT)]),
     "constellation.errors": pa.schema(
@@ -48,7 +61,7 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
 
 Row = dict[str, Any]
 
-_NAMES = ("name", "owner", "relation")  # the columns that name relations
+_NAMES = ("name", "owner", "relation", "view")  # the columns that name relations
 
 
 def system_rows(engine: Engine, name: str) -> pa.Table:
@@ -76,6 +89,8 @@ def _time(watermark: int) -> int | None:
 def _relations(engine: Engine) -> list[Row]:
     rows = []
     for relation in engine.catalog.relations.values():
+        if relation.is_upcoming:
+            continue
         state = engine.states.get(relation.name)
         contents = None if state is None else state.contents
         rows.append(
@@ -107,9 +122,65 @@ def _jobs(engine: Engine) -> list[Row]:
             "rows_used": job.counters.used,
             "rows_late": job.counters.late,
             "error": None if job.failure is None else str(job.failure),
+            "epochs_behind": engine.epoch - job.reached(),
+            "rows_error": sum(meter.errors for meter in job.graph.meters.values()),
+            "busy_ms": sum(meter.busy_ns for meter in job.graph.meters.values()) / 1e6,
         }
         for job in engine.jobs.values()
     ]
+
+
+def _operators(engine: Engine) -> list[Row]:
+    rows = []
+    for job in engine.jobs.values():
+        job.kinds = job.kinds or kinds(job.plan.root, engine.planned.of(engine.catalog))
+        rows += [
+            {
+                "name": job.name,
+                "operator": measured.node.id,
+                "inputs": ", ".join(str(child.id) for child in measured.node.children),
+                "kind": job.kinds[measured.node.id].title,
+                "path": job.kinds[measured.node.id].path,
+                "rows_in": measured.rows_in,
+                "rows_out": measured.rows_out,
+                "rows_late": measured.late,
+                "rows_error": measured.errors,
+                "state_rows": measured.state.rows,
+                "state_bytes": measured.state.bytes,
+                "busy_ms": measured.busy_ns / 1e6,
+                "watermark": _time(measured.watermark),
+            }
+            for measured in job.graph.measured()
+        ]
+    return rows
+
+
+def _backfills(engine: Engine) -> list[Row]:
+    """The first answers that this process has computed, or does; a next version's is told of under its view's name."""
+    rows = []
+    for job in engine.jobs.values():
+        relation = engine.catalog.relations.get(job.name)
+        if relation is None or job.progress is None:
+            continue
+        rows.append(
+            {
+                "view": relation.owner or relation.name,
+                "rows_done": job.progress.done,
+                "rows_total": job.progress.total,
+                "started": job.progress.started_us or None,
+                "state": _backfill_state(job, relation),
+                "error": None if job.failure is None else str(job.failure),
+            }
+        )
+    return rows
+
+
+def _backfill_state(job: Job, relation: Relation) -> str:
+    if job.failure is not None:
+        return "failed"
+    if job.starting:
+        return "waiting" if job.progress is None or (job.progress.total is None and not job.runnable()) else "running"
+    return "replacing" if relation.is_upcoming else "done"
 
 
 def _windows(engine: Engine) -> list[Row]:
@@ -187,7 +258,12 @@ def _checkpoints(engine: Engine) -> list[Row]:
 def _errors(engine: Engine) -> list[Row]:
     rows = []
     for relation in engine.catalog.relations.values():
-        if relation.kind != "side output" or relation.owner is None or relation.name != f"{relation.owner}_errors":
+        if (
+            relation.is_upcoming
+            or relation.kind != "side output"
+            or relation.owner is None
+            or relation.name != f"{relation.owner}_errors"
+        ):
             continue
         state = engine.states[relation.name]
         rows += [{"relation": relation.owner, **row} for row in state.version().scan(state.frontier).to_pylist()]
@@ -197,9 +273,11 @@ def _errors(engine: Engine) -> list[Row]:
 _READERS: dict[str, Callable[[Engine], list[Row]]] = {
     "constellation.relations": _relations,
     "constellation.jobs": _jobs,
+    "constellation.operators": _operators,
     "constellation.windows": _windows,
     "constellation.sources": _sources,
     "constellation.lookups": _lookups,
+    "constellation.backfills": _backfills,
     "constellation.epochs": _epochs,
     "constellation.checkpoints": _checkpoints,
     "constellation.errors": _errors,

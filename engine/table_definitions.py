@@ -8,7 +8,7 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Check, ColumnDefinition, Create, Relation, Unique, make_relation
+from constellationdb.catalog.model import Check, ColumnDefinition, Create, Index, Relation, Unique, make_relation
 from constellationdb.catalog.types import VARCHAR, field_of
 from constellationdb.connectors.relation_options import check_stored
 from constellationdb.engine.assignment import check_assignable
@@ -182,6 +182,11 @@ class TableDefiner:
             self._refuse_constraint(table, name, {check.name for check in table.checks})
         self._take(name)
         return replace(table, uniques=(*table.uniques, Unique(name, unique.columns, is_constraint)))
+
+    def with_index(self, relation: Relation, name: str | None, columns: tuple[str, ...]) -> Relation:
+        name = name or chosen([relation.shown, *columns], "idx", self._taken)
+        self._take(name)
+        return replace(relation, indexes=(*relation.indexes, Index(name, columns)))
 
     def check_expressions(
         self, table: Relation, columns: Iterable[st.ColumnDef], checks: Iterable[st.CheckDef]

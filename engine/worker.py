@@ -39,14 +39,22 @@ class _Line:
         self.jobs[job] = None
         self.bell.ring()
 
-    def next(self) -> Job | None:
+    def next(self, now: float) -> Job | None:
         """The next one that can take a step; it goes to the end of the line."""
         for job in self.jobs:
-            if job.runnable():
+            if job.runnable() and _due(job) <= now:
                 del self.jobs[job]
                 self.jobs[job] = None
                 return job
         return None
+
+    def pause(self, now: float) -> float | None:
+        """In how many seconds one that goes slowly may take its next step."""
+        return min((due - now for job in self.jobs if (due := _due(job)) > now), default=None)
+
+
+def _due(job: Job) -> float:
+    return job.progress.due if job.starting and job.progress is not None else 0.0
 
 
 class Worker:
@@ -67,7 +75,9 @@ class Worker:
             self._starting.jobs.clear()  # those that were restored have their first answer
             for job in self._engine.jobs.values():
                 job.resume()
-                self.add(job)
+                if not job.idle:  # one that waits in the line for nothing would count as busy
+                    self.add(job)
+                self._engine.successions.look(job)
         for job in list(self._engine.jobs.values()):
             self.send_requests(job)
         for thread in self._threads:
@@ -141,10 +151,11 @@ class Worker:
             with self._engine.lock:
                 if self._stopping:
                     return None
-                job = line.next()
+                now = self._engine.clock.monotonic()
+                job, pause = line.next(now), line.pause(now)
             if job is not None:
                 return job
-            line.bell.wait()
+            line.bell.wait(pause)
 
     def _step(self, job: Job) -> None:
         """One step of a job; a failure stops it and nothing else."""
@@ -165,7 +176,11 @@ class Worker:
             engine.show(changes)
             if not job.starting:
                 self._go_on(job)
-        if engine.held_back or (engine.sequencer is not None and engine.sequencer.lingering and not self.busy):
+            elif job.progress is not None:
+                job.progress.pause(engine.clock.monotonic())
+            engine.successions.look(job)
+            timed = job.due_us is not None and job.idle
+        if timed or engine.held_back or (engine.sequencer is not None and engine.sequencer.lingering and not self.busy):
             engine.nudge()
 
     def _compute(self, job: Job, work: Work | None) -> list[tuple[RelationState, Change]]:

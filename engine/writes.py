@@ -194,9 +194,9 @@ def _check_definitions(engine: Engine, work: Commit) -> None:
     for command in work.commands:
         match command:
             case Create():
-                _check_inputs(engine, work.base, command.relations)
+                check_inputs(engine, work.base, command.relations)
             case Replace():
-                _check_inputs(engine, work.base, (command.view,))
+                check_inputs(engine, work.base, (command.view,))
             case Drop():
                 catalog.to_drop(command.names, cascade=False)  # a dependant may have come since
             case Alter():
@@ -211,7 +211,8 @@ def _check_unchanged(engine: Engine, base: Catalog, command: Alter) -> None:
             raise defined_anew(name)
 
 
-def _check_inputs(engine: Engine, base: Catalog, defined: Iterable[Relation]) -> None:
+def check_inputs(engine: Engine, base: Catalog, defined: Iterable[Relation]) -> None:
+    """40001 when what a definition was planned over is not what it was."""
     for name in {n for r in defined for n in r.depends_on}:
         planned_over = base.relations.get(name)
         if planned_over is not None and planned_over is not engine.catalog.relations.get(name):

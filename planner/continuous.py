@@ -16,6 +16,7 @@ from constellationdb.errors import ConstellationError, FeatureNotSupported, Inva
 from constellationdb.planner import gate, plan
 from constellationdb.planner.analysis.queries import Columns
 from constellationdb.planner.lower.casts import conform
+from constellationdb.planner.lower.changelog import changelog
 from constellationdb.planner.lower.core import Lowering, Stage, width_of
 from constellationdb.planner.lower.recursion import recursion
 from constellationdb.planner.lower.rules import RULES
@@ -26,6 +27,7 @@ from constellationdb.planner.messages import planning
 from constellationdb.planner.outputs import output_schema
 from constellationdb.planner.prepare import OtherZoneError, PreparedQuery, Preparer, relation_names
 from constellationdb.planner.relations import PlannedRelation, WindowCall
+from constellationdb.planner.rewrite.changelogs import reads_changelog
 from constellationdb.planner.rewrite.names import user_name
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
 from constellationdb.planner.rewrite.tree import to_sql
@@ -38,6 +40,8 @@ from constellationdb.planner.unnest.iterations import ITERATION
 def is_continuous(query: Query, relations: Mapping[str, PlannedRelation]) -> bool:
     """Whether a query reads an unbounded relation, itself or through a plain view."""
     if query.emit is not None:
+        return True
+    if reads_changelog(query.text):
         return True
     for name in relation_names(query):
         relation = relations.get(name)
@@ -66,7 +70,7 @@ class ContinuousPlanner:
         self._preparer = Preparer(relations, continuous=True, zoned=zoned, unnesting=unnesting)
         self._shuttle = Shuttle((), zoned=zoned)
         # Our accumulators take DISTINCT as it is; two levels of groups would cost twice the state.
-        self._shuttle.context.remove_optimizer_rule("single_distinct_aggregation_to_group_by")
+        self._shuttle.plan_without("single_distinct_aggregation_to_group_by")
         self._internal: dict[str, PlannedRelation] = {}
         self._stages: dict[str, Stage] = {}
         self._lowering = Lowering(self._shuttle, self._internal, self._stages, RULES)
@@ -114,6 +118,8 @@ class ContinuousPlanner:
         if hard and not self._unnesting:
             raise _OnlyUnnestedError
         self._register(prepared)
+        if prepared.in_time:
+            self._shuttle.keep_joins_in_time()
         with planning(prepared.tree, query.offset, prepared.signatures):
             stream, names = self._lowered(staged(prepared.tree, self))
         return stream, [user_name(name) for name in names], prepared.columns
@@ -173,6 +179,9 @@ class ContinuousPlanner:
                 raise FeatureNotSupported(
                     f'a continuous query cannot read system table "{relation.name}"', hint="SELECT from it alone"
                 )
+            if relation.kind == "changelog":
+                self._register_changelog(name, relation)
+                continue
             self._internal[name] = relation
             self._shuttle.register(name, relation.schema)
         for name, call in prepared.windows.items():
@@ -187,6 +196,11 @@ class ContinuousPlanner:
         types = [storage_type(kind) for kind in stream.schema.types]
         self._shuttle.register(name, pa.schema(list(zip(names, types, strict=True))))
         self._stages[name] = lambda lowering, wanted: lowering.build.project(stream, [field(i) for i in wanted])
+
+    def _register_changelog(self, name: str, relation: PlannedRelation) -> None:
+        self._shuttle.register(name, relation.schema)
+        read = self._relations[relation.name]
+        self._stages[name] = lambda lowering, wanted: changelog(lowering, read, wanted)
 
     def _register_window(self, name: str, call: WindowCall) -> None:
         relation = call.over

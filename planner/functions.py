@@ -23,6 +23,7 @@ from constellationdb.planner import (
     jsonb_functions,
     jsonpath_functions,
     math_functions,
+    regex_functions,
     row_functions,
     text_functions,
     zone_functions,
@@ -79,6 +80,10 @@ def _itself(values: pa.Array) -> pa.Array:
     return values
 
 
+def _unrun(*_: pa.Array) -> pa.Array:
+    raise ComputationError("XX000", "a condition in time was not recognised")
+
+
 def _unrank(values: pa.Array) -> pa.Array:
     ranks = pc.fill_null(values, 0).to_numpy(zero_copy_only=False)
     doubles = np.where(ranks < 0, ranks ^ _REST, ranks).view(np.float64)
@@ -109,9 +114,20 @@ def _functions() -> list[Any]:
     made.append(udf(_unrank, [pa.int64()], pa.float64(), "immutable", "con_unrank_f64"))
     # Does nothing, volatile so that it stays where it stands: see planner.interruption.
     made.append(udf(_itself, [pa.bool_()], pa.bool_(), "volatile", "con_passing"))
+    # Never run: they keep a join's condition together, for the lowering to find (planner.rewrite.asof).
+    for kind in ("inner", "left", "inner_nearest", "left_nearest"):
+        made.append(udf(_unrun, [pa.bool_(), pa.bool_()], pa.bool_(), "immutable", f"con_asof_{kind}"))
+    for operator in (
+        "gt",
+        "gte",
+        "lt",
+        "lte",
+    ):  # … and a condition on the clock (rewrite.temporal_filters)
+        moment = pa.timestamp("us", "UTC")
+        made.append(udf(_unrun, [moment, pa.string()], pa.bool_(), "immutable", f"con_clock_{operator}"))
     defined = [*interval_functions.definitions(), *text_functions.definitions(), *math_functions.definitions()]
     defined += [*row_functions.definitions(), *zone_functions.definitions(), *jsonb_functions.definitions()]
-    defined += jsonpath_functions.definitions()
+    defined += [*jsonpath_functions.definitions(), *regex_functions.definitions()]
     made += [udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in defined]
     return made
 
@@ -155,6 +171,7 @@ _BY_STATE: dict[str, type[errors.ConstellationError]] = {
         errors.InvalidDatetime,
         errors.InvalidLogarithm,
         errors.InvalidPower,
+        errors.InvalidRegularExpression,
         errors.InvalidSubstring,
         errors.InvalidParameter,
         errors.NullNotAllowed,

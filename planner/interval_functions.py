@@ -118,6 +118,56 @@ def divide(values: pa.Array, divisors: pa.Array) -> pa.Array:
     return multiply(values, pc.divide(pa.scalar(1.0), divisors))
 
 
+def make(*arguments: pa.Array) -> pa.Array:
+    """years, months, weeks, days, hours, minutes and seconds as one interval."""
+    null = _nulls(*arguments)
+    *whole, seconds = (pc.fill_null(a, 0).to_numpy(zero_copy_only=False) for a in arguments)
+    years, months, weeks, days, hours, minutes = (part.astype(np.int64) for part in whole)
+    micros = (hours * 3600 + minutes * 60) * 1_000_000 + np.rint(seconds * 1e6)
+    return _interval(years * 12 + months, weeks * 7 + days, micros, null)
+
+
+def justify_days(values: pa.Array) -> pa.Array:
+    """30 days become a month; both have one sign then."""
+    months, days, micros = _numbers(values)
+    return _interval(*_carried(months, days, _DAYS_A_MONTH), micros, _nulls(values))
+
+
+def justify_hours(values: pa.Array) -> pa.Array:
+    """24 hours become a day; both have one sign then."""
+    months, days, micros = _numbers(values)
+    return _interval(months, *_carried(days, micros, _DAY_US), _nulls(values))
+
+
+def justify_interval(values: pa.Array) -> pa.Array:
+    """Hours become days, and days months; all have one sign then."""
+    months, days, micros = _numbers(values)
+    days, micros = days + _quotient(micros, _DAY_US), np.fmod(micros, _DAY_US)
+    months, days = months + _quotient(days, _DAYS_A_MONTH), np.fmod(days, _DAYS_A_MONTH)
+    less = (months > 0) & ((days < 0) | ((days == 0) & (micros < 0)))
+    more = (months < 0) & ((days > 0) | ((days == 0) & (micros > 0)))
+    step = less.astype(np.int64) - more
+    months, days = months - step, days + step * _DAYS_A_MONTH
+    step = ((days > 0) & (micros < 0)).astype(np.int64) - ((days < 0) & (micros > 0))
+    return _interval(months, days - step, micros + step * _DAY_US, _nulls(values))
+
+
+def _numbers(values: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    parts = parts_of(values)
+    return parts["months"].astype(np.int64), parts["days"].astype(np.int64), parts["nanos"] // 1000
+
+
+def _quotient(values: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Towards zero."""
+    return (values - np.fmod(values, size)) // size
+
+
+def _carried(large: NDArray[np.int64], small: NDArray[np.int64], size: int) -> tuple[Any, Any]:
+    large, small = large + _quotient(small, size), np.fmod(small, size)
+    step = ((large > 0) & (small < 0)).astype(np.int64) - ((large < 0) & (small > 0))
+    return large - step, small + step * size
+
+
 def rint(values: pa.Array) -> pa.Array:
     """The nearest whole double, halves to even."""
     return pc.round(values, round_mode="half_to_even")
@@ -141,6 +191,10 @@ def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
         (age, [moment, moment], INTERVAL, "con_age"),
         (multiply, [INTERVAL, double], INTERVAL, "con_interval_multiply"),
         (divide, [INTERVAL, double], INTERVAL, "con_interval_divide"),
+        (make, [pa.int32()] * 6 + [double], INTERVAL, "con_make_interval"),
+        (justify_days, [INTERVAL], INTERVAL, "con_justify_days"),
+        (justify_hours, [INTERVAL], INTERVAL, "con_justify_hours"),
+        (justify_interval, [INTERVAL], INTERVAL, "con_justify_interval"),
         (rint, [double], double, "con_rint"),
         (at_most_one, [pa.int64()], pa.bool_(), "con_at_most_one"),
     ]

@@ -7,6 +7,9 @@ several times. Above the join each column of the nullable side therefore passes
 an expression that is no constant; in a query that runs as text, where that
 cannot be put in, the constants themselves do. Only where there are such
 constants: the expression costs a random number a row.
+
+A filter above the join is another reason: DataFusion moves it below, and of a join whose sides it has exchanged
+it then reads both columns of a comparison from one side, if they have one name.
 """
 
 from __future__ import annotations
@@ -22,16 +25,17 @@ from constellationdb.planner.analysis.calls import AGGREGATES
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_expression, replace
 from constellationdb.planner.shuttle import Shuttle, field, fields_used, project, visit
+from constellationdb.planner.unnest.parts import conjunction, conjuncts
 
 _NULLABLE_RIGHT = (JoinRel.JOIN_TYPE_LEFT, JoinRel.JOIN_TYPE_OUTER)
 _NULLABLE_LEFT = (JoinRel.JOIN_TYPE_RIGHT, JoinRel.JOIN_TYPE_OUTER)
 _COMPARED = frozenset({"equal", "not_equal", "is_not_distinct_from", "is_distinct_from"})
 
 
-def nullable_constants(shuttle: Shuttle, join: JoinRel) -> list[int]:
-    """The output columns that DataFusion might take for constants: all of a nullable side that has any."""
+def to_hide(shuttle: Shuttle, join: JoinRel, filtered: bool) -> list[int]:
+    """The columns that DataFusion must not know: all of a nullable side that has a constant, or is filtered later."""
     left, right = width_of(join.left), width_of(join.right)
-    given = _compares(shuttle, join.expression)
+    given = filtered or _compares(shuttle, join.expression)
     found: list[int] = []
     if join.type in _NULLABLE_LEFT and (given or _has_constants(shuttle, join.left)):
         found += range(left)
@@ -110,6 +114,19 @@ def _compares(shuttle: Shuttle, message: Any) -> bool:
 
 
 # -- text ------------------------------------------------------------------------------------------
+
+
+def filtered_above(tree: Any) -> Any:
+    """In place, for a query that runs as text: conditions above outer joins stay there, for nobody knows them."""
+    for node in nodes(tree):
+        if isinstance(node, ast.SelectStmt) and any(_is_outer(part) for part in nodes(node.fromClause)):
+            conditions = conjuncts(node.whereClause)
+            node.whereClause = conjunction([part if _asks(part) else _kept(part) for part in conditions])
+    return tree
+
+
+def _asks(condition: Any) -> bool:
+    return any(isinstance(node, ast.SubLink) for node in nodes(condition))
 
 
 def without_constants(tree: Any, *, all_of_it: bool) -> Any:

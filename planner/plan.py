@@ -123,6 +123,16 @@ class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
         return (self.input,)
 
 
+class Changelog(Node, frozen=True, kw_only=True, tag="changelog"):
+    """The changes of its input as rows that only come: ``_epoch, _diff``, then its columns."""
+
+    input: AnyNode
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
 class SessionAssign(Node, frozen=True, kw_only=True, tag="session"):
     """SESSION: each row plus the ``window_start, window_end`` of its session, which other rows can change.
 
@@ -165,6 +175,25 @@ class Aggregate(Node, frozen=True, kw_only=True, tag="aggregate"):
     measures: tuple[Measure, ...]
     lateness_us: int = 0
     emit_on_close: bool = False
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+class ClockBound(msgspec.Struct, frozen=True):
+    """column OPERATOR now() + offset_us."""
+
+    column: int
+    operator: Literal[">", ">=", "<", "<="]
+    offset_us: int
+
+
+class TemporalFilter(Node, frozen=True, kw_only=True, tag="temporal_filter"):
+    """The rows that stand to the clock as ``bounds`` say: they enter and leave as it goes on."""
+
+    input: AnyNode
+    bounds: tuple[ClockBound, ...]
 
     @property
     def children(self) -> tuple[AnyNode, ...]:
@@ -327,6 +356,43 @@ class Join(Node, frozen=True, kw_only=True, tag="join"):
         return (self.left, self.right)
 
 
+AsofDirection: TypeAlias = Literal["backward", "forward", "nearest"]
+
+
+class AsofMatch(msgspec.Struct, frozen=True):
+    """Which row of the right an ASOF join gives a row of the left: of those with its keys the closest in time.
+
+    ``backward``: the latest that is not later (without ``inclusive``: that is earlier); ``forward``: the earliest that
+    is not earlier; ``nearest``: the closest either way, the earlier of two. Times are of one type.
+    """
+
+    left_keys: tuple[int, ...]
+    right_keys: tuple[int, ...]
+    null_safe: tuple[bool, ...]
+    left_time: int
+    right_time: int
+    direction: AsofDirection
+    inclusive: bool
+    join_type: Literal["inner", "left"]
+
+
+class Asof(Node, frozen=True, kw_only=True, tag="asof"):
+    """ASOF JOIN: output is the left's columns, then the right's of the one row that matches.
+
+    ``expires``: both sides are append-only and their times have watermarks, so that rows which can meet nothing new
+    are freed, and those that come too late for that are left out and counted.
+    """
+
+    left: AnyNode
+    right: AnyNode
+    match: AsofMatch
+    expires: bool
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.left, self.right)
+
+
 class PushedPredicate(msgspec.Struct, frozen=True):
     """column OP values, evaluated by the lookup source or, where it can't, by the engine on what it fetched."""
 
@@ -434,6 +500,8 @@ AnyNode: TypeAlias = (
     | Fragment
     | Union
     | WindowAssign
+    | Changelog
+    | TemporalFilter
     | SessionAssign
     | Aggregate
     | SessionAggregate
@@ -442,6 +510,7 @@ AnyNode: TypeAlias = (
     | TopN
     | Over
     | Join
+    | Asof
     | LookupJoin
     | ReplicatedLookup
     | OnClose
@@ -546,6 +615,11 @@ def relations_of(node: AnyNode) -> list[str]:
     copies = copies_of(node)
     scanned = dict.fromkeys(n.relation for n in walk(node) if isinstance(n, Scan))
     return [*copies, *(name for name in scanned if name not in copies)]
+
+
+def reads_clock(node: AnyNode) -> bool:
+    """Whether the answer changes by itself as time goes on."""
+    return any(isinstance(n, TemporalFilter) for n in walk(node))
 
 
 def copies_of(node: AnyNode) -> list[str]:

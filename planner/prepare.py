@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 from pglast import ast
 
-from constellationdb.errors import FeatureNotSupported, UndefinedRelation
+from constellationdb.errors import UndefinedRelation, WrongObjectType
 from constellationdb.planner.analysis import kinds
 from constellationdb.planner.analysis.catalog_functions import Signature, by_internal
 from constellationdb.planner.analysis.literal_places import placing_literals
@@ -26,14 +26,15 @@ from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.zoning import Zoning
 from constellationdb.planner.empty_sets import drop_empty_sets
 from constellationdb.planner.references import Names, find, key_of, reference, split
-from constellationdb.planner.relations import PlannedRelation, WindowCall
+from constellationdb.planner.relations import CHANGE_COLUMNS, PlannedRelation, WindowCall
 from constellationdb.planner.resolving import references
+from constellationdb.planner.rewrite.asof import call_asof_joins, mark_asof_joins
 from constellationdb.planner.rewrite.bound import query_tree
 from constellationdb.planner.rewrite.casts import tell_casts_apart
+from constellationdb.planner.rewrite.changelogs import read_changelogs
 from constellationdb.planner.rewrite.constants import check_constants
 from constellationdb.planner.rewrite.group_windows import expand_group_windows
 from constellationdb.planner.rewrite.intervals import normalise_intervals
-from constellationdb.planner.rewrite.named_windows import spell_windows
 from constellationdb.planner.rewrite.names import name_derived, name_outputs
 from constellationdb.planner.rewrite.qualified import Identify, read_qualified
 from constellationdb.planner.rewrite.refuse import refuse
@@ -43,7 +44,9 @@ from constellationdb.planner.rewrite.set_functions import read_set_functions
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
 from constellationdb.planner.rewrite.system_columns import NAMES, read_system_columns
+from constellationdb.planner.rewrite.temporal_filters import ClockFilters
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
+from constellationdb.planner.rewrite.versions import mark_versions
 from constellationdb.planner.rewrite.window_inputs import name_window_inputs
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.statements import Query
@@ -67,6 +70,7 @@ class PreparedQuery:
     guarded: bool = False  # … which fails when it has a second row: of those that ask, and no others
     lateral: bool = False  # a subquery in FROM may mention what stands before it
     unsure: bool = False  # something might depend on the time zone, for all that is known of its types
+    in_time: bool = False  # it joins by time: the optimizer must leave some things where they stand
 
     @property
     def sql(self) -> str:
@@ -108,10 +112,11 @@ class Preparer:
         if query.zone != "UTC" and not self._zoned:
             raise OtherZoneError
         tree, zoning = self._normal(query), Zoning(query.zone, explicit=self._zoned)
-        refuse(tree, query.offset, continuous=self._continuous)
+        clock = ClockFilters(query.zone, query.offset)
+        if self._continuous:
+            clock.find(tree)
+        refuse(tree, query.offset, continuous=self._continuous, accepted=clock.accepted)
         drop_empty_sets(tree)
-        spell_windows(tree, query.offset)
-        self._check_temporal(query)
         with placing_literals(query):
             analysis = analyse(
                 tree,
@@ -123,12 +128,15 @@ class Preparer:
                 unnesting=self._unnesting,
             )
         tree = zoning.spelled(tree)
+        call_asof_joins(tree)
+        clock.call(tree)
         check_constants(tree)
         if self._continuous:
             name_nulls(tree)
         name_outputs(tree)
         name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
+        prepared.in_time = bool(query.asof) or any(clause.as_of is not None for clause in query.temporal)
         prepared.asking, prepared.doubtful, prepared.unsure = analysis.asking, analysis.doubtful, analysis.unsure
         prepared.guarded = analysis.guarded
         prepared.lateral = any(isinstance(node, ast.RangeSubselect) and node.lateral for node in nodes(tree))
@@ -177,7 +185,11 @@ class Preparer:
         return tuple(replace(c, name=n) for n, c in zip(shown, columns, strict=True))
 
     def _normal(self, query: Query) -> Any:
-        tree = respell(normalise_intervals(expand_rows(query_tree(query))))
+        tree = query_tree(query)
+        mark_asof_joins(tree, query.asof, query.offset)
+        mark_versions(tree, query, lambda name, schema: self._find(query.names, schema, name))
+        tree = respell(normalise_intervals(expand_rows(tree)))
+        tree = read_changelogs(tree, query.offset, lambda said, at: self._changelog(query, said, at))
         tree = read_qualified(tree, self._identify(query.names), query.offset)
         expand_group_windows(tree, query.offset)
         name_window_inputs(tree, query, self._named)
@@ -191,21 +203,27 @@ class Preparer:
         self._own[internal] = PlannedRelation(name, "view", pa.schema([]), query=query)
         return internal
 
+    def _changelog(self, query: Query, said: str, position: int) -> str:
+        """A relation of the query's own: the changes of another."""
+        schema, name = split(said)
+        relation = self.relation(query.names, name, schema, position - 1)
+        if relation.kind not in ("table", "source", "materialized view"):
+            raise WrongObjectType(
+                f'"{said}" is a {relation.kind}: it has no changes of its own',
+                hint="changelog takes a table, a source or a materialized view",
+                position=position,
+            )
+        internal = f"changelog of {relation.name}"
+        columns = pa.schema([*CHANGE_COLUMNS, *relation.schema])
+        self._own[internal] = PlannedRelation(relation.name, "changelog", columns, append_only=True)
+        return internal
+
     def is_own(self, name: str) -> bool:
         """Whether a name is that of a plain view of a query's own."""
         return name in self._own
 
     def internal(self) -> str:
         return f"rel{next(self._numbers)}"
-
-    def _check_temporal(self, query: Query) -> None:
-        for clause in query.temporal:
-            if clause.as_of is not None:
-                raise FeatureNotSupported(
-                    "FOR SYSTEM_TIME AS OF an event time is not supported yet",
-                    hint="FOR SYSTEM_TIME AS OF PROCTIME() joins the row as it is known now",
-                    position=query.offset + clause.position + 1,
-                )
 
 
 def _catalog_functions(tree: Any) -> tuple[Signature, ...]:

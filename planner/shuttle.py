@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
-from datafusion import SessionConfig, SessionContext
+from datafusion import DataFrame, SessionConfig, SessionContext
 from datafusion.substrait import Consumer, Producer, Serde
 from substrait.proto import Expression, JoinRel, Plan, Rel, SimpleExtensionDeclaration
 
@@ -28,6 +28,10 @@ _OPTIONS = {
 }
 
 
+# A left join that is an inner one in truth must not be dropped where only its left side is asked for, and the like.
+_WRONG_IN_TIME = ("eliminate_join", "eliminate_outer_join", "push_down_limit", "propagate_empty_relation")
+
+
 def new_context() -> SessionContext:
     """A DataFusion context as all of ours are: Postgres' dialect, one partition, checked functions.
 
@@ -37,6 +41,26 @@ def new_context() -> SessionContext:
     context = SessionContext(SessionConfig(_OPTIONS))
     functions.register(context)
     return context
+
+
+def parsed(context: SessionContext, sql: str, without: Iterable[str] = ()) -> DataFrame:
+    """``sql`` as DataFusion understands it, with NULLs that meet only where they are to. ``context`` is without
+    these rules of the optimizer.
+
+    A join of DataFusion's takes NULLs for equal in all of its keys or in none, and two rules add keys to one that
+    does without asking: ``eliminate_cross_join`` those of joins in it, ``extract_equijoin_predicate`` those of
+    conditions that came to it later. So such a query has its conditions where they belong before any becomes a key.
+    """
+    frame = context.sql(sql)
+    logical = frame.logical_plan()
+    if "IS NOT DISTINCT FROM" not in logical.display_indent():
+        return frame
+    context.remove_optimizer_rule("eliminate_cross_join")
+    first = new_context()
+    for rule in ("eliminate_cross_join", "extract_equijoin_predicate", *without):
+        first.remove_optimizer_rule(rule)
+    placed = first.create_dataframe_from_logical_plan(logical).optimized_logical_plan()
+    return context.create_dataframe_from_logical_plan(placed)
 
 
 def bare(schema: pa.Schema) -> pa.Schema:
@@ -57,6 +81,7 @@ class Shuttle:
     def __init__(self, tables: Iterable[tuple[str, pa.Schema]], *, zoned: bool = False) -> None:
         self.zoned = zoned
         self.context = new_context()
+        self._without: tuple[str, ...] = ()
         self._anchors: dict[str, int] = {}
         self._names: dict[int, str] = {}
         self._extensions: list[SimpleExtensionDeclaration] = []
@@ -67,9 +92,19 @@ class Shuttle:
     def register(self, name: str, schema: pa.Schema) -> None:
         self.context.register_record_batches(name, [[empty_batch(schema)]])
 
+    def keep_joins_in_time(self) -> None:
+        """Plan nothing below a left join that is not true of one which gives a row the closest in time, or drops it."""
+        self.plan_without(*_WRONG_IN_TIME)
+
+    def plan_without(self, *rules: str) -> None:
+        """Leave rules of DataFusion's optimizer out."""
+        self._without += rules
+        for rule in rules:
+            self.context.remove_optimizer_rule(rule)
+
     def plan(self, sql: str) -> tuple[Rel, pa.Schema, str]:
         """The optimized plan of ``sql``: its root relation, output schema and display."""
-        frame = self.context.sql(sql)
+        frame = parsed(self.context, sql, self._without)
         logical = frame.optimized_logical_plan()
         plan = Plan()
         plan.ParseFromString(Producer.to_substrait_plan(logical, self.context).encode())
@@ -103,7 +138,10 @@ class Shuttle:
 
     def slot(self, number: int, schema: pa.Schema) -> Rel:
         """A read of ``slot{number}``, (re)registered with ``schema``."""
-        name = f"slot{number}"
+        return self.read(f"slot{number}", schema)
+
+    def read(self, name: str, schema: pa.Schema) -> Rel:
+        """A read of the table ``name``, (re)registered with ``schema``."""
         if self.context.table_exist(name):
             self.context.deregister_table(name)
         self.register(name, schema)

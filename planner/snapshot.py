@@ -24,6 +24,7 @@ from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, Kind
 from constellationdb.planner.analysis.literal_places import literal_position
 from constellationdb.planner.analysis.queries import Columns
 from constellationdb.planner.analysis.zoning import unknown
+from constellationdb.planner.asof_stages import AsofCutter, AsofStage
 from constellationdb.planner.lower.condition import hide_residual
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning
@@ -52,6 +53,7 @@ class SnapshotPlan:
     # Of the catalog or the session: what running the plan needs besides tables, as DataFusion's.
     functions: Mapping[Signature, Any] = field(default_factory=dict)
     inputs: Mapping[str, SnapshotPlan] = field(default_factory=dict)  # by the internal name of the window
+    asofs: tuple[AsofStage, ...] = ()  # tables that joins in time make, in the order to make them
 
 
 @dataclass
@@ -61,6 +63,7 @@ class _Parts:
     windows: dict[str, WindowCall] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
     functions: dict[Signature, Any] = field(default_factory=dict)
+    asofs: list[AsofStage] = field(default_factory=list)
 
 
 class SnapshotPlanner:
@@ -85,7 +88,7 @@ class SnapshotPlanner:
         self._checked = checked
         self._unnesting = unnesting
         self._zoned = zoned
-        self._asking = self._doubtful = self._unsure = False
+        self._asking = self._doubtful = self._unsure = self._in_time = False
         self._preparer = Preparer(
             relations, continuous=False, clause=clause, checked=checked, unnesting=unnesting, zoned=zoned
         )
@@ -141,6 +144,11 @@ class SnapshotPlanner:
             sql = prepared.sql
             written = self._shuttle.context.sql(sql).schema()
             substrait, kinds = self._harden(sql, written)
+        if substrait is None and self._in_time:
+            raise FeatureNotSupported(
+                "a join in time is not supported together with what else is in this query",
+                hint="put the join into a materialized view and SELECT from that",
+            )
         if substrait is None and not self._checked and (self._unnesting or not self._asking):
             # what runs as text cannot be corrected as a plan
             return self._again(checked=True, unnesting=self._unnesting)._plan(query)
@@ -155,6 +163,7 @@ class SnapshotPlanner:
         return SnapshotPlan(
             parts.tables, parts.windows, parts.views, sql, substrait, names, schema, types, parts.functions,
             parts.inputs,
+            tuple(parts.asofs),
         )  # fmt: skip
 
     def _harden(self, sql: str, written: pa.Schema) -> tuple[bytes | None, list[pa.DataType]]:
@@ -168,6 +177,10 @@ class SnapshotPlanner:
             # Whatever Substrait cannot write or read back still runs as text.
             return None, written.types
         try:
+            if self._in_time:
+                cutter = AsofCutter(self._shuttle, harden)
+                cutter.cut(rel)
+                self._parts.asofs = cutter.stages
             harden(self._shuttle, rel)
             return self._shuttle.encode(rel, width), self._shuttle.schema_of(rel, width).types
         except FeatureNotSupported:
@@ -185,6 +198,9 @@ class SnapshotPlanner:
         self._asking |= prepared.asking
         self._doubtful |= prepared.doubtful
         self._unsure |= prepared.unsure
+        if prepared.in_time:
+            self._in_time = True
+            self._shuttle.keep_joins_in_time()
         for name, relation in prepared.relations.items():
             _check_readable(relation)
             self._shuttle.register(name, relation.schema)
@@ -195,6 +211,7 @@ class SnapshotPlanner:
             self._view(name, view)
         if self._checked:
             prepared.tree = outer_joins.without_constants(prepared.tree, all_of_it=as_view)
+            prepared.tree = outer_joins.filtered_above(prepared.tree)
         return prepared
 
     def _read_literals(self, prepared: PreparedQuery, query: Query) -> None:
@@ -250,6 +267,11 @@ def _check_readable(relation: PlannedRelation) -> None:
             f'lookup table "{relation.name}" is asked by key and cannot be read as a whole',
             hint="join a stream with it, or create it WITH (strategy = 'replicated') if its connector can",
         )
+    if relation.kind == "changelog":
+        raise FeatureNotSupported(
+            f"changelog({relation.name}) has no rows that a statement could read at once",
+            hint="create a materialized view of it and read that",
+        )
     if relation.kind == "source":
         raise FeatureNotSupported(
             f'source "{relation.name}" keeps no rows that a statement could read at once',
@@ -286,8 +308,8 @@ def has_grouping_sets(rel: Rel) -> bool:
     return own or any(has_grouping_sets(part) for part in [*asked, *inputs])
 
 
-def harden(shuttle: Shuttle, rel: Rel) -> None:
-    """Checked arithmetic and exact sums throughout ``rel``, in place, inputs first."""
+def harden(shuttle: Shuttle, rel: Rel, *, filtered: bool = False) -> None:
+    """Checked arithmetic and exact sums throughout ``rel``, in place, inputs first. ``filtered``: below a filter."""
     kind = rel.WhichOneof("rel_type")
     body = getattr(rel, kind)
     for name in _EXPRESSIONS.get(kind, ()):
@@ -298,19 +320,19 @@ def harden(shuttle: Shuttle, rel: Rel) -> None:
             return
         case "set":
             for member in body.inputs:
-                harden(shuttle, member)
+                harden(shuttle, member, filtered=filtered)
             return
         case "join" | "cross":
-            harden(shuttle, body.left)
-            harden(shuttle, body.right)
+            harden(shuttle, body.left, filtered=filtered)
+            harden(shuttle, body.right, filtered=filtered)
             if kind == "join":
                 hide_residual(shuttle, body.expression, width_of(body.left))
                 arithmetic.check(shuttle, _both(body), width_of(body.left) + width_of(body.right), body.expression)
-            hidden = outer_joins.nullable_constants(shuttle, body) if kind == "join" else []
+            hidden = outer_joins.to_hide(shuttle, body, filtered) if kind == "join" else []
             interruption.watch(shuttle, rel)
             outer_joins.hide(shuttle, rel, width_of(rel), hidden)
             return
-    harden(shuttle, body.input)
+    harden(shuttle, body.input, filtered=filtered or kind == "filter")
     width = width_of(body.input)
     match kind:
         case "filter":

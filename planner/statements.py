@@ -80,6 +80,15 @@ class TemporalClause:
     relation_position: int
     as_of: str | None
     position: int
+    as_of_position: int = field(default=0, compare=False)  # where ``as_of`` begins, in the client's text
+
+
+@dataclass(frozen=True)
+class AsofClause:
+    """One ASOF JOIN, said as a plain join. ``condition_position`` is where its ON begins in ``Query.text``."""
+
+    condition_position: int
+    position: int  # of the word ASOF, in the client's text
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,16 @@ class Query:
     as_of_epoch: int | None = None  # SELECT … AS OF EPOCH n
     parameters: tuple[Argument, ...] = ()  # what its $1, $2, … are
     zone: str = "UTC"  # the time zone it computes in, by the name SHOW timezone prints
+    asof: tuple[AsofClause, ...] = ()
     names: tuple[tuple[str, str], ...] = ()  # which relations its names mean: see planner.references
+    as_of_time: str | None = None  # SELECT … AS OF TIMESTAMP expression
+    at_least_epoch: int = 0  # SELECT … AS OF AT LEAST EPOCH n
+    at_system_time: int = 0  # of how many relations as_of_time was said, as FOR SYSTEM_TIME; 0: of all
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether it says which epoch it is to read."""
+        return self.as_of_epoch is not None or self.as_of_time is not None or self.at_least_epoch > 0
 
 
 @dataclass(frozen=True)
@@ -247,12 +265,13 @@ class DropIndex(Statement):
 
 
 @dataclass(frozen=True)
-class CreateUniqueIndex(Statement):
+class CreateIndex(Statement):
     name: str | None
     table: str
     columns: tuple[str, ...]
     if_not_exists: bool = False
     table_position: int = 0
+    is_unique: bool = False
 
 
 @dataclass(frozen=True)
@@ -457,6 +476,8 @@ class Subscribe(Statement):
     progress: bool = False
     as_of: int | None = None
     name_position: int = 0
+    as_of_time: str | None = None  # AS OF TIMESTAMP expression
+    at_least: bool = False  # AS OF AT LEAST: from what is kept, when that begins later
 
 
 @dataclass(frozen=True)
@@ -468,6 +489,14 @@ class Copy(Statement):
     columns: tuple[str, ...] = ()
     source: Select | Subscribe | None = None
     options: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)  # the lists are of column names
+
+
+@dataclass(frozen=True)
+class NamedView(Statement):
+    """MATERIALIZED VIEW name, behind EXPLAIN: the one that runs."""
+
+    name: str
+    name_position: int = 0
 
 
 @dataclass(frozen=True)
@@ -570,6 +599,11 @@ class CloseCursor(Statement):
 @dataclass(frozen=True)
 class Flush(Statement):
     """FLUSH: wait until every view has reached this session's last epoch."""
+
+
+@dataclass(frozen=True)
+class Wait(Statement):
+    """WAIT: until no view is being built."""
 
 
 @dataclass(frozen=True)

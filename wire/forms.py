@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from constellationdb.catalog.text import Style
+from constellationdb.engine.point_index import MOST_LOCATED
 from constellationdb.engine.result import Found, Prepared
 from constellationdb.wire import replies
 from constellationdb.wire.extended import parameter_formats, result_formats
@@ -10,7 +11,7 @@ from constellationdb.wire.messages import Bind
 from constellationdb.wire.parameters import parameter_text
 from constellationdb.wire.row_writer import RowWriter
 
-_SELECTED = [replies.command_complete(f"SELECT {rows}") for rows in (0, 1)]
+_SELECTED = [replies.command_complete(f"SELECT {rows}") for rows in range(MOST_LOCATED + 1)]
 
 
 class Form:

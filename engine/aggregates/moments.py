@@ -192,7 +192,7 @@ def _covariance(less: int) -> Callable[[Spreads, I64, I64], Computed]:
 
 def _corr(spreads: Spreads, slots: I64, counts: I64) -> Computed:
     xx, yy, xy = (spreads[name].central(slots) for name in ("xx", "yy", "xy"))
-    return xy / (np.sqrt(xx) * np.sqrt(yy)), (counts > 0) & (xx != 0) & (yy != 0)
+    return xy / np.sqrt(xx * yy), (counts > 0) & (xx != 0) & (yy != 0)
 
 
 def _r2(spreads: Spreads, slots: I64, counts: I64) -> Computed:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from constellationdb.engine.batch import Delta
 
 NO_WATERMARK = -(1 << 63)
+TICK_US = 100_000  # now() of a continuous query goes on in steps of this
 ENDED = (1 << 63) - 1  # the watermark of an input that will bring nothing more
 
 
@@ -57,12 +58,20 @@ class Context:
     used: int = 0  # rows assigned to a window, or joined by their time, and not late
     dropped: int = 0  # late rows that no window missed, so they are only counted
     at_us: int = 0  # the epoch's own clock, logged with it
+    now_us: int = NO_WATERMARK  # the last tick of the clock, where the query reads it
     answers: Sequence[LookupAnswer] = ()  # to this operator
     requests: list[LookupRequest] = field(default_factory=list)
 
     def emptied(self) -> Context:
         """The same epoch, with nothing said of it yet."""
-        return Context(self.epoch, self.watermark_before, self.watermark, at_us=self.at_us, answers=self.answers)
+        return Context(
+            self.epoch,
+            self.watermark_before,
+            self.watermark,
+            at_us=self.at_us,
+            now_us=self.now_us,
+            answers=self.answers,
+        )
 
 
 class Operator(Protocol):

@@ -7,7 +7,9 @@ from typing import TypeAlias, assert_never
 
 from constellationdb.engine.operators.aggregate import AggregateOperator
 from constellationdb.engine.operators.arranged import Borrow
+from constellationdb.engine.operators.asof import AsofOperator
 from constellationdb.engine.operators.base import Operator
+from constellationdb.engine.operators.changelog import ChangelogOperator
 from constellationdb.engine.operators.join import JoinOperator
 from constellationdb.engine.operators.on_close import OnCloseOperator
 from constellationdb.engine.operators.over import OverOperator
@@ -18,6 +20,7 @@ from constellationdb.engine.operators.replicated import ReplicatedLookupOperator
 from constellationdb.engine.operators.session import SessionAssignOperator
 from constellationdb.engine.operators.session_aggregate import SessionAggregateOperator
 from constellationdb.engine.operators.stateless import ConstantOperator, FragmentOperator, UnionOperator
+from constellationdb.engine.operators.temporal_filter import TemporalFilterOperator
 from constellationdb.engine.operators.top import TopNOperator
 from constellationdb.engine.operators.unnest import UnnestOperator
 from constellationdb.engine.operators.window import WindowAssignOperator
@@ -39,6 +42,10 @@ def build(
             return UnionOperator(node)
         case plan.WindowAssign():
             return WindowAssignOperator(node)
+        case plan.Changelog():
+            return ChangelogOperator(node)
+        case plan.TemporalFilter():
+            return TemporalFilterOperator(node)
         case plan.SessionAssign():
             return SessionAssignOperator(node)
         case plan.Aggregate():
@@ -55,6 +62,8 @@ def build(
             return OverOperator(node)
         case plan.Join():
             return JoinOperator(node, borrow)
+        case plan.Asof():
+            return AsofOperator(node)
         case plan.OnClose():
             return OnCloseOperator(node)
         case plan.LookupJoin():
@@ -84,6 +93,8 @@ def exchange_keys(node: plan.AnyNode) -> tuple[tuple[int, ...] | None, ...]:
             return node.keys
         case plan.Join():
             return (node.left_keys, node.right_keys)
+        case plan.Asof():
+            return (node.match.left_keys, node.match.right_keys)
         case plan.LookupJoin():
             return (node.input_keys,)
         case plan.ReplicatedLookup():

@@ -128,7 +128,7 @@ class Objects:
 
     @cached_property
     def own(self) -> tuple[Described, ...]:
-        return tuple(self.described(relation) for relation in self.catalog.relations.values())
+        return tuple(self.described(r) for r in self.catalog.relations.values() if not r.is_upcoming)
 
     @property
     def relations(self) -> Iterator[Described]:
@@ -242,6 +242,9 @@ def _indexes(of: Described) -> Iterator[Index]:
         keys = tuple(map(of.number, unique.columns))
         constraint = unique.oid + 1 if unique.is_constraint else 0
         yield Index(unique.oid, unique.name, of, keys, is_primary=False, constraint=constraint)
+    for index in made.indexes:
+        keys = tuple(map(of.number, index.columns))
+        yield Index(index.oid, index.name, of, keys, is_unique=False, is_primary=False)
 
 
 @cache

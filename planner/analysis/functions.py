@@ -33,7 +33,9 @@ from constellationdb.planner.analysis import (
     maths,
     ordered_sets,
     printing,
+    regexes,
     set_functions,
+    spans,
     texts,
     zoned_calls,
 )
@@ -72,6 +74,8 @@ class Calls:
             corrected.count_rows(node, name)
             if (made := ordered_sets.answered(walk, node, place)) is not None:
                 return made
+        if name == "make_interval" and not own_schema:
+            spans.in_place(node, position)
         inner = replace(place, aggregate=True) if name in calls.AGGREGATES and node.over is None else place
         arguments = [walk.expression(argument, inner) for argument in node.args or ()]
         arguments = [
@@ -108,10 +112,11 @@ class Calls:
             return made
         for answer in (
             array_functions.answered, json_functions.answered, jsonb.answered, about.answered, catalog_calls.answered,
+            regexes.answered, spans.answered,
         ):  # fmt: skip
             if (made := answer(name, arguments, position)) is not None:
                 return made
-        if catalog_functions.is_known(name):
+        if catalog_functions.is_known(name) or regexes.is_known(name):
             raise self._missing(node, name, [argument.kind for argument in arguments])
         return None
 

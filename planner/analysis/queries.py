@@ -20,7 +20,7 @@ from constellationdb.errors import (
     SqlSyntaxError,
     UndefinedColumn,
 )
-from constellationdb.planner.analysis import forms, jsonb, kinds, texts
+from constellationdb.planner.analysis import forms, jsonb, kinds, named_windows, texts
 from constellationdb.planner.analysis.expressions import Expressions
 from constellationdb.planner.analysis.recursion import check_recursion, check_types
 from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, aliased, merge, renamed, visible_of
@@ -204,6 +204,7 @@ class _Queries:
             self._from(item, scope)
         if self.made:
             select.fromClause = tuple(map(self._replaced, select.fromClause or ())) or None
+        named_windows.spell_out(select, self.expressions)
         windows = frozenset(w.name for w in select.windowClause or () if w.name)
         place = Place(scope, self._clause, windows=windows)
         names = self._targets(select, place)

@@ -5,6 +5,7 @@ generate_series(at, end, span)    unnest(con_zone_series('UTC', at, end, span))
 string_to_table(s, ',')           unnest(string_to_array(s, ','))
 generate_subscripts(a, 1)         unnest(generate_series(1, cardinality(a)))
 unnest(a) WITH ORDINALITY         unnest(a), unnest(generate_series(1, cardinality(a)))
+regexp_matches(s, 'p', 'g')       unnest(con_regexp_matches(s, 'p', 'g')); regexp_split_to_table alike
 _pg_expandarray(a)                unnest(con_expand_…(a)): rows of x, the element, and n, its place
 pg_options_to_table(a)            unnest(a), cut in two at the equals sign
 """
@@ -16,7 +17,7 @@ from typing import Any
 from pglast import ast
 
 from constellationdb.errors import FeatureNotSupported, UndefinedFunction
-from constellationdb.planner.analysis import forms, jsonb, kinds, texts
+from constellationdb.planner.analysis import forms, jsonb, kinds, regexes, texts
 from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.typed import Typed
@@ -24,7 +25,15 @@ from constellationdb.planner.analysis.zoning import Zoning
 from constellationdb.planner.rewrite.tree import last_name, parse_expression, to_sql
 
 NAMES = frozenset(
-    {"unnest", "generate_series", "generate_subscripts", "_pg_expandarray", "pg_options_to_table", *jsonb.SETS}
+    {
+        "unnest",
+        "generate_series",
+        "generate_subscripts",
+        "_pg_expandarray",
+        "pg_options_to_table",
+        *jsonb.SETS,
+        *regexes.SETS,
+    }
 )
 _EXPANDED = "record of "  # the kind of _pg_expandarray's rows, before that of x
 _OPTION = "option"  # the kind of pg_options_to_table's rows
@@ -60,6 +69,8 @@ def array_of(name: str, arguments: list[Typed], zoning: Zoning, position: int | 
         return Typed(arguments[0].node, _OPTION)
     if name == "string_to_table" and len(arguments) in (2, 3):
         return Typed(forms.call("string_to_array", *(argument.node for argument in arguments)), kinds.TEXT)
+    if (made := regexes.array_of(name, arguments)) is not None:
+        return made
     columns = jsonb.arrays_of(name, arguments, position)
     if columns is not None and len(columns) == 1:
         return columns[0][0]

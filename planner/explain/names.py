@@ -59,6 +59,8 @@ class Names:
                 return self.of(node.inputs[0])
             case plan.WindowAssign() | plan.SessionAssign():
                 return [*self.of(node.input), Shown("window_start"), Shown("window_end")]
+            case plan.Changelog():
+                return [Shown("_epoch"), Shown("_diff"), *self.of(node.input)]
             case plan.Aggregate():
                 below = self.brief(node.input)
                 return [*(below[k] for k in node.keys), *(Shown(measure(m, below)) for m in node.measures)]
@@ -79,11 +81,13 @@ class Names:
                 return [*(below[k] for k in node.keys), *window, *(Shown(measure(m, below)) for m in node.measures)]
             case plan.Join():
                 return self.joined(node)
+            case plan.Asof():
+                return qualified(self.of(node.left), self.of(node.right))
             case plan.LookupJoin():
                 return qualified(self.of(node.input), [Shown(c, relation=node.table) for c in node.columns])
             case plan.ReplicatedLookup():
                 return qualified(self.of(node.input), self.of(node.side)[: node.width])
-            case plan.OnClose():
+            case plan.OnClose() | plan.TemporalFilter():
                 return self.of(node.input)
             case plan.Unnest():
                 below = self.brief(node.input)

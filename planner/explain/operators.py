@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from constellationdb.planner import plan
+from constellationdb.planner.explain.asof import asof
 from constellationdb.planner.explain.closing import join_closes, late_for_join, passes, scanned
 from constellationdb.planner.explain.facts import NETTED, PER_EPOCH, Facts, rows_of
 from constellationdb.planner.explain.literals import interval
@@ -27,6 +28,11 @@ def facts(node: plan.AnyNode, names: Names) -> Facts:
             return Facts("Union all", None, None, None, PER_EPOCH, rows_of(node))
         case plan.WindowAssign():
             return _window(node, names)
+        case plan.Changelog():
+            emits = "every epoch: a row for each change, with how many rows came or went"
+            return Facts("Changelog", None, None, None, emits, rows_of(node))
+        case plan.TemporalFilter():
+            return _temporal_filter(node, names)
         case plan.SessionAssign():
             return session(node, names)
         case plan.SessionAggregate():
@@ -43,6 +49,8 @@ def facts(node: plan.AnyNode, names: Names) -> Facts:
             return over(node, names)
         case plan.Join():
             return _join(node, names)
+        case plan.Asof():
+            return asof(node, names)
         case plan.LookupJoin():
             return lookup(node, names)
         case plan.ReplicatedLookup():
@@ -93,6 +101,23 @@ def _window(node: plan.WindowAssign, names: Names) -> Facts:
     title = f"{kind} on {names.of(node.input)[node.time_column].brief()}"
     emits = f"every epoch: what its input brings, {'once' if kind == 'Tumble' else 'once per window'}"
     return Facts(title, None, None, None, emits, rows_of(node), details=[*sizes, ("late", late)])
+
+
+def _temporal_filter(node: plan.TemporalFilter, names: Names) -> Facts:
+    columns = names.brief(node.input)
+    bounds = [f"{columns[b.column].text} {b.operator} now(){_offset(b.offset_us)}" for b in node.bounds]
+    ends = any(b.operator in (">", ">=") for b in node.bounds)
+    return Facts("Temporal filter", "none: rows stand by when they enter or leave",
+                 "the rows that have yet to enter or to leave",
+                 "rows, when they leave" if ends else "rows that wait, when they enter",
+                 "every epoch: rows that enter or leave; the clock opens epochs of its own, 100 ms apart at the least",
+                 rows_of(node), details=[("filter", " AND ".join(bounds))])  # fmt: skip
+
+
+def _offset(offset_us: int) -> str:
+    if not offset_us:
+        return ""
+    return f" {'-' if offset_us < 0 else '+'} {interval(abs(offset_us))}"
 
 
 def _aggregate(node: plan.Aggregate, names: Names) -> Facts:

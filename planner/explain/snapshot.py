@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 from datafusion.substrait import Consumer, Serde
 
+from constellationdb.planner.explain.asof_stages import explain_stages, in_names
 from constellationdb.planner.explain.literals import interval
 from constellationdb.planner.explain.tree import aligned
 from constellationdb.planner.relations import PlannedRelation, WindowCall
-from constellationdb.planner.shuttle import Shuttle
+from constellationdb.planner.shuttle import Shuttle, parsed
 from constellationdb.planner.snapshot import SnapshotPlan
 
 _INTERNAL = re.compile(r"\brel\d+\b")
@@ -40,7 +41,7 @@ def explain_snapshot(
 
 
 def _reads(planned: SnapshotPlan, relations: Mapping[str, PlannedRelation], shown: Mapping[str, str]) -> list[str]:
-    """How each relation is read: whole, for no snapshot query goes through an index."""
+    """How each relation is read: whole, for a plan does not go through indexes."""
     lines = [f"{shown.get(n, n)}: {_how(relations[n])}" for n in planned.tables.values()]
     for name, call in planned.windows.items():
         if name in planned.inputs:
@@ -81,16 +82,24 @@ def _plan(planned: SnapshotPlan, relations: Mapping[str, PlannedRelation], shown
     context = shuttle.context
     for internal, sql in planned.views.items():
         context.register_view(internal, context.sql(sql))
+    for stage in planned.asofs:
+        shuttle.register(stage.name, stage.schema)
     if planned.substrait is None:
-        frame = context.sql(planned.sql)
+        frame = parsed(context, planned.sql)
     else:
         logical = Consumer.from_substrait_plan(context, Serde.deserialize_bytes(planned.substrait))
         frame = context.create_dataframe_from_logical_plan(logical)
-    text = _named(planned, frame.optimized_logical_plan().display_indent(), shown)
-    return [f"    {line}" for line in text.splitlines()]
+    stages, names = explain_stages(planned, context, lambda text: _named(planned, text, shown, top=False))
+    text = in_names(_named(planned, frame.optimized_logical_plan().display_indent(), shown), names)
+    return [*(f"    {line}" for line in text.splitlines()), *stages]
 
 
-def _named(planned: SnapshotPlan, text: str, shown: Mapping[str, str]) -> str:
+def without_checks(text: str) -> str:
+    """Functions of ours that check what DataFusion's would not, under the names of those."""
+    return _CHECKED.sub(lambda found: found.group(1), text)
+
+
+def _named(planned: SnapshotPlan, text: str, shown: Mapping[str, str], *, top: bool = True) -> str:
     """The plan in the user's names; a relation that is read twice has a number the second time."""
     names: dict[str, str] = {}
     seen: Counter[str] = Counter()
@@ -100,7 +109,9 @@ def _named(planned: SnapshotPlan, text: str, shown: Mapping[str, str]) -> str:
         seen[name] += 1
         names[internal] = name if seen[name] == 1 else f"{name}#{seen[name]}"
     text = _INTERNAL.sub(lambda found: names.get(found.group(), found.group()), text)
-    text = _CHECKED.sub(lambda found: found.group(1), text)
+    text = without_checks(text)
+    if not top:
+        return text
     first, *rest = text.split("\n")
     for i, name in enumerate(planned.names) if planned.substrait is not None else ():
         first = re.sub(rf"\bAS c{i}(?=,|$)", f"AS {name}".replace("\\", r"\\"), first)

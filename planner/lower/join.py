@@ -9,6 +9,7 @@ from substrait.proto import Expression, JoinRel, Rel
 
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner import plan
+from constellationdb.planner.lower.asof import asof_condition, lower_asof
 from constellationdb.planner.lower.bounds import Between, Bounds, is_time
 from constellationdb.planner.lower.casts import align
 from constellationdb.planner.lower.condition import Condition, condition_plan, split_condition
@@ -16,6 +17,7 @@ from constellationdb.planner.lower.core import JOIN_TYPES, MIRRORED, Lowering, w
 from constellationdb.planner.lower.keys import with_keys
 from constellationdb.planner.lower.lookup import find_lookup, lower_lookup
 from constellationdb.planner.lower.stream import Stream
+from constellationdb.planner.lower.temporal_filter import divided, lower_clock, refuse_clock
 from constellationdb.planner.lower.times import Expiry, expiry_of
 from constellationdb.planner.shuttle import Shuttle, field, remap
 
@@ -25,6 +27,9 @@ def lower_join(lowering: Lowering, rel: Rel) -> Stream:
     kind = JOIN_TYPES.get(body.type)
     if kind is None:
         raise FeatureNotSupported("a join of this kind is not supported in a continuous query")
+    in_time = asof_condition(lowering.shuttle, body)
+    if in_time is not None:
+        return lower_asof(lowering, body, in_time)
     lookup = find_lookup(lowering, body, kind)
     if lookup is not None:
         return lower_lookup(lowering, body, lookup)
@@ -75,7 +80,10 @@ def join_streams(lowering: Lowering, kind: plan.JoinType, sides: Sides, conditio
         """A column of the join as written → its place when both sides carry their computed keys."""
         return index if index < left_width else index - left_width + sides.left.width
 
-    residual = [remap(part, place) for part in condition.residual]
+    clock, others = divided(lowering.shuttle, condition.residual)
+    if clock and kind != "inner":
+        refuse_clock(lowering.shuttle, clock)
+    residual = [remap(part, place) for part in others]
     stream = join_by_deltas(lowering, kind, sides, condition, residual)
     if kind in ("semi", "anti"):
         wanted = list(range(left_width))
@@ -83,7 +91,7 @@ def join_streams(lowering: Lowering, kind: plan.JoinType, sides: Sides, conditio
         wanted = [*range(left_width), sides.left.width]
     else:
         wanted = [place(i) for i in range(left_width + right_width)]
-    return lowering.build.project(stream, [field(i) for i in wanted])
+    return lower_clock(lowering, lowering.build.project(stream, [field(i) for i in wanted]), clock)
 
 
 def _from_the_right(lowering: Lowering, sides: Sides, condition: Condition) -> Stream:

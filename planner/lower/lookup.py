@@ -25,6 +25,7 @@ from constellationdb.planner.lower.lookup_keys import LookupKeys, find_keys
 from constellationdb.planner.lower.lookup_side import Own, keep_copy, named, split_own
 from constellationdb.planner.lower.predicates import show_expressions
 from constellationdb.planner.lower.stream import Stream
+from constellationdb.planner.lower.temporal_filter import refuse_clock
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.shuttle import field, field_index, fields_used, remap, substitute
 
@@ -120,6 +121,7 @@ def _unwrap(lowering: Lowering, rel: Rel) -> _Unwrapped | None:
 
 def lower_lookup(lowering: Lowering, body: JoinRel, lookup: Lookup) -> Stream:
     shuttle = lowering.shuttle
+    refuse_clock(shuttle, [*lookup.conjuncts, body.expression])
     stream = lowering.lower(body.right if lookup.swapped else body.left)
     visible = width_of(body.left if lookup.swapped else body.right)
     expression = body.expression

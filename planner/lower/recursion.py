@@ -35,6 +35,11 @@ def recursion(
             "a window or a lookup table in the recursive term of WITH RECURSIVE is not supported",
             hint="read it in a materialized view, and that view here",
         )
+    if any(isinstance(node, plan.Asof | plan.TemporalFilter) for node in plan.walk(root)):
+        raise FeatureNotSupported(
+            "a join in time or a condition on now() in the recursive term of WITH RECURSIVE is not supported",
+            hint="read it in a materialized view, and that view here",
+        )
     known = {relation.name: relation for relation in relations}
     scanned = dict.fromkeys(n.relation for n in plan.walk(root) if isinstance(n, plan.Scan) and n.relation != working)
     kept = [kind for i, kind in enumerate(first.schema.types) if i != iteration]

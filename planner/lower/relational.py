@@ -11,10 +11,12 @@ from substrait.proto import Rel, SetRel
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.lower.casts import common_type, conform
+from constellationdb.planner.lower.condition import conjunction, conjuncts
 from constellationdb.planner.lower.core import Lowering, read_columns, width_of
 from constellationdb.planner.lower.ranked import lower_ranked
 from constellationdb.planner.lower.scalar import expand_scalars
 from constellationdb.planner.lower.stream import Stream
+from constellationdb.planner.lower.temporal_filter import divided, lower_clock, refuse_clock
 from constellationdb.planner.lower.window import has_window, lower_window
 from constellationdb.planner.shuttle import field, fields_used, select, subqueries
 
@@ -63,10 +65,14 @@ def lower_filter(lowering: Lowering, rel: Rel, used: Collection[int] | None = No
             return ranked
     stream = lowering.lower(rel.filter.input)
     width = stream.width
-    stream = expand_scalars(lowering, stream, rel.filter.condition)
-    arithmetic.check(lowering.shuttle, lowering.build.source(stream), stream.width, rel.filter.condition)
-    stream = lowering.build.filter(stream, lambda chain: select(chain, rel.filter.condition))
-    return lowering.build.project(stream, [field(i) for i in range(width)])
+    clock, others = divided(lowering.shuttle, conjuncts(lowering.shuttle, rel.filter.condition))
+    if others:
+        condition = conjunction(lowering.shuttle, others) if clock else rel.filter.condition
+        stream = expand_scalars(lowering, stream, condition)
+        arithmetic.check(lowering.shuttle, lowering.build.source(stream), stream.width, condition)
+        stream = lowering.build.filter(stream, lambda chain: select(chain, condition))
+        stream = lowering.build.project(stream, [field(i) for i in range(width)])
+    return lower_clock(lowering, stream, clock)
 
 
 def lower_project(lowering: Lowering, rel: Rel) -> Stream:
@@ -78,6 +84,7 @@ def lower_project(lowering: Lowering, rel: Rel) -> Stream:
     else:
         stream = lowering.lower(below)
     width = stream.width
+    refuse_clock(lowering.shuttle, rel.project.expressions)
     stream = expand_scalars(lowering, stream, rel.project.expressions)
     arithmetic.check(lowering.shuttle, lowering.build.source(stream), stream.width, rel.project.expressions)
     outputs = [field(i) for i in range(width)] + list(rel.project.expressions)

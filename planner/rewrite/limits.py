@@ -15,6 +15,8 @@ _ALL = -1  # LIMIT ALL, LIMIT NULL, and a parameter whose value is not known yet
 
 def split_limit(query: Query) -> tuple[Query, int | None]:
     """The query without a constant top-level LIMIT that stands alone (no ORDER BY, no OFFSET), and the limit."""
+    if query.asof or query.temporal:  # clauses that are found by their places in the text
+        return query, None
     tree = query_tree(query)
     count, offset = _constant(tree.limitCount), tree.limitOffset
     ranks = tree.sortClause or tree.limitOption.name != "LIMIT_OPTION_COUNT"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from pglast import ast
@@ -12,6 +13,7 @@ from constellationdb.planner.rewrite.tree import last_name, links, nodes
 
 _FRAMEOPTION_RANGE, _FRAMEOPTION_GROUPS = 0x2, 0x8
 _FRAMEOPTION_OFFSETS = 0x800 | 0x1000 | 0x2000 | 0x4000
+CLOCK_HINT = "compare a time of the row with it, as one of the conditions of WHERE: ts > now() - INTERVAL '1 hour'"
 VOLATILE = frozenset(
     {"now", "random", "gen_random_uuid", "uuid", "clock_timestamp", "statement_timestamp", "transaction_timestamp",
      "timeofday", "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "proctime",
@@ -19,9 +21,14 @@ VOLATILE = frozenset(
 )  # fmt: skip
 
 
-def refuse(tree: Any, offset: int, *, continuous: bool) -> None:
-    """Raise FeatureNotSupported for the first construct that would not be answered right."""
+def refuse(tree: Any, offset: int, *, continuous: bool, accepted: Collection[int] = ()) -> None:
+    """Raise FeatureNotSupported for the first construct that would not be answered right.
+
+    ``accepted``: the ids of nodes that are part of something that is.
+    """
     for node in nodes(tree):
+        if id(node) in accepted:
+            continue
         message = _anywhere(node) or (_continuous(node) if continuous else None)
         if continuous and isinstance(node, ast.SelectStmt) and links((node.limitCount, node.limitOffset)):
             raise FeatureNotSupported(
@@ -31,7 +38,13 @@ def refuse(tree: Any, offset: int, *, continuous: bool) -> None:
         if message:
             location = getattr(node, "location", None)
             position = None if location is None or location < 0 else location + offset + 1
-            raise FeatureNotSupported(message, position=position)
+            raise FeatureNotSupported(message, hint=CLOCK_HINT if _is_clock(node) else None, position=position)
+
+
+def _is_clock(node: Any) -> bool:
+    if isinstance(node, ast.SQLValueFunction):
+        return bool(node.op.name == "SVFOP_CURRENT_TIMESTAMP")
+    return isinstance(node, ast.FuncCall) and last_name(node) == "now"
 
 
 def _anywhere(node: Any) -> str | None:

@@ -108,3 +108,14 @@ def last_name(function: Any) -> str:
 def strings(node: Any) -> list[str]:
     """The parts of a column reference or name list."""
     return [part.sval for part in node.fields if isinstance(part, ast.String)]
+
+
+def own_nodes(node: Any) -> Iterator[Any]:
+    """The nodes of an expression, those of its subqueries left out."""
+    if isinstance(node, tuple | list):
+        for member in node:
+            yield from own_nodes(member)
+    elif isinstance(node, ast.Node) and not isinstance(node, ast.SelectStmt):
+        yield node
+        for name in node:
+            yield from own_nodes(getattr(node, name))

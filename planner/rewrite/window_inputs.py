@@ -67,7 +67,19 @@ class _Inputs:
             self._put(function, name, text, start)
 
     def _put(self, function: Any, name: str, text: str, start: int) -> None:
-        query = replace(self._query, text=text, offset=self._query.offset + start, emit=None, temporal=())
+        written = range(start, start + len(text))
+        temporal = tuple(
+            replace(clause, relation_position=clause.relation_position - start)
+            for clause in self._query.temporal
+            if clause.relation_position in written
+        )
+        asof = tuple(
+            replace(clause, condition_position=clause.condition_position - start)
+            for clause in self._query.asof
+            if clause.condition_position in written
+        )
+        offset = self._query.offset + start
+        query = replace(self._query, text=text, offset=offset, emit=None, temporal=temporal, asof=asof)
         call = function.functions[0][0]
         old = relation_argument(function)
         new = ast.ColumnRef(fields=(ast.String(sval=self._name(name, query)),))

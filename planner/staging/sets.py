@@ -15,9 +15,9 @@ from pglast import ast
 from pglast.enums import LimitOption
 
 from constellationdb.planner.rewrite.names import column_name, fresh
-from constellationdb.planner.rewrite.tree import copied, last_name, nodes, to_sql
+from constellationdb.planner.rewrite.tree import copied, last_name, nodes, own_nodes, to_sql
 from constellationdb.planner.unnest import parts
-from constellationdb.planner.unnest.names import column, own_nodes
+from constellationdb.planner.unnest.names import column
 
 # A query, how many of its columns come before the arrays, and the names of all → the relation with their elements.
 Unnested = Callable[[Any, int, Sequence[str]], str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from constellationdb.errors import DuplicateObject, FeatureNotSupported
-from constellationdb.planner.statements import Accepted, CreateUniqueIndex
+from constellationdb.planner.statements import Accepted, CreateIndex
 from constellationdb.planner.syntax import postgres
 from constellationdb.planner.syntax.names import of_range_var, of_strings
 from constellationdb.planner.syntax.tokens import Region
@@ -73,18 +73,26 @@ def set_constraints(region: Region) -> Accepted:
     return Accepted(region.text, region.start, "SET CONSTRAINTS")
 
 
-def create_index(region: Region) -> Accepted | CreateUniqueIndex:
-    """Only for speed in Postgres, so it may be left out; a unique one also refuses rows, and is kept."""
+def create_index(region: Region) -> Accepted | CreateIndex:
+    """Of an expression or some rows it would only be for speed, and is left out; a unique one also refuses rows."""
     node = postgres.tree(region)
     name = of_range_var(node.relation, region.start)
     columns = tuple(part.name for part in node.indexParams if part.name is not None)
     if node.unique:
         _refuse_index_features(region, node)
-        return CreateUniqueIndex(
-            region.text, region.start, node.idxname, name.reference, columns, bool(node.if_not_exists), name.position
-        )
-    notice = "there are no indexes beside those of keys; CREATE INDEX has no effect"
-    return Accepted(region.text, region.start, "CREATE INDEX", notice, relations=(name.reference,), columns=columns)
+    elif len(columns) < len(node.indexParams) or node.whereClause is not None:
+        notice = "an index of expressions or of some of the rows has no effect"
+        return Accepted(region.text, region.start, "CREATE INDEX", notice, relations=(name.reference,), columns=columns)
+    return CreateIndex(
+        region.text,
+        region.start,
+        node.idxname,
+        name.reference,
+        columns,
+        bool(node.if_not_exists),
+        name.position,
+        is_unique=bool(node.unique),
+    )
 
 
 def _refuse_index_features(region: Region, node: Any) -> None:

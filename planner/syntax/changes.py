@@ -134,6 +134,8 @@ def refuse_temporal(masked: Masked, statement: str) -> None:
         raise FeatureNotSupported(
             f"FOR SYSTEM_TIME in {statement} is not supported", position=masked.temporal[0].position + 1
         )
+    if masked.asof:
+        raise FeatureNotSupported(f"ASOF JOIN in {statement} is not supported", position=masked.asof[0].position + 1)
 
 
 def skip_with(cursor: Cursor, *words: str) -> str:
@@ -177,7 +179,7 @@ def _insert_query(masked: Masked, source: Region, with_end: int, edits: list[Edi
     insert_start = region.source.tokens[with_end].start
     text = masked.query(whole)
     blanked = overlay(text.text, [(insert_start, source.start, ""), *edits], region.start)
-    return Query(blanked, region.start, temporal=text.temporal)
+    return Query(blanked, region.start, temporal=text.temporal, asof=text.asof)
 
 
 def insert_columns(cursor: Cursor) -> tuple[str, ...]:

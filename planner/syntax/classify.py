@@ -14,10 +14,12 @@ from constellationdb.planner.statements import (
     Flush,
     Insert,
     Merge,
+    NamedView,
     Select,
     Statement,
     Subscribe,
     Update,
+    Wait,
 )
 from constellationdb.planner.syntax import (
     accepted,
@@ -43,7 +45,7 @@ from constellationdb.planner.syntax.tokens import Region, word_set
 
 Reader = Callable[[Region], Statement]
 
-_EXPLAINED = (Select, CreateView, CreateTableAs, Subscribe, Insert, Update, Delete, Merge)
+_EXPLAINED = (Select, CreateView, CreateTableAs, Subscribe, NamedView, Insert, Update, Delete, Merge)
 # Statements of streaming systems, unknown to Postgres' grammar, that we recognise only to name them.
 _STREAMING_OBJECTS = word_set("sink connection secret source stream lookup")
 # Postgres parses their bodies in ways that do not fit into one statement; no use in asking it.
@@ -73,7 +75,7 @@ def _refuse_broken(region: Region, word: str) -> None:
     at = first_break(region)
     if at is None:
         return
-    if word not in ("subscribe", "flush", "fetch", "declare", "prepare") and _object_word(region) not in (
+    if word not in ("subscribe", "flush", "wait", "fetch", "declare", "prepare") and _object_word(region) not in (
         "source",
         "lookup",
     ):
@@ -174,11 +176,20 @@ def _explain(region: Region) -> Statement:
         cursor.accept("verbose")
     if cursor.done:
         raise cursor.error()
-    inner = read_statement(region.of(cursor.index, region.hi))
+    inner = _named_view(cursor) or read_statement(region.of(cursor.index, region.hi))
     if not isinstance(inner, _EXPLAINED):
         name = _command_name(region.of(cursor.index, region.hi))
         raise FeatureNotSupported(f"EXPLAIN of {name} is not supported", position=inner.offset + 1)
     return Explain(region.text, region.start, inner, analyze)
+
+
+def _named_view(cursor: Cursor) -> NamedView | None:
+    start = cursor.position
+    if not cursor.accept("materialized", "view"):
+        return None
+    name = cursor.name()
+    cursor.expect_end()
+    return NamedView(cursor.region.text[start - cursor.region.start :], start, name.reference, name.position)
 
 
 def _explain_options(options: dict[str, str], position: int) -> bool:
@@ -199,6 +210,13 @@ def _flush(region: Region) -> Statement:
     cursor.expect("flush")
     cursor.expect_end()
     return Flush(region.text, region.start)
+
+
+def _wait(region: Region) -> Statement:
+    cursor = Cursor(region)
+    cursor.expect("wait")
+    cursor.expect_end()
+    return Wait(region.text, region.start)
 
 
 def _checkpoint(region: Region) -> Statement:
@@ -268,6 +286,7 @@ _READERS: dict[str, Reader] = {
     "copy": copying.copy,
     "explain": _explain,
     "flush": _flush,
+    "wait": _wait,
     "checkpoint": _checkpoint,
     "set": session.set_variable,
     "reset": session.set_variable,

@@ -32,7 +32,8 @@ def clause_at(region: Region, index: int) -> tuple[TemporalClause, int] | None:
         raise cursor.error()
     words = tuple(region.source.tokens[i].word for i in range(lo, cursor.index))
     as_of = None if words in _NOW else region.slice(lo, cursor.index)
-    return TemporalClause(_relation_position(region, index), as_of, position), cursor.index
+    begins = region.source.tokens[lo].start
+    return TemporalClause(_relation_position(region, index), as_of, position, begins), cursor.index
 
 
 def _skip_expression(cursor: Cursor) -> None:

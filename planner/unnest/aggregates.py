@@ -18,10 +18,10 @@ from pglast.enums import SetOperation
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.analysis import calls
 from constellationdb.planner.rewrite.names import fresh
-from constellationdb.planner.rewrite.tree import copied, last_name, parse_expression
+from constellationdb.planner.rewrite.tree import copied, last_name, own_nodes, parse_expression
 from constellationdb.planner.unnest import parts
 from constellationdb.planner.unnest.domain import Domain
-from constellationdb.planner.unnest.names import column, own_nodes, replace_own, substituted
+from constellationdb.planner.unnest.names import column, replace_own, substituted
 
 
 def is_scalar(select: Any) -> bool:

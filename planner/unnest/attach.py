@@ -8,11 +8,11 @@ from pglast import ast
 from pglast.enums import JoinType, LimitOption, SetOperation
 
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.rewrite.tree import copied
+from constellationdb.planner.rewrite.tree import copied, own_nodes
 from constellationdb.planner.unnest import order, parts
 from constellationdb.planner.unnest.aggregates import is_scalar, padded
 from constellationdb.planner.unnest.domain import Domain
-from constellationdb.planner.unnest.names import free, own_nodes
+from constellationdb.planner.unnest.names import free
 from constellationdb.planner.unnest.recursion import carried, carriers
 
 

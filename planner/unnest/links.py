@@ -10,12 +10,12 @@ from pglast.enums import A_Expr_Kind, JoinType, SubLinkType
 
 from constellationdb.planner.rewrite.names import fresh
 from constellationdb.planner.rewrite.row_values import expand_rows
-from constellationdb.planner.rewrite.tree import copied, parse_expression, parse_query, replace, to_sql
+from constellationdb.planner.rewrite.tree import copied, own_nodes, parse_expression, parse_query, replace, to_sql
 from constellationdb.planner.unnest import order, parts
 from constellationdb.planner.unnest.aggregates import is_call, is_scalar
 from constellationdb.planner.unnest.attach import attached
 from constellationdb.planner.unnest.domain import Domain, domain_of
-from constellationdb.planner.unnest.names import column, free, own_nodes
+from constellationdb.planner.unnest.names import column, free
 
 Walk = Callable[[Any], Any]
 

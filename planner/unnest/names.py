@@ -55,17 +55,6 @@ def renamed_copy(node: Any) -> Any:
     return substituted(copy, lambda found: column(names[found[0]], found[1]) if found[0] in names else None)
 
 
-def own_nodes(node: Any) -> Iterator[Any]:
-    """The nodes of an expression, those of its subqueries left out."""
-    if isinstance(node, tuple | list):
-        for member in node:
-            yield from own_nodes(member)
-    elif isinstance(node, ast.Node) and not isinstance(node, ast.SelectStmt):
-        yield node
-        for name in node:
-            yield from own_nodes(getattr(node, name))
-
-
 def replace_own(node: Any, change: Callable[[Any], Any | None]) -> Any:
     """As ``tree.replace``, the outermost first, and not in subqueries."""
     if isinstance(node, tuple | list):

@@ -10,11 +10,11 @@ from pglast.enums import A_Expr_Kind, LimitOption, SetOperation
 
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.rewrite.names import column_name, fresh, leftmost
-from constellationdb.planner.rewrite.tree import copied, strings
+from constellationdb.planner.rewrite.tree import copied, own_nodes, strings
 from constellationdb.planner.unnest import parts
 from constellationdb.planner.unnest.aggregates import is_scalar
 from constellationdb.planner.unnest.domain import Domain
-from constellationdb.planner.unnest.names import column, free, own_nodes
+from constellationdb.planner.unnest.names import column, free
 
 NUMBER = "__n"
 

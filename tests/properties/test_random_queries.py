@@ -1,13 +1,15 @@
 """Random queries over random data on random schedules equal DuckDB's batch answers after every epoch.
 
-``CONSTELLATION_ORACLE_CASES=5000`` runs more of them, ``CONSTELLATION_ORACLE_SEED=n`` others;
-``python -m tests.properties.oracle.hunt`` is the same without end.
+At least CASES of them, then more until SECONDS are up. ``CONSTELLATION_ORACLE_CASES=5000`` runs more,
+``CONSTELLATION_SEED=n`` begins with another seed; ``python -m tests.properties.oracle.hunt`` is the same without end.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
@@ -15,8 +17,9 @@ from tests.properties.oracle.answers import Answers
 from tests.properties.oracle.choices import Draws, shrink
 from tests.properties.oracle.hunt import Hunter
 
-CASES = int(os.environ.get("CONSTELLATION_ORACLE_CASES", "40"))
-FIRST_SEED = int(os.environ.get("CONSTELLATION_ORACLE_SEED", "0"))
+CASES = int(os.environ.get("CONSTELLATION_ORACLE_CASES", "240"))
+SECONDS = float(os.environ.get("CONSTELLATION_ORACLE_SECONDS", "90"))
+FIRST_SEED = int(os.environ.get("CONSTELLATION_SEED", "0"))
 MOST_REFUSED = 0.1  # the share of random queries that may be refused with 0A000
 MOST_UNJUDGED = 0.05  # … and of those that DuckDB itself cannot run
 
@@ -30,8 +33,11 @@ def answers() -> Iterator[Answers]:
 
 @pytest.mark.timeout(0)
 def test_random_queries(answers: Answers) -> None:
-    tally = Hunter(answers, shrinks=300).hunt(range(FIRST_SEED, FIRST_SEED + CASES))
-    print(tally.report())
+    until = time.monotonic() + SECONDS
+    hunter = Hunter(answers, shrinks=300)
+    hunter.hunt(range(FIRST_SEED, FIRST_SEED + CASES))
+    tally = hunter.hunt(count(FIRST_SEED + CASES), until)
+    print(f"from CONSTELLATION_SEED={FIRST_SEED}: {tally.report()}")
     assert not tally.defects, "\n\n".join(map(str, tally.defects))
     assert tally.refused.total() <= MOST_REFUSED * tally.cases, tally.report()
     assert tally.unjudged.total() <= MOST_UNJUDGED * tally.cases, tally.report()

@@ -90,6 +90,7 @@ GOLDEN = {
     "ProgramLimitExceeded": ("54000", "CON-2016"),
     "StringTooLong": ("22001", "CON-2017"),
     "InvalidTimeZone": ("22009", "CON-2018"),
+    "InvalidRegularExpression": ("2201B", "CON-2070"),
     "DatetimeOverflow": ("22008", "CON-2010"),
     "InvalidLimit": ("2201W", "CON-2011"),
     "InvalidOffset": ("2201X", "CON-2012"),

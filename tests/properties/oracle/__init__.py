@@ -13,7 +13,7 @@
 - ``snapshots``: the same query as one SELECT over the rows there are.
 - ``case``: one case: its schedule of epochs, checkpoints and restarts, and the comparison.
 - ``forms_*``: the query forms. ``run``: a form's cases, and what they must have seen to count.
-- ``expressions``, ``calls``, ``items``, ``queries``, ``generate``: random queries in the words of both.
+- ``expressions``, ``calls``, ``items``, ``queries``, ``shapes``, ``generate``: random queries in the words of both.
 - ``hunt``: random queries on random schedules, counted by form. ``choices``, ``script``: a failure made small.
 - ``planted``: bugs that must be found.
 

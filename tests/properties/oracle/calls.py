@@ -31,8 +31,9 @@ class Aggregates:
 
     def _call(self) -> Sql:
         name = self._random.choice(
-            ("count(*)", "count", "sum", "min", "max", "avg", "distinct", "bools", "bits", "spread", "sum distinct")
-        )
+            ("count(*)", "count", "sum", "min", "max", "avg", "distinct", "bools", "bits", "spread", "sum distinct",
+             "percentile", "array_agg")
+        )  # fmt: skip
         self.tags.add(name)
         match name:
             case "count(*)":
@@ -51,6 +52,14 @@ class Aggregates:
                 return write(f"{name}({{}})", argument, kind="big" if argument.kind == "int" else argument.kind)
             case "avg":
                 return write("avg({})", self._made.of(self._random.choice(("int", "g")), 1), kind="out")
+            case "percentile":
+                name = self._random.choice(("percentile_cont", "percentile_disc"))
+                argument = self._made.of("g" if name == "percentile_cont" else self._random.choice(("int", "g")), 0)
+                at = self._random.choice(("0", "0.25", "0.5", "1"))
+                return write(f"{name}({at}) WITHIN GROUP (ORDER BY {{}})", argument, kind="out")
+            case "array_agg":
+                argument = self._made.of(self._random.choice(("int", "text", "big")), 0)
+                return write("array_agg({} ORDER BY {})", argument, argument, kind="out")
             case "bools":
                 name = self._random.choice(("bool_and", "bool_or"))
                 return write(f"{name}({{}})", self._made.condition(1), kind="bool")
@@ -64,8 +73,8 @@ class Aggregates:
 
     def _string_agg(self, text: Sql) -> Sql:
         self.tags.add("string_agg")
-        word = self._random.choice(("", "DISTINCT "))
-        return write(f"string_agg({word}{{}}, ',' ORDER BY {{}})", text, text, kind="text")
+        # Not DISTINCT: in correlated subqueries and grouping sets a view of it fails; alone it has a form of its own.
+        return write("string_agg({}, ',' ORDER BY {})", text, text, kind="text")
 
 
 class Overs:
@@ -81,7 +90,8 @@ class Overs:
         self.tags: set[str] = set()
 
     def call(self) -> Sql:
-        partition = [] if self._random.random() < 0.3 else self._random.sample(self._scope, 1)
+        able = [c for c in self._scope if c.kind != "out"]
+        partition = [] if self._random.random() < 0.3 or not able else self._random.sample(able, 1)
         name = self._random.choice(
             ("row_number", "rank", "dense_rank", "ntile", "lag", "lead", "first_value", "last_value",
              "count", "sum", "min", "max", "avg", "count(*)", "running sum", "running count",

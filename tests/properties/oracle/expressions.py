@@ -79,7 +79,9 @@ def kind_of(name: str, type_: pa.DataType) -> Kind:
 
 
 def comparable(a: Kind, b: Kind) -> bool:
-    return a == b != "out" or (a in NUMBERS and b in NUMBERS) or (a in DOUBLES and b in DOUBLES)
+    """Event times of streams only stand for themselves: a join by two of them frees its state and leaves out late rows
+    (``test_interval_joins``)."""
+    return a == b not in ("out", "event") or (a in NUMBERS and b in NUMBERS) or (a in DOUBLES and b in DOUBLES)
 
 
 class Expressions:

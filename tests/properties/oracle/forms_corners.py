@@ -79,6 +79,17 @@ FOUND: tuple[Form, ...] = (  # each was once answered wrong
     form("less than any and not", "SELECT b FROM t WHERE NOT (x OR b < ANY (SELECT b FROM u WHERE c > 1))"),
     form("in aggregated", "SELECT k, sum(CASE WHEN b IN (SELECT c FROM u) THEN 1 ELSE 0 END) AS n FROM t GROUP BY k"),
     form("having not in", "SELECT b FROM t GROUP BY b HAVING b NOT IN (SELECT b FROM u)"),
+    form("equal in a join of the same", "SELECT t.k, t.b FROM t JOIN u ON t.c = u.c"
+         " JOIN v ON t.b IS NOT DISTINCT FROM v.b"),
+    form("the same in a join of equals", "SELECT t.k, t.b FROM t JOIN v ON t.b IS NOT DISTINCT FROM v.b"
+         " JOIN u ON t.c = u.c"),
+    form("the same where equal", "SELECT t.k, u.b FROM t JOIN u ON t.b IS NOT DISTINCT FROM u.b WHERE t.c = u.c"),
+    form("the same or nothing where equal", "SELECT t.k, u.b FROM t LEFT JOIN u ON t.b IS NOT DISTINCT FROM u.b"
+         " WHERE t.c = u.c"),
+    form("lateral behind a join", "SELECT t.k, q.m FROM t JOIN u ON t.c = u.c CROSS JOIN LATERAL (SELECT max(v.b) AS m"
+         " FROM v WHERE v.x = t.x) AS q", few_keys=True),
+    form("lateral where equal", "SELECT t.k, q.m FROM t, LATERAL (SELECT max(u.b) AS m FROM u WHERE u.c < t.c) AS q"
+         " WHERE t.b = q.m", few_keys=True),
 )  # fmt: skip
 
 CLAUSES: tuple[Form, ...] = (

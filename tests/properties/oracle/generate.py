@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
-from tests.properties.oracle.expressions import Scope, Sql, kind_of
+from tests.properties.oracle.expressions import Kind, Scope, Sql, kind_of
 from tests.properties.oracle.forms import Form, Mode, Stage
 from tests.properties.oracle.items import Readable
-from tests.properties.oracle.queries import Queries
+from tests.properties.oracle.shapes import Shapes
 from tests.properties.oracle.tables import Table
 
 _DEPTH = (1, 2, 2, 3)
@@ -24,20 +24,28 @@ class Generated:
 
 
 def generate(name: str, tables: Mapping[str, Table], mode: Mode, random: Random) -> Generated:
-    scopes = {table.name: _scope(table) for table in tables.values()}
     sources = tuple(n for n in tables if mode == "source" or (mode == "mixed" and n == "t"))
+    scopes = {name: _scope(table, name in sources) for name, table in tables.items()}
     if mode != "table" and random.random() < 0.25:
         return _closing(name, scopes, sources, random)
     return _updating(name, scopes, sources or tuple(tables), random)
 
 
-def _scope(table: Table) -> Scope:
-    return tuple(Sql(c.name, c.name, kind_of(c.name, c.type)) for c in table.columns)
+def generate_over(name: str, scopes: Mapping[str, Scope], random: Random) -> Generated:
+    """A query over tables that have no windows."""
+    return _updating(name, scopes, (), random)
+
+
+def _scope(table: Table, source: bool) -> Scope:
+    def kind(name: str, known: Kind) -> Kind:
+        return "event" if source and name == "ts" else known
+
+    return tuple(Sql(c.name, c.name, kind(c.name, kind_of(c.name, c.type))) for c in table.columns)
 
 
 def _updating(name: str, scopes: Mapping[str, Scope], windowed: tuple[str, ...], random: Random) -> Generated:
     readable = Readable(dict(scopes), {n: scopes[n] for n in windowed} if random.random() < 0.35 else {})
-    queries = Queries(random, readable)
+    queries = Shapes(random, readable)
     stages = []
     for number in range(random.choice((0, 0, 0, 1, 1, 2))):
         select, inner = queries.select(1), f"m{number}"
@@ -55,7 +63,7 @@ def _updating(name: str, scopes: Mapping[str, Scope], windowed: tuple[str, ...],
 
 def _closing(name: str, scopes: Mapping[str, Scope], sources: tuple[str, ...], random: Random) -> Generated:
     readable = Readable(dict(scopes), {n: scopes[n] for n in sources})
-    queries = Queries(random, readable)
+    queries = Shapes(random, readable)
     two = len(sources) > 1 and random.random() < 0.3
     select = queries.closing(("t", "u") if two else ("t",))
     queries.tags.add("EMIT ON WINDOW CLOSE")
@@ -66,7 +74,7 @@ def _closing(name: str, scopes: Mapping[str, Scope], sources: tuple[str, ...], r
     return _form(name, stages, queries, readable, lateness)
 
 
-def _form(name: str, stages: list[Stage], queries: Queries, readable: Readable, lateness: int) -> Generated:
+def _form(name: str, stages: list[Stage], queries: Shapes, readable: Readable, lateness: int) -> Generated:
     ulps = 256 if queries.inexact else 0
     form = Form(name, tuple(stages), ulps=ulps, windows=readable.windows, lateness=lateness)
     return Generated(form, frozenset(queries.tags))

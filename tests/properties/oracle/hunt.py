@@ -32,6 +32,19 @@ MODES: tuple[Mode, ...] = ("table", "table", "source", "mixed")
 _SHRINKS = 600
 
 
+# What a run of some hundred cases must have met, or it proves nothing about it.
+CONSTRUCTS = (
+    "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "CROSS JOIN", "residual", "join without equality",
+    "three-way outer join of aggregates", "EXISTS", "NOT EXISTS", "IN", "NOT IN", "quantified", "scalar", "correlated",
+    "correlated by inequality", "row IN", "LATERAL aggregate", "LATERAL top-N", "GROUP BY", "global aggregate",
+    "HAVING", "aggregate FILTER", "distinct", "sum distinct", "string_agg", "array_agg", "percentile", "grouping sets",
+    "GROUPING SETS", "DISTINCT", "DISTINCT ON", "ORDER BY LIMIT", "top-N per key", "OVER framed", "UNION", "UNION ALL",
+    "EXCEPT", "EXCEPT ALL", "INTERSECT", "INTERSECT ALL", "WITH", "recursion UNION", "recursion UNION ALL", "unnest",
+    "generate_series", "view on view", "plain view", "TUMBLE", "HOP", "CUMULATE", "SESSION", "EMIT ON WINDOW CLOSE",
+    "ALLOW LATENESS", "TLP", "NoREC",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Refused:
     """A query that was not run: by us, or by DuckDB (``ours`` False), which then judges nothing."""
@@ -100,7 +113,8 @@ class Tally:
                   "replayed epoch": met.replayed, "answer": met.answers, "job made late": met.begun,
                   "SELECT": met.asked,                  "borrowed row": self.borrowing}  # fmt: skip
         idle = [f"worker {w} of {n}" for n in (1, 2, 3) for w in range(n) if n > 1 and w not in self.busy.get(n, ())]
-        return [name for name, count in counts.items() if not count] + idle
+        unseen = [construct for construct in CONSTRUCTS if not self.tags[construct]]
+        return [name for name, count in counts.items() if not count] + idle + unseen
 
     def report(self) -> str:
         met = self.met
@@ -201,6 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cases", type=int, default=1_000_000, help="stop after so many")
     parser.add_argument("--defects", type=int, default=5, help="stop after so many defects")
     parser.add_argument("--shrinks", type=int, default=_SHRINKS, help="how often to try to make a defect smaller")
+    parser.add_argument("--complete", action="store_true", help="fail where something was never met")
     options = parser.parse_args(arguments)
     answers = Answers()
     hunter, until = Hunter(answers, shrinks=options.shrinks), time.monotonic() + options.seconds
@@ -213,7 +228,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             break
     print(hunter.tally.report())
     answers.close()
-    return 1 if hunter.tally.defects else 0
+    missing = hunter.tally.missing() if options.complete else []
+    print("".join(f"never met: {name}\n" for name in missing), end="")
+    return 1 if hunter.tally.defects or missing else 0
 
 
 if __name__ == "__main__":

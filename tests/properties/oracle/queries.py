@@ -48,7 +48,10 @@ class Queries(Items):
     def _distinct(self, depth: int) -> Select:
         self.tags.add("DISTINCT")
         item = self.item(depth)
-        outputs = self.random.sample(item.scope, min(len(item.scope), self.random.randint(1, 2)))
+        able = [c for c in item.scope if c.kind != "out"]
+        if not able:
+            return self.plain(depth)
+        outputs = self.random.sample(able, min(len(able), self.random.randint(1, 2)))
         return self._written("SELECT DISTINCT", outputs, item, self._where(item.scope, 0.4))
 
     def grouped(self, depth: int) -> Select:
@@ -79,6 +82,7 @@ class Queries(Items):
         keys = [c for c in scope if last_name(c) == "k"]
         if keys and self.chance(0.5):
             return self.random.choice(keys)
+        scope = tuple(c for c in scope if c.kind != "out") or scope  # what is rounded is no key
         if self.chance(0.75):
             return self.random.choice(scope)
         expression = made.of(self.random.choice(("int", "text", "bool", "ts", "dec", "g")), 1)
@@ -116,7 +120,7 @@ class Queries(Items):
         inner = self.named(self._narrow(depth - 1))
         outer = self.alias()
         name = self.random.choice(("row_number", "rank", "dense_rank"))
-        partition = self.random.choice(inner.scope)
+        partition = self.random.choice([c for c in inner.scope if c.kind != "out"] or inner.scope)
         order = [c for c in inner.scope if c.kind != "out"] or list(inner.scope)
         if name == "row_number":
             order = list(inner.scope)

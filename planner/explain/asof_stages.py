@@ -1,0 +1,58 @@
+"""The tables that the ASOF joins of a snapshot query make: what they are of, and what their columns are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from datafusion import SessionContext
+from datafusion.substrait import Consumer, Serde
+
+from constellationdb.planner.asof_stages import AsofStage
+from constellationdb.planner.snapshot import SnapshotPlan
+
+Names = dict[str, list[str]]  # by table, of its columns
+
+_ITEM = re.compile(r"(.*?) AS c\d+(?:, |$)")
+_COLUMN = re.compile(r"\b(asof\d+)\.c(\d+)\b")
+_SCAN = re.compile(r"(TableScan: (asof\d+) projection=)\[([^\]]*)\]")
+_KEY = "__temp__"  # how DataFusion calls a column that is there a second time
+
+
+def explain_stages(
+    planned: SnapshotPlan, context: SessionContext, shown: Callable[[str], str]
+) -> tuple[list[str], Names]:
+    """The lines of all of them, and the names; ``shown`` puts relations in the user's names."""
+    lines: list[str] = []
+    names: Names = {}
+    for stage in planned.asofs:
+        match = stage.match
+        lines.append(f"  {stage.name}, ASOF {match.join_type} join, {match.direction} in time, of")
+        columns: list[str] = []
+        for side in (stage.left, stage.right):
+            logical = Consumer.from_substrait_plan(context, Serde.deserialize_bytes(side))
+            text = context.create_dataframe_from_logical_plan(logical).optimized_logical_plan().display_indent()
+            first, *rest = in_names(shown(text), names).split("\n")
+            items = _ITEM.findall(first.removeprefix("Projection: "))
+            columns += items
+            own = [item for item in items if _KEY not in item]
+            lines += [f"    {line}" for line in (f"Projection: {', '.join(own)}", *rest)]
+        names[stage.name] = _own(stage, columns)
+    return lines, names
+
+
+def _own(stage: AsofStage, columns: list[str]) -> list[str]:
+    return [columns[c] if c < len(columns) else "?" for c in stage.columns]
+
+
+def in_names(text: str, names: Mapping[str, list[str]]) -> str:
+    """A plan that reads such tables, with their columns called as where they come from."""
+
+    def column(found: re.Match[str]) -> str:
+        return names[found[1]][int(found[2])]
+
+    def scan(found: re.Match[str]) -> str:
+        columns = [names[found[2]][int(c.removeprefix("c"))] for c in found[3].split(", ") if c]
+        return f"{found[1]}[{', '.join(columns)}]"
+
+    return _COLUMN.sub(column, _SCAN.sub(scan, text))
