@@ -339,7 +339,8 @@ def harden(shuttle: Shuttle, rel: Rel, *, filtered: bool = False) -> None:
             arithmetic.check(shuttle, body.input, width, body.condition)
         case "project":
             arithmetic.check(shuttle, body.input, width, body.expressions)
-            overs.correct(shuttle, body.input, width, overs.window_calls(body.expressions))
+            computing = overs.split_averages(shuttle, rel, width).project
+            overs.correct(shuttle, computing.input, width, overs.window_calls(computing.expressions))
         case "sort":
             arithmetic.check(shuttle, body.input, width, body.sorts)
             overs.rank_sorts(shuttle, body.input, width, body.sorts)
