@@ -14,6 +14,7 @@ from bench import curves as curve_bench
 from bench import joins as join_bench
 from bench import latency as latencies
 from bench import nexmark as nexmark_bench
+from bench import orders as order_bench
 from bench.queries import QUERIES, query_named
 from bench.run import INPUTS
 from bench.wire import measure as wires
@@ -119,11 +120,26 @@ def curves(names: tuple[str, ...], rows: int, changes: int, epochs: int, core: i
     sys.exit(0 if all(line.answer_ok for line in lines) else 1)
 
 
+@main.command()
+@click.option("--case", "names", multiple=True, type=click.Choice(list(order_bench.CASES)), help="default: all")
+@click.option("--rows", "sizes", multiple=True, type=click.IntRange(min=1000), help="default: 40,000 to 4,000,000")
+@click.option("--json", "only_json", is_flag=True, help="JSON lines only")
+def orders(names: tuple[str, ...], sizes: tuple[int, ...], only_json: bool) -> None:
+    """First rows per key and window functions: rows in a second, and what an epoch costs as the state grows."""
+    lines = []
+    for line in order_bench.measure(names or tuple(order_bench.CASES), sizes or order_bench.SIZES):
+        lines.append(line)
+        _say(asdict(line))
+    if not only_json:
+        click.echo(order_bench.table_of(lines))
+    sys.exit(0 if all(line.answer_ok for line in lines) else 1)
+
+
 @main.command("all")
 @click.pass_context
 def everything(context: click.Context) -> None:
     """All of them, as they are by default."""
-    for command in (nexmark, joins, curves, latency, wire):
+    for command in (nexmark, joins, orders, curves, latency, wire):
         try:
             context.invoke(command)
         except SystemExit as end:

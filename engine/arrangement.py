@@ -120,6 +120,11 @@ class Arrangement:
     def live(self) -> int:
         return self._store.rows - self._dead
 
+    @property
+    def unused(self) -> int:
+        """Rows of its store that no epoch from now on has."""
+        return self._dead
+
     # -- writing -------------------------------------------------------------------------------
 
     def apply(self, delta: pa.RecordBatch, epoch: int, *, netted: bool = False) -> None:

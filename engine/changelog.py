@@ -49,6 +49,9 @@ class _Pack:
     size: int
 
 
+UNKNOWN_US = 1 << 62
+
+
 class RelationLog:
     """The changes of a relation in epoch order. One writer; readers hold the engine's lock."""
 
@@ -59,6 +62,7 @@ class RelationLog:
         self._epochs: list[int] = []  # of the changes: what is searched
         self._bytes = 0
         self.forgotten = 0  # changes at or before this epoch are gone
+        self.forgotten_us = UNKNOWN_US  # no change that is gone was later
 
     def append(self, change: Change) -> None:
         self._changes.append(change)
@@ -78,6 +82,23 @@ class RelationLog:
         old = [change for change in self._unpacked(epoch) if change.epoch <= limit]
         return old + self._changes[bisect_right(self._epochs, epoch) : bisect_right(self._epochs, limit)]
 
+    def around(self, at_us: int) -> tuple[bool, int | None]:
+        """Whether it is known what there was at a time, and the epoch of the first change after it."""
+        known = self.forgotten_us <= at_us
+        for pack in self._packs:
+            if pack.at_us <= at_us:
+                known = True
+                continue
+            for change in unpacked(pack.batch):
+                if change.at_us > at_us:
+                    return known, change.epoch
+                known = True
+        for change in self._changes:
+            if change.at_us > at_us:
+                return known, change.epoch
+            known = True
+        return known, None
+
     def _unpacked(self, epoch: int) -> Iterator[Change]:
         first = bisect_right(self._packs, epoch, key=lambda pack: pack.epoch)
         for pack in self._packs[first:]:
@@ -89,13 +110,13 @@ class RelationLog:
             self._pack(bisect_right(self._epochs, consumed))
         while self._packs and not (retain and self._keeps(self._packs[0].at_us, now_us)):
             pack = self._packs.pop(0)
-            self._drop(pack.epoch, pack.size)
+            self._drop(pack.epoch, pack.at_us, pack.size)
         gone = 0
         for change in self._changes[: bisect_right(self._epochs, consumed)]:
             if self._packs or (retain and self._keeps(change.at_us, now_us)):
                 break
             gone += 1
-            self._drop(change.epoch, _size(change))
+            self._drop(change.epoch, change.at_us, _size(change))
         del self._changes[:gone], self._epochs[:gone]
 
     def _pack(self, count: int) -> None:
@@ -121,9 +142,9 @@ class RelationLog:
             self._packs.append(pack)
             self._bytes += pack.size
 
-    def _drop(self, epoch: int, size: int) -> None:
+    def _drop(self, epoch: int, at_us: int, size: int) -> None:
         self._bytes -= size
-        self.forgotten = epoch
+        self.forgotten, self.forgotten_us = epoch, at_us
 
     def _keeps(self, at_us: int, now_us: int) -> bool:
         """Whether somebody may still ask for it: for the usual time if it is not too much, or for as long as asked."""

@@ -31,7 +31,9 @@ from constellationdb.errors import (
     UndefinedRelation,
     UndefinedSchema,
 )
+from constellationdb.planner import plan
 from constellationdb.planner import statements as st
+from constellationdb.planner.advice import advice
 from constellationdb.planner.prepare import relation_names
 from constellationdb.planner.references import split
 
@@ -203,11 +205,14 @@ def _submit(session: Session, *commands: Command) -> None:
 def _notices(session: Session, command: Create) -> list[Notice]:
     reads = {n for relation in command.relations for n in relation.depends_on}
     states = (session.engine.states.get(name) for name in sorted(reads))
-    return [
+    unseen = [
         Notice(f'source "{state.name}" is read from now on: rows pushed before are not seen')
         for state in states
         if isinstance(state, SourceState) and state.pushed and state.rows
     ]
+    roots = (plan.decode(r.plan).root for r in command.relations if r.kind == "materialized view")
+    told = (advised for root in roots for advised in advice(root, session.relations))
+    return unseen + [Notice(advised.message, hint=advised.hint) for advised in told]
 
 
 def wait_for(session: Session, name: str) -> None:

@@ -29,7 +29,7 @@ from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Alter, Create, Function, Relation
 from constellationdb.connectors.api import Position
 from constellationdb.engine import batch as zset
-from constellationdb.engine.changelog import packed, unpacked
+from constellationdb.engine.changelog import UNKNOWN_US, packed, unpacked
 from constellationdb.engine.job import Job
 from constellationdb.engine.record import EpochRecord, decode_record
 from constellationdb.engine.relation import RelationState
@@ -78,6 +78,7 @@ class Manifest(msgspec.Struct, frozen=True):
     sequences: dict[int, SequencePosition] = {}  # by oid
     schemas: dict[str, int] | None = None  # None: written when there was public alone, and no comments
     comments: list[tuple[int, str, str]] = []
+    forgotten_us: dict[str, int] = {}  # … which all were made by that time
     functions: list[Function] = []
 
 
@@ -214,6 +215,7 @@ class Durability:
             {sequence.relation.oid: sequence.logged for sequence in engine.sequences.values()},
             dict(engine.catalog.schemas),
             [(oid, column, text) for (oid, column), text in engine.catalog.comments.items()],
+            {name: state.log.forgotten_us for name, state in stored.items()},
             list(engine.catalog.functions.values()),
         )
         self._redefined.clear()
@@ -299,6 +301,7 @@ class Durability:
 
     def _restore_history(self, state: RelationState, manifest: Manifest, blobs: Mapping[str, pa.RecordBatch]) -> None:
         state.log.forgotten = manifest.forgotten[state.name]
+        state.log.forgotten_us = manifest.forgotten_us.get(state.name, UNKNOWN_US)
         for name in sorted((n for n in blobs if n.startswith(f"history/{state.name}/")), key=_last):
             for change in unpacked(blobs[name]):
                 if change.epoch > state.log.forgotten:

@@ -209,10 +209,13 @@ class Engine:
         snapshot: bool = True,
         progress: bool = False,
         as_of: int | None = None,
+        at_least: bool = False,
         cancelled: Cancellation | None = None,
     ) -> Subscription:
         state = self.state(relation)
-        return Subscription(self, state, snapshot=snapshot, progress=progress, as_of=as_of, cancelled=cancelled)
+        return Subscription(
+            self, state, snapshot=snapshot, progress=progress, as_of=as_of, at_least=at_least, cancelled=cancelled
+        )
 
     def state(self, name: str) -> RelationState:
         with self.lock:
@@ -281,7 +284,9 @@ class Engine:
             case "sequence":
                 self.sequences[relation.name] = SequenceState(relation)
             case "view":
-                pass
+                return
+        if (state := self.states.get(relation.name)) is not None:
+            state.log.forgotten_us = at_us
 
     def _relation(self, relation: Relation, epoch: int, contents: Contents) -> RelationState:
         kept = retained_us(relation.options)

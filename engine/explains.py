@@ -56,6 +56,10 @@ def point_read(session: Session, query: st.Query) -> list[str] | None:
 
 
 def _epoch(session: Session, query: st.Query) -> str:
+    if query.as_of_time is not None:
+        return f"the last one at {query.as_of_time} (AS OF TIMESTAMP)"
+    if query.at_least_epoch:
+        return f"the latest that all it reads has reached, and not before {query.at_least_epoch}"
     if query.as_of_epoch is not None:
         return f"{query.as_of_epoch}, when all it reads has reached it (AS OF EPOCH)"
     if session.transaction is not None and session.transaction.explicit:

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter_ns
 
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.exchange import Exchange, spread
+from constellationdb.engine.footprint import Footprint, footprint
+from constellationdb.engine.meters import Meter
 from constellationdb.engine.operators.arranged import Borrow, Borrowed
 from constellationdb.engine.operators.base import (
     ENDED,
@@ -59,6 +62,20 @@ class Output:
     requests: list[LookupRequest] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """One operator so far: see ``Meter``; ``rows_in`` of all its inputs."""
+
+    node: plan.AnyNode
+    rows_in: int
+    rows_out: int
+    late: int
+    errors: int
+    busy_ns: int
+    state: Footprint
+    watermark: int
+
+
 class Graph:
     """The operators of ``root``. One thread at a time."""
 
@@ -84,6 +101,7 @@ class Graph:
         self._inputs: dict[str, int] = dict.fromkeys([*clock, *plan.relations_of(root)], NO_WATERMARK)
         # By node: the rows that were put into windows, and those that came late for theirs.
         self.windowed = {node.id: (0, 0) for node in self._nodes if isinstance(node, plan.Windowing)}
+        self.meters = {node.id: Meter() for node in self._nodes}
         self.rows_on = [0] * workers  # rows each worker's keyed operators received: an idle worker shows here
 
     @property
@@ -119,6 +137,7 @@ class Graph:
         """The output before any input."""
         output = Output(None, NO_WATERMARK)
         produced: dict[int, list[Delta]] = {}
+        began = perf_counter_ns()
         for node in self._nodes:
             if isinstance(node, plan.Scan):
                 produced[node.id] = [None] * self._workers
@@ -128,6 +147,7 @@ class Graph:
             parts = self._process(node, produced, Context(epoch), output)
             parts[0] = zset.concat([p for p in (initial, parts[0]) if p is not None])
             produced[node.id] = parts
+            began = self.meters[node.id].count(began, parts)
         output.delta = zset.concat([p for p in produced[self._root.id] if p is not None])
         return output
 
@@ -147,11 +167,13 @@ class Graph:
         output = Output(None, NO_WATERMARK)
         produced: dict[int, list[Delta]] = {}
         past = dict(self._watermarks)
+        began = perf_counter_ns()
         for node in self._nodes:
             if isinstance(node, plan.Scan):
                 given = inputs.get(node.relation)
                 self._watermarks[node.id] = self._inputs[node.relation]
                 produced[node.id] = self._scan(node, None if given is None else given.delta)
+                began = self.meters[node.id].count(began, produced[node.id])
                 continue
             before, now = (min((m[c.id] for c in node.clocks), default=ENDED) for m in (past, self._watermarks))
             context = Context(
@@ -159,6 +181,7 @@ class Graph:
             )
             produced[node.id] = self._process(node, produced, context, output)
             self._watermarks[node.id] = max(past[node.id], self._held(node, now))
+            began = self.meters[node.id].count(began, produced[node.id])
         output.delta = zset.concat([p for p in produced[self._root.id] if p is not None])
         output.watermark = self._watermarks[self._root.id]
         return output
@@ -198,6 +221,10 @@ class Graph:
             output.used += mine.used
             output.dropped += mine.dropped
             output.requests += mine.requests
+            if mine.errors or mine.late or mine.dropped:
+                meter = self.meters[node.id]
+                meter.errors += len(mine.errors)
+                meter.late += mine.dropped + sum(b.num_rows for b in mine.late)
             if node.id in self.windowed:
                 output.windowed += mine.used
                 used, late = self.windowed[node.id]
@@ -209,6 +236,15 @@ class Graph:
         for node in self._nodes:
             if isinstance(node, plan.Windowing):
                 yield node, self._watermarks[node.id], *self.windowed[node.id]
+
+    def measured(self) -> Iterator[Measured]:
+        """What every operator has done and keeps, inputs first."""
+        for node in self._nodes:
+            meter = self.meters[node.id]
+            rows_in = sum(self.meters[child.id].rows for child in node.children)
+            kept = footprint(*self._operators.get(node.id, ()))
+            yield Measured(node, rows_in, meter.rows, meter.late, meter.errors, meter.busy_ns, kept,
+                           self._watermarks[node.id])  # fmt: skip
 
     def fed(self, relation: str, epoch: int) -> None:
         """A new job has read all of a relation, as of ``epoch``: those who borrow it may look."""

@@ -24,6 +24,7 @@ from constellationdb.engine.graph import CLOCK, Graph, Input, Output
 from constellationdb.engine.handover import Handover
 from constellationdb.engine.operators.base import NO_WATERMARK, TICK_US, LookupAnswer, LookupRequest
 from constellationdb.engine.relation import Progress, RelationState
+from constellationdb.planner.explain import Kind
 from constellationdb.planner.plan import Plan, copies_of, is_netted, unique_key
 
 CHUNK_ROWS = 65_536
@@ -108,6 +109,7 @@ class Job:
     started_us: int = 0
     enough: int | None = None  # rows that only come: with so many its reader has all that it wants
     closed: bool = False
+    kinds: dict[int, Kind] = field(default_factory=dict)  # what its operators are called, once somebody asked
     progress: BackfillProgress | None = None  # of its first answer, if this process has computed it
     _nets: bool = field(init=False)  # an epoch's change leaves the graph netted
     _done: int = 0  # the epoch of the last step
@@ -162,6 +164,7 @@ class Job:
         for state in self.outputs.all():
             state.watermark = output.watermark if state is self.outputs.view else NO_WATERMARK
             state.log.forgotten = state.since = epoch
+            state.log.forgotten_us = self.started_us
             state.ready = True
 
     def _has_enough(self) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from datafusion import SessionContext
+from datafusion import DataFrame, SessionContext
 from datafusion.substrait import Consumer, Serde
 
 from constellationdb.engine import batch as zset
@@ -100,6 +101,23 @@ def relations_of(planned: SnapshotPlan) -> set[str]:
 
 def execute(planned: SnapshotPlan, tables: Mapping[str, pa.Table]) -> pa.Table:
     """Run a plan over these tables; ConstellationError when a row cannot be computed."""
+    context = _context(planned, tables)
+    with _translating():
+        return _conformed(_frame(context, planned).to_arrow_table(), planned.schema)
+
+
+def execution(planned: SnapshotPlan, tables: Mapping[str, pa.Table]) -> Any:
+    """The same for what it measures: DataFusion's plan after it was run, the rows thrown away."""
+    context = _context(planned, tables)
+    with _translating():
+        physical = _frame(context, planned).execution_plan()
+        for partition in range(physical.partition_count):
+            for _ in context.execute(physical, partition):
+                pass
+        return physical
+
+
+def _context(planned: SnapshotPlan, tables: Mapping[str, pa.Table]) -> SessionContext:
     context = new_context()
     for function in planned.functions.values():
         context.register_udf(function)
@@ -109,9 +127,14 @@ def execute(planned: SnapshotPlan, tables: Mapping[str, pa.Table]) -> pa.Table:
         inner = planned.inputs.get(internal)
         read = tables[call.relation] if inner is None else execute(inner, tables)
         _register(context, internal, _windowed(read, call))
+    return context
+
+
+@contextmanager
+def _translating() -> Iterator[None]:
     try:
         with contained():
-            return _conformed(_execute(context, planned), planned.schema)
+            yield
     except ConstellationError:
         raise
     except Exception as error:
@@ -123,19 +146,20 @@ def evaluate_constant(planned: SnapshotPlan) -> object:
     return execute(planned, {}).column(0)[0].as_py()
 
 
-def _execute(context: SessionContext, planned: SnapshotPlan) -> pa.Table:
+def _frame(context: SessionContext, planned: SnapshotPlan) -> DataFrame:
     for internal, sql in planned.views.items():
         context.register_view(internal, context.sql(sql))
     if planned.substrait is None:
-        return parsed(context, planned.sql).to_arrow_table()
+        return parsed(context, planned.sql)
     for stage in planned.asofs:
-        _register(context, stage.name, joined(stage, _run(context, stage.left), _run(context, stage.right)))
-    return _run(context, planned.substrait)
+        left, right = (_read(context, side).to_arrow_table() for side in (stage.left, stage.right))
+        _register(context, stage.name, joined(stage, left, right))
+    return _read(context, planned.substrait)
 
 
-def _run(context: SessionContext, substrait: bytes) -> pa.Table:
+def _read(context: SessionContext, substrait: bytes) -> DataFrame:
     logical = Consumer.from_substrait_plan(context, Serde.deserialize_bytes(substrait))
-    return context.create_dataframe_from_logical_plan(logical).to_arrow_table()
+    return context.create_dataframe_from_logical_plan(logical)
 
 
 def _register(context: SessionContext, name: str, table: pa.Table) -> None:

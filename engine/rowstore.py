@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 _MERGED_ROWS = 1 << 16
 # A table's take joins its chunks first: worth it when few of the rows lie beside those taken.
-_JOIN_UP_TO = 128
+_JOIN_UP_TO = 4
 
 
 class RowStore:

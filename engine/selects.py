@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from constellationdb.engine import answers, explains
+from constellationdb.engine import analyses, answers, explains
 from constellationdb.engine.copy_options import copy_options
 from constellationdb.engine.origins import with_origins
 from constellationdb.engine.pg_catalog.registered import with_names
@@ -15,6 +15,7 @@ from constellationdb.engine.python import with_names_of_functions
 from constellationdb.engine.reads import execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
 from constellationdb.engine.streams import Stream
+from constellationdb.engine.time_travel import epoch_at, epoch_of_query, instant
 from constellationdb.engine.visible import visible
 from constellationdb.errors import FeatureNotSupported, InvalidColumnReference, UndefinedColumn, WrongObjectType
 from constellationdb.planner import plan
@@ -73,7 +74,7 @@ def planned_schema(session: Session, query: st.Query) -> pa.Schema:
 
 def _computation(session: Session, query: st.Query) -> tuple[SnapshotPlan, Callable[[], pa.Table]]:
     planned = session.engine.snapshot_plans.plan(session, query)
-    tables = visible(session, relations_of(planned), query.as_of_epoch)
+    tables = visible(session, relations_of(planned), epoch_of_query(session, query, planned), query.at_least_epoch)
 
     def rows() -> pa.Table:
         with session.cancelled.interruptible():
@@ -97,6 +98,7 @@ def plan_continuous(query: st.Query, relations: Mapping[str, PlannedRelation]) -
 
 
 def _continuous(session: Session, query: st.Query, relations: Mapping[str, PlannedRelation]) -> Result:
+    _refuse_past(query)
     lowered, limit = plan_continuous(query, relations)
     _check_growing(query, lowered)
     schema = _shown(query, lowered)
@@ -114,6 +116,7 @@ def _least(limit: int | None, other: int | None) -> int | None:
 
 def open_query(session: Session, query: st.Query) -> Stream:
     """A continuous query's rows, for a cursor."""
+    _refuse_past(query)
     lowered, limit = plan_continuous(query, session.relations)
     _check_growing(query, lowered)
     return _opened(session, lowered, _shown(query, lowered), limit)
@@ -125,6 +128,15 @@ def _check_growing(query: st.Query, lowered: plan.Plan) -> None:
             "the result of this continuous query changes",
             hint="add EMIT CHANGES to receive changes, EMIT ON WINDOW CLOSE to receive final windows,"
             " or CREATE MATERIALIZED VIEW and SELECT from it",
+            position=query.offset + 1,
+        )
+
+
+def _refuse_past(query: st.Query) -> None:
+    if query.looks_back:
+        raise FeatureNotSupported(
+            "AS OF in a continuous query is not supported",
+            hint="SUBSCRIBE to a table or a materialized view AS OF EPOCH n",
             position=query.offset + 1,
         )
 
@@ -192,10 +204,17 @@ def _open(session: Session, statement: st.Subscribe) -> Stream:
         relation.name,
         snapshot=statement.snapshot,
         progress=statement.progress,
-        as_of=statement.as_of,
+        as_of=_start_of(session, statement, relation.name),
+        at_least=statement.at_least,
         cancelled=session.cancelled,
     )
     return Stream(session.engine, subscription, subscription.schema)
+
+
+def _start_of(session: Session, statement: st.Subscribe, name: str) -> int | None:
+    if statement.as_of_time is None:
+        return statement.as_of
+    return epoch_at(session, instant(session, statement.as_of_time), [name])
 
 
 def _subscribe_query(session: Session, statement: st.Subscribe) -> Result:
@@ -263,14 +282,37 @@ def describe_subscribe(session: Session, statement: st.Subscribe) -> tuple[Resul
 
 
 def explain(session: Session, statement: st.Explain) -> Result:
-    lines = [with_names_of_functions(session.catalog, line) for line in _explained(session, statement)]
+    found = _analyzed(session, statement.statement) if statement.analyze else _explained(session, statement)
+    lines = [with_names_of_functions(session.catalog, line) for line in found]
     return answers.text_rows(("QUERY PLAN",), [(line,) for line in lines], "EXPLAIN")
+
+
+def _analyzed(session: Session, statement: st.Statement) -> list[str]:
+    match statement:
+        case st.NamedView():
+            return analyses.view(session, statement, analyze=True)
+        case st.Select(query=query) if is_continuous(query, session.relations):
+            return analyses.continuous(session, *plan_continuous(query, session.relations))
+        case st.Select(query=query):
+            return analyses.snapshot(session, query)
+        case st.Subscribe(query=query) if query is not None:
+            return analyses.continuous(session, ContinuousPlanner(session.relations).plan(query))
+        case st.Subscribe():
+            return explains.subscription(session, statement)
+        case _:
+            raise FeatureNotSupported(
+                "EXPLAIN ANALYZE of a statement that changes something is not supported",
+                hint="EXPLAIN shows its plan; EXPLAIN ANALYZE MATERIALIZED VIEW measures a view that is there",
+                position=statement.offset + 1,
+            )
 
 
 def _explained(session: Session, statement: st.Explain) -> list[str]:
     match inner := statement.statement:
         case st.Select():
             return _explained_query(session, inner.query)
+        case st.NamedView():
+            return analyses.view(session, inner, analyze=False)
         case st.CreateView(materialized=True):
             return explains.view(session, inner)
         case st.CreateView():

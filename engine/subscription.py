@@ -46,6 +46,7 @@ class Subscription:
         snapshot: bool = True,
         progress: bool = False,
         as_of: int | None = None,
+        at_least: bool = False,
         job: Job | None = None,
         cancelled: Cancellation | None = None,
     ) -> None:
@@ -58,6 +59,7 @@ class Subscription:
         self._started = False
         self._pending: deque[tuple[pa.RecordBatch, int]] = deque()  # not handed out yet; the epoch each completes
         self._as_of = as_of
+        self._at_least = at_least
         self.epoch = 0  # everything up to here was handed out: the token to resume from
         self.schema = pa.schema([("_epoch", pa.int64()), ("_diff", pa.int64()), *state.schema])
 
@@ -107,6 +109,8 @@ class Subscription:
             return None
         self._check()
         with self._engine.lock:
+            if self._at_least:
+                epoch = max(epoch, self._state.log.forgotten)
             changes = changes_since(self._state, epoch)
             version, now = self._state.version(), self._state.frontier
             self.epoch = epoch

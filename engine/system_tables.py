@@ -13,6 +13,7 @@ from constellationdb.engine.job import Job
 from constellationdb.engine.operators.base import ENDED, NO_WATERMARK
 from constellationdb.engine.sources import SourceState
 from constellationdb.planner import plan
+from constellationdb.planner.explain import kinds
 from constellationdb.planner.references import reference
 
 if TYPE_CHECKING:
@@ -27,7 +28,13 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
     ),
     "constellation.jobs": pa.schema(
         [("name", _TEXT), ("state", _TEXT), ("frontier", _INT), ("watermark", _TIME), ("epochs", _INT),
-         ("rows_in", _INT), ("rows_out", _INT), ("rows_used", _INT), ("rows_late", _INT), ("error", _TEXT)]
+         ("rows_in", _INT), ("rows_out", _INT), ("rows_used", _INT), ("rows_late", _INT), ("error", _TEXT),
+         ("epochs_behind", _INT), ("rows_error", _INT), ("busy_ms", pa.float64())]
+    ),
+    "constellation.operators": pa.schema(
+        [("name", _TEXT), ("operator", _INT), ("inputs", _TEXT), ("kind", _TEXT), ("path", _TEXT), ("rows_in", _INT),
+         ("rows_out", _INT), ("rows_late", _INT), ("rows_error", _INT), ("state_rows", _INT), ("state_bytes", _INT),
+         ("busy_ms", pa.float64()), ("watermark", _TIME)]
     ),
     "constellation.windows": pa.schema(
         [("name", _TEXT), ("operator", _INT), ("kind", _TEXT), ("relations", _TEXT), ("watermark", _TIME),
@@ -115,9 +122,37 @@ def _jobs(engine: Engine) -> list[Row]:
             "rows_used": job.counters.used,
             "rows_late": job.counters.late,
             "error": None if job.failure is None else str(job.failure),
+            "epochs_behind": engine.epoch - job.reached(),
+            "rows_error": sum(meter.errors for meter in job.graph.meters.values()),
+            "busy_ms": sum(meter.busy_ns for meter in job.graph.meters.values()) / 1e6,
         }
         for job in engine.jobs.values()
     ]
+
+
+def _operators(engine: Engine) -> list[Row]:
+    rows = []
+    for job in engine.jobs.values():
+        job.kinds = job.kinds or kinds(job.plan.root, engine.planned.of(engine.catalog))
+        rows += [
+            {
+                "name": job.name,
+                "operator": measured.node.id,
+                "inputs": ", ".join(str(child.id) for child in measured.node.children),
+                "kind": job.kinds[measured.node.id].title,
+                "path": job.kinds[measured.node.id].path,
+                "rows_in": measured.rows_in,
+                "rows_out": measured.rows_out,
+                "rows_late": measured.late,
+                "rows_error": measured.errors,
+                "state_rows": measured.state.rows,
+                "state_bytes": measured.state.bytes,
+                "busy_ms": measured.busy_ns / 1e6,
+                "watermark": _time(measured.watermark),
+            }
+            for measured in job.graph.measured()
+        ]
+    return rows
 
 
 def _backfills(engine: Engine) -> list[Row]:
@@ -238,6 +273,7 @@ def _errors(engine: Engine) -> list[Row]:
 _READERS: dict[str, Callable[[Engine], list[Row]]] = {
     "constellation.relations": _relations,
     "constellation.jobs": _jobs,
+    "constellation.operators": _operators,
     "constellation.windows": _windows,
     "constellation.sources": _sources,
     "constellation.lookups": _lookups,

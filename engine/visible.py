@@ -15,22 +15,28 @@ from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.reads import Reader
 from constellationdb.engine.transaction import Transaction, defined_anew
+from constellationdb.errors import InvalidParameter
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
 
 
-def visible(session: Session, names: Iterable[str], at: int | None = None) -> dict[str, pa.Table]:
-    """The rows of some relations as the session sees them now; ``at``: AS OF EPOCH."""
+def visible(session: Session, names: Iterable[str], at: int | None = None, least: int = 0) -> dict[str, pa.Table]:
+    """The rows of some relations as the session sees them now; ``at`` and ``least``: AS OF [AT LEAST] EPOCH."""
     asked, transaction = set(names), session.transaction
     reader = Reader(session)
     if transaction is None:
-        return reader.tables(asked, at_least(session, asked), at)
+        return reader.tables(asked, max(least, at_least(session, asked)), at)
     transaction.check_reads(session.catalog, asked)
     transaction.reads |= _tables_under(session, asked)
     overlays = _overlays(session, transaction, asked)
     stored = {n for n in asked if n not in overlays or overlays[n].committed is not None}
     if at is None and (at := epoch_of(session, transaction, stored)) is not None:
+        if at < least:
+            raise InvalidParameter(
+                f"this transaction reads at epoch {at}, which is before {least}",
+                hint="begin it when that epoch has come: SELECT … AS OF AT LEAST EPOCH n outside of it waits",
+            )
         _refuse_younger(session, stored, at)
     found = dict(reader.tables(stored, session.last_epoch, at))
     for name, overlay in overlays.items():

@@ -17,6 +17,7 @@ from constellationdb.errors import ConstellationError, FeatureNotSupported, Inva
 from constellationdb.planner import gate, plan
 from constellationdb.planner.analysis.queries import Columns
 from constellationdb.planner.lower.casts import conform
+from constellationdb.planner.lower.changelog import changelog
 from constellationdb.planner.lower.core import Lowering, Stage, width_of
 from constellationdb.planner.lower.recursion import recursion
 from constellationdb.planner.lower.rules import RULES
@@ -27,6 +28,7 @@ from constellationdb.planner.messages import planning
 from constellationdb.planner.outputs import output_schema
 from constellationdb.planner.prepare import OtherZoneError, PreparedQuery, Preparer, called_names, relation_names
 from constellationdb.planner.relations import PlannedRelation, WindowCall, decode_body, functions_among
+from constellationdb.planner.rewrite.changelogs import reads_changelog
 from constellationdb.planner.rewrite.names import user_name
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
 from constellationdb.planner.rewrite.tree import to_sql
@@ -39,6 +41,8 @@ from constellationdb.planner.unnest.iterations import ITERATION
 def is_continuous(query: Query, relations: Mapping[str, PlannedRelation]) -> bool:
     """Whether a query reads an unbounded relation, itself or through a plain view."""
     if query.emit is not None:
+        return True
+    if reads_changelog(query.text):
         return True
     for name in relation_names(query):
         relation = relations.get(name)
@@ -194,6 +198,9 @@ class ContinuousPlanner:
                 raise FeatureNotSupported(
                     f'a continuous query cannot read system table "{relation.name}"', hint="SELECT from it alone"
                 )
+            if relation.kind == "changelog":
+                self._register_changelog(name, relation)
+                continue
             self._internal[name] = relation
             self._shuttle.register(name, relation.schema)
         for name, call in prepared.windows.items():
@@ -208,6 +215,11 @@ class ContinuousPlanner:
         types = [storage_type(kind) for kind in stream.schema.types]
         self._shuttle.register(name, pa.schema(list(zip(names, types, strict=True))))
         self._stages[name] = lambda lowering, wanted: lowering.build.project(stream, [field(i) for i in wanted])
+
+    def _register_changelog(self, name: str, relation: PlannedRelation) -> None:
+        self._shuttle.register(name, relation.schema)
+        read = self._relations[relation.name]
+        self._stages[name] = lambda lowering, wanted: changelog(lowering, read, wanted)
 
     def _register_window(self, name: str, call: WindowCall) -> None:
         relation = call.over

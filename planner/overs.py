@@ -3,7 +3,7 @@
 - sum(bigint) OVER wraps: it is summed as numeric.
 - Doubles sort and partition by their bits, -NaN first: integers in Postgres' order stand for them.
 - A sum of doubles over a moving frame is kept by adding and taking away, so one NaN or
-  1e16 that has left the frame spoils what follows: refused.
+  1e16 that has left the frame spoils what follows: refused. An average of integers is a quotient of exact sums.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from substrait.proto import Expression, Rel, Type
 
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.extremes import cast_float, ranked
-from constellationdb.planner.shuttle import Shuttle, project, visit
+from constellationdb.planner.shuttle import Shuttle, field, field_index, project, visit
 
 _TAKEN_AWAY = frozenset(
     {"sum", "avg", "stddev", "stddev_samp", "stddev_pop", "var_samp", "var_pop", "var", "variance", "mean",
@@ -91,6 +91,77 @@ def to_numeric(expression: Expression) -> None:
     cast.cast.type.decimal.precision, cast.cast.type.decimal.scale = 38, 0
     cast.cast.type.decimal.nullability = Type.NULLABILITY_NULLABLE
     expression.CopyFrom(cast)
+
+
+def integer_average(shuttle: Shuttle, source: Rel, width: int, call: Expression) -> list[Expression] | None:
+    """For avg of integers over a frame that goes along: the sum, exact, and the count that ``quotient`` divides by."""
+    function = call.window_function
+    if call.WhichOneof("rex_type") != "window_function" or not function.sorts:
+        return None
+    if shuttle.function_name(function.function_reference) != "avg" or not function.arguments:
+        return None
+    found = _integer(shuttle, source, width, function.arguments[0].value)
+    if found is None:
+        return None
+    whole = Expression()
+    whole.CopyFrom(found)
+    parts = []
+    for name in ("sum", "count"):
+        part = Expression()
+        part.CopyFrom(call)
+        part.window_function.function_reference = shuttle.anchor(name)
+        part.window_function.arguments[0].value.CopyFrom(whole)
+        parts.append(part)
+    to_numeric(parts[0].window_function.arguments[0].value)
+    return parts
+
+
+def _integer(shuttle: Shuttle, source: Rel, width: int, argument: Expression) -> Expression | None:
+    """What holds the integers that an argument is, as doubles: the integers themselves, or doubles as exact."""
+    if argument.WhichOneof("rex_type") == "cast":
+        kind = shuttle.schema_of(project(source, width, [argument.cast.input]), 1).types[0]
+        return argument.cast.input if pt.is_signed_integer(kind) else None
+    body, index = source.project, field_index(argument)
+    mapping = list(body.common.emit.output_mapping)
+    if index is None or not mapping or mapping != list(range(mapping[0], mapping[0] + len(body.expressions))):
+        return None
+    made = body.expressions[index]  # DataFusion casts once what two calls take
+    if made.cast.type.WhichOneof("kind") != "fp64":
+        return None
+    kind = shuttle.schema_of(project(body.input, mapping[0], [made.cast.input]), 1).types[0]
+    return argument if pt.is_signed_integer(kind) and kind.bit_width <= 32 else None
+
+
+def split_averages(shuttle: Shuttle, rel: Rel, width: int) -> Rel:
+    """Make averages of integers in a projection of ``width`` columns quotients, in place; what computes the rest."""
+    written = list(rel.project.expressions)
+    averages = [integer_average(shuttle, rel.project.input, width, call) for call in written]
+    if not any(averages):
+        return rel
+    computing = Rel()
+    computing.project.input.CopyFrom(rel.project.input)
+    computing.project.expressions.extend(p for e, parts in zip(written, averages, strict=True) for p in parts or (e,))
+    count = len(computing.project.expressions)
+    places = iter(field(i) for i in range(width, width + count))
+    outputs = [next(places) if parts is None else quotient(shuttle, next(places), next(places)) for parts in averages]
+    outputs = [*(field(i) for i in range(width)), *outputs]
+    if rel.project.common.HasField("emit"):
+        outputs = [outputs[i] for i in rel.project.common.emit.output_mapping]
+    rel.CopyFrom(project(computing, width + count, outputs))
+    found: Rel = rel.project.input
+    return found
+
+
+def quotient(shuttle: Shuttle, total: Expression, count: Expression) -> Expression:
+    """Their quotient as a double; NULL of nothing."""
+    made = Expression()
+    made.scalar_function.function_reference = shuttle.anchor("divide")
+    for part in (total, count):
+        double = made.scalar_function.arguments.add().value
+        double.cast.input.CopyFrom(part)
+        double.cast.failure_behavior = Expression.Cast.FAILURE_BEHAVIOR_THROW_EXCEPTION
+        double.cast.type.fp64.nullability = Type.NULLABILITY_NULLABLE
+    return made
 
 
 def _moves(function: Any) -> bool:

@@ -123,6 +123,16 @@ class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
         return (self.input,)
 
 
+class Changelog(Node, frozen=True, kw_only=True, tag="changelog"):
+    """The changes of its input as rows that only come: ``_epoch, _diff``, then its columns."""
+
+    input: AnyNode
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
 class SessionAssign(Node, frozen=True, kw_only=True, tag="session"):
     """SESSION: each row plus the ``window_start, window_end`` of its session, which other rows can change.
 
@@ -260,6 +270,66 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     @property
     def children(self) -> tuple[AnyNode, ...]:
         return self.inputs
+
+
+class Order(msgspec.Struct, frozen=True):
+    """One term of ORDER BY."""
+
+    column: int
+    descending: bool = False
+    nulls_first: bool = False
+
+
+RankKind: TypeAlias = Literal["row_number", "rank", "dense_rank"]
+
+
+class TopN(Node, frozen=True, kw_only=True, tag="top_n"):
+    """Of each key the rows whose ``rank`` by ``order`` is above ``offset`` and at most ``offset + limit``.
+
+    Rows that tie stand in the order of ``ties``, which tells all different rows apart. ``numbered``: the rank is
+    one more column of the output.
+    """
+
+    input: AnyNode
+    keys: tuple[int, ...]
+    order: tuple[Order, ...]
+    ties: tuple[Order, ...]
+    rank: RankKind
+    offset: int
+    limit: int
+    numbered: bool
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
+Carry: TypeAlias = Literal["none", "add", "least", "greatest", "keep"]
+
+
+class Over(Node, frozen=True, kw_only=True, tag="over"):
+    """Window functions whose frames reach ``before`` rows back and ``after`` on, or from the beginning to here.
+
+    ``substrait`` computes, of rows in order, the place and then the functions: over slot0, the input's columns, the
+    number of the stretch, the place and the number of the peers. ``carries``: how a function that begins at the
+    beginning goes on from its value before the stretch. ``tied``: such frames end with the last peer.
+    """
+
+    input: AnyNode
+    keys: tuple[int, ...]
+    order: tuple[Order, ...]
+    ties: tuple[Order, ...]
+    substrait: bytes
+    before: int
+    after: int
+    running: bool
+    tied: bool
+    carries: tuple[Carry, ...]
+    shows: str
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
 
 
 class Join(Node, frozen=True, kw_only=True, tag="join"):
@@ -430,12 +500,15 @@ AnyNode: TypeAlias = (
     | Fragment
     | Union
     | WindowAssign
+    | Changelog
     | TemporalFilter
     | SessionAssign
     | Aggregate
     | SessionAggregate
     | PaneAggregate
     | Recompute
+    | TopN
+    | Over
     | Join
     | Asof
     | LookupJoin
@@ -494,6 +567,8 @@ def unique_key(node: AnyNode) -> tuple[int, ...] | None:
     match node:
         case Aggregate() if not node.append_only:
             return tuple(range(len(node.keys)))
+        case TopN() if node.rank == "row_number" and node.keys and (node.numbered or node.limit == 1):
+            return (*node.keys, len(node.schema) - 1) if node.numbered else node.keys
         case Recompute() if node.single:
             return tuple(key for (key,) in node.out_keys)
         case SessionAggregate() | PaneAggregate() if not node.append_only:

@@ -50,7 +50,7 @@ class _Form:
 
 def point_query(query: Query, relations: Mapping[str, PlannedRelation]) -> PointQuery | None:
     """``query`` as one, if it is: over what is stored, each column compared once; a key or not."""
-    if query.emit is not None or query.temporal or query.asof or query.as_of_epoch is not None:
+    if query.emit is not None or query.temporal or query.asof or query.looks_back:
         return None
     form = _form(query.text)
     if form is None:

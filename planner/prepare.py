@@ -17,7 +17,7 @@ import pyarrow as pa
 from pglast import ast
 
 from constellationdb.catalog.model import Function
-from constellationdb.errors import FeatureNotSupported, UndefinedRelation
+from constellationdb.errors import FeatureNotSupported, UndefinedRelation, WrongObjectType
 from constellationdb.planner.analysis import kinds
 from constellationdb.planner.analysis.catalog_functions import Signature, by_internal
 from constellationdb.planner.analysis.literal_places import placing_literals
@@ -28,11 +28,18 @@ from constellationdb.planner.analysis.user_calls import UserCalls, with_paramete
 from constellationdb.planner.analysis.zoning import Zoning
 from constellationdb.planner.empty_sets import drop_empty_sets
 from constellationdb.planner.references import Names, find, key_of, reference, split
-from constellationdb.planner.relations import PlannedRelation, WindowCall, decode_body, functions_among
+from constellationdb.planner.relations import (
+    CHANGE_COLUMNS,
+    PlannedRelation,
+    WindowCall,
+    decode_body,
+    functions_among,
+)
 from constellationdb.planner.resolving import references
 from constellationdb.planner.rewrite.asof import call_asof_joins, mark_asof_joins
 from constellationdb.planner.rewrite.bound import query_tree
 from constellationdb.planner.rewrite.casts import tell_casts_apart
+from constellationdb.planner.rewrite.changelogs import read_changelogs, reads_changelog
 from constellationdb.planner.rewrite.constants import check_constants
 from constellationdb.planner.rewrite.group_windows import expand_group_windows
 from constellationdb.planner.rewrite.intervals import normalise_intervals
@@ -197,6 +204,7 @@ class Preparer:
         mark_asof_joins(tree, query.asof, query.offset)
         mark_versions(tree, query, lambda name, schema: self._find(query.names, schema, name))
         tree = respell(normalise_intervals(expand_rows(tree)))
+        tree = read_changelogs(tree, query.offset, lambda said, at: self._changelog(query, said, at))
         tree = read_qualified(tree, self._identify(query.names), query.offset)
         expand_group_windows(tree, query.offset)
         name_window_inputs(tree, query, self._named)
@@ -207,6 +215,8 @@ class Preparer:
     def _body(self, function: Function) -> Any:
         """A function's body. What it reads is named so that nothing of the query around it can be meant."""
         query = decode_body(function)
+        if reads_changelog(query.text):
+            raise FeatureNotSupported(f"changelog() in the body of function {function.shown} is not supported")
         tree = with_parameters(function, self._normal(query))
         refuse(tree, 0, continuous=self._continuous)
         drop_empty_sets(tree)
@@ -229,6 +239,21 @@ class Preparer:
         """A plain view of the query's own: what one of its windows reads."""
         internal = f"{name} read by window {len(self._own) + 1}"
         self._own[internal] = PlannedRelation(name, "view", pa.schema([]), query=query)
+        return internal
+
+    def _changelog(self, query: Query, said: str, position: int) -> str:
+        """A relation of the query's own: the changes of another."""
+        schema, name = split(said)
+        relation = self.relation(query.names, name, schema, position - 1)
+        if relation.kind not in ("table", "source", "materialized view"):
+            raise WrongObjectType(
+                f'"{said}" is a {relation.kind}: it has no changes of its own',
+                hint="changelog takes a table, a source or a materialized view",
+                position=position,
+            )
+        internal = f"changelog of {relation.name}"
+        columns = pa.schema([*CHANGE_COLUMNS, *relation.schema])
+        self._own[internal] = PlannedRelation(relation.name, "changelog", columns, append_only=True)
         return internal
 
     def is_own(self, name: str) -> bool:

@@ -21,8 +21,18 @@ from constellationdb.planner.statements import Query
 from constellationdb.planner.window_call import Call
 
 WINDOW_COLUMNS = ("window_start", "window_end")
+# What a change row has before the columns of its relation.
+CHANGE_COLUMNS = (("_epoch", pa.int64()), ("_diff", pa.int64()))
 RelationKind = Literal[
-    "table", "source", "lookup table", "view", "materialized view", "system table", "sequence", "functions"
+    "table",
+    "source",
+    "lookup table",
+    "view",
+    "materialized view",
+    "system table",
+    "sequence",
+    "changelog",
+    "functions",
 ]
 
 

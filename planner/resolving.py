@@ -11,6 +11,7 @@ from pglast import ast
 
 from constellationdb.planner import statements as st
 from constellationdb.planner.references import Names, reference
+from constellationdb.planner.rewrite.changelogs import changelog_relation, is_changelog
 from constellationdb.planner.rewrite.tree import nodes, strings
 from constellationdb.planner.rewrite.windows import is_window, relation_argument, relation_name
 from constellationdb.planner.syntax.mask import mask
@@ -25,7 +26,10 @@ def references(tree: Any) -> list[str]:
     """Every relation that ``tree`` mentions, names of CTEs included: what might have to be looked up."""
     found: dict[str, None] = {}
     for node in nodes(tree):
-        if isinstance(node, ast.RangeVar):
+        if is_changelog(node):
+            if (said := changelog_relation(node)) is not None:
+                found[said] = None
+        elif isinstance(node, ast.RangeVar):
             found[reference(node.schemaname, node.relname)] = None
         elif isinstance(node, ast.RangeFunction) and is_window(node):
             name = relation_name(relation_argument(node))

@@ -267,6 +267,11 @@ def _check_readable(relation: PlannedRelation) -> None:
             f'lookup table "{relation.name}" is asked by key and cannot be read as a whole',
             hint="join a stream with it, or create it WITH (strategy = 'replicated') if its connector can",
         )
+    if relation.kind == "changelog":
+        raise FeatureNotSupported(
+            f"changelog({relation.name}) has no rows that a statement could read at once",
+            hint="create a materialized view of it and read that",
+        )
     if relation.kind == "source":
         raise FeatureNotSupported(
             f'source "{relation.name}" keeps no rows that a statement could read at once',
@@ -334,7 +339,8 @@ def harden(shuttle: Shuttle, rel: Rel, *, filtered: bool = False) -> None:
             arithmetic.check(shuttle, body.input, width, body.condition)
         case "project":
             arithmetic.check(shuttle, body.input, width, body.expressions)
-            overs.correct(shuttle, body.input, width, overs.window_calls(body.expressions))
+            computing = overs.split_averages(shuttle, rel, width).project
+            overs.correct(shuttle, computing.input, width, overs.window_calls(computing.expressions))
         case "sort":
             arithmetic.check(shuttle, body.input, width, body.sorts)
             overs.rank_sorts(shuttle, body.input, width, body.sorts)

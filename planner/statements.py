@@ -117,6 +117,14 @@ class Query:
     zone: str = "UTC"  # the time zone it computes in, by the name SHOW timezone prints
     asof: tuple[AsofClause, ...] = ()
     names: tuple[tuple[str, str], ...] = ()  # which relations its names mean: see planner.references
+    as_of_time: str | None = None  # SELECT … AS OF TIMESTAMP expression
+    at_least_epoch: int = 0  # SELECT … AS OF AT LEAST EPOCH n
+    at_system_time: int = 0  # of how many relations as_of_time was said, as FOR SYSTEM_TIME; 0: of all
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether it says which epoch it is to read."""
+        return self.as_of_epoch is not None or self.as_of_time is not None or self.at_least_epoch > 0
 
 
 @dataclass(frozen=True)
@@ -504,6 +512,8 @@ class Subscribe(Statement):
     progress: bool = False
     as_of: int | None = None
     name_position: int = 0
+    as_of_time: str | None = None  # AS OF TIMESTAMP expression
+    at_least: bool = False  # AS OF AT LEAST: from what is kept, when that begins later
 
 
 @dataclass(frozen=True)
@@ -515,6 +525,14 @@ class Copy(Statement):
     columns: tuple[str, ...] = ()
     source: Select | Subscribe | None = None
     options: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)  # the lists are of column names
+
+
+@dataclass(frozen=True)
+class NamedView(Statement):
+    """MATERIALIZED VIEW name, behind EXPLAIN: the one that runs."""
+
+    name: str
+    name_position: int = 0
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,11 @@ class Multiset:
         self._heaps = {last: Heap(kind, last) for last in (False, True) if (self._greatest if last else self._least)}
         self.reserve(self._slot_count)
 
+    @property
+    def unused(self) -> int:
+        """Values that no row has, whose place is kept."""
+        return self._dead
+
     def reserve(self, slots: int) -> None:
         self._slot_count = max(slots, self._slot_count)
         for heap in self._heaps.values():

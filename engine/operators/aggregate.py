@@ -62,6 +62,11 @@ class AggregateOperator(Unheld):
         slots = np.zeros(1, np.int64)
         return zset.with_weights(self._shown(slots, self._keys_of(slots), context, 1), 1)
 
+    @property
+    def unused(self) -> int:
+        """Groups that are gone, whose place is kept."""
+        return self._free_count
+
     def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
         batch = inputs[0]
         changed = None

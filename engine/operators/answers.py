@@ -47,6 +47,11 @@ class AnswerCache:
         """Keys whose answer is kept."""
         return int((self._entry[: len(self._index)] != UNKNOWN).sum())
 
+    @property
+    def unused(self) -> int:
+        """Keys have rows, too; what it keeps are answers."""
+        return self._key_rows.rows + self._answers.rows - len(self)
+
     def slots(self, keys: pa.RecordBatch) -> I64:
         """The slot of each key, made on first sight; -1 for a key with a NULL."""
         before = len(self._index)

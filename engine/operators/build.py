@@ -9,8 +9,10 @@ from constellationdb.engine.operators.aggregate import AggregateOperator
 from constellationdb.engine.operators.arranged import Borrow
 from constellationdb.engine.operators.asof import AsofOperator
 from constellationdb.engine.operators.base import Operator
+from constellationdb.engine.operators.changelog import ChangelogOperator
 from constellationdb.engine.operators.join import JoinOperator
 from constellationdb.engine.operators.on_close import OnCloseOperator
+from constellationdb.engine.operators.over import OverOperator
 from constellationdb.engine.operators.pane_aggregate import PaneAggregateOperator
 from constellationdb.engine.operators.recompute import RecomputeOperator
 from constellationdb.engine.operators.recursion import MakeStep, RecursionOperator
@@ -19,6 +21,7 @@ from constellationdb.engine.operators.session import SessionAssignOperator
 from constellationdb.engine.operators.session_aggregate import SessionAggregateOperator
 from constellationdb.engine.operators.stateless import ConstantOperator, FragmentOperator, UnionOperator
 from constellationdb.engine.operators.temporal_filter import TemporalFilterOperator
+from constellationdb.engine.operators.top import TopNOperator
 from constellationdb.engine.operators.unnest import UnnestOperator
 from constellationdb.engine.operators.window import WindowAssignOperator
 from constellationdb.errors import InternalError
@@ -39,6 +42,8 @@ def build(
             return UnionOperator(node)
         case plan.WindowAssign():
             return WindowAssignOperator(node)
+        case plan.Changelog():
+            return ChangelogOperator(node)
         case plan.TemporalFilter():
             return TemporalFilterOperator(node)
         case plan.SessionAssign():
@@ -51,6 +56,10 @@ def build(
             return PaneAggregateOperator(node)
         case plan.Recompute():
             return RecomputeOperator(node, borrow)
+        case plan.TopN():
+            return TopNOperator(node)
+        case plan.Over():
+            return OverOperator(node)
         case plan.Join():
             return JoinOperator(node, borrow)
         case plan.Asof():
@@ -76,7 +85,7 @@ def build(
 def exchange_keys(node: plan.AnyNode) -> tuple[tuple[int, ...] | None, ...]:
     """Per input: the key columns to exchange by, () for everything to one worker, None for no exchange."""
     match node:
-        case plan.Aggregate() | plan.SessionAggregate() | plan.PaneAggregate():
+        case plan.Aggregate() | plan.SessionAggregate() | plan.PaneAggregate() | plan.TopN() | plan.Over():
             return (node.keys,)
         case plan.SessionAssign():
             return (node.partition,)

@@ -58,6 +58,11 @@ class PaneAggregateOperator(Unheld):
     def start(self, context: Context) -> Delta:  # noqa: ARG002
         return None
 
+    @property
+    def unused(self) -> int:
+        """Groups that are gone, whose place is kept."""
+        return self._free_count
+
     def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
         batch, change = timed(inputs[0], self._node.time_column), None
         if batch is not None:

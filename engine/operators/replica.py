@@ -42,6 +42,11 @@ class Replica:
         self._stale = False  # the rows changed since ``_dense`` was made
         self._one_integer = len(keys) == 1 and pa.types.is_integer(schema.field(keys[0]).type)
 
+    @property
+    def unused(self) -> int:
+        """Rows that are gone, whose place is kept."""
+        return self._rows - self._live
+
     def apply(self, delta: pa.RecordBatch) -> None:
         """A change of the table: keys that go, then rows that come."""
         weights = zset.weights(delta)

@@ -61,6 +61,11 @@ class SessionAggregateOperator(Unheld):
     def start(self, context: Context) -> Delta:  # noqa: ARG002
         return None
 
+    @property
+    def unused(self) -> int:
+        """What its keys are more than its sessions: these are what it keeps."""
+        return self._keys.rows - (self._count - self._gone_count)
+
     def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
         batch, change = timed(inputs[0], self._node.time_column), None
         if batch is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from constellationdb.planner import plan
 from constellationdb.planner.explain.steps import Columns, Steps, qualified
@@ -59,9 +59,18 @@ class Names:
                 return self.of(node.inputs[0])
             case plan.WindowAssign() | plan.SessionAssign():
                 return [*self.of(node.input), Shown("window_start"), Shown("window_end")]
+            case plan.Changelog():
+                return [Shown("_epoch"), Shown("_diff"), *self.of(node.input)]
             case plan.Aggregate():
                 below = self.brief(node.input)
                 return [*(below[k] for k in node.keys), *(Shown(measure(m, below)) for m in node.measures)]
+            case plan.Over():
+                below = self.brief(node.input)
+                keys, order = listed([below[k] for k in node.keys]) or "()", ordered(node.order, below)
+                slot = [*below, Shown(keys), Shown(order), Shown(order)]
+                return [*self.of(node.input), *Steps(node.substrait, [slot]).columns[1:]]
+            case plan.TopN():
+                return [*self.of(node.input), *([Shown(f"{rank(node)} OVER (…)")] if node.numbered else [])]
             case plan.Join(kind="semi" | "anti"):
                 return self.of(node.left)
             case plan.Join(kind="mark"):
@@ -98,6 +107,19 @@ def measure(made: plan.Measure, columns: Columns) -> str:
     distinct = "DISTINCT " if made.distinct and made.kind not in ("min", "max") else ""
     text = f"{made.kind}({distinct}{argument})"
     return text if made.filter < 0 else f"{text} FILTER (WHERE {columns[made.filter].text})"
+
+
+def rank(node: plan.TopN) -> str:
+    return f"{node.rank}()"
+
+
+def ordered(order: Sequence[plan.Order], columns: Columns) -> str:
+    return ", ".join(_term(term, columns) for term in order)
+
+
+def _term(term: plan.Order, columns: Columns) -> str:
+    nulls = "" if term.nulls_first == term.descending else f" NULLS {'FIRST' if term.nulls_first else 'LAST'}"
+    return f"{columns[term.column].text}{' DESC' if term.descending else ''}{nulls}"
 
 
 def listed(columns: Columns) -> str:

@@ -9,6 +9,7 @@ from constellationdb.planner.explain.facts import NETTED, PER_EPOCH, Facts, rows
 from constellationdb.planner.explain.literals import interval
 from constellationdb.planner.explain.lookups import lookup, replicated
 from constellationdb.planner.explain.names import Names, listed, measure
+from constellationdb.planner.explain.orders import over, top
 from constellationdb.planner.explain.sides import recomputed_sides, sides
 from constellationdb.planner.explain.steps import condition
 from constellationdb.planner.explain.windows import pane_aggregate, session, session_aggregate
@@ -27,6 +28,9 @@ def facts(node: plan.AnyNode, names: Names) -> Facts:
             return Facts("Union all", None, None, None, PER_EPOCH, rows_of(node))
         case plan.WindowAssign():
             return _window(node, names)
+        case plan.Changelog():
+            emits = "every epoch: a row for each change, with how many rows came or went"
+            return Facts("Changelog", None, None, None, emits, rows_of(node))
         case plan.TemporalFilter():
             return _temporal_filter(node, names)
         case plan.SessionAssign():
@@ -39,6 +43,10 @@ def facts(node: plan.AnyNode, names: Names) -> Facts:
             return _aggregate(node, names)
         case plan.Recompute():
             return _recompute(node, names)
+        case plan.TopN():
+            return top(node, names)
+        case plan.Over():
+            return over(node, names)
         case plan.Join():
             return _join(node, names)
         case plan.Asof():

@@ -94,6 +94,11 @@ def _plan(planned: SnapshotPlan, relations: Mapping[str, PlannedRelation], shown
     return [*(f"    {line}" for line in text.splitlines()), *stages]
 
 
+def without_checks(text: str) -> str:
+    """Functions of ours that check what DataFusion's would not, under the names of those."""
+    return _CHECKED.sub(lambda found: found.group(1), text)
+
+
 def _named(planned: SnapshotPlan, text: str, shown: Mapping[str, str], *, top: bool = True) -> str:
     """The plan in the user's names; a relation that is read twice has a number the second time."""
     names: dict[str, str] = {}
@@ -104,7 +109,7 @@ def _named(planned: SnapshotPlan, text: str, shown: Mapping[str, str], *, top: b
         seen[name] += 1
         names[internal] = name if seen[name] == 1 else f"{name}#{seen[name]}"
     text = _INTERNAL.sub(lambda found: names.get(found.group(), found.group()), text)
-    text = _CHECKED.sub(lambda found: found.group(1), text)
+    text = without_checks(text)
     if not top:
         return text
     first, *rest = text.split("\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from constellationdb.planner import plan
 from constellationdb.planner.explain.facts import mode
@@ -23,14 +23,27 @@ class Sink:
     limit: int | None = None
 
 
+@dataclass(frozen=True)
+class Actual:
+    """What EXPLAIN ANALYZE adds: lines on the ``whole`` and on each operator, by its node's number."""
+
+    whole: list[tuple[str, str]] = field(default_factory=list)
+    operators: Mapping[int, list[tuple[str, str]]] = field(default_factory=dict)
+
+
 def explain(
-    lowered: plan.Plan, relations: Mapping[str, PlannedRelation] | None = None, sink: Sink | None = None
+    lowered: plan.Plan,
+    relations: Mapping[str, PlannedRelation] | None = None,
+    sink: Sink | None = None,
+    actual: Actual | None = None,
 ) -> list[str]:
-    """The lines of EXPLAIN for a continuous query over ``relations``."""
-    return [*_head(lowered, sink or Sink()), *_blocks(lowered.root, Names(relations or {}), "  ", set())]
+    """The lines of EXPLAIN for a continuous query over ``relations``; with ANALYZE also what was measured."""
+    measured = actual or Actual()
+    blocks = _blocks(lowered.root, Names(relations or {}), measured.operators, "  ", set())
+    return [*_head(lowered, sink or Sink(), measured.whole), *blocks]
 
 
-def _head(lowered: plan.Plan, sink: Sink) -> list[str]:
+def _head(lowered: plan.Plan, sink: Sink, actual: list[tuple[str, str]]) -> list[str]:
     columns = ", ".join(lowered.names)
     only = lowered.root.append_only
     rows = f"{mode(lowered.root)}: rows are {'only added' if only else 'added and taken back'}"
@@ -47,19 +60,21 @@ def _head(lowered: plan.Plan, sink: Sink) -> list[str]:
         lines.append(("errors", f"rows that cannot be computed, in {sink.errors}"))
     if lowered.late_to:
         lines.append(("late", f"rows that come after their window closed, in {lowered.late_to}"))
-    return [title, *aligned(lines, "  ")]
+    return [title, *aligned([*lines, *actual], "  ")]
 
 
-def _blocks(node: plan.AnyNode, names: Names, indent: str, seen: set[int]) -> Iterator[str]:
+def _blocks(
+    node: plan.AnyNode, names: Names, actual: Mapping[int, list[tuple[str, str]]], indent: str, seen: set[int]
+) -> Iterator[str]:
     found = facts(node, names)
     if node.id in seen and node.children:
         yield f"{indent}-> {found.title}: the same as above, it runs once"
         return
     seen.add(node.id)
     yield f"{indent}-> {found.title}"
-    yield from aligned(found.lines(), indent + _INDENT)
+    yield from aligned([*found.lines(), *actual.get(node.id, [])], indent + _INDENT)
     for child in _shown_below(node, names):
-        yield from _blocks(child, names, indent + _INDENT, seen)
+        yield from _blocks(child, names, actual, indent + _INDENT, seen)
 
 
 def _shown_below(node: plan.AnyNode, names: Names) -> tuple[plan.AnyNode, ...]:

@@ -10,6 +10,7 @@ from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.aggregates import correct
 from constellationdb.planner.analysis.calls import USER_AGGREGATE
 from constellationdb.planner.lower.core import Lowering
+from constellationdb.planner.lower.first import lower_first
 from constellationdb.planner.lower.grouping import accumulate
 from constellationdb.planner.lower.grouping_sets import lower_sets
 from constellationdb.planner.lower.measures import Call, accumulated, computes_doubles
@@ -43,6 +44,9 @@ def _aggregated(lowering: Lowering, stream: Stream, body: AggregateRel) -> Strea
             windowed = windowed_aggregate(lowering, source, arguments.expressions, len(keys), merged)
             if windowed is not None:
                 return windowed
+    first = lower_first(lowering, stream, calls, len(keys))
+    if first is not None:
+        return first
     fast = [accumulated(stream, call, append_only=stream.base.append_only) for call in calls]
     if all(fast):
         return accumulate(lowering, stream, len(keys), [measure for measure in fast if measure])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from substrait.proto import Rel, SortField
+from substrait.proto import Expression, Rel, SortField
 
 from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.lower.core import Lowering
 from constellationdb.planner.lower.stream import Stream, describe
+from constellationdb.planner.lower.top import Top, is_orderable, top_n
 from constellationdb.planner.overs import rank_sorts
 from constellationdb.planner.shuttle import field, field_index
 
@@ -24,6 +25,9 @@ def lower_order(lowering: Lowering, rel: Rel) -> Stream:
     for sort in sorts:
         arithmetic.check(lowering.shuttle, lowering.build.source(stream), stream.width, sort)
     rank_sorts(lowering.shuttle, lowering.build.source(stream), stream.width, sorts)
+    window = _window(fetches)
+    if window is not None and stream.width and is_orderable(lowering, stream, (), sorts):
+        return top_n(lowering, stream, (), sorts, window)
     return _top(lowering, stream, sorts, fetches)
 
 
@@ -34,6 +38,28 @@ def _fetches(rel: Rel) -> tuple[list[Rel], Rel]:
         found.append(rel)
         rel = rel.fetch.input
     return found, rel
+
+
+def _window(fetches: list[Rel]) -> Top | None:
+    """The places that all of these LIMITs and OFFSETs leave; None where there are none, or no end of them."""
+    first, end = 0, None
+    for rel in reversed(fetches):
+        offset, count = _constant(rel.fetch.offset_expr, 0), _constant(rel.fetch.count_expr, -1)
+        if offset is None or count is None:
+            return None
+        first += offset
+        if count >= 0:
+            end = first + count if end is None else min(end, first + count)
+    return None if end is None or end <= first else Top(end - first, first)
+
+
+def _constant(expression: Expression, absent: int) -> int | None:
+    """The value of a literal, or ``absent`` where nothing stands; None for what is to be computed."""
+    kind = expression.WhichOneof("rex_type")
+    if kind is None:
+        return absent
+    found = expression.literal.WhichOneof("literal_type") if kind == "literal" else None
+    return int(getattr(expression.literal, found)) if found in ("i8", "i16", "i32", "i64") else None
 
 
 def _projects_order(rel: Rel) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import reduce
 
 import pyarrow as pa
@@ -12,11 +13,12 @@ from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.lower.casts import common_type, conform
 from constellationdb.planner.lower.condition import conjunction, conjuncts
 from constellationdb.planner.lower.core import Lowering, read_columns, width_of
+from constellationdb.planner.lower.ranked import lower_ranked
 from constellationdb.planner.lower.scalar import expand_scalars
 from constellationdb.planner.lower.stream import Stream
 from constellationdb.planner.lower.temporal_filter import divided, lower_clock, refuse_clock
 from constellationdb.planner.lower.window import has_window, lower_window
-from constellationdb.planner.shuttle import field, select
+from constellationdb.planner.shuttle import field, fields_used, select, subqueries
 
 
 def lower_read(lowering: Lowering, rel: Rel) -> Stream:
@@ -55,7 +57,12 @@ def _constant(lowering: Lowering, rel: Rel) -> Stream:
     return lowering.build.project(lowering.build.stream(node), [field(i) for i in range(width)])
 
 
-def lower_filter(lowering: Lowering, rel: Rel) -> Stream:
+def lower_filter(lowering: Lowering, rel: Rel, used: Collection[int] | None = None) -> Stream:
+    """``used``: the columns that the relation above wants of it; None: all."""
+    if not subqueries(rel.filter.condition):
+        ranked = lower_ranked(lowering, rel, range(width_of(rel)) if used is None else used)
+        if ranked is not None:
+            return ranked
     stream = lowering.lower(rel.filter.input)
     width = stream.width
     clock, others = divided(lowering.shuttle, conjuncts(lowering.shuttle, rel.filter.condition))
@@ -71,7 +78,11 @@ def lower_filter(lowering: Lowering, rel: Rel) -> Stream:
 def lower_project(lowering: Lowering, rel: Rel) -> Stream:
     if has_window(rel):
         return lower_window(lowering, rel)
-    stream = lowering.lower(rel.project.input)
+    below = rel.project.input
+    if below.WhichOneof("rel_type") == "filter":
+        stream = lower_filter(lowering, below, _used(rel))
+    else:
+        stream = lowering.lower(below)
     width = stream.width
     refuse_clock(lowering.shuttle, rel.project.expressions)
     stream = expand_scalars(lowering, stream, rel.project.expressions)
@@ -80,6 +91,14 @@ def lower_project(lowering: Lowering, rel: Rel) -> Stream:
     if rel.project.common.HasField("emit"):
         outputs = [outputs[i] for i in rel.project.common.emit.output_mapping]
     return lowering.build.project(stream, outputs)
+
+
+def _used(rel: Rel) -> set[int]:
+    """The columns of its input that a projection needs."""
+    used = fields_used(rel.project.expressions)
+    width = width_of(rel.project.input)
+    kept = rel.project.common.emit.output_mapping if rel.project.common.HasField("emit") else range(width)
+    return used | {column for column in kept if column < width}
 
 
 def lower_set(lowering: Lowering, rel: Rel) -> Stream:

@@ -7,8 +7,9 @@ from substrait.proto import Expression, Rel
 from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.lower.core import Lowering
 from constellationdb.planner.lower.order import tie_breakers
+from constellationdb.planner.lower.over import lower_over
 from constellationdb.planner.lower.stream import Stream, describe
-from constellationdb.planner.overs import correct, window_calls
+from constellationdb.planner.overs import correct, integer_average, quotient, window_calls
 from constellationdb.planner.shuttle import field, field_index
 
 _ONE_ROW_EACH = frozenset({"row_number", "ntile", "lag", "lead", "first_value"})
@@ -25,21 +26,32 @@ def lower_window(lowering: Lowering, rel: Rel) -> Stream:
     stream = lowering.build.pad(stream)
     shuttle = lowering.shuttle
     arithmetic.check(shuttle, lowering.build.source(stream), stream.width, rel.project)
-    calls = window_calls(rel.project.expressions)
+    written = list(rel.project.expressions)
+    averages = [integer_average(shuttle, lowering.build.source(stream), stream.width, e) for e in written]
+    expressions = [part for e, average in zip(written, averages, strict=True) for part in average or (e,)]
+
+    def quotients(columns: list[Expression]) -> list[Expression]:
+        values = iter(columns)
+        return [next(values) if a is None else quotient(shuttle, next(values), next(values)) for a in averages]
+
+    calls = window_calls(expressions)
     keys = _partition_keys(calls)
     correct(shuttle, lowering.build.source(stream), stream.width, calls)
+    near = lower_over(lowering, stream, expressions)
+    if near is not None:
+        return _as_written(lowering, near.stream, rel, quotients(near.columns), written_width)
     for call in calls:
         _break_ties(lowering, call, stream.width)
     node = lowering.build.finish(stream)
     over = Rel()
     over.project.input.CopyFrom(shuttle.slot(0, stream.schema))
-    places: dict[int, int] = {}
-    for number, expression in enumerate(rel.project.expressions):
+    columns = []
+    for expression in expressions:
         column = field_index(expression)
         if column is None:
             over.project.expressions.append(expression)
             column = stream.width + len(over.project.expressions) - 1
-        places[written_width + number] = column
+        columns.append(field(column))
     width = stream.width + len(over.project.expressions)
     over.project.common.emit.output_mapping.extend(range(width))
     computed = lowering.build.stream(
@@ -57,9 +69,15 @@ def lower_window(lowering: Lowering, rel: Rel) -> Stream:
             shows=describe(shuttle.display_of(over, width)),
         )
     )
-    written = range(written_width + len(rel.project.expressions))
-    wanted = rel.project.common.emit.output_mapping if rel.project.common.HasField("emit") else written
-    return lowering.build.project(computed, [field(places.get(i, i)) for i in wanted])
+    return _as_written(lowering, computed, rel, quotients(columns), written_width)
+
+
+def _as_written(lowering: Lowering, stream: Stream, rel: Rel, columns: list[Expression], width: int) -> Stream:
+    """The columns of the projection ``rel`` over ``width`` others; ``columns`` are what it computes."""
+    outputs = [*(field(i) for i in range(width)), *columns]
+    if rel.project.common.HasField("emit"):
+        outputs = [outputs[i] for i in rel.project.common.emit.output_mapping]
+    return lowering.build.project(stream, outputs)
 
 
 def _partition_keys(calls: list[Expression]) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from constellationdb.planner.statements import (
     Flush,
     Insert,
     Merge,
+    NamedView,
     Select,
     Statement,
     Subscribe,
@@ -45,7 +46,7 @@ from constellationdb.planner.syntax.tokens import Region, word_set
 
 Reader = Callable[[Region], Statement]
 
-_EXPLAINED = (Select, CreateView, CreateTableAs, Subscribe, Insert, Update, Delete, Merge)
+_EXPLAINED = (Select, CreateView, CreateTableAs, Subscribe, NamedView, Insert, Update, Delete, Merge)
 # Statements of streaming systems, unknown to Postgres' grammar, that we recognise only to name them.
 _STREAMING_OBJECTS = word_set("sink connection secret source stream lookup")
 # Postgres parses their bodies in ways that do not fit into one statement; no use in asking it.
@@ -178,11 +179,20 @@ def _explain(region: Region) -> Statement:
         cursor.accept("verbose")
     if cursor.done:
         raise cursor.error()
-    inner = read_statement(region.of(cursor.index, region.hi))
+    inner = _named_view(cursor) or read_statement(region.of(cursor.index, region.hi))
     if not isinstance(inner, _EXPLAINED):
         name = _command_name(region.of(cursor.index, region.hi))
         raise FeatureNotSupported(f"EXPLAIN of {name} is not supported", position=inner.offset + 1)
     return Explain(region.text, region.start, inner, analyze)
+
+
+def _named_view(cursor: Cursor) -> NamedView | None:
+    start = cursor.position
+    if not cursor.accept("materialized", "view"):
+        return None
+    name = cursor.name()
+    cursor.expect_end()
+    return NamedView(cursor.region.text[start - cursor.region.start :], start, name.reference, name.position)
 
 
 def _explain_options(options: dict[str, str], position: int) -> bool:

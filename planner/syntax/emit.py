@@ -3,7 +3,7 @@
     EMIT CHANGES | EMIT ON UPDATE | EMIT ON WINDOW CLOSE | EMIT FINAL | EMIT AFTER WATERMARK
     ALLOW LATENESS interval
     LATE DATA TO table
-    AS OF EPOCH n
+    AS OF EPOCH n | AS OF AT LEAST EPOCH n | AS OF TIMESTAMP expression
 
 in any order, each at most once. All these words are ordinary names to
 Postgres, so a clause counts only where Postgres' grammar has no other reading.
@@ -34,7 +34,8 @@ _MODES: tuple[tuple[tuple[str, ...], Mode], ...] = (
     (("emit", "on", "update"), "changes"),
     (("emit", "changes"), "changes"),
 )
-_CLAUSE_NAMES = {"emit": "EMIT", "allow": "ALLOW LATENESS", "late": "LATE DATA TO", "as": "AS OF EPOCH"}
+_BEHIND_INSTANT = (("emit",), ("allow", "lateness"), ("late", "data"), ("with", "("), ("where",))
+_CLAUSE_NAMES = {"emit": "EMIT", "allow": "ALLOW LATENESS", "late": "LATE DATA TO", "as": "AS OF"}
 
 
 @dataclass(slots=True)
@@ -45,7 +46,13 @@ class Tail:
     lateness_us: int | None = None
     late_to: str | None = None
     as_of_epoch: int | None = None
+    as_of_time: str | None = None
+    at_least_epoch: int = 0
     position: int | None = None
+
+    @property
+    def looks_back(self) -> bool:
+        return self.as_of_epoch is not None or self.as_of_time is not None or self.at_least_epoch > 0
 
     def emit(self) -> Emit | None:
         if self.position is None:
@@ -103,23 +110,34 @@ def _clause(cursor: Cursor, tail: Tail) -> bool:
         elif tail.late_to is None and cursor.accept("late", "data", "to"):
             tail.late_to = cursor.name().reference
         else:
-            return tail.as_of_epoch is None and _as_of_epoch(cursor, tail)
+            return not tail.looks_back and _as_of(cursor, tail)
     tail.position = start if tail.position is None else tail.position
     return True
 
 
-def _as_of_epoch(cursor: Cursor, tail: Tail) -> bool:
-    position = cursor.position + 1
-    if cursor.at("as", "of", "at", "least"):
-        raise FeatureNotSupported(
-            "AS OF AT LEAST EPOCH is not supported in a query",
-            hint="a session reads its own writes; for one certain epoch use AS OF EPOCH n",
-            position=position,
-        )
-    if not cursor.accept("as", "of", "epoch"):
+def _as_of(cursor: Cursor, tail: Tail) -> bool:
+    if cursor.accept("as", "of", "at", "least", "epoch"):
+        tail.at_least_epoch = cursor.integer()
+    elif cursor.accept("as", "of", "epoch"):
+        tail.as_of_epoch = cursor.integer()
+    elif cursor.accept("as", "of", "timestamp"):
+        tail.as_of_time = instant(cursor)
+    else:
         return False
-    tail.as_of_epoch = cursor.integer()
     return True
+
+
+def instant(cursor: Cursor) -> str:
+    """The expression behind AS OF TIMESTAMP: up to another clause, or the end."""
+    lo = cursor.index
+    while not cursor.done and not any(cursor.at(*words) for words in _BEHIND_INSTANT):
+        if cursor.at("("):
+            cursor.group()
+        else:
+            cursor.next()
+    if cursor.index == lo:
+        raise cursor.error()
+    return cursor.region.slice(lo, cursor.index)
 
 
 def _refuse_delay(cursor: Cursor) -> None:
@@ -167,4 +185,5 @@ def _unmistakable(region: Region, index: int, close: int) -> bool:
         ("allow", "lateness", "interval"),
         ("late", "data", "to"),
         ("as", "of", "epoch"),
+        ("as", "of", "timestamp"),
     )

@@ -10,6 +10,7 @@ from constellationdb.planner.statements import CreateTableAs, Query, Select, Sub
 from constellationdb.planner.syntax import postgres
 from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.edits import overlay
+from constellationdb.planner.syntax.emit import instant
 from constellationdb.planner.syntax.mask import Masked, mask
 from constellationdb.planner.syntax.names import Name
 from constellationdb.planner.syntax.options import boolean_option, read_options
@@ -105,6 +106,8 @@ class _Clauses:
     snapshot: bool = True
     progress: bool = False
     as_of: int | None = None
+    as_of_time: str | None = None
+    at_least: bool = False
     where: Region | None = None
 
 
@@ -131,15 +134,24 @@ def subscribe(region: Region) -> Subscribe:
         name, query = None, _filtered(region, lo, hi, clauses.where)
     relation = None if name is None else name.reference
     return Subscribe(
-        region.text, region.start, relation, query, clauses.snapshot, clauses.progress, clauses.as_of, position
+        region.text,
+        region.start,
+        relation,
+        query,
+        clauses.snapshot,
+        clauses.progress,
+        clauses.as_of,
+        position,
+        clauses.as_of_time,
+        clauses.at_least,
     )
 
 
 def _inner_query(region: Region) -> Query:
     masked = read_query(region)
-    if masked.as_of_epoch is not None:
+    if masked.looks_back:
         raise FeatureNotSupported(
-            "AS OF EPOCH inside the query of a SUBSCRIBE is not supported",
+            "AS OF inside the query of a SUBSCRIBE is not supported",
             hint="put it behind the brackets",
             position=region.start + 1,
         )
@@ -167,15 +179,22 @@ def _read_clauses(cursor: Cursor) -> _Clauses:
     while not cursor.done:
         if cursor.at("with", "("):
             _read_with(cursor, clauses)
-        elif clauses.as_of is None and cursor.accept("as", "of"):
-            cursor.accept("at", "least")
-            cursor.expect("epoch")
-            clauses.as_of = cursor.integer()
+        elif clauses.as_of is None and clauses.as_of_time is None and cursor.accept("as", "of"):
+            _read_as_of(cursor, clauses)
         elif clauses.where is None and cursor.at("where"):
             clauses.where = _condition(cursor)
         else:
             _refuse_clause(cursor)
     return clauses
+
+
+def _read_as_of(cursor: Cursor, clauses: _Clauses) -> None:
+    if cursor.accept("timestamp"):
+        clauses.as_of_time = instant(cursor)
+        return
+    clauses.at_least = cursor.accept("at", "least")
+    cursor.expect("epoch")
+    clauses.as_of = cursor.integer()
 
 
 def _read_with(cursor: Cursor, clauses: _Clauses) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.statements import CreateTableAs, CreateView, Statement
+from constellationdb.planner.statements import CreateTableAs, CreateView, Query, Statement
 from constellationdb.planner.syntax import postgres
 from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.definitions import on_commit
@@ -41,7 +41,7 @@ def _view(region: Region, masked: Masked, node: Any, options: dict[str, str], re
         text=region.text,
         offset=region.start,
         name=name.reference,
-        query=masked.query(),
+        query=_present(masked),
         column_names=tuple(column.sval for column in columns or ()),
         materialized=materialized,
         if_not_exists=materialized and bool(node.if_not_exists),
@@ -105,6 +105,14 @@ def _step(cursor: Cursor) -> None:
         cursor.index = min(cursor.source.matching(cursor.index, cursor.region.hi) + 1, cursor.region.hi)
     else:
         cursor.next()
+
+
+def _present(masked: Masked) -> Query:
+    """A view follows its relations: it cannot stay at an epoch."""
+    query = masked.query()
+    if query.looks_back:
+        raise FeatureNotSupported("AS OF is not supported in a view", position=query.offset + 1)
+    return query
 
 
 def _mask_query(region: Region, cursor: Cursor, edits: list[Edit]) -> tuple[Masked, str]:

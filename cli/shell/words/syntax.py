@@ -34,13 +34,14 @@ INSERT INTO table [(column, …)] VALUES (…), … | query
 [WITH name AS (query), …]
 SELECT [DISTINCT [ON (…)]] expression [AS name], … FROM relation [alias] [JOIN … ON …]
     [WHERE …] [GROUP BY …] [HAVING …] [ORDER BY …] [LIMIT n] [OFFSET n]
-    [AS OF EPOCH n] [EMIT CHANGES | EMIT ON WINDOW CLOSE]
-FROM TUMBLE(relation, time_column, INTERVAL '…') | HOP(relation, time_column, slide, size)
+    [AS OF [AT LEAST] EPOCH n | AS OF TIMESTAMP t] [EMIT CHANGES | EMIT ON WINDOW CLOSE]
+FROM changelog(relation) | TUMBLE(relation, time_column, INTERVAL '…') | HOP(relation, time_column, slide, size)
 JOIN lookup_table FOR SYSTEM_TIME AS OF PROCTIME() ON …""",
     "SET": "SET [LOCAL] name = value | DEFAULT",
     "SHOW": "SHOW name | ALL",
     "SUBSCRIBE": """
-SUBSCRIBE [TO] relation | (query) [WITH (snapshot = true, progress = false)] [AS OF EPOCH n] [WHERE condition]""",
+SUBSCRIBE [TO] relation | (query) [WITH (snapshot = true, progress = false)]
+    [AS OF [AT LEAST] EPOCH n | AS OF TIMESTAMP t] [WHERE condition]""",
     "TRUNCATE": "TRUNCATE [TABLE] name, …",
     "UPDATE": "UPDATE table SET column = value, … [FROM …] [WHERE condition] [RETURNING …]",
 }

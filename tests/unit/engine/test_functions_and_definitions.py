@@ -125,6 +125,14 @@ def test_asof_is_no_alias_in_a_body(body: str) -> None:
         run(_session(engine), f"CREATE FUNCTION f() RETURNS bigint LANGUAGE SQL {body}")
 
 
+def test_a_body_reads_no_changelog() -> None:
+    with Engine() as engine, pytest.raises(FeatureNotSupported, match=r"changelog\(\) in the body"):
+        run(
+            _session(engine),
+            "CREATE FUNCTION f() RETURNS bigint LANGUAGE SQL RETURN (SELECT count(*) FROM changelog(t))",
+        )
+
+
 @pytest.mark.parametrize("name", ["nextval", "make_interval", "regexp_count", "justify_days", "lower"])
 def test_names_of_the_system_are_not_taken(name: str) -> None:
     with Engine() as engine, pytest.raises(FeatureNotSupported, match=name):

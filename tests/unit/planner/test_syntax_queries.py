@@ -11,6 +11,7 @@ from constellationdb.planner.statements import (
     CreateView,
     Emit,
     Explain,
+    NamedView,
     Query,
     Select,
     Statement,
@@ -145,6 +146,13 @@ def test_relation_position_counts_in_the_query_and_position_in_the_text() -> Non
 def test_as_of_epoch() -> None:
     found = query("SELECT * FROM t AS OF EPOCH 12")
     assert (found.as_of_epoch, found.emit, found.text.rstrip()) == (12, None, "SELECT * FROM t")
+    assert query("SELECT * FROM t AS OF AT LEAST EPOCH 12").at_least_epoch == 12
+    assert query("SELECT * FROM t AS OF TIMESTAMP now() - INTERVAL '1 h'").as_of_time == "now() - INTERVAL '1 h'"
+    assert query("SELECT * FROM t FOR SYSTEM_TIME AS OF '2026-01-01' AS x").as_of_time == "'2026-01-01'"
+    assert query("SELECT t.timestamp AS of FROM t").as_of_time is None
+    (subscribed,) = parse("SUBSCRIBE v AS OF TIMESTAMP '2026-01-01' WITH (progress)")
+    assert isinstance(subscribed, Subscribe)
+    assert (subscribed.as_of_time, subscribed.progress) == ("'2026-01-01'", True)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +166,17 @@ def test_as_of_epoch() -> None:
         ),
         (
             "SUBSCRIBE v AS OF AT LEAST EPOCH 7 WITH (progress off)",
-            Subscribe("SUBSCRIBE v AS OF AT LEAST EPOCH 7 WITH (progress off)", 0, "v", None, True, False, 7, 10),
+            Subscribe(
+                "SUBSCRIBE v AS OF AT LEAST EPOCH 7 WITH (progress off)",
+                0,
+                "v",
+                None,
+                True,
+                False,
+                7,
+                10,
+                at_least=True,
+            ),
         ),
         (
             "SUBSCRIBE (SELECT 1 EMIT CHANGES)",
@@ -212,6 +230,10 @@ def test_queries_inside_other_statements() -> None:
     assert explained == Explain(
         "EXPLAIN ANALYZE SUBSCRIBE v", 0, Subscribe("SUBSCRIBE v", 16, "v", None, name_position=26), True
     )
+    running = NamedView("MATERIALIZED VIEW s.v", 16, "s.v", 34)
+    assert one("EXPLAIN ANALYZE MATERIALIZED VIEW s.v") == Explain(
+        "EXPLAIN ANALYZE MATERIALIZED VIEW s.v", 0, running, True
+    )
     view = one("EXPLAIN (VERBOSE, ANALYZE off) CREATE MATERIALIZED VIEW m AS SELECT 1 EMIT ON WINDOW CLOSE")
     assert isinstance(view, Explain)
     assert isinstance(view.statement, CreateView)
@@ -240,11 +262,6 @@ def test_select_into_creates_a_table() -> None:
             "WITH w AS (SELECT 1 FROM t ¦EMIT ON WINDOW CLOSE) TABLE w",
             FeatureNotSupported,
             "EMIT inside a subquery is not supported",
-        ),
-        (
-            "SELECT * FROM t ¦AS OF AT LEAST EPOCH 5",
-            FeatureNotSupported,
-            "AS OF AT LEAST EPOCH is not supported in a query",
         ),
         (
             "SELECT * FROM f(x) ¦FOR SYSTEM_TIME AS OF NOW()",

@@ -1,0 +1,121 @@
+"""TopN: the first rows of every key in an order, from an ordered multiset, putting out what changes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from constellationdb.engine import batch as zset
+from constellationdb.engine.batch import Delta
+from constellationdb.engine.kernels.accumulate import grow
+from constellationdb.engine.kernels.groupby import first_rows
+from constellationdb.engine.kernels.keyindex import KeyIndex
+from constellationdb.engine.kernels.rowcodec import encode_rows
+from constellationdb.engine.kernels.rows import I64
+from constellationdb.engine.operators.base import ENDED, Context, Unheld
+from constellationdb.engine.ordered import OrderedRows
+from constellationdb.planner import plan
+
+_KINDS = ("row_number", "rank", "dense_rank")
+
+
+class TopNOperator(Unheld):
+    """State: the rows by key, in order; of an input that only grows those that are shown or stand before them.
+
+    A key that the watermark closes is freed: what was said of it stays said.
+    """
+
+    def __init__(self, node: plan.TopN) -> None:
+        self._node = node
+        self._schema = node.schema
+        self._numbered = node.numbered or node.rank != "row_number"
+        self._closing = min(node.closing, key=lambda c: (c.offset_us, c.index)) if node.closing else None
+        self._end = node.offset + node.limit
+        self._index = KeyIndex()
+        self._ends: I64 = np.full(64, ENDED, np.int64)
+        self._next_end = ENDED
+        grows, by_place = node.input.append_only, node.rank == "row_number"
+        self._trims = grows and not by_place
+        self._rows = OrderedRows(node.input.schema, node.order, node.ties, bounded=grows and by_place)
+
+    def start(self, context: Context) -> Delta:  # noqa: ARG002
+        return None
+
+    def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
+        batch = inputs[0]
+        changed = self._absorb(batch) if batch is not None and batch.num_rows else None
+        if context.watermark >= self._next_end:
+            self._close(context.watermark)
+        if self._rows.wasteful:
+            self._compact()
+        return changed
+
+    def _absorb(self, batch: pa.RecordBatch) -> Delta:
+        if zset.is_weighted(batch):
+            netted = zset.netted(batch)
+            if netted is None:
+                return None
+            batch = netted
+        slots = self._slots(zset.data(batch))
+        if self._numbered:
+            kind = _KINDS.index(self._node.rank)
+            entries, numbers, weights = self._rows.change_numbers(batch, slots, kind, self._end, trims=self._trims)
+        else:
+            entries, weights = self._rows.change_window(batch, slots, self._node.offset, self._end)
+            numbers = entries
+        if not len(entries):
+            return None
+        columns = self._rows.take(entries).columns
+        if self._node.numbered:
+            columns.append(pa.array(numbers).cast(self._schema.types[-1]))
+        return zset.with_weights(pa.RecordBatch.from_arrays(columns, schema=self._schema), weights)
+
+    def _slots(self, rows: pa.RecordBatch) -> I64:
+        if not self._node.keys:
+            self._rows.reserve(1)
+            return np.zeros(rows.num_rows, np.int64)
+        known = len(self._index)
+        slots, new = self._index.upsert(encode_rows(rows, self._node.keys))
+        if new:
+            self._rows.reserve(len(self._index))
+            self._ends = grow(self._ends, len(self._index), ENDED)
+            if self._closing is not None:
+                first = first_rows(slots, known, known + new)
+                times = rows.column(self._closing.index).take(pa.array(first))
+                self._ends[known : known + new] = _ends(times, self._closing)
+                self._next_end = min(self._next_end, int(self._ends[known : known + new].min()))
+        return slots
+
+    def _close(self, watermark: int) -> None:
+        count = len(self._index)
+        closed = np.flatnonzero(self._ends[:count] <= watermark)
+        self._rows.free(closed)
+        self._ends[closed] = ENDED
+        self._next_end = int(self._ends[:count].min(initial=ENDED))
+
+    def _compact(self) -> None:
+        if not self._node.keys:
+            self._rows.compact(np.zeros(1, np.int64))
+            return
+        keep = self._rows.used(len(self._index))
+        self._index, _ = self._index.compact(keep)
+        slots = np.flatnonzero(keep)
+        self._rows.compact(slots)
+        self._ends = grow(self._ends[slots], 64, ENDED)
+
+    def snapshot(self) -> dict[str, pa.RecordBatch]:
+        return {"rows": self._rows.live()}
+
+    def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
+        if state["rows"].num_rows:
+            self._absorb(state["rows"])
+
+
+def _ends(times: pa.Array, column: plan.Column) -> I64:
+    """When the watermark closes each of these; a NULL never."""
+    ends = zset.micros(times) + column.offset_us
+    if times.null_count:
+        ends = np.where(times.is_valid().to_numpy(zero_copy_only=False), ends, ENDED)
+    return ends

@@ -1,0 +1,99 @@
+"""OVER by frames that reach only so far, or go on from the row before: lowered to Over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from substrait.proto import Expression, SortField
+
+from constellationdb.planner import plan
+from constellationdb.planner.lower.core import Lowering
+from constellationdb.planner.lower.frames import Frame, cannot_fail, frame_of
+from constellationdb.planner.lower.stream import Stream, describe
+from constellationdb.planner.lower.top import is_orderable, order_terms, with_columns
+from constellationdb.planner.shuttle import field, field_index, project
+
+
+@dataclass(frozen=True)
+class Overs:
+    """A stream with window functions computed, and where in it the expressions asked for are."""
+
+    stream: Stream
+    columns: list[Expression]
+
+
+def lower_over(lowering: Lowering, stream: Stream, expressions: Sequence[Expression]) -> Overs | None:
+    """None unless all calls share partition and order, and no change reaches the whole partition."""
+    calls = [e for e in expressions if field_index(e) is None]
+    if not calls or any(call.WhichOneof("rex_type") != "window_function" for call in calls):
+        return None
+    functions = [call.window_function for call in calls]
+    keys, sorts = list(functions[0].partitions), list(functions[0].sorts)
+    if any(list(f.partitions) != keys or list(f.sorts) != sorts for f in functions):
+        return None
+    frames = _frames(lowering, stream, calls)
+    if frames is None or not is_orderable(lowering, stream, keys, sorts):
+        return None
+    node = _over(lowering, stream, calls, frames)
+    width = len(node.input.schema)
+    places = iter(range(width, width + len(calls)))
+    columns = [field(next(places)) if field_index(e) is None else e for e in expressions]
+    return Overs(lowering.build.stream(node), columns)
+
+
+def _frames(lowering: Lowering, stream: Stream, calls: Sequence[Expression]) -> list[Frame] | None:
+    source = project(lowering.build.source(stream), stream.width, calls)
+    values = lowering.shuttle.schema_of(source, len(calls)).types
+    frames = []
+    for call, value in zip(calls, values, strict=True):
+        function = call.window_function
+        frame = frame_of(lowering.shuttle.function_name(function.function_reference), function, value)
+        if frame is None or not all(cannot_fail(a.value, stream.schema) for a in function.arguments):
+            return None
+        frames.append(frame)
+    return frames
+
+
+def _over(lowering: Lowering, stream: Stream, calls: Sequence[Expression], frames: Sequence[Frame]) -> plan.Over:
+    shuttle, width = lowering.shuttle, stream.width
+    function = calls[0].window_function
+    keys, sorts = list(function.partitions), list(function.sorts)
+    stream, places = with_columns(lowering, stream, [*keys, *(sort.expr for sort in sorts)])
+    node = lowering.build.finish(stream)
+    key_columns = tuple(sorted(set(places[: len(keys)])))
+    terms = order_terms(places[len(keys) :], sorts)
+    known = {*key_columns, *(term.column for term in terms)}
+    for call, frame in zip(calls, frames, strict=True):
+        _by_place(call, stream.width, frame)
+    read = [*stream.schema, *(pa.field(name, pa.int64()) for name in ("span", "place", "peers"))]
+    over = project(shuttle.slot(0, pa.schema(read)), len(read), [field(stream.width + 1), *calls])
+    found = shuttle.schema_of(over, 1 + len(calls))
+    schema = [*stream.schema, *(f.with_name(f"c{stream.width + i}") for i, f in enumerate(list(found)[1:]))]
+    return plan.Over(
+        id=lowering.build.next_id(),
+        schema_ipc=plan.encode_schema(pa.schema(schema)),
+        append_only=False,
+        input=node,
+        keys=key_columns,
+        order=tuple(terms),
+        ties=tuple(plan.Order(i) for i in range(width) if i not in known),
+        substrait=shuttle.encode(over, 1 + len(calls)),
+        before=max(frame.before for frame in frames),
+        after=max(frame.after for frame in frames),
+        running=any(frame.carry != "none" for frame in frames),
+        tied=any(frame.tied for frame in frames),
+        carries=tuple(frame.carry for frame in frames),
+        shows=describe(shuttle.display_of(over, 1 + len(calls))),
+    )
+
+
+def _by_place(call: Expression, width: int, frame: Frame) -> None:
+    """The same call over stretches of rows in order: by their numbers."""
+    function = call.window_function
+    del function.partitions[:]
+    function.partitions.append(field(width))
+    del function.sorts[:]
+    order = field(width + 2 if frame.tied else width + 1)
+    function.sorts.append(SortField(expr=order, direction=SortField.SORT_DIRECTION_ASC_NULLS_LAST))
