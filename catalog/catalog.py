@@ -20,9 +20,12 @@ from constellationdb.catalog.model import (
     Command,
     Comment,
     Create,
+    CreateFunction,
     CreateSchema,
     Drop,
+    DropFunctions,
     DropSchema,
+    Function,
     Relation,
     RenameSchema,
     Replace,
@@ -54,6 +57,7 @@ class Catalog:
     """An immutable version of the catalog. ``version`` counts commands.
 
     ``schemas``: those of users, by name. ``comments``: by the oid of what they are on, and column.
+    ``functions``: by oid.
     """
 
     version: int = 0
@@ -61,6 +65,7 @@ class Catalog:
     relations: Mapping[str, Relation] = field(default_factory=lambda: MappingProxyType({}))
     schemas: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({"public": PUBLIC}))
     comments: Mapping[tuple[int, str], str] = field(default_factory=lambda: MappingProxyType({(PUBLIC, ""): _PUBLIC}))
+    functions: Mapping[int, Function] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property
     def by_place(self) -> Mapping[tuple[int, str], Relation]:
@@ -86,6 +91,10 @@ class Catalog:
                 return self._drop_schemas(command.names)
             case RenameSchema():
                 return self._rename_schema(command.name, command.to)
+            case CreateFunction():
+                return self._create_function(command.function)
+            case DropFunctions():
+                return self._drop_functions(command.oids)
             case Comment():
                 return self._comment(command)
 
@@ -219,6 +228,29 @@ class Catalog:
         kept = {key: text for key, text in self.comments.items() if key[0] % OIDS_OF_A_RELATION not in gone}
         return MappingProxyType(kept)
 
+    # -- functions -----------------------------------------------------------------------------
+
+    def function(self, name: str, types: tuple[str, ...]) -> Function | None:
+        """The one with this name that takes exactly these types."""
+        return next((f for f in self.functions.values() if f.name == name and f.types == types), None)
+
+    def _create_function(self, function: Function) -> Catalog:
+        known = self.function(function.name, function.types)
+        oid = self.next_oid if known is None else known.oid
+        functions = MappingProxyType({**self.functions, oid: replace(function, oid=oid)})
+        return self._next(next_oid=self.next_oid + (known is None), functions=functions)
+
+    def _drop_functions(self, oids: Iterable[int]) -> Catalog:
+        """Raises 2BP01 when something still calls one of them."""
+        gone = set(oids)
+        for oid in gone:
+            users = function_users(self, oid)
+            if any(isinstance(user, Relation) or user.oid not in gone for user in users):
+                shown = self.functions[oid].shown
+                raise DependentObjects(f"cannot drop function {shown} because other objects depend on it")
+        kept = MappingProxyType({oid: f for oid, f in self.functions.items() if oid not in gone})
+        return self._next(functions=kept, comments=self._comments_without(gone))
+
     # -- dependencies --------------------------------------------------------------------------
 
     def dependants(self, name: str) -> list[str]:
@@ -287,6 +319,13 @@ class Catalog:
             detail="\n".join(lines),
             hint="Use DROP ... CASCADE to drop the dependent objects too.",
         )
+
+
+def function_users(catalog: Catalog, oid: int) -> list[Relation | Function]:
+    """What calls a function directly, in the order it was made."""
+    callers: list[Relation | Function] = [f for f in catalog.functions.values() if oid in f.functions]
+    callers += [r for r in catalog.relations.values() if oid in r.functions]
+    return sorted(callers, key=lambda caller: caller.oid)
 
 
 def _in_order(relations: Mapping[str, Relation]) -> dict[str, Relation]:

@@ -1,4 +1,4 @@
-"""Definitions of relations, and the commands that change the catalog."""
+"""Definitions of relations and functions, and the commands that change the catalog."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import pyarrow as pa
 RelationKind: TypeAlias = Literal[
     "table", "source", "lookup table", "view", "materialized view", "side output", "sequence"
 ]
+
+FunctionKind: TypeAlias = Literal["scalar", "aggregate", "table"]
+Volatility: TypeAlias = Literal["immutable", "stable", "volatile"]
 
 # What the names of temporary schemas begin with; the rest is their session's number.
 TEMPORARY = "pg_temp_"
@@ -114,6 +117,7 @@ class Relation(msgspec.Struct, frozen=True):
     sequence: SequenceParameters | None = None
     namespace: int = PUBLIC
     label: str = ""
+    functions: tuple[int, ...] = ()  # the oids of users' functions that it calls
 
     @property
     def shown(self) -> str:
@@ -145,6 +149,54 @@ class Relation(msgspec.Struct, frozen=True):
 
     def column(self, name: str) -> ColumnDefinition | None:
         return next((column for column in self.columns if column.name == name), None)
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """What a function takes, by the type's name in messages; ``default`` is the expression's text."""
+
+    name: str
+    type_name: str
+    default: str | None = None
+
+
+class Function(msgspec.Struct, frozen=True):
+    """A user's function. All of them are in schema public.
+
+    ``returns``: the type of its value, or of each of its ``columns`` when it gives rows (``rows``).
+    ``body``: of one in SQL, its Query, encoded by the engine. ``internal``: what plans call one in Python, unlike any
+    other in the world. ``source``: the body as it was written; "" where a program has registered the function.
+    ``tables``: the relations that its body reads; ``functions``: the oids of those that it calls.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    returns: str
+    language: Literal["sql", "python"]
+    kind: FunctionKind = "scalar"
+    columns: tuple[Parameter, ...] = ()
+    volatility: Volatility = "volatile"
+    strict: bool = False
+    source: str = ""
+    body: bytes = b""
+    internal: str = ""
+    tables: tuple[str, ...] = ()
+    functions: tuple[int, ...] = ()
+    sql: str = ""
+    oid: int = 0
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        return tuple(parameter.type_name for parameter in self.parameters)
+
+    @property
+    def shown(self) -> str:
+        """As messages name it."""
+        return f"{self.name}({','.join(self.types)})"
+
+    @property
+    def needed(self) -> int:
+        """How many arguments have no default."""
+        return sum(parameter.default is None for parameter in self.parameters)
 
 
 class Create(msgspec.Struct, frozen=True, tag="create"):
@@ -208,6 +260,18 @@ class RenameSchema(msgspec.Struct, frozen=True, tag="rename schema"):
     to: str
 
 
+class CreateFunction(msgspec.Struct, frozen=True, tag="create function"):
+    """Add a function, or put it in the place of the one with its name and types, whose oid it keeps."""
+
+    function: Function
+
+
+class DropFunctions(msgspec.Struct, frozen=True, tag="drop functions"):
+    """Remove functions that nothing depends on any more."""
+
+    oids: tuple[int, ...]
+
+
 class Comment(msgspec.Struct, frozen=True, tag="comment"):
     """``column`` "": on the object itself. ``text`` None takes the comment away."""
 
@@ -216,7 +280,19 @@ class Comment(msgspec.Struct, frozen=True, tag="comment"):
     text: str | None
 
 
-Command: TypeAlias = Create | Drop | Replace | Supersede | Alter | CreateSchema | DropSchema | RenameSchema | Comment
+Command: TypeAlias = (
+    Create
+    | Drop
+    | Replace
+    | Supersede
+    | Alter
+    | CreateSchema
+    | DropSchema
+    | RenameSchema
+    | CreateFunction
+    | DropFunctions
+    | Comment
+)
 
 
 def make_relation(name: str, kind: RelationKind, schema: pa.Schema, **rest: object) -> Relation:

@@ -13,6 +13,7 @@ from types import FrameType
 
 from constellationdb import __version__
 from constellationdb.engine.engine import Engine
+from constellationdb.engine.python import PythonFunctions
 from constellationdb.server.listener import Server
 from constellationdb.wire.limits import Limits
 
@@ -43,9 +44,13 @@ def running(
     *,
     workers: int = 1,
     limits: Limits = Limits(),  # noqa: B008 - frozen
+    python_functions: bool = False,
 ) -> Iterator[Running]:
-    """Everything is up when the body begins; clients go first and the engine last when it ends."""
-    engine = Engine(directory, workers=workers)
+    """Everything is up when the body begins; clients go first and the engine last when it ends.
+
+    ``python_functions``: clients may define functions in Python.
+    """
+    engine = Engine(directory, workers=workers, python=PythonFunctions(sources=python_functions))
     try:
         engine.start()
         with Server(engine, host, port, limits=limits) as server:

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from constellationdb.embedded import Changes, Database, Relation, Subscription, connect
+    from constellationdb.embedded import Changes, Database, Relation, Subscription, aggregate, connect, function
 
 # DataFusion's allocator reads it when the library is loaded; its own choice, 10 ms, is about as long as an epoch, so
 # that the memory of each was given back and faulted in again (``engine/allocators.py``).
@@ -18,7 +18,16 @@ os.environ.setdefault("MIMALLOC_PURGE_DELAY", "1000")
 
 __version__ = "0.1.0"
 
-__all__ = ["Changes", "Database", "Relation", "Subscription", "__version__", "connect"]
+__all__ = [
+    "Changes",
+    "Database",
+    "Relation",
+    "Subscription",
+    "__version__",
+    "aggregate",
+    "connect",
+    "function",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -41,6 +41,8 @@
     ├── GeneratedAlways             428C9  CON-1101
     ├── InvalidRecursion            42P19  CON-1090
     ├── AmbiguousFunction           42725  CON-1043
+    ├── InvalidFunctionDefinition   42P13  CON-1110
+    ├── DuplicateFunction           42723  CON-1111
     ├── InvalidTextRepresentation   22P02  CON-2001
     ├── DivisionByZero              22012  CON-2002
     ├── NumericOutOfRange           22003  CON-2003
@@ -65,6 +67,7 @@
     ├── InvalidBinaryRepresentation 22P03  CON-2041
     ├── CharacterNotInRepertoire    22021  CON-2042
     ├── NullNotAllowed              22004  CON-2043
+    ├── ExternalRoutineError        38000  CON-2110
     ├── InvalidJsonSubscript        22033  CON-2091
     ├── NonNumericJsonItem          22036  CON-2092
     ├── SingletonJsonItemRequired   22038  CON-2093
@@ -307,6 +310,14 @@ class AmbiguousFunction(ConstellationError):
     sqlstate, code = "42725", "CON-1043"
 
 
+class InvalidFunctionDefinition(ConstellationError):
+    sqlstate, code = "42P13", "CON-1110"
+
+
+class DuplicateFunction(ConstellationError):
+    sqlstate, code = "42723", "CON-1111"
+
+
 class InvalidTextRepresentation(ConstellationError):
     sqlstate, code = "22P02", "CON-2001"
 
@@ -401,6 +412,12 @@ class CharacterNotInRepertoire(ConstellationError):
 
 class NullNotAllowed(ConstellationError):
     sqlstate, code = "22004", "CON-2043"
+
+
+class ExternalRoutineError(ConstellationError):
+    """A function in Python raised."""
+
+    sqlstate, code = "38000", "CON-2110"
 
 
 class InvalidJsonSubscript(ConstellationError):

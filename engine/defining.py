@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Command, Create, Drop
-from constellationdb.engine import definitions, schemas, selects, sequence_statements
+from constellationdb.engine import definitions, functions, schemas, selects, sequence_statements
 from constellationdb.engine.altering import Altering, definer
 from constellationdb.engine.backfills import with_rate
 from constellationdb.engine.comments import comment
@@ -62,6 +62,10 @@ def define(session: Session, statement: st.Statement) -> Result:
             return schemas.drop_schema(session, statement)
         case st.RenameSchema():
             return schemas.rename_schema(session, statement)
+        case st.CreateFunction():
+            return functions.create_function(session, statement)
+        case st.DropFunction():
+            return functions.drop_function(session, statement)
         case st.Comment():
             return comment(session, statement)
         case st.AlterTable():
@@ -145,6 +149,8 @@ _COMMANDS = {
     "CreateSchema": "CREATE SCHEMA",
     "DropSchema": "DROP SCHEMA",
     "RenameSchema": "ALTER SCHEMA",
+    "CreateFunction": "CREATE FUNCTION",
+    "DropFunction": "DROP FUNCTION",
     "Comment": "COMMENT",
 }
 

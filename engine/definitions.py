@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import pyarrow as pa
@@ -12,6 +12,7 @@ from constellationdb.catalog.model import (
     ColumnDefinition,
     Create,
     Drop,
+    Function,
     Relation,
     Replace,
     Watermark,
@@ -44,6 +45,7 @@ from constellationdb.planner.analysis.catalog_functions import Functions
 from constellationdb.planner.continuous import ContinuousPlanner
 from constellationdb.planner.described import query_schema
 from constellationdb.planner.prepare import relation_names
+from constellationdb.planner.relations import watched
 from constellationdb.planner.syntax.edits import identifier
 
 
@@ -132,6 +134,7 @@ def lookup_table(statement: st.CreateLookupTable) -> Create:
 def view(catalog: Catalog, relations: Planned, functions: Functions, statement: st.CreateView) -> Create:
     names = relation_names(statement.query)
     depends_on = tuple(n for n in names if n in catalog.relations)
+    relations, called = watched(relations)
     if not statement.materialized:
         columns = query_schema(statement.query, relations, functions).names
         _check_names(_named(tuple(columns), statement), statement)
@@ -141,7 +144,8 @@ def view(catalog: Catalog, relations: Planned, functions: Functions, statement: 
             pa.schema([]),
             query=msgspec.msgpack.encode((statement.query, statement.column_names)),
             sql=statement.text,
-            depends_on=depends_on,
+            depends_on=tuple(dict.fromkeys([*depends_on, *_read_by(called, catalog)])),
+            functions=tuple(called),
         )
         return Create((relation,))
     _refuse_system(names)
@@ -160,12 +164,18 @@ def view(catalog: Catalog, relations: Planned, functions: Functions, statement: 
         plan=plan.encode(lowered),
         query=msgspec.msgpack.encode((statement.query, statement.column_names)),
         sql=statement.text,
-        depends_on=tuple(dict.fromkeys([*depends_on, *reads, *lookups])),
+        depends_on=tuple(dict.fromkeys([*depends_on, *reads, *lookups, *_read_by(called, catalog)])),
+        functions=tuple(called),
         append_only=lowered.root.append_only,
         options=dict(statement.options),
     )
     sides = [errors_relation(statement.name), *([late] if late is not None else [])]
     return Create((*sides, relation))
+
+
+def _read_by(called: Mapping[int, Function], catalog: Catalog) -> list[str]:
+    """What the bodies of functions read."""
+    return [name for function in called.values() for name in function.tables if name in catalog.relations]
 
 
 def _refuse_system(names: list[str]) -> None:

@@ -99,7 +99,10 @@ def _adapted(
     view: Relation, relations: Planned, changed: Planned, functions: Functions, change: Change
 ) -> Relation | None:
     statement = _understood(view, view.sql)
-    before = query_schema(statement.query, relations, functions)
+    try:
+        before = query_schema(statement.query, relations, functions)
+    except ConstellationError:  # a function that it calls reads what is not there any more
+        return _as_planned(view, change)
 
     def over(columns: list[tuple[str, str]] | None) -> str | None:
         text = pinned(view.sql, statement, change.relation, columns)
@@ -114,6 +117,14 @@ def _adapted(
     if view.kind == "materialized view" and change.keeps_all:  # its plan is all that it needs
         return _redefined(view, view.sql, change)
     return None
+
+
+def _as_planned(view: Relation, change: Change) -> Relation | None:
+    """A view whose text means nothing: its plan is all that it needs."""
+    try:
+        return _redefined(view, view.sql, change)
+    except FeatureNotSupported:
+        return None
 
 
 def _needed(

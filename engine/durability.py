@@ -26,7 +26,7 @@ import pyarrow as pa
 import structlog
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Alter, Create, Relation
+from constellationdb.catalog.model import Alter, Create, Function, Relation
 from constellationdb.connectors.api import Position
 from constellationdb.engine import batch as zset
 from constellationdb.engine.changelog import UNKNOWN_US, packed, unpacked
@@ -79,11 +79,13 @@ class Manifest(msgspec.Struct, frozen=True):
     schemas: dict[str, int] | None = None  # None: written when there was public alone, and no comments
     comments: list[tuple[int, str, str]] = []
     forgotten_us: dict[str, int] = {}  # … which all were made by that time
+    functions: list[Function] = []
 
 
 def catalog_of(manifest: Manifest) -> Catalog:
     relations = {r.name: r for r in manifest.relations}
-    catalog = Catalog(manifest.catalog_version, manifest.next_oid, relations)
+    functions = {f.oid: f for f in manifest.functions}
+    catalog = Catalog(manifest.catalog_version, manifest.next_oid, relations, functions=functions)
     if manifest.schemas is None:
         return catalog
     comments = {(oid, column): text for oid, column, text in manifest.comments}
@@ -214,6 +216,7 @@ class Durability:
             dict(engine.catalog.schemas),
             [(oid, column, text) for (oid, column), text in engine.catalog.comments.items()],
             {name: state.log.forgotten_us for name, state in stored.items()},
+            list(engine.catalog.functions.values()),
         )
         self._redefined.clear()
         return manifest, fresh
@@ -272,6 +275,8 @@ class Durability:
         manifest = msgspec.msgpack.decode(latest[1], type=Manifest)
         engine = self._engine
         engine.catalog = catalog_of(manifest)
+        for function in manifest.functions:
+            engine.python.bind(function)
         engine.progress.epoch = manifest.epoch
         # A view comes after its side outputs, and after what it reads: the catalog keeps that order.
         engine.apply_command(Create(tuple(manifest.relations)), engine.catalog, manifest.epoch + 1, 0)

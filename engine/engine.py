@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation, Supersede
+from constellationdb.catalog.model import Alter, Command, Create, CreateFunction, Drop, Relation, Supersede
 from constellationdb.clock import Clock, SystemClock
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
@@ -35,6 +35,7 @@ from constellationdb.engine.job import CHUNK_ROWS, ERRORS_SCHEMA, Answered, Job,
 from constellationdb.engine.lookups import LookupTables
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer
 from constellationdb.engine.pg_catalog.versions import ObjectsOf
+from constellationdb.engine.python import PythonFunctions
 from constellationdb.engine.record import Answer
 from constellationdb.engine.relation import Progress, RelationState
 from constellationdb.engine.relations import PlannedCatalog
@@ -68,7 +69,15 @@ _TIDY_EVERY = 256
 class Engine:
     """``directory`` None: everything in memory. ``start`` recovers and begins; ``close`` ends cleanly."""
 
-    def __init__(self, directory: Path | None = None, *, workers: int = 1, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path | None = None,
+        *,
+        workers: int = 1,
+        clock: Clock | None = None,
+        python: PythonFunctions | None = None,
+    ) -> None:
+        self.python = python or PythonFunctions()
         self.clock = clock or SystemClock()
         self.workers = workers
         self.lock = threading.RLock()
@@ -141,6 +150,7 @@ class Engine:
         for source in self.sources.values():
             source.close()
         self.durability.close()
+        self.python.close()
 
     def _settle_sequences(self) -> None:
         """After a clean end a sequence goes on without a gap."""
@@ -236,6 +246,8 @@ class Engine:
                     supersede(self, command, catalog, epoch, at_us)
                 case Alter():
                     redefining.apply(self, command, catalog, epoch)
+                case CreateFunction():
+                    self.python.bind(command.function)
                 case _:
                     pass  # the rest is nothing but entries
             self.catalog = catalog
@@ -291,6 +303,7 @@ class Engine:
 
     def make_job(self, relation: Relation, oid: int) -> Job:
         """The job of a materialized view whose relations are installed; its side outputs follow it in the catalog."""
+        self.python.check(self.catalog, relation)
         lowered = plan.decode(relation.plan)
         graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
         inputs = self._inputs_of(graph)

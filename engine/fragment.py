@@ -21,7 +21,7 @@ from datafusion import SessionConfig, SessionContext
 from datafusion.substrait import Consumer, Serde
 
 from constellationdb.errors import InternalError
-from constellationdb.planner import functions
+from constellationdb.planner import functions, python_functions
 from constellationdb.planner.panics import contained
 
 # Larger than any epoch chunk, so that one batch in is at most one batch out per node.
@@ -96,6 +96,7 @@ def execution_context() -> SessionContext:
         )
     )
     functions.register(context)
+    python_functions.register(context)
     context.remove_optimizer_rule("push_down_filter")
     return context
 

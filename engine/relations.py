@@ -8,16 +8,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
+import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Relation
+from constellationdb.catalog.model import Function, Relation
 from constellationdb.catalog.postgres.relations import system_relations
 from constellationdb.connectors.strategy import LookupSettings
 from constellationdb.engine.lookups import is_fixed, is_replicated, open_back_end, pushdown_of
 from constellationdb.engine.pg_catalog.set_functions import set_functions
 from constellationdb.engine.system_tables import SYSTEM_TABLES
 from constellationdb.planner import plan
-from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.relations import FUNCTIONS, PlannedFunctions, PlannedRelation
 from constellationdb.planner.statements import Query
 
 if TYPE_CHECKING:
@@ -55,9 +56,18 @@ class PlannedCatalog:
             if found is None or found[0] is not relation:
                 found = (relation, _planned(self._engine, relation))
             known[relation.name] = found
-        planned = MappingProxyType({**_system()} | {name: found for name, (_, found) in known.items()})
+        planned = MappingProxyType({**_system(), **_functions(catalog)} | {n: found for n, (_, found) in known.items()})
         self._known, self._last = known, (catalog, planned)
         return planned
+
+
+def _functions(catalog: Catalog) -> Planned:
+    if not catalog.functions:
+        return {}
+    by_name: dict[str, tuple[Function, ...]] = {}
+    for function in catalog.functions.values():
+        by_name[function.name] = (*by_name.get(function.name, ()), function)
+    return {FUNCTIONS: PlannedFunctions("functions", "functions", pa.schema([]), by_name=by_name)}
 
 
 def _planned(engine: Engine, relation: Relation) -> PlannedRelation:

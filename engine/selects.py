@@ -11,6 +11,7 @@ from constellationdb.engine import analyses, answers, explains
 from constellationdb.engine.copy_options import copy_options
 from constellationdb.engine.origins import with_origins
 from constellationdb.engine.pg_catalog.registered import with_names
+from constellationdb.engine.python import with_names_of_functions
 from constellationdb.engine.reads import execute, relations_of
 from constellationdb.engine.result import Result, ResultColumn
 from constellationdb.engine.streams import Stream
@@ -281,7 +282,8 @@ def describe_subscribe(session: Session, statement: st.Subscribe) -> tuple[Resul
 
 
 def explain(session: Session, statement: st.Explain) -> Result:
-    lines = _analyzed(session, statement.statement) if statement.analyze else _explained(session, statement)
+    found = _analyzed(session, statement.statement) if statement.analyze else _explained(session, statement)
+    lines = [with_names_of_functions(session.catalog, line) for line in found]
     return answers.text_rows(("QUERY PLAN",), [(line,) for line in lines], "EXPLAIN")
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Alter, Create, Drop, Relation, Replace
+from constellationdb.catalog.model import Alter, Create, CreateFunction, Drop, Function, Relation, Replace
 from constellationdb.engine import batch as zset
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.relation import RelationState
@@ -195,6 +195,8 @@ def _check_definitions(engine: Engine, work: Commit) -> None:
         match command:
             case Create():
                 check_inputs(engine, work.base, command.relations)
+            case CreateFunction():
+                _check_functions(engine.catalog, work.base, command.function)
             case Replace():
                 check_inputs(engine, work.base, (command.view,))
             case Drop():
@@ -217,6 +219,18 @@ def check_inputs(engine: Engine, base: Catalog, defined: Iterable[Relation]) -> 
         planned_over = base.relations.get(name)
         if planned_over is not None and planned_over is not engine.catalog.relations.get(name):
             raise defined_anew(name)
+    for relation in defined:
+        _check_functions(engine.catalog, base, relation)
+
+
+def _check_functions(catalog: Catalog, base: Catalog, caller: Relation | Function) -> None:
+    """One that the transaction itself makes has the oid that it was known by only where nothing was defined since."""
+    if catalog is base:
+        return
+    for oid in caller.functions:
+        called = base.functions.get(oid)
+        if called is None or called is not catalog.functions.get(oid):
+            raise defined_anew(caller.shown if called is None else called.shown)
 
 
 def _validate(state: TableState, delta: pa.RecordBatch, epoch: int) -> None:

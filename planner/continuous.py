@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from constellationdb.catalog.model import Function
 from constellationdb.catalog.types import storage_type
 from constellationdb.errors import ConstellationError, FeatureNotSupported, InvalidDefinition, WrongObjectType
 from constellationdb.planner import gate, plan
@@ -25,8 +26,8 @@ from constellationdb.planner.lower.unnest import unnested
 from constellationdb.planner.lower.windows import Lateness, Windowed
 from constellationdb.planner.messages import planning
 from constellationdb.planner.outputs import output_schema
-from constellationdb.planner.prepare import OtherZoneError, PreparedQuery, Preparer, relation_names
-from constellationdb.planner.relations import PlannedRelation, WindowCall
+from constellationdb.planner.prepare import OtherZoneError, PreparedQuery, Preparer, called_names, relation_names
+from constellationdb.planner.relations import PlannedRelation, WindowCall, decode_body, functions_among
 from constellationdb.planner.rewrite.changelogs import reads_changelog
 from constellationdb.planner.rewrite.names import user_name
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
@@ -45,13 +46,31 @@ def is_continuous(query: Query, relations: Mapping[str, PlannedRelation]) -> boo
         return True
     for name in relation_names(query):
         relation = relations.get(name)
-        if relation is None:
-            continue
-        if relation.kind == "source":
+        if relation is not None and _is_unbounded(relation, relations):
             return True
-        if relation.kind == "view" and relation.query is not None and is_continuous(relation.query, relations):
-            return True
-    return False
+    return _calls_continuous(query, relations)
+
+
+def _calls_continuous(query: Query, relations: Mapping[str, PlannedRelation]) -> bool:
+    """The same of what the bodies of its functions read."""
+    functions = functions_among(relations)
+    if functions is None:
+        return False
+    seen: dict[int, Function] = {}
+    called = [query]
+    while called:
+        for name in called_names(called.pop()):
+            fresh = [f for f in functions.by_name.get(name, ()) if f.language == "sql" and f.oid not in seen]
+            seen |= {function.oid: function for function in fresh}
+            called += map(decode_body, fresh)
+    reads = {name for function in seen.values() for name in function.tables}
+    return any(name in relations and _is_unbounded(relations[name], relations) for name in reads)
+
+
+def _is_unbounded(relation: PlannedRelation, relations: Mapping[str, PlannedRelation]) -> bool:
+    if relation.kind == "view" and relation.query is not None:
+        return is_continuous(relation.query, relations)
+    return relation.kind == "source"
 
 
 class _OnlyUnnestedError(Exception):

@@ -7,7 +7,7 @@ from typing import Any
 from pglast import ast
 from pglast.enums import GroupingSetKind
 
-from constellationdb.planner.analysis.calls import AGGREGATES
+from constellationdb.planner.analysis.calls import is_aggregate
 from constellationdb.planner.rewrite.tree import last_name, nodes
 
 
@@ -26,4 +26,4 @@ def _is_empty(key: Any) -> bool:
 
 
 def _is_aggregate(node: Any) -> bool:
-    return isinstance(node, ast.FuncCall) and node.over is None and last_name(node) in AGGREGATES
+    return isinstance(node, ast.FuncCall) and node.over is None and is_aggregate(last_name(node))

@@ -166,6 +166,7 @@ _BY_STATE: dict[str, type[errors.ConstellationError]] = {
     for kind in (
         errors.DatetimeOverflow,
         errors.DivisionByZero,
+        errors.ExternalRoutineError,
         errors.NumericOutOfRange,
         errors.CardinalityViolation,
         errors.InvalidDatetime,

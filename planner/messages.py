@@ -10,7 +10,7 @@ from typing import Any
 from pglast import ast
 
 from constellationdb import errors
-from constellationdb.planner.analysis.functions import NO_FUNCTION
+from constellationdb.planner.analysis.overloads import NO_FUNCTION
 from constellationdb.planner.functions import translate
 from constellationdb.planner.panics import contained
 from constellationdb.planner.rewrite.tree import last_name, nodes, strings

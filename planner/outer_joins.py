@@ -21,7 +21,7 @@ from pglast import ast
 from pglast.enums import A_Expr_Kind, JoinType
 from substrait.proto import Expression, FunctionArgument, JoinRel, Rel
 
-from constellationdb.planner.analysis.calls import AGGREGATES
+from constellationdb.planner.analysis.calls import is_aggregate
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_expression, replace
 from constellationdb.planner.shuttle import Shuttle, field, fields_used, project, visit
@@ -180,7 +180,7 @@ def _is_one_row(select: Any) -> bool:
 
 
 def _is_aggregate(node: Any) -> bool:
-    return isinstance(node, ast.FuncCall) and node.over is None and last_name(node) in AGGREGATES
+    return isinstance(node, ast.FuncCall) and node.over is None and is_aggregate(last_name(node))
 
 
 def _hide_output(target: Any) -> None:

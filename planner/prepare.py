@@ -16,22 +16,30 @@ from typing import Any
 import pyarrow as pa
 from pglast import ast
 
-from constellationdb.errors import UndefinedRelation, WrongObjectType
+from constellationdb.catalog.model import Function
+from constellationdb.errors import FeatureNotSupported, UndefinedRelation, WrongObjectType
 from constellationdb.planner.analysis import kinds
 from constellationdb.planner.analysis.catalog_functions import Signature, by_internal
 from constellationdb.planner.analysis.literal_places import placing_literals
 from constellationdb.planner.analysis.nulls import name_nulls
 from constellationdb.planner.analysis.queries import Columns, Relations, analyse
 from constellationdb.planner.analysis.scope import Column
+from constellationdb.planner.analysis.user_calls import UserCalls, with_parameters
 from constellationdb.planner.analysis.zoning import Zoning
 from constellationdb.planner.empty_sets import drop_empty_sets
 from constellationdb.planner.references import Names, find, key_of, reference, split
-from constellationdb.planner.relations import CHANGE_COLUMNS, PlannedRelation, WindowCall
+from constellationdb.planner.relations import (
+    CHANGE_COLUMNS,
+    PlannedRelation,
+    WindowCall,
+    decode_body,
+    functions_among,
+)
 from constellationdb.planner.resolving import references
 from constellationdb.planner.rewrite.asof import call_asof_joins, mark_asof_joins
 from constellationdb.planner.rewrite.bound import query_tree
 from constellationdb.planner.rewrite.casts import tell_casts_apart
-from constellationdb.planner.rewrite.changelogs import read_changelogs
+from constellationdb.planner.rewrite.changelogs import read_changelogs, reads_changelog
 from constellationdb.planner.rewrite.constants import check_constants
 from constellationdb.planner.rewrite.group_windows import expand_group_windows
 from constellationdb.planner.rewrite.intervals import normalise_intervals
@@ -48,7 +56,7 @@ from constellationdb.planner.rewrite.temporal_filters import ClockFilters
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
 from constellationdb.planner.rewrite.versions import mark_versions
 from constellationdb.planner.rewrite.window_inputs import name_window_inputs
-from constellationdb.planner.rewrite.windows import window_call
+from constellationdb.planner.rewrite.windows import is_window, window_call
 from constellationdb.planner.statements import Query
 from constellationdb.planner.unnest.iterations import count_iterations
 from constellationdb.planner.unnest.queries import unnest
@@ -101,6 +109,9 @@ class Preparer:
     ) -> None:
         self._relations = relations
         self._own: dict[str, PlannedRelation] = {}
+        self._read: dict[str, PlannedRelation] = {}  # by the bodies of functions
+        functions = functions_among(relations)
+        self._users = None if functions is None else UserCalls(functions, self._body, continuous)
         self._checked = checked
         self._unnesting = unnesting
         self._continuous = continuous
@@ -126,6 +137,7 @@ class Preparer:
                 clause=self._clause,
                 checked=self._checked,
                 unnesting=self._unnesting,
+                functions=self._users,
             )
         tree = zoning.spelled(tree)
         call_asof_joins(tree)
@@ -156,7 +168,7 @@ class Preparer:
         return found
 
     def _find(self, names: Names, schema: str | None, name: str) -> PlannedRelation | None:
-        own = self._own.get(name) if schema is None else None
+        own = (self._own.get(name) or self._read.get(name)) if schema is None else None
         return own or find(self._relations, names, schema, name)
 
     def _identify(self, names: Names) -> Identify:
@@ -172,13 +184,16 @@ class Preparer:
 
     def _columns(self, names: Names, name: str, schema: str | None) -> Columns:
         """None when there is no such relation, which is said later."""
-        found = find(self._relations, names, schema, name)
+        read = self._read.get(name) if schema is None else None
+        found = read or find(self._relations, names, schema, name)
         if found is None:
             return None
         if found.query is None:
             return tuple(Column(f.name, kinds.of_field(f), kinds.is_whole(f.type)) for f in found.schema)
         inner = self._normal(found.query)
-        columns = analyse(inner, self._columns_for(found.query.names), found.query.offset).columns
+        columns = analyse(
+            inner, self._columns_for(found.query.names), found.query.offset, functions=self._users
+        ).columns
         if columns is None:
             return None
         shown = [*found.column_names, *(c.name for c in columns[len(found.column_names) :])]
@@ -196,6 +211,29 @@ class Preparer:
         if any(name in query.text.lower() for name in NAMES):
             tree = read_system_columns(tree, lambda schema, name: self._find(query.names, schema, name), query.offset)
         return expand_series(read_set_functions(tree, self._relations), continuous=self._continuous)
+
+    def _body(self, function: Function) -> Any:
+        """A function's body. What it reads is named so that nothing of the query around it can be meant."""
+        query = decode_body(function)
+        if reads_changelog(query.text):
+            raise FeatureNotSupported(f"changelog() in the body of function {function.shown} is not supported")
+        tree = with_parameters(function, self._normal(query))
+        refuse(tree, 0, continuous=self._continuous)
+        drop_empty_sets(tree)
+        ctes = {node.ctename for node in nodes(tree) if isinstance(node, ast.CommonTableExpr)}
+        for node in nodes(tree):
+            if isinstance(node, ast.RangeFunction) and is_window(node):
+                raise FeatureNotSupported(f"a window in the body of function {function.shown} is not supported")
+            if isinstance(node, ast.RangeVar) and not (node.schemaname is None and node.relname in ctes):
+                self._read_by(function, query, node)
+        return tree
+
+    def _read_by(self, function: Function, query: Query, table: Any) -> None:
+        relation = self.relation(query.names, table.relname, table.schemaname, -1)
+        table.alias = table.alias or ast.Alias(aliasname=table.relname)
+        internal = f"{relation.name} read by function {function.oid}"
+        self._read[internal] = relation
+        table.relname, table.schemaname, table.catalogname = internal, None, None
 
     def _named(self, name: str, query: Query) -> str:
         """A plain view of the query's own: what one of its windows reads."""
@@ -299,6 +337,11 @@ class _Resolver:
         self._prepared.windows[name] = WindowCall(name=name, over=relation, **read)
         alias = function.alias or ast.Alias(aliasname=relation.name if self._preparer.is_own(said) else said)
         return ast.RangeVar(relname=name, inh=True, relpersistence="p", alias=alias)
+
+
+def called_names(query: Query) -> set[str]:
+    """The names of functions that ``query`` calls."""
+    return {last_name(node) for node in nodes(parse_query(query.text)) if isinstance(node, ast.FuncCall)}
 
 
 def relation_names(query: Query) -> list[str]:

@@ -6,11 +6,14 @@ needed to plan, which keeps planning a pure function of text and schemas.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import msgspec
 import pyarrow as pa
 
+from constellationdb.catalog.model import Function
 from constellationdb.catalog.types import of_arrow
 from constellationdb.errors import DatatypeMismatch, UndefinedColumn
 from constellationdb.planner import plan
@@ -21,7 +24,15 @@ WINDOW_COLUMNS = ("window_start", "window_end")
 # What a change row has before the columns of its relation.
 CHANGE_COLUMNS = (("_epoch", pa.int64()), ("_diff", pa.int64()))
 RelationKind = Literal[
-    "table", "source", "lookup table", "view", "materialized view", "system table", "sequence", "changelog"
+    "table",
+    "source",
+    "lookup table",
+    "view",
+    "materialized view",
+    "system table",
+    "sequence",
+    "changelog",
+    "functions",
 ]
 
 
@@ -46,6 +57,43 @@ class PlannedRelation:
     ttl_us: int | None = None  # lookup tables: how long an answer is good for
     max_rows: int | None = None  # … and how many are kept
     oid: int = 0  # of what has rows of its own
+
+
+# Where users' functions stand among relations: no relation can have such a name.
+FUNCTIONS = "\0functions"
+
+
+@dataclass(frozen=True)
+class PlannedFunctions(PlannedRelation):
+    """Users' functions, which are as much of a query's surroundings as relations are, by name.
+
+    ``used``: the oids of those that were called in what has been planned since ``watched``.
+    """
+
+    by_name: Mapping[str, tuple[Function, ...]] = field(default_factory=dict)
+    used: dict[int, Function] = field(default_factory=dict)
+
+
+def functions_among(relations: Mapping[str, PlannedRelation]) -> PlannedFunctions | None:
+    found = relations.get(FUNCTIONS)
+    assert found is None or isinstance(found, PlannedFunctions)
+    return found
+
+
+def decode_body(function: Function) -> Query:
+    """The query that a function in SQL stands for."""
+    return msgspec.msgpack.decode(function.body, type=Query)
+
+
+def watched(
+    relations: Mapping[str, PlannedRelation],
+) -> tuple[Mapping[str, PlannedRelation], Mapping[int, Function]]:
+    """The same relations, and which functions what is planned over them will have called, by oid."""
+    functions = functions_among(relations)
+    if functions is None:
+        return relations, {}
+    used: dict[int, Function] = {}
+    return {**relations, FUNCTIONS: replace(functions, used=used)}, used
 
 
 @dataclass(frozen=True)

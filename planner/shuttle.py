@@ -16,7 +16,7 @@ from datafusion import DataFrame, SessionConfig, SessionContext
 from datafusion.substrait import Consumer, Producer, Serde
 from substrait.proto import Expression, JoinRel, Plan, Rel, SimpleExtensionDeclaration
 
-from constellationdb.planner import functions
+from constellationdb.planner import functions, python_functions
 
 _OPTIONS = {
     "datafusion.sql_parser.dialect": "postgres",
@@ -40,6 +40,7 @@ def new_context() -> SessionContext:
     """
     context = SessionContext(SessionConfig(_OPTIONS))
     functions.register(context)
+    python_functions.register(context)
     return context
 
 

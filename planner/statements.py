@@ -356,6 +356,42 @@ class RenameSchema(Statement):
     to: str
 
 
+@dataclass(frozen=True)
+class ParameterDef:
+    """Of a function; ``default`` is the expression's text."""
+
+    name: str
+    type: SqlType
+    default: str | None = None
+
+
+@dataclass(frozen=True)
+class CreateFunction(Statement):
+    """``query``: the body of one in SQL. ``columns`` and ``rows``: it gives rows, of these or of ``returns`` alone."""
+
+    name: str
+    takes: tuple[ParameterDef, ...]
+    returns: SqlType | None
+    columns: tuple[ParameterDef, ...]
+    rows: bool
+    language: Literal["sql", "python"]
+    source: str
+    query: Query | None
+    volatility: Literal["immutable", "stable", "volatile"] = "volatile"
+    strict: bool = False
+    or_replace: bool = False
+
+
+@dataclass(frozen=True)
+class DropFunction(Statement):
+    """``functions``: names, each with the types of its parameters, or None where they are not said."""
+
+    functions: tuple[tuple[str, tuple[str, ...] | None], ...]
+    if_exists: bool = False
+    cascade: bool = False
+    what: str = "function"
+
+
 CommentedKind = RelationKind | Literal["foreign table", "column", "constraint", "database", "index", "schema"]
 
 

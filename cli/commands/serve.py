@@ -28,6 +28,11 @@ from constellationdb.cli.commands.options import Address
     show_default=True,
     help="MB of a client's longest message.",
 )
+@click.option(
+    "--enable-python-functions",
+    is_flag=True,
+    help="Let clients define functions in Python, which can do whatever this process can.",
+)
 def command(
     directory: Path | None,
     listen: tuple[str, int],
@@ -35,13 +40,15 @@ def command(
     max_connections: int,
     auth_timeout: float,
     max_message: int,
+    enable_python_functions: bool,
 ) -> None:
     """Serve the Postgres port until Ctrl-C. Without --dir nothing survives the process."""
     from constellationdb.cli.running import banner, running, until_stopped
     from constellationdb.wire.limits import Limits
 
     limits = Limits(max_connections, auth_timeout, max_message << 20)
-    with until_stopped() as stopped, running(directory, *listen, workers=workers, limits=limits) as database:
+    started = running(directory, *listen, workers=workers, limits=limits, python_functions=enable_python_functions)
+    with until_stopped() as stopped, started as database:
         click.echo(banner(database, directory))
         stopped.wait()
         click.echo("stopping: clients are told, then the last epoch is kept" if directory else "stopping")

@@ -12,6 +12,7 @@ gives whole epochs, and its token resumes it without a gap or a repetition.
     database      Database: sql, execute, events, insert, copy, transaction, subscribe, close
     relation      a query's text, and the ways to look at its rows
     subscription  changes epoch by epoch, in ``for`` and ``async for``
+    functions     functions and aggregates of the program's own, for SQL to call
     rows          what ``insert`` takes, made one Arrow batch
     parameters    values beside a statement, as the text that Postgres reads
     copying       rows and results as the text of COPY
@@ -24,7 +25,8 @@ Left out: arrays of more than one dimension from a server.
 """
 
 from constellationdb.embedded.database import Database, connect
+from constellationdb.embedded.functions import aggregate, function
 from constellationdb.embedded.relation import Relation
 from constellationdb.embedded.subscription import Changes, Subscription
 
-__all__ = ["Changes", "Database", "Relation", "Subscription", "connect"]
+__all__ = ["Changes", "Database", "Relation", "Subscription", "aggregate", "connect", "function"]

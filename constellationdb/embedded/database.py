@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
 from constellationdb.embedded.copying import CopyData, chunks, quoted
+from constellationdb.embedded.functions import Given, registered
 from constellationdb.embedded.link import Answer, Event, Link, OnNotice
 from constellationdb.embedded.parameters import as_parameters
 from constellationdb.embedded.relation import Relation
 from constellationdb.embedded.rows import as_batch
 from constellationdb.embedded.subscription import Subscription, epoch_of
+from constellationdb.errors import ConstellationError
 
 _SCHEMES = ("postgres://", "postgresql://")
 
 
 def connect(
-    target: str | os.PathLike[str] | None = None, *, workers: int = 1, on_notice: OnNotice | None = None
+    target: str | os.PathLike[str] | None = None,
+    *,
+    workers: int = 1,
+    on_notice: OnNotice | None = None,
+    functions: Sequence[Callable[..., Any]] = (),
 ) -> Database:
     """A database in memory, in the directory ``target``, or on the server ``target`` (postgres://host:port).
 
-    ``workers`` is for a database in this process; ``on_notice`` hears what statements remark.
+    ``workers`` is for a database in this process; ``on_notice`` hears what statements remark. ``functions``
+    are registered before the database is opened: views in a directory that call them go on from where they were.
     """
     if isinstance(target, str) and target.startswith(_SCHEMES):
         from constellationdb.embedded.remote import RemoteLink
 
-        return Database(RemoteLink(target, on_notice))
+        database = Database(RemoteLink(target, on_notice))
+        try:
+            for function in functions:
+                database.register(function)
+        except ConstellationError:
+            database.close()
+            raise
+        return database
     from constellationdb.embedded.local import open_link
 
-    link = open_link(target, workers, on_notice)
+    link = open_link(target, workers, on_notice, [registered(given) for given in functions])
     return Database(link, restored=link.engine.restored)
 
 
@@ -88,6 +102,11 @@ class Database:
     def cancel(self) -> None:
         """Makes a statement that another thread is waiting for fail soon (QueryCanceled)."""
         self._link.cancel()
+
+    def register(self, given: Given) -> Given:
+        """Makes a function or class that ``constellationdb.function`` or ``aggregate`` has decorated known to SQL."""
+        self._link.register(registered(given))
+        return given
 
     def insert(self, name: str, rows: Any) -> int:
         """Appends to a table or push source; returns the epoch in which they are readable.

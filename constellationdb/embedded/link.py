@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from constellationdb.catalog.types import field_of
 from constellationdb.embedded.parameters import Parameter
+from constellationdb.engine.python import PythonFunction
 from constellationdb.engine.result import Notice, ResultColumn
 
 OnNotice = Callable[[Notice], None]
@@ -50,6 +51,10 @@ class Link(Protocol):
 
     def run(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> list[Answer]:
         """Says ``sql`` and reads everything; one answer for each of its statements."""
+        ...
+
+    def register(self, given: PythonFunction) -> None:
+        """Makes a function of this program known to SQL."""
         ...
 
     def events(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> Iterator[Event]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,18 +14,29 @@ from constellationdb.embedded.copying import copy_statement, copy_text, no_strea
 from constellationdb.embedded.link import Answer, Event, Feed, OnNotice, gathered, schema_of
 from constellationdb.embedded.parameters import Parameter
 from constellationdb.engine.engine import Engine
+from constellationdb.engine.functions import register
 from constellationdb.engine.lengths import fitted
+from constellationdb.engine.python import PythonFunction, PythonFunctions
 from constellationdb.engine.result import Result, SessionProtocol
 from constellationdb.engine.subscription import Subscription as EngineSubscription
 from constellationdb.errors import ProtocolViolation
 
 
-def open_link(target: str | os.PathLike[str] | None, workers: int = 1, on_notice: OnNotice | None = None) -> LocalLink:
+def open_link(
+    target: str | os.PathLike[str] | None,
+    workers: int = 1,
+    on_notice: OnNotice | None = None,
+    functions: Sequence[PythonFunction] = (),
+) -> LocalLink:
     """Starts an engine, in memory or in a directory, that ends with the link."""
-    engine = Engine(Path(target) if target is not None else None, workers=workers)
+    directory = Path(target) if target is not None else None
+    engine = Engine(directory, workers=workers, python=PythonFunctions(functions))
     try:
         engine.start()
-        return LocalLink(engine, on_notice)
+        link = LocalLink(engine, on_notice)
+        for function in functions:
+            link.register(function)
+        return link
     except BaseException:
         engine.close()
         raise
@@ -48,6 +59,10 @@ class LocalLink:
 
     def run(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> list[Answer]:
         return gathered(self.events(sql, parameters))
+
+    def register(self, given: PythonFunction) -> None:
+        with self._speaking():
+            register(self._session, given)
 
     def events(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> Iterator[Event]:
         with self._speaking() as session:

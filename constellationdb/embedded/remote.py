@@ -20,7 +20,9 @@ from constellationdb.embedded.parameters import Parameter
 from constellationdb.embedded.remote_errors import as_ours
 from constellationdb.embedded.remote_feed import RemoteFeed
 from constellationdb.embedded.texts import Columns, batch_of, fitting, kinds_of
+from constellationdb.engine.python import PythonFunction
 from constellationdb.engine.result import Notice
+from constellationdb.errors import FeatureNotSupported
 
 _READING = ("SELECT", "SHOW", "EXPLAIN", "FLUSH", "")
 _CANCEL_SECONDS = 10.0
@@ -44,6 +46,13 @@ class RemoteLink:
     def run(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> list[Answer]:
         with self._turn:
             return gathered(self._events(self._connection, sql, parameters, at_once=True))
+
+    def register(self, given: PythonFunction) -> None:
+        raise FeatureNotSupported(
+            f"function {given.definition.shown} cannot be registered with a server",
+            hint="A function in Python runs in the process of the database: connect() to one in this process, or"
+            " CREATE FUNCTION … LANGUAGE python where the server was started with --enable-python-functions.",
+        )
 
     def events(self, sql: str, parameters: tuple[Parameter, ...] = ()) -> Iterator[Event]:
         with self._turn:

@@ -19,6 +19,7 @@ from constellationdb.engine.pg_catalog import (
     namespaces,
     routines,
     sequences,
+    user_functions,
     views,
 )
 from constellationdb.engine.pg_catalog.objects import Described, Objects, system_described
@@ -65,12 +66,14 @@ _OF_OBJECTS: Mapping[str, Callable[[Objects], Rows]] = {
     "pg_catalog.pg_foreign_server": foreign.pg_foreign_server,
     "pg_catalog.pg_namespace": namespaces.schemas,
     "pg_catalog.pg_foreign_table": foreign.pg_foreign_table,
+    "pg_catalog.pg_proc": user_functions.pg_proc,
     "pg_catalog.pg_shdescription": comments.pg_shdescription,
     "information_schema.foreign_tables": foreign.foreign_tables,
     "information_schema.schemata": namespaces.schemata,
 }
 # The same always.
 _CONSTANT: Mapping[str, Callable[[], Rows]] = {
+    "pg_catalog.pg_language": user_functions.pg_language,
     "pg_catalog.pg_namespace": namespaces.pg_namespace,
     "information_schema.character_sets": namespaces.character_sets,
     "information_schema.information_schema_catalog_name": namespaces.catalog_name,

@@ -13,6 +13,7 @@ AGGREGATES = frozenset(
      "any_value", "percentile_cont", "percentile_disc", "mode", "json_agg", "jsonb_agg", "json_object_agg",
      "jsonb_object_agg"}
 )  # fmt: skip
+USER_AGGREGATE = "con_aggregate_"
 WINDOW_ONLY = frozenset(
     {"row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "nth_value",
      "first_value", "last_value"}
@@ -44,6 +45,11 @@ _WHOLE_PLACES = {"repeat": (1,), "left": (1,), "right": (1,), "lpad": (1,), "rpa
                  "substr": (1, 2), "chr": (0,)}  # fmt: skip
 _SUMS = {kinds.SMALLINT: kinds.BIGINT, kinds.INTEGER: kinds.BIGINT, kinds.BIGINT: kinds.NUMERIC,
          kinds.NUMERIC: kinds.NUMERIC, kinds.REAL: kinds.REAL, kinds.DOUBLE: kinds.DOUBLE}  # fmt: skip
+
+
+def is_aggregate(name: str) -> bool:
+    """Users' own have names that only plans know."""
+    return name in AGGREGATES or name.startswith(USER_AGGREGATE)
 
 
 def returns(name: str, arguments: list[Kind]) -> Kind:

@@ -15,6 +15,7 @@ from constellationdb.errors import (
     DatatypeMismatch,
     FeatureNotSupported,
     SqlSyntaxError,
+    UndefinedColumn,
     UndefinedFunction,
     UndefinedObject,
     UndefinedParameter,
@@ -37,6 +38,7 @@ from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column, Scope, reference
 from constellationdb.planner.analysis.typed import Place, Typed
+from constellationdb.planner.analysis.user_calls import UserCalls
 from constellationdb.planner.analysis.zoning import Zoning, unknown
 from constellationdb.planner.rewrite.tree import MADE, copied, last_name, nodes, parse_query, strings
 
@@ -69,6 +71,7 @@ class Expressions:
         zoning: Zoning,
         checked: bool = False,
         unnesting: bool = False,
+        functions: UserCalls | None = None,
     ) -> None:
         self._query = query
         self.zoning = zoning
@@ -78,7 +81,8 @@ class Expressions:
         self._outer: list[Any] = []  # columns of queries around the one that is being read
         self.correlated = self.asking = self.doubtful = self.guarded = False
         self._offset = offset
-        self._calls = Calls(self)
+        self._users = functions
+        self._calls = Calls(self, functions)
         self.signatures: dict[int, str] = {}
 
     def at(self, node: Any) -> int | None:
@@ -192,10 +196,12 @@ class Expressions:
             if visible is None and place.scope.visible is not None and place.scope.table(names[0]) is not None:
                 return self._whole(node, place)
             if visible is None:
+                self._check_body(names[0], place)
                 return Typed(node, None)
             column = visible.column
-            self._note(node, visible in (place.scope.visible or ()), place)
             said = visible.node if visible.merged or self._unnesting else node
+            if any(isinstance(part, ast.ColumnRef) for part in nodes(said)):  # no constant that a function was given
+                self._note(said if visible.merged else node, visible in (place.scope.visible or ()), place)
             return Typed(said, column.kind, whole=column.whole)
         table = place.scope.table(names[0])
         if table is None:
@@ -205,6 +211,12 @@ class Expressions:
             node = reference(table.name, names[1])
         found = [c for c in table.columns or () if c.name == names[1]]
         return Typed(node, found[0].kind, whole=found[0].whole) if len(found) == 1 else Typed(node, None)
+
+    def _check_body(self, name: str, place: Place) -> None:
+        """What a function's body reads may have lost a column since: one of the caller's must not be taken for it."""
+        inside = self._users is not None and self._users.inside
+        if inside and place.clause not in _KEYS and place.scope.lacks(name):
+            raise UndefinedColumn(f'column "{name}" does not exist')
 
     def _note(self, node: Any, own: bool, place: Place) -> None:
         if not own and place.scope.parent is not None:

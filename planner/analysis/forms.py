@@ -303,7 +303,7 @@ def is_aggregate(select: Any) -> bool:
 
 def _aggregates(node: Any) -> bool:
     """Whether an aggregate stands in ``node``, not in a subquery of it."""
-    if isinstance(node, ast.FuncCall) and last_name(node) in calls.AGGREGATES and node.over is None:
+    if isinstance(node, ast.FuncCall) and calls.is_aggregate(last_name(node)) and node.over is None:
         return True
     if isinstance(node, tuple | list):
         return any(_aggregates(member) for member in node)

@@ -8,6 +8,7 @@ from typing import Any
 from pglast import ast
 from pglast.enums import A_Expr_Kind, CoercionForm
 
+from constellationdb.catalog.model import Function
 from constellationdb.errors import (
     FeatureNotSupported,
     GroupingError,
@@ -40,10 +41,11 @@ from constellationdb.planner.analysis import (
     zoned_calls,
 )
 from constellationdb.planner.analysis.kinds import UNKNOWN
+from constellationdb.planner.analysis.overloads import NO_FUNCTION
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
+from constellationdb.planner.analysis.user_calls import UserCalls
 from constellationdb.planner.rewrite.tree import last_name
 
-NO_FUNCTION = "No function matches the given name and argument types. You might need to add explicit type casts."
 _RENAMED = {"every": "bool_and", "variance": "var_samp", "sign": "signum", "substring": "substr", "position": "strpos"}
 _NOWHERE = {"WHERE": "WHERE", "GROUP BY": "GROUP BY", "JOIN/ON": "JOIN conditions", "FILTER": "FILTER",
             "RETURNING": "RETURNING", "VALUES": "VALUES", "UPDATE": "UPDATE",
@@ -61,14 +63,17 @@ _ROUNDING = frozenset({"ceil", "ceiling", "floor", "trunc"})
 
 
 class Calls:
-    def __init__(self, expressions: Walk) -> None:
+    def __init__(self, expressions: Walk, users: UserCalls | None = None) -> None:
         self._expressions = expressions
+        self._users = users
 
     def call(self, node: Any, place: Place) -> Typed:
         walk = self._expressions
         name = last_name(node)
         own_schema = len(node.funcname) > 1 and node.funcname[0].sval != "pg_catalog"
         position = walk.at(node)
+        if self._users is not None and (known := self._users.named(node)):
+            return self._of_user(self._users, node, known[0], place)
         if not own_schema:
             self._check(node, name, place)
             corrected.count_rows(node, name)
@@ -76,10 +81,10 @@ class Calls:
                 return made
         if name == "make_interval" and not own_schema:
             spans.in_place(node, position)
-        inner = replace(place, aggregate=True) if name in calls.AGGREGATES and node.over is None else place
+        inner = replace(place, aggregate=True) if calls.is_aggregate(name) and node.over is None else place
         arguments = [walk.expression(argument, inner) for argument in node.args or ()]
         arguments = [
-            argument if (known := calls.literal_argument(name, place)) is None else self._literal(argument, known)
+            argument if (read := calls.literal_argument(name, place)) is None else self._literal(argument, read)
             for place, argument in enumerate(arguments)
         ]
         if walk.zoning.explicit and name in zoned_calls.ALIKE:
@@ -102,6 +107,15 @@ class Calls:
         kind = None if own_schema else calls.returns(name, shown)
         whole = name == "sum" and all(argument.is_whole for argument in arguments)
         return Typed(node if own_schema else self._respelled(node, name, shown), kind, whole=whole)
+
+    def _of_user(self, users: UserCalls, node: Any, function: Function, place: Place) -> Typed:
+        if function.kind == "aggregate":
+            if node.agg_star:
+                raise self._missing(node, function.name, [])
+            self._check(node, function.internal, place)
+            place = replace(place, aggregate=True)
+            self._clauses(node, place)
+        return users.call(self._expressions, node, place)
 
     def _answered(self, node: Any, name: str, arguments: list[Typed]) -> Typed | None:
         """What a call is that another file of this folder knows."""
@@ -145,7 +159,7 @@ class Calls:
 
     def _check(self, node: Any, name: str, place: Place) -> None:
         position = self._expressions.at(node)
-        aggregate = (name in calls.AGGREGATES or ordered_sets.is_hypothetical(node)) and node.over is None
+        aggregate = (calls.is_aggregate(name) or ordered_sets.is_hypothetical(node)) and node.over is None
         if node.agg_star and name != "count":
             raise UndefinedFunction(f"function {name}() does not exist", hint=NO_FUNCTION, position=position)
         if node.agg_filter is not None and not aggregate and node.over is None:

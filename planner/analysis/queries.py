@@ -26,11 +26,19 @@ from constellationdb.planner.analysis.recursion import check_recursion, check_ty
 from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, aliased, merge, renamed, visible_of
 from constellationdb.planner.analysis.sources import set_query
 from constellationdb.planner.analysis.typed import Place, Typed
+from constellationdb.planner.analysis.user_calls import (
+    UserCalls,
+    arguments_scope,
+    check_columns,
+    columns_of,
+    declared,
+    is_constant,
+)
 from constellationdb.planner.analysis.zoning import IN_UTC, Zoning, unknown
 from constellationdb.planner.references import split
 from constellationdb.planner.rewrite.names import column_name, fresh, mark
 from constellationdb.planner.rewrite.series import is_table_function
-from constellationdb.planner.rewrite.tree import links, parse_query, strings, to_sql
+from constellationdb.planner.rewrite.tree import copied, links, parse_query, strings, to_sql
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.syntax.edits import identifier
 from constellationdb.planner.window_call import Call
@@ -61,13 +69,23 @@ def analyse(
     clause: str = "SELECT",
     checked: bool = False,
     unnesting: bool = False,
+    functions: UserCalls | None = None,
 ) -> Analysis:
     """Check and retouch ``tree`` in place. ``clause``: what a SELECT list stands for (RETURNING).
 
     ``checked``: say all arithmetic so that it cannot wrap, also where a plan would be corrected later.
     ``unnesting``: leave subqueries as they are, and give every column the alias, which is unique, of its table.
+    ``functions``: users' own.
     """
-    walk = _Queries(relations, offset, clause, zoning=zoning, checked=checked, unnesting=unnesting)
+    expressions = Expressions(
+        lambda select, scope: walk.subquery(select, scope),
+        offset,
+        zoning=zoning,
+        checked=checked,
+        unnesting=unnesting,
+        functions=functions,
+    )
+    walk = _Queries(relations, clause, expressions, unnesting=unnesting, functions=functions)
     columns = walk.query(tree, None, {})
     found = walk.expressions
     return Analysis(columns, found.signatures, found.asking, found.doubtful, found.guarded, found.unsure)
@@ -75,17 +93,24 @@ def analyse(
 
 class _Queries:
     def __init__(
-        self, relations: Relations, offset: int, clause: str, *, zoning: Zoning, checked: bool, unnesting: bool
+        self,
+        relations: Relations,
+        clause: str,
+        expressions: Expressions,
+        *,
+        unnesting: bool,
+        functions: UserCalls | None,
     ) -> None:
         self._relations = relations
+        self._functions = functions
         self._clause = clause
         self._ctes: dict[str, Columns] = {}
         self.made: dict[int, tuple[Any, Any]] = {}  # functions in FROM, and the subqueries in their place
         self._recursive: Any = None  # the WITH RECURSIVE query whose body comes next
-        self.expressions = Expressions(self._subquery, offset, zoning=zoning, checked=checked, unnesting=unnesting)
+        self.expressions = expressions
         self._unnesting = unnesting
 
-    def _subquery(self, select: Any, scope: Scope) -> Columns:
+    def subquery(self, select: Any, scope: Scope) -> Columns:
         clause, self._clause = self._clause, "SELECT"
         try:
             return self.query(select, scope, self._ctes)
@@ -417,6 +442,8 @@ class _Queries:
         return [table], visible_of(table)
 
     def _function(self, item: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
+        if (users := self._functions) is not None and users.is_set(item):
+            return self._user_set(users, item, scope)
         call = window_call(item, 0)
         if call is None and is_table_function(item):
             return [Table(item.alias.aliasname if item.alias is not None else "", "", None)], None
@@ -448,6 +475,31 @@ class _Queries:
         self.made[id(item)] = item, made
         tables, visible = self._one(made, alias, "", columns, name_all=True)
         return [replace(table, single=single and not item.ordinality) for table in tables], visible
+
+    def _user_set(self, users: UserCalls, item: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
+        """A user's function in FROM becomes the query that is its body, with the types that it declares."""
+        call = item.functions[0][0]
+        with users.rows(self.expressions, call, scope) as (function, arguments, body):
+            if not self._unnesting and not all(map(is_constant, arguments)):
+                raise FeatureNotSupported(
+                    "a function in FROM that mentions what stands before it is not supported here"
+                )
+            around = arguments_scope(function, arguments)
+            found = self.query(copied(body), around, {})
+            check_columns(function, found)
+            select = declared(function, body, found)
+            self.query(select, around, {})
+        alias = item.alias or ast.Alias(aliasname=function.name)
+        columns = aliased(tuple(columns_of(function)), alias) or ()
+        if not function.columns and item.alias is not None and not item.alias.colnames:
+            columns = (replace(columns[0], name=alias.aliasname),)
+        made = ast.RangeSubselect(
+            lateral=False,
+            subquery=copied(select),
+            alias=ast.Alias(aliasname=alias.aliasname, colnames=tuple(ast.String(sval=c.name) for c in columns)),
+        )
+        self.made[id(item)] = item, made
+        return self._one(made, alias.aliasname, "", columns, name_all=True)
 
     def _join(self, join: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
         left_tables, left = self._item(join.larg, scope)

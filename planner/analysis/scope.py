@@ -72,6 +72,10 @@ class Scope:
             return found[0]
         return self.parent.named(name) if not found and self.parent is not None else None
 
+    def lacks(self, name: str) -> bool:
+        """Whether there is certainly no such column, here or around."""
+        return all(s.visible is not None and all(v.column.name != name for v in s.visible) for s in self.chain())
+
     def table(self, alias: str) -> Table | None:
         for scope in self.chain():
             for table in scope.tables:

@@ -41,6 +41,8 @@ class Walk(Protocol):
     signatures: dict[int, str]
     checked: bool
     zoning: Zoning
+    asking: bool
+    doubtful: bool
 
     def at(self, node: Any) -> int | None: ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pglast import ast
@@ -12,6 +13,7 @@ from constellationdb.planner.inference import resolve
 from constellationdb.planner.inference.functions import FUNCTIONS
 from constellationdb.planner.inference.parameters import Parameters, Typed
 from constellationdb.planner.inference.scope import Scope
+from constellationdb.planner.inference.signatures import Signature
 from constellationdb.planner.postgres_types import UNKNOWN
 
 _AMBIGUOUS = "Could not choose a best candidate function. You might need to add explicit type casts."
@@ -19,6 +21,7 @@ _AMBIGUOUS = "Could not choose a best candidate function. You might need to add 
 
 class Walk(Protocol):
     parameters: Parameters
+    functions: Mapping[str, tuple[Signature, ...]]  # users' own
 
     def at(self, node: Any) -> int | None: ...
 
@@ -59,7 +62,7 @@ class Calls:
         walk = self._walk
         name = node.funcname[-1].sval
         kinds = [argument.type for argument in arguments if argument.type is not None]
-        candidates = FUNCTIONS.get(name)
+        candidates = walk.functions.get(name) or FUNCTIONS.get(name)
         if candidates is None or any(isinstance(argument, ast.NamedArgExpr) for argument in node.args or ()):
             return walk.unknown_here()
         if len(kinds) < len(arguments):

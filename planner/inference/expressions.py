@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pglast import ast
@@ -15,6 +15,7 @@ from constellationdb.planner.inference.calls import Calls
 from constellationdb.planner.inference.operators import OPERATORS
 from constellationdb.planner.inference.parameters import Parameters, Typed
 from constellationdb.planner.inference.scope import Columns, Scope
+from constellationdb.planner.inference.signatures import Signature
 from constellationdb.planner.inference.together import common
 from constellationdb.planner.inference.type_names import type_of_name
 from constellationdb.planner.postgres_types import UNKNOWN, Type
@@ -35,8 +36,11 @@ Subquery = Callable[[Any, Scope], Columns]
 
 
 class Expressions:
-    def __init__(self, parameters: Parameters, subquery: Subquery, offset: int) -> None:
+    def __init__(
+        self, parameters: Parameters, subquery: Subquery, offset: int, functions: Mapping[str, tuple[Signature, ...]]
+    ) -> None:
         self.parameters = parameters
+        self.functions = functions
         self._subquery = subquery
         self._offset = offset
         self._calls = Calls(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pglast import ast
@@ -11,6 +12,7 @@ from pglast.enums import SetOperation
 from constellationdb.planner.inference.expressions import Expressions
 from constellationdb.planner.inference.parameters import Parameters, Typed
 from constellationdb.planner.inference.scope import Column, Columns, Scope, renamed
+from constellationdb.planner.inference.signatures import Signature
 from constellationdb.planner.postgres_types import UNKNOWN
 from constellationdb.planner.references import split
 from constellationdb.planner.rewrite.names import column_name
@@ -23,11 +25,19 @@ _WINDOW = tuple(Column(name, Typed("timestamp")) for name in ("window_start", "w
 
 
 class Queries:
-    def __init__(self, parameters: Parameters, relations: Relations, offset: int) -> None:
+    """``functions``: users' own."""
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        relations: Relations,
+        offset: int,
+        functions: Mapping[str, tuple[Signature, ...]] = MappingProxyType({}),
+    ) -> None:
         self._parameters = parameters
         self._relations = relations
         self._ctes: Mapping[str, Columns] = {}
-        self.expressions = Expressions(parameters, self._subquery, offset)
+        self.expressions = Expressions(parameters, self._subquery, offset, functions)
 
     def _subquery(self, select: Any, scope: Scope) -> Columns:
         return self.query(select, scope)

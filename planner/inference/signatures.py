@@ -6,6 +6,11 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 
+from constellationdb.catalog.model import Function
+from constellationdb.catalog.types import named
+from constellationdb.planner import postgres_types as types
+from constellationdb.planner.relations import PlannedFunctions
+
 _LINE_END = re.compile(r"\n(?! )")
 
 
@@ -41,3 +46,20 @@ def _signature(types: str, result: str) -> Signature:
     names = types.replace("()", "").split()
     variadic = bool(names) and names[-1].endswith("...")
     return Signature(tuple(name.removesuffix("...") for name in names), result, variadic)
+
+
+def of_users(functions: PlannedFunctions | None) -> dict[str, tuple[Signature, ...]]:
+    """Of users' functions: one with a default is two, as in Postgres' own list."""
+    known = {} if functions is None else functions.by_name
+    return {name: tuple(s for f in same for s in _of_user(f)) for name, same in known.items()}
+
+
+def _of_user(function: Function) -> list[Signature]:
+    names = [_type(kind) for kind in function.types]
+    result = _type(function.returns)
+    return [Signature(tuple(names[:count]), result) for count in range(function.needed, len(names) + 1)]
+
+
+def _type(shown: str) -> str:
+    found = named(shown)
+    return (types.by_oid(found.oid) if found is not None else None) or "record"

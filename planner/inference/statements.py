@@ -14,11 +14,12 @@ from constellationdb.errors import DatatypeMismatch, SqlSyntaxError, UndefinedPa
 from constellationdb.planner import postgres_types as types
 from constellationdb.planner import statements as st
 from constellationdb.planner.inference.parameters import Parameters, Typed
-from constellationdb.planner.inference.queries import Queries
+from constellationdb.planner.inference.queries import Queries, Relations
 from constellationdb.planner.inference.scope import Column, Columns, Scope, renamed
+from constellationdb.planner.inference.signatures import of_users
 from constellationdb.planner.postgres_types import UNKNOWN
 from constellationdb.planner.references import Names, find
-from constellationdb.planner.relations import PlannedRelation
+from constellationdb.planner.relations import PlannedRelation, functions_among
 from constellationdb.planner.rewrite.group_windows import expand_group_windows
 from constellationdb.planner.syntax.mask import mask
 from constellationdb.planner.syntax.tokens import Region, read_tokens
@@ -71,7 +72,8 @@ class _Statement:
         self._parameters = parameters
         self._known = relations
         self._names = names
-        self._queries = Queries(parameters, self._columns, offset)
+        self._functions = of_users(functions_among(relations))
+        self._queries = Queries(parameters, self._columns, offset, self._functions)
 
     def _columns(self, name: str, schema: str | None) -> Columns:
         return self._columns_of(find(self._known, self._names, schema, name))
@@ -83,7 +85,8 @@ class _Statement:
             return tuple(Column(field.name, Typed(types.by_oid(of_field(field).oid))) for field in found.schema)
         tree = pglast.parse_sql(found.query.text)[0].stmt
         names = found.query.names
-        inner = Queries(Parameters(()), lambda n, s: self._columns_of(find(self._known, names, s, n)), 0)
+        columns: Relations = lambda n, s: self._columns_of(find(self._known, names, s, n))  # noqa: E731
+        inner = Queries(Parameters(()), columns, 0, self._functions)
         return renamed(inner.query(tree), found.column_names)
 
     def statement(self, tree: Any) -> None:

@@ -8,6 +8,7 @@ from substrait.proto import AggregateFunction, AggregateRel, Expression, Rel, Ty
 
 from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.aggregates import correct
+from constellationdb.planner.analysis.calls import USER_AGGREGATE
 from constellationdb.planner.lower.core import Lowering
 from constellationdb.planner.lower.first import lower_first
 from constellationdb.planner.lower.grouping import accumulate
@@ -149,12 +150,17 @@ def _recompute(lowering: Lowering, stream: Stream, calls: list[Call], key_count:
             out_keys=tuple((i,) for i in range(key_count)),
             substrait=shuttle.encode(rel, width),
             reusable=True,
-            ordered=any(call.name in _ORDER_SENSITIVE or _sums_floats(stream, call) for call in calls),
+            ordered=any(_is_ordered(call.name) or _sums_floats(stream, call) for call in calls),
             shows=describe(shuttle.display_of(rel, width)),
             single=True,
             generic=tuple(key_count + i for i, alone in enumerate(generic) if alone),
         )
     )
+
+
+def _is_ordered(name: str) -> bool:
+    """What a user's own does with its rows may depend on their order."""
+    return name in _ORDER_SENSITIVE or name.startswith(USER_AGGREGATE)
 
 
 def _sums_floats(stream: Stream, call: Call) -> bool:

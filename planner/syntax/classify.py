@@ -28,6 +28,7 @@ from constellationdb.planner.syntax import (
     copying,
     cursors,
     definitions,
+    functions,
     merging,
     postgres,
     prepared,
@@ -49,7 +50,7 @@ _EXPLAINED = (Select, CreateView, CreateTableAs, Subscribe, NamedView, Insert, U
 # Statements of streaming systems, unknown to Postgres' grammar, that we recognise only to name them.
 _STREAMING_OBJECTS = word_set("sink connection secret source stream lookup")
 # Postgres parses their bodies in ways that do not fit into one statement; no use in asking it.
-_BODIES = frozenset(("function", "procedure", "rule"))
+_BODIES = frozenset(("procedure", "rule"))
 _MODIFIERS = word_set(
     "or replace global local temp temporary unlogged unique recursive trusted default if not exists constraint"
 )
@@ -136,6 +137,8 @@ def _drop(region: Region) -> Statement:
         return session.drop_index(region)
     if _object_word(region) == "schema":
         return schemas.drop_schema(region)
+    if _object_word(region) in ("function", "routine", "aggregate"):
+        return functions.drop_function(region)
     return accepted.drop_nothing(region) or _refuse(region)
 
 
@@ -265,6 +268,7 @@ _CREATED: tuple[tuple[tuple[str, ...], Reader], ...] = (
     (("materialized", "view"), views.create_view),
     (("stream",), views.create_view),
     (("schema",), schemas.create_schema),
+    (("function",), functions.create_function),
     (("extension",), accepted.create_extension),
 )
 
@@ -288,6 +292,7 @@ _READERS: dict[str, Reader] = {
     "flush": _flush,
     "wait": _wait,
     "checkpoint": _checkpoint,
+    "do": functions.do,
     "set": session.set_variable,
     "reset": session.set_variable,
     "show": session.show,

@@ -97,7 +97,7 @@ def read_column(region: Region, element: Any, table: str) -> ColumnDef:
         generated, begin = bracketed(region, region.start + computed.location)
     return ColumnDef(
         name=element.colname,
-        type=parse_type(_SERIAL[type_name]) if serial else _type(element.typeName, region.start),
+        type=parse_type(_SERIAL[type_name]) if serial else read_type(element.typeName, region.start),
         not_null=serial or identity is not None or "CONSTR_NOTNULL" in found,
         default=None if default is None else default.text,
         position=position,
@@ -120,7 +120,7 @@ def _check_collation(region: Region, element: Any) -> None:
         )
 
 
-def _type(node: Any, base: int) -> SqlType:
+def read_type(node: Any, base: int) -> SqlType:
     if node is None:
         raise FeatureNotSupported("a column without a type is not supported", position=base + 1)
     position = base + node.location

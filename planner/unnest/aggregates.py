@@ -32,7 +32,7 @@ def is_scalar(select: Any) -> bool:
 
 
 def is_call(node: Any) -> bool:
-    return isinstance(node, ast.FuncCall) and node.over is None and last_name(node) in calls.AGGREGATES
+    return isinstance(node, ast.FuncCall) and node.over is None and calls.is_aggregate(last_name(node))
 
 
 def padded(select: Any, domain: Domain, alias: str) -> Any:

@@ -135,14 +135,15 @@ def _array_of(session: Session, element: int) -> int:
     return session.objects.by_oid[element - Part.ROW_TYPE.of(0)].array_type_oid
 
 
-def routine(session: Session, text: str) -> int:  # noqa: ARG001
+def routine(session: Session, text: str) -> int:
     _, name = _parts(text)
-    found = lookup.functions_by_name().get(name, ())
+    found = [int(row["oid"]) for row in lookup.functions_by_name().get(name, ())]
+    found += [function.oid for function in session.catalog.functions.values() if function.name == name]
     if not found:
         raise UndefinedFunction(f'function "{text}" does not exist')
     if len(found) > 1:
         raise AmbiguousFunction(f'more than one function named "{text}"')
-    return int(found[0]["oid"])
+    return found[0]
 
 
 def _namespace_named(session: Session, text: str) -> int:
@@ -157,8 +158,11 @@ def _role(session: Session, text: str) -> int:
     raise UndefinedObject(f'role "{name}" does not exist')
 
 
-def _routine_name(session: Session, oid: int) -> str | None:  # noqa: ARG001
+def _routine_name(session: Session, oid: int) -> str | None:
     """Qualified where several functions have the name."""
+    own = session.catalog.functions.get(oid)
+    if own is not None:
+        return quoted(own.name)
     found = lookup.functions_by_oid().get(oid)
     if found is None:
         return None

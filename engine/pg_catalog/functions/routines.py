@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from constellationdb.catalog.model import PUBLIC
 from constellationdb.catalog.postgres import rows
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.names import quoted, type_name
 from constellationdb.engine.pg_catalog.routines import arguments_of
+from constellationdb.engine.pg_catalog.user_functions import PYTHON, find
 from constellationdb.errors import WrongObjectType
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ _NULL = "\\N"
 
 
 def _listed(session: Session, oid: int, modes: str, defaults: bool) -> str | None:
-    found = lookup.functions_by_oid().get(oid)
+    found = find(session.catalog, oid)
     if found is None:
         return None
     taken = [argument for argument in arguments_of(found) if argument[1] in modes]
@@ -50,7 +52,7 @@ def _identity(session: Session, oid: int) -> str | None:
 
 
 def _result(session: Session, oid: int) -> str | None:
-    found = lookup.functions_by_oid().get(oid)
+    found = find(session.catalog, oid)
     if found is None or found["prokind"] == "p":
         return None
     columns = [(name, kind) for name, mode, kind in arguments_of(found) if mode == "t"]
@@ -62,25 +64,27 @@ def _result(session: Session, oid: int) -> str | None:
 
 
 def _definition(session: Session, oid: int) -> str | None:
-    found = lookup.functions_by_oid().get(oid)
+    found = find(session.catalog, oid)
     if found is None:
         return None
     if found["prokind"] == "a":
         raise WrongObjectType(f'"{found["proname"]}" is an aggregate function')
-    language = next(row["lanname"] for row in rows.texts("pg_language") if row["oid"] == found["prolang"])
+    languages = {row["oid"]: row["lanname"] for row in rows.texts("pg_language")} | {str(PYTHON): "python"}
+    schema = "public" if found["pronamespace"] == str(PUBLIC) else "pg_catalog"
     strict = " STRICT" if rows.truth(found["proisstrict"]) else ""
     kind = " WINDOW" if found["prokind"] == "w" else ""
     leak = " LEAKPROOF" if rows.truth(found["proleakproof"]) else ""
     settings = f"{kind}{_VOLATILITY[found['provolatile']]}{_PARALLEL[found['proparallel']]}{strict}{leak}"
+    settings = f"{settings}\n" if settings else ""
     body = f"$function${found['prosrc']}$function$"
     return (
-        f"CREATE OR REPLACE FUNCTION pg_catalog.{quoted(found['proname'])}({_arguments(session, oid)})\n"
-        f" RETURNS {_result(session, oid)}\n LANGUAGE {language}\n{settings}\nAS {body}\n"
+        f"CREATE OR REPLACE FUNCTION {schema}.{quoted(found['proname'])}({_arguments(session, oid)})\n"
+        f" RETURNS {_result(session, oid)}\n LANGUAGE {languages[found['prolang']]}\n{settings}AS {body}\n"
     )
 
 
-def _default(session: Session, oid: int, number: int) -> str | None:  # noqa: ARG001
-    found = lookup.functions_by_oid().get(oid)
+def _default(session: Session, oid: int, number: int) -> str | None:
+    found = find(session.catalog, oid)
     if found is None:
         return None
     optional = _defaults(found)

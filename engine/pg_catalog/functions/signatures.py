@@ -12,6 +12,7 @@ from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.functions.base import name_parts
 from constellationdb.engine.pg_catalog.functions.names import data_type, each, finding, reading, showing
 from constellationdb.engine.pg_catalog.names import quoted, type_name
+from constellationdb.engine.pg_catalog.user_functions import find, oids_of
 from constellationdb.errors import InvalidParameter, InvalidTextRepresentation, UndefinedFunction
 
 if TYPE_CHECKING:
@@ -60,11 +61,14 @@ def procedure(session: Session, text: str) -> int:
     for row in lookup.functions_by_name().get(name, ()):
         if [int(oid) for oid in row["proargtypes"].split()] == types:
             return int(row["oid"])
+    for function in session.catalog.functions.values():
+        if function.name == name and oids_of(function) == types:
+            return function.oid
     raise UndefinedFunction(f'function "{text}" does not exist')
 
 
 def procedure_name(session: Session, oid: int) -> str | None:
-    found = lookup.functions_by_oid().get(oid)
+    found = find(session.catalog, oid)
     if found is None:
         return None
     arguments = (type_name(session, int(argument)) for argument in found["proargtypes"].split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from constellationdb.catalog.model import PUBLIC
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.names import is_index_visible, is_visible, search_path
 from constellationdb.engine.pg_catalog.objects import Part
@@ -41,10 +42,16 @@ def _shipped(name: str) -> Callable[[Session, int], bool | None]:
     return visible
 
 
+def _function(session: Session, oid: int) -> bool | None:
+    if oid in session.catalog.functions:
+        return PUBLIC in search_path(session)
+    return _shipped("pg_proc")(session, oid)
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pg_collation_is_visible": _shipped("pg_collation"),
     "pg_conversion_is_visible": _shipped("pg_conversion"),
-    "pg_function_is_visible": _shipped("pg_proc"),
+    "pg_function_is_visible": _function,
     "pg_opclass_is_visible": _shipped("pg_opclass"),
     "pg_operator_is_visible": _shipped("pg_operator"),
     "pg_opfamily_is_visible": _shipped("pg_opfamily"),

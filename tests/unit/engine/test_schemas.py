@@ -192,4 +192,4 @@ def test_the_catalog_keeps_schemas_and_places_apart() -> None:
     with pytest.raises(DependentObjects):
         both.apply(DropSchema(("s",)))
     with pytest.raises(UndefinedSchema):
-        both.apply(Create((make_relation("x", "table", schema, namespace=1),)))
+        both.apply(Create((make_relation("x", "table", schema, namespace=3),)))

@@ -258,7 +258,7 @@ def test_copy_of_a_query() -> None:
         ("CREATE SINK s FROM v WITH (connector = 'kafka')", "CREATE SINK"),
         ("CREATE CONNECTION c TO x", "CREATE CONNECTION"),
         ("ALTER SCHEMA s OWNER TO u", "ALTER SCHEMA … OWNER"),
-        ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END", "CREATE FUNCTION"),
+        ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END", "CREATE FUNCTION with BEGIN ATOMIC"),
         ("CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2)", "CREATE RULE"),
         ("ALTER TABLE t ALTER a TYPE text", "ALTER COLUMN … TYPE"),
         ("ALTER INDEX i SET (fillfactor = 70)", "ALTER INDEX"),

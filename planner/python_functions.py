@@ -1,0 +1,171 @@
+"""Functions in Python, as DataFusion's: what plans call them, and what they do in this process.
+
+A plan names a function by a name that nothing else in the world has; this process knows what it does once it is
+installed, by the program that has it or from the source that the catalog keeps. Every context, of the planner and of
+those who run plans, gets all that are installed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from functools import reduce
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from datafusion import Accumulator, SessionContext, udaf, udf
+
+from constellationdb.catalog.model import Function
+from constellationdb.catalog.types import TEXT, named
+from constellationdb.errors import ConstellationError
+from constellationdb.planner.raising import ComputationError
+
+PREFIX = "con_"
+VOLATILE, STABLE, AGGREGATE = (PREFIX + word for word in ("volatile_", "python_", "aggregate_"))
+EXCEPTION = "38000"  # external_routine_exception
+
+_installed: dict[str, Any] = {}
+_aggregates: dict[str, Any] = {}
+
+
+def internal_name(kind: str, *, volatile: bool) -> str:
+    prefix = AGGREGATE if kind == "aggregate" else VOLATILE if volatile else STABLE
+    return prefix + uuid.uuid4().hex
+
+
+def is_installed(internal: str) -> bool:
+    return internal in _installed or internal in _aggregates
+
+
+def install(function: Function, does: Callable[..., Any], *, vectorised: bool) -> None:
+    """``does``: for a scalar function what gives its value; for an aggregate what makes an accumulator."""
+    types = [arrow_type(name) for name in function.types]
+    result = arrow_type(function.returns)
+    if function.kind == "aggregate":
+        _aggregates[function.internal] = udaf(
+            lambda: _Rows(does, function, result, vectorised=vectorised),
+            types,
+            result,
+            [pa.list_(kind) for kind in types],
+            "immutable",
+            function.internal,
+        )
+        return
+    does = does if types else _without_arguments(does)
+    evaluate = _whole(does, function, result) if vectorised and types else _by_row(does, function, result)
+    _installed[function.internal] = udf(
+        evaluate,
+        types or [pa.int64()],
+        result,
+        "volatile" if function.volatility == "volatile" else "immutable",
+        function.internal,
+    )
+
+
+def forget(internal: str) -> None:
+    _installed.pop(internal, None)
+    _aggregates.pop(internal, None)
+
+
+def register(context: SessionContext) -> None:
+    """Make all that are installed known to ``context``."""
+    for function in tuple(_installed.values()):
+        context.register_udf(function)
+    for aggregate in tuple(_aggregates.values()):
+        context.register_udaf(aggregate)
+
+
+def arrow_type(type_name: str) -> pa.DataType:
+    return (named(type_name) or TEXT).arrow
+
+
+def _raised(function: Function, error: Exception) -> ComputationError:
+    said = f"{type(error).__name__}: {error}".replace("[/CON]", "")
+    return ComputationError(EXCEPTION, f"function {function.name} failed: {said}")
+
+
+def _column(values: Any, count: int, result: pa.DataType) -> pa.Array:
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    made = values if isinstance(values, pa.Array) else pa.array(values, result, from_pandas=True)
+    if len(made) != count:
+        raise ValueError(f"{len(made)} values were returned for {count} rows")
+    return made if made.type == result else made.cast(result)
+
+
+def _whole(does: Callable[..., Any], function: Function, result: pa.DataType) -> Callable[..., pa.Array]:
+    def evaluate(*columns: pa.Array) -> pa.Array:
+        try:
+            made = _column(does(*columns), len(columns[0]), result)
+            return _null_for_null(made, columns) if function.strict else made
+        except ConstellationError as error:
+            raise ComputationError(error.sqlstate, error.message) from None
+        except Exception as error:
+            raise _raised(function, error) from None
+
+    return evaluate
+
+
+def _null_for_null(made: pa.Array, columns: Sequence[pa.Array]) -> pa.Array:
+    known = reduce(pc.and_, [column.is_valid() for column in columns])
+    return pc.if_else(known, made, pa.scalar(None, made.type))
+
+
+def _by_row(does: Callable[..., Any], function: Function, result: pa.DataType) -> Callable[..., pa.Array]:
+    def evaluate(*columns: pa.Array) -> pa.Array:
+        rows = zip(*(column.to_pylist() for column in columns), strict=True)
+        return pa.array([None if function.strict and None in row else does(*row) for row in rows], result)
+
+    return _whole(evaluate, function, result)
+
+
+def _without_arguments(does: Callable[..., Any]) -> Callable[..., Any]:
+    """DataFusion gives a function without arguments one that says nothing."""
+    return lambda _: does()
+
+
+class _Rows(Accumulator):  # type: ignore[misc]
+    """The rows of a group, kept until all are there: what the user's accumulator is asked need not be told in parts."""
+
+    def __init__(self, make: Callable[[], Any], function: Function, result: pa.DataType, *, vectorised: bool) -> None:
+        self._make, self._function, self._result, self._vectorised = make, function, result, vectorised
+        self._types = [arrow_type(name) for name in function.types]
+        self._parts: list[Sequence[pa.Array]] = []
+
+    def update(self, *columns: pa.Array) -> None:
+        self._parts.append(columns)
+
+    def merge(self, states: list[pa.Array]) -> None:
+        self._parts.append(
+            [
+                pa.concat_arrays([pa.array(part.as_py(), kind) for part in state])
+                for state, kind in zip(states, self._types, strict=True)
+            ]
+        )
+
+    def state(self) -> list[pa.Scalar]:
+        columns = self._columns()
+        return [pa.scalar(c.to_pylist(), pa.list_(k)) for c, k in zip(columns, self._types, strict=True)]
+
+    def _columns(self) -> list[pa.Array]:
+        if not self._parts:
+            return [pa.array([], kind) for kind in self._types]
+        return [pa.concat_arrays(column) for column in zip(*self._parts, strict=True)]
+
+    def evaluate(self) -> pa.Scalar:
+        try:
+            return pa.scalar(self._finished(), self._result)
+        except Exception as error:
+            raise _raised(self._function, error) from None
+
+    def _finished(self) -> Any:
+        accumulator, columns = self._make(), self._columns()
+        if self._vectorised:
+            accumulator.accumulate(*columns)
+        else:
+            for row in zip(*(column.to_pylist() for column in columns), strict=True):
+                if not (self._function.strict and None in row):
+                    accumulator.accumulate(*row)
+        found = accumulator.finish()
+        return found.as_py() if isinstance(found, pa.Scalar) else found

@@ -1,0 +1,131 @@
+"""A view that calls users' functions says after every epoch what they say of the rows there are.
+
+Rows come, change and go, with NULL keys, any number of them an epoch; the answers are computed here, by Python alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from random import Random
+from typing import Any
+
+import pytest
+
+from constellationdb import Database, aggregate, connect, function
+
+Row = tuple[int | None, int | None]
+
+EPOCHS = 16
+SEEDS = int(os.environ.get("CONSTELLATION_ORACLE_RUNS", "2"))
+
+
+@function("bent(x int) RETURNS int")
+def bent(x: int | None) -> int | None:
+    return None if x is None or x % 5 == 0 else x * x - 3
+
+
+@aggregate("digest(x int) RETURNS bigint")
+class Digest:
+    """Of all the values, NULLs too; not one that could be taken back."""
+
+    def __init__(self) -> None:
+        self.values: list[int] = []
+
+    def accumulate(self, x: int | None) -> None:
+        self.values.append(-1 if x is None else x)
+
+    def finish(self) -> int:
+        return digest(self.values)
+
+
+def digest(values: Iterable[int]) -> int:
+    found = 7
+    for value in sorted(values):
+        found = (found * 31 + value) % 1_000_003
+    return found
+
+
+VIEWS = {
+    "scalar": "SELECT k, bent(v) AS b FROM t",
+    "filtered": "SELECT k, v FROM t WHERE bent(v) > 10",
+    "in sql": "SELECT k, joint(v, k) AS b FROM t",
+    "grouped": "SELECT k, digest(v) AS d, count(*) AS n FROM t GROUP BY k",
+    "of a value": "SELECT digest(bent(v)) AS d FROM t GROUP BY bent(k)",
+    "whole": "SELECT digest(v) FILTER (WHERE v > 3) AS d FROM t",
+    "rows": "SELECT * FROM above(5)",
+}
+
+
+def answer(name: str, rows: list[Row]) -> Counter[tuple[Any, ...]]:
+    def groups(key: Any) -> dict[Any, list[Row]]:
+        found: dict[Any, list[Row]] = {}
+        for row in rows:
+            found.setdefault(key(row), []).append(row)
+        return found
+
+    def values(found: Iterable[int | None]) -> int:
+        return digest(-1 if v is None else v for v in found)
+
+    match name:
+        case "scalar":
+            return Counter((k, bent(v)) for k, v in rows)
+        case "filtered":
+            return Counter((k, v) for k, v in rows if (bent(v) or 0) > 10)
+        case "in sql":
+            return Counter((k, None if (b := bent(v)) is None else b + (0 if k is None else k)) for k, v in rows)
+        case "grouped":
+            return Counter((k, values(v for _, v in g), len(g)) for k, g in groups(lambda r: r[0]).items())
+        case "of a value":
+            return Counter((values(bent(v) for _, v in g),) for g in groups(lambda r: bent(r[0])).values())
+        case "whole":
+            return Counter([(values(v for _, v in rows if v is not None and v > 3),)])
+        case _:
+            return Counter((k, v * 2) for k, v in rows if v is not None and v > 5)
+
+
+def _change(database: Database, rows: list[Row], random: Random) -> list[Row]:
+    """One epoch: rows that come, and rows by a value that change or go."""
+    key, value = random.choice([(k or 0, v or 0) for k, v in rows] or [(0, 0)])
+    match random.randrange(3):
+        case 0:
+            value = random.randrange(12)
+            database.execute("UPDATE t SET v = $1 WHERE k = $2", (value, key))
+            return [(k, value if k == key else v) for k, v in rows]
+        case 1:
+            database.execute("DELETE FROM t WHERE v = $1 OR (v IS NULL AND $1 = 0)", (value,))
+            return [(k, v) for k, v in rows if v != value and not (v is None and value == 0)]
+        case _:
+            new: list[Row] = [
+                (random.choice([None, 0, 1, 2, 3, 5]), random.choice([None, *range(12)]))
+                for _ in range(random.randrange(1, 9))
+            ]
+            database.insert("t", new)
+            return rows + new
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("workers", [1, 3])
+def test_views_say_what_the_functions_say(seed: int, workers: int) -> None:
+    random = Random(seed)
+    with connect(workers=workers, functions=[bent, Digest]) as database:
+        database.execute("CREATE TABLE t (k int, v int)")
+        database.execute(
+            "CREATE FUNCTION joint(a int, b int) RETURNS int LANGUAGE SQL RETURN bent(joint.a) + coalesce(b, 0);"
+            " CREATE FUNCTION above(low int) RETURNS TABLE (k int, twice int) LANGUAGE SQL"
+            " AS $$ SELECT k, v * 2 FROM t WHERE v > low $$"
+        )
+        for name, query in VIEWS.items():
+            database.execute(f'CREATE MATERIALIZED VIEW "{name}" AS {query}')
+        rows: list[Row] = []
+        retracted = 0
+        for _ in range(EPOCHS):
+            before, rows = rows, _change(database, rows, random)
+            retracted += len(list((Counter(before) - Counter(rows)).elements()))
+            for name in VIEWS:
+                found = Counter(database.sql(f'SELECT * FROM "{name}"').fetchall())
+                assert found == answer(name, rows), f"{name}, seed {seed}, rows {rows}"
+                errors = database.sql(f'SELECT * FROM "{name}_errors"').fetchall()
+                assert errors == []
+    assert retracted, "nothing was ever taken back"

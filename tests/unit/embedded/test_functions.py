@@ -1,0 +1,272 @@
+"""Functions of the program's own: their types, what they may do, and what becomes of views that call them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+import constellationdb
+from constellationdb import Database, aggregate, connect, function
+from constellationdb.engine.engine import Engine
+from constellationdb.engine.python import PythonFunctions
+from constellationdb.errors import (
+    DependentObjects,
+    ExternalRoutineError,
+    FeatureNotSupported,
+    GroupingError,
+    InsufficientPrivilege,
+    InvalidFunctionDefinition,
+    SqlSyntaxError,
+    UndefinedFunction,
+    WrongObjectType,
+)
+from constellationdb.server.listener import Server
+
+
+@function
+def slug(title: str) -> str:
+    return title.lower().replace(" ", "-")
+
+
+slug_or_null = function("slug_or_null(title text) RETURNS text STRICT")(lambda title: title.upper())
+
+
+@function(vectorised=True)
+def doubled(x: pa.int64()) -> pa.int64():  # type: ignore[valid-type]
+    return pc.multiply(x, 2)
+
+
+@function("picky(x int, low int DEFAULT 1) RETURNS int STRICT")
+def picky(x: int, low: int) -> int:
+    if x < low:
+        raise ValueError(f"{x} is too little")
+    return x * 10
+
+
+@aggregate("product(x double precision) RETURNS double precision STRICT")
+class Product:
+    def __init__(self) -> None:
+        self.value = 1.0
+
+    def accumulate(self, x: float) -> None:
+        self.value *= x
+
+    def finish(self) -> float:
+        return self.value
+
+
+@aggregate("spread(x bigint) RETURNS bigint", vectorised=True)
+class Spread:
+    def accumulate(self, x: pa.Array) -> None:
+        ends = pc.min_max(x)
+        self.value = pc.subtract(ends["max"], ends["min"])
+
+    def finish(self) -> pa.Scalar:
+        return self.value
+
+
+FUNCTIONS = (slug_or_null, doubled, picky, Product, Spread)
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    with connect(functions=FUNCTIONS) as found:
+        found.execute("CREATE TABLE t (k int, v int, s text)")
+        found.execute("INSERT INTO t VALUES (1, 2, 'a b'), (1, 3, 'c'), (2, NULL, NULL), (NULL, 5, 'd')")
+        yield found
+
+
+def rows(database: Database, sql: str, parameters: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    return database.sql(sql, parameters).fetchall()
+
+
+def test_a_function_is_called_row_by_row_or_with_arrays(database: Database) -> None:
+    found = rows(database, "SELECT slug_or_null(s), doubled(v), picky(v) FROM t ORDER BY v NULLS LAST")
+    assert found == [("A B", 4, 20), ("C", 6, 30), ("D", 10, 50), (None, None, None)]
+    assert rows(database, "SELECT doubled(picky(2)), picky(x => 4)") == [(40, 40)]
+    assert slug("A B") == "a-b", "it stays a function of Python"
+
+
+def test_types_come_from_annotations(database: Database) -> None:
+    @database.register
+    @function
+    def shout(text: str) -> str:
+        return text + "!"
+
+    assert rows(database, "SELECT shout('a'), pg_get_function_arguments('shout'::regproc)") == [("a!", "text text")]
+    with pytest.raises(InvalidFunctionDefinition, match="the type of x of function nothing is not known"):
+
+        @function
+        def nothing(x):  # type: ignore[no-untyped-def]
+            return x
+
+
+def test_a_parameter_has_the_functions_type(database: Database) -> None:
+    assert rows(database, "SELECT picky($1), slug_or_null($2)", (3, "x")) == [(30, "X")]
+
+
+def test_an_exception_is_an_error_of_the_statement(database: Database) -> None:
+    with pytest.raises(ExternalRoutineError, match="function picky failed: ValueError: 2 is too little") as caught:
+        rows(database, "SELECT picky(v, 3) FROM t")
+    assert caught.value.sqlstate == "38000"
+
+
+def test_an_exception_is_an_error_row_of_a_view(database: Database) -> None:
+    database.execute("CREATE MATERIALIZED VIEW m AS SELECT k, picky(v, 3) AS p FROM t")
+    assert sorted(rows(database, "SELECT p FROM m"), key=str) == [(30,), (50,), (None,)]
+    assert rows(database, "SELECT sqlstate, message FROM m_errors") == [
+        ("38000", "function picky failed: ValueError: 2 is too little")
+    ]
+    database.execute("UPDATE t SET v = 4 WHERE v = 2")
+    assert rows(database, "SELECT count(*) FROM m_errors") == [(0,)]
+    assert rows(database, "SELECT p FROM m WHERE p = 40") == [(40,)]
+
+
+def test_a_wrong_number_of_values_is_an_error(database: Database) -> None:
+    @database.register
+    @function("short(x bigint) RETURNS bigint", vectorised=True)
+    def short(x: pa.Array) -> pa.Array:
+        return x.slice(1)
+
+    with pytest.raises(ExternalRoutineError, match="3 values were returned for 4 rows"):
+        rows(database, "SELECT short(v) FROM t")
+
+
+def test_aggregates(database: Database) -> None:
+    found = rows(database, "SELECT k, product(v), spread(v) FROM t GROUP BY k ORDER BY k")
+    assert found == [(1, 6.0, 1), (2, 1.0, None), (None, 5.0, 0)]
+    assert rows(database, "SELECT product(v) FILTER (WHERE v > 2), count(*) FROM t") == [(15.0, 4)]
+    assert rows(database, "SELECT k FROM t GROUP BY k HAVING product(v) > 5") == [(1,)]
+    assert rows(database, "SELECT product(v) FROM t WHERE false") == [(1.0,)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "error", "message"),
+    [
+        ("SELECT product(product(v)) FROM t", GroupingError, "aggregate function calls cannot be nested"),
+        ("SELECT 1 FROM t WHERE product(v) > 1", GroupingError, "aggregate functions are not allowed in WHERE"),
+        ("SELECT product(DISTINCT v) FROM t", FeatureNotSupported, "DISTINCT, ORDER BY and OVER are not supported"),
+        ("SELECT product('x'::text) FROM t", UndefinedFunction, r"function product\(text\) does not exist"),
+        ("SELECT picky(1) OVER ()", WrongObjectType, "OVER specified, but picky is not a window function nor"),
+        ("SELECT picky(true)", UndefinedFunction, r"function picky\(boolean\) does not exist"),
+    ],
+)
+def test_misuse(database: Database, sql: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        rows(database, sql)
+
+
+def test_a_function_that_is_not_deterministic_is_no_part_of_a_view(database: Database) -> None:
+    dice = function("dice() RETURNS double precision", deterministic=False)(lambda: random.random())
+    database.register(dice)
+    assert rows(database, "SELECT count(*) FROM (SELECT DISTINCT dice() FROM t) AS q") == [(4,)]
+    with pytest.raises(FeatureNotSupported, match=r"volatile function dice\(\)"):
+        database.execute("CREATE MATERIALIZED VIEW m AS SELECT dice() AS d FROM t")
+    database.execute("CREATE FUNCTION cast_dice() RETURNS double precision LANGUAGE SQL RETURN dice()")
+    with pytest.raises(FeatureNotSupported, match=r"volatile function dice\(\)"):
+        database.execute("CREATE MATERIALIZED VIEW m AS SELECT cast_dice() AS d FROM t")
+    database.execute("CREATE FUNCTION twice(x double precision) RETURNS double precision LANGUAGE SQL RETURN x + x")
+    with pytest.raises(FeatureNotSupported, match=r"a volatile argument of twice\(\)"):
+        rows(database, "SELECT twice(dice())")
+
+
+def test_a_plan_says_the_functions_names(database: Database) -> None:
+    plan = rows(database, "EXPLAIN CREATE MATERIALIZED VIEW m AS SELECT k, product(v) AS p FROM t GROUP BY k")
+    assert any("product(v" in str(line) for (line,) in plan)
+    assert not any("con_" in str(line) for (line,) in plan)
+
+
+def test_what_a_view_calls_stays(database: Database) -> None:
+    database.execute("CREATE FUNCTION tenfold(x int) RETURNS int LANGUAGE SQL RETURN picky(x)")
+    database.execute("CREATE MATERIALIZED VIEW m AS SELECT tenfold(v) AS p FROM t")
+    with pytest.raises(DependentObjects) as caught:
+        database.execute("DROP FUNCTION picky")
+    assert caught.value.message == "cannot drop function picky(integer,integer) because other objects depend on it"
+    assert "function tenfold(integer) depends on function picky(integer,integer)" in str(caught.value.detail)
+    with pytest.raises(DependentObjects, match=r"cannot replace function tenfold\(integer\)"):
+        database.execute("CREATE OR REPLACE FUNCTION tenfold(x int) RETURNS int LANGUAGE SQL RETURN x")
+    database.execute("DROP FUNCTION picky CASCADE")
+    assert rows(database, "SELECT name FROM constellation.relations WHERE name = 'm'") == []
+    with pytest.raises(UndefinedFunction):
+        rows(database, "SELECT tenfold(1)")
+
+
+def test_a_plain_view_calls_the_function_there_is_now(database: Database) -> None:
+    database.execute("CREATE FUNCTION more(x int) RETURNS int LANGUAGE SQL RETURN x + 1")
+    database.execute("CREATE VIEW w AS SELECT more(v) AS p FROM t WHERE v = 2")
+    assert rows(database, "SELECT * FROM w") == [(3,)]
+    database.execute("CREATE OR REPLACE FUNCTION more(x int) RETURNS int LANGUAGE SQL RETURN x + 2")
+    assert rows(database, "SELECT * FROM w") == [(4,)]
+
+
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_views_go_on_after_a_restart_when_their_functions_are_there(tmp_path: Path, *, checkpoint: bool) -> None:
+    with connect(tmp_path / "d", functions=FUNCTIONS) as database:
+        database.execute("CREATE TABLE t (k int, v int)")
+        database.execute("CREATE FUNCTION tenfold(x int) RETURNS int LANGUAGE SQL RETURN picky(x)")
+        database.execute("CREATE MATERIALIZED VIEW m AS SELECT k, tenfold(v) AS p FROM t")
+        database.execute("CREATE MATERIALIZED VIEW a AS SELECT k, product(v) AS p FROM t GROUP BY k")
+        database.execute("INSERT INTO t VALUES (1, 2), (1, 3), (NULL, 4)")
+        if checkpoint:
+            database.execute("FLUSH; CHECKPOINT")
+    with pytest.raises(UndefinedFunction, match=r'function picky\(integer,integer\), which .* "m" calls') as caught:
+        connect(tmp_path / "d", functions=[Product])
+    assert caught.value.hint == "Open the database with connect(…, functions=[…])."
+    with connect(tmp_path / "d", functions=FUNCTIONS) as database:
+        database.execute("DELETE FROM t WHERE v = 3; INSERT INTO t VALUES (1, 7)")
+        assert sorted(rows(database, "SELECT p FROM m")) == [(20,), (40,), (70,)]
+        assert rows(database, "SELECT * FROM a ORDER BY k") == [(1, 14.0), (None, 4.0)]
+
+
+def test_python_in_sql_is_for_those_who_allow_it(database: Database) -> None:
+    with pytest.raises(InsufficientPrivilege, match="permission denied for language python"):
+        database.execute("CREATE FUNCTION f(x int) RETURNS int LANGUAGE python AS $$ return x $$")
+
+
+def test_python_in_sql(tmp_path: Path) -> None:
+    with (
+        Engine(tmp_path / "d", python=PythonFunctions(sources=True)) as engine,
+        Server(engine, "127.0.0.1", 0) as server,
+        psycopg.connect(f"postgres://tester@127.0.0.1:{server.port}/constellation", autocommit=True) as client,
+    ):
+        client.execute("CREATE TABLE t (v int)")
+        client.execute(
+            "CREATE FUNCTION steps(x int) RETURNS int IMMUTABLE STRICT LANGUAGE python AS $$\n"
+            "    count = 0\n    while x != 1:\n        x, count = x // 2 if x % 2 == 0 else 3 * x + 1, count + 1\n"
+            "    return count\n$$"
+        )
+        client.execute("CREATE MATERIALIZED VIEW m AS SELECT v, steps(v) AS n FROM t")
+        client.execute("INSERT INTO t VALUES (6), (27), (NULL)")
+        assert client.execute("SELECT * FROM m ORDER BY v").fetchall() == [(6, 8), (27, 111), (None, None)]
+        with pytest.raises(psycopg.errors.SyntaxError, match="could not compile function wrong"):
+            client.execute("CREATE FUNCTION wrong() RETURNS int LANGUAGE python AS $$ return ( $$")
+    with pytest.raises(UndefinedFunction) as caught, connect(tmp_path / "d"):
+        pass
+    assert caught.value.hint == "Start with --enable-python-functions."
+    with Engine(tmp_path / "d", python=PythonFunctions(sources=True)) as engine:
+        session = engine.session()
+        (result,) = session.execute("SELECT steps(9)")
+        assert [batch.to_pydict() for batch in result.batches] == [{"steps": [19]}]
+        session.close()
+
+
+def test_a_server_takes_no_functions_of_the_program() -> None:
+    refused = pytest.raises(FeatureNotSupported, match="cannot be registered with a server")
+    with Engine() as engine, Server(engine, "127.0.0.1", 0) as server, refused:
+        connect(f"postgres://tester@127.0.0.1:{server.port}/constellation", functions=[picky])
+
+
+@pytest.mark.parametrize("declared", ["picky", "f(x int) RETURNS int; DROP TABLE t; --", "f(x int) RETURNS SETOF int"])
+def test_what_declares_no_function(declared: str) -> None:
+    with pytest.raises((InvalidFunctionDefinition, SqlSyntaxError)):
+        function(declared)(lambda x: x)
+
+
+def test_the_package_names_them() -> None:
+    assert {"function", "aggregate"} <= set(constellationdb.__all__)
