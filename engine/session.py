@@ -385,8 +385,10 @@ class Session:
         with engine.lock:
             begun = [job for job in engine.jobs.values() if self._is_coming(job)]
         engine.wait(lambda: not any(map(self._is_coming, begun)), self.cancelled)
-        if begun:  # what came last came in the epoch before this one, or earlier
-            self.wrote(engine.submit(lambda epoch: epoch.number - 1, first=True).result(), {job.name for job in begun})
+        # What came last came in the epoch before this one, or earlier; that of a version which took its view's place a
+        # moment ago may be logged and not yet be there to read.
+        self.wrote(engine.submit(lambda epoch: epoch.number - 1, first=True).result(), {job.name for job in begun})
+        self.flush()
         for job in begun:
             if job.failure is not None and not job.closed:
                 raise first_answer_failed(job, engine.catalog)

@@ -39,7 +39,7 @@ QUERIES = {
     "three tables": "SELECT a.v, b.v AS bv, c.v AS cv FROM a JOIN b ON a.k = b.k LEFT JOIN c ON c.v = a.v",
     "self-join": "SELECT x.v, y.v AS yv FROM a AS x JOIN a AS y ON x.k = y.k",
     "outer self-join": "SELECT x.v, y.v AS yv FROM a AS x LEFT JOIN a AS y ON x.k = y.v",
-    "rows by key": "SELECT k, v, row_number() OVER (PARTITION BY k ORDER BY v, w) AS n FROM a",
+    "rows by key": "SELECT k, v, ntile(2) OVER (PARTITION BY k ORDER BY v, w) AS n FROM a",
 }
 
 Row = tuple[object, ...]

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pyarrow as pa
 
 from constellationdb.engine import conflicts, set_clauses
-from constellationdb.planner import shuttle
 from tests.properties.oracle.planted import PLANTED as OF_THE_ORACLE
 from tests.properties.oracle.planted import Patch, PlantedBug
 
@@ -20,11 +19,6 @@ def _upserts_leave_out_a_row(patch: Patch) -> None:
         return rows.slice(0, max(0, rows.num_rows - 1))
 
     patch.setattr(conflicts, "batch_of", batch_of)
-
-
-def _nulls_meet(patch: Patch) -> None:
-    """Nested joins by = and IS NOT DISTINCT FROM as DataFusion flattens them."""
-    patch.setattr(shuttle, "parsed", lambda context, sql: context.sql(sql))
 
 
 _MET = (
@@ -40,6 +34,5 @@ _MET = (
 
 PLANTED: tuple[PlantedBug, ...] = (
     PlantedBug("an upsert leaves out a row", _upserts_leave_out_a_row, ()),
-    PlantedBug("NULLs meet in nested joins", _nulls_meet, ()),
     *(replace(bug, near=()) for bug in OF_THE_ORACLE if bug.name in _MET),
 )
