@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import msgspec
@@ -43,13 +44,8 @@ def nexmark(
 ) -> None:
     """Nexmark through the whole engine, beside DuckDB's batch run on the same core."""
     queries = [query_named(name) for name in names] or list(QUERIES)
-    lines = []
-    for line in nexmark_bench.compare(queries, events or _EVENTS[form], form, _core(core), repeats):
-        lines.append(line)
-        _say(asdict(line))
-    if not only_json:
-        click.echo(nexmark_bench.table_of(lines))
-    sys.exit(0 if all(line.answer_ok for line in lines) else 1)
+    measured = nexmark_bench.compare(queries, events or _EVENTS[form], form, _core(core), repeats)
+    _report(measured, nexmark_bench.table_of, only_json)
 
 
 @main.command()
@@ -59,13 +55,7 @@ def nexmark(
 @click.option("--json", "only_json", is_flag=True, help="JSON lines only")
 def latency(names: tuple[str, ...], rows: int, seconds: int, only_json: bool) -> None:
     """From an INSERT through the Postgres port to the subscriber that receives the row."""
-    lines = []
-    for line in latencies.measure(names or tuple(latencies.CASES), rows, seconds):
-        lines.append(line)
-        _say(asdict(line))
-    if not only_json:
-        click.echo(latencies.table_of(lines))
-    sys.exit(0 if all(line.answer_ok for line in lines) else 1)
+    _report(latencies.measure(names or tuple(latencies.CASES), rows, seconds), latencies.table_of, only_json)
 
 
 @main.command()
@@ -74,14 +64,7 @@ def latency(names: tuple[str, ...], rows: int, seconds: int, only_json: bool) ->
 @click.option("--json", "only_json", is_flag=True, help="JSON lines only")
 def wire(names: tuple[str, ...], rows: int, only_json: bool) -> None:
     """Rows and statements through the Postgres port, and what they cost the server."""
-    lines = []
-    for line in wires.measure(names or (*wires.CASES, *wires.RATES), rows):
-        lines.append(line)
-        _say(asdict(line))
-    if not only_json:
-        click.echo(wire_table_of([line for line in lines if isinstance(line, Line)]))
-        click.echo(rate_table_of([line for line in lines if isinstance(line, Rate)]))
-    sys.exit(0 if all(line.answer_ok for line in lines) else 1)
+    _report(wires.measure(names or (*wires.CASES, *wires.RATES), rows), _wire_tables, only_json)
 
 
 @main.command()
@@ -93,13 +76,11 @@ def wire(names: tuple[str, ...], rows: int, only_json: bool) -> None:
 @click.option("--json", "only_json", is_flag=True, help="JSON lines only")
 def joins(names: tuple[str, ...], rows: int, changes: int, epochs: int, core: int | None, only_json: bool) -> None:
     """Views that join two changing tables: changes in a second."""
-    lines = []
-    for line in join_bench.measure(names or tuple(join_bench.CASES), rows, changes, epochs, _core(core)):
-        lines.append(line)
-        _say(asdict(line))
-    if not only_json:
-        click.echo(join_bench.table_of(lines))
-    sys.exit(0 if all(line.answer_ok for line in lines) else 1)
+    _report(
+        join_bench.measure(names or tuple(join_bench.CASES), rows, changes, epochs, _core(core)),
+        join_bench.table_of,
+        only_json,
+    )
 
 
 @main.command()
@@ -111,13 +92,11 @@ def joins(names: tuple[str, ...], rows: int, changes: int, epochs: int, core: in
 @click.option("--json", "only_json", is_flag=True, help="JSON lines only")
 def curves(names: tuple[str, ...], rows: int, changes: int, epochs: int, core: int | None, only_json: bool) -> None:
     """Every operator: what the same changes cost as its state grows ×1, ×10, ×100."""
-    lines = []
-    for line in curve_bench.measure(names or tuple(curve_bench.CASES), rows, changes, epochs, _core(core)):
-        lines.append(line)
-        _say(asdict(line))
-    if not only_json:
-        click.echo(curve_bench.table_of(lines))
-    sys.exit(0 if all(line.answer_ok for line in lines) else 1)
+    _report(
+        curve_bench.measure(names or tuple(curve_bench.CASES), rows, changes, epochs, _core(core)),
+        curve_bench.table_of,
+        only_json,
+    )
 
 
 @main.command()
@@ -126,13 +105,11 @@ def curves(names: tuple[str, ...], rows: int, changes: int, epochs: int, core: i
 @click.option("--json", "only_json", is_flag=True, help="JSON lines only")
 def orders(names: tuple[str, ...], sizes: tuple[int, ...], only_json: bool) -> None:
     """First rows per key and window functions: rows in a second, and what an epoch costs as the state grows."""
-    lines = []
-    for line in order_bench.measure(names or tuple(order_bench.CASES), sizes or order_bench.SIZES):
-        lines.append(line)
-        _say(asdict(line))
-    if not only_json:
-        click.echo(order_bench.table_of(lines))
-    sys.exit(0 if all(line.answer_ok for line in lines) else 1)
+    _report(
+        order_bench.measure(names or tuple(order_bench.CASES), sizes or order_bench.SIZES),
+        order_bench.table_of,
+        only_json,
+    )
 
 
 @main.command("all")
@@ -145,6 +122,22 @@ def everything(context: click.Context) -> None:
         except SystemExit as end:
             if end.code:
                 raise
+
+
+def _wire_tables(lines: list[Line | Rate]) -> str:
+    rows = wire_table_of([line for line in lines if isinstance(line, Line)])
+    return f"{rows}\n{rate_table_of([line for line in lines if isinstance(line, Rate)])}"
+
+
+def _report(measured: Iterable[Any], table_of: Callable[[list[Any]], str], only_json: bool) -> NoReturn:
+    """Each line as soon as it is measured, then the table of all; failed when an answer was wrong."""
+    lines = []
+    for line in measured:
+        lines.append(line)
+        _say(asdict(line))
+    if not only_json:
+        click.echo(table_of(lines))
+    sys.exit(0 if all(line.answer_ok for line in lines) else 1)
 
 
 def _core(asked: int | None) -> int:

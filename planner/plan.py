@@ -60,6 +60,16 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, tag_field="node"):
         return self.children
 
 
+class OneInput(Node, frozen=True, kw_only=True):
+    """A node over one other."""
+
+    input: AnyNode
+
+    @property
+    def children(self) -> tuple[AnyNode, ...]:
+        return (self.input,)
+
+
 class Scan(Node, frozen=True, kw_only=True, tag="scan"):
     """The changes of a relation, projected to ``columns`` of it."""
 
@@ -73,22 +83,17 @@ class Constant(Node, frozen=True, kw_only=True, tag="constant"):
     rows: bytes
 
 
-class Fragment(Node, frozen=True, kw_only=True, tag="fragment"):
+class Fragment(OneInput, frozen=True, kw_only=True, tag="fragment"):
     """A chain of filters and projections as one Substrait plan over table ``slot0``.
 
     ``passthrough[j]`` is the input column that output ``j`` merely repeats, or -1.
     ``weighted``: the plan reads and hands on the weight as its last column.
     """
 
-    input: AnyNode
     substrait: bytes
     weighted: bool
     passthrough: tuple[int, ...]
     shows: str
-
-    @property
-    def children(self) -> tuple[AnyNode, ...]:
-        return (self.input,)
 
 
 class Union(Node, frozen=True, kw_only=True, tag="union"):
@@ -101,7 +106,7 @@ class Union(Node, frozen=True, kw_only=True, tag="union"):
         return self.inputs
 
 
-class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
+class WindowAssign(OneInput, frozen=True, kw_only=True, tag="window"):
     """TUMBLE, HOP and CUMULATE: each row once per window it lies in, plus ``window_start, window_end``.
 
     Windows are ``[start, start + size)``, aligned to the epoch plus offset; ``cumulative`` ones begin at multiples
@@ -109,7 +114,6 @@ class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
     more than the lateness) at the end of the previous epoch is late: it leaves by the side output instead.
     """
 
-    input: AnyNode
     time_column: int
     slide_us: int
     size_us: int
@@ -118,22 +122,12 @@ class WindowAssign(Node, frozen=True, kw_only=True, tag="window"):
     lateness_us: int = 0
     cumulative: bool = False
 
-    @property
-    def children(self) -> tuple[AnyNode, ...]:
-        return (self.input,)
 
-
-class Changelog(Node, frozen=True, kw_only=True, tag="changelog"):
+class Changelog(OneInput, frozen=True, kw_only=True, tag="changelog"):
     """The changes of its input as rows that only come: ``_epoch, _diff``, then its columns."""
 
-    input: AnyNode
 
-    @property
-    def children(self) -> tuple[AnyNode, ...]:
-        return (self.input,)
-
-
-class SessionAssign(Node, frozen=True, kw_only=True, tag="session"):
+class SessionAssign(OneInput, frozen=True, kw_only=True, tag="session"):
     """SESSION: each row plus the ``window_start, window_end`` of its session, which other rows can change.
 
     Per ``partition``, rows in order of time are one session as long as each is at most ``gap`` behind the one
@@ -141,16 +135,11 @@ class SessionAssign(Node, frozen=True, kw_only=True, tag="session"):
     closed at the end of the previous epoch, or when it would belong to one that had.
     """
 
-    input: AnyNode
     time_column: int
     partition: tuple[int, ...]
     gap_us: int
     watermarked: bool
     lateness_us: int = 0
-
-    @property
-    def children(self) -> tuple[AnyNode, ...]:
-        return (self.input,)
 
 
 class Measure(msgspec.Struct, frozen=True):
@@ -167,18 +156,13 @@ class Measure(msgspec.Struct, frozen=True):
     more: tuple[int, ...] = ()
 
 
-class Aggregate(Node, frozen=True, kw_only=True, tag="aggregate"):
+class Aggregate(OneInput, frozen=True, kw_only=True, tag="aggregate"):
     """GROUP BY with accumulators: output is the keys, then the measures. No keys: always one row."""
 
-    input: AnyNode
     keys: tuple[int, ...]
     measures: tuple[Measure, ...]
     lateness_us: int = 0
     emit_on_close: bool = False
-
-    @property
-    def children(self) -> tuple[AnyNode, ...]:
-        return (self.input,)
 
 
 class ClockBound(msgspec.Struct, frozen=True):
@@ -189,25 +173,19 @@ class ClockBound(msgspec.Struct, frozen=True):
     offset_us: int
 
 
-class TemporalFilter(Node, frozen=True, kw_only=True, tag="temporal_filter"):
+class TemporalFilter(OneInput, frozen=True, kw_only=True, tag="temporal_filter"):
     """The rows that stand to the clock as ``bounds`` say: they enter and leave as it goes on."""
 
-    input: AnyNode
     bounds: tuple[ClockBound, ...]
 
-    @property
-    def children(self) -> tuple[AnyNode, ...]:
-        return (self.input,)
 
-
-class SessionAggregate(Node, frozen=True, kw_only=True, tag="session_aggregate"):
+class SessionAggregate(OneInput, frozen=True, kw_only=True, tag="session_aggregate"):
     """GROUP BY a session of rows that only come: output is the keys, ``window_start, window_end``, then the measures.
 
     What ``Aggregate`` over ``SessionAssign`` by its partition and window would give; accumulators of sessions that
     meet are added up.
     """
 
-    input: AnyNode
     time_column: int
     keys: tuple[int, ...]
     gap_us: int
@@ -216,19 +194,14 @@ class SessionAggregate(Node, frozen=True, kw_only=True, tag="session_aggregate")
     lateness_us: int = 0
     emit_on_close: bool = False
 
-    @property
-    def children(self) -> tuple[AnyNode, ...]:
-        return (self.input,)
 
-
-class PaneAggregate(Node, frozen=True, kw_only=True, tag="pane_aggregate"):
+class PaneAggregate(OneInput, frozen=True, kw_only=True, tag="pane_aggregate"):
     """GROUP BY a hopping window of rows that only come: output is the keys, ``window_start, window_end``, the measures.
 
     What ``Aggregate`` over ``WindowAssign`` would give. A row goes into one pane, of the length of a slide, and an
     epoch's panes into the windows that are made of them: ``size_us`` is a multiple of ``slide_us``.
     """
 
-    input: AnyNode
     time_column: int
     keys: tuple[int, ...]
     slide_us: int
@@ -238,10 +211,6 @@ class PaneAggregate(Node, frozen=True, kw_only=True, tag="pane_aggregate"):
     watermarked: bool
     lateness_us: int = 0
     emit_on_close: bool = False
-
-    @property
-    def children(self) -> tuple[AnyNode, ...]:
-        return (self.input,)
 
 
 class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
@@ -283,14 +252,13 @@ class Order(msgspec.Struct, frozen=True):
 RankKind: TypeAlias = Literal["row_number", "rank", "dense_rank"]
 
 
-class TopN(Node, frozen=True, kw_only=True, tag="top_n"):
+class TopN(OneInput, frozen=True, kw_only=True, tag="top_n"):
     """Of each key the rows whose ``rank`` by ``order`` is above ``offset`` and at most ``offset + limit``.
 
     Rows that tie stand in the order of ``ties``, which tells all different rows apart. ``numbered``: the rank is
     one more column of the output.
     """
 
-    input: AnyNode
     keys: tuple[int, ...]
     order: tuple[Order, ...]
     ties: tuple[Order, ...]
@@ -299,15 +267,11 @@ class TopN(Node, frozen=True, kw_only=True, tag="top_n"):
     limit: int
     numbered: bool
 
-    @property
-    def children(self) -> tuple[AnyNode, ...]:
-        return (self.input,)
-
 
 Carry: TypeAlias = Literal["none", "add", "least", "greatest", "keep"]
 
 
-class Over(Node, frozen=True, kw_only=True, tag="over"):
+class Over(OneInput, frozen=True, kw_only=True, tag="over"):
     """Window functions whose frames reach ``before`` rows back and ``after`` on, or from the beginning to here.
 
     ``substrait`` computes, of rows in order, the place and then the functions: over slot0, the input's columns, the
@@ -315,7 +279,6 @@ class Over(Node, frozen=True, kw_only=True, tag="over"):
     beginning goes on from its value before the stretch. ``tied``: such frames end with the last peer.
     """
 
-    input: AnyNode
     keys: tuple[int, ...]
     order: tuple[Order, ...]
     ties: tuple[Order, ...]
@@ -326,10 +289,6 @@ class Over(Node, frozen=True, kw_only=True, tag="over"):
     tied: bool
     carries: tuple[Carry, ...]
     shows: str
-
-    @property
-    def children(self) -> tuple[AnyNode, ...]:
-        return (self.input,)
 
 
 class Join(Node, frozen=True, kw_only=True, tag="join"):
@@ -401,10 +360,9 @@ class PushedPredicate(msgspec.Struct, frozen=True):
     values_ipc: bytes  # one-column batch of the values
 
 
-class LookupJoin(Node, frozen=True, kw_only=True, tag="lookup"):
+class LookupJoin(OneInput, frozen=True, kw_only=True, tag="lookup"):
     """Enrich each row by key from a lookup table; output is the input's columns, then ``columns`` of the table."""
 
-    input: AnyNode
     table: str
     join_type: Literal["inner", "left"]
     input_keys: tuple[int, ...]
@@ -414,10 +372,6 @@ class LookupJoin(Node, frozen=True, kw_only=True, tag="lookup"):
     right_filter: bytes | None  # lookup-only conjuncts no source can be asked: a boolean per fetched row
     residual: bytes | None  # conjuncts over both sides: a boolean per row of input columns + columns
     shows: str
-
-    @property
-    def children(self) -> tuple[AnyNode, ...]:
-        return (self.input,)
 
 
 class ReplicatedLookup(Node, frozen=True, kw_only=True, tag="replicated_lookup"):
@@ -447,18 +401,13 @@ class ReplicatedLookup(Node, frozen=True, kw_only=True, tag="replicated_lookup")
         return (self.input,)
 
 
-class Unnest(Node, frozen=True, kw_only=True, tag="unnest"):
+class Unnest(OneInput, frozen=True, kw_only=True, tag="unnest"):
     """Each row once for each element of its arrays: ``count`` columns as they are, then one array a column.
 
     Shorter arrays go on with NULLs while the longest has elements; a row of empty arrays is gone.
     """
 
-    input: AnyNode
     count: int
-
-    @property
-    def children(self) -> tuple[AnyNode, ...]:
-        return (self.input,)
 
 
 class Recursion(Node, frozen=True, kw_only=True, tag="recursion"):
@@ -483,15 +432,10 @@ class Recursion(Node, frozen=True, kw_only=True, tag="recursion"):
         return (self.base, *self.reads)
 
 
-class OnClose(Node, frozen=True, kw_only=True, tag="on_close"):
+class OnClose(OneInput, frozen=True, kw_only=True, tag="on_close"):
     """EMIT ON WINDOW CLOSE: hold rows until the watermark passes their window's end."""
 
-    input: AnyNode
     column: Column
-
-    @property
-    def children(self) -> tuple[AnyNode, ...]:
-        return (self.input,)
 
 
 AnyNode: TypeAlias = (
