@@ -18,6 +18,7 @@ from constellationdb.engine.job import Job
 from constellationdb.engine.operators.base import ENDED, NO_WATERMARK
 from constellationdb.engine.reads import execution, relations_of
 from constellationdb.engine.side import errors_name
+from constellationdb.engine.stopped import state_of
 from constellationdb.engine.streams import Stream
 from constellationdb.engine.time_travel import epoch_of_query
 from constellationdb.engine.visible import visible
@@ -60,12 +61,12 @@ def _actual(session: Session, job: Job) -> Actual:
     engine = session.engine
     with engine.lock:
         measured, reached, now = list(job.graph.measured()), job.reached(), engine.epoch
+        state, error = state_of(job)
     counted = job.counters
-    state = "failed" if job.failure else "starting" if job.starting else "running"
     rows = f"{counted.rows_in} rows in and {counted.rows_out} out since the first answer"
     whole = [("actual", f"{state}; {counted.epochs} epochs run, at epoch {reached} of {now}; {rows}")]
-    if job.failure is not None:
-        whole.append(("failure", str(job.failure)))
+    if error is not None:
+        whole.append(("failure", error))
     return Actual(whole, {m.node.id: _operator(m, engine.clock.now_us()) for m in measured})
 
 

@@ -20,6 +20,7 @@ from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.replacing import replace_view
 from constellationdb.engine.result import Notice, Result
 from constellationdb.engine.sources import SourceState
+from constellationdb.engine.stopped import is_stopped, refuse_stopped
 from constellationdb.engine.temporary import ON_COMMIT
 from constellationdb.errors import (
     ConstellationError,
@@ -38,6 +39,7 @@ from constellationdb.planner.prepare import relation_names
 from constellationdb.planner.references import split
 
 if TYPE_CHECKING:
+    from constellationdb.engine.engine import Engine
     from constellationdb.engine.session import Session
 
 _Created = st.CreateTable | st.CreateSource | st.CreateLookupTable | st.CreateView | st.CreateTableAs
@@ -197,9 +199,18 @@ def _skipped(place: Place) -> Notice:
 
 
 def _submit(session: Session, *commands: Command) -> None:
+    _refuse_over_stopped(session.engine, commands)
     with session.together() as transaction:
         for command in commands:
             transaction.define(session.engine, command)
+
+
+def _refuse_over_stopped(engine: Engine, commands: Sequence[Command]) -> None:
+    """A view over one that has failed would wait for its first answer for ever."""
+    views = [r for c in commands if isinstance(c, Create) for r in c.relations if r.kind == "materialized view"]
+    with engine.lock:
+        states = [engine.states[name] for view in views for name in view.depends_on if name in engine.states]
+        refuse_stopped(engine, states)
 
 
 def _notices(session: Session, command: Create) -> list[Notice]:
@@ -221,7 +232,7 @@ def wait_for(session: Session, name: str) -> None:
 
     def ready() -> bool:
         job = engine.jobs.get(name)
-        return job is None or job.failure is not None or (not job.starting and job.reached() >= epoch)
+        return job is None or is_stopped(job) or (not job.starting and job.reached() >= epoch)
 
     engine.wait(ready, session.cancelled)
     job = engine.jobs.get(name)

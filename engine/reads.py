@@ -20,6 +20,7 @@ from constellationdb.engine.operators.build import build
 from constellationdb.engine.pg_catalog.readers import read
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.relation import RelationState
+from constellationdb.engine.stopped import await_epoch, refuse_stopped
 from constellationdb.engine.system_tables import SYSTEM_TABLES, system_rows
 from constellationdb.errors import ConstellationError
 from constellationdb.planner import plan
@@ -63,6 +64,7 @@ class Reader:
     def _latest(self, names: list[str], at_least: int) -> dict[str, pa.Table]:
         states = self._states(names, at_least)
         with self._engine.lock:
+            refuse_stopped(self._engine, states.values())
             epoch = min((s.frontier for s in states.values()), default=self._engine.epoch)
             versions = {name: state.version() for name, state in states.items()}
         return {name: version.scan(epoch) for name, version in versions.items()}
@@ -89,7 +91,7 @@ class Reader:
         engine = self._engine
         with engine.lock:
             states = {n: engine.state(n) for n in names}
-        engine.wait(lambda: all(s.ready and s.frontier >= need for s in states.values()), self._cancelled)
+        await_epoch(engine, states.values(), need, self._cancelled)
         return states
 
 

@@ -19,6 +19,7 @@ from constellationdb.catalog.model import Alter, Relation
 from constellationdb.engine.job import Counters, Job
 from constellationdb.engine.reshape import reshape_of
 from constellationdb.engine.sources import SourceState
+from constellationdb.engine.stopped import is_stopped
 from constellationdb.engine.tables import TableState
 from constellationdb.errors import ObjectInUse, RelationUnusable
 
@@ -45,7 +46,7 @@ def settle(engine: Engine, command: Alter, epoch: int) -> None:
 
     def reached() -> bool:
         jobs = [*_jobs(engine, command), *_indexed(engine, command)]
-        return all(job.failure is not None or (not job.starting and job.reached() >= epoch - 1) for job in jobs)
+        return all(is_stopped(job) or (not job.starting and job.reached() >= epoch - 1) for job in jobs)
 
     if not engine.wait(reached, timeout=_PATIENCE_SECONDS):
         name = command.relations[0].shown

@@ -32,6 +32,7 @@ from constellationdb.engine.session_sequences import SessionSequences
 from constellationdb.engine.sessions import Activity, Client
 from constellationdb.engine.settings import Settings, milliseconds
 from constellationdb.engine.shortcuts import Shortcuts
+from constellationdb.engine.stopped import is_stopped
 from constellationdb.engine.temporary import TemporaryTables
 from constellationdb.engine.transaction import Transaction
 from constellationdb.engine.writes import commit
@@ -374,7 +375,7 @@ class Session:
         engine = self.engine
 
         def reached() -> bool:
-            jobs = [j for j in engine.jobs.values() if j.failure is None]
+            jobs = [j for j in engine.jobs.values() if not is_stopped(j)]
             return all(not j.starting and j.reached() >= self.last_epoch for j in jobs)
 
         engine.wait(reached, self.cancelled)

@@ -23,6 +23,7 @@ from constellationdb.engine.point_reads import Parameters, PointRead, point_read
 from constellationdb.engine.result import Found, Prepared
 from constellationdb.engine.row_inserts import RowInsert, row_insert
 from constellationdb.engine.sources import SourceState
+from constellationdb.engine.stopped import failed_under
 from constellationdb.engine.tables import TableState
 from constellationdb.engine.writes import check_target
 from constellationdb.errors import ConstellationError
@@ -134,7 +135,7 @@ class Shortcuts:
         session, state = self._session, read.state
         with session.engine.lock:
             epoch = state.frontier
-            if not state.ready or state.dropped or epoch < session.last_epoch:
+            if not state.ready or state.dropped or epoch < session.last_epoch or failed_under((state,)):
                 return None
         return read.locate(parameters, epoch)
 

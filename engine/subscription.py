@@ -24,6 +24,7 @@ from constellationdb.engine.history import changes_since, rewound
 from constellationdb.engine.job import Job
 from constellationdb.engine.operators.base import ENDED
 from constellationdb.engine.relation import RelationState
+from constellationdb.engine.stopped import failed_under, refuse_stopped
 from constellationdb.errors import SubscriberTooSlow, UndefinedRelation
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class Subscription:
         """Whether nothing can come any more."""
         job = self._job
         if job is None:
-            return self._state.dropped
+            return self._state.dropped or failed_under((self._state,)) is not None
         ended = job.idle and bool(job.inputs) and all(s.watermark == ENDED for s in job.inputs.values())
         return ended or job.failure is not None
 
@@ -222,6 +223,8 @@ class Subscription:
             raise UndefinedRelation(f'"{self._state.name}" was dropped or altered')
         if self._job is not None and self._job.failure is not None:
             raise self._job.failure
+        with self._engine.lock:
+            refuse_stopped(self._engine, (self._state,))
 
     def _has_changes(self) -> bool:
         change = self._state.log.after(self.epoch)

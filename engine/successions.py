@@ -20,6 +20,7 @@ from constellationdb.engine.redefining import set_up, take_down
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.reshape import Reshape
 from constellationdb.engine.side import errors_name
+from constellationdb.engine.stopped import is_stopped
 from constellationdb.engine.successors import columns_before, same_columns, views_over
 from constellationdb.errors import ConstellationError
 
@@ -107,7 +108,7 @@ def _over(engine: Engine, view: Job) -> list[Job]:
 
 
 def _have_reached(epoch: int, *jobs: Job) -> bool:
-    return all(job.failure is not None or (not job.starting and job.reached() >= epoch) for job in jobs)
+    return all(is_stopped(job) or (not job.starting and job.reached() >= epoch) for job in jobs)
 
 
 def _reshaped(engine: Engine, command: Supersede, view: Relation, old: Job, epoch: int) -> Outputs:

@@ -12,6 +12,7 @@ from constellationdb.catalog.model import Relation
 from constellationdb.engine.job import Job
 from constellationdb.engine.operators.base import ENDED, NO_WATERMARK
 from constellationdb.engine.sources import SourceState
+from constellationdb.engine.stopped import state_of
 from constellationdb.planner import plan
 from constellationdb.planner.explain import kinds
 from constellationdb.planner.references import reference
@@ -113,7 +114,7 @@ def _jobs(engine: Engine) -> list[Row]:
     return [
         {
             "name": job.name,
-            "state": "failed" if job.failure else "starting" if job.starting else "running",
+            "state": state,
             "frontier": job.reached(),
             "watermark": _time(job.outputs.view.watermark),
             "epochs": job.counters.epochs,
@@ -121,12 +122,13 @@ def _jobs(engine: Engine) -> list[Row]:
             "rows_out": job.counters.rows_out,
             "rows_used": job.counters.used,
             "rows_late": job.counters.late,
-            "error": None if job.failure is None else str(job.failure),
+            "error": error,
             "epochs_behind": engine.epoch - job.reached(),
             "rows_error": sum(meter.errors for meter in job.graph.meters.values()),
             "busy_ms": sum(meter.busy_ns for meter in job.graph.meters.values()) / 1e6,
         }
         for job in engine.jobs.values()
+        for state, error in (state_of(job),)
     ]
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.reads import evaluate_constant, relations_of
 from constellationdb.engine.relation import RelationState
+from constellationdb.engine.stopped import await_epoch
 from constellationdb.errors import FeatureNotSupported, HistoryExpired, InvalidParameter
 from constellationdb.planner import statements as st
 from constellationdb.planner.snapshot import SnapshotPlan
@@ -59,7 +60,7 @@ def epoch_at(session: Session, at_us: int, names: Iterable[str]) -> int:
     with engine.lock:
         now = engine.epoch
         states = [engine.state(name) for name in sorted(names) if not is_system(name)]
-    engine.wait(lambda: all(s.ready and s.frontier >= now for s in states), session.cancelled)
+    await_epoch(engine, states, now, session.cancelled)
     with engine.lock:
         following = [_following(state, at_us) for state in states]
         return min([now, *(epoch - 1 for epoch in following if epoch is not None)])

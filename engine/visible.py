@@ -14,6 +14,7 @@ import pyarrow as pa
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.reads import Reader
+from constellationdb.engine.stopped import await_epoch, refuse_stopped
 from constellationdb.engine.transaction import Transaction, defined_anew
 from constellationdb.errors import InvalidParameter
 
@@ -69,8 +70,9 @@ def epoch_of(session: Session, transaction: Transaction, names: Iterable[str] = 
     if transaction.epoch is None and stored:
         with engine.lock:
             states = [engine.state(n) for n in stored]
-        engine.wait(lambda: all(s.ready and s.frontier >= session.last_epoch for s in states), session.cancelled)
+        await_epoch(engine, states, session.last_epoch, session.cancelled)
         with engine.lock:
+            refuse_stopped(engine, states)
             transaction.epoch = min(s.frontier for s in states)
             engine.pins[transaction] = transaction.epoch
     return transaction.epoch

@@ -168,6 +168,8 @@ class Worker:
             with engine.lock:
                 job.failure = error
                 self.remove(job)
+                for state in engine.states.values():  # it, or one over it, may be what somebody waits for
+                    state.wake_readers()
                 engine.moved()
             return
         self.send_requests(job)  # before the other thread may have the job

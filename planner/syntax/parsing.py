@@ -14,6 +14,8 @@ from constellationdb.planner.syntax.tokens import Source, read_tokens
 
 _CACHED_LENGTH = 4096  # longer texts are loads of rows, and do not come twice
 _CACHE_SIZE = 1024
+# Words whose meaning depends on the next token, which Postgres' parser therefore scans before it judges them.
+_LOOKS_AHEAD = frozenset({"format", "not", "nulls", "with", "without"})
 
 
 def parse(sql: str) -> list[Statement]:
@@ -81,7 +83,11 @@ def _earlier_error(sql: str, error: ConstellationError) -> SqlSyntaxError | None
     try:
         _read_all(before)
     except SqlSyntaxError as earlier:
-        return earlier if earlier.position is not None and earlier.position <= end else None
+        if earlier.position is None or earlier.position > end:
+            return None
+        last = before.tokens[-1]
+        looked_ahead = last.word in _LOOKS_AHEAD and earlier.position == last.start + 1
+        return None if looked_ahead else earlier
     except ConstellationError:
         return None
     return None

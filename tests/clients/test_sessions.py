@@ -134,7 +134,7 @@ def test_a_sleep_ends_by_itself_by_a_timeout_and_by_a_cancel(either: Served) -> 
         with pytest.raises(psycopg.errors.QueryCanceled, match="due to statement timeout"):
             connection.execute("SELECT pg_sleep(600)")
         connection.execute("RESET statement_timeout")
-        cancel = threading.Timer(0.2, connection.cancel)
+        cancel = threading.Timer(0.2, connection.cancel_safe)
         cancel.start()
         with pytest.raises(psycopg.errors.QueryCanceled, match="due to user request"):
             connection.execute("SELECT pg_sleep(600)")

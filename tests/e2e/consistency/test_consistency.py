@@ -16,10 +16,10 @@ import pytest
 from constellationdb import connect
 from constellationdb.engine import batch as zset
 from constellationdb.engine import session, visible, writes
-from constellationdb.engine.batch import Delta
+from constellationdb.engine.changelog import Change
 from constellationdb.engine.engine import Engine
-from constellationdb.engine.job import Job
 from constellationdb.engine.reads import Reader
+from constellationdb.engine.relation import RelationState
 from constellationdb.engine.sequencer import Epoch
 from constellationdb.engine.session import Session
 from constellationdb.engine.transaction import Commit, Transaction
@@ -82,8 +82,8 @@ class Watched:
     def __init__(self, dsn: str, pool: ThreadPoolExecutor, checks: dict[str, Check]) -> None:
         self.last: int | None = None
         self.watchers = {name: Watcher(dsn, name, check, lambda: self.last) for name, check in checks.items()}
-        self._closed = Event()
-        self.auditor = Auditor(dsn, CONSTANT, TOGETHER, self._closed)
+        self.closed = Event()
+        self.auditor = Auditor(dsn, CONSTANT, TOGETHER, self.closed)
         self._running = [pool.submit(watcher.watch) for watcher in self.watchers.values()]
         self._auditing = pool.submit(self.auditor.audit)
         for watcher, running in zip(self.watchers.values(), self._running, strict=True):
@@ -93,7 +93,7 @@ class Watched:
     def end(self, last: int) -> None:
         """Raises what they found."""
         self.last = last
-        self._closed.set()
+        self.closed.set()
         for running in [*self._running, self._auditing]:
             running.result(60)
 
@@ -114,8 +114,9 @@ def watching(dsn: str, checks: dict[str, Check] = CHECKS) -> Iterator[tuple[Thre
         try:
             yield pool, watched
         finally:
-            if watched.last is None:
-                watched.last = 0  # something else has failed: let them end
+            if watched.last is None:  # something else has failed: let them end
+                watched.last = 0
+                watched.closed.set()
 
 
 def transact(dsn: str, pool: ThreadPoolExecutor, transactions: int, first: int = 1) -> tuple[list[Teller], int]:
@@ -170,17 +171,22 @@ def _afresh(session: Session, transaction: Transaction, names: Iterable[str] = (
     return _EPOCH_OF(session, transaction, names) if transaction.tables else None
 
 
-def _as_it_comes(job: Job, delta: Delta) -> Delta:
+def _with_what_nets_out(state: RelationState, change: Change) -> bool:
     """Rows that a job adds and takes back in one epoch are shown."""
-    return None if delta is None else zset.conform(delta, job.outputs.view.schema)
+    if change.delta is not None and state.name == "pairs":
+        first, schema = change.delta.slice(0, 1).to_pydict(), change.delta.schema
+        both = [pa.RecordBatch.from_pydict(first | {zset.WEIGHT: [w]}, schema) for w in (1, -1)]
+        change = replace(change, delta=pa.concat_batches([change.delta, *both]))
+    return _PUBLISH(state, change)
 
 
 _EPOCH_OF = visible.epoch_of
+_PUBLISH = RelationState.publish
 PLANTED: dict[str, tuple[object, str, object]] = {
     "a transaction is two epochs": (session, "commit", _in_two_epochs),
     "a statement reads several epochs": (Reader, "_latest", _each_its_latest),
     "a transaction reads several epochs": (visible, "epoch_of", _afresh),
-    "a join shows transient rows": (Job, "_view_delta", _as_it_comes),
+    "a join shows transient rows": (RelationState, "publish", _with_what_nets_out),
 }
 
 

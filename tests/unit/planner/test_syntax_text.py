@@ -80,6 +80,7 @@ def test_names_are_folded_quoted_and_cut_as_in_postgres() -> None:
         ("SUBSCRIBE (SELECT 1 +¦)", 'syntax error at or near ")"'),
         ("SELECT ¦'abc", 'unterminated quoted string at or near "\'abc"'),
         ("SELECT 'é', ¦\"abc", 'unterminated quoted identifier at or near ""abc"'),
+        ('SELECT WITH ¦"abc', 'unterminated quoted identifier at or near ""abc"'),
         ("¦SELEC 1; SELECT 'abc", 'syntax error at or near "SELEC"'),
         ("SELECT 1; SELECT FROM ¦FROM; SELECT $$abc", 'syntax error at or near "FROM"'),
         ("SELECT ¦1a", 'trailing junk after numeric literal at or near "1a"'),

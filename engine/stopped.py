@@ -1,0 +1,79 @@
+"""Relations that no further epoch will come to: the job of a view failed, theirs or that of one they are computed from.
+
+What such a view holds is right as of its frontier and wrong ever after, so nobody is shown it as the latest answer,
+and nobody waits for it: both are told 55000. A version that takes the failed one's place lets those over it go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+from constellationdb.engine.job import Job
+from constellationdb.engine.relation import RelationState
+from constellationdb.errors import RelationUnusable
+
+if TYPE_CHECKING:
+    from constellationdb.engine.cancellation import Cancellation
+    from constellationdb.engine.engine import Engine
+
+
+def failed_under(states: Iterable[RelationState]) -> Job | None:
+    """Under the engine's lock: the failed job that one of these relations would have to wait for."""
+    seen: set[int] = set()
+    left = list(states)
+    while left:
+        writer = left.pop().writer
+        if not isinstance(writer, Job) or id(writer) in seen:
+            continue
+        if writer.failure is not None:
+            return writer
+        seen.add(id(writer))
+        left += writer.inputs.values()
+    return None
+
+
+def is_stopped(job: Job) -> bool:
+    """Under the engine's lock: whether the job will do no further epoch."""
+    return job.failure is not None or failed_under(job.inputs.values()) is not None
+
+
+def state_of(job: Job) -> tuple[str, str | None]:
+    """Under the engine's lock: the job's state in one word, and the error that stops it."""
+    failed = job if job.failure is not None else failed_under(job.inputs.values())
+    if failed is job:
+        return "failed", str(job.failure)
+    if failed is not None:
+        return "stopped", f'"{failed.name}" has failed'
+    return ("starting" if job.starting else "running"), None
+
+
+def refuse_stopped(engine: Engine, states: Iterable[RelationState]) -> None:
+    """Under the engine's lock: 55000 when one of these relations has stopped."""
+    job = failed_under(states)
+    if job is not None:
+        raise stopped(engine, job)
+
+
+def stopped(engine: Engine, job: Job) -> RelationUnusable:
+    relation = engine.catalog.relations.get(job.name)
+    name = job.name if relation is None else relation.shown
+    return RelationUnusable(
+        f'"{name}" has failed and stopped after epoch {job.position}',
+        detail=str(job.failure),
+        hint=f"Create it anew; its answer as of then is there AS OF EPOCH {job.position}.",
+    )
+
+
+def await_epoch(
+    engine: Engine, states: Collection[RelationState], epoch: int, cancelled: Cancellation | None = None
+) -> None:
+    """Until all of these relations have an answer and have reached ``epoch``; 55000 when one of them never will."""
+
+    def reached() -> bool:
+        return all(state.ready and state.frontier >= epoch for state in states)
+
+    engine.wait(lambda: reached() or failed_under(states) is not None, cancelled)
+    with engine.lock:
+        if not reached():
+            refuse_stopped(engine, states)
