@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Command, Create, Drop
 from constellationdb.engine import definitions, functions, schemas, selects, sequence_statements
 from constellationdb.engine.altering import Altering, definer
@@ -20,7 +19,7 @@ from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.replacing import replace_view
 from constellationdb.engine.result import Notice, Result
 from constellationdb.engine.sources import SourceState
-from constellationdb.engine.stopped import is_stopped, refuse_stopped
+from constellationdb.engine.stopped import is_stopped, refuse_stopped, state_of
 from constellationdb.engine.temporary import ON_COMMIT
 from constellationdb.errors import (
     ConstellationError,
@@ -236,15 +235,20 @@ def wait_for(session: Session, name: str) -> None:
 
     engine.wait(ready, session.cancelled)
     job = engine.jobs.get(name)
-    if job is not None and job.failure is not None:
-        raise first_answer_failed(job, engine.catalog) from job.failure
+    if job is not None:
+        refuse_failed(engine, job)
 
 
-def first_answer_failed(job: Job, catalog: Catalog) -> InternalError:
-    relation = catalog.relations.get(job.name)
+def refuse_failed(engine: Engine, job: Job) -> None:
+    """XX000 when the job will not get to its first answer."""
+    with engine.lock:
+        error = state_of(job)[1]
+    if error is None:
+        return
+    relation = engine.catalog.relations.get(job.name)
     upcoming = relation is not None and relation.is_upcoming
     what, name = ("new version", relation.owner) if relation is not None and upcoming else ("first answer", job.name)
-    return InternalError(f'the {what} of "{name}" could not be computed', detail=str(job.failure))
+    raise InternalError(f'the {what} of "{name}" could not be computed', detail=error) from job.failure
 
 
 def _table(session: Session, statement: st.CreateTable, place: Place) -> Create:

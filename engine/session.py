@@ -18,7 +18,7 @@ from constellationdb.catalog.model import Drop
 from constellationdb.engine import selects
 from constellationdb.engine.alarms import Alarm
 from constellationdb.engine.cancellation import TIMED_OUT, Cancellation
-from constellationdb.engine.defining import first_answer_failed, wait_for
+from constellationdb.engine.defining import refuse_failed, wait_for
 from constellationdb.engine.job import Job
 from constellationdb.engine.naming import Names
 from constellationdb.engine.performing import describe, perform
@@ -381,22 +381,22 @@ class Session:
         engine.wait(reached, self.cancelled)
 
     def wait(self) -> None:
-        """Until no view's first answer, nor the next version of one, is being computed; the error of one that fails."""
+        """Until no first answer of a view, or of its next version, is being computed; the error of one that failed."""
         engine = self.engine
         with engine.lock:
-            begun = [job for job in engine.jobs.values() if self._is_coming(job)]
+            begun = [job for job in engine.jobs.values() if job.starting or self._is_coming(job)]
         engine.wait(lambda: not any(map(self._is_coming, begun)), self.cancelled)
         # What came last came in the epoch before this one, or earlier; that of a version which took its view's place a
         # moment ago may be logged and not yet be there to read.
         self.wrote(engine.submit(lambda epoch: epoch.number - 1, first=True).result(), {job.name for job in begun})
         self.flush()
         for job in begun:
-            if job.failure is not None and not job.closed:
-                raise first_answer_failed(job, engine.catalog)
+            if not job.closed:
+                refuse_failed(engine, job)
 
     def _is_coming(self, job: Job) -> bool:
         relation = self.engine.catalog.relations.get(job.name)
-        if relation is None or job.failure is not None or job.closed:
+        if relation is None or is_stopped(job) or job.closed:
             return False
         return job.starting or relation.is_upcoming
 
