@@ -53,7 +53,7 @@ def _gives_sets(select: Any) -> bool:
 
 
 def _is_one_row(select: Any) -> bool:
-    return not select.groupClause and _aggregates(select)
+    return not select.groupClause and (select.havingClause is not None or _aggregates(select))
 
 
 def _has_a_row_of_all(select: Any) -> bool:
@@ -63,7 +63,7 @@ def _has_a_row_of_all(select: Any) -> bool:
 
 
 def _aggregates(select: Any) -> bool:
-    return any(map(_is_aggregate, own_nodes((select.targetList or (), select.havingClause))))
+    return any(map(_is_aggregate, own_nodes(select.targetList or ())))
 
 
 def _is_aggregate(node: Any) -> bool:
