@@ -58,6 +58,7 @@ from constellationdb.planner.rewrite.versions import mark_versions
 from constellationdb.planner.rewrite.window_inputs import name_window_inputs
 from constellationdb.planner.rewrite.windows import is_window, window_call
 from constellationdb.planner.statements import Query
+from constellationdb.planner.unnest.above import asks_above_sets
 from constellationdb.planner.unnest.iterations import count_iterations
 from constellationdb.planner.unnest.queries import unnest
 
@@ -150,6 +151,7 @@ class Preparer:
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
         prepared.in_time = bool(query.asof) or any(clause.as_of is not None for clause in query.temporal)
         prepared.asking, prepared.doubtful, prepared.unsure = analysis.asking, analysis.doubtful, analysis.unsure
+        prepared.doubtful |= not self._unnesting and asks_above_sets(tree)
         prepared.guarded = analysis.guarded
         prepared.lateral = any(isinstance(node, ast.RangeSubselect) and node.lateral for node in nodes(tree))
         _Resolver(self, prepared, query).resolve(tree, frozenset())
