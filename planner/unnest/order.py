@@ -40,9 +40,6 @@ def spell_groups(select: Any) -> None:
 
 
 def _expression(node: Any, targets: Any) -> Any:
-    if isinstance(node, ast.GroupingSet):
-        node.content = tuple(_expression(part, targets) for part in node.content or ()) or None
-        return node
     place = _place(node, targets)
     return node if place is None else copied(targets[place].val)
 
