@@ -25,12 +25,12 @@ from constellationdb.planner.lower.stream import Builder, Stream
 from constellationdb.planner.lower.unnest import unnested
 from constellationdb.planner.lower.windows import Lateness, Windowed
 from constellationdb.planner.messages import planning
+from constellationdb.planner.one_row import keep_above
 from constellationdb.planner.outputs import output_schema
 from constellationdb.planner.prepare import OtherZoneError, PreparedQuery, Preparer, called_names, relation_names
 from constellationdb.planner.relations import PlannedRelation, WindowCall, decode_body, functions_among
 from constellationdb.planner.rewrite.changelogs import reads_changelog
 from constellationdb.planner.rewrite.names import user_name
-from constellationdb.planner.rewrite.one_row import keep_above
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
 from constellationdb.planner.rewrite.tree import to_sql
 from constellationdb.planner.shuttle import Shuttle, field

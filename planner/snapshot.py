@@ -28,11 +28,11 @@ from constellationdb.planner.asof_stages import AsofCutter, AsofStage
 from constellationdb.planner.lower.condition import hide_residual
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning
+from constellationdb.planner.one_row import keep_above
 from constellationdb.planner.outputs import output_schema
 from constellationdb.planner.prepare import OtherZoneError, PreparedQuery, Preparer
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
-from constellationdb.planner.rewrite.one_row import keep_above
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
 from constellationdb.planner.rewrite.tree import to_sql
 from constellationdb.planner.shuttle import Shuttle, project, subqueries
