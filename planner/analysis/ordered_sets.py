@@ -37,6 +37,9 @@ def answered(walk: Walk, node: Any, place: Place) -> Typed | None:
     """An aggregate WITHIN GROUP; None when it stays as it is."""
     name = last_name(node)
     arguments: Any = node.args or ()
+    if name == "quantile_cont" and len(arguments) == 2 and not node.agg_order:
+        node, name = _ordered(node), "percentile_cont"
+        arguments = node.args
     if name in NAMES and not node.agg_within_group:
         message = f"WITHIN GROUP is required for ordered-set aggregate {name}"
         raise WrongObjectType(message, position=walk.at(node))
@@ -59,6 +62,17 @@ def _undefined(walk: Walk, node: Any, given: list[Typed]) -> UndefinedFunction:
     shown = ", ".join(str(argument.kind) for argument in given)
     message = f"function {last_name(node)}({shown}) does not exist"
     return UndefinedFunction(message, hint=_HINT, position=walk.at(node))
+
+
+def _ordered(node: Any) -> Any:
+    """quantile_cont(x, p) as percentile_cont(p) WITHIN GROUP (ORDER BY x)."""
+    made = copied(node)
+    value, fraction = made.args
+    made.funcname, made.args, made.agg_within_group = (ast.String(sval="percentile_cont"),), (fraction,), True
+    made.agg_order = (
+        ast.SortBy(node=value, sortby_dir=SortByDir.SORTBY_DEFAULT, sortby_nulls=SortByNulls.SORTBY_NULLS_DEFAULT),
+    )
+    return made
 
 
 def _several(walk: Walk, node: Any, fractions: Any, place: Place) -> Typed:
