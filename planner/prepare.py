@@ -26,7 +26,6 @@ from constellationdb.planner.analysis.queries import Columns, Relations, analyse
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.user_calls import UserCalls, with_parameters
 from constellationdb.planner.analysis.zoning import Zoning
-from constellationdb.planner.empty_sets import drop_empty_sets
 from constellationdb.planner.references import Names, find, key_of, reference, split
 from constellationdb.planner.relations import (
     CHANGE_COLUMNS,
@@ -127,7 +126,6 @@ class Preparer:
         if self._continuous:
             clock.find(tree)
         refuse(tree, query.offset, continuous=self._continuous, accepted=clock.accepted)
-        drop_empty_sets(tree)
         with placing_literals(query):
             analysis = analyse(
                 tree,
@@ -219,7 +217,6 @@ class Preparer:
             raise FeatureNotSupported(f"changelog() in the body of function {function.shown} is not supported")
         tree = with_parameters(function, self._normal(query))
         refuse(tree, 0, continuous=self._continuous)
-        drop_empty_sets(tree)
         ctes = {node.ctename for node in nodes(tree) if isinstance(node, ast.CommonTableExpr)}
         for node in nodes(tree):
             if isinstance(node, ast.RangeFunction) and is_window(node):

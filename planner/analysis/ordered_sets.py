@@ -54,7 +54,9 @@ def answered(walk: Walk, node: Any, place: Place) -> Typed | None:
     if is_hypothetical(node) and len(arguments) == len(node.agg_order):
         return _hypothetical(walk, node, name, place)
     if name in NAMES or is_hypothetical(node):
-        raise _undefined(walk, node, [walk.expression(a, place) for a in (*arguments, *(s.node for s in node.agg_order))])
+        raise _undefined(
+            walk, node, [walk.expression(a, place) for a in (*arguments, *(s.node for s in node.agg_order))]
+        )
     return None
 
 
