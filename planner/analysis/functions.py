@@ -34,6 +34,7 @@ from constellationdb.planner.analysis import (
     listed,
     maths,
     ordered_sets,
+    over_calls,
     printing,
     regexes,
     set_functions,
@@ -96,6 +97,10 @@ class Calls:
         self._clauses(node, inner)
         if not own_schema and calls.is_aggregate(name) and node.over is None:
             aggregates.check(walk, node, name, arguments)
+        if not own_schema:
+            arguments = over_calls.filtered(walk, node, name, arguments)
+            if (made := over_calls.with_default(walk, node, name, arguments)) is not None:
+                return made
         shown = [argument.kind for argument in arguments]
         if None in shown and name in zoned_calls.BY_CLOCKS:
             walk.doubt_zone(node)
