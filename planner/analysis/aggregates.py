@@ -22,21 +22,25 @@ _VARIANCES = {"stddev": "var_samp", "stddev_samp": "var_samp", "stddev_pop": "va
 _OF_A_SET = frozenset({"approx_percentile_cont", "approx_percentile_cont_with_weight"})  # besides Postgres' own
 
 
-def check(walk: Walk, node: Any, name: str, arguments: list[Typed]) -> None:
+def check(walk: Walk, node: Any, name: str, arguments: list[Typed], place: Place) -> None:
     """Of an aggregate whose arguments and clauses are analysed."""
     position = walk.at(node)
     if name == "count" and not arguments and not node.agg_star:
         raise WrongObjectType("count(*) must be used to call a parameterless aggregate function", position=position)
     if name == "count" and len(arguments) > 1:
-        shown = ", ".join(str(argument.kind) for argument in arguments)
-        raise UndefinedFunction(f"function count({shown}) does not exist", hint=NO_FUNCTION, position=position)
+        raise _missing(walk, node, name, arguments, NO_FUNCTION)
     if node.agg_within_group and name not in _OF_A_SET:
-        message = f"{name} is not an ordered-set aggregate, so it cannot have WITHIN GROUP"
-        raise WrongObjectType(message, position=position)
+        given = [*arguments, *(walk.expression(sort.node, place) for sort in node.agg_order)]
+        raise _missing(walk, node, name, given, f"The order stands beside the argument: {name}(… ORDER BY …).")
     for sort in node.agg_order or () if node.agg_distinct else ():
         if not any(_same(sort.node, argument.node) for argument in arguments):
             message = "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list"
             raise InvalidColumnReference(message, position=walk.at(sort.node))
+
+
+def _missing(walk: Walk, node: Any, name: str, given: list[Typed], hint: str) -> UndefinedFunction:
+    shown = ", ".join(str(argument.kind) for argument in given)
+    return UndefinedFunction(f"function {name}({shown}) does not exist", hint=hint, position=walk.at(node))
 
 
 def _same(sort: Any, argument: Any) -> bool:

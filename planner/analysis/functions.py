@@ -96,7 +96,7 @@ class Calls:
         node.args = tuple(argument.node for argument in arguments) or None
         self._clauses(node, inner)
         if not own_schema and calls.is_aggregate(name) and node.over is None:
-            aggregates.check(walk, node, name, arguments)
+            aggregates.check(walk, node, name, arguments, inner)
         if not own_schema:
             arguments = over_calls.filtered(walk, node, name, arguments)
             if (made := over_calls.with_default(walk, node, name, arguments)) is not None:
