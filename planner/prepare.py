@@ -48,7 +48,6 @@ from constellationdb.planner.rewrite.refuse import refuse
 from constellationdb.planner.rewrite.row_values import expand_rows
 from constellationdb.planner.rewrite.series import expand_series
 from constellationdb.planner.rewrite.set_functions import read_set_functions
-from constellationdb.planner.rewrite.set_places import spell_set_places
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
 from constellationdb.planner.rewrite.system_columns import NAMES, read_system_columns
@@ -207,7 +206,6 @@ class Preparer:
         tree = respell(normalise_intervals(expand_rows(tree)))
         tree = read_changelogs(tree, query.offset, lambda said, at: self._changelog(query, said, at))
         tree = read_qualified(tree, self._identify(query.names), query.offset)
-        spell_set_places(tree)
         expand_group_windows(tree, query.offset)
         name_window_inputs(tree, query, self._named)
         if any(name in query.text.lower() for name in NAMES):
