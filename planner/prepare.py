@@ -26,7 +26,6 @@ from constellationdb.planner.analysis.queries import Columns, Relations, analyse
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.user_calls import UserCalls, with_parameters
 from constellationdb.planner.analysis.zoning import Zoning
-from constellationdb.planner.empty_sets import drop_empty_sets
 from constellationdb.planner.references import Names, find, key_of, reference, split
 from constellationdb.planner.relations import (
     CHANGE_COLUMNS,
@@ -49,7 +48,6 @@ from constellationdb.planner.rewrite.refuse import refuse
 from constellationdb.planner.rewrite.row_values import expand_rows
 from constellationdb.planner.rewrite.series import expand_series
 from constellationdb.planner.rewrite.set_functions import read_set_functions
-from constellationdb.planner.rewrite.set_places import spell_set_places
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
 from constellationdb.planner.rewrite.system_columns import NAMES, read_system_columns
@@ -129,7 +127,6 @@ class Preparer:
         if self._continuous:
             clock.find(tree)
         refuse(tree, query.offset, continuous=self._continuous, accepted=clock.accepted)
-        drop_empty_sets(tree)
         with placing_literals(query):
             analysis = analyse(
                 tree,
@@ -209,7 +206,6 @@ class Preparer:
         tree = respell(normalise_intervals(expand_rows(tree)))
         tree = read_changelogs(tree, query.offset, lambda said, at: self._changelog(query, said, at))
         tree = read_qualified(tree, self._identify(query.names), query.offset)
-        spell_set_places(tree)
         expand_group_windows(tree, query.offset)
         name_window_inputs(tree, query, self._named)
         if any(name in query.text.lower() for name in NAMES):
@@ -223,7 +219,6 @@ class Preparer:
             raise FeatureNotSupported(f"changelog() in the body of function {function.shown} is not supported")
         tree = with_parameters(function, self._normal(query))
         refuse(tree, 0, continuous=self._continuous)
-        drop_empty_sets(tree)
         ctes = {node.ctename for node in nodes(tree) if isinstance(node, ast.CommonTableExpr)}
         for node in nodes(tree):
             if isinstance(node, ast.RangeFunction) and is_window(node):

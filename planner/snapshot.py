@@ -197,7 +197,7 @@ class SnapshotPlanner:
         for signature in prepared.functions:
             self._function(signature)
         self._asking |= prepared.asking
-        self._doubtful |= prepared.doubtful
+        self._doubtful |= prepared.doubtful or prepared.lateral
         self._unsure |= prepared.unsure
         if prepared.in_time:
             self._in_time = True
