@@ -22,6 +22,7 @@ from constellationdb.engine.sources import SourceState
 from constellationdb.engine.stopped import is_stopped
 from constellationdb.engine.tables import TableState
 from constellationdb.errors import ObjectInUse, RelationUnusable
+from constellationdb.planner.plan import copies_of
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
@@ -146,7 +147,7 @@ def _replaced(state: TableState | SourceState) -> None:
 def _set_up(engine: Engine, view: Relation, taken: Taken, epoch: int) -> None:
     job = engine.make_job(view, taken.oid)
     job.graph.restore(taken.state, taken.watermarks, epoch)
-    job.reload(epoch)
+    job.reload(epoch, copies_of(job.plan.root))
     job.counters, job.failure = taken.counters, taken.failure
     job.position = epoch if taken.failure is None else taken.position
     for given in job.inputs.values():

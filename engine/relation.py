@@ -16,7 +16,7 @@ import pyarrow as pa
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.bell import Bell
 from constellationdb.engine.changelog import Change, RelationLog
-from constellationdb.engine.contents import AppendedRows, Contents, Version, arranged
+from constellationdb.engine.contents import AppendedRows, Contents, Version, arranged, is_changeable
 from constellationdb.engine.operators.base import NO_WATERMARK
 from constellationdb.engine.point_index import PointIndex
 from constellationdb.engine.shared_index import SharedIndex
@@ -101,6 +101,13 @@ class RelationState:
         if isinstance(self.contents, AppendedRows):
             self.since = max(self.since, self.contents.version.floor)
             self.contents = arranged(self.contents)
+
+    def restore_stamped(self, entries: pa.RecordBatch, since: int) -> None:
+        """Its contents as they were at any epoch from ``since`` on."""
+        if is_changeable(entries):  # of another plan, whose place this one's has taken
+            self.arrange()
+        assert self.contents is not None
+        self.contents.restore_stamped(entries, since)
 
     def point_index(self, columns: tuple[int, ...]) -> PointIndex | None:
         """The readers' index of these columns, made when it is first asked for; None where nothing is arranged."""
