@@ -65,6 +65,7 @@ class Durability:
         self._blobs: dict[str, str] = {}
         self._marks: dict[str, Hashable] = {}  # blob group → how much had happened to it when it was last written
         self._written: dict[str, int] = {}  # relation → the last epoch of those whose changes are in blobs
+        self._anew: list[str] = []  # the views that recovery found failed
         self._redefined: set[str] = set()  # what has to be written as a whole the next time
         self.last: tuple[int, float, int] | None = None  # epoch, seconds, bytes: of this process' own
         self._taking = threading.Lock()
@@ -274,6 +275,8 @@ class Durability:
                 f"restored epoch {engine.epoch} from {at} and {replayed} replayed epochs"
                 f" in {time.perf_counter() - begin:.2f} s"
             )
+            if self._anew:
+                engine.restored += f"; computing anew what had failed: {', '.join(self._anew)}"
 
     def _load_checkpoint(self) -> Manifest | None:
         if self._store is None or (latest := self._store.latest()) is None:
@@ -305,8 +308,7 @@ class Durability:
         with engine.lock:
             restored = {*engine.states, *manifest.since} - emptied
             self._written = {name: min(manifest.epoch, self._state(name).frontier) for name in restored}
-        if anew:
-            _log.warning("views that had failed are computed anew", views=anew)
+        self._anew = [engine.catalog.get(name).shown for name in anew]
         self._blobs, self._covered = dict(manifest.blobs), manifest.epoch
         return manifest
 
