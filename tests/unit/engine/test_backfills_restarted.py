@@ -84,7 +84,8 @@ def _checkpoint(session: Session) -> None:
 _VIEWS = {
     "totals": "SELECT g, count(*) AS n, sum(v)::bigint AS s, max(v) AS m FROM a GROUP BY g",
     "borrowed": "SELECT a.id, a.v, b.w FROM a JOIN b ON a.g = b.g",
-    "owned": "SELECT a.id, b.id AS b, b.w FROM a LEFT JOIN (SELECT id, g, w + 1 AS w FROM b WHERE w > 10) b ON a.v = b.w",
+    "owned": "SELECT a.id, b.id AS b, b.w FROM a"
+    " LEFT JOIN (SELECT id, g, w + 1 AS w FROM b WHERE w > 10) b ON a.v = b.w",
     "over": "SELECT x.g, x.n, b.w FROM x FULL JOIN b ON x.g = b.id",
     "ranked": "SELECT g, id, v FROM (SELECT g, id, v, row_number() OVER (PARTITION BY g ORDER BY v DESC, id) AS r"
     " FROM a) q WHERE r <= 2",
@@ -92,6 +93,20 @@ _VIEWS = {
     "plain": "SELECT id, v FROM a WHERE v % 3 = 0",
     "keyless": "SELECT k, count(*) AS n FROM (SELECT k FROM bag UNION ALL SELECT g AS k FROM b) u GROUP BY k",
     "again": "SELECT count(*) AS n, sum(n)::bigint AS s FROM totals",
+}
+
+
+_CLICKS = """
+    CREATE SOURCE click (k int, at timestamp, WATERMARK FOR at AS at - INTERVAL '5 seconds')
+    WITH (connector = 'file', path = '{path}', format = 'csv', follow = 'true')
+"""
+_WINDOWS = {
+    "closed": "SELECT k, window_end, count(*) AS n FROM TUMBLE(click, at, INTERVAL '10 seconds')"
+    " GROUP BY k, window_end EMIT ON WINDOW CLOSE",
+    "sessions": "SELECT k, window_start, window_end, count(*) AS n FROM SESSION(click PARTITION BY k, at,"
+    " INTERVAL '600 milliseconds') GROUP BY k, window_start, window_end EMIT ON WINDOW CLOSE",
+    "recent": "SELECT k, at FROM click WHERE at > now() - INTERVAL '36500 days' AND k < 3",
+    "named": "SELECT click.k, name.n FROM click JOIN name ON name.k = click.k",
 }
 
 
@@ -215,3 +230,57 @@ def test_restarts_at_any_chunk(tmp_path: Path, gate: Gate, seed: int) -> None:
         world.change(session)
         run(session, "FLUSH")
         world.check(session, _VIEWS)
+
+
+def _hits(session: Session, path: Path, first: int, rows: int) -> None:
+    """More rows of the file, one minute in all; every seventh comes late."""
+    pick = random.Random(first)
+    with path.open("a") as file:
+        for i in range(first, first + rows):
+            second = max(0, i / 10 - (20 if i % 7 == 0 else 0))
+            file.write(f"{pick.randrange(5)},2024-01-01 00:{int(second // 60):02}:{second % 60:06.3f}\n")
+    _until(session, "SELECT n FROM seen", [(first + rows,)])
+
+
+def _until(session: Session, query: str, rows: list[tuple[object, ...]]) -> None:
+    while run(session, query) != rows:
+        session.engine.wait(lambda: False, timeout=0.01)
+
+
+def _windows(session: Session) -> list[Counter[tuple[object, ...]]]:
+    run(session, "WAIT")
+    counted = "SELECT name, rows_assigned, rows_used, rows_late FROM constellation.windows"
+    return [Counter(run(session, sql)) for sql in (counted, *(f"SELECT * FROM {name}" for name in _WINDOWS))]
+
+
+def test_history_and_what_comes_late(tmp_path: Path, gate: Gate) -> None:
+    """Windows over a source's history, closed by watermarks that a restart must neither lose nor repeat."""
+    gate.steps = 1 << 30
+    path, found = tmp_path / "clicks.csv", []
+    for crashes in (False, True):
+        path.write_text("k,at\n")
+        directory = tmp_path / f"data{crashes}"
+        with Engine(directory) as engine:
+            session = engine.session()
+            run(session, "CREATE TABLE name (k int, n text)", "INSERT INTO name VALUES (1, 'one'), (2, 'two')")
+            run(session, _CLICKS.format(path=path), "CREATE MATERIALIZED VIEW seen AS SELECT count(*) AS n FROM click")
+            _hits(session, path, 0, 400)
+            gate.steps = 1 if crashes else 1 << 30
+            run(session, "SET background_ddl = on")
+            for name, query in _WINDOWS.items():
+                run(session, f"CREATE MATERIALIZED VIEW {name} AS {query}")
+            _stands(engine, list(_WINDOWS))
+            assert any(engine.jobs[name].starting for name in _WINDOWS) == crashes
+            _hits(session, path, 400, 100)
+            run(session, "DELETE FROM name WHERE k = 1", "INSERT INTO name VALUES (3, 'three')")
+            _checkpoint(session)
+            _hits(session, path, 500, 100)
+            if not crashes:
+                found.append(_windows(session))
+            directory = shutil.copytree(directory, tmp_path / f"crash{crashes}")
+        if crashes:
+            gate.steps = 1 << 30
+            with Engine(directory) as engine:
+                found.append(_windows(engine.session()))
+    assert found[0] == found[1]
+    assert all(found[0])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from constellationdb.engine import standings
+from constellationdb.engine.backfills import BackfillProgress
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.job import Job
 from constellationdb.engine.session import Session
@@ -188,7 +190,7 @@ def test_a_first_answer_that_goes_on_alone_is_written_down(tmp_path: Path, monke
         progress = engine.jobs["v"].progress
         assert progress is not None
         for done in (10, 20):
-            assert engine.wait(lambda least=done: progress.done >= least, timeout=30.0)
+            assert engine.wait(partial(_has_read, progress, done), timeout=30.0)
             assert engine.durability.checkpoint() is not None
         assert engine.durability.checkpoint_now()
         reached = progress.done
@@ -200,3 +202,7 @@ def test_a_first_answer_that_goes_on_alone_is_written_down(tmp_path: Path, monke
             progress.rate, progress.due = 0, 0.0
             engine.moved()
         assert run(engine.session(), "WAIT", "SELECT s FROM v") == [(5050,)]
+
+
+def _has_read(progress: BackfillProgress, rows: int) -> bool:
+    return progress.done >= rows
