@@ -121,8 +121,9 @@ def _redefine(engine: Engine, command: Alter, relation: Relation, before: int) -
             assert isinstance(source, SourceState)
             source.relation = relation
             if relation.name in command.sources:
-                engine.add_source(source.redefined(relation))
-                _replaced(source)
+                fresh = source.redefined(relation)
+                engine.add_source(fresh)
+                source.give_way(fresh)
         case "materialized view" if relation.indexes:
             engine.states[relation.name].arrange()
         case _:
@@ -136,12 +137,7 @@ def _reshape(engine: Engine, command: Alter, state: TableState, relation: Relati
     fresh.contents.restore(reshape.rows(state.contents.snapshot()), before)
     fresh.watermark = state.watermark
     engine.states[relation.name] = fresh
-    _replaced(state)
-
-
-def _replaced(state: TableState | SourceState) -> None:
-    state.dropped = True
-    state.wake_readers()
+    state.give_way(fresh)
 
 
 def _set_up(engine: Engine, view: Relation, taken: Taken, epoch: int) -> None:

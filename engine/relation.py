@@ -68,6 +68,7 @@ class RelationState:
         self.ready = True  # False while a view's first answer is being computed
         self._indexes: WeakValueDictionary[tuple[int, ...], SharedIndex] = WeakValueDictionary()
         self.dropped = False
+        self.successor: RelationState | None = None  # it was dropped for one with other columns, of the same name
         self.consumers: set[Follower] = set()  # who reads the log
         self.readers: set[Bell] = set()  # of those who wait for a change
         self.subscribers: WeakSet[object] = WeakSet()  # who want its changes kept, but not for as long as they like
@@ -86,6 +87,11 @@ class RelationState:
             self.wake_readers()
         self.watermark = max(self.watermark, change.watermark)
         return news
+
+    def give_way(self, successor: RelationState) -> None:
+        """Under the engine's lock: it is no longer the relation of its name."""
+        self.dropped, self.successor = True, successor
+        self.wake_readers()
 
     def wake_readers(self) -> None:
         for bell in self.readers:
