@@ -388,8 +388,9 @@ class Session:
         engine.wait(lambda: not any(map(self._is_coming, begun)), self.cancelled)
         with engine.lock:
             epoch, names = engine.epoch, {job.name for job in begun}
-        engine.wait(lambda: all(_has_reached(job, epoch) for job in begun), self.cancelled)
         self.wrote(epoch, names)
+        # Those that came a moment ago, too, are to have what happened meanwhile.
+        engine.wait(lambda: all(j.starting or _has_reached(j, epoch) for j in engine.jobs.values()), self.cancelled)
         for job in begun:
             if not job.closed:
                 refuse_failed(engine, job)
