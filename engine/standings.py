@@ -48,6 +48,8 @@ def settle(engine: Engine, number: int) -> bool:
     if engine.wait(settled, timeout=_PATIENCE_SECONDS):
         return True
     with engine.lock:
+        if not all(job.at_rest for job in jobs if job.held):
+            return False  # one step takes that long, and every epoch waits here
         for job in jobs:
             job.held = job.held or not job.handing_over
     return engine.wait(settled, timeout=_PATIENCE_SECONDS)
