@@ -117,7 +117,7 @@ def _check_columns(named: tuple[str, ...], there: list[str]) -> None:
 
 def _checkpoint(session: Session) -> Result:
     taken = session.engine.durability.checkpoint_now()
-    note = "no checkpoint was taken: the first answer of a view is being computed, or a view has failed"
+    note = "no checkpoint was taken: the views have too much to do, and the next one is tried in some seconds"
     return Result("CHECKPOINT", notices=[] if taken else [Notice(note)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from random import Random
@@ -13,8 +14,8 @@ from constellationdb.engine.session import Session
 from constellationdb.errors import (
     CheckViolation,
     ConstellationError,
+    RelationUnusable,
     SerializationFailure,
-    UndefinedRelation,
     UniqueViolation,
 )
 from tests.unit.engine.statements import run
@@ -193,8 +194,13 @@ def test_a_subscriber_is_told_that_its_table_is_another() -> None:
         subscription = engine.subscribe("t")
         assert subscription.next(timeout=5) is not None
         run(session, "ALTER TABLE t ADD COLUMN b int")
-        with pytest.raises(UndefinedRelation, match='"t" was dropped or altered'):
+        with pytest.raises(RelationUnusable, match='"t" has other columns now') as caught:
             list(iter(lambda: subscription.next(timeout=5), None))
+        epoch = int(re.search(r"AS OF EPOCH (\d+) ", caught.value.hint or "")[1])  # type: ignore[index]
+        run(session, "INSERT INTO t VALUES (2, 3)")
+        following = engine.subscribe("t", as_of=epoch)
+        rows = [row for _ in range(2) if (batch := following.next(timeout=5)) for row in batch.to_pylist()]
+        assert [(row["_diff"], row["a"], row["b"]) for row in rows] == [(1, 1, None), (1, 2, 3)]
 
 
 def test_a_push_source_gets_a_column() -> None:
