@@ -89,6 +89,11 @@ class OrderedRows:
         """How many there are, those that are gone included."""
         return self._rows.rows
 
+    @property
+    def chunks(self) -> Sequence[pa.RecordBatch]:
+        """The rows of all entries."""
+        return self._rows.chunks
+
     def take(self, entries: I64) -> pa.RecordBatch:
         return self._rows.take(entries)
 
