@@ -184,6 +184,7 @@ class OrderedRows:
         absorb(
             entries, slots, removals, first, end, self._bounded, shows, self._roots, self._nodes, self._data,
             self._offsets, self._last, self._change, listed, gone, gone_slots, self._facts,
+            np.empty(_SIDE_BY_SIDE, np.int64),
         )  # fmt: skip
         gone = self._settled(gone)
         return listed[: self._facts[LISTED]], gone, gone_slots[: len(gone)]
