@@ -44,8 +44,6 @@ def create_function(session: Session, statement: st.CreateFunction) -> Result:
     _check_name(statement.name)
     if statement.language == "python":
         session.engine.python.refuse_sources()
-        if statement.rows:
-            raise FeatureNotSupported("a function in Python that returns rows is not supported")
     function = _defined(statement)
     if function.language == "python":
         compiled(function)  # so that what is wrong with it is said now
@@ -86,7 +84,10 @@ def _check_name(name: str) -> None:
 
 def definition(statement: st.CreateFunction, kind: str = "scalar") -> Function:
     """A function in Python without a source, as a program declares it."""
-    return replace(_defined(statement), kind=kind, internal=_internal(kind, statement), source="")
+    defined = _defined(statement)
+    if kind == "scalar":
+        kind = defined.kind
+    return replace(defined, kind=kind, internal=_internal(kind, statement), source="")
 
 
 def _internal(kind: str, statement: st.CreateFunction) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Function, Relation
 from constellationdb.errors import InsufficientPrivilege, SqlSyntaxError, UndefinedFunction
-from constellationdb.planner import python_functions
+from constellationdb.planner import python_functions, python_rows
 
 
 @dataclass(frozen=True)
@@ -118,5 +118,8 @@ def with_names_of_functions(catalog: Catalog, text: str) -> str:
         return text
     for function in catalog.functions.values():
         if function.internal:
+            for place, column in enumerate(function.columns):
+                called = python_rows.column_name(function.internal, place)
+                text = text.replace(f"{called}(", f"{function.name}.{column.name}(")
             text = text.replace(function.internal, function.name)
     return text

@@ -9,6 +9,9 @@ def price(amount, rate): ...                         types as CREATE FUNCTION sa
 @function(vectorised=True)                           Arrow arrays in, an Arrow array out
 def doubled(x: pa.int64()) -> pa.int64(): ...
 
+@function("words(text) RETURNS TABLE (word text, place int)")
+def words(text): yield …                             rows: tuples or mappings; vectorised, an array of arrays of structs
+
 @aggregate("spread(x double precision) RETURNS double precision")
 class Spread:                                        one for each group, each time that it has changed
     def accumulate(self, x): ...
@@ -60,8 +63,9 @@ def function(does: Any = None, *, vectorised: bool = False, deterministic: bool 
     """Makes a function one that ``Database.register`` and ``connect(functions=…)`` take; it stays what it is in Python.
 
     ``does``: the function, or how it is declared in SQL, ``name(types) RETURNS type [STRICT]``; without that its
-    annotations say it. ``vectorised``: it is called with Arrow arrays and returns one of that length. One that is not
-    ``deterministic`` may give something else for the same arguments, and is refused in materialized views.
+    annotations say it. One that ``RETURNS TABLE (…)`` or ``SETOF type`` gives rows, and is called in FROM.
+    ``vectorised``: it is called with Arrow arrays and returns one of that length. One that is not ``deterministic``
+    may give something else for the same arguments, and is refused in materialized views.
     """
 
     def made(given: Any) -> Any:
@@ -103,8 +107,8 @@ def _python(
     if len(statements) != 1 or not isinstance(statements[0], st.CreateFunction):
         raise InvalidFunctionDefinition(f"this declares no function: {declared}")
     statement = statements[0]
-    if statement.rows:
-        raise InvalidFunctionDefinition("a function in Python returns one value a row")
+    if statement.rows and kind == "aggregate":
+        raise InvalidFunctionDefinition("an aggregate returns one value")
     return PythonFunction(replace(definition(statement, kind), sql=declared), does, vectorised)
 
 

@@ -442,7 +442,7 @@ class _Queries:
         return [table], visible_of(table)
 
     def _function(self, item: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
-        if (users := self._functions) is not None and users.is_set(item):
+        if (users := self._functions) is not None and users.is_set(self.expressions, item, scope):
             return self._user_set(users, item, scope)
         call = window_call(item, 0)
         if call is None and is_table_function(item):
@@ -459,7 +459,7 @@ class _Queries:
         """Functions in FROM become a subquery, which sees what stands before it."""
         walk = self.expressions
         correlated, walk.correlated = walk.correlated, False
-        select, columns, name = set_query(item, walk, Place(Scope(parent=scope), "FROM"))
+        select, columns, name = set_query(item, walk, Place(Scope(parent=scope), "FROM"), self._functions)
         if walk.correlated and not self._unnesting:
             raise FeatureNotSupported("a function in FROM that mentions what stands before it is not supported here")
         walk.correlated |= correlated
@@ -467,7 +467,9 @@ class _Queries:
         if item.alias is None:
             item.alias = ast.Alias(aliasname=alias)
         single = name in jsonb.VALUES
-        if len(columns) == 1 + bool(item.ordinality) and not item.alias.colnames and not single:
+        called = self._functions and self._functions.in_python(item.functions[0][0])
+        declared_names = single or bool(called and called.columns)
+        if len(columns) == 1 + bool(item.ordinality) and not item.alias.colnames and not declared_names:
             columns = (replace(columns[0], name=alias), *columns[1:])
         columns = aliased(columns, item.alias) or ()
         item.alias.colnames = tuple(ast.String(sval=column.name) for column in columns)

@@ -26,6 +26,11 @@ def bent(x: int | None) -> int | None:
     return None if x is None or x % 5 == 0 else x * x - 3
 
 
+@function("parts(x int) RETURNS TABLE (part int, rest int)")
+def parts(x: int | None) -> list[tuple[int, int | None]]:
+    return [(-1, None)] if x is None else [(part, x - part) for part in range(1, x, 2)]
+
+
 @aggregate("digest(x int) RETURNS bigint")
 class Digest:
     """Of all the values, NULLs too; not one that could be taken back."""
@@ -55,6 +60,9 @@ VIEWS = {
     "of a value": "SELECT digest(bent(v)) AS d FROM t GROUP BY bent(k)",
     "whole": "SELECT digest(v) FILTER (WHERE v > 3) AS d FROM t",
     "rows": "SELECT * FROM above(5)",
+    "rows in python": "SELECT k, part, rest FROM t, parts(v)",
+    "counted rows": "SELECT part, count(*) AS n FROM t, parts(bent(v)) GROUP BY part",
+    "all rows": "SELECT v, part FROM t LEFT JOIN LATERAL parts(v) AS p ON p.rest > 2",
 }
 
 
@@ -81,6 +89,13 @@ def answer(name: str, rows: list[Row]) -> Counter[tuple[Any, ...]]:
             return Counter((values(bent(v) for _, v in g),) for g in groups(lambda r: bent(r[0])).values())
         case "whole":
             return Counter([(values(v for _, v in rows if v is not None and v > 3),)])
+        case "rows in python":
+            return Counter((k, part, rest) for k, v in rows for part, rest in parts(v))
+        case "counted rows":
+            return Counter(Counter(part for _, v in rows for part, _ in parts(bent(v))).items())
+        case "all rows":
+            kept = [(v, [part for part, rest in parts(v) if rest is not None and rest > 2]) for _, v in rows]
+            return Counter((v, part) for v, found in kept for part in (*found, *([] if found else [None])))
         case _:
             return Counter((k, v * 2) for k, v in rows if v is not None and v > 5)
 
@@ -109,7 +124,7 @@ def _change(database: Database, rows: list[Row], random: Random) -> list[Row]:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_views_say_what_the_functions_say(seed: int, workers: int) -> None:
     random = Random(seed)
-    with connect(workers=workers, functions=[bent, Digest]) as database:
+    with connect(workers=workers, functions=[bent, parts, Digest]) as database:
         database.execute("CREATE TABLE t (k int, v int)")
         database.execute(
             "CREATE FUNCTION joint(a int, b int) RETURNS int LANGUAGE SQL RETURN bent(joint.a) + coalesce(b, 0);"
