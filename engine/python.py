@@ -54,7 +54,7 @@ class PythonFunctions:
                 self._install(function, compiled(function), vectorised=False)
             return
         known = self._registered.get((function.name, function.types))
-        if known is not None:
+        if known is not None and known.definition.retracts >= function.retracts:
             self._install(function, known.does, vectorised=known.vectorised)
 
     def _install(self, function: Function, does: Callable[..., Any], *, vectorised: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -24,15 +25,34 @@ from constellationdb.planner.raising import ComputationError
 
 PREFIX = "con_"
 VOLATILE, STABLE, AGGREGATE = (PREFIX + word for word in ("volatile_", "python_", "aggregate_"))
+RETRACTING = AGGREGATE + "retracting_"  # that can take rows back
 EXCEPTION = "38000"  # external_routine_exception
 
 _installed: dict[str, Any] = {}
 _aggregates: dict[str, Any] = {}
 
 
-def internal_name(kind: str, *, volatile: bool) -> str:
-    prefix = AGGREGATE if kind == "aggregate" else VOLATILE if volatile else STABLE
-    return prefix + uuid.uuid4().hex
+@dataclass(frozen=True)
+class Retracting:
+    """An aggregate that can take rows back; ``make`` makes an accumulator of a group."""
+
+    function: Function
+    make: Callable[[], Any]
+    result: pa.DataType
+    vectorised: bool
+
+
+_retracting: dict[str, Retracting] = {}
+
+
+def internal_name(kind: str, *, volatile: bool, retracts: bool = False) -> str:
+    scalar = VOLATILE if volatile else STABLE
+    aggregate = RETRACTING if retracts else AGGREGATE
+    return (aggregate if kind == "aggregate" else scalar) + uuid.uuid4().hex
+
+
+def retracting(internal: str) -> Retracting:
+    return _retracting[internal]
 
 
 def is_installed(internal: str) -> bool:
@@ -52,6 +72,8 @@ def install(function: Function, does: Callable[..., Any], *, vectorised: bool) -
             "immutable",
             function.internal,
         )
+        if function.retracts:
+            _retracting[function.internal] = Retracting(function, does, result, vectorised)
         return
     does = does if types else _without_arguments(does)
     if function.kind == "table":
@@ -83,6 +105,7 @@ def forget(internal: str) -> None:
     for name in [name for name in _installed if name.startswith(internal)]:
         del _installed[name]
     _aggregates.pop(internal, None)
+    _retracting.pop(internal, None)
 
 
 def register(context: SessionContext) -> None:
@@ -97,9 +120,14 @@ def arrow_type(type_name: str) -> pa.DataType:
     return (named(type_name) or TEXT).arrow
 
 
-def _raised(function: Function, error: Exception) -> ComputationError:
+def failure(function: Function, error: Exception) -> str:
+    """What an exception of a user's function is called in errors."""
     said = f"{type(error).__name__}: {error}".replace("[/CON]", "")
-    return ComputationError(EXCEPTION, f"function {function.name} failed: {said}")
+    return f"function {function.name} failed: {said}"
+
+
+def _raised(function: Function, error: Exception) -> ComputationError:
+    return ComputationError(EXCEPTION, failure(function, error))
 
 
 def _column(values: Any, count: int, result: pa.DataType) -> pa.Array:

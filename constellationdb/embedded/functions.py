@@ -15,6 +15,7 @@ def words(text): yield …                             rows: tuples or mappings;
 @aggregate("spread(x double precision) RETURNS double precision")
 class Spread:                                        one for each group, each time that it has changed
     def accumulate(self, x): ...
+    def retract(self, x): ...                        optional: then it stays, and is told what changes
     def finish(self): ...
 """
 
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import datetime
 import inspect
+import pickle
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeVar, overload
@@ -78,6 +80,9 @@ def function(does: Any = None, *, vectorised: bool = False, deterministic: bool 
 def aggregate(declared: str, *, vectorised: bool = False) -> Callable[[Given], Given]:
     """Makes a class an aggregate: ``accumulate(…)`` takes a row, or all of them as arrays, ``finish()`` answers.
 
+    With ``retract(…)``, which undoes ``accumulate(…)`` of the same arguments, a view keeps the object of a group and
+    tells it of the rows that come and go; without, it asks a fresh one about all rows of a group that has changed.
+
     ``declared``: as for ``function``.
     """
     return lambda given: _marked(given, declared, "aggregate", vectorised=vectorised, deterministic=True)
@@ -109,7 +114,21 @@ def _python(
     statement = statements[0]
     if statement.rows and kind == "aggregate":
         raise InvalidFunctionDefinition("an aggregate returns one value")
-    return PythonFunction(replace(definition(statement, kind), sql=declared), does, vectorised)
+    retracts = kind == "aggregate" and callable(getattr(does, "retract", None))
+    if retracts:
+        _check_state(does)
+    return PythonFunction(replace(definition(statement, kind, retracts=retracts), sql=declared), does, vectorised)
+
+
+def _check_state(make: Callable[..., Any]) -> None:
+    """Whether an object that a view keeps can be part of a checkpoint."""
+    try:
+        pickle.dumps(make().__getstate__())
+    except Exception as error:
+        raise InvalidFunctionDefinition(
+            f"an accumulator of aggregate {make.__name__} cannot be pickled: {error}",
+            hint="Give it __getstate__() and __setstate__(state), or leave retract() out.",
+        ) from error
 
 
 def _declared(given: Callable[..., Any]) -> str:

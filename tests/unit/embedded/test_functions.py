@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import psycopg
 import pyarrow as pa
@@ -90,7 +92,30 @@ def steps(low: pa.Array, high: pa.Array) -> pa.Array:
     return pa.array(rows, pa.list_(pa.struct([("tenfold", pa.int64()), ("n", pa.int64())])))
 
 
-FUNCTIONS = (slug_or_null, doubled, picky, Product, Spread, words, letters, steps)
+@aggregate("total(x int) RETURNS bigint STRICT")
+class Total:
+    calls: ClassVar[list[str]] = []
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def accumulate(self, x: int) -> None:
+        self.calls.append(f"+{x}")
+        if x == 13:
+            raise ValueError("unlucky")
+        self.value += x
+
+    def retract(self, x: int) -> None:
+        self.calls.append(f"-{x}")
+        if x == 17:
+            raise ValueError("stuck")
+        self.value -= x
+
+    def finish(self) -> int:
+        return self.value
+
+
+FUNCTIONS = (slug_or_null, doubled, picky, Product, Spread, words, letters, steps, Total)
 
 
 @pytest.fixture
@@ -231,6 +256,10 @@ def test_views_go_on_after_a_restart_when_their_functions_are_there(tmp_path: Pa
         database.execute("CREATE FUNCTION tenfold(x int) RETURNS int LANGUAGE SQL RETURN picky(x)")
         database.execute("CREATE MATERIALIZED VIEW m AS SELECT k, tenfold(v) AS p FROM t")
         database.execute("CREATE MATERIALIZED VIEW a AS SELECT k, product(v) AS p FROM t GROUP BY k")
+        database.execute(
+            "CREATE MATERIALIZED VIEW o AS SELECT k, total(v) AS s, spread(v) FILTER (WHERE v < 0) FROM t GROUP BY k"
+        )
+        database.execute("CREATE MATERIALIZED VIEW n AS SELECT total(v) AS s, count(*) FROM t WHERE v <> 2")
         database.execute("CREATE MATERIALIZED VIEW s AS SELECT n, tenfold FROM t, steps(v, v + 1)")
         database.execute("INSERT INTO t VALUES (1, 2), (1, 3), (NULL, 4)")
         if checkpoint:
@@ -242,7 +271,86 @@ def test_views_go_on_after_a_restart_when_their_functions_are_there(tmp_path: Pa
         database.execute("DELETE FROM t WHERE v = 3; INSERT INTO t VALUES (1, 7)")
         assert sorted(rows(database, "SELECT p FROM m")) == [(20,), (40,), (70,)]
         assert rows(database, "SELECT * FROM a ORDER BY k") == [(1, 14.0), (None, 4.0)]
+        assert rows(database, "SELECT k, s FROM o ORDER BY k") == [(1, 9), (None, 4)]
+        assert rows(database, "SELECT * FROM n") == [(11, 2)]
         assert [n for n, _ in rows(database, "SELECT * FROM s ORDER BY n")] == [2, 3, 4, 5, 7, 8]
+
+
+@pytest.fixture
+def totals(database: Database) -> Database:
+    database.execute("CREATE MATERIALIZED VIEW m AS SELECT k, total(v) AS s FROM t GROUP BY k")
+    rows(database, "SELECT * FROM m")
+    Total.calls.clear()
+    return database
+
+
+def test_an_aggregate_that_retracts_is_told_of_what_changes(totals: Database) -> None:
+    totals.execute("UPDATE t SET v = 20 WHERE v = 2; INSERT INTO t VALUES (1, NULL), (2, 7)")
+    assert rows(totals, "SELECT * FROM m ORDER BY k") == [(1, 23), (2, 7), (None, 5)]
+    assert sorted(Total.calls) == ["+20", "+7", "-2"]
+    totals.execute("DELETE FROM t WHERE k = 2")
+    assert rows(totals, "SELECT k FROM m ORDER BY k") == [(1,), (None,)]
+
+
+@pytest.mark.parametrize(
+    ("aggregates", "operator"),
+    [("total(v)", "Aggregate (fast operator)"), ("total(v), product(v)", "RecomputeAffected (no fast operator)")],
+)
+def test_explain_says_whether_an_aggregate_retracts(database: Database, aggregates: str, operator: str) -> None:
+    plan = rows(database, f"EXPLAIN CREATE MATERIALIZED VIEW m AS SELECT k, {aggregates} FROM t GROUP BY k")
+    said = "\n".join(str(line) for (line,) in plan)
+    assert operator in said
+    assert ("the objects of total, which take rows back" in said) == ("fast" in operator.split("(")[1][:4])
+
+
+def test_a_row_at_which_accumulate_fails_is_not_taken_back(totals: Database) -> None:
+    totals.execute("INSERT INTO t VALUES (1, 13), (1, 13)")
+    assert rows(totals, "SELECT s FROM m WHERE k = 1") == [(None,)]
+    failed = ("38000", "function total failed: ValueError: unlucky", "[1]")
+    assert rows(totals, "SELECT sqlstate, message, payload FROM m_errors") == [failed]
+    totals.execute("DELETE FROM t WHERE v = 13")
+    assert rows(totals, "SELECT s FROM m WHERE k = 1") == [(5,)]
+    assert rows(totals, "SELECT count(*) FROM m_errors") == [(0,)]
+    assert "-13" not in Total.calls
+
+
+def test_a_group_whose_object_failed_to_retract_has_no_value_until_it_is_empty(totals: Database) -> None:
+    totals.execute("INSERT INTO t VALUES (1, 17); DELETE FROM t WHERE v = 17")
+    assert rows(totals, "SELECT s FROM m WHERE k = 1") == [(5,)], "it was gone before the epoch ended"
+    totals.execute("INSERT INTO t VALUES (1, 17)")
+    totals.execute("DELETE FROM t WHERE v = 17")
+    assert rows(totals, "SELECT s FROM m WHERE k = 1") == [(None,)]
+    assert rows(totals, "SELECT message FROM m_errors") == [("function total failed: ValueError: stuck",)]
+    totals.execute("DELETE FROM t WHERE k = 1")
+    totals.execute("INSERT INTO t VALUES (1, 4)")
+    assert rows(totals, "SELECT s FROM m WHERE k = 1") == [(4,)]
+    assert rows(totals, "SELECT count(*) FROM m_errors") == [(0,)]
+
+
+def test_an_object_that_cannot_be_kept_is_refused() -> None:
+    class Open(Total):
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+
+    with pytest.raises(InvalidFunctionDefinition, match="an accumulator of aggregate Open cannot be pickled") as caught:
+        aggregate("opened(x int) RETURNS int")(Open)
+    assert caught.value.hint == "Give it __getstate__() and __setstate__(state), or leave retract() out."
+
+
+def test_a_program_that_no_longer_retracts_does_not_open_the_view(tmp_path: Path) -> None:
+    with connect(tmp_path / "d", functions=[Total]) as database:
+        database.execute("CREATE TABLE t (k int, v int)")
+        database.execute("CREATE MATERIALIZED VIEW m AS SELECT k, total(v) AS s FROM t GROUP BY k")
+
+    class Other:
+        def accumulate(self, x: int) -> None:
+            raise NotImplementedError
+
+        def finish(self) -> int:
+            raise NotImplementedError
+
+    with pytest.raises(UndefinedFunction, match=r"function total\(integer\), which .* is not registered"):
+        connect(tmp_path / "d", functions=[aggregate("total(x int) RETURNS bigint STRICT")(Other)])
 
 
 @pytest.mark.parametrize(
