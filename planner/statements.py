@@ -475,6 +475,17 @@ class Delete(Statement):
 
 
 @dataclass(frozen=True)
+class ChangingWith(Statement):
+    """WITH name AS (change RETURNING …) rest: ``rest`` reads what was returned as the relation ``stand_in``."""
+
+    name: str
+    stand_in: str
+    change: Insert | Update | Delete
+    rest: Statement
+    is_read: bool  # whether anything reads it
+
+
+@dataclass(frozen=True)
 class MergeAction:
     """WHEN [NOT] MATCHED [AND condition] THEN …; ``values`` None is INSERT DEFAULT VALUES."""
 

@@ -128,6 +128,12 @@ class _Queries:
 
     def _with(self, clause: Any, parent: Scope | None) -> None:
         seen: set[str] = set()
+        for cte in clause.ctes:
+            if not isinstance(cte.ctequery, ast.SelectStmt):
+                raise FeatureNotSupported(
+                    "WITH clause containing a data-modifying statement must be at the top level",
+                    position=self.expressions.at(cte),
+                )
         if clause.recursive:
             check_recursion(clause.ctes, self.expressions.at)
         for cte in clause.ctes:
