@@ -284,6 +284,22 @@ def fill(session: Session, table: Relation, columns: Sequence[str]) -> None:
     transaction.write(state, before, after)
 
 
+def rows_of(session: Session, table: Relation) -> pa.RecordBatch:
+    """All that a table holds, as the open transaction sees it."""
+    assert session.transaction is not None
+    state = session.transaction.target(session.engine, table)
+    assert isinstance(state, TableOverlay)
+    return state.everything(_epoch(session, state))
+
+
+def rewrite(session: Session, table: Relation, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
+    """Other rows in the place of those that there are, in the open transaction."""
+    assert session.transaction is not None
+    state = session.transaction.target(session.engine, table)
+    assert isinstance(state, TableOverlay)
+    session.transaction.write(state, before, after)
+
+
 def validate(session: Session, after: Relation, before: Relation) -> None:
     """An error when the rows that are there break what the table demands since it was altered."""
     transaction = session.transaction

@@ -210,6 +210,16 @@ class SetNotNull:
 
 
 @dataclass(frozen=True)
+class SetType:
+    """``using``: what becomes of the values, in words of the table as it was; None: the column itself."""
+
+    name: str
+    type: SqlType
+    using: str | None = None
+    position: int = 0
+
+
+@dataclass(frozen=True)
 class AddCheck:
     check: CheckDef
 
@@ -233,7 +243,9 @@ class DropConstraint:
     cascade: bool = False
 
 
-AlterAction = AddColumn | DropColumn | SetDefault | SetNotNull | AddCheck | AddUnique | AddPrimaryKey | DropConstraint
+AlterAction = (
+    AddColumn | DropColumn | SetDefault | SetNotNull | SetType | AddCheck | AddUnique | AddPrimaryKey | DropConstraint
+)
 
 
 @dataclass(frozen=True)
