@@ -99,11 +99,11 @@ class Durability:
                 _log.error("checkpoint failed", error=str(error))
 
     def redefined(self, names: set[str]) -> None:
-        """What earlier checkpoints hold of these relations and jobs is not what they are now."""
+        """What earlier checkpoints hold of these relations is not what they are now, and they have no history."""
         self._redefined |= names
 
     def handed_over(self, names: set[str]) -> None:
-        """Their state is another job's; their history goes on."""
+        """Their state is another job's, or was set up anew; their history goes on."""
         for name in names:
             self._marks.pop(f"contents/{name}", None)
             self._marks.pop(f"job/{name}", None)

@@ -72,7 +72,8 @@ def apply(engine: Engine, command: Alter, catalog: Catalog, epoch: int) -> None:
     taken = take_down(engine, _jobs(engine, command))
     for relation in command.relations:
         _redefine(engine, command, catalog.get(relation.name), before)
-    engine.durability.redefined({*taken, *command.sources})
+    engine.durability.handed_over(set(taken))
+    engine.durability.redefined(set(command.sources))
     set_up(engine, catalog, taken, before)
 
 

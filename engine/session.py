@@ -61,9 +61,9 @@ AnyStatement = TypeVar("AnyStatement", bound=st.Statement)
 _ENDS = ("commit", "rollback", "rollback_to")
 _LOOKING = (
     st.Select, st.Insert, st.Update, st.Delete, st.Merge, st.Copy, st.Subscribe, st.DeclareCursor, st.Fetch,
-    st.ExecutePrepared, st.CreateTableAs, st.Explain,
+    st.ExecutePrepared, st.CreateTableAs, st.Explain, st.ChangingWith,
 )  # fmt: skip
-_WRITING = (st.Insert, st.Update, st.Delete, st.Merge, st.Truncate, st.Copy, st.ExecutePrepared)
+_WRITING = (st.Insert, st.Update, st.Delete, st.Merge, st.ChangingWith, st.Truncate, st.Copy, st.ExecutePrepared)
 # From the least to the most severe; INFO is always told.
 _SEVERITIES = ("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")
 

@@ -26,7 +26,7 @@ JoinType: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", 
 MeasureKind: TypeAlias = Literal[
     "count", "sum", "avg", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor",
     "var_samp", "var_pop", "stddev_samp", "stddev_pop", "covar_pop", "covar_samp", "corr", "regr_count", "regr_avgx",
-    "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy", "regr_r2", "regr_slope", "regr_intercept",
+    "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy", "regr_r2", "regr_slope", "regr_intercept", "python",
 ]  # fmt: skip
 
 
@@ -154,6 +154,7 @@ class Measure(msgspec.Struct, frozen=True):
     filter: int = -1
     distinct: bool = False
     more: tuple[int, ...] = ()
+    function: str = ""  # of kind "python": what plans call the user's aggregate
 
 
 class Aggregate(OneInput, frozen=True, kw_only=True, tag="aggregate"):

@@ -130,9 +130,18 @@ def binary(name: str, left: tuple[Any, Kind], right: tuple[Any, Kind], kind: Kin
             )
         if kind != kinds.BIGINT and (is_integer(left[0]) or is_integer(right[0])):
             return _operation(name, as_integer(left[0]), as_integer(right[0]))
+    if checked and kind == kinds.DATE:
+        return _operation(name, *(_days(node, k) for node, k in (left, right)))
     if checked and name != "%" and kind in (kinds.DOUBLE, kinds.REAL):
         return call(f"con_{_NAMES[name]}_{operators.suffix(kind)}", *(kinds.cast(s[0], kind) for s in (left, right)))
     return None
+
+
+def _days(node: Any, kind: Kind) -> Any:
+    """Days beside a date: as what a call gives, for DataFusion fails to think of a range of a column's."""
+    if kind not in kinds.INTEGERS or is_integer(node):
+        return node
+    return call("con_add_i32", kinds.cast(node, kinds.INTEGER), kinds.cast(integer(0), kinds.INTEGER))
 
 
 def _interval(name: str, left: tuple[Any, Kind], right: tuple[Any, Kind]) -> Any | None:

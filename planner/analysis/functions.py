@@ -46,7 +46,7 @@ from constellationdb.planner.analysis.kinds import UNKNOWN
 from constellationdb.planner.analysis.overloads import NO_FUNCTION
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.analysis.user_calls import UserCalls
-from constellationdb.planner.rewrite.tree import last_name
+from constellationdb.planner.rewrite.tree import last_name, parse_expression
 
 _RENAMED = {"every": "bool_and", "variance": "var_samp", "sign": "signum", "substring": "substr", "position": "strpos"}
 _NOWHERE = {"WHERE": "WHERE", "GROUP BY": "GROUP BY", "JOIN/ON": "JOIN conditions", "FILTER": "FILTER",
@@ -300,6 +300,10 @@ def _scaled(node: Any, arguments: Any) -> Any:
         if not forms.is_integer(arguments[1]) or not 0 <= arguments[1].val.ival <= 38:
             return node
         digits = arguments[1].val.ival
+    if last_name(node) != "trunc":  # -0.5 has no room for a digit before the point
+        wider = parse_expression("CAST(0 AS numeric(2, 0)) + CAST(0 AS numeric(2, 0))")
+        wider.lexpr = arguments[0]
+        node.args = (wider,)
     name = kinds.type_name(kinds.NUMERIC)
     name.typmods = (forms.integer(38), forms.integer(digits))
     return ast.TypeCast(arg=node, typeName=name)

@@ -129,6 +129,12 @@ class _Queries:
 
     def _with(self, clause: Any, parent: Scope | None) -> None:
         seen: set[str] = set()
+        for cte in clause.ctes:
+            if not isinstance(cte.ctequery, ast.SelectStmt):
+                raise FeatureNotSupported(
+                    "WITH clause containing a data-modifying statement must be at the top level",
+                    position=self.expressions.at(cte),
+                )
         if clause.recursive:
             check_recursion(clause.ctes, self.expressions.at)
         for cte in clause.ctes:
@@ -454,7 +460,7 @@ class _Queries:
         return [table], visible_of(table)
 
     def _function(self, item: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
-        if (users := self._functions) is not None and users.is_set(item):
+        if (users := self._functions) is not None and users.is_set(self.expressions, item, scope):
             return self._user_set(users, item, scope)
         call = window_call(item, 0)
         if call is None and is_table_function(item):
@@ -471,7 +477,7 @@ class _Queries:
         """Functions in FROM become a subquery, which sees what stands before it."""
         walk = self.expressions
         correlated, walk.correlated = walk.correlated, False
-        select, columns, name = set_query(item, walk, Place(Scope(parent=scope), "FROM"))
+        select, columns, name = set_query(item, walk, Place(Scope(parent=scope), "FROM"), self._functions)
         if walk.correlated and not self._unnesting:
             raise FeatureNotSupported("a function in FROM that mentions what stands before it is not supported here")
         walk.correlated |= correlated
@@ -479,7 +485,9 @@ class _Queries:
         if item.alias is None:
             item.alias = ast.Alias(aliasname=alias)
         single = name in jsonb.VALUES
-        if len(columns) == 1 + bool(item.ordinality) and not item.alias.colnames and not single:
+        called = self._functions and self._functions.in_python(item.functions[0][0])
+        declared_names = single or bool(called and called.columns)
+        if len(columns) == 1 + bool(item.ordinality) and not item.alias.colnames and not declared_names:
             columns = (replace(columns[0], name=alias), *columns[1:])
         columns = aliased(columns, item.alias) or ()
         item.alias.colnames = tuple(ast.String(sval=column.name) for column in columns)
