@@ -78,6 +78,7 @@ _CHANGES: tuple[tuple[str, pa.DataType, Callable[..., Any]], ...] = (
     ("without_path", _TEXTS, values.without_path),
 )
 _READ: tuple[tuple[str, pa.DataType, Callable[[Any], Any]], ...] = (
+    ("key", _TEXT, lambda value: print_jsonb(values.without_zeros(value))),
     ("typeof", _TEXT, values.kind),
     ("length", _WHOLE, values.length),
     ("strip_nulls", _TEXT, lambda value: print_jsonb(values.without_nulls(value))),

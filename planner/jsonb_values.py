@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import MAX_PREC, Context, Decimal
 from typing import Any
 
 from constellationdb.catalog.text.reading import print_jsonb
 from constellationdb.planner.raising import ComputationError
 
 MISSING: Any = object()
+_EXACT = Context(prec=MAX_PREC)
 
 
 def invalid(message: str) -> ComputationError:
@@ -193,6 +194,19 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
     return [without_nulls(inner) for inner in value] if isinstance(value, list) else value
+
+
+def without_zeros(value: Any) -> Any:
+    """Numbers in the one form that equal ones share: 1.0 is 1."""
+    match value:
+        case Decimal():
+            return value.normalize(_EXACT)
+        case dict():
+            return {key: without_zeros(inner) for key, inner in value.items()}
+        case list():
+            return [without_zeros(inner) for inner in value]
+        case _:
+            return value
 
 
 def pretty(value: Any, indent: str = "") -> str:

@@ -301,9 +301,13 @@ def is_aggregate(select: Any) -> bool:
     return any(_aggregates(target.val) for target in select.targetList or ())
 
 
+def is_aggregate_call(node: Any) -> bool:
+    return isinstance(node, ast.FuncCall) and calls.is_aggregate(last_name(node)) and node.over is None
+
+
 def _aggregates(node: Any) -> bool:
     """Whether an aggregate stands in ``node``, not in a subquery of it."""
-    if isinstance(node, ast.FuncCall) and calls.is_aggregate(last_name(node)) and node.over is None:
+    if is_aggregate_call(node):
         return True
     if isinstance(node, tuple | list):
         return any(_aggregates(member) for member in node)

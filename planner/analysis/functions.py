@@ -25,6 +25,7 @@ from constellationdb.planner.analysis import (
     catalog_calls,
     catalog_functions,
     corrected,
+    equality,
     fields,
     forms,
     json_functions,
@@ -186,19 +187,32 @@ class Calls:
         if node.agg_filter is not None:
             outside = replace(place, aggregate=False, clause="FILTER")
             node.agg_filter = walk.boolean(node.agg_filter, "FILTER", outside)
-        for sort in node.agg_order or ():
-            sort.node = walk.expression(sort.node, place).node
+        self._sorts(node.agg_order, place)
         if node.over is not None:
             self.window_definition(node.over, place)
 
     def window_definition(self, over: Any, place: Place) -> None:
         walk = self._expressions
-        over.partitionClause = walk.many(over.partitionClause, place) or None
-        for sort in over.orderClause or ():
-            sort.node = walk.expression(sort.node, place).node
+        keys = [walk.expression(part, place) for part in over.partitionClause or ()]
+        over.partitionClause = tuple(equality.key(part.node, part.kind) for part in keys) or None
+        self._sorts(over.orderClause, place)
+
+    def _sorts(self, clause: Any, place: Place) -> None:
+        for sort in clause or ():
+            typed = self._expressions.expression(sort.node, place)
+            sort.node = equality.sort_key(typed.node, typed.kind)
 
     def _respelled(self, node: Any, name: str, shown: list[kinds.Kind]) -> Any:
         arguments: Any = node.args or ()
+        if node.agg_distinct:
+            if name != "count":
+                equality.refuse(f"{name}(DISTINCT …)", shown, self._expressions.at(node))
+            node.args = tuple(equality.key(part, kind) for part, kind in zip(arguments, shown, strict=True)) or None
+        if name in ("min", "max") and shown == [kinds.INTERVAL]:
+            over, condition = node.over, node.agg_filter
+            made = equality.extreme(name, arguments[0])
+            made.args[0].over, made.args[0].agg_filter = over, condition
+            return made
         if name == "mod" and len(arguments) == 2:
             return self._modulus(arguments, shown)
         if name in ("extract", "date_part"):

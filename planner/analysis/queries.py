@@ -20,10 +20,20 @@ from constellationdb.errors import (
     SqlSyntaxError,
     UndefinedColumn,
 )
-from constellationdb.planner.analysis import forms, jsonb, kinds, named_windows, texts
+from constellationdb.planner.analysis import equality, forms, jsonb, kinds, named_windows, texts
 from constellationdb.planner.analysis.expressions import Expressions
 from constellationdb.planner.analysis.recursion import check_recursion, check_types
-from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, aliased, merge, renamed, visible_of
+from constellationdb.planner.analysis.scope import (
+    Column,
+    Scope,
+    Table,
+    Visible,
+    aliased,
+    merge,
+    reference,
+    renamed,
+    visible_of,
+)
 from constellationdb.planner.analysis.sources import set_query
 from constellationdb.planner.analysis.typed import Place, Typed
 from constellationdb.planner.analysis.user_calls import (
@@ -39,6 +49,7 @@ from constellationdb.planner.references import split
 from constellationdb.planner.rewrite.names import column_name, fresh, mark
 from constellationdb.planner.rewrite.series import is_table_function
 from constellationdb.planner.rewrite.tree import copied, links, parse_query, strings, to_sql
+from constellationdb.planner.rewrite.tree import replace as substituted
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.syntax.edits import identifier
 from constellationdb.planner.window_call import Call
@@ -176,6 +187,11 @@ class _Queries:
         )
         for sort in select.sortClause or ():
             self._output_sort(sort.node, found)
+        if equality.any_keyed(column.kind for column in found) and not (select.all and word == "UNION"):
+            if cte is not None or word != "UNION":
+                equality.refuse(word, (column.kind for column in found), self.expressions.at(_first_value(select.rarg)))
+            select.all = True
+            equality.distinct(select, [c.name for c in found], [c.kind for c in found])
         return found
 
     def _meet(self, select: Any, index: int, word: str, left: kinds.Kind, right: kinds.Kind) -> kinds.Kind:
@@ -236,9 +252,11 @@ class _Queries:
         if select.whereClause is not None:
             select.whereClause = self.expressions.condition(select.whereClause, "WHERE", self._in(place, "WHERE"))
         columns = self._output(select, scope, names)
-        self._grouping(select, place, None if columns is None else len(columns))
+        self._grouping(select, place, columns)
         self._order(select, place, columns)
         self._limits(select)
+        if select.distinctClause == (None,) and columns is not None and equality.any_keyed(c.kind for c in columns):
+            equality.distinct(select, [c.name for c in columns], [c.kind for c in columns])
         return None if columns is None else tuple(columns)
 
     def _in(self, place: Place, clause: str) -> Place:
@@ -306,20 +324,41 @@ class _Queries:
             raise scope.missing(names[-1], self.expressions.at(node))
         return None if table.columns is None else list(table.columns)
 
-    def _grouping(self, select: Any, place: Place, count: int | None) -> None:
+    def _grouping(self, select: Any, place: Place, columns: list[Column] | None) -> None:
+        found: list[tuple[Any, kinds.Kind]] = []
         if select.groupClause:
-            grouping = self._in(place, "GROUP BY")
             select.groupClause = tuple(
-                node if self._position(node, count, "GROUP BY") or self._is_output(node, select, place)
-                else self.expressions.expression(node, grouping).node
-                for node in select.groupClause
-            )  # fmt: skip
+                self._group_key(node, select, place, columns, found) for node in select.groupClause
+            )
         if select.havingClause is not None:
             select.havingClause = self.expressions.boolean(select.havingClause, "HAVING", self._in(place, "HAVING"))
+        if found:  # in HAVING and ORDER BY, DataFusion takes a bare name for the output column
+            select.havingClause = _qualified(select.havingClause, place.scope)
+            said = [(node, _qualified(copied(node), place.scope), kind) for node, kind in found]
+            equality.grouped(select, {to_sql(text): (full, kind) for node, full, kind in said for text in (node, full)})
         for window in select.windowClause or ():
             window.partitionClause = self.expressions.many(window.partitionClause, place) or None
             for sort in window.orderClause or ():
                 sort.node = self.expressions.expression(sort.node, place).node
+
+    def _group_key(
+        self, node: Any, select: Any, place: Place, columns: list[Column] | None, found: list[tuple[Any, kinds.Kind]]
+    ) -> Any:
+        """What is grouped by; ``found`` gets the expressions of which it is but the key."""
+        count = None if columns is None else len(columns)
+        if self._position(node, count, "GROUP BY") or self._is_output(node, select, place):
+            target = _grouped_target(node, select)
+            kind = None if target is None or columns is None else columns[select.targetList.index(target)].kind
+            if target is None or not equality.is_keyed(kind):
+                return node
+            typed = Typed(copied(target.val), kind)
+        else:
+            typed = self.expressions.expression(node, self._in(place, "GROUP BY"))
+            if isinstance(node, ast.GroupingSet):
+                return typed.node
+        if equality.is_keyed(typed.kind):
+            found.append((copied(typed.node), typed.kind))
+        return equality.key(typed.node, typed.kind)
 
     def _is_output(self, node: Any, select: Any, place: Place) -> bool:
         """Whether a bare name means an output column: GROUP BY takes it only when no input has it."""
@@ -332,20 +371,24 @@ class _Queries:
         names = {c.name for c in columns} if columns is not None else {t.name for t in select.targetList or ()}
         count = None if columns is None else len(columns)
         distinct = [node for node in select.distinctClause or () if node is not None]
+        plain = select.distinctClause == (None,)
         said = _texts_of(select.targetList) if select.distinctClause and not distinct and select.sortClause else ()
         for sort in select.sortClause or ():
             bare = isinstance(sort.node, ast.ColumnRef) and len(strings(sort.node)) == 1
             if self._position(sort.node, count, "ORDER BY") or (bare and strings(sort.node)[0] in names):
+                sort.node = sort.node if plain else _shown_key(sort.node, select, columns)
                 continue
             position = self.expressions.at(sort.node)
-            sort.node = self.expressions.expression(sort.node, self._in(place, "ORDER BY")).node
+            typed = self.expressions.expression(sort.node, self._in(place, "ORDER BY"))
+            sort.node = typed.node if plain else equality.sort_key(typed.node, typed.kind)
             starred = any(_is_star(t.val) for t in select.targetList or ())
             if select.distinctClause and not distinct and not starred and to_sql(sort.node) not in said:
                 raise InvalidColumnReference(
                     "for SELECT DISTINCT, ORDER BY expressions must appear in select list", position=position
                 )
         if distinct:
-            select.distinctClause = self.expressions.many(distinct, self._in(place, "DISTINCT ON"))
+            keys = [self.expressions.expression(node, self._in(place, "DISTINCT ON")) for node in distinct]
+            select.distinctClause = tuple(equality.key(typed.node, typed.kind) for typed in keys)
 
     def _position(self, node: Any, count: int | None, clause: str) -> bool:
         """Whether ``node`` is a column's number; InvalidColumnReference when there are not so many."""
@@ -514,7 +557,7 @@ class _Queries:
             if names:
                 position = self.expressions.at(join)
                 self._check_merged(names, left, right, position)
-                visible = merge(join, names, left, right, position)
+                visible = merge(join, names, left, right, position, equality.key)
         elif join.quals is not None:
             place = Place(inner, "JOIN/ON")
             join.quals = self.expressions.condition(join.quals, "JOIN/ON", place)
@@ -539,6 +582,37 @@ def _window(columns: Sequence[Column], call: Call) -> tuple[Column, Column]:
 def _common(left: Sequence[Visible], right: Sequence[Visible]) -> list[str]:
     there = {v.column.name for v in right}
     return [v.column.name for v in left if v.column.name in there]
+
+
+def _qualified(node: Any, scope: Scope) -> Any:
+    def qualify(part: Any) -> Any | None:
+        visible = (
+            scope.named(part.fields[0].sval) if isinstance(part, ast.ColumnRef) and len(part.fields) == 1 else None
+        )
+        return None if visible is None else copied(visible.node)
+
+    return substituted(node, qualify)
+
+
+def _grouped_target(node: Any, select: Any) -> Any | None:
+    """The target that GROUP BY means by a number or a name; None among stars."""
+    targets = select.targetList or ()
+    if any(_is_star(target.val) for target in targets):
+        return None
+    if forms.is_integer(node):
+        return targets[node.val.ival - 1]
+    return next((target for target in targets if target.name == strings(node)[0]), None)
+
+
+def _shown_key(node: Any, select: Any, columns: list[Column] | None) -> Any:
+    """What ORDER BY sorts by when it means an output column."""
+    place = node.val.ival - 1 if forms.is_integer(node) else None
+    for index, column in enumerate(columns or ()):
+        if column.kind == kinds.INTERVAL and (index == place or (place is None and column.name == strings(node)[0])):
+            target = _target(select, index)
+            shown = reference(column.name) if target is None else copied(target.val)
+            return equality.sort_key(shown, column.kind)
+    return node
 
 
 def _texts_of(targets: Any) -> set[str]:
