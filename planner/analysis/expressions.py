@@ -86,6 +86,11 @@ class Expressions:
         self._calls = Calls(self, functions)
         self.signatures: dict[int, str] = {}
 
+    @property
+    def outer_columns(self) -> int:
+        """How many columns of queries around it the subquery has mentioned so far."""
+        return len(self._outer)
+
     def at(self, node: Any) -> int | None:
         location = getattr(node, "location", None)
         return None if location is None or location < 0 else location + self._offset + 1
@@ -443,8 +448,8 @@ class Expressions:
         kind = operators.result(name, left.kind, right.kind)
         if name == "||" and kinds.is_array(kind):
             return self._array_joined(left, right, kind)
-        if name == "&&" and kind == kinds.BOOLEAN:
-            return Typed(forms.call("array_has_any", left.node, right.node), kind)
+        if name in operators.CONTAINMENT and kind == kinds.BOOLEAN:
+            return Typed(array_functions.contained(name, left, right), kind)
         if name in _REGEXES:
             right = replace(right, node=forms.regex(right.node))
         if name == "||" and kind == kinds.TEXT:
@@ -571,7 +576,10 @@ class Expressions:
         valued = place.clause in _LISTS or place.clause in _KEYS
         counted = node.subLinkType == SubLinkType.EXISTS_SUBLINK and valued
         if self._outer and (counted or node.subLinkType == SubLinkType.EXPR_SUBLINK):
-            self.doubtful |= not forms.is_keyed(node.subselect, self._outer)
+            alone = counted or forms.is_aggregate(
+                node.subselect
+            )  # else DataFusion computes it for rows that do not ask
+            self.doubtful |= not (alone and forms.is_keyed(node.subselect, self._outer))
         self._outer = around + self._outer  # perhaps of a query around that one
         if node.subLinkType == SubLinkType.ARRAY_SUBLINK:
             return self._array_link(node, columns)

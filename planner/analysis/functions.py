@@ -45,7 +45,7 @@ from constellationdb.planner.analysis.kinds import UNKNOWN
 from constellationdb.planner.analysis.overloads import NO_FUNCTION
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.analysis.user_calls import UserCalls
-from constellationdb.planner.rewrite.tree import last_name
+from constellationdb.planner.rewrite.tree import last_name, nodes
 
 _RENAMED = {"every": "bool_and", "variance": "var_samp", "sign": "signum", "substring": "substr", "position": "strpos"}
 _NOWHERE = {"WHERE": "WHERE", "GROUP BY": "GROUP BY", "JOIN/ON": "JOIN conditions", "FILTER": "FILTER",
@@ -83,7 +83,10 @@ class Calls:
         if name == "make_interval" and not own_schema:
             spans.in_place(node, position)
         inner = replace(place, aggregate=True) if calls.is_aggregate(name) and node.over is None else place
+        mentioned = walk.outer_columns
         arguments = [walk.expression(argument, inner) for argument in node.args or ()]
+        if inner.aggregate and not place.aggregate:
+            self._check_level(node, walk.outer_columns - mentioned)
         arguments = [
             argument if (read := calls.literal_argument(name, place)) is None else self._literal(argument, read)
             for place, argument in enumerate(arguments)
@@ -161,6 +164,8 @@ class Calls:
     def _check(self, node: Any, name: str, place: Place) -> None:
         position = self._expressions.at(node)
         aggregate = (calls.is_aggregate(name) or ordered_sets.is_hypothetical(node)) and node.over is None
+        if name == "count" and len(node.args or ()) > 1:
+            raise self._missing(node, name, [self._expressions.expression(a, place).kind for a in node.args])
         if node.agg_star and name != "count":
             raise UndefinedFunction(f"function {name}() does not exist", hint=NO_FUNCTION, position=position)
         if node.agg_filter is not None and not aggregate and node.over is None:
@@ -176,6 +181,15 @@ class Calls:
             raise WindowingError(f"window functions are not allowed in {where}", position=position)
         if node.over is not None:
             self._window(node.over, place)
+
+    def _check_level(self, node: Any, outer: int) -> None:
+        """An aggregate of nothing but columns of a query around its own is, in Postgres, that query's."""
+        if outer and outer == sum(isinstance(part, ast.ColumnRef) for part in nodes(node.args)):
+            raise FeatureNotSupported(
+                "an aggregate of columns of an outer query in a subquery is not supported",
+                hint="write the aggregate in the outer query, and read it from a subquery in FROM",
+                position=self._expressions.at(node),
+            )
 
     def _window(self, over: Any, place: Place) -> None:
         for name in (over.name, over.refname):

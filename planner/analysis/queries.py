@@ -213,6 +213,13 @@ class _Queries:
         return kinds.unify((left, right))
 
     def _output_sort(self, node: Any, columns: tuple[Column, ...]) -> None:
+        if not isinstance(node, ast.ColumnRef) and not forms.is_integer(node):
+            raise FeatureNotSupported(
+                "invalid UNION/INTERSECT/EXCEPT ORDER BY clause",
+                detail="Only result column names can be used, not expressions or functions.",
+                hint="Add the expression/function to every SELECT, or move the UNION into a FROM clause.",
+                position=self.expressions.at(node),
+            )
         if not isinstance(node, ast.ColumnRef) or len(strings(node)) != 1:
             self._position(node, len(columns), "ORDER BY")
         elif strings(node)[0] not in {c.name for c in columns}:
@@ -331,6 +338,8 @@ class _Queries:
                 self._group_key(node, select, place, columns, found) for node in select.groupClause
             )
         if select.havingClause is not None:
+            outputs = {target.name for target in select.targetList or ()}
+            select.havingClause = self._of_inputs(select.havingClause, place.scope, outputs)
             select.havingClause = self.expressions.boolean(select.havingClause, "HAVING", self._in(place, "HAVING"))
         if found:  # in HAVING and ORDER BY, DataFusion takes a bare name for the output column
             select.havingClause = _qualified(select.havingClause, place.scope)
@@ -379,6 +388,7 @@ class _Queries:
                 sort.node = sort.node if plain else _shown_key(sort.node, select, columns)
                 continue
             position = self.expressions.at(sort.node)
+            sort.node = self._of_inputs(sort.node, place.scope, names)
             typed = self.expressions.expression(sort.node, self._in(place, "ORDER BY"))
             sort.node = typed.node if plain else equality.sort_key(typed.node, typed.kind)
             starred = any(_is_star(t.val) for t in select.targetList or ())
@@ -389,6 +399,24 @@ class _Queries:
         if distinct:
             keys = [self.expressions.expression(node, self._in(place, "DISTINCT ON")) for node in distinct]
             select.distinctClause = tuple(equality.key(typed.node, typed.kind) for typed in keys)
+
+    def _of_inputs(self, node: Any, scope: Scope, outputs: set[Any]) -> Any:
+        """HAVING, and an expression in ORDER BY: a bare name means a column of FROM, never one of the output."""
+        if scope.visible is None:
+            return node
+
+        def qualify(part: Any) -> Any | None:
+            if not isinstance(part, ast.ColumnRef) or len(part.fields) > 1 or _is_star(part):
+                return None
+            name = strings(part)[0]
+            if name not in outputs:
+                return None
+            visible = scope.named(name)
+            if visible is None and scope.table(name) is None:
+                raise UndefinedColumn(f'column "{name}" does not exist', position=self.expressions.at(part))
+            return None if visible is None or visible.merged else _placed(copied(visible.node), part)
+
+        return substituted(node, qualify)
 
     def _position(self, node: Any, count: int | None, clause: str) -> bool:
         """Whether ``node`` is a column's number; InvalidColumnReference when there are not so many."""
@@ -582,6 +610,11 @@ def _window(columns: Sequence[Column], call: Call) -> tuple[Column, Column]:
 def _common(left: Sequence[Visible], right: Sequence[Visible]) -> list[str]:
     there = {v.column.name for v in right}
     return [v.column.name for v in left if v.column.name in there]
+
+
+def _placed(node: Any, original: Any) -> Any:
+    node.location = original.location
+    return node
 
 
 def _qualified(node: Any, scope: Scope) -> Any:
