@@ -29,6 +29,7 @@ def definitions() -> list[Definition]:
     for name, result, read in _READ:
         made.append((_each(read, result), [_TEXT], result, f"con_jsonb_{name}"))
     made.append((_each(_put, _TEXT), [_TEXT, _TEXTS, _TEXT, _BOOL], _TEXT, "con_jsonb_set"))
+    made.append((_each(_insert, _TEXT), [_TEXT, _TEXTS, _TEXT, _BOOL], _TEXT, "con_jsonb_insert"))
     return made
 
 
@@ -61,6 +62,10 @@ def _text(find: Callable[..., Any]) -> Callable[..., str | None]:
 
 def _put(value: Any, path: list[str | None], new: str, create: bool) -> str:
     return print_jsonb(values.with_path(value, path, parse_jsonb(new), create=create))
+
+
+def _insert(value: Any, path: list[str | None], new: str, after: bool) -> str:
+    return print_jsonb(values.with_inserted(value, path, parse_jsonb(new), after=after))
 
 
 _TESTS: tuple[tuple[str, pa.DataType, Callable[..., bool]], ...] = (

@@ -135,6 +135,30 @@ def with_path(value: Any, path: list[str | None], new: Any, *, create: bool) -> 
     return _changed(value, path, 1, lambda old: new if create or old is not MISSING else MISSING) if path else value
 
 
+def with_inserted(value: Any, path: list[str | None], new: Any, *, after: bool) -> Any:
+    """``new`` before or behind an element of an array, or as a field that is not there yet."""
+    if not isinstance(value, list | dict):
+        raise invalid("cannot set path in scalar")
+    if not path:
+        return value
+    *steps, last = path
+    inner = at_path(value, steps)
+    if inner is MISSING or not isinstance(inner, list | dict):
+        return value
+    if isinstance(inner, dict):
+        if last in inner:
+            raise invalid("cannot replace existing key")
+        made: Any = with_path(inner, [last], new, create=True)
+    else:
+        place = _index(last or "")
+        if place is None:
+            raise ComputationError("22P02", f'path element at position {len(path)} is not an integer: "{last}"')
+        place = place + len(inner) if place < 0 else place
+        place = 0 if place < 0 else min(place + after, len(inner))
+        made = [*inner[:place], new, *inner[place:]]
+    return with_path(value, steps, made, create=False) if steps else made
+
+
 def _changed(value: Any, path: list[str | None], depth: int, change: Callable[[Any], Any]) -> Any:
     """``value`` with what stands at the path changed; MISSING takes it away, or leaves it out."""
     step = path[0]

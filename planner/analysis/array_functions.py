@@ -44,6 +44,8 @@ def answered(name: str, arguments: list[Typed], position: int | None) -> Typed |
     if name == "array_position" and len(arguments) == 2:
         (array, value), _ = _together(arguments[0], arguments[1])
         return Typed(kinds.cast(forms.call(name, array, value), INTEGER), INTEGER)
+    if name == "array_cat" and len(arguments) == 2 and arguments[1].kind == UNKNOWN:
+        arguments[1] = Typed(_read(arguments[1], first), first)
     if name in _SAME and len(arguments) == 2:
         if name == "array_remove":
             (array, value), kind = _together(arguments[0], arguments[1])

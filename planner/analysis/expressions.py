@@ -432,6 +432,8 @@ class Expressions:
         name = node.name[0].sval
         if (made := jsonb.operated(name, left, right, self.at(node))) is not None:
             return made
+        if name == "||":
+            left, right = _null_text(left, right.kind), _null_text(right, left.kind)
         left, right = self._read_literal(name, left, right.kind), self._read_literal(name, right, left.kind)
         if not operators.exists(name, left.kind, right.kind):
             raise UndefinedFunction(
@@ -507,14 +509,15 @@ class Expressions:
             return operand
         if other in (None, UNKNOWN, *kinds.TEXTS) and other != kinds.CHAR:
             return operand
-        if name == "+" and other == kinds.TIMESTAMPTZ and self.zoning.explicit:
+        if name == "+" and other in (kinds.TIMESTAMP, kinds.TIMESTAMPTZ) and not operand.node.isnull:
             return Typed(
                 texts.typed(operand.node, kinds.INTERVAL, self.at(operand.node)), kinds.INTERVAL, constant=True
             )
         arithmetic = name in operators.ARITHMETIC and other in kinds.NUMBERS
-        arithmetic |= self.zoning.explicit and name == "-" and other == kinds.TIMESTAMPTZ
+        arithmetic |= name == "-" and other in kinds.MOMENTS
         joined = name == "||" and other == kinds.BYTEA
-        if operand.node.isnull or not (arithmetic or joined or name in operators.COMPARISONS):
+        contained = name in operators.CONTAINMENT and kinds.is_array(other)
+        if operand.node.isnull or not (arithmetic or joined or contained or name in operators.COMPARISONS):
             return operand
         assert other is not None
         return Typed(texts.typed(operand.node, other, self.at(operand.node)), other, constant=True)
@@ -702,6 +705,14 @@ class Expressions:
         if place.clause in _LISTS and node.subLinkType == SubLinkType.ANY_SUBLINK:
             return Typed(forms.in_value(node, kind), kinds.BOOLEAN)
         return Typed(node, kinds.BOOLEAN)
+
+
+def _null_text(operand: Typed, other: Kind) -> Typed:
+    """NULL beside what is printed to be joined is a text."""
+    plain = other in (UNKNOWN, *kinds.NUMBERS, *kinds.TEXTS, *kinds.MOMENTS, kinds.BOOLEAN)
+    if operand.kind != UNKNOWN or not plain or not forms.is_null(operand.node):
+        return operand
+    return replace(operand, node=kinds.cast(operand.node, kinds.TEXT), kind=kinds.TEXT)
 
 
 def _constant_kind(node: Any) -> Kind:

@@ -381,7 +381,7 @@ class _Queries:
         count = None if columns is None else len(columns)
         distinct = [node for node in select.distinctClause or () if node is not None]
         plain = select.distinctClause == (None,)
-        said = _texts_of(select.targetList) if select.distinctClause and not distinct and select.sortClause else ()
+        said = _texts_of(select.targetList) if select.distinctClause and not distinct and select.sortClause else []
         for sort in select.sortClause or ():
             bare = isinstance(sort.node, ast.ColumnRef) and len(strings(sort.node)) == 1
             if self._position(sort.node, count, "ORDER BY") or (bare and strings(sort.node)[0] in names):
@@ -392,7 +392,9 @@ class _Queries:
             typed = self.expressions.expression(sort.node, self._in(place, "ORDER BY"))
             sort.node = typed.node if plain else equality.sort_key(typed.node, typed.kind)
             starred = any(_is_star(t.val) for t in select.targetList or ())
-            if select.distinctClause and not distinct and not starred and to_sql(sort.node) not in said:
+            if plain and not starred and (text := to_sql(sort.node)) in said:
+                sort.node = forms.integer(said.index(text) + 1)  # DataFusion does not see that it is the same
+            elif plain and not starred:
                 raise InvalidColumnReference(
                     "for SELECT DISTINCT, ORDER BY expressions must appear in select list", position=position
                 )
@@ -648,8 +650,8 @@ def _shown_key(node: Any, select: Any, columns: list[Column] | None) -> Any:
     return node
 
 
-def _texts_of(targets: Any) -> set[str]:
-    return {to_sql(target.val) for target in targets or () if not _is_star(target.val)}
+def _texts_of(targets: Any) -> list[str]:
+    return [to_sql(target.val) for target in targets or () if not _is_star(target.val)]
 
 
 def _is_star(node: Any) -> bool:
