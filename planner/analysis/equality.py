@@ -14,8 +14,7 @@ from pglast import ast
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.analysis import forms, kinds
 from constellationdb.planner.analysis.kinds import Kind
-from constellationdb.planner.analysis.scope import reference
-from constellationdb.planner.rewrite.names import column_name, mark
+from constellationdb.planner.rewrite.names import column_name, fresh, mark
 from constellationdb.planner.rewrite.tree import copied, parse_expression, parse_query, to_sql
 
 _KEYS = {kinds.INTERVAL: "con_interval_order", kinds.JSONB: "con_jsonb_key"}
@@ -112,28 +111,21 @@ def _as_members(node: Any, shown: Shown) -> Any:
 
 def distinct(select: Any, names: Sequence[str], found: Sequence[Kind]) -> None:
     """SELECT DISTINCT, or a UNION, in place: groups of rows with equal keys, each shown by values of its rows."""
-    columns = [f"c{i}" for i in range(len(found))]
+    alias = fresh("side")
+    columns = [f"{alias}.c{i}" for i in range(len(found))]
     inner = copied(select)
     inner.distinctClause = inner.sortClause = inner.limitCount = inner.limitOffset = inner.withClause = None
-    keys = [to_sql(key(reference(c), kind)) for c, kind in zip(columns, found, strict=True)]
-    shown = [to_sql(member(reference(c), k)) if k in _KEYS else c for c, k in zip(columns, found, strict=True)]
+    keys = [to_sql(key(parse_expression(c), kind)) for c, kind in zip(columns, found, strict=True)]
+    shown = [to_sql(member(parse_expression(c), k)) if k in _KEYS else c for c, k in zip(columns, found, strict=True)]
+    given = ", ".join(f"c{i}" for i in range(len(found)))
     made = parse_query(
-        f"SELECT {', '.join(shown)} FROM ({to_sql(inner)}) AS side({', '.join(columns)}) GROUP BY {', '.join(keys)}"
+        f"SELECT {', '.join(shown)} FROM ({to_sql(inner)}) AS {alias}({given}) GROUP BY {', '.join(keys)}"
     )
     for place, (target, name) in enumerate(zip(made.targetList, names, strict=True)):
         target.name = mark(place, name) if name == "?column?" or name in names[:place] else name
     for sort in select.sortClause or ():
-        sort.node = parse_expression(keys[_sorted_by(sort.node, select, names)])
+        sort.node = parse_expression(keys[forms.output_place(sort.node, select, names)])
     made.sortClause, made.withClause = select.sortClause, select.withClause
     made.limitCount, made.limitOffset, made.limitOption = select.limitCount, select.limitOffset, select.limitOption
     for part in select:
         setattr(select, part, getattr(made, part))
-
-
-def _sorted_by(node: Any, select: Any, names: Sequence[str]) -> int:
-    """The number of the output column that ORDER BY means: with DISTINCT, it must be one."""
-    if forms.is_integer(node):
-        return int(node.val.ival) - 1
-    if isinstance(node, ast.ColumnRef) and node.fields[-1].sval in names:
-        return names.index(node.fields[-1].sval)
-    return [to_sql(target.val) for target in select.targetList].index(to_sql(node))

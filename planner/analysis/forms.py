@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType, SetOperation, SubLinkType
 
+from constellationdb.errors import InvalidColumnReference
 from constellationdb.planner import patterns
 from constellationdb.planner.analysis import calls, kinds, operators
 from constellationdb.planner.analysis.kinds import Kind
@@ -176,6 +178,20 @@ def only_target(select: Any) -> Any | None:
     value = targets[0].val
     starred = isinstance(value, ast.ColumnRef) and isinstance(value.fields[-1], ast.A_Star)
     return None if starred else targets[0]
+
+
+def output_place(node: Any, select: Any, names: Sequence[str]) -> int:
+    """Which output column ORDER BY means: with DISTINCT and set operations, it must be one."""
+    if is_integer(node):
+        return int(node.val.ival) - 1
+    if isinstance(node, ast.ColumnRef) and node.fields[-1].sval in names:
+        return names.index(node.fields[-1].sval)
+    said = to_sql(node)
+    for place, target in enumerate(select.targetList or ()):
+        if to_sql(target.val) == said:
+            return place
+    message = "for SELECT DISTINCT, ORDER BY expressions must appear in select list"
+    raise InvalidColumnReference(message)
 
 
 def is_row_in(node: Any) -> bool:

@@ -20,7 +20,7 @@ from constellationdb.errors import (
     SqlSyntaxError,
     UndefinedColumn,
 )
-from constellationdb.planner.analysis import equality, forms, jsonb, kinds, named_windows, texts
+from constellationdb.planner.analysis import asked_limits, equality, forms, jsonb, kinds, named_windows, texts
 from constellationdb.planner.analysis.expressions import Expressions
 from constellationdb.planner.analysis.recursion import check_recursion, check_types
 from constellationdb.planner.analysis.scope import (
@@ -192,6 +192,8 @@ class _Queries:
                 equality.refuse(word, (column.kind for column in found), self.expressions.at(_first_value(select.rarg)))
             select.all = True
             equality.distinct(select, [c.name for c in found], [c.kind for c in found])
+        if asked_limits.is_asked(select):
+            asked_limits.answer(select, [c.name for c in found])
         return found
 
     def _meet(self, select: Any, index: int, word: str, left: kinds.Kind, right: kinds.Kind) -> kinds.Kind:
@@ -240,6 +242,8 @@ class _Queries:
             columns.append(Column(f"column{index + 1}", kind))
         select.valuesLists = tuple(tuple(row) for row in rows)
         self._limits(select)
+        if asked_limits.is_asked(select):
+            asked_limits.answer(select, [c.name for c in columns])
         return tuple(columns)
 
     # -- SELECT --------------------------------------------------------------------------------
@@ -264,6 +268,8 @@ class _Queries:
         self._limits(select)
         if select.distinctClause == (None,) and columns is not None and equality.any_keyed(c.kind for c in columns):
             equality.distinct(select, [c.name for c in columns], [c.kind for c in columns])
+        if columns is not None and asked_limits.is_asked(select):
+            asked_limits.answer(select, [c.name for c in columns])
         return None if columns is None else tuple(columns)
 
     def _in(self, place: Place, clause: str) -> Place:
