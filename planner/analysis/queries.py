@@ -20,7 +20,16 @@ from constellationdb.errors import (
     SqlSyntaxError,
     UndefinedColumn,
 )
-from constellationdb.planner.analysis import asked_limits, equality, forms, jsonb, kinds, named_windows, texts
+from constellationdb.planner.analysis import (
+    asked_limits,
+    equality,
+    forms,
+    grouped_sets,
+    jsonb,
+    kinds,
+    named_windows,
+    texts,
+)
 from constellationdb.planner.analysis.expressions import Expressions
 from constellationdb.planner.analysis.recursion import check_recursion, check_types
 from constellationdb.planner.analysis.scope import (
@@ -253,6 +262,8 @@ class _Queries:
             raise FeatureNotSupported("a SELECT without columns is not supported")
         scope = Scope(parent=parent)
         for item in select.fromClause or ():
+            self._from(item, scope)
+        if (item := grouped_sets.read_before_grouping(select, scope)) is not None:
             self._from(item, scope)
         if self.made:
             select.fromClause = tuple(map(self._replaced, select.fromClause or ())) or None
