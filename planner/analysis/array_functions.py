@@ -32,11 +32,20 @@ def answered(name: str, arguments: list[Typed], position: int | None) -> Typed |
         return Typed(kinds.cast(forms.call(name, array), INTEGER), INTEGER)
     if name in _BOUNDS and len(arguments) == 2:
         return _bound(name, array, first, arguments[1].node)
+    if name == "array_dims" and len(arguments) == 1:
+        lower, upper = (
+            to_sql(_bound(word, array, first, forms.integer(1)).node) for word in ("array_lower", "array_upper")
+        )
+        return Typed(
+            parse_expression(f"'[' || CAST({lower} AS text) || ':' || CAST({upper} AS text) || ']'"), kinds.TEXT
+        )
     if name == "array_ndims" and len(arguments) == 1:
         return Typed(_case(f"cardinality({to_sql(array)}) > 0", "1"), INTEGER)
     if name == "array_position" and len(arguments) == 2:
         (array, value), _ = _together(arguments[0], arguments[1])
         return Typed(kinds.cast(forms.call(name, array, value), INTEGER), INTEGER)
+    if name == "array_cat" and len(arguments) == 2 and arguments[1].kind == UNKNOWN:
+        arguments[1] = Typed(_read(arguments[1], first), first)
     if name in _SAME and len(arguments) == 2:
         if name == "array_remove":
             (array, value), kind = _together(arguments[0], arguments[1])
@@ -138,6 +147,15 @@ def member(test: Typed, array: Typed, position: int | None) -> Any:
         f" WHEN array_has({among}, {sought}) THEN true"
         f" WHEN array_position({among}, NULL) IS NOT NULL THEN NULL ELSE false END"
     )
+
+
+def contained(operator: str, left: Typed, right: Typed) -> Any:
+    """``@>``, ``<@`` and ``&&``: NULL beside a NULL array."""
+    if operator == "<@":
+        left, right = right, left
+    sides, sqls = (left.node, right.node), [to_sql(left.node), to_sql(right.node)]
+    test = to_sql(forms.call("array_has_any" if operator == "&&" else "array_has_all", *sides))
+    return parse_expression(f"CASE WHEN ({sqls[0]}) IS NOT NULL AND ({sqls[1]}) IS NOT NULL THEN {test} END")
 
 
 def element(array: Typed, index: Typed, position: int | None) -> Typed:

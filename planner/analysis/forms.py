@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType, SetOperation, SubLinkType
 
+from constellationdb.errors import InvalidColumnReference
 from constellationdb.planner import patterns
 from constellationdb.planner.analysis import calls, kinds, operators
 from constellationdb.planner.analysis.kinds import Kind
@@ -187,6 +189,20 @@ def only_target(select: Any) -> Any | None:
     return None if starred else targets[0]
 
 
+def output_place(node: Any, select: Any, names: Sequence[str]) -> int:
+    """Which output column ORDER BY means: with DISTINCT and set operations, it must be one."""
+    if is_integer(node):
+        return int(node.val.ival) - 1
+    if isinstance(node, ast.ColumnRef) and node.fields[-1].sval in names:
+        return names.index(node.fields[-1].sval)
+    said = to_sql(node)
+    for place, target in enumerate(select.targetList or ()):
+        if to_sql(target.val) == said:
+            return place
+    message = "for SELECT DISTINCT, ORDER BY expressions must appear in select list"
+    raise InvalidColumnReference(message)
+
+
 def is_row_in(node: Any) -> bool:
     return (
         isinstance(node, ast.SubLink)
@@ -310,9 +326,13 @@ def is_aggregate(select: Any) -> bool:
     return any(_aggregates(target.val) for target in select.targetList or ())
 
 
+def is_aggregate_call(node: Any) -> bool:
+    return isinstance(node, ast.FuncCall) and calls.is_aggregate(last_name(node)) and node.over is None
+
+
 def _aggregates(node: Any) -> bool:
     """Whether an aggregate stands in ``node``, not in a subquery of it."""
-    if isinstance(node, ast.FuncCall) and calls.is_aggregate(last_name(node)) and node.over is None:
+    if is_aggregate_call(node):
         return True
     if isinstance(node, tuple | list):
         return any(_aggregates(member) for member in node)
