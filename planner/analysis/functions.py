@@ -27,6 +27,7 @@ from constellationdb.planner.analysis import (
     corrected,
     fields,
     forms,
+    frames,
     json_functions,
     jsonb,
     kinds,
@@ -174,6 +175,7 @@ class Calls:
             where = _NOWHERE.get(place.clause, place.clause)
             raise WindowingError(f"window functions are not allowed in {where}", position=position)
         if node.over is not None:
+            frames.check_call(node, name, position)
             self._window(node.over, place)
 
     def _window(self, over: Any, place: Place) -> None:
@@ -189,13 +191,7 @@ class Calls:
         for sort in node.agg_order or ():
             sort.node = walk.expression(sort.node, place).node
         if node.over is not None:
-            self.window_definition(node.over, place)
-
-    def window_definition(self, over: Any, place: Place) -> None:
-        walk = self._expressions
-        over.partitionClause = walk.many(over.partitionClause, place) or None
-        for sort in over.orderClause or ():
-            sort.node = walk.expression(sort.node, place).node
+            frames.define(node.over, walk, place)
 
     def _respelled(self, node: Any, name: str, shown: list[kinds.Kind]) -> Any:
         arguments: Any = node.args or ()

@@ -20,7 +20,7 @@ from constellationdb.errors import (
     SqlSyntaxError,
     UndefinedColumn,
 )
-from constellationdb.planner.analysis import forms, jsonb, kinds, named_windows, texts
+from constellationdb.planner.analysis import forms, frames, jsonb, kinds, named_windows, texts
 from constellationdb.planner.analysis.expressions import Expressions
 from constellationdb.planner.analysis.recursion import check_recursion, check_types
 from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, aliased, merge, renamed, visible_of
@@ -317,9 +317,7 @@ class _Queries:
         if select.havingClause is not None:
             select.havingClause = self.expressions.boolean(select.havingClause, "HAVING", self._in(place, "HAVING"))
         for window in select.windowClause or ():
-            window.partitionClause = self.expressions.many(window.partitionClause, place) or None
-            for sort in window.orderClause or ():
-                sort.node = self.expressions.expression(sort.node, place).node
+            frames.define(window, self.expressions, place)
 
     def _is_output(self, node: Any, select: Any, place: Place) -> bool:
         """Whether a bare name means an output column: GROUP BY takes it only when no input has it."""

@@ -6,6 +6,7 @@ from substrait.proto import Expression, Rel
 
 from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.lower.core import Lowering
+from constellationdb.planner.lower.framing import framing
 from constellationdb.planner.lower.order import tie_breakers
 from constellationdb.planner.lower.over import lower_over
 from constellationdb.planner.lower.stream import Stream, describe
@@ -26,6 +27,9 @@ def lower_window(lowering: Lowering, rel: Rel) -> Stream:
     stream = lowering.build.pad(stream)
     shuttle = lowering.shuttle
     arithmetic.check(shuttle, lowering.build.source(stream), stream.width, rel.project)
+    stream = _framed(lowering, stream, window_calls(rel.project.expressions))
+    if not has_window(rel):
+        return _as_written(lowering, stream, rel, list(rel.project.expressions), written_width)
     written = list(rel.project.expressions)
     averages = [integer_average(shuttle, lowering.build.source(stream), stream.width, e) for e in written]
     expressions = [part for e, average in zip(written, averages, strict=True) for part in average or (e,)]
@@ -70,6 +74,32 @@ def lower_window(lowering: Lowering, rel: Rel) -> Stream:
         )
     )
     return _as_written(lowering, computed, rel, quotients(columns), written_width)
+
+
+def _framed(lowering: Lowering, stream: Stream, calls: list[Expression]) -> Stream:
+    """The stream with what DataFusion does not compute behind its columns; such ``calls`` become references to it."""
+    found = framing(lowering.shuttle, lowering.build.source(stream), stream.width, calls)
+    if found is None:
+        return stream
+    node = lowering.build.finish(lowering.build.project(stream, found.columns))
+    for place, call in enumerate(found.calls):
+        call.CopyFrom(field(len(found.columns) + place))
+    return lowering.build.stream(
+        plan.Recompute(
+            id=lowering.build.next_id(),
+            schema_ipc=plan.encode_schema(found.schema),
+            append_only=False,
+            closing=tuple(c for c in node.closing if c.index in found.keys),
+            inputs=(node,),
+            keys=(found.keys,),
+            out_keys=tuple((k,) for k in found.keys),
+            substrait=b"",
+            reusable=True,
+            ordered=True,
+            shows="; ".join(part.frame.shown() for part in found.sets),
+            frames=found.sets,
+        )
+    )
 
 
 def _as_written(lowering: Lowering, stream: Stream, rel: Rel, columns: list[Expression], width: int) -> Stream:
