@@ -224,11 +224,12 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class FrameCall(msgspec.Struct, frozen=True):
-    """A function over a frame: a value at a place in it (``columns``: the value, for nth_value also which), or an
-    aggregate: number ``place`` of the set's measures, or of its generic ones."""
+    """A function of ``columns`` over a frame: the value at a place of it (for nth_value the second column says
+    which), or an aggregate, number ``place`` of the set's measures or of its generic ones."""
 
-    kind: Literal["first_value", "last_value", "nth_value", "measure", "generic"]
-    columns: tuple[int, ...] = ()
+    name: str
+    kind: Literal["value", "measure", "generic"]
+    columns: tuple[int, ...]
     place: int = 0
 
 

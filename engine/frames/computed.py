@@ -65,7 +65,7 @@ def _computed(part: plan.FrameSet, aggregates: _Aggregates, rows: pa.RecordBatch
 def _looked_up(call: plan.FrameCall, frames: Frames, rows: pa.RecordBatch) -> pa.Array:
     """first_value, last_value and nth_value."""
     sizes, here = frames.sizes, np.arange(rows.num_rows)
-    match call.kind:
+    match call.name:
         case "first_value":
             numbers = np.zeros(len(here), np.int64)
         case "last_value":

@@ -9,6 +9,8 @@ from datafusion import SessionContext
 from datafusion.substrait import Consumer, Serde
 
 from constellationdb.planner.asof_stages import AsofStage
+from constellationdb.planner.explain.names import framed
+from constellationdb.planner.explain.words import Shown
 from constellationdb.planner.frame_stages import FrameStage
 from constellationdb.planner.snapshot import SnapshotPlan
 
@@ -40,20 +42,13 @@ def explain_stages(
             columns += items
             own = [item for item in items if _KEY not in item]
             lines += [f"    {line}" for line in (f"Projection: {', '.join(own)}", *rest)]
-        names[stage.name] = _framed(stage, columns) if isinstance(stage, FrameStage) else _own(stage, columns)
+        names[stage.name] = _named(stage, columns)
     return lines, names
 
 
-def _framed(stage: FrameStage, columns: list[str]) -> list[str]:
-    values = {
-        output: f"{call.kind} OVER ({part.frame.shown()})"
-        for part in stage.sets
-        for call, output in zip(part.calls, part.outputs, strict=True)
-    }
-    return [columns[i] if i < len(columns) else values.get(i, "?") for i in range(len(stage.schema))]
-
-
-def _own(stage: AsofStage, columns: list[str]) -> list[str]:
+def _named(stage: AsofStage | FrameStage, columns: list[str]) -> list[str]:
+    if isinstance(stage, FrameStage):
+        return [*columns, *(column.text for column in framed(stage.sets, [Shown(column) for column in columns]))]
     return [columns[c] if c < len(columns) else "?" for c in stage.columns]
 
 

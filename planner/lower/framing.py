@@ -251,10 +251,11 @@ class _Framer:
         found.outputs.append(place)
         if name in _VALUES:
             columns = tuple(self._column(argument) for argument in arguments)
-            found.calls.append(plan.FrameCall(name, columns))  # type: ignore[arg-type]
+            found.calls.append(plan.FrameCall(name, "value", columns))
             return
-        found.aggregates.append((self._aggregate(found, name, call, arguments), len(found.calls)))
-        found.calls.append(plan.FrameCall("generic"))
+        made = self._aggregate(found, name, call, arguments)
+        found.aggregates.append((made, len(found.calls)))
+        found.calls.append(plan.FrameCall(name, "generic", tuple(found.reads[c] for c in made.columns)))
 
     def _aggregate(self, found: _Set, name: str, call: Expression, arguments: Sequence[Expression]) -> Call:
         measure = AggregateRel.Measure()
@@ -289,11 +290,11 @@ class _Framer:
         for call, place in found.aggregates:
             measure = accumulated(stream, call, append_only=True)
             if measure is not None and not measure[0].distinct:
-                found.calls[place] = plan.FrameCall("measure", place=len(fast))
+                found.calls[place] = structs.replace(found.calls[place], kind="measure", place=len(fast))
                 fast.append(measure[0])
                 types.append(measure[1])
                 continue
-            found.calls[place] = plan.FrameCall("generic", place=len(generic))
+            found.calls[place] = structs.replace(found.calls[place], place=len(generic))
             if call.name in _ZERO:
                 zeros.append(len(generic))
             generic.append(call)
