@@ -27,6 +27,7 @@ from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.user_calls import UserCalls, with_parameters
 from constellationdb.planner.analysis.zoning import Zoning
 from constellationdb.planner.empty_sets import drop_empty_sets
+from constellationdb.planner.ranked_limits import listed_columns, rank_limits
 from constellationdb.planner.references import Names, find, key_of, reference, split
 from constellationdb.planner.relations import (
     CHANGE_COLUMNS,
@@ -154,6 +155,7 @@ class Preparer:
         prepared.lateral = any(isinstance(node, ast.RangeSubselect) and node.lateral for node in nodes(tree))
         _Resolver(self, prepared, query).resolve(tree, frozenset())
         if self._unnesting:
+            tree = rank_limits(tree, listed_columns)
             tree = unnest(count_iterations(tree) if self._continuous else tree)
         else:
             tree = rewrite_conditions(tree)

@@ -14,6 +14,7 @@ from constellationdb.planner.overs import correct, integer_average, quotient, wi
 from constellationdb.planner.shuttle import field, field_index
 
 _ONE_ROW_EACH = frozenset({"row_number", "ntile", "lag", "lead", "first_value"})
+_OF_PEERS = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})  # whatever their frame
 _ROWS = Expression.WindowFunction.BOUNDS_TYPE_ROWS
 
 
@@ -120,5 +121,5 @@ def _break_ties(lowering: Lowering, call: Expression, width: int) -> None:
     """Rows that tie get the order of their columns, where that cannot change what a peer is."""
     function = call.window_function
     name = lowering.shuttle.function_name(function.function_reference)
-    if name in _ONE_ROW_EACH or function.bounds_type == _ROWS:
+    if name in _ONE_ROW_EACH or (function.bounds_type == _ROWS and name not in _OF_PEERS):
         function.sorts.extend(tie_breakers(list(function.sorts), width))

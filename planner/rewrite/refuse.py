@@ -9,7 +9,7 @@ from pglast import ast
 from pglast.enums import SetOperation
 
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.rewrite.tree import last_name, links, nodes
+from constellationdb.planner.rewrite.tree import last_name, nodes
 
 CLOCK_HINT = "compare a time of the row with it, as one of the conditions of WHERE: ts > now() - INTERVAL '1 hour'"
 VOLATILE = frozenset(
@@ -28,11 +28,6 @@ def refuse(tree: Any, offset: int, *, continuous: bool, accepted: Collection[int
         if id(node) in accepted:
             continue
         message = _anywhere(node) or (_continuous(node) if continuous else None)
-        if continuous and isinstance(node, ast.SelectStmt) and links((node.limitCount, node.limitOffset)):
-            raise FeatureNotSupported(
-                "LIMIT by a subquery is not supported in a continuous query",
-                hint="number the rows with row_number() in a subquery, and compare the number",
-            )
         if message:
             location = getattr(node, "location", None)
             position = None if location is None or location < 0 else location + offset + 1
