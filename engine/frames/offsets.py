@@ -41,7 +41,7 @@ def values_and_bounds(values: pa.Array, offset: Offset, *, up: bool, greatest: b
     assert isinstance(offset, tuple)
     months, days, rest = offset if up else (-offset[0], -offset[1], -offset[2])
     if pt.is_time(values.type):
-        own = micros(values)
+        own = micros(values.cast(pa.time64("us")))
         return own, _moved(own, rest)
     own = micros(values.cast(pa.timestamp("us"))) if pt.is_date(values.type) else micros(values)
     return own, _later(own, months, days, rest)

@@ -25,6 +25,7 @@ from constellationdb.planner.frame import MARKS, Bound, Frame, Mode, Side, writt
 from constellationdb.planner.rewrite.tree import MADE, last_name, nodes, to_sql
 
 _DEFAULT = enums.FRAMEOPTION_RANGE | enums.FRAMEOPTION_START_UNBOUNDED_PRECEDING | enums.FRAMEOPTION_END_CURRENT_ROW
+_BY_ROWS = _DEFAULT ^ enums.FRAMEOPTION_RANGE | enums.FRAMEOPTION_ROWS | enums.FRAMEOPTION_NONDEFAULT
 _STARTS: dict[int, Side] = {
     enums.FRAMEOPTION_START_UNBOUNDED_PRECEDING: "unbounded preceding",
     enums.FRAMEOPTION_START_OFFSET_PRECEDING: "preceding",
@@ -96,7 +97,8 @@ def _settle(window: Any, sorts: Sequence[Typed], walk: Walk, place: Place) -> No
         return
     mark = _mark(window, options, excluded or "no others", _Offsets(options, sorts, walk, place))
     window.partitionClause = (*(window.partitionClause or ()), mark)
-    window.frameOptions, window.startOffset, window.endOffset = _DEFAULT, None, None
+    # A frame that DataFusion takes over whatever it is ordered by.
+    window.frameOptions, window.startOffset, window.endOffset = _BY_ROWS, None, None
 
 
 def _is_forward(window: Any, options: int) -> bool:
@@ -169,10 +171,11 @@ class _Offsets:
         """The offset as one of the mark's; NULL where there is none."""
         if node is None:
             return kinds.cast(ast.A_Const(isnull=True), self.carrier)
-        self._check_constant(node)
+        self._check_calls(node)
         position = self._walk.at(node.arg if isinstance(node, ast.TypeCast) else node)
         found = self._walk.expression(node, self._place)
         kind = self._kind(found, position)
+        self._check_columns(node)
         value = found.node
         if found.kind == kinds.UNKNOWN and isinstance(value, ast.A_Const) and not value.isnull:
             value = texts.typed(value, kind, position)
@@ -180,21 +183,23 @@ class _Offsets:
             value = kinds.cast(value, kind)
         return value if kind == self.carrier else kinds.cast(value, self.carrier)
 
-    def _check_constant(self, node: Any) -> None:
+    def _check_calls(self, node: Any) -> None:
         for inner in nodes(node):
-            if isinstance(inner, ast.ColumnRef):
-                said = f"argument of {self.mode.upper()} must not contain variables"
-                raise InvalidColumnReference(said, position=self._walk.at(inner))
             if isinstance(inner, ast.SubLink):
-                raise FeatureNotSupported(
-                    f"a subquery as the argument of {self.mode.upper()} is not supported", position=self._walk.at(inner)
-                )
+                said = f"a subquery as the argument of {self.mode.upper()} is not supported"
+                raise FeatureNotSupported(said, position=self._walk.at(inner))
             if isinstance(inner, ast.FuncCall) and inner.over is not None:
                 said = "window functions are not allowed in window definitions"
                 raise WindowingError(said, position=self._walk.at(inner))
             if isinstance(inner, ast.FuncCall) and calls.is_aggregate(last_name(inner)):
                 said = f"aggregate functions are not allowed in window {self.mode.upper()}"
                 raise GroupingError(said, position=self._walk.at(inner))
+
+    def _check_columns(self, node: Any) -> None:
+        for inner in nodes(node):
+            if isinstance(inner, ast.ColumnRef):
+                said = f"argument of {self.mode.upper()} must not contain variables"
+                raise InvalidColumnReference(said, position=self._walk.at(inner))
 
     def _kind(self, found: Typed, position: int | None) -> str:
         """The type that the offset becomes."""
