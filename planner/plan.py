@@ -311,7 +311,8 @@ class Over(OneInput, frozen=True, kw_only=True, tag="over"):
 
     ``substrait`` computes, of rows in order, the place and then the functions: over slot0, the input's columns, the
     number of the stretch, the place and the number of the peers. ``carries``: how a function that begins at the
-    beginning goes on from its value before the stretch. ``tied``: such frames end with the last peer.
+    beginning goes on from its value before the stretch. ``tied``: such frames end with the last peer. ``frames``:
+    instead of the plan it computes these, of the same columns.
     """
 
     keys: tuple[int, ...]
@@ -324,6 +325,7 @@ class Over(OneInput, frozen=True, kw_only=True, tag="over"):
     tied: bool
     carries: tuple[Carry, ...]
     shows: str
+    frames: tuple[FrameSet, ...] = ()
 
 
 class Join(Node, frozen=True, kw_only=True, tag="join"):

@@ -70,6 +70,8 @@ class Names:
                 below = self.brief(node.input)
                 keys, order = listed([below[k] for k in node.keys]) or "()", ordered(node.order, below)
                 slot = [*below, Shown(keys), Shown(order), Shown(order)]
+                if node.frames:
+                    return [*self.of(node.input), *framed(node.frames, slot)]
                 return [*self.of(node.input), *Steps(node.substrait, [slot]).columns[1:]]
             case plan.TopN():
                 return [*self.of(node.input), *([Shown(f"{rank(node)} OVER (…)")] if node.numbered else [])]

@@ -6,9 +6,9 @@ from substrait.proto import Expression, Rel
 
 from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.lower.core import Lowering
-from constellationdb.planner.lower.framing import framing
+from constellationdb.planner.lower.framing import Framing, framing
 from constellationdb.planner.lower.order import tie_breakers
-from constellationdb.planner.lower.over import lower_over
+from constellationdb.planner.lower.over import lower_over, over_frames
 from constellationdb.planner.lower.stream import Stream, describe
 from constellationdb.planner.overs import correct, integer_average, quotient, window_calls
 from constellationdb.planner.shuttle import field, field_index
@@ -82,24 +82,27 @@ def _framed(lowering: Lowering, stream: Stream, calls: list[Expression]) -> Stre
     found = framing(lowering.shuttle, lowering.build.source(stream), stream.width, calls)
     if found is None:
         return stream
-    node = lowering.build.finish(lowering.build.project(stream, found.columns))
+    node = over_frames(lowering, stream, found) or _recomputed(lowering, stream, found)
     for place, call in enumerate(found.calls):
         call.CopyFrom(field(len(found.columns) + place))
-    return lowering.build.stream(
-        plan.Recompute(
-            id=lowering.build.next_id(),
-            schema_ipc=plan.encode_schema(found.schema),
-            append_only=False,
-            closing=tuple(c for c in node.closing if c.index in found.keys),
-            inputs=(node,),
-            keys=(found.keys,),
-            out_keys=tuple((k,) for k in found.keys),
-            substrait=b"",
-            reusable=True,
-            ordered=True,
-            shows="; ".join(part.frame.shown() for part in found.sets),
-            frames=found.sets,
-        )
+    return lowering.build.stream(node)
+
+
+def _recomputed(lowering: Lowering, stream: Stream, found: Framing) -> plan.Recompute:
+    node = lowering.build.finish(lowering.build.project(stream, found.columns))
+    return plan.Recompute(
+        id=lowering.build.next_id(),
+        schema_ipc=plan.encode_schema(found.schema),
+        append_only=False,
+        closing=tuple(c for c in node.closing if c.index in found.keys),
+        inputs=(node,),
+        keys=(found.keys,),
+        out_keys=tuple((k,) for k in found.keys),
+        substrait=b"",
+        reusable=True,
+        ordered=True,
+        shows="; ".join(part.frame.shown() for part in found.sets),
+        frames=found.sets,
     )
 
 
