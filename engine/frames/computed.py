@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import structs
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.aggregates.measures import Measures, out_of_range
 from constellationdb.engine.fragment import Fragment
 from constellationdb.engine.frames.bounds import Frames, frames_of
 from constellationdb.engine.frames.ordered import ordered
+from constellationdb.engine.frames.totals import total
 from constellationdb.engine.kernels.rows import I64
 from constellationdb.errors import InvalidNthValueArgument, NumericOutOfRange
 from constellationdb.planner import plan
@@ -101,38 +103,34 @@ class _Aggregates:
 
     def run(self, frames: Frames, rows: pa.RecordBatch) -> tuple[list[pa.Array], list[pa.Array]]:
         """Of every row the measures, and what is generic."""
-        if self._part.measures is None and self._fragment is None:
-            return [], []
-        seen = rows.select(list(self._part.reads))
-        parts = [self._part_of(frames, seen, first, end) for first, end in _chunks(frames.sizes)]
-        fast, generic = zip(*parts, strict=True)
-        return [pa.concat_arrays(p) for p in zip(*fast, strict=True)], [
-            pa.concat_arrays(p) for p in zip(*generic, strict=True)
-        ]
+        seen, node = rows.select(list(self._part.reads)), self._part.measures
+        measures = () if node is None else node.measures
+        types = () if node is None else node.schema.types
+        found = [total(made, kind, frames, seen) for made, kind in zip(measures, types, strict=True)]
+        places = [place for place, values in enumerate(found) if values is None]
+        generic: list[pa.Array] = []
+        if places or self._fragment is not None:
+            left = None if node is None else _of(node, places)
+            parts = [self._part_of(left, frames, seen, first, end) for first, end in _chunks(frames.sizes)]
+            columns = [pa.concat_arrays(column) for column in zip(*parts, strict=True)]
+            generic = columns[len(places) :]
+            for place, values in zip(places, columns, strict=False):
+                found[place] = values
+        return found, generic
 
     def _part_of(
-        self, frames: Frames, seen: pa.RecordBatch, first: int, end: int
-    ) -> tuple[list[pa.Array], list[pa.Array]]:
+        self, node: plan.Aggregate | None, frames: Frames, seen: pa.RecordBatch, first: int, end: int
+    ) -> list[pa.Array]:
+        """The measures of ``node`` and what is generic, of the rows from ``first`` on."""
         sizes = frames.sizes[first:end]
         rows = np.repeat(np.arange(end - first), sizes)
         numbers = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        members = frames.members(rows + first, numbers)
-        shown = zset.take(seen, members) if seen.num_columns else zset.rows_of_nothing(len(members))
-        return self._measured(shown, rows, end - first), self._grouped(shown, rows, end - first)
-
-    def _measured(self, shown: pa.RecordBatch, rows: I64, count: int) -> list[pa.Array]:
-        node = self._part.measures
-        if node is None:
-            return []
-        measures = Measures(node)
-        measures.reserve(count)
-        measures.update(shown, rows, None)
-        found = []
-        for measure, (values, beyond) in zip(node.measures, measures.results(np.arange(count)), strict=True):
-            if bool(beyond.any()):
-                raise NumericOutOfRange(out_of_range(measure))
-            found.append(values)
-        return found
+        shown = (
+            zset.take(seen, frames.members(rows + first, numbers))
+            if seen.num_columns
+            else zset.rows_of_nothing(len(rows))
+        )
+        return [*_measured(node, shown, rows, end - first), *self._grouped(shown, rows, end - first)]
 
     def _grouped(self, shown: pa.RecordBatch, rows: I64, count: int) -> list[pa.Array]:
         if self._fragment is None:
@@ -148,6 +146,29 @@ class _Aggregates:
             column = pa.nulls(count, field.type) if found is None else found.column(1 + place).take(taken)
             columns.append(pc.fill_null(column, 0) if place in self._part.zeros else column)
         return columns
+
+
+def _of(node: plan.Aggregate, places: Sequence[int]) -> plan.Aggregate | None:
+    """With some of its measures."""
+    if not places:
+        return None
+    schema = pa.schema([node.schema.field(place) for place in places])
+    measures = tuple(node.measures[place] for place in places)
+    return structs.replace(node, measures=measures, schema_ipc=plan.encode_schema(schema))
+
+
+def _measured(node: plan.Aggregate | None, shown: pa.RecordBatch, rows: I64, count: int) -> list[pa.Array]:
+    if node is None:
+        return []
+    measures = Measures(node)
+    measures.reserve(count)
+    measures.update(shown, rows, None)
+    found = []
+    for measure, (values, beyond) in zip(node.measures, measures.results(np.arange(count)), strict=True):
+        if bool(beyond.any()):
+            raise NumericOutOfRange(out_of_range(measure))
+        found.append(values)
+    return found
 
 
 def _chunks(sizes: I64) -> Iterator[tuple[int, int]]:
