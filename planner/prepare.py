@@ -50,6 +50,7 @@ from constellationdb.planner.rewrite.refuse import refuse
 from constellationdb.planner.rewrite.row_values import expand_rows
 from constellationdb.planner.rewrite.series import expand_series
 from constellationdb.planner.rewrite.set_functions import read_set_functions
+from constellationdb.planner.rewrite.set_places import spell_set_places
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
 from constellationdb.planner.rewrite.system_columns import NAMES, read_system_columns
@@ -59,6 +60,7 @@ from constellationdb.planner.rewrite.versions import mark_versions
 from constellationdb.planner.rewrite.window_inputs import name_window_inputs
 from constellationdb.planner.rewrite.windows import is_window, window_call
 from constellationdb.planner.statements import Query
+from constellationdb.planner.unnest.above import asks_above_sets
 from constellationdb.planner.unnest.iterations import count_iterations
 from constellationdb.planner.unnest.queries import unnest
 
@@ -151,6 +153,7 @@ class Preparer:
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
         prepared.in_time = bool(query.asof) or any(clause.as_of is not None for clause in query.temporal)
         prepared.asking, prepared.doubtful, prepared.unsure = analysis.asking, analysis.doubtful, analysis.unsure
+        prepared.doubtful |= not self._unnesting and asks_above_sets(tree)
         prepared.guarded = analysis.guarded
         prepared.lateral = any(isinstance(node, ast.RangeSubselect) and node.lateral for node in nodes(tree))
         _Resolver(self, prepared, query).resolve(tree, frozenset())
@@ -208,6 +211,7 @@ class Preparer:
         tree = respell(normalise_intervals(expand_rows(tree)))
         tree = read_changelogs(tree, query.offset, lambda said, at: self._changelog(query, said, at))
         tree = read_qualified(tree, self._identify(query.names), query.offset)
+        spell_set_places(tree)
         expand_group_windows(tree, query.offset)
         name_window_inputs(tree, query, self._named)
         if any(name in query.text.lower() for name in NAMES):

@@ -40,6 +40,7 @@ from constellationdb.planner.prepare import OtherZoneError, PreparedQuery, Prepa
 from constellationdb.planner.ranked_limits import rank_limits
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
+from constellationdb.planner.rewrite.one_row import keep_above
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
 from constellationdb.planner.rewrite.tree import to_sql
 from constellationdb.planner.shuttle import Shuttle, project, subqueries
@@ -149,8 +150,8 @@ class SnapshotPlanner:
         prepared = self._prepare(query)
         self._read_literals(prepared, query)
         with planning(prepared.tree, query.offset, prepared.signatures):
-            prepared.tree = rewrite_set_all(prepared.tree, self._columns_of)
-            prepared.tree = rank_limits(prepared.tree, self._columns_of)
+            kept = keep_above(prepared.tree, limited=True)
+            prepared.tree = rank_limits(rewrite_set_all(kept, self._columns_of), self._columns_of)
             sql = prepared.sql
             written = self._shuttle.context.sql(sql).schema()
             substrait, kinds = self._harden(sql, written)
@@ -267,6 +268,7 @@ class SnapshotPlanner:
         assert view.query is not None
         inner = self._prepare(view.query, as_view=True)
         with planning(inner.tree, view.query.offset, inner.signatures):
+            inner.tree = rewrite_set_all(keep_above(inner.tree, all_of_it=True, limited=True), self._columns_of)
             frame = self._shuttle.context.sql(inner.sql)
             names = [user_name(n) for n in frame.schema().names]
             names = [*view.column_names, *names[len(view.column_names) :]]
