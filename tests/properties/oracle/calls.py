@@ -102,7 +102,7 @@ class Overs:
         name = self._random.choice(
             ("row_number", "rank", "dense_rank", "ntile", "lag", "lead", "first_value", "last_value",
              "count", "sum", "min", "max", "avg", "count(*)", "running sum", "running count",
-             "framed", "ranged", "grouped", "framed", "ranged", "grouped")
+             "framed", "ranged", "grouped", "framed", "framed", "ranged", "grouped")
         )  # fmt: skip
         self.tags.add(f"OVER {name}")
         if name in ("count", "sum", "min", "max", "avg", "count(*)"):
