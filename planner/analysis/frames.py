@@ -141,6 +141,13 @@ def _mark(window: Any, options: int, exclude: Any, offsets: _Offsets) -> Any:
 
 
 def _words(node: Any) -> str:
+    """The offset for EXPLAIN, an interval as SQL has it."""
+    if (
+        isinstance(node, ast.TypeCast)
+        and isinstance(node.arg, ast.A_Const)
+        and node.typeName.names[-1].sval == "interval"
+    ):
+        return f"INTERVAL {to_sql(node.arg)}"
     return "" if node is None else to_sql(node)
 
 
