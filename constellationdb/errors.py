@@ -67,6 +67,9 @@
     ├── InvalidBinaryRepresentation 22P03  CON-2041
     ├── CharacterNotInRepertoire    22021  CON-2042
     ├── NullNotAllowed              22004  CON-2043
+    ├── InvalidFrameSize            22013  CON-2120
+    ├── InvalidNtileArgument        22014  CON-2121
+    ├── InvalidNthValueArgument     22016  CON-2122
     ├── ExternalRoutineError        38000  CON-2110
     ├── InvalidJsonSubscript        22033  CON-2091
     ├── NonNumericJsonItem          22036  CON-2092
@@ -412,6 +415,18 @@ class CharacterNotInRepertoire(ConstellationError):
 
 class NullNotAllowed(ConstellationError):
     sqlstate, code = "22004", "CON-2043"
+
+
+class InvalidFrameSize(ConstellationError):
+    sqlstate, code = "22013", "CON-2120"
+
+
+class InvalidNtileArgument(ConstellationError):
+    sqlstate, code = "22014", "CON-2121"
+
+
+class InvalidNthValueArgument(ConstellationError):
+    sqlstate, code = "22016", "CON-2122"
 
 
 class ExternalRoutineError(ConstellationError):

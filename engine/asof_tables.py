@@ -14,7 +14,7 @@ from constellationdb.planner.plan import AsofMatch
 
 
 def joined(stage: AsofStage, left: pa.Table, right: pa.Table) -> pa.Table:
-    mine, theirs = _whole(left), _whole(right)
+    mine, theirs = whole(left), whole(right)
     entries = _closest(stage.match, mine, theirs, theirs.num_columns - len(stage.match.right_keys) - 1)
     if stage.match.join_type == "inner":
         kept = np.flatnonzero(entries >= 0)
@@ -47,7 +47,8 @@ def _closest(match: AsofMatch, left: pa.RecordBatch, right: pa.RecordBatch, widt
     return entries
 
 
-def _whole(table: pa.Table) -> pa.RecordBatch:
+def whole(table: pa.Table) -> pa.RecordBatch:
+    """All rows as one batch."""
     batches = table.combine_chunks().to_batches()
     return batches[0] if batches else pa.RecordBatch.from_arrays(
         [pa.array([], kind) for kind in table.schema.types], schema=table.schema

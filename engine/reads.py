@@ -11,9 +11,10 @@ from datafusion import DataFrame, SessionContext
 from datafusion.substrait import Consumer, Serde
 
 from constellationdb.engine import batch as zset
-from constellationdb.engine.asof_tables import joined
+from constellationdb.engine.asof_tables import joined, whole
 from constellationdb.engine.changelog import Change
 from constellationdb.engine.contents import Version
+from constellationdb.engine.frames import FramedRows
 from constellationdb.engine.history import changes_since, rewound
 from constellationdb.engine.operators.base import Context
 from constellationdb.engine.operators.build import build
@@ -24,6 +25,8 @@ from constellationdb.engine.stopped import await_epoch, refuse_stopped
 from constellationdb.engine.system_tables import SYSTEM_TABLES, system_rows
 from constellationdb.errors import ConstellationError
 from constellationdb.planner import plan
+from constellationdb.planner.asof_stages import AsofStage
+from constellationdb.planner.frame_stages import FrameStage
 from constellationdb.planner.functions import translate
 from constellationdb.planner.lower.windows import window_node
 from constellationdb.planner.panics import contained
@@ -153,10 +156,18 @@ def _frame(context: SessionContext, planned: SnapshotPlan) -> DataFrame:
         context.register_view(internal, context.sql(sql))
     if planned.substrait is None:
         return parsed(context, planned.sql)
-    for stage in planned.asofs:
-        left, right = (_read(context, side).to_arrow_table() for side in (stage.left, stage.right))
-        _register(context, stage.name, joined(stage, left, right))
+    for stage in planned.stages:
+        _register(context, stage.name, _staged(context, stage))
     return _read(context, planned.substrait)
+
+
+def _staged(context: SessionContext, stage: AsofStage | FrameStage) -> pa.Table:
+    if isinstance(stage, FrameStage):
+        rows = whole(_read(context, stage.source).to_arrow_table())
+        found = FramedRows(stage.sets, stage.schema).run(rows)
+        return pa.Table.from_batches([] if found is None else [found], stage.schema)
+    left, right = (_read(context, side).to_arrow_table() for side in (stage.left, stage.right))
+    return joined(stage, left, right)
 
 
 def _read(context: SessionContext, substrait: bytes) -> DataFrame:

@@ -19,7 +19,7 @@ from substrait.proto import Rel
 from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.lower.asof import AsofCondition, asof_condition, check_times, whole_right
 from constellationdb.planner.lower.core import width_of
-from constellationdb.planner.shuttle import Shuttle, field, project, remap, subqueries
+from constellationdb.planner.shuttle import Shuttle, below, field, project, remap
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,10 @@ class AsofCutter:
 
     def cut(self, rel: Any) -> None:
         """In place: every ASOF join below ``rel`` becomes a read of its table."""
+        for child in below(rel):
+            self.cut(child)
         kind = rel.WhichOneof("rel_type")
         body = getattr(rel, kind)
-        for asked in subqueries([value for name, value in body.ListFields() if name.message_type is not None and
-                                 name.name not in ("input", "left", "right", "inputs", "common")]):  # fmt: skip
-            self.cut(asked)
-        inputs = body.inputs if kind == "set" else [
-            getattr(body, name) for name in ("input", "left", "right") if name in body.DESCRIPTOR.fields_by_name
-        ]  # fmt: skip
-        for child in inputs:
-            if child.WhichOneof("rel_type") is not None:
-                self.cut(child)
         condition = asof_condition(self._shuttle, body) if kind == "join" else None
         if condition is not None:
             rel.CopyFrom(self._stage(body, condition))

@@ -28,6 +28,7 @@ from constellationdb.planner.messages import planning
 from constellationdb.planner.one_row import keep_above
 from constellationdb.planner.outputs import output_schema
 from constellationdb.planner.prepare import OtherZoneError, PreparedQuery, Preparer, called_names, relation_names
+from constellationdb.planner.ranked_limits import rank_limits
 from constellationdb.planner.relations import PlannedRelation, WindowCall, decode_body, functions_among
 from constellationdb.planner.rewrite.changelogs import reads_changelog
 from constellationdb.planner.rewrite.names import user_name
@@ -146,7 +147,8 @@ class ContinuousPlanner:
 
     def _lowered(self, tree: Any) -> tuple[Stream, list[str]]:
         """A query over relations that the shuttle knows, and what DataFusion calls its columns."""
-        rel, schema, written = self._shuttle.plan(to_sql(rewrite_set_all(keep_above(tree), self._columns_of)))
+        tree = rank_limits(rewrite_set_all(keep_above(tree), self._columns_of), self._columns_of)
+        rel, schema, written = self._shuttle.plan(to_sql(tree))
         gate.check(self._shuttle, rel, width_of(rel), written)
         return self._lowering.lower(rel), list(schema.names)
 

@@ -28,6 +28,7 @@ from constellationdb.planner import (
     text_functions,
     zone_functions,
 )
+from constellationdb.planner.frame import MARKS
 from constellationdb.planner.raising import ComputationError
 
 _INTEGERS = {"i16": (pa.int16(), "smallint"), "i32": (pa.int32(), "integer"), "i64": (pa.int64(), "bigint")}
@@ -84,6 +85,14 @@ def _unrun(*_: pa.Array) -> pa.Array:
     raise ComputationError("XX000", "a condition in time was not recognised")
 
 
+def _uncomputed(*_: pa.Array) -> pa.Array:
+    raise ComputationError(
+        "0A000",
+        "a GROUPS or RANGE frame with an offset, or one with EXCLUDE, is not supported together with"
+        " what else is in this query",
+    )
+
+
 def _unrank(values: pa.Array) -> pa.Array:
     ranks = pc.fill_null(values, 0).to_numpy(zero_copy_only=False)
     doubles = np.where(ranks < 0, ranks ^ _REST, ranks).view(np.float64)
@@ -114,6 +123,9 @@ def _functions() -> list[Any]:
     made.append(udf(_unrank, [pa.int64()], pa.float64(), "immutable", "con_unrank_f64"))
     # Does nothing, volatile so that it stays where it stands: see planner.interruption.
     made.append(udf(_itself, [pa.bool_()], pa.bool_(), "volatile", "con_passing"))
+    # Stands for a frame until ``planner.lower.framing`` has read it; volatile, for DataFusion drops what is constant.
+    for carrier, kind in {"bigint": pa.int64(), "text": pa.string(), "interval": interval_functions.INTERVAL}.items():
+        made.append(udf(_uncomputed, [pa.string(), kind, kind], pa.string(), "volatile", MARKS[carrier]))
     # Never run: they keep a join's condition together, for the lowering to find (planner.rewrite.asof).
     for kind in ("inner", "left", "inner_nearest", "left_nearest"):
         made.append(udf(_unrun, [pa.bool_(), pa.bool_()], pa.bool_(), "immutable", f"con_asof_{kind}"))
@@ -175,7 +187,12 @@ _BY_STATE: dict[str, type[errors.ConstellationError]] = {
         errors.NumericOutOfRange,
         errors.CardinalityViolation,
         errors.InvalidDatetime,
+        errors.InvalidFrameSize,
+        errors.InvalidNthValueArgument,
+        errors.InvalidNtileArgument,
+        errors.InvalidLimit,
         errors.InvalidLogarithm,
+        errors.InvalidOffset,
         errors.InvalidPower,
         errors.InvalidRegularExpression,
         errors.InvalidSubstring,

@@ -2,8 +2,8 @@
 
 - sum(bigint) OVER wraps: it is summed as numeric.
 - Doubles sort and partition by their bits, -NaN first: integers in Postgres' order stand for them.
-- A sum of doubles over a moving frame is kept by adding and taking away, so one NaN or
-  1e16 that has left the frame spoils what follows: refused. An average of integers is a quotient of exact sums.
+- A sum of doubles over a moving frame is kept by adding and taking away, so one NaN or 1e16 that has left the
+  frame spoils what follows: ``planner.lower.framing`` takes it out. An average of integers is a quotient of exact sums.
 """
 
 from __future__ import annotations
@@ -15,14 +15,8 @@ import pyarrow as pa
 import pyarrow.types as pt
 from substrait.proto import Expression, Rel, Type
 
-from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.extremes import cast_float, ranked
 from constellationdb.planner.shuttle import Shuttle, field, field_index, project, visit
-
-_TAKEN_AWAY = frozenset(
-    {"sum", "avg", "stddev", "stddev_samp", "stddev_pop", "var_samp", "var_pop", "var", "variance", "mean",
-     "corr", "covar_pop", "covar_samp", "regr_slope", "regr_intercept"}
-)  # fmt: skip
 
 
 def window_calls(expressions: Any) -> list[Expression]:
@@ -41,18 +35,20 @@ def correct(shuttle: Shuttle, source: Rel, width: int, calls: Iterable[Expressio
     """In place; the calls' columns are those of ``source``."""
     for call in calls:
         function = call.window_function
-        name = shuttle.function_name(function.function_reference)
-        arguments = [argument.value for argument in function.arguments]
-        kinds = list(shuttle.schema_of(project(source, width, arguments), len(arguments)).types) if arguments else []
-        if name in _TAKEN_AWAY and _moves(function) and any(pt.is_floating(kind) for kind in kinds):
-            raise FeatureNotSupported(
-                f"{name} of doubles over a moving frame is not supported",
-                hint="begin the frame with UNBOUNDED PRECEDING, or cast the argument to numeric",
-            )
-        if name == "sum" and kinds[0] == pa.int64() and not is_widened(shuttle, source, width, arguments[0]):
-            to_numeric(arguments[0])
+        correct_sum(shuttle, source, width, call)
         rank_sorts(shuttle, source, width, function.sorts)
         rank_partitions(shuttle, source, width, function.partitions)
+
+
+def correct_sum(shuttle: Shuttle, source: Rel, width: int, call: Expression) -> None:
+    """The sum of a bigint as one of numerics, in place; the sum of what is narrower stays a bigint."""
+    function = call.window_function
+    if shuttle.function_name(function.function_reference) != "sum":
+        return
+    argument = function.arguments[0].value
+    kind = shuttle.schema_of(project(source, width, [argument]), 1).types[0]
+    if kind == pa.int64() and not is_widened(shuttle, source, width, argument):
+        to_numeric(argument)
 
 
 def rank_sorts(shuttle: Shuttle, source: Rel, width: int, sorts: Any) -> None:
@@ -100,7 +96,7 @@ def integer_average(shuttle: Shuttle, source: Rel, width: int, call: Expression)
         return None
     if shuttle.function_name(function.function_reference) != "avg" or not function.arguments:
         return None
-    found = _integer(shuttle, source, width, function.arguments[0].value)
+    found = integers_of(shuttle, source, width, function.arguments[0].value)
     if found is None:
         return None
     whole = Expression()
@@ -116,7 +112,7 @@ def integer_average(shuttle: Shuttle, source: Rel, width: int, call: Expression)
     return parts
 
 
-def _integer(shuttle: Shuttle, source: Rel, width: int, argument: Expression) -> Expression | None:
+def integers_of(shuttle: Shuttle, source: Rel, width: int, argument: Expression) -> Expression | None:
     """What holds the integers that an argument is, as doubles: the integers themselves, or doubles as exact."""
     if argument.WhichOneof("rex_type") == "cast":
         kind = shuttle.schema_of(project(source, width, [argument.cast.input]), 1).types[0]
@@ -162,7 +158,3 @@ def quotient(shuttle: Shuttle, total: Expression, count: Expression) -> Expressi
         double.cast.failure_behavior = Expression.Cast.FAILURE_BEHAVIOR_THROW_EXCEPTION
         double.cast.type.fp64.nullability = Type.NULLABILITY_NULLABLE
     return made
-
-
-def _moves(function: Any) -> bool:
-    return function.lower_bound.WhichOneof("kind") not in (None, "unbounded")

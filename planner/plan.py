@@ -20,6 +20,8 @@ from typing import Literal, TypeAlias
 import msgspec
 import pyarrow as pa
 
+from constellationdb.planner.frame import Frame
+
 VERSION = 1
 
 JoinType: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", "mark"]
@@ -214,6 +216,45 @@ class PaneAggregate(OneInput, frozen=True, kw_only=True, tag="pane_aggregate"):
     emit_on_close: bool = False
 
 
+class Order(msgspec.Struct, frozen=True):
+    """One term of ORDER BY."""
+
+    column: int
+    descending: bool = False
+    nulls_first: bool = False
+
+
+class FrameCall(msgspec.Struct, frozen=True):
+    """A function of ``columns`` over a frame: the value at a place of it (for nth_value the second column says
+    which), or an aggregate, number ``place`` of the set's measures or of its generic ones."""
+
+    name: str
+    kind: Literal["value", "measure", "generic"]
+    columns: tuple[int, ...]
+    place: int = 0
+
+
+class FrameSet(msgspec.Struct, frozen=True):
+    """Functions over one frame, of the rows of each of ``keys`` by ``order``; their values are columns ``outputs``.
+
+    ``value``: the column that the offsets of RANGE are of, or -1. An aggregate sees each row with all rows of its
+    frame: columns ``reads`` of them. ``measures`` are accumulators over these; ``generic`` is Substrait over slot0,
+    the number of the row and what it sees, grouped by the former.
+    """
+
+    keys: tuple[int, ...]
+    order: tuple[Order, ...]
+    ties: tuple[Order, ...]
+    value: int
+    frame: Frame
+    calls: tuple[FrameCall, ...]
+    outputs: tuple[int, ...]
+    reads: tuple[int, ...]
+    measures: Aggregate | None
+    generic: bytes | None
+    zeros: tuple[int, ...] = ()  # generic ones that are 0 of nothing, not NULL
+
+
 class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     """RecomputeAffected: for the keys an epoch touches, run the plan over their rows and subtract the last output.
 
@@ -223,6 +264,7 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     ``single``: it puts out at most one row a key. ``generic``: the output columns for which there is no accumulator.
     ``join``: it is one, of this kind, of two inputs, and ``condition`` (Substrait over slot0) says of a pair of rows
     with equal keys whether they match. Plans that are made now have a ``Join`` for it; stored ones may be older.
+    ``frames``: instead of a plan it computes these behind the columns of its one input.
     """
 
     inputs: tuple[AnyNode, ...]
@@ -236,18 +278,11 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     condition: bytes | None = None
     single: bool = False
     generic: tuple[int, ...] = ()
+    frames: tuple[FrameSet, ...] = ()
 
     @property
     def children(self) -> tuple[AnyNode, ...]:
         return self.inputs
-
-
-class Order(msgspec.Struct, frozen=True):
-    """One term of ORDER BY."""
-
-    column: int
-    descending: bool = False
-    nulls_first: bool = False
 
 
 RankKind: TypeAlias = Literal["row_number", "rank", "dense_rank"]
@@ -293,7 +328,8 @@ class Over(OneInput, frozen=True, kw_only=True, tag="over"):
     ``substrait`` computes, of rows in order, the place and then the functions: over slot0, the input's columns, the
     number of the stretch, the place and the number of the peers. ``carries``: how a function that begins at the
     beginning goes on from its value before the stretch. ``tied``: such frames end with the last peer. ``moving``: all
-    the functions, where they follow from running sums and places, which is faster.
+    the functions, where they follow from running sums and places, which is faster. ``frames``: instead of the plan it
+    computes these, of the same columns.
     """
 
     keys: tuple[int, ...]
@@ -307,6 +343,7 @@ class Over(OneInput, frozen=True, kw_only=True, tag="over"):
     carries: tuple[Carry, ...]
     shows: str
     moving: tuple[Moving, ...] = ()
+    frames: tuple[FrameSet, ...] = ()
 
 
 class Join(Node, frozen=True, kw_only=True, tag="join"):

@@ -26,6 +26,7 @@ from constellationdb.planner.analysis.queries import Columns, Relations, analyse
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.user_calls import UserCalls, with_parameters
 from constellationdb.planner.analysis.zoning import Zoning
+from constellationdb.planner.ranked_limits import listed_columns, rank_limits
 from constellationdb.planner.references import Names, find, key_of, reference, split
 from constellationdb.planner.relations import (
     CHANGE_COLUMNS,
@@ -157,6 +158,7 @@ class Preparer:
         prepared.lateral = any(isinstance(node, ast.RangeSubselect) and node.lateral for node in nodes(tree))
         _Resolver(self, prepared, query).resolve(tree, frozenset())
         if self._unnesting:
+            tree = rank_limits(tree, listed_columns)
             tree = unnest(count_iterations(tree) if self._continuous else tree)
         else:
             tree = rewrite_conditions(tree)

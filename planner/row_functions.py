@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import reduce
 from itertools import groupby
 from operator import xor
@@ -19,6 +20,8 @@ def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
     """(function, arguments, result, name) of each."""
     texts = pa.list_(pa.string())
     found: list[tuple[Any, list[pa.DataType], pa.DataType, str]] = [
+        (_not_negative("LIMIT", "2201W"), [pa.int64()], pa.int64(), "con_limit"),
+        (_not_negative("OFFSET", "2201X"), [pa.int64()], pa.int64(), "con_offset"),
         (_step, [pa.int64()], pa.int64(), "con_step"),
         (_json_string, [pa.string()], pa.string(), "con_json_string"),
         (_json_array, [texts, pa.bool_()], pa.string(), "con_json_array"),
@@ -33,6 +36,15 @@ def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
         found.append((_expanded(row), [pa.list_(element)], pa.list_(row), f"con_expand_{suffix}"))
         found.append((_xor, [pa.list_(element)], element, f"con_xor_{suffix}"))
     return found
+
+
+def _not_negative(word: str, sqlstate: str) -> Callable[[pa.Array], pa.Array]:
+    def checked(counts: pa.Array) -> pa.Array:
+        if pc.any(pc.less(counts, 0)).as_py():
+            raise ComputationError(sqlstate, f"{word} must not be negative")
+        return counts
+
+    return checked
 
 
 def _xor(arrays: pa.Array) -> pa.Array:

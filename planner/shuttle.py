@@ -258,6 +258,18 @@ def subqueries(message: Any) -> list[Rel]:
     ]
 
 
+def below(rel: Rel) -> list[Rel]:
+    """The relations that expressions of ``rel`` ask, then those it stands on."""
+    kind = rel.WhichOneof("rel_type")
+    body = getattr(rel, kind)
+    inputs = ("input", "left", "right", "inputs")
+    own = [v for d, v in body.ListFields() if d.message_type is not None and d.name not in (*inputs, "common")]
+    children = body.inputs if kind == "set" else [
+        getattr(body, name) for name in inputs if name in body.DESCRIPTOR.fields_by_name
+    ]  # fmt: skip
+    return [*subqueries(own), *(child for child in children if child.WhichOneof("rel_type") is not None)]
+
+
 def _repeated(descriptor: Any) -> bool:
     repeated = getattr(descriptor, "is_repeated", None)
     return bool(repeated) if repeated is not None else descriptor.label == descriptor.LABEL_REPEATED

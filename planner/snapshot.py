@@ -15,7 +15,13 @@ from typing import Any
 import pyarrow as pa
 from substrait.proto import AggregateFunction, Rel
 
-from constellationdb.errors import ConstellationError, FeatureNotSupported, NumericOutOfRange
+from constellationdb.errors import (
+    ConstellationError,
+    FeatureNotSupported,
+    InvalidFrameSize,
+    NullNotAllowed,
+    NumericOutOfRange,
+)
 from constellationdb.planner import arithmetic, comparisons, gate, interruption, outer_joins, overs, unnested_keys
 from constellationdb.planner.aggregates import correct
 from constellationdb.planner.analysis.catalog_functions import Functions, Signature
@@ -25,12 +31,14 @@ from constellationdb.planner.analysis.literal_places import literal_position
 from constellationdb.planner.analysis.queries import Columns
 from constellationdb.planner.analysis.zoning import unknown
 from constellationdb.planner.asof_stages import AsofCutter, AsofStage
+from constellationdb.planner.frame_stages import FrameCutter, FrameStage
 from constellationdb.planner.lower.condition import hide_residual
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning
 from constellationdb.planner.one_row import keep_above
 from constellationdb.planner.outputs import output_schema
 from constellationdb.planner.prepare import OtherZoneError, PreparedQuery, Preparer
+from constellationdb.planner.ranked_limits import rank_limits
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
@@ -54,7 +62,8 @@ class SnapshotPlan:
     # Of the catalog or the session: what running the plan needs besides tables, as DataFusion's.
     functions: Mapping[Signature, Any] = field(default_factory=dict)
     inputs: Mapping[str, SnapshotPlan] = field(default_factory=dict)  # by the internal name of the window
-    asofs: tuple[AsofStage, ...] = ()  # tables that joins in time make, in the order to make them
+    # Tables that joins in time make, and frames that DataFusion does not compute, in the order to make them.
+    stages: tuple[AsofStage | FrameStage, ...] = ()
 
 
 @dataclass
@@ -64,7 +73,7 @@ class _Parts:
     windows: dict[str, WindowCall] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
     functions: dict[Signature, Any] = field(default_factory=dict)
-    asofs: list[AsofStage] = field(default_factory=list)
+    stages: list[AsofStage | FrameStage] = field(default_factory=list)
 
 
 class SnapshotPlanner:
@@ -141,7 +150,8 @@ class SnapshotPlanner:
         prepared = self._prepare(query)
         self._read_literals(prepared, query)
         with planning(prepared.tree, query.offset, prepared.signatures):
-            prepared.tree = rewrite_set_all(keep_above(prepared.tree, limited=True), self._columns_of)
+            kept = keep_above(prepared.tree, limited=True)
+            prepared.tree = rank_limits(rewrite_set_all(kept, self._columns_of), self._columns_of)
             sql = prepared.sql
             written = self._shuttle.context.sql(sql).schema()
             substrait, kinds = self._harden(sql, written)
@@ -164,7 +174,7 @@ class SnapshotPlanner:
         return SnapshotPlan(
             parts.tables, parts.windows, parts.views, sql, substrait, names, schema, types, parts.functions,
             parts.inputs,
-            tuple(parts.asofs),
+            tuple(parts.stages),
         )  # fmt: skip
 
     def _harden(self, sql: str, written: pa.Schema) -> tuple[bytes | None, list[pa.DataType]]:
@@ -181,13 +191,19 @@ class SnapshotPlanner:
             if self._in_time:
                 cutter = AsofCutter(self._shuttle, harden)
                 cutter.cut(rel)
-                self._parts.asofs = cutter.stages
+                self._parts.stages += cutter.stages
+            self._cut_frames(rel)
             harden(self._shuttle, rel)
             return self._shuttle.encode(rel, width), self._shuttle.schema_of(rel, width).types
-        except FeatureNotSupported:
+        except (FeatureNotSupported, InvalidFrameSize, NullNotAllowed):
             raise
         except Exception:
             return None, written.types
+
+    def _cut_frames(self, rel: Rel) -> None:
+        cutter = FrameCutter(self._shuttle, harden)
+        cutter.cut(rel)
+        self._parts.stages += cutter.stages
 
     def _columns_of(self, tree: Any) -> list[str]:
         return [user_name(name) for name in self._shuttle.context.sql(to_sql(tree)).schema().names]

@@ -89,7 +89,7 @@ class Measures:
         shown = self._shown[place]
         if isinstance(shown, Objects):
             return EXCEPTION, shown.failure(slot)
-        return NumericOutOfRange.sqlstate, _out_of_range(self._node.measures[place])
+        return NumericOutOfRange.sqlstate, out_of_range(self._node.measures[place])
 
     def dump(self, slots: I64) -> dict[str, pa.RecordBatch]:
         state = {}
@@ -117,7 +117,7 @@ def _source(measure: plan.Measure) -> _Source:
     return measure.argument, measure.more, measure.filter
 
 
-def _out_of_range(measure: plan.Measure) -> str:
+def out_of_range(measure: plan.Measure) -> str:
     return f"{measure.kind} out of range" if measure.kind in ("sum", "avg") else "value out of range: overflow"
 
 

@@ -21,6 +21,7 @@ from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.chunks import Chunks
 from constellationdb.engine.fragment import Fragment
+from constellationdb.engine.frames import FramedRows
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
@@ -45,7 +46,8 @@ class OverOperator(Unheld):
         self._read_schema = pa.schema([*source, *numbers])
         self._values_schema = pa.schema(list(node.schema)[len(source) :])
         found = pa.schema([numbers[1], *self._values_schema])
-        self._fragment = Fragment(node.substrait, [self._read_schema], found)
+        self._fragment = None if node.frames else Fragment(node.substrait, [self._read_schema], found)
+        self._frames = FramedRows(node.frames, pa.schema([*self._read_schema, *self._values_schema]))
         self._index = KeyIndex()
         self._rows = OrderedRows(source, node.order, node.ties)
         self._values = RowStore(self._values_schema)
@@ -133,7 +135,12 @@ class OverOperator(Unheld):
         rows = self._rows.take(reached.entries)
         places = np.arange(rows.num_rows)
         extra = [pa.array(numbers) for numbers in (reached.spans, places, reached.peers)]
-        found = self._fragment.run(pa.RecordBatch.from_arrays([*rows.columns, *extra], schema=self._read_schema))
+        read = pa.RecordBatch.from_arrays([*rows.columns, *extra], schema=self._read_schema)
+        if self._fragment is None:
+            framed = self._frames.run(read)
+            assert framed is not None
+            return pa.RecordBatch.from_arrays(framed.columns[read.num_columns :], schema=self._values_schema)
+        found = self._fragment.run(read)
         assert found is not None
         order = found.column(0).to_numpy()
         if bool((order != places).any()):
@@ -202,5 +209,7 @@ def _same(left: pa.RecordBatch, right: pa.RecordBatch) -> Bool:
     same: Bool = np.ones(left.num_rows, np.bool_)
     for a, b in zip(left.columns, right.columns, strict=True):
         equal = pc.or_(pc.fill_null(pc.equal(a, b), False), pc.and_(pc.is_null(a), pc.is_null(b)))
+        if pt.is_floating(a.type):
+            equal = pc.or_(equal, pc.fill_null(pc.and_(pc.is_nan(a), pc.is_nan(b)), False))
         same &= equal.to_numpy(zero_copy_only=False)
     return same

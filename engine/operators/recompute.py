@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.fragment import Fragment
+from constellationdb.engine.frames import FramedRows
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import Rows
@@ -48,7 +49,7 @@ class RecomputeOperator(Unheld):
         keyed = [pa.field(f"k{i}", self._key_type(i)) for i in range(self._key_width)] + list(self._schema)
         self._output = Own(pa.schema(keyed), tuple(range(self._key_width)))
         self._keyed_schema = pa.schema(keyed)
-        self._fragment = Fragment(node.substrait, [child.schema for child in node.inputs], self._schema)
+        self._plan = _plan(node)
         self._pairs = None if node.condition is None else Pairs(node)
         self._failures = Failures(node.id)
         self._expiring = expiring(node)
@@ -118,7 +119,7 @@ class RecomputeOperator(Unheld):
 
     def _run(self, rows: list[pa.RecordBatch], context: Context) -> Delta:
         try:
-            return self._fragment.run(*rows)
+            return self._plan.run(*rows)
         except Exception as error:
             return self._one_by_one(rows, context, error)
 
@@ -135,7 +136,7 @@ class RecomputeOperator(Unheld):
         for slot in range(len(distinct)):
             group = [zset.take(r, np.flatnonzero(s == slot)) for r, s in zip(rows, slots, strict=True)]
             try:
-                found.append(self._fragment.run(*group))
+                found.append(self._plan.run(*group))
             except Exception as failure:
                 found.append(self._by_pairs(distinct.take(np.array([slot])), group, context, failure))
         return zset.concat([f for f in found if f is not None])
@@ -171,6 +172,12 @@ class RecomputeOperator(Unheld):
                 if f"input{i}" in state:
                     self._expiring.note(state[f"input{i}"], column)
         self._failures.restore(state["failures"])
+
+
+def _plan(node: plan.Recompute) -> Fragment | FramedRows:
+    if node.frames:
+        return FramedRows(node.frames, node.schema)
+    return Fragment(node.substrait, [child.schema for child in node.inputs], node.schema)
 
 
 def _first_of(batch: pa.RecordBatch, columns: tuple[int, ...]) -> pa.Array:

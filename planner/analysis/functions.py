@@ -29,6 +29,7 @@ from constellationdb.planner.analysis import (
     equality,
     fields,
     forms,
+    frames,
     json_functions,
     jsonb,
     kinds,
@@ -192,6 +193,7 @@ class Calls:
             where = _NOWHERE.get(place.clause, place.clause)
             raise WindowingError(f"window functions are not allowed in {where}", position=position)
         if node.over is not None:
+            frames.check_call(node, name, position)
             self._window(node.over, place)
 
     def _check_level(self, node: Any, outer: int) -> None:
@@ -215,13 +217,7 @@ class Calls:
             node.agg_filter = walk.boolean(node.agg_filter, "FILTER", outside)
         self._sorts(node.agg_order, place)
         if node.over is not None:
-            self.window_definition(node.over, place)
-
-    def window_definition(self, over: Any, place: Place) -> None:
-        walk = self._expressions
-        keys = [walk.expression(part, place) for part in over.partitionClause or ()]
-        over.partitionClause = tuple(equality.key(part.node, part.kind) for part in keys) or None
-        self._sorts(over.orderClause, place)
+            frames.define(node.over, walk, place)
 
     def _sorts(self, clause: Any, place: Place) -> None:
         for sort in clause or ():

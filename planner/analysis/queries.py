@@ -21,9 +21,9 @@ from constellationdb.errors import (
     UndefinedColumn,
 )
 from constellationdb.planner.analysis import (
-    asked_limits,
     equality,
     forms,
+    frames,
     grouped_sets,
     grouping_sets,
     jsonb,
@@ -208,8 +208,6 @@ class _Queries:
                 equality.refuse(word, (column.kind for column in found), self.expressions.at(_first_value(select.rarg)))
             select.all = True
             equality.distinct(select, [c.name for c in found], [c.kind for c in found])
-        if asked_limits.is_asked(select):
-            asked_limits.answer(select, [c.name for c in found])
         return found
 
     def _meet(self, select: Any, index: int, word: str, left: kinds.Kind, right: kinds.Kind) -> kinds.Kind:
@@ -258,8 +256,6 @@ class _Queries:
             columns.append(Column(f"column{index + 1}", kind))
         select.valuesLists = tuple(tuple(row) for row in rows)
         self._limits(select)
-        if asked_limits.is_asked(select):
-            asked_limits.answer(select, [c.name for c in columns])
         return tuple(columns)
 
     # -- SELECT --------------------------------------------------------------------------------
@@ -286,8 +282,6 @@ class _Queries:
         self._limits(select)
         if select.distinctClause == (None,) and columns is not None and equality.any_keyed(c.kind for c in columns):
             equality.distinct(select, [c.name for c in columns], [c.kind for c in columns])
-        if columns is not None and asked_limits.is_asked(select):
-            asked_limits.answer(select, [c.name for c in columns])
         return None if columns is None else tuple(columns)
 
     def _in(self, place: Place, clause: str) -> Place:
@@ -368,9 +362,7 @@ class _Queries:
             said = [(node, _qualified(copied(node), place.scope), kind) for node, kind in found]
             equality.grouped(select, {to_sql(text): (full, kind) for node, full, kind in said for text in (node, full)})
         for window in select.windowClause or ():
-            window.partitionClause = self.expressions.many(window.partitionClause, place) or None
-            for sort in window.orderClause or ():
-                sort.node = self.expressions.expression(sort.node, place).node
+            frames.define(window, self.expressions, place)
 
     def _keys(
         self, select: Any, place: Place, columns: list[Column] | None, found: list[tuple[Any, kinds.Kind]]

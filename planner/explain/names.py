@@ -53,6 +53,8 @@ class Names:
                 return [Shown(self.relation_column(node, i), relation=node.relation) for i in range(len(node.columns))]
             case plan.Constant():
                 return [Shown(f"value{i + 1}") for i in range(len(node.schema))]
+            case plan.Recompute() if node.frames:
+                return [*self.of(node.inputs[0]), *framed(node.frames, self.brief(node.inputs[0]))]
             case plan.Fragment() | plan.Recompute():
                 return self.steps(node).columns[: len(node.schema)]
             case plan.Union():
@@ -68,6 +70,8 @@ class Names:
                 below = self.brief(node.input)
                 keys, order = listed([below[k] for k in node.keys]) or "()", ordered(node.order, below)
                 slot = [*below, Shown(keys), Shown(order), Shown(order)]
+                if node.frames:
+                    return [*self.of(node.input), *framed(node.frames, slot)]
                 return [*self.of(node.input), *Steps(node.substrait, [slot]).columns[1:]]
             case plan.TopN():
                 return [*self.of(node.input), *([Shown(f"{rank(node)} OVER (…)")] if node.numbered else [])]
@@ -107,6 +111,19 @@ def measure(made: plan.Measure, columns: Columns) -> str:
     distinct = "DISTINCT " if made.distinct and made.kind not in ("min", "max") else ""
     text = f"{made.function or made.kind}({distinct}{argument})"
     return text if made.filter < 0 else f"{text} FILTER (WHERE {columns[made.filter].text})"
+
+
+def framed(sets: Sequence[plan.FrameSet], columns: Columns) -> Columns:
+    """What functions over frames add to the columns that they are of."""
+    calls = [(output, call, part) for part in sets for call, output in zip(part.calls, part.outputs, strict=True)]
+    return [Shown(_over(call, part, columns)) for _, call, part in sorted(calls, key=lambda found: found[0])]
+
+
+def _over(call: plan.FrameCall, part: plan.FrameSet, columns: Columns) -> str:
+    arguments = listed([columns[c] for c in call.columns]) or "*"
+    keys = f"PARTITION BY {listed([columns[k] for k in part.keys])} " if part.keys else ""
+    order = f"ORDER BY {ordered(part.order, columns)} " if part.order else ""
+    return f"{call.name}({arguments}) OVER ({keys}{order}{part.frame.shown()})"
 
 
 def rank(node: plan.TopN) -> str:

@@ -144,12 +144,15 @@ def _aggregate(node: plan.Aggregate, names: Names) -> Facts:
 
 
 def _recompute(node: plan.Recompute, names: Names) -> Facts:
-    steps = names.steps(node)
     keys = [listed([names.brief(child)[k] for k in own]) for child, own in zip(node.inputs, node.keys, strict=True)]
     key = " = ".join(dict.fromkeys(keys)) or "none: computed again as a whole"
     state = "; ".join([*recomputed_sides(node, names), "the last answer per key"])
     emits = "every epoch: for the keys it touched, the answer computed again less the last one"
-    details = steps.fields
+    if node.frames:
+        details = [("over", column.text) for column in names.of(node)[len(node.inputs[0].schema) :]]
+    else:
+        steps = names.steps(node)
+        details = steps.fields
     if node.generic and len(node.generic) < len(node.schema) - len(node.out_keys):
         alone = ", ".join(steps.columns[i].brief() for i in node.generic)
         details = [*details, ("generic", f"{alone}: no accumulator; the rest is computed with it")]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 from datafusion.substrait import Consumer, Serde
 
-from constellationdb.planner.explain.asof_stages import explain_stages, in_names
 from constellationdb.planner.explain.literals import interval
+from constellationdb.planner.explain.stages import explain_stages, in_names
 from constellationdb.planner.explain.tree import aligned
 from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.shuttle import Shuttle, parsed
@@ -82,7 +82,7 @@ def _plan(planned: SnapshotPlan, relations: Mapping[str, PlannedRelation], shown
     context = shuttle.context
     for internal, sql in planned.views.items():
         context.register_view(internal, context.sql(sql))
-    for stage in planned.asofs:
+    for stage in planned.stages:
         shuttle.register(stage.name, stage.schema)
     if planned.substrait is None:
         frame = parsed(context, planned.sql)

@@ -16,11 +16,11 @@ _CARRIED: dict[str, plan.Carry] = {
     "count": "add", "sum": "add", "min": "least", "max": "greatest", "first_value": "keep",
 }  # fmt: skip
 _FRAMED = frozenset({*_CARRIED, "avg", "last_value", "nth_value"})
-_FARTHEST = 1 << 20
+FARTHEST = 1 << 20
 
 
 @dataclass(frozen=True)
-class Frame:
+class Reach:
     """``before`` and ``after``: by how many rows. ``carry``: it begins at the beginning; ``tied``: ends with a peer."""
 
     before: int = 0
@@ -29,13 +29,13 @@ class Frame:
     tied: bool = False
 
 
-def frame_of(name: str, function: Any, value: pa.DataType) -> Frame | None:
+def frame_of(name: str, function: Any, value: pa.DataType) -> Reach | None:
     """The frame of a function whose values are of a type; None where a change reaches the whole partition."""
     if not function.sorts:
         return None
     match name:
         case "row_number":
-            return Frame(carry="add")
+            return Reach(carry="add")
         case "lag" | "lead":
             return _offset(name, function)
         case _ if name in _FRAMED:
@@ -44,7 +44,7 @@ def frame_of(name: str, function: Any, value: pa.DataType) -> Frame | None:
             return None
 
 
-def _offset(name: str, function: Any) -> Frame | None:
+def _offset(name: str, function: Any) -> Reach | None:
     offset = 1
     if len(function.arguments) > 1:
         literal = function.arguments[1].value.literal
@@ -53,10 +53,10 @@ def _offset(name: str, function: Any) -> Frame | None:
             return None
         offset = int(getattr(literal, kind))
     offset = offset if name == "lag" else -offset
-    return Frame(max(offset, 0), max(-offset, 0)) if abs(offset) <= _FARTHEST else None
+    return Reach(max(offset, 0), max(-offset, 0)) if abs(offset) <= FARTHEST else None
 
 
-def _framed(name: str, function: Any, value: pa.DataType) -> Frame | None:
+def _framed(name: str, function: Any, value: pa.DataType) -> Reach | None:
     rows = function.bounds_type == Expression.WindowFunction.BOUNDS_TYPE_ROWS
     lower, upper = _distance(function.lower_bound), _distance(function.upper_bound)
     if upper is None:
@@ -70,10 +70,10 @@ def _framed(name: str, function: Any, value: pa.DataType) -> Frame | None:
             or not (carry == "keep" or pt.is_integer(value) or numeric or _is_moment(value))
         ):
             return None
-        return Frame(carry=carry, tied=not rows)
-    if not rows or lower > upper or max(-lower, upper) > _FARTHEST:
+        return Reach(carry=carry, tied=not rows)
+    if not rows or lower > upper or max(-lower, upper) > FARTHEST:
         return None
-    return Frame(max(-lower, 0), max(upper, 0))
+    return Reach(max(-lower, 0), max(upper, 0))
 
 
 def _is_moment(kind: pa.DataType) -> bool:

@@ -9,7 +9,7 @@ import pyarrow.types as pt
 from substrait.proto import Expression
 
 from constellationdb.planner import plan
-from constellationdb.planner.lower.frames import Frame
+from constellationdb.planner.lower.frames import Reach
 from constellationdb.planner.shuttle import field_index
 
 _FUNCTIONS: dict[str, plan.MovingFunction] = {
@@ -18,7 +18,7 @@ _FUNCTIONS: dict[str, plan.MovingFunction] = {
 }  # fmt: skip
 
 
-def moving_of(name: str, function: Any, frame: Frame, value: pa.DataType, source: pa.Schema) -> plan.Moving | None:
+def moving_of(name: str, function: Any, frame: Reach, value: pa.DataType, source: pa.Schema) -> plan.Moving | None:
     """``value``: the type of what the function says. None where that does not follow from sums or places."""
     if name not in _FUNCTIONS or frame.tied or frame.carry != "none" or not function.arguments:
         return None
@@ -41,7 +41,7 @@ def _is_known(name: str, function: Any, argument: Expression, kind: pa.DataType,
     return True
 
 
-def _reach(name: str, function: Any, frame: Frame) -> tuple[int, int]:
+def _reach(name: str, function: Any, frame: Reach) -> tuple[int, int]:
     """The first and the last row of the frame, counted from the row itself."""
     if name in ("lag", "lead"):
         distance = frame.after - frame.before

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.types as pt
+from msgspec import structs
 from substrait.proto import Expression, SortField
 
 from constellationdb.planner import plan
+from constellationdb.planner.frame import Frame
 from constellationdb.planner.lower.core import Lowering
-from constellationdb.planner.lower.frames import Frame, cannot_fail, frame_of
+from constellationdb.planner.lower.frames import FARTHEST, Reach, cannot_fail, frame_of
+from constellationdb.planner.lower.framing import Framing
 from constellationdb.planner.lower.moving import moving_of
 from constellationdb.planner.lower.stream import Stream, describe
 from constellationdb.planner.lower.top import is_orderable, order_terms, with_columns
@@ -45,6 +49,59 @@ def lower_over(lowering: Lowering, stream: Stream, expressions: Sequence[Express
     return Overs(lowering.build.stream(node), columns)
 
 
+def over_frames(lowering: Lowering, stream: Stream, found: Framing) -> plan.Over | None:
+    """The node for frames of rows that are not DataFusion's; None where one has no bounds, or keys would be freed.
+
+    Its FrameSets are of stretches in order: by their number, and by place.
+    """
+    first, width = found.sets[0], len(found.columns)
+    alike = all((part.keys, part.order) == (first.keys, first.order) for part in found.sets)
+    reaches = [_reach(part.frame) for part in found.sets]
+    if not alike or None in reaches or any(pt.is_nested(t) or pt.is_decimal256(t) for t in found.schema.types):
+        return None
+    node = lowering.build.finish(lowering.build.project(stream, found.columns))
+    if any(column.index in first.keys for column in node.closing):
+        return None
+    frames = [
+        structs.replace(
+            part, keys=(width,) * bool(part.keys), order=(plan.Order(width + 1),), ties=(),
+            outputs=tuple(3 + output for output in part.outputs),
+        )
+        for part in found.sets
+    ]  # fmt: skip
+    return plan.Over(
+        id=lowering.build.next_id(),
+        schema_ipc=plan.encode_schema(found.schema),
+        append_only=False,
+        input=node,
+        keys=first.keys,
+        order=first.order,
+        ties=first.ties,
+        substrait=b"",
+        before=max(reach[0] for reach in reaches if reach),
+        after=max(reach[1] for reach in reaches if reach),
+        running=False,
+        tied=False,
+        carries=tuple("none" for _ in found.calls),
+        shows="; ".join(part.frame.shown() for part in found.sets),
+        frames=tuple(frames),
+    )
+
+
+def _reach(frame: Frame) -> tuple[int, int] | None:
+    """How many rows back and on; None where there is no telling."""
+    if frame.mode != "rows" or frame.exclude not in ("no others", "current row"):
+        return None
+    sides = {"preceding": -1, "current row": 0, "following": 1}
+    places = []
+    for bound in (frame.start, frame.end):
+        offset = bound.offset or 0
+        if bound.side not in sides or not isinstance(offset, int) or offset > FARTHEST:
+            return None
+        places.append(sides[bound.side] * offset)
+    return max(-min(places), 0), max(*places, 0)
+
+
 def _values(lowering: Lowering, stream: Stream, calls: Sequence[Expression]) -> list[pa.DataType]:
     """The types of what the functions say."""
     source = project(lowering.build.source(stream), stream.width, calls)
@@ -53,7 +110,7 @@ def _values(lowering: Lowering, stream: Stream, calls: Sequence[Expression]) -> 
 
 def _frames(
     lowering: Lowering, stream: Stream, calls: Sequence[Expression], values: Sequence[pa.DataType]
-) -> list[Frame] | None:
+) -> list[Reach] | None:
     frames = []
     for call, value in zip(calls, values, strict=True):
         function = call.window_function
@@ -68,7 +125,7 @@ def _over(
     lowering: Lowering,
     stream: Stream,
     calls: Sequence[Expression],
-    frames: Sequence[Frame],
+    frames: Sequence[Reach],
     values: Sequence[pa.DataType],
 ) -> plan.Over:
     shuttle, width = lowering.shuttle, stream.width
@@ -108,7 +165,7 @@ def _over(
     )
 
 
-def _by_place(call: Expression, width: int, frame: Frame) -> None:
+def _by_place(call: Expression, width: int, frame: Reach) -> None:
     """The same call over stretches of rows in order: by their numbers."""
     function = call.window_function
     del function.partitions[:]

@@ -6,13 +6,15 @@ from substrait.proto import Expression, Rel
 
 from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.lower.core import Lowering
+from constellationdb.planner.lower.framing import Framing, framing
 from constellationdb.planner.lower.order import tie_breakers
-from constellationdb.planner.lower.over import lower_over
+from constellationdb.planner.lower.over import lower_over, over_frames
 from constellationdb.planner.lower.stream import Stream, describe
 from constellationdb.planner.overs import correct, integer_average, quotient, window_calls
 from constellationdb.planner.shuttle import field, field_index
 
 _ONE_ROW_EACH = frozenset({"row_number", "ntile", "lag", "lead", "first_value"})
+_OF_PEERS = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist"})  # whatever their frame
 _ROWS = Expression.WindowFunction.BOUNDS_TYPE_ROWS
 
 
@@ -26,6 +28,9 @@ def lower_window(lowering: Lowering, rel: Rel) -> Stream:
     stream = lowering.build.pad(stream)
     shuttle = lowering.shuttle
     arithmetic.check(shuttle, lowering.build.source(stream), stream.width, rel.project)
+    stream = _framed(lowering, stream, window_calls(rel.project.expressions))
+    if not has_window(rel):
+        return _as_written(lowering, stream, rel, list(rel.project.expressions), written_width)
     written = list(rel.project.expressions)
     averages = [integer_average(shuttle, lowering.build.source(stream), stream.width, e) for e in written]
     expressions = [part for e, average in zip(written, averages, strict=True) for part in average or (e,)]
@@ -72,6 +77,35 @@ def lower_window(lowering: Lowering, rel: Rel) -> Stream:
     return _as_written(lowering, computed, rel, quotients(columns), written_width)
 
 
+def _framed(lowering: Lowering, stream: Stream, calls: list[Expression]) -> Stream:
+    """The stream with what DataFusion does not compute behind its columns; such ``calls`` become references to it."""
+    found = framing(lowering.shuttle, lowering.build.source(stream), stream.width, calls)
+    if found is None:
+        return stream
+    node = over_frames(lowering, stream, found) or _recomputed(lowering, stream, found)
+    for place, call in enumerate(found.calls):
+        call.CopyFrom(field(len(found.columns) + place))
+    return lowering.build.stream(node)
+
+
+def _recomputed(lowering: Lowering, stream: Stream, found: Framing) -> plan.Recompute:
+    node = lowering.build.finish(lowering.build.project(stream, found.columns))
+    return plan.Recompute(
+        id=lowering.build.next_id(),
+        schema_ipc=plan.encode_schema(found.schema),
+        append_only=False,
+        closing=tuple(c for c in node.closing if c.index in found.keys),
+        inputs=(node,),
+        keys=(found.keys,),
+        out_keys=tuple((k,) for k in found.keys),
+        substrait=b"",
+        reusable=True,
+        ordered=True,
+        shows="; ".join(part.frame.shown() for part in found.sets),
+        frames=found.sets,
+    )
+
+
 def _as_written(lowering: Lowering, stream: Stream, rel: Rel, columns: list[Expression], width: int) -> Stream:
     """The columns of the projection ``rel`` over ``width`` others; ``columns`` are what it computes."""
     outputs = [*(field(i) for i in range(width)), *columns]
@@ -90,5 +124,5 @@ def _break_ties(lowering: Lowering, call: Expression, width: int) -> None:
     """Rows that tie get the order of their columns, where that cannot change what a peer is."""
     function = call.window_function
     name = lowering.shuttle.function_name(function.function_reference)
-    if name in _ONE_ROW_EACH or function.bounds_type == _ROWS:
+    if name in _ONE_ROW_EACH or (function.bounds_type == _ROWS and name not in _OF_PEERS):
         function.sorts.extend(tie_breakers(list(function.sorts), width))

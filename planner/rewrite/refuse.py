@@ -11,8 +11,6 @@ from pglast.enums import SetOperation
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.rewrite.tree import last_name, nodes
 
-_FRAMEOPTION_RANGE, _FRAMEOPTION_GROUPS = 0x2, 0x8
-_FRAMEOPTION_OFFSETS = 0x800 | 0x1000 | 0x2000 | 0x4000
 CLOCK_HINT = "compare a time of the row with it, as one of the conditions of WHERE: ts > now() - INTERVAL '1 hour'"
 VOLATILE = frozenset(
     {"now", "random", "gen_random_uuid", "uuid", "clock_timestamp", "statement_timestamp", "transaction_timestamp",
@@ -43,18 +41,7 @@ def _is_clock(node: Any) -> bool:
 
 
 def _anywhere(node: Any) -> str | None:
-    return "TABLESAMPLE is not supported" if isinstance(node, ast.RangeTableSample) else _frame(node)
-
-
-def _frame(node: Any) -> str | None:
-    if not isinstance(node, ast.WindowDef) or node.frameOptions is None:
-        return None
-    options = int(node.frameOptions)
-    if options & _FRAMEOPTION_GROUPS:
-        return "a GROUPS frame is not supported"
-    if options & _FRAMEOPTION_RANGE and options & _FRAMEOPTION_OFFSETS:
-        return "a RANGE frame with an offset is not supported"
-    return None
+    return "TABLESAMPLE is not supported" if isinstance(node, ast.RangeTableSample) else None
 
 
 def _continuous(node: Any) -> str | None:

@@ -13,7 +13,13 @@ from typing import Any
 from pglast import parse_sql
 from pglast.parser import ParseError, parse_sql_json
 
-from constellationdb.errors import ConstellationError, FeatureNotSupported, LimitExceeded, SqlSyntaxError
+from constellationdb.errors import (
+    ConstellationError,
+    FeatureNotSupported,
+    LimitExceeded,
+    SqlSyntaxError,
+    WindowingError,
+)
 from constellationdb.planner.syntax.tokens import Region
 
 _KIND = re.compile(r'\{"stmt":\{"(\w+)":')
@@ -50,4 +56,6 @@ def _translate(error: ParseError, region: Region, begin: int) -> ConstellationEr
         return LimitExceeded("the statement is nested too deeply", position=position)
     if "not implemented" in message or "not supported" in message:
         return FeatureNotSupported(message, position=position)
+    if message.startswith("frame "):  # that of a window, which the grammar itself judges
+        return WindowingError(message, position=position)
     return SqlSyntaxError(message, position=position)

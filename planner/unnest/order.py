@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pglast import ast
-from pglast.enums import A_Expr_Kind, LimitOption, SetOperation
+from pglast.enums import A_Expr_Kind, SetOperation
 
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.rewrite.names import column_name, fresh, leftmost
@@ -92,8 +92,6 @@ def _by_column(sort: Any, select: Any, alias: str) -> Any:
 
 def limited(select: Any, made: Any, domain: Domain, *, keep: bool) -> Any:
     """The rows of ``made``, which are numbered, that LIMIT and OFFSET leave for each value."""
-    if select.limitOption == LimitOption.LIMIT_OPTION_WITH_TIES:
-        raise FeatureNotSupported("WITH TIES in a correlated subquery is not supported")
     if set(free((select.limitCount, select.limitOffset))) & set(domain.sought):
         raise FeatureNotSupported("LIMIT by a column of the query around it is not supported")
     alias, shown = fresh("limited"), [*domain.names, *values(select)]

@@ -98,6 +98,11 @@ def ascending(node: Any) -> Any:
 
 
 def row_number(partition: Sequence[Any], order: Sequence[Any]) -> Any:
-    made = parse_expression("row_number() OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)")
+    return number("row_number", partition, order)
+
+
+def number(function: str, partition: Sequence[Any], order: Sequence[Any]) -> Any:
+    """row_number() or a rank."""
+    made = parse_expression(f"{function}() OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)")
     made.over.partitionClause, made.over.orderClause = tuple(partition) or None, tuple(order) or None
     return made

@@ -77,6 +77,13 @@ class Aggregates:
         return write("string_agg({}, ',' ORDER BY {})", text, text, kind="text")
 
 
+# How far RANGE frames reach, by the kind of what they are ordered by.
+_DISTANCES: dict[Kind, tuple[str, ...]] = {
+    "int": ("0", "1", "3"), "dec": ("0.5", "2", "100"), "g": ("0.25", "1.5"),
+    "date": ("INTERVAL '1 day'", "INTERVAL '3 days'"), "ts": ("INTERVAL '1 hour'", "INTERVAL '40 seconds'"),
+}  # fmt: skip
+
+
 class Overs:
     """Window calls over rows that ``scope`` shows whole: rows equal in its columns are one and the same.
 
@@ -95,7 +102,7 @@ class Overs:
         name = self._random.choice(
             ("row_number", "rank", "dense_rank", "ntile", "lag", "lead", "first_value", "last_value",
              "count", "sum", "min", "max", "avg", "count(*)", "running sum", "running count",
-             "framed")
+             "framed", "ranged", "grouped", "framed", "framed", "ranged", "grouped")
         )  # fmt: skip
         self.tags.add(f"OVER {name}")
         if name in ("count", "sum", "min", "max", "avg", "count(*)"):
@@ -103,7 +110,36 @@ class Overs:
         if name.startswith("running") or name in ("rank", "dense_rank"):  # ties are peers: any order will do
             call = Sql(f"{name}()", f"{name}()", "big") if "rank" in name else self._aggregate(name.split()[1])
             return self._over(call, partition, self._order(total=False), "")
+        if name in ("ranged", "grouped"):  # peers go together, so any order will do
+            call = self._aggregate(self._random.choice(("sum", "min", "max", "count", "count(*)")))
+            order, frame = self._ranged() if name == "ranged" else (self._order(total=False), self._grouped())
+            return self._over(call, partition, order, frame) if order else self._over(call, partition, None, "")
         return self._ordered(name, partition)
+
+    def _ranged(self) -> tuple[list[Sql], str]:
+        """One column to order by, and a frame by its values; no column where none has values to count from."""
+        able = [c for c in self._scope if c.kind in _DISTANCES]
+        if not able:
+            return [], ""
+        column = self._random.choice(able)
+        near, far = (self._random.choice(_DISTANCES[column.kind]) for _ in range(2))
+        start = self._random.choice(("UNBOUNDED PRECEDING", "CURRENT ROW", f"{near} PRECEDING", f"{near} PRECEDING"))
+        end = self._random.choice(("CURRENT ROW", "UNBOUNDED FOLLOWING", f"{far} FOLLOWING", f"{far} FOLLOWING"))
+        frame = f"BETWEEN {start} AND {end}"
+        if self._random.random() < 0.2:
+            frame = self._random.choice((f"BETWEEN {near} FOLLOWING AND {far} FOLLOWING",
+                                         f"BETWEEN {near} PRECEDING AND {far} PRECEDING"))  # fmt: skip
+        return [self._direction(column)], f" RANGE {frame}{self._exclude()}"
+
+    def _grouped(self) -> str:
+        start = self._random.choice(("UNBOUNDED PRECEDING", "2 PRECEDING", "1 PRECEDING", "CURRENT ROW", "1 FOLLOWING"))
+        end = self._random.choice(("2 FOLLOWING", "1 FOLLOWING", "UNBOUNDED FOLLOWING"))
+        if self._random.random() < 0.2:
+            start, end = "2 PRECEDING", "1 PRECEDING"
+        return f" GROUPS BETWEEN {start} AND {end}{self._exclude()}"
+
+    def _exclude(self) -> str:
+        return self._random.choice(("", "", "", " EXCLUDE CURRENT ROW", " EXCLUDE GROUP", " EXCLUDE TIES"))
 
     def _ordered(self, name: str, partition: list[Sql]) -> Sql:
         """Calls that depend on the order of single rows."""

@@ -6,6 +6,8 @@ from tests.properties.oracle.forms import Form, form
 
 _ORDER = "b, s, c, big, k, dt, x"  # enough columns that rows equal in them are equal in what is shown
 
+_ALONE = "b, s, c, big, dt, x, f"  # the same within one k
+
 SETS: tuple[Form, ...] = (
     form("union", "SELECT k, s FROM t UNION SELECT k, s FROM u"),
     form("union all", "SELECT k, b FROM t UNION ALL SELECT k, c FROM u"),
@@ -48,6 +50,21 @@ OVER: tuple[Form, ...] = (
          " AS n FROM t"),
     form("following frame", f"SELECT k, b, max(c) OVER (PARTITION BY k ORDER BY {_ORDER}"
          " ROWS BETWEEN CURRENT ROW AND 2 FOLLOWING) AS n FROM t"),
+    form("range frame", "SELECT k, b, sum(c) OVER (PARTITION BY k ORDER BY b RANGE BETWEEN 2 PRECEDING AND 1 FOLLOWING)"
+         " AS n, count(*) OVER (ORDER BY d DESC NULLS LAST RANGE BETWEEN 0.5 PRECEDING AND 2 FOLLOWING EXCLUDE TIES)"
+         " AS m FROM t"),
+    form("range of doubles", "SELECT f, count(*) OVER (ORDER BY f RANGE BETWEEN 0.5 PRECEDING AND CURRENT ROW) AS n"
+         " FROM t", "SELECT f, (SELECT count(*) FROM t AS o WHERE CASE WHEN t.f IS NULL THEN o.f IS NULL"
+         " WHEN isnan(t.f) THEN isnan(o.f) ELSE o.f >= t.f - 0.5 AND o.f <= t.f END) AS n FROM t"),
+    form("range of days", "SELECT k, dt, sum(b) OVER (PARTITION BY k ORDER BY dt RANGE BETWEEN INTERVAL '1 day'"
+         " PRECEDING AND INTERVAL '2 days' FOLLOWING) AS n FROM t"),
+    form("groups frame", "SELECT k, b, sum(c) OVER (PARTITION BY k ORDER BY b GROUPS BETWEEN 1 PRECEDING AND"
+         " 1 FOLLOWING) AS n, max(s) OVER (ORDER BY b DESC GROUPS BETWEEN 2 PRECEDING AND CURRENT ROW EXCLUDE GROUP)"
+         " AS m FROM t"),
+    form("frame of doubles", f"SELECT k, f, sum(f) OVER w AS s, count(f) OVER w AS n FROM t WINDOW w AS (PARTITION BY k"
+         f" ORDER BY {_ALONE} ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING)",
+         f"SELECT k, f, exact_sum(list(f) OVER w) AS s, count(f) OVER w AS n FROM t WINDOW w AS (PARTITION BY k"
+         f" ORDER BY {_ALONE} ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING)"),
     form("running peers", "SELECT k, b, sum(c) OVER (PARTITION BY k ORDER BY b) AS n FROM t"),
     form("partition totals", "SELECT k, b, sum(b) OVER (PARTITION BY k) AS s, count(*) OVER (PARTITION BY k) AS n,"
          " avg(g) OVER (PARTITION BY k) AS a FROM t"),
@@ -72,6 +89,10 @@ OVER: tuple[Form, ...] = (
 )  # fmt: skip
 
 TOP: tuple[Form, ...] = (
+    form("ties", "SELECT k, b, s FROM t ORDER BY b FETCH FIRST 2 ROWS WITH TIES",
+         "SELECT k, b, s FROM t QUALIFY rank() OVER (ORDER BY b) <= 2"),
+    form("limit by subquery", f"SELECT k, b, s FROM t ORDER BY {_ORDER} LIMIT (SELECT count(*) / 2 FROM u)",
+         f"SELECT k, b, s FROM t QUALIFY row_number() OVER (ORDER BY {_ORDER}) <= (SELECT count(*) // 2 FROM u)"),
     form("top", f"SELECT k, b, s FROM t ORDER BY {_ORDER} LIMIT 3"),
     form("top descending", "SELECT b, s FROM t ORDER BY b DESC, s DESC LIMIT 4"),
     form("top nulls last", "SELECT b, c FROM t ORDER BY b DESC NULLS LAST, c NULLS FIRST LIMIT 4"),

@@ -14,6 +14,10 @@ _VIEWS = {
     "second": "SELECT id, x FROM t ORDER BY x, id LIMIT 2 OFFSET 1",
     "framed": "SELECT id, sum(x) OVER w AS t, lag(s) OVER w AS p, avg(x) OVER (w ROWS 1 PRECEDING) AS m FROM t"
     " WINDOW w AS (PARTITION BY k ORDER BY id)",
+    "ranged": "SELECT id, sum(x / 3.0::float8) OVER w AS t, count(*) OVER w AS n,"
+    " string_agg(s, '') OVER (PARTITION BY k ORDER BY x, id GROUPS 1 PRECEDING) AS p FROM t"
+    " WINDOW w AS (PARTITION BY k ORDER BY x RANGE BETWEEN 4 PRECEDING AND 4 FOLLOWING EXCLUDE TIES)",
+    "ties": "SELECT id FROM t ORDER BY x OFFSET (SELECT count(*) / 5 FROM t) FETCH FIRST 2 ROWS WITH TIES",
 }
 
 

@@ -1,4 +1,4 @@
-"""The tables that the ASOF joins of a snapshot query make: what they are of, and what their columns are called."""
+"""The tables that a snapshot query makes on its way, of ASOF joins and of frames: of what, and what is in them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from datafusion import SessionContext
 from datafusion.substrait import Consumer, Serde
 
 from constellationdb.planner.asof_stages import AsofStage
+from constellationdb.planner.explain.names import framed
+from constellationdb.planner.explain.words import Shown
+from constellationdb.planner.frame_stages import FrameStage
 from constellationdb.planner.snapshot import SnapshotPlan
 
 Names = dict[str, list[str]]  # by table, of its columns
 
 _ITEM = re.compile(r"(.*?) AS c\d+(?:, |$)")
-_COLUMN = re.compile(r"\b(asof\d+)\.c(\d+)\b")
-_SCAN = re.compile(r"(TableScan: (asof\d+) projection=)\[([^\]]*)\]")
+_COLUMN = re.compile(r"\b((?:asof|framed)\d+)\.c(\d+)\b")
+_SCAN = re.compile(r"(TableScan: ((?:asof|framed)\d+) projection=)\[([^\]]*)\]")
 _KEY = "__temp__"  # how DataFusion calls a column that is there a second time
 
 
@@ -25,11 +28,13 @@ def explain_stages(
     """The lines of all of them, and the names; ``shown`` puts relations in the user's names."""
     lines: list[str] = []
     names: Names = {}
-    for stage in planned.asofs:
-        match = stage.match
-        lines.append(f"  {stage.name}, ASOF {match.join_type} join, {match.direction} in time, of")
+    for stage in planned.stages:
         columns: list[str] = []
-        for side in (stage.left, stage.right):
+        if isinstance(stage, FrameStage):
+            lines.append(f"  {stage.name}, {'; '.join(part.frame.shown() for part in stage.sets)}, over")
+        else:
+            lines.append(f"  {stage.name}, ASOF {stage.match.join_type} join, {stage.match.direction} in time, of")
+        for side in (stage.source,) if isinstance(stage, FrameStage) else (stage.left, stage.right):
             logical = Consumer.from_substrait_plan(context, Serde.deserialize_bytes(side))
             text = context.create_dataframe_from_logical_plan(logical).optimized_logical_plan().display_indent()
             first, *rest = in_names(shown(text), names).split("\n")
@@ -37,11 +42,13 @@ def explain_stages(
             columns += items
             own = [item for item in items if _KEY not in item]
             lines += [f"    {line}" for line in (f"Projection: {', '.join(own)}", *rest)]
-        names[stage.name] = _own(stage, columns)
+        names[stage.name] = _named(stage, columns)
     return lines, names
 
 
-def _own(stage: AsofStage, columns: list[str]) -> list[str]:
+def _named(stage: AsofStage | FrameStage, columns: list[str]) -> list[str]:
+    if isinstance(stage, FrameStage):
+        return [*columns, *(column.text for column in framed(stage.sets, [Shown(column) for column in columns]))]
     return [columns[c] if c < len(columns) else "?" for c in stage.columns]
 
 
