@@ -39,8 +39,7 @@ def answered(name: str, arguments: list[Typed], position: int | None) -> Typed |
         return Typed(kinds.cast(forms.call(name, array, value), INTEGER), INTEGER)
     if name in _SAME and len(arguments) == 2:
         if name == "array_remove":
-            (array, value), kind = _together(arguments[0], arguments[1])
-            return Typed(forms.call("array_remove_all", array, value), kind)
+            return _without(arguments[0], arguments[1])
         return joined(arguments[0], arguments[1])
     if name == "array_to_string" and 2 <= len(arguments) <= 3:
         return _to_string(arguments, first, position)
@@ -78,6 +77,25 @@ def _together(array: Typed, value: Typed) -> tuple[tuple[Any, Any], str]:
     if kind is None or kind == UNKNOWN or (kind == element and value.kind == element):
         return (array.node, value.node), array.kind
     return (kinds.cast(array.node, kinds.array(kind) or array.kind), kinds.cast(value.node, kind)), kind + "[]"
+
+
+def _without(array: Typed, value: Typed) -> Typed:
+    """``array_remove``. DataFusion's gives NULL for a NULL that is to be removed."""
+    (elements, sought), kind = _together(array, value)
+    among, given = to_sql(elements), to_sql(sought)
+    removed = f"CASE WHEN {given} IS NULL THEN array_compact({among}) ELSE array_remove_all({among}, {given}) END"
+    return Typed(parse_expression(removed), kind)
+
+
+def contains(name: str, left: Typed, right: Typed) -> Any:
+    """``@>``, ``<@`` or ``&&`` of arrays: a NULL among the elements is equal to none, where DataFusion finds it."""
+    if name == "&&":
+        return forms.call("array_has_any", left.node, forms.call("array_compact", right.node))
+    whole, part = (to_sql(side.node) for side in ((left, right) if name == "@>" else (right, left)))
+    return parse_expression(
+        f"CASE WHEN array_position({part}, NULL) IS NULL THEN array_has_all({whole}, {part})"
+        f" WHEN {whole} IS NOT NULL THEN false END"
+    )
 
 
 def _read(value: Typed, kind: str) -> Any:

@@ -432,8 +432,8 @@ class Expressions:
         kind = operators.result(name, left.kind, right.kind)
         if name == "||" and kinds.is_array(kind):
             return self._array_joined(left, right, kind)
-        if name == "&&" and kind == kinds.BOOLEAN:
-            return Typed(forms.call("array_has_any", left.node, right.node), kind)
+        if name in operators.CONTAINMENT and kind == kinds.BOOLEAN:
+            return Typed(array_functions.contains(name, left, right), kind)
         if name in _REGEXES:
             right = replace(right, node=forms.regex(right.node))
         if name == "||" and kind == kinds.TEXT:

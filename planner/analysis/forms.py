@@ -91,6 +91,11 @@ def as_time(node: Any, kind: Kind) -> Any:
     """A time constant beside a time: microseconds, where DataFusion's own are nanoseconds."""
     if kind != kinds.TIME or not isinstance(node, ast.TypeCast):
         return node
+    return microseconds(node)
+
+
+def microseconds(node: Any) -> Any:
+    """A time as it is stored."""
     return call("arrow_cast", node, text("Time64(Microsecond)"))
 
 

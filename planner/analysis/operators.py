@@ -14,7 +14,7 @@ _KNOWN = frozenset(
     {*kinds.NUMBERS, *kinds.MOMENTS, BOOLEAN, INTERVAL, kinds.TIME, *kinds.TEXTS, *kinds.OIDS, kinds.UUID}
 )
 _UNORDERED = frozenset({kinds.JSON, kinds.JSONB})
-_CONTAINMENT = frozenset({"@>", "<@", "&&"})
+CONTAINMENT = frozenset({"@>", "<@", "&&"})
 _MISSING = "missing"
 
 
@@ -65,7 +65,7 @@ def _of_arrays(operator: str, left: str, right: str) -> Kind:
         return kind if fits else _MISSING
     if operator in COMPARISONS:
         return BOOLEAN if both and kinds.family(left) == kinds.family(right) else _MISSING
-    return BOOLEAN if both and operator in _CONTAINMENT else _MISSING if operator in ARITHMETIC else None
+    return BOOLEAN if both and operator in CONTAINMENT else _MISSING if operator in ARITHMETIC else None
 
 
 def _belongs(left: str, right: str) -> bool:

@@ -4,7 +4,8 @@ percentile_disc(p) WITHIN GROUP (ORDER BY x)    element ceil(p * count(x)) of ar
 mode() WITHIN GROUP (ORDER BY x)                where its longest run of equal values begins
 rank(v) WITHIN GROUP (ORDER BY x)               1 + count(*) FILTER (WHERE x comes before v)
 
-percentile_cont is DataFusion's own; of an array of fractions it is an array of calls.
+percentile_cont lies between two elements of that array (DataFusion's own keeps six digits of where);
+of an array of fractions either is an array of calls.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from pglast import ast
 from pglast.enums import SortByDir, SortByNulls
 
-from constellationdb.errors import NumericOutOfRange, UndefinedFunction, WrongObjectType
+from constellationdb.errors import FeatureNotSupported, NumericOutOfRange, UndefinedFunction, WrongObjectType
 from constellationdb.planner.analysis import forms, kinds, printing
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.rewrite.tree import copied, last_name, parse_expression, to_sql
@@ -43,7 +44,7 @@ def answered(walk: Walk, node: Any, place: Place) -> Typed | None:
             _check_fraction(walk, fraction)
         if isinstance(arguments[0], ast.A_ArrayExpr):
             return _several(walk, node, arguments[0].elements or (), place)
-        return _discrete(walk, node, place) if name == "percentile_disc" else None
+        return _discrete(walk, node, place) if name == "percentile_disc" else _continuous(walk, node, place)
     if name == "mode" and not arguments and len(node.agg_order) == 1:
         return _mode(walk, node, place)
     if is_hypothetical(node) and len(arguments) == len(node.agg_order):
@@ -110,6 +111,20 @@ def _discrete(walk: Walk, node: Any, place: Place) -> Typed:
     if forms.is_null(fraction.node):
         where = "CAST(NULL AS bigint)"
     return Typed(parse_expression(f"array_element({values}, {where})"), value.kind)
+
+
+def _continuous(walk: Walk, node: Any, place: Place) -> Typed | None:
+    group, sort = _Group(walk, node, place), node.agg_order[0]
+    value, fraction = walk.expression(sort.node, group.inner), walk.expression(node.args[0], place)
+    if value.kind == kinds.INTERVAL:
+        raise FeatureNotSupported("percentile_cont of intervals is not supported", position=walk.at(node))
+    number = to_sql(kinds.cast(value.node, kinds.DOUBLE))
+    values, counted = _sorted(group, value, number, sort), group.call(f"count({to_sql(value.node)})")
+    share = to_sql(kinds.cast(fraction.node, kinds.DOUBLE))
+    at = f"({share} * CAST({counted} - 1 AS double precision))"
+    low, high = (f"array_element({values}, CAST({end}({at}) AS bigint) + 1)" for end in ("floor", "ceil"))
+    text = f"CASE WHEN floor({at}) = {at} THEN {low} ELSE {low} + ({at} - floor({at})) * ({high} - {low}) END"
+    return Typed(parse_expression(text), kinds.DOUBLE)
 
 
 def _mode(walk: Walk, node: Any, place: Place) -> Typed:

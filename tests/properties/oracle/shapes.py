@@ -194,7 +194,7 @@ class Shapes(Queries):
         (a, x), (b, y) = self.random.sample(able, 2)
         where = self._where(inner.scope, 0.3)
         condition = write("({}, {}) IN (SELECT {}, {} FROM {} {})", a, b, x, y, inner.sql, where, kind="bool")
-        return self._written("SELECT", self.random.sample(item.scope, 2), item, write("WHERE {}", condition, kind=""))
+        return self._written("SELECT", [a, b], item, write("WHERE {}", condition, kind=""))
 
     # -- rewrites: ours is asked another way than DuckDB ----------------------------------------
 
