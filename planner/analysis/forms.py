@@ -99,6 +99,11 @@ def microseconds(node: Any) -> Any:
     return call("arrow_cast", node, text("Time64(Microsecond)"))
 
 
+def plus_zero(node: Any) -> Any:
+    """A numeric with more room before the point."""
+    return ast.A_Expr(kind=A_Expr_Kind.AEXPR_OP, name=(ast.String(sval="+"),), lexpr=node, rexpr=integer(0))
+
+
 def is_null(node: Any) -> bool:
     while isinstance(node, ast.TypeCast):
         node = node.arg

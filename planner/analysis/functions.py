@@ -46,7 +46,8 @@ from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.analysis.user_calls import UserCalls
 from constellationdb.planner.rewrite.tree import last_name
 
-_RENAMED = {"every": "bool_and", "variance": "var_samp", "sign": "signum", "substring": "substr", "position": "strpos"}
+_RENAMED = {"every": "bool_and", "variance": "var_samp", "sign": "signum", "substring": "substr", "position": "strpos",
+            "ceiling": "ceil"}  # fmt: skip
 _NOWHERE = {"WHERE": "WHERE", "GROUP BY": "GROUP BY", "JOIN/ON": "JOIN conditions", "FILTER": "FILTER",
             "RETURNING": "RETURNING", "VALUES": "VALUES", "UPDATE": "UPDATE",
             "DEFAULT": "DEFAULT expressions"}  # fmt: skip
@@ -282,8 +283,13 @@ def _whole(node: Any) -> Any:
 
 
 def _scaled(node: Any, arguments: Any) -> Any:
-    """A numeric with the digits that ceil, floor and trunc leave; DataFusion keeps the argument's scale."""
+    """A numeric with the digits that ceil, floor and trunc leave; DataFusion keeps the argument's scale.
+
+    And its digits before the point, so that 9.5 has no room for its ceiling: plus 0 it has.
+    """
     digits = 0
+    node.funcname = (ast.String(sval=_RENAMED.get(last_name(node), last_name(node))),)
+    node.args = (forms.plus_zero(arguments[0]), *arguments[1:])
     if len(arguments) > 1:
         if not forms.is_integer(arguments[1]) or not 0 <= arguments[1].val.ival <= 38:
             return node
