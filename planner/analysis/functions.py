@@ -60,7 +60,7 @@ _NO_TEXTS = (*kinds.NUMBERS, *kinds.MOMENTS, kinds.TIME, kinds.BOOLEAN, kinds.IN
 _UNORDERED = (kinds.BOOLEAN, kinds.UUID, kinds.JSON, kinds.JSONB)
 _NO_BOOLEANS = frozenset({"min", "max"})
 _PRINTING = frozenset({"concat", "concat_ws", "format"})
-_ROUNDING = frozenset({"ceil", "ceiling", "floor", "trunc"})
+_ROUNDING = frozenset({"ceil", "ceiling", "floor", "round", "trunc"})
 
 
 class Calls:
@@ -283,7 +283,7 @@ def _whole(node: Any) -> Any:
 
 
 def _scaled(node: Any, arguments: Any) -> Any:
-    """A numeric with the digits that ceil, floor and trunc leave; DataFusion keeps the argument's scale.
+    """A numeric with the digits that ceil, floor, round and trunc leave; DataFusion keeps the argument's, or says so.
 
     And its digits before the point, so that 9.5 has no room for its ceiling: plus 0 it has.
     """

@@ -104,8 +104,8 @@ class JoinShapes(Queries):
         key, alias = self.random.choice(keys), self.alias()
         order = self.random.choice(("", " DESC", " NULLS FIRST"))
         text = (
-            f"SELECT {alias}.k AS c0, unnest({alias}.a) AS c1 FROM (SELECT {{}} AS k, array_agg({{}} ORDER BY {{}}{order})"
-            f" AS a FROM {{}} {{}} GROUP BY {{}}) AS {alias}"
+            f"SELECT {alias}.k AS c0, unnest({alias}.a) AS c1 FROM"
+            f" (SELECT {{}} AS k, array_agg({{}} ORDER BY {{}}{order}) AS a FROM {{}} {{}} GROUP BY {{}}) AS {alias}"
         )
         sql = write(text, key, value, value, item.sql, self._where(item.scope, 0.4), key, kind="")
         return Select(sql, (named_as("c0", key.kind), named_as("c1", value.kind)))
