@@ -89,13 +89,12 @@ def _without(array: Typed, value: Typed) -> Typed:
 
 def contains(name: str, left: Typed, right: Typed) -> Any:
     """``@>``, ``<@`` or ``&&`` of arrays: a NULL among the elements is equal to none, where DataFusion finds it."""
+    whole, part = (to_sql(side.node) for side in ((right, left) if name == "<@" else (left, right)))
     if name == "&&":
-        return forms.call("array_has_any", left.node, forms.call("array_compact", right.node))
-    whole, part = (to_sql(side.node) for side in ((left, right) if name == "@>" else (right, left)))
-    return parse_expression(
-        f"CASE WHEN array_position({part}, NULL) IS NULL THEN array_has_all({whole}, {part})"
-        f" WHEN {whole} IS NOT NULL THEN false END"
-    )
+        found = f"array_has_any({whole}, array_compact({part}))"
+    else:
+        found = f"array_position({part}, NULL) IS NULL AND array_has_all({whole}, {part})"
+    return parse_expression(f"CASE WHEN {whole} IS NOT NULL AND {part} IS NOT NULL THEN {found} END")
 
 
 def _read(value: Typed, kind: str) -> Any:

@@ -19,9 +19,10 @@ from constellationdb.errors import (
     InvalidOffset,
     SqlSyntaxError,
     UndefinedColumn,
+    UndefinedFunction,
 )
 from constellationdb.planner.analysis import forms, jsonb, kinds, named_windows, texts
-from constellationdb.planner.analysis.expressions import Expressions
+from constellationdb.planner.analysis.expressions import NO_OPERATOR, Expressions
 from constellationdb.planner.analysis.recursion import check_recursion, check_types
 from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, aliased, merge, renamed, visible_of
 from constellationdb.planner.analysis.sources import set_query
@@ -531,6 +532,8 @@ class _Queries:
         """Columns that USING makes one are compared as they are: none may have to be put in a time zone."""
         for name in names:
             found = [v.column.kind for v in (*left, *right) if v.column.name == name]
+            if (clash := kinds.clash(found)) is not None:
+                raise UndefinedFunction(f"operator does not exist: {clash[0]} = {clash[1]}", hint=NO_OPERATOR)
             if self.expressions.zoning.explicit and kinds.TIMESTAMPTZ in found and len(set(found)) > 1:
                 raise unknown(position)
 
