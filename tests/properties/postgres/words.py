@@ -142,6 +142,12 @@ WORDS: dict[str, tuple[Word, ...]] = {
     "texts": _TEXTS, "times": _TIMES, "numbers": _NUMBERS, "jsonb": _JSON, "arrays": _ARRAYS, "cases": _CASES,
 }  # fmt: skip
 
+
+def _near(template: str) -> str:
+    """Nearly zero is zero: how close depends on the order in which doubles are added."""
+    return f"round(CAST({template} AS numeric), 6)"
+
+
 # Aggregates; ``ORDER BY`` in them leaves nothing open.
 AGGREGATES = (
     *_words(
@@ -154,11 +160,13 @@ AGGREGATES = (
         "CAST(max({ts}) - min({ts}) AS text)",
     ),
     *_words(
-        "out", "mode() WITHIN GROUP (ORDER BY {int})", "corr({int}, {g})", "covar_pop({int}, {g})",
-        "covar_samp({g}, {int})", "regr_slope({int}, {g})", "regr_intercept({g}, {int})", "regr_r2({int}, {int})",
-        "regr_avgx({int}, {g})", "regr_sxy({int}, {g})", "round(avg({dec}), 4)", "avg({int})", "stddev({g})",
+        "out", "mode() WITHIN GROUP (ORDER BY {int})", _near("corr({int}, {g})"), _near("covar_pop({int}, {g})"),
+        _near("covar_samp({g}, {int})"), _near("regr_slope({int}, {g})"), _near("regr_intercept({g}, {int})"),
+        _near("regr_r2({int}, {int})"),
+        "regr_avgx({int}, {g})", _near("regr_sxy({int}, {g})"), "round(avg({dec}), 4)", "avg({int})",
+        _near("stddev({g})"),
         "percentile_cont(0.3) WITHIN GROUP (ORDER BY {g} DESC)", "percentile_disc(0.7) WITHIN GROUP (ORDER BY {text})",
-        "variance({int})", "cume_dist(3) WITHIN GROUP (ORDER BY {int})",
+        _near("variance({int})"), "cume_dist(3) WITHIN GROUP (ORDER BY {int})",
     ),
     *_words(
         "big", "regr_count({int}, {g})", "rank(3) WITHIN GROUP (ORDER BY {int})",
