@@ -172,7 +172,7 @@ def _create(session: Session, statement: _Created, places: Places, tag: str, mak
     if exists and statement.if_not_exists:
         return Result(tag, notices=[_skipped(place)])
     if not (exists and getattr(statement, "or_replace", False)):
-        definitions.refuse_existing(session.catalog, place, statement.name_position + 1)
+        definitions.refuse_existing(session.catalog, place)
         command = with_rate(definitions.placed(make(), places), session.settings)
         _submit(session, command)
     elif isinstance(statement, st.CreateView) and not statement.materialized:
@@ -267,7 +267,7 @@ def _table_as(session: Session, statement: st.CreateTableAs, places: Places) -> 
     """The table and its rows come together."""
     if places[0].existing is not None and statement.if_not_exists:
         return Result("CREATE TABLE AS", notices=[_skipped(places[0])])
-    definitions.refuse_existing(session.catalog, places[0], statement.name_position + 1)
+    definitions.refuse_existing(session.catalog, places[0])
     columns, compute = selects.later(session, statement.query)
     if len(statement.column_names) > len(columns):
         raise SqlSyntaxError("too many column names were specified")

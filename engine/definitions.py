@@ -260,11 +260,11 @@ def drop(catalog: Catalog, statement: st.Drop, present: list[str], name_of: Name
     return Drop(catalog.to_drop(present, cascade=statement.cascade, name_of=name_of))
 
 
-def refuse_existing(catalog: Catalog, place: Place, position: int) -> None:
+def refuse_existing(catalog: Catalog, place: Place) -> None:
     """Also what the errors of a relation of this name would be called must be free."""
     taken = taken_names(catalog, place.namespace)
     if place.label in taken or errors_name(place.label) in taken:
-        raise DuplicateRelation(f'relation "{place.label}" already exists', position=position)
+        raise DuplicateRelation(f'relation "{place.label}" already exists')
 
 
 def placed(command: Create, places: Sequence[Place]) -> Create:

@@ -25,6 +25,7 @@ from constellationdb.planner.lower.stream import Builder, Stream
 from constellationdb.planner.lower.unnest import unnested
 from constellationdb.planner.lower.windows import Lateness, Windowed
 from constellationdb.planner.messages import planning
+from constellationdb.planner.one_row import keep_above
 from constellationdb.planner.outputs import output_schema
 from constellationdb.planner.prepare import OtherZoneError, PreparedQuery, Preparer, called_names, relation_names
 from constellationdb.planner.relations import PlannedRelation, WindowCall, decode_body, functions_among
@@ -145,7 +146,7 @@ class ContinuousPlanner:
 
     def _lowered(self, tree: Any) -> tuple[Stream, list[str]]:
         """A query over relations that the shuttle knows, and what DataFusion calls its columns."""
-        rel, schema, written = self._shuttle.plan(to_sql(rewrite_set_all(tree, self._columns_of)))
+        rel, schema, written = self._shuttle.plan(to_sql(rewrite_set_all(keep_above(tree), self._columns_of)))
         gate.check(self._shuttle, rel, width_of(rel), written)
         return self._lowering.lower(rel), list(schema.names)
 

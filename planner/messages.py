@@ -36,7 +36,7 @@ _DUPLICATE = re.compile(r"duplicate (?:unqualified|qualified) field name|unique 
 _TWO_MARKS = re.compile(r"(?:duplicate|ambiguous)?.*field name (?:\w+\.)?mark\b")
 _CORRELATED = re.compile(
     r"No field named (?:__in|__any|__all)\.|__correlated_sq_\d+|__scalar_sq_\d+|decorrelate_\w+' failed"
-    r"|Optimizer rule '\w+_to_join' failed[\s\S]*No field named"
+    r"|Optimizer rule '\w+_to_join' failed[\s\S]*(?:No field named|does not support logical expression)"
 )
 _RANGE = re.compile(r"Cannot run range queries on datatype")
 _TYPES = re.compile(

@@ -26,7 +26,6 @@ from constellationdb.planner.analysis.queries import Columns, Relations, analyse
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.user_calls import UserCalls, with_parameters
 from constellationdb.planner.analysis.zoning import Zoning
-from constellationdb.planner.empty_sets import drop_empty_sets
 from constellationdb.planner.references import Names, find, key_of, reference, split
 from constellationdb.planner.relations import (
     CHANGE_COLUMNS,
@@ -58,6 +57,7 @@ from constellationdb.planner.rewrite.versions import mark_versions
 from constellationdb.planner.rewrite.window_inputs import name_window_inputs
 from constellationdb.planner.rewrite.windows import is_window, window_call
 from constellationdb.planner.statements import Query
+from constellationdb.planner.unnest.above import asks_above_sets
 from constellationdb.planner.unnest.iterations import count_iterations
 from constellationdb.planner.unnest.queries import unnest
 
@@ -127,7 +127,6 @@ class Preparer:
         if self._continuous:
             clock.find(tree)
         refuse(tree, query.offset, continuous=self._continuous, accepted=clock.accepted)
-        drop_empty_sets(tree)
         with placing_literals(query):
             analysis = analyse(
                 tree,
@@ -150,6 +149,7 @@ class Preparer:
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
         prepared.in_time = bool(query.asof) or any(clause.as_of is not None for clause in query.temporal)
         prepared.asking, prepared.doubtful, prepared.unsure = analysis.asking, analysis.doubtful, analysis.unsure
+        prepared.doubtful |= not self._unnesting and asks_above_sets(tree)
         prepared.guarded = analysis.guarded
         prepared.lateral = any(isinstance(node, ast.RangeSubselect) and node.lateral for node in nodes(tree))
         _Resolver(self, prepared, query).resolve(tree, frozenset())
@@ -219,7 +219,6 @@ class Preparer:
             raise FeatureNotSupported(f"changelog() in the body of function {function.shown} is not supported")
         tree = with_parameters(function, self._normal(query))
         refuse(tree, 0, continuous=self._continuous)
-        drop_empty_sets(tree)
         ctes = {node.ctename for node in nodes(tree) if isinstance(node, ast.CommonTableExpr)}
         for node in nodes(tree):
             if isinstance(node, ast.RangeFunction) and is_window(node):

@@ -25,6 +25,7 @@ def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
         (_json_members, [texts], pa.string(), "con_json_members"),
         (_joined, [texts, texts], pa.string(), "con_joined"),
         (_longest_run, [texts], pa.int64(), "con_longest_run"),
+        (_percentile, [pa.list_(pa.float64()), pa.float64()], pa.float64(), "con_percentile_cont"),
     ]
     for suffix, element in {"i16": pa.int16(), "i32": pa.int32(), "i64": pa.int64()}.items():
         row = pa.struct([("x", element), ("n", pa.int32())])
@@ -48,6 +49,27 @@ def _run_of(values: list[str]) -> int:
     lengths = [(len(list(same)), value) for value, same in groupby(values)]
     longest = max(range(len(lengths)), key=lambda i: lengths[i][0])
     return 1 + sum(length for length, _ in lengths[:longest])
+
+
+def _percentile(arrays: pa.Array, fractions: pa.Array) -> pa.Array:
+    """The value at a fraction of the way through each sorted array, on the line between the two it lies between."""
+    pairs = zip(arrays, fractions.to_pylist(), strict=True)
+    return pa.array([_value_at(array.values, fraction) for array, fraction in pairs], pa.float64())
+
+
+def _value_at(values: pa.Array | None, fraction: float | None) -> float | None:
+    if fraction is None:
+        return None
+    if not 0 <= fraction <= 1:
+        raise ComputationError("22003", f"percentile value {fraction:g} is not between 0 and 1")
+    if not values:
+        return None
+    place = fraction * (len(values) - 1)
+    low: float = values[int(place)].as_py()
+    if place == int(place):
+        return low
+    high: float = values[int(place) + 1].as_py()
+    return low + (place - int(place)) * (high - low)
 
 
 def _json_list(arrays: pa.Array) -> pa.Array:

@@ -28,6 +28,7 @@ from constellationdb.planner.asof_stages import AsofCutter, AsofStage
 from constellationdb.planner.lower.condition import hide_residual
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.messages import planning
+from constellationdb.planner.one_row import keep_above
 from constellationdb.planner.outputs import output_schema
 from constellationdb.planner.prepare import OtherZoneError, PreparedQuery, Preparer
 from constellationdb.planner.relations import PlannedRelation, WindowCall
@@ -140,7 +141,7 @@ class SnapshotPlanner:
         prepared = self._prepare(query)
         self._read_literals(prepared, query)
         with planning(prepared.tree, query.offset, prepared.signatures):
-            prepared.tree = rewrite_set_all(prepared.tree, self._columns_of)
+            prepared.tree = rewrite_set_all(keep_above(prepared.tree, limited=True), self._columns_of)
             sql = prepared.sql
             written = self._shuttle.context.sql(sql).schema()
             substrait, kinds = self._harden(sql, written)
@@ -196,7 +197,7 @@ class SnapshotPlanner:
         for signature in prepared.functions:
             self._function(signature)
         self._asking |= prepared.asking
-        self._doubtful |= prepared.doubtful
+        self._doubtful |= prepared.doubtful or prepared.lateral
         self._unsure |= prepared.unsure
         if prepared.in_time:
             self._in_time = True
@@ -251,6 +252,7 @@ class SnapshotPlanner:
         assert view.query is not None
         inner = self._prepare(view.query, as_view=True)
         with planning(inner.tree, view.query.offset, inner.signatures):
+            inner.tree = rewrite_set_all(keep_above(inner.tree, all_of_it=True, limited=True), self._columns_of)
             frame = self._shuttle.context.sql(inner.sql)
             names = [user_name(n) for n in frame.schema().names]
             names = [*view.column_names, *names[len(view.column_names) :]]

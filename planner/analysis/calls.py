@@ -44,7 +44,8 @@ _MATHS = frozenset({"sqrt", "exp", "ln", "log", "log10", "power", "pow", "sin", 
 _WHOLE_PLACES = {"repeat": (1,), "left": (1,), "right": (1,), "lpad": (1,), "rpad": (1,), "split_part": (2,),
                  "substr": (1, 2), "chr": (0,)}  # fmt: skip
 _SUMS = {kinds.SMALLINT: kinds.BIGINT, kinds.INTEGER: kinds.BIGINT, kinds.BIGINT: kinds.NUMERIC,
-         kinds.NUMERIC: kinds.NUMERIC, kinds.REAL: kinds.REAL, kinds.DOUBLE: kinds.DOUBLE}  # fmt: skip
+         kinds.NUMERIC: kinds.NUMERIC, kinds.REAL: kinds.REAL, kinds.DOUBLE: kinds.DOUBLE,
+         kinds.INTERVAL: kinds.INTERVAL}  # fmt: skip
 
 
 def is_aggregate(name: str) -> bool:

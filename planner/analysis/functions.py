@@ -20,6 +20,7 @@ from constellationdb.errors import (
 from constellationdb.planner import patterns
 from constellationdb.planner.analysis import (
     about,
+    aggregates,
     array_functions,
     calls,
     catalog_calls,
@@ -33,6 +34,7 @@ from constellationdb.planner.analysis import (
     listed,
     maths,
     ordered_sets,
+    over_calls,
     printing,
     regexes,
     set_functions,
@@ -76,6 +78,8 @@ class Calls:
         if self._users is not None and (known := self._users.named(node)):
             return self._of_user(self._users, node, known[0], place)
         if not own_schema:
+            if (made := aggregates.placed(walk, node, place)) is not None:
+                return made
             self._check(node, name, place)
             corrected.count_rows(node, name)
             if (made := ordered_sets.answered(walk, node, place)) is not None:
@@ -92,6 +96,12 @@ class Calls:
             arguments = zoned_calls.alike(arguments, walk.zoning, position)
         node.args = tuple(argument.node for argument in arguments) or None
         self._clauses(node, inner)
+        if not own_schema and calls.is_aggregate(name) and node.over is None:
+            aggregates.check(walk, node, name, arguments, inner)
+        if not own_schema:
+            arguments = over_calls.filtered(walk, node, name, arguments)
+            if (made := over_calls.with_default(walk, node, name, arguments)) is not None:
+                return made
         shown = [argument.kind for argument in arguments]
         if None in shown and name in zoned_calls.BY_CLOCKS:
             walk.doubt_zone(node)
@@ -123,6 +133,8 @@ class Calls:
         position = self._expressions.at(node)
         if (zoned := zoned_calls.answered(name, arguments, self._expressions.zoning, position)) is not None:
             return zoned
+        if (made := aggregates.answered(node, name, arguments)) is not None:
+            return made
         if (made := listed.answered(node, name, arguments, position)) is not None:
             return made
         for answer in (

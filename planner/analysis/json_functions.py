@@ -69,9 +69,7 @@ def value_of(value: Typed, position: int | None) -> Any:
         bare = f"({text}) IN ('NaN', 'Infinity', '-Infinity')"
         return parse_expression(f"coalesce(CASE WHEN {bare} THEN concat('\"', {text}, '\"') ELSE {text} END, 'null')")
     if value.kind == kinds.TIMESTAMP:
-        return parse_expression(
-            f"CASE WHEN {text} IS NULL THEN 'null' ELSE concat('\"', replace({text}, ' ', 'T'), '\"') END"
-        )
+        return parse_expression(f"coalesce('\"' || replace({text}, ' ', 'T') || '\"', 'null')")
     if value.kind not in _QUOTED:
         raise FeatureNotSupported(f"a JSON value of type {value.kind or 'unknown'} is not supported", position=position)
     return parse_expression(f"coalesce(con_json_string({text}), 'null')")

@@ -1,11 +1,12 @@
 """Aggregates WITHIN GROUP, in the words of plain ones.
 
 percentile_disc(p) WITHIN GROUP (ORDER BY x)    element ceil(p * count(x)) of array_agg(x ORDER BY x)
+percentile_cont(p) WITHIN GROUP (ORDER BY x)    what lies at p * (count(x) - 1) between two of its elements
 mode() WITHIN GROUP (ORDER BY x)                where its longest run of equal values begins
 rank(v) WITHIN GROUP (ORDER BY x)               1 + count(*) FILTER (WHERE x comes before v)
 
-percentile_cont lies between two elements of that array (DataFusion's own keeps six digits of where);
-of an array of fractions either is an array of calls.
+DataFusion's own percentile_cont rounds the place between the elements to a millionth. Of an array of fractions
+a percentile is an array of calls.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ def answered(walk: Walk, node: Any, place: Place) -> Typed | None:
     """An aggregate WITHIN GROUP; None when it stays as it is."""
     name = last_name(node)
     arguments: Any = node.args or ()
+    if name == "quantile_cont" and len(arguments) == 2 and not node.agg_order:
+        node, name = _ordered(node), "percentile_cont"
+        arguments = node.args
     if name in NAMES and not node.agg_within_group:
         message = f"WITHIN GROUP is required for ordered-set aggregate {name}"
         raise WrongObjectType(message, position=walk.at(node))
@@ -44,16 +48,33 @@ def answered(walk: Walk, node: Any, place: Place) -> Typed | None:
             _check_fraction(walk, fraction)
         if isinstance(arguments[0], ast.A_ArrayExpr):
             return _several(walk, node, arguments[0].elements or (), place)
-        return _discrete(walk, node, place) if name == "percentile_disc" else _continuous(walk, node, place)
+        return _discrete(walk, node, place) if name == "percentile_disc" else _interpolated(walk, node, place)
     if name == "mode" and not arguments and len(node.agg_order) == 1:
         return _mode(walk, node, place)
     if is_hypothetical(node) and len(arguments) == len(node.agg_order):
         return _hypothetical(walk, node, name, place)
     if name in NAMES or is_hypothetical(node):
-        given = [walk.expression(a, place) for a in (*arguments, *(s.node for s in node.agg_order))]
-        shown = ", ".join(str(argument.kind) for argument in given)
-        raise UndefinedFunction(f"function {name}({shown}) does not exist", hint=_HINT, position=walk.at(node))
+        raise _undefined(
+            walk, node, [walk.expression(a, place) for a in (*arguments, *(s.node for s in node.agg_order))]
+        )
     return None
+
+
+def _undefined(walk: Walk, node: Any, given: list[Typed]) -> UndefinedFunction:
+    shown = ", ".join(str(argument.kind) for argument in given)
+    message = f"function {last_name(node)}({shown}) does not exist"
+    return UndefinedFunction(message, hint=_HINT, position=walk.at(node))
+
+
+def _ordered(node: Any) -> Any:
+    """quantile_cont(x, p) as percentile_cont(p) WITHIN GROUP (ORDER BY x)."""
+    made = copied(node)
+    value, fraction = made.args
+    made.funcname, made.args, made.agg_within_group = (ast.String(sval="percentile_cont"),), (fraction,), True
+    made.agg_order = (
+        ast.SortBy(node=value, sortby_dir=SortByDir.SORTBY_DEFAULT, sortby_nulls=SortByNulls.SORTBY_NULLS_DEFAULT),
+    )
+    return made
 
 
 def _several(walk: Walk, node: Any, fractions: Any, place: Place) -> Typed:
@@ -113,18 +134,16 @@ def _discrete(walk: Walk, node: Any, place: Place) -> Typed:
     return Typed(parse_expression(f"array_element({values}, {where})"), value.kind)
 
 
-def _continuous(walk: Walk, node: Any, place: Place) -> Typed | None:
+def _interpolated(walk: Walk, node: Any, place: Place) -> Typed:
     group, sort = _Group(walk, node, place), node.agg_order[0]
     value, fraction = walk.expression(sort.node, group.inner), walk.expression(node.args[0], place)
     if value.kind == kinds.INTERVAL:
         raise FeatureNotSupported("percentile_cont of intervals is not supported", position=walk.at(node))
-    number = to_sql(kinds.cast(value.node, kinds.DOUBLE))
-    values, counted = _sorted(group, value, number, sort), group.call(f"count({to_sql(value.node)})")
+    if value.kind not in (None, kinds.UNKNOWN, *kinds.NUMBERS):
+        raise _undefined(walk, node, [fraction, value])
+    values = _sorted(group, value, to_sql(kinds.cast(value.node, kinds.DOUBLE)), sort)
     share = to_sql(kinds.cast(fraction.node, kinds.DOUBLE))
-    at = f"({share} * CAST({counted} - 1 AS double precision))"
-    low, high = (f"array_element({values}, CAST({end}({at}) AS bigint) + 1)" for end in ("floor", "ceil"))
-    text = f"CASE WHEN floor({at}) = {at} THEN {low} ELSE {low} + ({at} - floor({at})) * ({high} - {low}) END"
-    return Typed(parse_expression(text), kinds.DOUBLE)
+    return Typed(parse_expression(f"con_percentile_cont({values}, {share})"), kinds.DOUBLE)
 
 
 def _mode(walk: Walk, node: Any, place: Place) -> Typed:

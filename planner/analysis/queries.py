@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 from typing import Any
 
 from pglast import ast
@@ -21,7 +22,7 @@ from constellationdb.errors import (
     UndefinedColumn,
     UndefinedFunction,
 )
-from constellationdb.planner.analysis import forms, jsonb, kinds, named_windows, texts
+from constellationdb.planner.analysis import forms, grouping_sets, jsonb, kinds, named_windows, texts
 from constellationdb.planner.analysis.expressions import NO_OPERATOR, Expressions
 from constellationdb.planner.analysis.recursion import check_recursion, check_types
 from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, aliased, merge, renamed, visible_of
@@ -309,18 +310,29 @@ class _Queries:
 
     def _grouping(self, select: Any, place: Place, count: int | None) -> None:
         if select.groupClause:
-            grouping = self._in(place, "GROUP BY")
-            select.groupClause = tuple(
-                node if self._position(node, count, "GROUP BY") or self._is_output(node, select, place)
-                else self.expressions.expression(node, grouping).node
-                for node in select.groupClause
-            )  # fmt: skip
+            self._keys(select, place, count)
         if select.havingClause is not None:
             select.havingClause = self.expressions.boolean(select.havingClause, "HAVING", self._in(place, "HAVING"))
         for window in select.windowClause or ():
             window.partitionClause = self.expressions.many(window.partitionClause, place) or None
             for sort in window.orderClause or ():
                 sort.node = self.expressions.expression(sort.node, place).node
+
+    def _keys(self, select: Any, place: Place, count: int | None) -> None:
+        grouping, clause, distinct = self._in(place, "GROUP BY"), select.groupClause, bool(select.groupDistinct)
+        select.groupDistinct = False
+
+        def key(node: Any, *, spelled: bool = False) -> Any:
+            if self._position(node, count, "GROUP BY") or self._is_output(node, select, place):
+                return _target_of(node, select.targetList or ()) or node if spelled else node
+            return self.expressions.expression(node, grouping).node
+
+        if grouping_sets.has_sets(clause):
+            select.groupClause = grouping_sets.spelled(clause, partial(key, spelled=True), distinct=distinct) or None
+            if select.groupClause is None and not grouping_sets.is_aggregated(select):
+                select.groupClause = (grouping_sets.EMPTY,)
+        else:
+            select.groupClause = tuple(map(key, grouping_sets.listed(clause)))
 
     def _is_output(self, node: Any, select: Any, place: Place) -> bool:
         """Whether a bare name means an output column: GROUP BY takes it only when no input has it."""
@@ -596,3 +608,12 @@ def _first_value(select: Any) -> Any:
 
 
 __all__ = ["Analysis", "Typed", "analyse"]
+
+
+def _target_of(node: Any, targets: Any) -> Any | None:
+    """The expression of the output column that a number or a bare name stands for; None for anything else."""
+    if forms.is_integer(node):
+        found = targets[node.val.ival - 1 :][:1] if not any(_is_star(t.val) for t in targets) else ()
+    else:
+        found = [target for target in targets if target.name == strings(node)[0]]
+    return found[0].val if found else None

@@ -31,7 +31,9 @@ _AT_ZONE = frozenset({f"con_{word}_{way}" for word in ("zone", "timezone") for w
 # Functions of ours that only make a value comparable as Postgres compares it.
 _UNSEEN = ("con_canonical_", "con_rank_", "con_unrank_", "con_interval_order", "con_trim_scale", "con_in_range")
 # Functions of ours over the array of a group's values.
-_OF_LISTS = frozenset({"con_longest_run", "con_json_list", "con_json_members", "con_json_string", "con_joined"})
+_OF_LISTS = frozenset(
+    {"con_longest_run", "con_percentile_cont", "con_json_list", "con_json_members", "con_json_string", "con_joined"}
+)
 _NEGATED = {
     "=": "<>",
     "<>": "=",

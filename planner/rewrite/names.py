@@ -34,6 +34,8 @@ def _figure(node: Any) -> _Named:
             return strings(node)[-1], True
         case ast.FuncCall():
             return last_name(node), True
+        case ast.GroupingFunc():
+            return "grouping", True
         case ast.TypeCast() if node.location == MADE:
             return _figure(node.arg)
         case ast.TypeCast():

@@ -49,8 +49,8 @@ class ClockFilters:
                         setattr(select, clause, _all(parts))
 
     def _parts(self, part: Any) -> Iterator[Any]:
-        """``x BETWEEN a AND b`` with now() in it as two comparisons."""
-        if isinstance(part, ast.A_Expr) and part.kind == A_Expr_Kind.AEXPR_BETWEEN and _mentions_now(part.rexpr):
+        """``x BETWEEN a AND b`` with now() in it, wherever, as two comparisons."""
+        if isinstance(part, ast.A_Expr) and part.kind == A_Expr_Kind.AEXPR_BETWEEN and _mentions_now(part):
             for operator, side in zip((">=", "<="), part.rexpr, strict=True):
                 name = (ast.String(sval=operator),)
                 yield ast.A_Expr(

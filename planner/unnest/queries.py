@@ -11,6 +11,7 @@ from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.rewrite.names import fresh
 from constellationdb.planner.rewrite.tree import links, replace
 from constellationdb.planner.unnest import parts
+from constellationdb.planner.unnest.above import above_aggregates
 from constellationdb.planner.unnest.aggregates import is_scalar
 from constellationdb.planner.unnest.attach import attached, under
 from constellationdb.planner.unnest.domain import domain_of
@@ -30,6 +31,7 @@ def unnest(select: Any) -> Any:
         return select
     if select.valuesLists:
         return _values(select)
+    above_aggregates(select)
     flatten(select)
     select.fromClause = _items(select.fromClause or ()) or None
     asked = parts.folded(select.fromClause)

@@ -116,6 +116,7 @@ _QUERIES = [
     "SELECT k, count(*) AS n, sum(id) AS s FROM t WHERE ts >= {now} - INTERVAL '3 seconds' AND id % 2 = 0 GROUP BY k",
     "SELECT id FROM t WHERE ts BETWEEN {now} - INTERVAL '4 seconds' AND {now} + INTERVAL '2 seconds'",
     "SELECT id FROM t WHERE {now} < ts + INTERVAL '1 second' * k",
+    "SELECT id FROM t WHERE {now} - INTERVAL '1 second' BETWEEN ts AND ts + INTERVAL '1 second' * (k + 2)",
     "SELECT a.id, b.id AS other FROM t a JOIN t b ON a.k = b.k AND a.id < b.id"
     " WHERE a.ts > {now} - INTERVAL '6 seconds' AND b.ts <= {now}",
     "SELECT a.id, b.id AS other FROM t a LEFT JOIN (SELECT * FROM t WHERE ts > {now} - INTERVAL '2 seconds') b"
