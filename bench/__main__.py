@@ -16,6 +16,7 @@ from bench import joins as join_bench
 from bench import latency as latencies
 from bench import nexmark as nexmark_bench
 from bench import orders as order_bench
+from bench.curve_cases import CASES as CURVES
 from bench.queries import QUERIES, query_named
 from bench.run import INPUTS
 from bench.wire import measure as wires
@@ -84,7 +85,7 @@ def joins(names: tuple[str, ...], rows: int, changes: int, epochs: int, core: in
 
 
 @main.command()
-@click.option("--case", "names", multiple=True, type=click.Choice(list(curve_bench.CASES)), help="default: all")
+@click.option("--case", "names", multiple=True, type=click.Choice(list(CURVES)), help="default: all")
 @click.option("--rows", type=click.IntRange(min=1000), default=10_000, show_default=True, help="at first, a table")
 @click.option("--changes", type=click.IntRange(min=4), default=1000, show_default=True, help="in an epoch")
 @click.option("--epochs", type=click.IntRange(min=1), default=11, show_default=True)
@@ -93,7 +94,7 @@ def joins(names: tuple[str, ...], rows: int, changes: int, epochs: int, core: in
 def curves(names: tuple[str, ...], rows: int, changes: int, epochs: int, core: int | None, only_json: bool) -> None:
     """Every operator: what the same changes cost as its state grows ×1, ×10, ×100."""
     _report(
-        curve_bench.measure(names or tuple(curve_bench.CASES), rows, changes, epochs, _core(core)),
+        curve_bench.measure(names or tuple(CURVES), rows, changes, epochs, _core(core)),
         curve_bench.table_of,
         only_json,
     )

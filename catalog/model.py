@@ -166,6 +166,7 @@ class Function(msgspec.Struct, frozen=True):
     ``body``: of one in SQL, its Query, encoded by the engine. ``internal``: what plans call one in Python, unlike any
     other in the world. ``source``: the body as it was written; "" where a program has registered the function.
     ``tables``: the relations that its body reads; ``functions``: the oids of those that it calls.
+    ``retracts``: whether an aggregate in Python can take rows back.
     """
 
     name: str
@@ -183,6 +184,7 @@ class Function(msgspec.Struct, frozen=True):
     functions: tuple[int, ...] = ()
     sql: str = ""
     oid: int = 0
+    retracts: bool = False
 
     @property
     def types(self) -> tuple[str, ...]:

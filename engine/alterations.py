@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import ColumnDefinition, Relation
-from constellationdb.engine.table_definitions import TableDefiner, stored_field
+from constellationdb.engine.retyping import check_conversion
+from constellationdb.engine.table_definitions import IDENTITY_TYPES, TableDefiner, stored_field, typed_field
 from constellationdb.errors import (
     ConstellationError,
     DependentObjects,
@@ -17,6 +18,7 @@ from constellationdb.errors import (
     DuplicateObject,
     FeatureNotSupported,
     InvalidDefinition,
+    InvalidParameter,
     SqlSyntaxError,
     UndefinedColumn,
     UndefinedObject,
@@ -48,6 +50,7 @@ class TableAlteration:
         self.dropped: list[st.DropColumn] = []
         self.cascaded: list[str] = []  # what went with them, as notices name it
         self.added: list[st.ColumnDef] = []
+        self.retyped: dict[str, str] = {}  # columns, and what becomes of their values
 
     @property
     def name(self) -> str:
@@ -55,7 +58,11 @@ class TableAlteration:
 
     @property
     def is_reshaped(self) -> bool:
-        return self.table.schema != self.before.schema or self.table.primary_key != self.before.primary_key
+        return (
+            bool(self.retyped)
+            or self.table.schema != self.before.schema
+            or self.table.primary_key != self.before.primary_key
+        )
 
     def perform(self, action: st.AlterAction) -> None:
         match action:
@@ -67,6 +74,8 @@ class TableAlteration:
                 self._set_default(name, default, position)
             case st.SetNotNull(name, not_null):
                 self._set_not_null(name, not_null=not_null)
+            case st.SetType():
+                self._set_type(action)
             case st.AddCheck(check):
                 self.table = self._definer.with_checks(self.table, (check,))
                 self._definer.check_expressions(self.table, (), (check,))
@@ -173,6 +182,27 @@ class TableAlteration:
         if not not_null and column.identity:
             raise SqlSyntaxError(f'column "{name}" of relation "{self.name}" is an identity column')
         self._with_column(replace(column, not_null=not_null))
+
+    def _set_type(self, action: st.SetType) -> None:
+        name, column = action.name, self._column(action.name)
+        if name in self.retyped:
+            raise FeatureNotSupported(f'cannot alter type of column "{name}" twice')
+        if column.generated is not None:
+            raise FeatureNotSupported("another type for a generated column is not supported")
+        for other in self.table.columns:
+            if other.generated is not None and name in column_names(other.generated):
+                raise FeatureNotSupported(
+                    "cannot alter type of a column used by a generated column",
+                    detail=f'Column "{name}" is used by generated column "{other.name}".',
+                )
+        if column.identity and action.type.name not in IDENTITY_TYPES:
+            raise InvalidParameter("identity column type must be smallint, integer, or bigint")
+        self.retyped[name] = check_conversion(self.before, action, column)
+        place = self.table.schema.get_field_index(name)
+        self._with_schema(self.table.schema.set(place, typed_field(name, action.type)))
+        self.sources = (*self.sources[:place], -1, *self.sources[place + 1 :])
+        self._with_column(replace(column, type_name=action.type.name))
+        self._definer.check_expressions(self.table, (), ())
 
     # -- constraints ---------------------------------------------------------------------------
 

@@ -9,12 +9,15 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation
+from constellationdb.catalog.text.zones import UTC_ZONE, zone_named
 from constellationdb.engine import changes
 from constellationdb.engine.alterations import TableAlteration, with_renamed_column, with_renamed_constraint
 from constellationdb.engine.dependants import Change, Views, adapted, with_new_name
 from constellationdb.engine.object_names import taken_names
 from constellationdb.engine.pg_catalog.names import qualified
+from constellationdb.engine.reshape import reshape_of
 from constellationdb.engine.result import Notice, Result
+from constellationdb.engine.retyping import converted, without_rules_of
 from constellationdb.engine.sequence_statements import resolve
 from constellationdb.engine.side import errors_name
 from constellationdb.engine.table_definitions import TableDefiner
@@ -91,12 +94,14 @@ class Altering:
 
     def _table(self, alteration: TableAlteration) -> None:
         before, after = alteration.before, alteration.table
-        if after == before and not alteration.sequences:
+        if after == before and not (alteration.sequences or alteration.retyped):
             return
         with self._session.together() as transaction:
             engine = self._session.engine
             if alteration.sequences:
                 transaction.define(engine, Create(tuple(alteration.sequences)))
+            self._check_retyped(alteration)
+            old = changes.rows_of(self._session, before) if alteration.retyped else None
             views = self._views_over(alteration)
             lost = self._lost(alteration, views.lost)
             if lost:
@@ -104,11 +109,39 @@ class Altering:
             kept = [view for view in views.altered if view.name not in lost]
             sources = {after.name: alteration.sources} if alteration.is_reshaped else {}
             fills = {after.name: to_ipc(self._fills(alteration))} if alteration.added else {}
-            transaction.define(engine, Alter((after, *kept), sources=sources, fills=fills))
+            altered = Alter((after, *kept), sources=sources, fills=fills)
+            transaction.define(engine, altered)
+            if old is not None:
+                self._convert(alteration, altered, old)
             if alteration.dropped_sequences:
                 transaction.define(engine, Drop(tuple(alteration.dropped_sequences)))
             changes.fill(self._session, after, [column.name for column in alteration.added])
-            changes.validate(self._session, after, before)
+            changes.validate(self._session, after, without_rules_of(before, alteration.retyped))
+
+    def _check_retyped(self, alteration: TableAlteration) -> None:
+        """Columns that get another type go and come again: no view may read them."""
+        before, retyped = alteration.before, alteration.retyped
+        for name in retyped:
+            place = before.schema.get_field_index(name)
+            others = tuple(i for i in range(len(before.schema)) if i != place)
+            if not others:
+                continue
+            change = Change(before.name, before.schema, before.schema.remove(place), others)
+            found = adapted(self._session.catalog, self._session.relations, self._session.functions, change).lost
+            if found:
+                view = self._session.catalog.relations[found[0]]
+                raise FeatureNotSupported(
+                    "cannot alter type of a column used by a view or rule",
+                    detail=f'rule _RETURN on {view.kind} {self._session.names.shown(view)} depends on column "{name}"',
+                )
+
+    def _convert(self, alteration: TableAlteration, command: Alter, old: pa.RecordBatch) -> None:
+        after, zone = alteration.table, zone_named(self._session.zone) or UTC_ZONE
+        reshape = reshape_of(command, after)
+        assert reshape is not None
+        rows = reshape.rows(old)
+        made = converted(alteration.before, after, alteration.retyped, old, rows, zone)
+        changes.rewrite(self._session, after, rows, made)
 
     def _views_over(self, alteration: TableAlteration) -> Views:
         session, before, after = self._session, alteration.before, alteration.table

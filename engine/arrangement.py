@@ -311,17 +311,23 @@ class Arrangement:
         )
         if self._index is not None:
             fresh._index = KeyIndex(len(self._index))  # as many may come again
-        fresh._floor, fresh.changes, fresh._generation = floor, self.changes, self._generation + 1
-        fresh._append(kept, weight, 0)
-        fresh._born[: len(keep)], fresh._died[: len(keep)] = born, died
-        fresh._dead = int((died != FOREVER).sum())
-        if fresh._identity is not None and len(keep):
-            alive = np.flatnonzero(died == FOREVER)
-            slots, _ = fresh._identity.upsert(encode_rows(zset.take(kept, alive), self._identifying))
-            fresh._live_entry = grow(fresh._live_entry, len(fresh._identity), -1)
-            fresh._live_entry[slots] = alive
-        fresh.version = fresh._publish()  # before the swap: another thread may read it at any time
+        fresh.changes, fresh._generation = self.changes, self._generation + 1
+        fresh._fill(kept, weight, born, died, floor)  # before the swap: another thread may read it at any time
         self.__dict__.update(fresh.__dict__)
+
+    def _fill(self, rows: pa.RecordBatch, weight: I64, born: I64, died: I64, floor: int) -> None:
+        """Put entries with their stamps into an empty arrangement."""
+        count = rows.num_rows
+        self._append(rows, weight, 0)
+        self._born[:count], self._died[:count] = born, died
+        self._dead = int((died != FOREVER).sum())
+        if self._identity is not None and count:
+            alive = np.flatnonzero(died == FOREVER)
+            slots, _ = self._identity.upsert(encode_rows(zset.take(rows, alive), self._identifying))
+            self._live_entry = grow(self._live_entry, len(self._identity), -1)
+            self._live_entry[slots] = alive
+        self._floor = floor
+        self.version = self._publish()
 
     # -- checkpoints ---------------------------------------------------------------------------
 
@@ -337,6 +343,34 @@ class Arrangement:
             self.apply(rows, epoch)
         self._floor = epoch
         self.version = self._publish()
+
+    def stamped(self, since: int) -> pa.RecordBatch:
+        """Every entry that lived at ``since`` or later, in order, with its weight and its stamps."""
+        rows = self._store.rows
+        kept = np.flatnonzero(self._died[:rows] > since)
+        return with_stamps(self.take(kept), self._weight[kept], self._born[kept], self._died[kept])
+
+    def restore_stamped(self, entries: pa.RecordBatch, since: int) -> None:
+        """Fill an empty arrangement with what ``stamped`` gave: any epoch from ``since`` on reads as it did."""
+        rows, weight, born, died = stamps_of(entries)
+        self.changes += 1
+        self._fill(rows, weight, born, died, since)
+
+
+_BORN, _DIED = "__born", "__died"
+
+
+def with_stamps(rows: pa.RecordBatch, weight: I64 | int, born: I64, died: I64) -> pa.RecordBatch:
+    return zset.with_weights(rows, weight).append_column(_BORN, pa.array(born)).append_column(_DIED, pa.array(died))
+
+
+def stamps_of(entries: pa.RecordBatch) -> tuple[pa.RecordBatch, I64, I64, I64]:
+    """(rows, weight, born, died) of what ``with_stamps`` put together."""
+    *columns, weight, born, died = entries.columns
+    rows = pa.RecordBatch.from_arrays(columns, schema=pa.schema(list(entries.schema)[:-3]))
+    if not columns:
+        rows = zset.rows_of_nothing(entries.num_rows)
+    return rows, weight.to_numpy(), born.to_numpy(), died.to_numpy()
 
 
 def _check(rows: pa.RecordBatch, places: I64, right: NDArray[np.bool_], trouble: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 from msgspec.structs import replace
 
 from constellationdb.catalog.model import Create
 from constellationdb.engine.settings import Settings
+from constellationdb.engine.sources import SourceEnd
 
 RATE = "backfill_rate_limit"
 
@@ -18,10 +19,17 @@ class BackfillProgress:
     """``rate``: rows a second, 0 for no limit; ``due``: on the monotonic clock, when the next chunk may come.
 
     ``total`` is what there was to read when it began; None while it has not, and for what is read from outside.
+    ``fed`` are the inputs that are read, ``read`` so many rows of the next one. ``ends``: up to where sources are.
+    ``background``: recovery does not wait for it.
     """
 
     started_us: int
     rate: int = 0
+    ends: dict[str, SourceEnd] = field(default_factory=dict)
+    begun: bool = False
+    fed: list[str] = field(default_factory=list)
+    read: int = 0
+    background: bool = False
     done: int = 0
     total: int | None = None
     finished: bool = False
@@ -30,6 +38,7 @@ class BackfillProgress:
 
     def took(self, rows: pa.RecordBatch) -> None:
         self.done += rows.num_rows
+        self.read += rows.num_rows
         self._untold += rows.num_rows
 
     def pause(self, now: float) -> None:

@@ -11,7 +11,7 @@ everything for a third of a second. A pack is two objects, however many epochs.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -167,6 +167,25 @@ def packed(changes: Sequence[Change]) -> pa.RecordBatch | None:
         if change.delta is not None
     ]
     return pa.concat_batches([zset.named_like(part, parts[0].schema) for part in parts]) if parts else None
+
+
+_MARKS = pa.schema([(_EPOCH, pa.int64()), (_AT, pa.int64()), ("__watermark", pa.int64())])
+
+
+def packed_marks(changes: Sequence[Change]) -> pa.RecordBatch:
+    """What ``packed`` leaves out: when each of the changes was, with rows or without, and the watermark after it."""
+    columns = [[c.epoch for c in changes], [c.at_us for c in changes], [c.watermark for c in changes]]
+    return pa.RecordBatch.from_arrays([pa.array(column, pa.int64()) for column in columns], schema=_MARKS)
+
+
+def marked(changes: Iterable[Change], marks: Sequence[pa.RecordBatch]) -> list[Change]:
+    """The changes that ``packed`` took, with what ``packed_marks`` knows of them, and those that had no rows."""
+    found = {change.epoch: change for change in changes}
+    for batch in marks:
+        for epoch, at_us, watermark in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            known = found.get(epoch)
+            found[epoch] = Change(epoch, None if known is None else known.delta, watermark, at_us)
+    return [found[epoch] for epoch in sorted(found)]
 
 
 def _all(value: int, rows: pa.RecordBatch) -> pa.Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -55,14 +55,18 @@ _WORD = re.compile(r"'(?:[^']|'')*'|[\w.]+")  # a literal or a name
 
 
 def change(session: Session, statement: Statement) -> Result:
-    state = _target_of(session, statement)
-    dml = _plan(session, statement, state)
+    state = target_of(session, statement)
+    dml = plan_change(session, statement, state)
     write, shown = _perform(session, dml, state)
-    tag = f"INSERT 0 {write.count}" if dml.command == "INSERT" else f"{dml.command} {write.count}"
+    return answer(session, dml.command, write.count, shown)
+
+
+def answer(session: Session, command: str, count: int, shown: pa.Table | None) -> Result:
+    tag = f"INSERT 0 {count}" if command == "INSERT" else f"{command} {count}"
     if shown is None:
         return Result(tag)
     columns, batches = with_names(session, answers.columns_of(shown.schema), shown.to_batches())
-    return Result(dml.command, columns, iter(batches), lambda _n: tag)
+    return Result(command, columns, iter(batches), lambda _n: tag)
 
 
 def _target(session: Session, name: str, position: int, command: str) -> Target:
@@ -84,13 +88,17 @@ def _target(session: Session, name: str, position: int, command: str) -> Target:
     return state
 
 
-def _target_of(session: Session, statement: Statement) -> Target:
+def target_of(session: Session, statement: Statement) -> Target:
     return _target(session, statement.table, statement.table_position + 1, type(statement).__name__.upper())
 
 
-def _plan(session: Session, statement: Statement, state: Target) -> Dml:
+def plan_change(
+    session: Session, statement: Statement, state: Target, returned: Mapping[str, PlannedRelation] | None = None
+) -> Dml:
+    """``returned``: what changes in the statement's WITH list return."""
+
     def plan(query: st.Query, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
-        return _plan_query(session, statement, state, query, extra, clause)
+        return _plan_query(session, statement, state, query, extra, clause, returned or {})
 
     return _planned(session, statement, state, DmlPlanner(plan, session.sequences.next, session.zone))
 
@@ -116,10 +124,10 @@ def plan_of_change(
 ) -> list[tuple[str, SnapshotPlan, dict[str, PlannedRelation]]]:
     """For EXPLAIN: each query the statement runs, the clause it is of, and the relations it was planned over."""
     found: list[tuple[str, SnapshotPlan, dict[str, PlannedRelation]]] = []
-    state = _target_of(session, statement)
+    state = target_of(session, statement)
 
     def plan(query: st.Query, extra: dict[str, PlannedRelation], clause: str) -> SnapshotPlan:
-        planned = _plan_query(session, statement, state, query, extra, clause)
+        planned = _plan_query(session, statement, state, query, extra, clause, {})
         if clause != "DEFAULT":
             found.append((clause, planned, {**session.relations, **extra}))
         return planned
@@ -136,10 +144,11 @@ def _plan_query(
     query: st.Query,
     extra: dict[str, PlannedRelation],
     clause: str,
+    returned: Mapping[str, PlannedRelation],
 ) -> SnapshotPlan:
     """Plan a piece of DML; an error's place is found again by its words, for the text was put together anew."""
-    names = ((OURS, state.name), *query.names, *statement.meant)
-    relations = dict(session.relations)
+    names = ((OURS, state.name), *((name, name) for name in returned), *query.names, *statement.meant)
+    relations = {**session.relations, **returned}
     for name, relation in extra.items():
         stands_for = relations.get(dict(query.names).get(stand_in(name), state.name))
         relations[name] = relation if stands_for is None else replace(relation, oid=stands_for.oid)
@@ -163,20 +172,35 @@ def _perform(session: Session, dml: Dml, state: Target) -> tuple[Write, pa.Table
     if transaction is None:
         assert isinstance(state, TableState | SourceState)
         return _at_once(session, dml, state)
-    run = _reading(session, lambda names: visible(session, names))
-    committed = state.committed if isinstance(state, TableOverlay) else None
-    epoch = epoch_of(session, transaction, [] if committed is None else [committed.name]) or 0
-    write = dml.evaluate(run, state, epoch)
+    run = reading(session)
+    write = evaluated(session, dml, state, run)
+    take(session, state, write)
+    return write, dml.shown(run, write)
+
+
+def reading(session: Session) -> Run:
+    """Reads what the open transaction sees."""
+    return _reading(session, lambda names: visible(session, names))
+
+
+def evaluated(session: Session, dml: Dml, state: Target, run: Run) -> Write:
+    """What a change in the open transaction takes away and adds, which it has not done yet."""
+    return dml.evaluate(run, state, _epoch(session, state) if isinstance(state, TableOverlay) else 0)
+
+
+def take(session: Session, state: Target, write: Write) -> None:
+    """Let a change be done, in the open transaction."""
+    transaction = session.transaction
+    assert transaction is not None
     if isinstance(state, SourceState):
         assert write.added is not None
         transaction.push(state.name, write.added)
-    else:
-        assert isinstance(state, TableOverlay)
-        if write.added is not None:
-            state.check(write.added)
-            state.check_unique(write.removed, write.added, epoch)
-        transaction.write(state, write.removed, write.added)
-    return write, dml.shown(run, write)
+        return
+    assert isinstance(state, TableOverlay)
+    if write.added is not None:
+        state.check(write.added)
+        state.check_unique(write.removed, write.added, _epoch(session, state))
+    transaction.write(state, write.removed, write.added)
 
 
 def insert_rows(session: Session, insert: RowInsert, rows: pa.RecordBatch) -> None:
@@ -258,6 +282,22 @@ def fill(session: Session, table: Relation, columns: Sequence[str]) -> None:
             after = after.set_column(index, after.schema.field(index), defaults.array(name, before.num_rows))
     after = defaults.generated(after)
     transaction.write(state, before, after)
+
+
+def rows_of(session: Session, table: Relation) -> pa.RecordBatch:
+    """All that a table holds, as the open transaction sees it."""
+    assert session.transaction is not None
+    state = session.transaction.target(session.engine, table)
+    assert isinstance(state, TableOverlay)
+    return state.everything(_epoch(session, state))
+
+
+def rewrite(session: Session, table: Relation, before: pa.RecordBatch, after: pa.RecordBatch) -> None:
+    """Other rows in the place of those that there are, in the open transaction."""
+    assert session.transaction is not None
+    state = session.transaction.target(session.engine, table)
+    assert isinstance(state, TableOverlay)
+    session.transaction.write(state, before, after)
 
 
 def validate(session: Session, after: Relation, before: Relation) -> None:
@@ -375,6 +415,6 @@ def _copied(state: Target, statement: st.Copy, options: CopyOptions) -> list[int
 def describe(session: Session, statement: Statement) -> tuple[ResultColumn, ...] | None:
     if statement.returning is None:
         return None
-    planned = _plan(session, statement, _target_of(session, statement)).returning
+    planned = plan_change(session, statement, target_of(session, statement)).returning
     assert planned is not None
     return answers.columns_of(planned.schema)

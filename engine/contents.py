@@ -8,12 +8,14 @@ which never changes under them, and scan it as of an epoch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
-from constellationdb.engine.arrangement import Arrangement
+from constellationdb.engine.arrangement import FOREVER, Arrangement, stamps_of, with_stamps
 from constellationdb.engine.rowstore import empty, mergeable
 from constellationdb.errors import InternalError
 from constellationdb.planner.plan import Plan, unique_key
@@ -62,6 +64,14 @@ class Contents(Protocol):
 
     def restore(self, rows: pa.RecordBatch, epoch: int) -> None:
         """Fill empty contents with a snapshot's rows, live from ``epoch`` on."""
+        ...
+
+    def stamped(self, since: int) -> pa.RecordBatch:
+        """Whatever a reader of any epoch from ``since`` on may see, in order."""
+        ...
+
+    def restore_stamped(self, entries: pa.RecordBatch, since: int) -> None:
+        """Fill empty contents with what ``stamped`` gave."""
         ...
 
 
@@ -129,6 +139,19 @@ class AppendedRows:
             self.apply(rows, epoch)
         self.version = AppendedVersion(self.schema, self.version.chunks, epoch)
 
+    def stamped(self, since: int) -> pa.RecordBatch:  # noqa: ARG002
+        chunks = self.version.chunks
+        rows = pa.concat_batches([c.rows for c in chunks]) if chunks else empty(self.schema)
+        born = np.repeat(np.array([c.epoch for c in chunks], np.int64), [c.rows.num_rows for c in chunks])
+        return with_stamps(rows, 1, born, np.full(rows.num_rows, FOREVER))
+
+    def restore_stamped(self, entries: pa.RecordBatch, since: int) -> None:
+        rows, _, born, _ = stamps_of(entries)
+        edges = [0, *(np.flatnonzero(np.diff(born)) + 1).tolist(), rows.num_rows] if rows.num_rows else []
+        for start, end in pairwise(edges):
+            self.apply(rows.slice(start, end - start), int(born[start]))
+        self.version = AppendedVersion(self.schema, self.version.chunks, since)
+
 
 def arranged(appended: AppendedRows) -> Arrangement:
     """The same rows, as of every epoch, where they can be looked up and taken away."""
@@ -137,6 +160,12 @@ def arranged(appended: AppendedRows) -> Arrangement:
         made.apply(chunk.rows, chunk.epoch)
     made.changes = appended.changes
     return made
+
+
+def is_changeable(entries: pa.RecordBatch) -> bool:
+    """Whether what ``stamped`` gave has rows that were taken away, or occur several times."""
+    _, weight, _, died = stamps_of(entries)
+    return bool((weight != 1).any()) or bool((died != FOREVER).any())
 
 
 def view_contents(plan: Plan, *, indexed: bool = False) -> Contents:

@@ -2,7 +2,8 @@
 
 A checkpoint holds, as of one epoch: the catalog, tables and views, every
 operator's state, source positions and watermarks. It is taken between epochs,
-when all jobs have caught up, and committed as one atomic batch; then the log is
+when the jobs have caught up, or have come to rest where they are (``standings``),
+and committed as one atomic batch; then the log is
 cut. Recovery restores the last one and replays the log's epochs with their own
 numbers, so nothing that was acknowledged or seen is different afterwards. The
 changes that are still kept go with it: a token that was good before a restart
@@ -16,8 +17,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Hashable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,16 +26,18 @@ import msgspec
 import pyarrow as pa
 import structlog
 
-from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Alter, Create, Function, Relation
-from constellationdb.connectors.api import Position
+from constellationdb.catalog.model import Alter, Create, Supersede
 from constellationdb.engine import batch as zset
-from constellationdb.engine.changelog import UNKNOWN_US, packed, unpacked
-from constellationdb.engine.job import Job
+from constellationdb.engine.changelog import UNKNOWN_US, marked, packed, packed_marks, unpacked
+from constellationdb.engine.contents import Contents
+from constellationdb.engine.graph import CLOCK
+from constellationdb.engine.job_checkpoints import job_manifest, restore_job
+from constellationdb.engine.manifest import Manifest, SourceManifest, catalog_of
 from constellationdb.engine.record import EpochRecord, decode_record
 from constellationdb.engine.relation import RelationState
-from constellationdb.engine.sequences import SequencePosition
+from constellationdb.engine.sequencer import Epoch
 from constellationdb.engine.sources import SourceState
+from constellationdb.engine.standings import named_jobs, read_since, release, settle, standings
 from constellationdb.errors import CorruptState
 from constellationdb.storage.arrow_blobs import from_ipc, to_ipc
 from constellationdb.storage.checkpoints import CheckpointStore, RocksCheckpointStore
@@ -43,53 +46,9 @@ from constellationdb.storage.epochlog import EpochLog, FileEpochLog, MemoryEpoch
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
-    from constellationdb.engine.sequencer import Epoch
 
 INTERVAL_SECONDS = 10.0
 _log = structlog.get_logger()
-
-
-class SourceManifest(msgspec.Struct, frozen=True):
-    positions: dict[str, Position]
-    ended: list[str]
-    watermark: int
-    rows: int
-
-
-class JobManifest(msgspec.Struct, frozen=True):
-    watermarks: dict[str, int]
-    view_watermark: int
-    used: int
-    late: int
-    windowed: dict[int, tuple[int, int]] = {}  # by node: used and late
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """``blobs``: name → the key it is stored under; unchanged ones keep the key of an earlier checkpoint."""
-
-    epoch: int
-    catalog_version: int
-    next_oid: int
-    relations: list[Relation]
-    sources: dict[str, SourceManifest]
-    jobs: dict[str, JobManifest]
-    blobs: dict[str, str]
-    forgotten: dict[str, int]  # relation → the changes up to this epoch are no longer kept
-    sequences: dict[int, SequencePosition] = {}  # by oid
-    schemas: dict[str, int] | None = None  # None: written when there was public alone, and no comments
-    comments: list[tuple[int, str, str]] = []
-    forgotten_us: dict[str, int] = {}  # … which all were made by that time
-    functions: list[Function] = []
-
-
-def catalog_of(manifest: Manifest) -> Catalog:
-    relations = {r.name: r for r in manifest.relations}
-    functions = {f.oid: f for f in manifest.functions}
-    catalog = Catalog(manifest.catalog_version, manifest.next_oid, relations, functions=functions)
-    if manifest.schemas is None:
-        return catalog
-    comments = {(oid, column): text for oid, column, text in manifest.comments}
-    return replace(catalog, schemas=manifest.schemas, comments=comments)
 
 
 class Durability:
@@ -104,7 +63,9 @@ class Durability:
             self.log = FileEpochLog(self._directory.log)
             self._store = RocksCheckpointStore(self._directory.checkpoints)
         self._blobs: dict[str, str] = {}
-        self._marks: dict[str, int] = {}  # blob group → how much had happened to it when it was last written
+        self._marks: dict[str, Hashable] = {}  # blob group → how much had happened to it when it was last written
+        self._written: dict[str, int] = {}  # relation → the last epoch of those whose changes are in blobs
+        self._anew: list[str] = []  # the views that recovery found failed
         self._redefined: set[str] = set()  # what has to be written as a whole the next time
         self.last: tuple[int, float, int] | None = None  # epoch, seconds, bytes: of this process' own
         self._taking = threading.Lock()
@@ -138,17 +99,17 @@ class Durability:
                 _log.error("checkpoint failed", error=str(error))
 
     def redefined(self, names: set[str]) -> None:
-        """What earlier checkpoints hold of these relations and jobs is not what they are now."""
+        """What earlier checkpoints hold of these relations is not what they are now, and they have no history."""
         self._redefined |= names
 
     def handed_over(self, names: set[str]) -> None:
-        """Their state is another job's; their history goes on."""
+        """Their state is another job's, or was set up anew; their history goes on."""
         for name in names:
             self._marks.pop(f"contents/{name}", None)
             self._marks.pop(f"job/{name}", None)
 
     def checkpoint(self) -> int | None:
-        """Take one now: its epoch, or None when there was nothing new, or a view is still being built."""
+        """Take one now: its epoch, or None when there was nothing new, or the views do not come to rest."""
         with self._taking:
             return self._take()
 
@@ -161,6 +122,8 @@ class Durability:
         if self._store is None:
             return None
         # As if it defined something: before any change of its epoch.
+        if self._has_gone_on():
+            self._engine.submit(Epoch.stand)
         taken: tuple[Manifest, dict[str, bytes]] | None = self._engine.submit(self._capture, first=True).result()
         if taken is None:
             return None
@@ -173,6 +136,13 @@ class Durability:
         self.last = (manifest.epoch, time.perf_counter() - begin, sum(map(len, blobs.values())))
         return manifest.epoch
 
+    def _has_gone_on(self) -> bool:
+        """Whether a first answer has, and nothing else: a checkpoint is of an epoch, so there has to be another one."""
+        engine = self._engine
+        with engine.lock:
+            steps = {f"job/{job.name}": job.steps + 1 for job in named_jobs(engine) if job.progress is not None}
+            return self._covered >= engine.epoch and any(self._marks.get(n, 1) != mark for n, mark in steps.items())
+
     def _capture(self, epoch: Epoch) -> tuple[Manifest, dict[str, bytes]] | None:
         """On the sequencer's thread, so that no epoch begins: wait for the jobs, then copy the state."""
         engine = self._engine
@@ -181,67 +151,104 @@ class Durability:
             return None  # other requests of this epoch have touched tables already; the next try is soon
         if self._covered >= number:
             return None
-        jobs = list(engine.jobs.values())
-        if any(j.starting or j.failure is not None for j in jobs):
-            return None
-        if not engine.wait(lambda: all(j.reached() >= number for j in jobs), timeout=2.0):
-            return None
-        with engine.lock:
-            return self._copy(number)
+        try:
+            if not settle(engine, number):
+                return None
+            with engine.lock:
+                return self._copy(number, epoch.at_us)
+        finally:
+            release(engine)
 
-    def _copy(self, number: int) -> tuple[Manifest, dict[str, bytes]]:
+    def _copy(self, number: int, at_us: int) -> tuple[Manifest, dict[str, bytes]]:
         engine = self._engine
         fresh: dict[str, bytes] = {}
         names: dict[str, str] = {}
-        for name, state in engine.states.items():
-            if state.contents is not None and not name.startswith("#"):
-                mark = state.contents.changes
-                self._group(f"contents/{name}", mark, lambda s=state: {"": s.contents.snapshot()}, number, fresh, names)
-        for name, job in engine.jobs.items():
-            if not name.startswith("#"):
-                self._group(f"job/{name}", job.counters.epochs + 1, job.graph.snapshot, number, fresh, names)
-        stored = {n: s for n, s in engine.states.items() if s.contents is not None and not n.startswith("#")}
+        standing = standings(engine, number)
+        since = read_since(engine.jobs, standing, number)
+        anew = {
+            out.name for name, stands in standing.items() if stands.again for out in engine.jobs[name].outputs.all()
+        }
+        stored = {
+            name: state
+            for name, state in engine.states.items()
+            if state.contents is not None and not name.startswith("#") and name not in anew
+        }
         for name, state in stored.items():
-            self._history(name, state, number, fresh, names)
+            assert state.contents is not None
+            mark = state.contents.changes, since.get(name)
+            self._group(f"contents/{name}", mark, _reader(state.contents, since.get(name)), number, fresh, names)
+        for name, stands in standing.items():
+            job = engine.jobs[name]
+            if not stands.again and stands.failure is None:
+                self._group(f"job/{name}", job.steps + 1, job.graph.snapshot, number, fresh, names)
+        read = {name: self._state(name) for name in since}
+        for name, state in (stored | read).items():
+            self._history(name, state, since.get(name), number, fresh, names)
+        self._written = {name: epoch for name, epoch in self._written.items() if name in stored or name in read}
         manifest = Manifest(
             number,
             engine.catalog.version,
             engine.catalog.next_oid,
             list(engine.catalog.relations.values()),
             {n: _source_manifest(s) for n, s in engine.states.items() if isinstance(s, SourceState)},
-            {name: _job_manifest(job) for name, job in engine.jobs.items() if not name.startswith("#")},
+            {name: job_manifest(engine.jobs[name], stands) for name, stands in standing.items()},
             names,
-            {name: state.log.forgotten for name, state in stored.items()},
+            {name: state.log.forgotten for name, state in (stored | read).items()},
             {sequence.relation.oid: sequence.logged for sequence in engine.sequences.values()},
             dict(engine.catalog.schemas),
             [(oid, column, text) for (oid, column), text in engine.catalog.comments.items()],
-            {name: state.log.forgotten_us for name, state in stored.items()},
+            {name: state.log.forgotten_us for name, state in (stored | read).items()},
             list(engine.catalog.functions.values()),
+            at_us,
+            since,
         )
         self._redefined.clear()
         return manifest, fresh
 
+    def _state(self, name: str) -> RelationState:
+        return self._engine.ticks if name == CLOCK else self._engine.states[name]
+
     def _history(
-        self, name: str, state: RelationState, number: int, fresh: dict[str, bytes], names: dict[str, str]
+        self,
+        name: str,
+        state: RelationState,
+        since: int | None,
+        number: int,
+        fresh: dict[str, bytes],
+        names: dict[str, str],
     ) -> None:
-        """The changes since the last checkpoint as a blob of their own, beside those that are still kept."""
-        prefix = f"history/{name}/"
-        if name not in self._redefined:
-            names |= {n: k for n, k in self._blobs.items() if n.startswith(prefix) and _last(n) > state.log.forgotten}
-        batch = packed(state.log.all_after(max(self._covered, state.log.forgotten), number))
-        if batch is not None:
-            key = f"{prefix}{number}"
-            names[key], fresh[key] = key, to_ipc(batch)
+        """The changes since the last checkpoint as blobs of their own, beside those that are still kept.
+
+        Where a job has yet to do them (``since``), their watermarks too, and those that had no rows.
+        """
+        known = 0 if name in self._redefined else self._written.get(name, 0)
+        changes = state.log.all_after(max(known, state.log.forgotten), number)
+        self._written[name] = min(number, state.frontier)
+        parts = {f"history/{name}/": (state.log.forgotten, packed(changes))}
+        if since is not None:
+            parts[f"marks/{name}/"] = (since, packed_marks(changes) if changes else None)
+        for prefix, (forgotten, batch) in parts.items():
+            if name not in self._redefined:
+                names |= {n: k for n, k in self._blobs.items() if n.startswith(prefix) and _last(n) > forgotten}
+            if batch is not None:
+                key = f"{prefix}{number}"
+                names[key], fresh[key] = key, to_ipc(batch)
 
     def _group(
-        self, prefix: str, mark: int, read: object, number: int, fresh: dict[str, bytes], names: dict[str, str]
+        self,
+        prefix: str,
+        mark: Hashable,
+        read: Callable[[], Mapping[str, pa.RecordBatch]],
+        number: int,
+        fresh: dict[str, bytes],
+        names: dict[str, str],
     ) -> None:
         """Name the blobs of one state; write them anew only when something happened to it."""
         known = {n: k for n, k in self._blobs.items() if n.startswith(f"{prefix}/")}
         if known and self._marks.get(prefix) == mark and prefix.partition("/")[2] not in self._redefined:
             names |= known
             return
-        for part, batch in read().items():  # type: ignore[operator]
+        for part, batch in read().items():
             name = f"{prefix}/{part}"
             names[name] = f"{name}@{number}"
             fresh[names[name]] = to_ipc(batch)
@@ -268,6 +275,8 @@ class Durability:
                 f"restored epoch {engine.epoch} from {at} and {replayed} replayed epochs"
                 f" in {time.perf_counter() - begin:.2f} s"
             )
+            if self._anew:
+                engine.restored += f"; computing anew what had failed: {', '.join(self._anew)}"
 
     def _load_checkpoint(self) -> Manifest | None:
         if self._store is None or (latest := self._store.latest()) is None:
@@ -289,40 +298,36 @@ class Durability:
             state.positions, state.ended = dict(source.positions), set(source.ended)
             state.watermark, state.rows = source.watermark, source.rows
             state.tracker.restore(source.watermark)
-        for name, state in engine.states.items():
-            if state.contents is not None:
-                state.contents.restore(blobs[f"contents/{name}/"], manifest.epoch)
-                self._restore_history(state, manifest, blobs)
+        anew = [name for name, job in manifest.jobs.items() if job.again]
+        emptied = {out.name for name in anew for out in engine.jobs[name].outputs.all()}
+        for name in {*engine.states, *manifest.since} - emptied:
+            self._restore_relation(self._state(name), manifest, blobs)
         engine.restore_sequences(manifest.sequences)
-        for name, job_manifest in manifest.jobs.items():
-            self._restore_job(name, job_manifest, blobs, manifest.epoch)
+        for name, job in manifest.jobs.items():
+            restore_job(engine, name, job, _under(f"job/{name}/", blobs), manifest)
+        with engine.lock:
+            restored = {*engine.states, *manifest.since} - emptied
+            self._written = {name: min(manifest.epoch, self._state(name).frontier) for name in restored}
+        self._anew = [engine.catalog.get(name).shown for name in anew]
         self._blobs, self._covered = dict(manifest.blobs), manifest.epoch
         return manifest
 
-    def _restore_history(self, state: RelationState, manifest: Manifest, blobs: Mapping[str, pa.RecordBatch]) -> None:
-        state.log.forgotten = manifest.forgotten[state.name]
-        state.log.forgotten_us = manifest.forgotten_us.get(state.name, UNKNOWN_US)
-        for name in sorted((n for n in blobs if n.startswith(f"history/{state.name}/")), key=_last):
-            for change in unpacked(blobs[name]):
+    def _restore_relation(self, state: RelationState, manifest: Manifest, blobs: Mapping[str, pa.RecordBatch]) -> None:
+        since = manifest.since.get(state.name)
+        if state.contents is not None:
+            rows = blobs[f"contents/{state.name}/"]
+            if since is None:
+                state.contents.restore(rows, manifest.epoch)
+            else:
+                state.restore_stamped(rows, since)
+        if state.contents is not None or since is not None:
+            state.log.forgotten = manifest.forgotten[state.name]
+            state.log.forgotten_us = manifest.forgotten_us.get(state.name, UNKNOWN_US)
+            history = _in_order(f"history/{state.name}/", blobs)
+            changes = chain.from_iterable(map(unpacked, history))
+            for change in marked(changes, _in_order(f"marks/{state.name}/", blobs)):
                 if change.epoch > state.log.forgotten:
                     state.log.append(change)
-
-    def _restore_job(self, name: str, manifest: JobManifest, blobs: Mapping[str, pa.RecordBatch], epoch: int) -> None:
-        job = self._engine.jobs[name]
-        prefix = f"job/{name}/"
-        state = {n[len(prefix) :]: b for n, b in blobs.items() if n.startswith(prefix)}
-        job.graph.restore(state, manifest.watermarks, epoch)
-        job.reload(epoch)
-        job.backfill = None
-        job.position = epoch
-        job.counters.used, job.counters.late = manifest.used, manifest.late
-        job.graph.windowed |= manifest.windowed
-        for out in job.outputs.all():
-            out.ready = True
-        job.outputs.view.watermark = manifest.view_watermark
-        for given in job.inputs.values():
-            given.consumers.add(job)
-        job.look_at_clock()
 
     def _need(self, key: str) -> bytes:
         assert self._store is not None
@@ -336,8 +341,8 @@ class Durability:
         engine = self._engine
         deltas: dict[str, list[pa.RecordBatch]] = {}
         for command in record.commands:
-            if isinstance(command, Alter):
-                engine.worker.drain()  # a view that the same epoch brought has its first answer before, as it had then
+            if isinstance(command, Alter | Supersede):
+                engine.worker.drain(everything=True)  # the views it concerns had their first answers before it
             engine.apply_command(command, engine.catalog.apply(command), number, record.at_us)
         for name, delta in record.deltas:
             state = engine.states.get(name)
@@ -369,9 +374,17 @@ def _last(name: str) -> int:
     return int(name.rpartition("/")[2])
 
 
-def _job_manifest(job: Job) -> JobManifest:
-    counted = job.counters.used, job.counters.late
-    return JobManifest(job.graph.watermarks(), job.outputs.view.watermark, *counted, dict(job.graph.windowed))
+def _in_order(prefix: str, blobs: Mapping[str, pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """The blobs of a history or of its marks, oldest first."""
+    return [blobs[name] for name in sorted((n for n in blobs if n.startswith(prefix)), key=_last)]
+
+
+def _under(prefix: str, blobs: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
+    return {name[len(prefix) :]: batch for name, batch in blobs.items() if name.startswith(prefix)}
+
+
+def _reader(contents: Contents, since: int | None) -> Callable[[], Mapping[str, pa.RecordBatch]]:
+    return lambda: {"": contents.snapshot() if since is None else contents.stamped(since)}
 
 
 def _source_manifest(state: SourceState) -> SourceManifest:

@@ -10,7 +10,7 @@ Base relations are written by the sequencer, a view by one of the worker's two t
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +25,14 @@ from constellationdb.engine import redefining
 from constellationdb.engine.alarms import Alarms
 from constellationdb.engine.allocators import choose_allocators
 from constellationdb.engine.arrangement import Arrangement
-from constellationdb.engine.backfills import RATE, chunk_rows
+from constellationdb.engine.backfills import RATE, BackfillProgress, chunk_rows
 from constellationdb.engine.cancellation import Cancellation
 from constellationdb.engine.changelog import Change
 from constellationdb.engine.contents import AppendedRows, Contents, view_contents
 from constellationdb.engine.durability import Durability
+from constellationdb.engine.first_answers import Chunks, tick
 from constellationdb.engine.graph import CLOCK, Graph
-from constellationdb.engine.job import CHUNK_ROWS, ERRORS_SCHEMA, Answered, Job, Outputs, tick
+from constellationdb.engine.job import CHUNK_ROWS, Answered, Job, Outputs
 from constellationdb.engine.lookups import LookupTables
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer
 from constellationdb.engine.pg_catalog.versions import ObjectsOf
@@ -44,9 +45,9 @@ from constellationdb.engine.sequencer import POLL_SECONDS, Epoch, Sequencer
 from constellationdb.engine.sequences import SequencePosition, SequenceState
 from constellationdb.engine.sessions import Client, Sessions
 from constellationdb.engine.shared_index import SharedIndex
-from constellationdb.engine.side import errors_name
+from constellationdb.engine.side import ERRORS_SCHEMA, errors_name
 from constellationdb.engine.snapshot_plans import SnapshotPlans
-from constellationdb.engine.sources import SourceState, error_rows
+from constellationdb.engine.sources import SourceEnd, SourceState, error_rows
 from constellationdb.engine.subscription import Subscription
 from constellationdb.engine.successions import Successions, supersede
 from constellationdb.engine.tables import TableState
@@ -295,11 +296,22 @@ class Engine:
     def add_source(self, source: SourceState) -> None:
         self.states[source.name] = self.sources[source.name] = source
 
-    def _begin(self, job: Job, epoch: int, at_us: int, rate: int = 0) -> None:
+    def _begin(self, job: Job, epoch: int, at_us: int, rate: int = 0, *, background: bool = False) -> None:
         job.started_us = at_us
-        job.begin(epoch, lambda state, at: self._read(state, at, chunk_rows(CHUNK_ROWS, rate)), rate)
+        ends = {name: state.here() for name, state in job.inputs.items() if isinstance(state, SourceState)}
+        self.begin(job, epoch, BackfillProgress(at_us, rate, ends, background=background or rate > 0))
         self.jobs[job.name] = job
+
+    def begin(self, job: Job, epoch: int, progress: BackfillProgress) -> None:
+        """Let a job compute its first answer, or the rest of one."""
+        rows = chunk_rows(CHUNK_ROWS, progress.rate)
+        job.begin(epoch, lambda state, at: self._read(state, at, rows, progress.ends), progress)
         self.worker.add(job)
+
+    def compute_anew(self, job: Job, epoch: int, at_us: int) -> None:
+        """Recovery: a view whose answer was not to be had, as if it were created now."""
+        rate = self.catalog.get(job.name).options.get(RATE, 0)
+        self._begin(job, epoch, at_us, int(rate), background=True)
 
     def make_job(self, relation: Relation, oid: int) -> Job:
         """The job of a materialized view whose relations are installed; its side outputs follow it in the catalog."""
@@ -370,14 +382,11 @@ class Engine:
             self.jobs.pop(job.name, None)
             self.end(job)
 
-    def _read(self, state: RelationState, epoch: int, rows: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+    def _read(self, state: RelationState, epoch: int, rows: int, ends: Mapping[str, SourceEnd]) -> Chunks:
         """What a new job reads first: a relation's contents as of an epoch, or a source's history."""
         if isinstance(state, SourceState):
-            return state.history()
-        if state is self.ticks:
-            return iter(())
-        # The history of a source meets a lookup table that is created with the view as it is from then on.
-        return _contents_chunks(state, epoch + (state.born == epoch + 1), rows)
+            return state.history(ends[state.name])
+        return iter(()) if state is self.ticks else _contents_chunks(state, epoch, rows)
 
     # -- the sequencer's target ----------------------------------------------------------------
 
@@ -532,7 +541,7 @@ def _contents(relation: Relation) -> Contents:
     return AppendedRows(relation.schema) if relation.append_only else Arrangement(relation.schema)
 
 
-def _contents_chunks(state: RelationState, epoch: int, rows: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+def _contents_chunks(state: RelationState, epoch: int, rows: int) -> Chunks:
     whole = state.version().weighted(epoch)
     if whole.num_rows:
         for chunk in zset.chunks(whole, rows):

@@ -44,8 +44,6 @@ def create_function(session: Session, statement: st.CreateFunction) -> Result:
     _check_name(statement.name)
     if statement.language == "python":
         session.engine.python.refuse_sources()
-        if statement.rows:
-            raise FeatureNotSupported("a function in Python that returns rows is not supported")
     function = _defined(statement)
     if function.language == "python":
         compiled(function)  # so that what is wrong with it is said now
@@ -84,13 +82,17 @@ def _check_name(name: str) -> None:
         raise FeatureNotSupported(f'a function called "{name}", like one of the system\'s, is not supported')
 
 
-def definition(statement: st.CreateFunction, kind: str = "scalar") -> Function:
+def definition(statement: st.CreateFunction, kind: str = "scalar", *, retracts: bool = False) -> Function:
     """A function in Python without a source, as a program declares it."""
-    return replace(_defined(statement), kind=kind, internal=_internal(kind, statement), source="")
+    defined = _defined(statement)
+    if kind == "scalar":
+        kind = defined.kind
+    internal = _internal(kind, statement, retracts=retracts)
+    return replace(defined, kind=kind, internal=internal, source="", retracts=retracts)
 
 
-def _internal(kind: str, statement: st.CreateFunction) -> str:
-    return python_functions.internal_name(kind, volatile=statement.volatility == "volatile")
+def _internal(kind: str, statement: st.CreateFunction, *, retracts: bool = False) -> str:
+    return python_functions.internal_name(kind, volatile=statement.volatility == "volatile", retracts=retracts)
 
 
 def _defined(statement: st.CreateFunction) -> Function:

@@ -252,6 +252,11 @@ class Graph:
             if side.relation == relation:
                 side.fed(epoch)
 
+    def unfed(self) -> None:
+        """After ``restore``, for a job that has not read all its inputs: see ``fed``."""
+        for side in self._borrowed():
+            side.unfed()
+
     def let_go(self) -> None:
         """Another thread goes on with the job."""
         for side in self._borrowed():

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import takewhile
 
 import numpy as np
 import pyarrow as pa
@@ -20,21 +19,18 @@ from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.backfills import BackfillProgress
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.changelog import Change
+from constellationdb.engine.first_answers import Chunks, first_answer
 from constellationdb.engine.graph import CLOCK, Graph, Input, Output
 from constellationdb.engine.handover import Handover
-from constellationdb.engine.operators.base import NO_WATERMARK, TICK_US, LookupAnswer, LookupRequest
+from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer, LookupRequest
 from constellationdb.engine.relation import Progress, RelationState
+from constellationdb.engine.side import ERRORS_SCHEMA
 from constellationdb.planner.explain import Kind
-from constellationdb.planner.plan import Plan, copies_of, is_netted, unique_key
+from constellationdb.planner.plan import Plan, is_netted, unique_key
 
 CHUNK_ROWS = 65_536
 
-ERRORS_SCHEMA = pa.schema(
-    [("node", pa.int64()), ("sqlstate", pa.string()), ("message", pa.string()), ("payload", pa.string())]
-)
-
-# (rows, watermark after them) of one input as of the pinned epoch.
-Chunks = Iterator[tuple[pa.RecordBatch, int]]
+# What an input holds as of the pinned epoch.
 Backfill = Callable[[RelationState, int], Chunks]
 
 
@@ -91,6 +87,7 @@ class Job:
     """``position``: the last epoch the job was taken to; ``failure`` stops it there for good.
 
     Epochs in which nothing of its inputs changes cost it nothing: ``reached`` counts them when somebody asks.
+    While it is ``held`` it takes no step. ``steps``: those it has done, whether a checkpoint must write it again.
     """
 
     name: str
@@ -111,13 +108,15 @@ class Job:
     closed: bool = False
     kinds: dict[int, Kind] = field(default_factory=dict)  # what its operators are called, once somebody asked
     progress: BackfillProgress | None = None  # of its first answer, if this process has computed it
+    held: bool = False
+    steps: int = 0
+    ahead: dict[str, int] = field(default_factory=dict)  # inputs whose first epoch came with the first answer
     _nets: bool = field(init=False)  # an epoch's change leaves the graph netted
     _done: int = 0  # the epoch of the last step
     _stepping: bool = False
     _caught_up: bool = False
     due_us: int | None = None  # when the clock changes the answer
     _handover: Handover | None = None  # from the version of the view that it follows
-    _ahead: dict[str, int] = field(default_factory=dict)  # inputs whose first epoch came with the first answer
     _known: tuple[int, int] = (-1, 0)  # what ``reached`` said, after so many moves
 
     def __post_init__(self) -> None:
@@ -131,47 +130,33 @@ class Job:
         """Whether its first answer is still being computed."""
         return self.backfill is not None
 
-    def begin(self, epoch: int, read: Backfill, rate: int = 0) -> None:
-        """Pin the job to ``epoch``; its first answer is computed by the following steps.
+    @property
+    def at_rest(self) -> bool:
+        """Whether it is between two steps, with nothing on its way from one version of its view to the next."""
+        return (not self._stepping or self.failure is not None) and self._handover is None
 
-        ``rate``: so many rows a second at most; 0 for as many as can be.
-        """
+    @property
+    def handing_over(self) -> bool:
+        return self._handover is not None
+
+    def begin(self, epoch: int, read: Backfill, progress: BackfillProgress) -> None:
+        """Pin the job to ``epoch``; its first answer is computed by the following steps, or the rest of it."""
         self.position = epoch
-        self.progress = BackfillProgress(self.started_us, rate)
-        self._ahead = {name: state.born for name, state in self.inputs.items() if state.born == epoch + 1}
+        self.progress = progress
+        if not progress.begun:  # the history of a source meets a copy that comes with the view as it is from then on
+            self.ahead = {name: state.born for name, state in self.inputs.items() if state.born == epoch + 1}
         for state in self.outputs.all():
             state.ready = False
         for state in self.inputs.values():
             state.consumers.add(self)
-        self.backfill = self._catch_up(epoch, {name: read(state, epoch) for name, state in self.inputs.items()})
+        chunks = {name: read(state, self.ahead.get(name, epoch)) for name, state in self.inputs.items()}
+        self.backfill = first_answer(self, epoch, chunks, progress)
 
-    def _catch_up(self, epoch: int, chunks: Mapping[str, Chunks]) -> Iterator[None]:
-        assert self.progress is not None
-        self.progress.total = _rows_of([state for name, state in self.inputs.items() if name != CLOCK])
-        self._keep(self.graph.start(epoch), epoch)
-        if CLOCK in self.inputs:
-            self.graph.run(epoch, {CLOCK: Input(None, tick(self.started_us))})
-        for name, read in chunks.items():
-            for rows, watermark in takewhile(lambda _: not self._has_enough(), read):
-                self.progress.took(rows)
-                self._keep(self.graph.run(epoch, {name: Input(rows, watermark)}, at_us=self.started_us), epoch)
-                yield
-            self.graph.fed(name, epoch)
-        marks = {name: Input(None, state.watermark) for name, state in self.inputs.items() if _at(state, epoch)}
-        output = self.graph.run(epoch, marks, at_us=self.started_us)
-        self._keep(output, epoch)
-        self.graph.let_go()
-        for state in self.outputs.all():
-            state.watermark = output.watermark if state is self.outputs.view else NO_WATERMARK
-            state.log.forgotten = state.since = epoch
-            state.log.forgotten_us = self.started_us
-            state.ready = True
-
-    def _has_enough(self) -> bool:
+    def has_enough(self) -> bool:
         contents = self.outputs.view.contents
         return self.enough is not None and contents is not None and contents.live >= self.enough
 
-    def _keep(self, output: Output, epoch: int) -> None:
+    def keep(self, output: Output, epoch: int) -> None:
         """Take an output into the contents, unseen as long as the job is not ready."""
         for state, delta in self._deltas(output):
             if delta is not None:
@@ -200,7 +185,7 @@ class Job:
         return delta if self._nets else zset.netted(delta)
 
     def runnable(self) -> bool:
-        if self.failure is not None or self.closed:
+        if self.failure is not None or self.closed or self.held:
             return False
         if self.backfill is not None:
             return all(s.ready and s.frontier >= self.position for s in self.inputs.values())
@@ -239,6 +224,7 @@ class Job:
     def take(self) -> Work | None:
         """Under the engine's lock: what the next epoch brings; None for a chunk of the first answer."""
         if self.backfill is not None:
+            self._stepping = True
             return None
         epoch = self.following()
         assert epoch is not None
@@ -266,8 +252,10 @@ class Job:
 
     def settle(self) -> None:
         """Under the engine's lock, with what the last step brought published: the job is that far."""
+        self._stepping = False
+        self.steps += 1
         if self.backfill is None:
-            self.position, self._stepping = self._done, False
+            self.position = self._done
             if self._handover is not None and self._handover.epoch <= self._done:
                 self._handover = None
                 for state in self.outputs.all():
@@ -292,7 +280,7 @@ class Job:
         inputs, at_us = {}, 0
         for name, state in self.inputs.items():
             change = state.log.after(self.position)
-            if self._ahead.get(name) == epoch:  # read with the first answer
+            if self.ahead.get(name) == epoch:  # read with the first answer
                 continue
             if change is not None and change.epoch == epoch:
                 inputs[name] = Input(change.delta, change.watermark)
@@ -324,10 +312,9 @@ class Job:
         """After recovery: ask again what no logged answer has come for."""
         self.requests = self.graph.outstanding()
 
-    def reload(self, epoch: int) -> None:
+    def reload(self, epoch: int, copied: Iterable[str]) -> None:
         """After its state was restored as of ``epoch``: give the joins their copies of lookup tables again."""
-        self._ahead = {}
-        copies = {n: self.inputs[n].version().weighted(epoch) for n in copies_of(self.plan.root)}
+        copies = {name: self.inputs[name].version().weighted(self.ahead.get(name, epoch)) for name in copied}
         if copies:
             self.graph.run(epoch, {name: Input(rows) for name, rows in copies.items()})
 
@@ -341,22 +328,6 @@ class Job:
 
     def __eq__(self, other: object) -> bool:
         return self is other
-
-
-def tick(at_us: int) -> int:
-    """now() of an epoch with this clock."""
-    return at_us // TICK_US * TICK_US
-
-
-def _rows_of(states: Iterable[RelationState]) -> int | None:
-    """How many rows there are to read; None when one of them is read from outside, and nobody knows."""
-    known = [state.contents for state in states]
-    return sum(contents.live for contents in known if contents is not None) if None not in known else None
-
-
-def _at(state: RelationState, epoch: int) -> bool:
-    """Whether the relation's watermark is the one of ``epoch``: nothing was published since."""
-    return state.log.after(epoch) is None
 
 
 def _error_rows(output: Output) -> Delta:

@@ -31,12 +31,13 @@ from constellationdb.engine.kernels.orderedtrees import (
 )
 from constellationdb.engine.kernels.orderkeys import OrderKeys, order_keys
 from constellationdb.engine.kernels.rows import I64, U8, Bool
-from constellationdb.engine.kernels.spans import DEEPEST, FAR, displace, reach, read
+from constellationdb.engine.kernels.spans import FAR, LANE, displace, reach, read
 from constellationdb.engine.rowstore import RowStore
 from constellationdb.errors import InternalError
 from constellationdb.planner.plan import Order
 
 _COMPACT_ABOVE = 4096
+_SIDE_BY_SIDE = 16
 
 
 class Reached(NamedTuple):
@@ -88,6 +89,11 @@ class OrderedRows:
     def entries(self) -> int:
         """How many there are, those that are gone included."""
         return self._rows.rows
+
+    @property
+    def chunks(self) -> Sequence[pa.RecordBatch]:
+        """The rows of all entries."""
+        return self._rows.chunks
 
     def take(self, entries: I64) -> pa.RecordBatch:
         return self._rows.take(entries)
@@ -178,6 +184,7 @@ class OrderedRows:
         absorb(
             entries, slots, removals, first, end, self._bounded, shows, self._roots, self._nodes, self._data,
             self._offsets, self._last, self._change, listed, gone, gone_slots, self._facts,
+            np.empty(_SIDE_BY_SIDE, np.int64),
         )  # fmt: skip
         gone = self._settled(gone)
         return listed[: self._facts[LISTED]], gone, gone_slots[: len(gone)]
@@ -189,7 +196,7 @@ class OrderedRows:
         self._facts[LISTED:] = 0, 0, -1
         displace(
             entries, slots, removals, self._roots, self._nodes, self._data, self._offsets, self._low, self._tail, gone,
-            self._facts,
+            self._facts, np.empty(_SIDE_BY_SIDE, np.int64),
         )  # fmt: skip
         return self._settled(gone)
 
@@ -201,8 +208,8 @@ class OrderedRows:
         total = reach(slots, before, after, running, tied, *trees, self._low, self._tail, spans)
         entries, slices, groups = (np.empty(total, np.int64) for _ in range(3))
         computed, carries = np.empty(total, np.bool_), np.empty(len(slots), np.int64)
-        stack = np.empty(DEEPEST, np.int64)
-        read(slots, spans, tied, *trees, entries, slices, groups, computed, carries, stack)
+        lanes = np.empty(LANE * min(_SIDE_BY_SIDE, len(slots)), np.int64)
+        read(slots, spans, tied, *trees, entries, slices, groups, computed, carries, lanes)
         return Reached(entries, slices, groups, computed, carries)
 
     def _settled(self, gone: I64) -> I64:

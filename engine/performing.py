@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from constellationdb.catalog import types
 from constellationdb.catalog.model import Relation
-from constellationdb.engine import answers, changes, cursor_statements, prepared_statements, selects, variables
+from constellationdb.engine import (
+    answers,
+    changes,
+    changing_with,
+    cursor_statements,
+    prepared_statements,
+    selects,
+    variables,
+)
 from constellationdb.engine.defining import define
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.result import Notice, Result, ResultColumn
@@ -30,6 +38,8 @@ def perform(session: Session, statement: st.Statement) -> Result:
             return selects.select(session, statement.query)
         case st.Insert() | st.Update() | st.Delete() | st.Merge():
             return changes.change(session, statement)
+        case st.ChangingWith():
+            return changing_with.change(session, statement)
         case st.Truncate():
             return changes.truncate(session, statement)
         case st.Copy():
@@ -117,7 +127,7 @@ def _check_columns(named: tuple[str, ...], there: list[str]) -> None:
 
 def _checkpoint(session: Session) -> Result:
     taken = session.engine.durability.checkpoint_now()
-    note = "no checkpoint was taken: the first answer of a view is being computed, or a view has failed"
+    note = "no checkpoint was taken: the views have too much to do, and the next one is tried in some seconds"
     return Result("CHECKPOINT", notices=[] if taken else [Notice(note)])
 
 
@@ -128,6 +138,8 @@ def describe(session: Session, statement: st.Statement) -> tuple[ResultColumn, .
             return selects.describe(session, statement.query)
         case st.Insert() | st.Update() | st.Delete() | st.Merge():
             return changes.describe(session, statement)
+        case st.ChangingWith():
+            return changing_with.describe(session, statement)
         case st.Subscribe():
             return selects.describe_subscribe(session, statement)
         case st.Show(name=name):

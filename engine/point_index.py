@@ -20,6 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from constellationdb.engine.arrangement import Arrangement, Version
+from constellationdb.engine.chunks import Chunks, newest
 from constellationdb.engine.kernels import chains
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.keyindex import KeyIndex
@@ -128,21 +129,11 @@ class PointIndex:
         if start == end:
             return
         self._following = grow(self._following, end, -1)
-        for batch in _from(version.chunks, start):
+        for batch in newest(version.chunks, end - start):
             slots, _ = self._keys.upsert(encode_rows(batch, self.columns))
             self._head = grow(self._head, len(self._keys), -1)
             chains.append(self._head, self._following, slots, self._entries)
             self._entries += batch.num_rows
-
-
-def _from(chunks: tuple[pa.RecordBatch, ...], start: int) -> list[pa.RecordBatch]:
-    """The rows from number ``start`` on."""
-    found = []
-    for chunk in chunks:
-        if start < chunk.num_rows:
-            found.append(chunk.slice(start) if start else chunk)
-        start = max(start - chunk.num_rows, 0)
-    return found
 
 
 def take(version: Version, entries: NDArray[np.int64]) -> pa.RecordBatch:
@@ -151,8 +142,9 @@ def take(version: Version, entries: NDArray[np.int64]) -> pa.RecordBatch:
         return empty(version.schema)
     if len(entries) <= _FEW:
         return _cut(version.chunks, [int(e) for e in entries])
-    table = pa.Table.from_batches(version.chunks, version.schema)
-    return table.take(pa.array(entries, pa.int64())).combine_chunks().to_batches()[0]
+    chunks = Chunks(version.schema)
+    chunks.follow(version.chunks)
+    return chunks.take(entries)
 
 
 def _ends(chunks: tuple[pa.RecordBatch, ...]) -> list[int]:

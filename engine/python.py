@@ -14,7 +14,7 @@ from typing import Any
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Function, Relation
 from constellationdb.errors import InsufficientPrivilege, SqlSyntaxError, UndefinedFunction
-from constellationdb.planner import python_functions
+from constellationdb.planner import python_functions, python_rows
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class PythonFunctions:
                 self._install(function, compiled(function), vectorised=False)
             return
         known = self._registered.get((function.name, function.types))
-        if known is not None:
+        if known is not None and known.definition.retracts >= function.retracts:
             self._install(function, known.does, vectorised=known.vectorised)
 
     def _install(self, function: Function, does: Callable[..., Any], *, vectorised: bool) -> None:
@@ -118,5 +118,8 @@ def with_names_of_functions(catalog: Catalog, text: str) -> str:
         return text
     for function in catalog.functions.values():
         if function.internal:
+            for place, column in enumerate(function.columns):
+                called = python_rows.column_name(function.internal, place)
+                text = text.replace(f"{called}(", f"{function.name}.{column.name}(")
             text = text.replace(function.internal, function.name)
     return text

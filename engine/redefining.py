@@ -22,6 +22,7 @@ from constellationdb.engine.sources import SourceState
 from constellationdb.engine.stopped import is_stopped
 from constellationdb.engine.tables import TableState
 from constellationdb.errors import ObjectInUse, RelationUnusable
+from constellationdb.planner.plan import copies_of
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
@@ -71,7 +72,8 @@ def apply(engine: Engine, command: Alter, catalog: Catalog, epoch: int) -> None:
     taken = take_down(engine, _jobs(engine, command))
     for relation in command.relations:
         _redefine(engine, command, catalog.get(relation.name), before)
-    engine.durability.redefined({*taken, *command.sources})
+    engine.durability.handed_over(set(taken))
+    engine.durability.redefined(set(command.sources))
     set_up(engine, catalog, taken, before)
 
 
@@ -120,8 +122,9 @@ def _redefine(engine: Engine, command: Alter, relation: Relation, before: int) -
             assert isinstance(source, SourceState)
             source.relation = relation
             if relation.name in command.sources:
-                engine.add_source(source.redefined(relation))
-                _replaced(source)
+                fresh = source.redefined(relation)
+                engine.add_source(fresh)
+                source.give_way(fresh)
         case "materialized view" if relation.indexes:
             engine.states[relation.name].arrange()
         case _:
@@ -135,18 +138,13 @@ def _reshape(engine: Engine, command: Alter, state: TableState, relation: Relati
     fresh.contents.restore(reshape.rows(state.contents.snapshot()), before)
     fresh.watermark = state.watermark
     engine.states[relation.name] = fresh
-    _replaced(state)
-
-
-def _replaced(state: TableState | SourceState) -> None:
-    state.dropped = True
-    state.wake_readers()
+    state.give_way(fresh)
 
 
 def _set_up(engine: Engine, view: Relation, taken: Taken, epoch: int) -> None:
     job = engine.make_job(view, taken.oid)
     job.graph.restore(taken.state, taken.watermarks, epoch)
-    job.reload(epoch)
+    job.reload(epoch, copies_of(job.plan.root))
     job.counters, job.failure = taken.counters, taken.failure
     job.position = epoch if taken.failure is None else taken.position
     for given in job.inputs.values():

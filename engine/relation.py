@@ -16,7 +16,7 @@ import pyarrow as pa
 from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.bell import Bell
 from constellationdb.engine.changelog import Change, RelationLog
-from constellationdb.engine.contents import AppendedRows, Contents, Version, arranged
+from constellationdb.engine.contents import AppendedRows, Contents, Version, arranged, is_changeable
 from constellationdb.engine.operators.base import NO_WATERMARK
 from constellationdb.engine.point_index import PointIndex
 from constellationdb.engine.shared_index import SharedIndex
@@ -68,6 +68,7 @@ class RelationState:
         self.ready = True  # False while a view's first answer is being computed
         self._indexes: WeakValueDictionary[tuple[int, ...], SharedIndex] = WeakValueDictionary()
         self.dropped = False
+        self.successor: RelationState | None = None  # it was dropped for one with other columns, of the same name
         self.consumers: set[Follower] = set()  # who reads the log
         self.readers: set[Bell] = set()  # of those who wait for a change
         self.subscribers: WeakSet[object] = WeakSet()  # who want its changes kept, but not for as long as they like
@@ -87,6 +88,11 @@ class RelationState:
         self.watermark = max(self.watermark, change.watermark)
         return news
 
+    def give_way(self, successor: RelationState) -> None:
+        """Under the engine's lock: it is no longer the relation of its name."""
+        self.dropped, self.successor = True, successor
+        self.wake_readers()
+
     def wake_readers(self) -> None:
         for bell in self.readers:
             bell.ring()
@@ -101,6 +107,13 @@ class RelationState:
         if isinstance(self.contents, AppendedRows):
             self.since = max(self.since, self.contents.version.floor)
             self.contents = arranged(self.contents)
+
+    def restore_stamped(self, entries: pa.RecordBatch, since: int) -> None:
+        """Its contents as they were at any epoch from ``since`` on."""
+        if is_changeable(entries):  # of another plan, whose place this one's has taken
+            self.arrange()
+        assert self.contents is not None
+        self.contents.restore_stamped(entries, since)
 
     def point_index(self, columns: tuple[int, ...]) -> PointIndex | None:
         """The readers' index of these columns, made when it is first asked for; None where nothing is arranged."""

@@ -57,6 +57,10 @@ class Epoch:
         self.changes.setdefault(relation, []).append(delta)
         self.rows += delta.num_rows
 
+    def stand(self) -> None:
+        """Be an epoch, also if nothing happens in it."""
+        self.changes.setdefault("", [])
+
     def command(self, command: Command) -> None:
         self.record.commands.append(command)
 

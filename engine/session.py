@@ -61,9 +61,9 @@ AnyStatement = TypeVar("AnyStatement", bound=st.Statement)
 _ENDS = ("commit", "rollback", "rollback_to")
 _LOOKING = (
     st.Select, st.Insert, st.Update, st.Delete, st.Merge, st.Copy, st.Subscribe, st.DeclareCursor, st.Fetch,
-    st.ExecutePrepared, st.CreateTableAs, st.Explain,
+    st.ExecutePrepared, st.CreateTableAs, st.Explain, st.ChangingWith,
 )  # fmt: skip
-_WRITING = (st.Insert, st.Update, st.Delete, st.Merge, st.Truncate, st.Copy, st.ExecutePrepared)
+_WRITING = (st.Insert, st.Update, st.Delete, st.Merge, st.ChangingWith, st.Truncate, st.Copy, st.ExecutePrepared)
 # From the least to the most severe; INFO is always told.
 _SEVERITIES = ("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")
 
@@ -386,19 +386,21 @@ class Session:
         with engine.lock:
             begun = [job for job in engine.jobs.values() if job.starting or self._is_coming(job)]
         engine.wait(lambda: not any(map(self._is_coming, begun)), self.cancelled)
-        # What came last came in the epoch before this one, or earlier; that of a version which took its view's place a
-        # moment ago may be logged and not yet be there to read.
-        self.wrote(engine.submit(lambda epoch: epoch.number - 1, first=True).result(), {job.name for job in begun})
-        self.flush()
+        with engine.lock:
+            epoch, names = engine.epoch, {job.name for job in begun}
+        self.wrote(epoch, names)
+        # Those that came a moment ago, too, are to have what happened meanwhile.
+        engine.wait(lambda: all(j.starting or _has_reached(j, epoch) for j in engine.jobs.values()), self.cancelled)
         for job in begun:
             if not job.closed:
                 refuse_failed(engine, job)
 
     def _is_coming(self, job: Job) -> bool:
+        """Whether readers do not have its answer yet: that of a next version they have once it has taken over."""
         relation = self.engine.catalog.relations.get(job.name)
         if relation is None or is_stopped(job) or job.closed:
             return False
-        return job.starting or relation.is_upcoming
+        return job.starting or relation.is_upcoming or job.handing_over
 
     def _start_timer(self) -> None:
         self._stop_timer()
@@ -433,6 +435,11 @@ class Session:
         self.portals.close_all()
         self.temporary.close()
         self.engine.sessions.leave(self)
+
+
+def _has_reached(job: Job, epoch: int) -> bool:
+    """Or never will."""
+    return job.closed or is_stopped(job) or job.reached() >= epoch
 
 
 def _idle_in_transaction() -> ConstellationError:

@@ -10,25 +10,25 @@ the entries it was given are good until it asks again, whatever others ask meanw
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 
 from constellationdb.engine.arrangement import Arrangement, Version
+from constellationdb.engine.chunks import Chunks, newest
 from constellationdb.engine.kernels import chains
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import I64, Rows
-from constellationdb.engine.rowstore import RowStore, empty
+from constellationdb.engine.rowstore import empty
 
 
 class _Asked(threading.local):
     """The version that a thread's last entries are of, and its rows by the columns that were taken of them."""
 
     version: Version | None = None
-    stores: dict[tuple[int, ...], RowStore]
+    taken: dict[tuple[int, ...], Chunks]
 
 
 class SharedIndex:
@@ -54,8 +54,9 @@ class SharedIndex:
             version = self._follow()
             slots = self._index.probe(keys)
             found = chains.gather(self._head, self._following, slots, version.born, version.died, epoch)
-        if version is not self._asked.version:
-            self._asked.version, self._asked.stores = version, {}
+        if self._asked.version is None or self._asked.version.generation != version.generation:
+            self._asked.taken = {}  # lest they keep rows that are gone
+        self._asked.version = version
         return found
 
     def take(self, entries: I64, columns: tuple[int, ...], schema: pa.Schema) -> pa.RecordBatch:
@@ -66,10 +67,11 @@ class SharedIndex:
         assert version is not None
         if not columns:
             return pa.RecordBatch.from_arrays([], schema=schema)
-        store = self._asked.stores.get(columns)
-        if store is None:
-            store = self._asked.stores[columns] = RowStore(version.schema, version.chunks).select(columns)
-        return pa.RecordBatch.from_arrays(store.take(entries).columns, schema=schema)
+        chunks = self._asked.taken.get(columns)
+        if chunks is None:
+            chunks = self._asked.taken[columns] = Chunks(schema, columns)
+        chunks.follow(version.chunks)
+        return pa.RecordBatch.from_arrays(chunks.take(entries).columns, schema=schema)
 
     def weight_of(self, entries: I64) -> I64:
         assert self._asked.version is not None
@@ -77,7 +79,7 @@ class SharedIndex:
 
     def let_go(self) -> None:
         """This thread will not ask again for a while: do not keep a version for it."""
-        self._asked.version, self._asked.stores = None, {}
+        self._asked.version, self._asked.taken = None, {}
 
     def _follow(self) -> Version:
         version = self._contents.version
@@ -86,20 +88,10 @@ class SharedIndex:
         if self._seen is not None and version.generation != self._seen.generation:
             self._forget()
         self._seen = version
-        for rows in _from_entry(version, self._rows):
+        for rows in newest(version.chunks, version.rows - self._rows):
             slots, _ = self._index.upsert(encode_rows(rows, self._keys))
             self._head = grow(self._head, len(self._index), -1)
             self._following = grow(self._following, self._rows + rows.num_rows, -1)
             chains.append(self._head, self._following, slots, self._rows)
             self._rows += rows.num_rows
         return version
-
-
-def _from_entry(version: Version, first: int) -> Iterator[pa.RecordBatch]:
-    """The rows from entry ``first`` on."""
-    start = 0
-    for chunk in version.chunks:
-        end = start + chunk.num_rows
-        if end > first:
-            yield chunk.slice(max(first - start, 0))
-        start = end

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.text.zones import UTC_ZONE, zone_named
+from constellationdb.engine.answers import columns_of
 from constellationdb.engine.changes import insert_rows
 from constellationdb.engine.point_index import Place
 from constellationdb.engine.point_reads import Parameters, PointRead, point_read
-from constellationdb.engine.result import Found, Prepared
+from constellationdb.engine.result import Found, Prepared, ResultColumn
 from constellationdb.engine.row_inserts import RowInsert, row_insert
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.stopped import failed_under
@@ -139,15 +141,20 @@ class Shortcuts:
                 return None
         return read.locate(parameters, epoch)
 
-    def look(self, query: st.Query) -> pa.RecordBatch | None:
-        """The rows of a query that was not prepared, where an index has them."""
+    def look(self, query: st.Query) -> tuple[tuple[ResultColumn, ...], list[pa.RecordBatch]] | None:
+        """The answer to a query that was not prepared, where an index has its rows."""
         self._forget_outdated()
         asked = point_query(query, self._session.relations) if self._is_free() else None
         if asked is None or any(isinstance(value, st.Parameter) for _, value in asked.equals):
             return None
-        read = point_read(self._session.engine.state(asked.relation), asked, self._session.catalog.get(asked.relation))
+        relation = self._session.catalog.get(asked.relation)
+        read = point_read(self._session.engine.state(asked.relation), asked, relation)
         places = None if read is None else self._locate(read, ())
-        return None if read is None or places is None else read.rows(places)
+        if read is None or places is None:
+            return None
+        columns = zip(columns_of(read.schema), read.columns, strict=True)
+        known = tuple(replace(column, table=relation.oid, number=place + 1) for column, place in columns)
+        return known, [read.rows(places)]
 
     def read(self, prepared: Prepared, parameters: Parameters) -> pa.RecordBatch | None:
         """The rows themselves."""

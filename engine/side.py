@@ -5,8 +5,11 @@ from __future__ import annotations
 import pyarrow as pa
 
 from constellationdb.catalog.model import Relation, make_relation
-from constellationdb.engine.job import ERRORS_SCHEMA
 from constellationdb.planner import plan
+
+ERRORS_SCHEMA = pa.schema(
+    [("node", pa.int64()), ("sqlstate", pa.string()), ("message", pa.string()), ("payload", pa.string())]
+)
 
 
 def errors_name(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,12 +15,19 @@ from constellationdb.connectors.api import Position, RowError, Source, SourceRea
 from constellationdb.connectors.registry import open_source
 from constellationdb.connectors.relation_options import SOURCE_NAMES, advance_us, idle_us
 from constellationdb.engine import batch as zset
-from constellationdb.engine.job import ERRORS_SCHEMA
 from constellationdb.engine.record import SourceRange
 from constellationdb.engine.relation import Follower, RelationState
+from constellationdb.engine.side import ERRORS_SCHEMA
 from constellationdb.engine.watermarks import WatermarkTracker
 
 POLL_ROWS = 65_536
+
+
+class SourceEnd(NamedTuple):
+    """Where what there is of a source ends: positions by partition, and the partitions that bring no more."""
+
+    positions: dict[str, Position]
+    ended: list[str]
 
 
 class SourceState(RelationState):
@@ -141,23 +149,22 @@ class SourceState(RelationState):
             reader.close()
         self._readers.clear()
 
-    def history(self) -> Iterator[tuple[pa.RecordBatch, int]]:
-        """Everything read up to now, from the beginning, with the watermark after each chunk.
+    def here(self) -> SourceEnd:
+        """How far it has been read."""
+        return SourceEnd(dict(self.positions), sorted(self.ended))
 
-        How far "now" is, is settled by the call; the rows are read as the iterator is.
-        """
-        return self._replay_to(dict(self.positions), set(self.ended))
-
-    def _replay_to(self, ends: dict[str, Position], ended: set[str]) -> Iterator[tuple[pa.RecordBatch, int]]:
+    def history(self, end: SourceEnd) -> Iterator[tuple[pa.RecordBatch, int]]:
+        """Everything from the beginning to ``end``, with the watermark after each chunk."""
         if self.pushed:
             return
+        ends, ended = end.positions, end.ended
         tracker = self._tracker()
         now = self._clock.now_us()
         for partition in ends:
             tracker.begin(partition, now)
-        for partition, end in ends.items():
+        for partition, stop in ends.items():
             with closing(self.source().open(partition, {})) as reader:
-                for batch in reader.replay({}, end):
+                for batch in reader.replay({}, stop):
                     rows = zset.conform(batch, self.schema)
                     tracker.observe(partition, rows, now)
                     yield rows, tracker.advance(now)

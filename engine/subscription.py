@@ -25,7 +25,7 @@ from constellationdb.engine.job import Job
 from constellationdb.engine.operators.base import ENDED
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.stopped import failed_under, refuse_stopped
-from constellationdb.errors import SubscriberTooSlow, UndefinedRelation
+from constellationdb.errors import ConstellationError, RelationUnusable, SubscriberTooSlow, UndefinedRelation
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
@@ -220,7 +220,7 @@ class Subscription:
     def _check(self) -> None:
         """What a subscriber is told at the end, if it was not a natural one."""
         if self._state.dropped:
-            raise UndefinedRelation(f'"{self._state.name}" was dropped or altered')
+            raise _gone(self._state, self.epoch)
         if self._job is not None and self._job.failure is not None:
             raise self._job.failure
         with self._engine.lock:
@@ -284,6 +284,18 @@ class Subscription:
     def close(self) -> None:
         self.leave()
         self.cancelled.set()
+
+
+def _gone(state: RelationState, epoch: int) -> ConstellationError:
+    """What who has seen all up to ``epoch`` is told when there is no more, and how to go on where there is."""
+    if state.successor is None:
+        return UndefinedRelation(f'"{state.name}" was dropped')
+    token = "" if state.contents is None else f" AS OF EPOCH {state.successor.log.forgotten}"
+    return RelationUnusable(
+        f'"{state.name}" has other columns now',
+        detail=f"The subscription ended after epoch {epoch}.",
+        hint=f"SUBSCRIBE {state.name}{token} goes on from there with the columns it has now.",
+    )
 
 
 def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch:

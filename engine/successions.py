@@ -124,8 +124,7 @@ def _reshaped(engine: Engine, command: Supersede, view: Relation, old: Job, epoc
     contents.restore(reshape.rows(gone.contents.snapshot()), epoch - 1)
     fresh = RelationState(view.name, schema, contents, epoch)
     fresh.watermark, fresh.ready = gone.watermark, False
-    gone.dropped = True
-    gone.wake_readers()
+    gone.give_way(fresh)
     engine.states[view.name] = fresh
     engine.durability.redefined({view.name})
     return Outputs(fresh, old.outputs.errors)

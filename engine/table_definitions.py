@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Check, ColumnDefinition, Create, Index, Relation, Unique, make_relation
-from constellationdb.catalog.types import VARCHAR, field_of
+from constellationdb.catalog.types import VARCHAR, SqlType, field_of
 from constellationdb.connectors.relation_options import check_stored
 from constellationdb.engine.assignment import check_assignable
 from constellationdb.engine.column_defaults import ColumnDefaults
@@ -31,7 +31,7 @@ from constellationdb.planner.column_expressions import check_expression, check_g
 from constellationdb.planner.pinning import unqualified
 from constellationdb.planner.rewrite.system_columns import NAMES as SYSTEM_COLUMNS
 
-_SERIAL_TYPES = ("smallint", "integer", "bigint")
+IDENTITY_TYPES = ("smallint", "integer", "bigint")
 # What a name is found as by a session: its sequence, for DEFAULT nextval('name').
 Resolve = Callable[[str], str]
 
@@ -53,8 +53,11 @@ def stored_schema(columns: tuple[st.ColumnDef, ...]) -> pa.Schema:
 
 
 def stored_field(column: st.ColumnDef) -> pa.Field:
-    plain = column.type.oid == VARCHAR.oid
-    return pa.field(column.name, column.type.arrow) if plain else field_of(column.name, column.type)
+    return typed_field(column.name, column.type)
+
+
+def typed_field(name: str, kind: SqlType) -> pa.Field:
+    return pa.field(name, kind.arrow) if kind.oid == VARCHAR.oid else field_of(name, kind)
 
 
 class TableDefiner:
@@ -131,7 +134,7 @@ class TableDefiner:
             generated=None if column.generated is None else unqualified(column.generated),
         )
         if column.serial or column.identity:
-            if column.type.name not in _SERIAL_TYPES:
+            if column.type.name not in IDENTITY_TYPES:
                 raise InvalidParameter("identity column type must be smallint, integer, or bigint")
             own = self._sequence(table, column)
             made = replace(made, sequence=own.name)

@@ -19,6 +19,7 @@ from constellationdb.engine.bell import Bell
 from constellationdb.engine.changelog import Change
 from constellationdb.engine.job import Job, Work
 from constellationdb.engine.relation import Follower, RelationState
+from constellationdb.engine.stopped import is_stopped
 from constellationdb.engine.turn import SMALL_ROWS
 from constellationdb.planner import plan
 
@@ -53,6 +54,10 @@ class _Line:
         return min((due - now for job in self.jobs if (due := _due(job)) > now), default=None)
 
 
+def _can_wait(job: Job) -> bool:
+    return job.starting and job.progress is not None and job.progress.background
+
+
 def _due(job: Job) -> float:
     return job.progress.due if job.starting and job.progress is not None else 0.0
 
@@ -72,10 +77,10 @@ class Worker:
 
     def start(self) -> None:
         with self._engine.lock:
-            self._starting.jobs.clear()  # those that were restored have their first answer
+            self._starting.jobs.clear()  # those that were restored may have their first answer
             for job in self._engine.jobs.values():
                 job.resume()
-                if not job.idle:  # one that waits in the line for nothing would count as busy
+                if not job.idle and job.failure is None:  # one that waits in the line for nothing would count as busy
                     self.add(job)
                 self._engine.successions.look(job)
         for job in list(self._engine.jobs.values()):
@@ -115,7 +120,7 @@ class Worker:
 
     def behind(self) -> int:
         """Under the engine's lock: the least epoch that all jobs which go on have reached."""
-        going = (job.reached() for job in self._following.jobs if job.failure is None)
+        going = (job.reached() for job in self._following.jobs if not is_stopped(job))
         return min(going, default=self._engine.epoch)
 
     @property
@@ -123,9 +128,9 @@ class Worker:
         """Whether a job that follows epochs has something to do."""
         return bool(self._following.jobs)
 
-    def drain(self) -> None:
-        """Run every job until nothing is left: recovery."""
-        while ready := [job for job in self._engine.jobs.values() if job.runnable()]:
+    def drain(self, *, everything: bool = False) -> None:
+        """Run the jobs until nothing is left: recovery. Long first answers go on behind it, unless ``everything``."""
+        while ready := [j for j in self._engine.jobs.values() if j.runnable() and (everything or not _can_wait(j))]:
             for job in ready:
                 self._step(job)
 

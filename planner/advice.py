@@ -2,6 +2,7 @@
 
 Groups are as many as their keys, and tables as large as somebody makes them. What grows for ever are the rows of
 a source, or of a view to which rows are only added, kept one by one: by a join that no time bounds, by DISTINCT.
+And the windows over them, where no watermark closes these.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Advice(NamedTuple):
 _BOUND = "bound it by time, with a WATERMARK on each: … AND b.ts BETWEEN a.ts - INTERVAL '1 minute' AND a.ts"
 _WINDOWED = "put the bounds of a window into it: SELECT DISTINCT window_start, … FROM TUMBLE(…)"
 _KEYED = "say which columns are equal, or join the same windows of both"
+_CLOSED = "declare WATERMARK FOR its time on the source"
 # Each row comes from one of the inputs', or from a pair of them.
 _ROW_BY_ROW = (plan.Fragment, plan.Union, plan.Unnest, plan.Join, plan.Asof, plan.WindowAssign, plan.SessionAssign)
 
@@ -42,6 +44,11 @@ class _Growth:
             grown = self._grown(node.input)
             if grown:
                 yield Advice(f"every different row of {_listed(grown)} is kept for ever", _WINDOWED)
+        if isinstance(node, plan.Asof) and not node.expires:
+            yield from self._of_asof(node)
+        open_windows = list(dict.fromkeys(self._never_closed(node)))
+        if open_windows:
+            yield Advice(f"no watermark closes the windows over {_listed(open_windows)}: all are kept", _CLOSED)
         passes = isinstance(node, plan.Fragment | plan.Union | plan.OnClose)
         for child in node.children:
             yield from self.advice(child, shown=shown and passes)
@@ -56,6 +63,25 @@ class _Growth:
         else:
             every = list(dict.fromkeys(name for side in kept for name in side))
             yield Advice(f"a join keeps every row of {_listed(every)} for ever", _BOUND)
+
+    def _of_asof(self, node: plan.Asof) -> Iterator[Advice]:
+        left, right = self._grown(node.left), self._grown(node.right)
+        if left and right:
+            every = list(dict.fromkeys([*left, *right]))
+            yield Advice(f"an ASOF join keeps every row of {_listed(every)} for ever", _CLOSED)
+
+    def _never_closed(self, node: plan.AnyNode) -> list[str]:
+        """The relations over whose windows without end ``node`` keeps something for each."""
+        if isinstance(node, plan.SessionAggregate | plan.PaneAggregate):
+            return [] if node.watermarked else self._grown(node.input)
+        if not isinstance(node, plan.Aggregate):
+            return []
+        below: plan.AnyNode = node.input
+        while isinstance(below, plan.Fragment | plan.Union) and len(below.children) == 1:
+            below = below.children[0]
+        if isinstance(below, plan.WindowAssign | plan.SessionAssign) and not below.watermarked:
+            return self._grown(below.input)
+        return []
 
     def _grown(self, node: plan.AnyNode) -> list[str]:
         """The relations whose rows, one by one, the rows of ``node`` come from, without end."""

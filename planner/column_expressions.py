@@ -1,4 +1,4 @@
-"""What an expression of a column's definition may be: DEFAULT, GENERATED and CHECK, by Postgres' rules and words."""
+"""What an expression of a column's definition may be: DEFAULT, GENERATED, CHECK, USING, by Postgres' rules."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from constellationdb.planner.analysis.catalog_functions import is_volatile as is
 from constellationdb.planner.rewrite.refuse import VOLATILE
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_expression
 
-Place = Literal["default", "check", "generated"]
+Place = Literal["default", "check", "generated", "transform"]
 
 _SUBQUERY = {
     "default": "cannot use subquery in DEFAULT expression",
     "check": "cannot use subquery in check constraint",
     "generated": "cannot use subquery in column generation expression",
+    "transform": "cannot use subquery in transform expression",
 }
-_NAMES = {"default": "DEFAULT expressions", "check": "check constraints", "generated": "column generation expressions"}
+_NAMES = {"default": "DEFAULT expressions", "check": "check constraints", "generated": "column generation expressions",
+          "transform": "transform expressions"}  # fmt: skip
 # The same within one statement, so that a default of them need not be computed for each row.
 _STABLE = frozenset(
     {"now", "statement_timestamp", "transaction_timestamp", "current_date", "current_time", "current_timestamp",

@@ -138,6 +138,8 @@ _TEXTS: tuple[tuple[re.Pattern[str], type[errors.ConstellationError], str], ...]
      "negative substring length not allowed"),
     (re.compile(r"to grouping function is not in grouping columns"), errors.GroupingError,
      "arguments to GROUPING must be grouping expressions of the associated query level"),
+    (re.compile(r"(?:Month|Day|Year) value '.*' is out of range"), errors.DatetimeOverflow,
+     "date field value out of range"),
     (re.compile(r"[Dd]ivide by zero"), errors.DivisionByZero, "division by zero"),
     (re.compile(r"[Oo]verflow|out of range|not in range|too large to store|Can't cast value"), errors.NumericOutOfRange,
      "value out of range"),
@@ -151,6 +153,9 @@ _UNPLANNED = re.compile(
     r"|Expected a .* literal|Cannot convert Null"
     r"|Schema error|does not support: |must match schema types"
 )
+_REGEX = re.compile(r"regex parse error:[\s\S]*?error: (.+)")
+_DIGITS = re.compile(r"too large to store in a Decimal\d+ of precision (\d+)\. Max is (\S+)")
+_NO_DAY = re.compile(r"Unable to parse date from (-?\d+), (-?\d+), (-?\d+)")
 _OVERFLOW = re.compile(r"Can't cast value \S+ to type (\w+)|is out of range (\w+)")
 _SPAN = re.compile(r'[Ii]nvalid input syntax for type interval: "(.*?)"')
 _CAST = re.compile(r"Cannot cast (?:string|value) ['\"](.*?)['\"] to value of (.+?) type")
@@ -202,6 +207,30 @@ _BY_STATE: dict[str, type[errors.ConstellationError]] = {
 }
 
 
+_REGEX_ERRORS = (
+    ("group", "parentheses () not balanced"), ("character class", "brackets [] not balanced"),
+    ("repetition operator missing", "quantifier operand invalid"), ("escape", "invalid escape \\ sequence"),
+    ("repetition", "invalid repetition count(s)"),
+)  # fmt: skip
+
+
+def _bad_regex(text: str) -> errors.ConstellationError:
+    """What the engine of regular expressions says, in Postgres' words."""
+    if "backreferences" in text or "look-around" in text:
+        return errors.FeatureNotSupported(f"this regular expression is not supported: {text}")
+    said = next((said for word, said in _REGEX_ERRORS if word in text), text)
+    return errors.InvalidRegularExpression(f"invalid regular expression: {said}")
+
+
+def _numeric_overflow(precision: int, greatest: str) -> errors.ConstellationError:
+    scale = len(greatest.partition(".")[2])
+    return errors.NumericOutOfRange(
+        "numeric field overflow",
+        detail=f"A field with precision {precision}, scale {scale} must round to an absolute value less than"
+        f" {'10^' if precision > scale else ''}{precision - scale or 1}.",
+    )
+
+
 def translate(error: BaseException) -> errors.ConstellationError:
     """The Postgres error behind what DataFusion or Arrow raised while it computed rows."""
     if isinstance(error, errors.ConstellationError):
@@ -227,6 +256,13 @@ def translate(error: BaseException) -> errors.ConstellationError:
         return errors.InvalidTextRepresentation(f'invalid input syntax for type {shown}: "{cast.group(1)}"')
     if stamp := _DATETIME.search(text):
         return errors.InvalidDatetime(f'invalid input syntax for type {stamp.group(1)}: "{stamp.group(2)}"')
+    if regex := _REGEX.search(text):
+        return _bad_regex(regex.group(1))
+    if digits := _DIGITS.search(text):
+        return _numeric_overflow(int(digits.group(1)), digits.group(2))
+    if day := _NO_DAY.search(text):
+        year, month, number = map(int, day.groups())
+        return errors.DatetimeOverflow(f"date field value out of range: {year}-{month:02}-{number:02}")
     for pattern, raised, message in _TEXTS:
         if pattern.search(text):
             return raised(message, detail=text[:500])

@@ -48,6 +48,34 @@ def order(values: pa.Array) -> pa.Array:
     return pa.array(days * _DAY_US + parts["nanos"] // 1000, mask=_nulls(values))
 
 
+_SORTED = np.dtype([("order", ">i8"), ("months", ">i4"), ("days", ">i4"), ("nanos", ">i8")])
+_SIGN = np.uint8(0x80)
+
+
+def sorted_text(values: pa.Array) -> pa.Array:
+    """A text for each interval that sorts as it does: its key, and its parts behind that."""
+    parts, made = parts_of(values), np.zeros(len(values), _SORTED)
+    made["order"] = pc.fill_null(order(values), 0).to_numpy(zero_copy_only=False)
+    for name in ("months", "days", "nanos"):
+        made[name] = parts[name]
+    raw = made.view(np.uint8).reshape(len(made), _SORTED.itemsize)
+    for name in _SORTED.names or ():
+        raw[:, _SORTED.fields[name][1]] ^= _SIGN  # type: ignore[index]  # negative ones come first
+    texts = [None if null else row.tobytes().hex() for row, null in zip(raw, _nulls(values), strict=True)]
+    return pa.array(texts, pa.string())
+
+
+def of_sorted_text(texts: pa.Array) -> pa.Array:
+    null = _nulls(texts)
+    empty = bytes(_SORTED.itemsize)
+    rows = b"".join(empty if text is None else bytes.fromhex(text) for text in texts.to_pylist())
+    raw = np.frombuffer(bytearray(rows), np.uint8).reshape(len(texts), _SORTED.itemsize)
+    for name in _SORTED.names or ():
+        raw[:, _SORTED.fields[name][1]] ^= _SIGN  # type: ignore[index]
+    parts = raw.reshape(-1).view(_SORTED)
+    return _interval(parts["months"], parts["days"], parts["nanos"] // 1000, null)
+
+
 def epoch(values: pa.Array) -> pa.Array:
     """Seconds; a year has 365¼ days here, a month 30."""
     parts = parts_of(values)
@@ -185,6 +213,8 @@ def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
     moment, double = pa.timestamp("us"), pa.float64()
     return [
         (order, [INTERVAL], pa.int64(), "con_interval_order"),
+        (sorted_text, [INTERVAL], pa.string(), "con_interval_sorted"),
+        (of_sorted_text, [pa.string()], INTERVAL, "con_interval_unsorted"),
         (epoch, [INTERVAL], double, "con_interval_epoch"),
         (minute, [INTERVAL], pa.int64(), "con_interval_minute"),
         (between, [moment, moment], INTERVAL, "con_interval_between"),

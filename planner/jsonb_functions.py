@@ -29,6 +29,7 @@ def definitions() -> list[Definition]:
     for name, result, read in _READ:
         made.append((_each(read, result), [_TEXT], result, f"con_jsonb_{name}"))
     made.append((_each(_put, _TEXT), [_TEXT, _TEXTS, _TEXT, _BOOL], _TEXT, "con_jsonb_set"))
+    made.append((_each(_insert, _TEXT), [_TEXT, _TEXTS, _TEXT, _BOOL], _TEXT, "con_jsonb_insert"))
     return made
 
 
@@ -63,6 +64,10 @@ def _put(value: Any, path: list[str | None], new: str, create: bool) -> str:
     return print_jsonb(values.with_path(value, path, parse_jsonb(new), create=create))
 
 
+def _insert(value: Any, path: list[str | None], new: str, after: bool) -> str:
+    return print_jsonb(values.with_inserted(value, path, parse_jsonb(new), after=after))
+
+
 _TESTS: tuple[tuple[str, pa.DataType, Callable[..., bool]], ...] = (
     ("contains", _TEXT, lambda value, part: values.contains(value, parse_jsonb(part))),
     ("contained", _TEXT, lambda value, whole: values.contains(parse_jsonb(whole), value)),
@@ -78,6 +83,7 @@ _CHANGES: tuple[tuple[str, pa.DataType, Callable[..., Any]], ...] = (
     ("without_path", _TEXTS, values.without_path),
 )
 _READ: tuple[tuple[str, pa.DataType, Callable[[Any], Any]], ...] = (
+    ("key", _TEXT, lambda value: print_jsonb(values.without_zeros(value))),
     ("typeof", _TEXT, values.kind),
     ("length", _WHOLE, values.length),
     ("strip_nulls", _TEXT, lambda value: print_jsonb(values.without_nulls(value))),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import MAX_PREC, Context, Decimal
 from typing import Any
 
 from constellationdb.catalog.text.reading import print_jsonb
 from constellationdb.planner.raising import ComputationError
 
 MISSING: Any = object()
+_EXACT = Context(prec=MAX_PREC)
 
 
 def invalid(message: str) -> ComputationError:
@@ -134,6 +135,30 @@ def with_path(value: Any, path: list[str | None], new: Any, *, create: bool) -> 
     return _changed(value, path, 1, lambda old: new if create or old is not MISSING else MISSING) if path else value
 
 
+def with_inserted(value: Any, path: list[str | None], new: Any, *, after: bool) -> Any:
+    """``new`` before or behind an element of an array, or as a field that is not there yet."""
+    if not isinstance(value, list | dict):
+        raise invalid("cannot set path in scalar")
+    if not path:
+        return value
+    *steps, last = path
+    inner = at_path(value, steps)
+    if inner is MISSING or not isinstance(inner, list | dict):
+        return value
+    if isinstance(inner, dict):
+        if last in inner:
+            raise invalid("cannot replace existing key")
+        made: Any = with_path(inner, [last], new, create=True)
+    else:
+        place = _index(last or "")
+        if place is None:
+            raise ComputationError("22P02", f'path element at position {len(path)} is not an integer: "{last}"')
+        place = place + len(inner) if place < 0 else place
+        place = 0 if place < 0 else min(place + after, len(inner))
+        made = [*inner[:place], new, *inner[place:]]
+    return with_path(value, steps, made, create=False) if steps else made
+
+
 def _changed(value: Any, path: list[str | None], depth: int, change: Callable[[Any], Any]) -> Any:
     """``value`` with what stands at the path changed; MISSING takes it away, or leaves it out."""
     step = path[0]
@@ -193,6 +218,19 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
     return [without_nulls(inner) for inner in value] if isinstance(value, list) else value
+
+
+def without_zeros(value: Any) -> Any:
+    """Numbers in the one form that equal ones share: 1.0 is 1."""
+    match value:
+        case Decimal():
+            return value.normalize(_EXACT)
+        case dict():
+            return {key: without_zeros(inner) for key, inner in value.items()}
+        case list():
+            return [without_zeros(inner) for inner in value]
+        case _:
+            return value
 
 
 def pretty(value: Any, indent: str = "") -> str:

@@ -35,6 +35,10 @@ def bind(statement: st.Statement, bound: tuple[st.Argument, ...], target: pa.Sch
             return replace(statement, source=inner)
         case st.Insert():
             return _insert(statement, bound, target)
+        case st.ChangingWith(change=change, rest=rest):
+            made = bind(change, bound)
+            assert isinstance(made, st.Insert | st.Update | st.Delete)
+            return replace(statement, change=made, rest=bind(rest, bound))
         case st.Update() | st.Delete() | st.Merge():
             return replace(statement, parameters=bound)
         case st.Select() | st.CreateTableAs():

@@ -26,7 +26,7 @@ JoinType: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", 
 MeasureKind: TypeAlias = Literal[
     "count", "sum", "avg", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor",
     "var_samp", "var_pop", "stddev_samp", "stddev_pop", "covar_pop", "covar_samp", "corr", "regr_count", "regr_avgx",
-    "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy", "regr_r2", "regr_slope", "regr_intercept",
+    "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy", "regr_r2", "regr_slope", "regr_intercept", "python",
 ]  # fmt: skip
 
 
@@ -154,6 +154,7 @@ class Measure(msgspec.Struct, frozen=True):
     filter: int = -1
     distinct: bool = False
     more: tuple[int, ...] = ()
+    function: str = ""  # of kind "python": what plans call the user's aggregate
 
 
 class Aggregate(OneInput, frozen=True, kw_only=True, tag="aggregate"):
@@ -271,12 +272,28 @@ class TopN(OneInput, frozen=True, kw_only=True, tag="top_n"):
 Carry: TypeAlias = Literal["none", "add", "least", "greatest", "keep"]
 
 
+MovingFunction: TypeAlias = Literal["sum", "count", "least", "greatest", "first", "last", "value"]
+
+
+class Moving(msgspec.Struct, frozen=True):
+    """A function of a column (-1: of rows) in the frame from ``first`` to ``last``, counted from the row itself.
+
+    ``value``: the one row of the frame; in other frames the rows beyond the partition are left out.
+    """
+
+    function: MovingFunction
+    column: int
+    first: int
+    last: int
+
+
 class Over(OneInput, frozen=True, kw_only=True, tag="over"):
     """Window functions whose frames reach ``before`` rows back and ``after`` on, or from the beginning to here.
 
     ``substrait`` computes, of rows in order, the place and then the functions: over slot0, the input's columns, the
     number of the stretch, the place and the number of the peers. ``carries``: how a function that begins at the
-    beginning goes on from its value before the stretch. ``tied``: such frames end with the last peer.
+    beginning goes on from its value before the stretch. ``tied``: such frames end with the last peer. ``moving``: all
+    the functions, where they follow from running sums and places, which is faster.
     """
 
     keys: tuple[int, ...]
@@ -289,6 +306,7 @@ class Over(OneInput, frozen=True, kw_only=True, tag="over"):
     tied: bool
     carries: tuple[Carry, ...]
     shows: str
+    moving: tuple[Moving, ...] = ()
 
 
 class Join(Node, frozen=True, kw_only=True, tag="join"):

@@ -40,6 +40,7 @@ from constellationdb.planner.rewrite.bound import query_tree
 from constellationdb.planner.rewrite.casts import tell_casts_apart
 from constellationdb.planner.rewrite.changelogs import read_changelogs, reads_changelog
 from constellationdb.planner.rewrite.constants import check_constants
+from constellationdb.planner.rewrite.count_filters import fold_count_filters
 from constellationdb.planner.rewrite.group_windows import expand_group_windows
 from constellationdb.planner.rewrite.intervals import normalise_intervals
 from constellationdb.planner.rewrite.names import name_derived, name_outputs
@@ -144,6 +145,8 @@ class Preparer:
         check_constants(tree)
         if self._continuous:
             name_nulls(tree)
+        else:
+            fold_count_filters(tree)
         name_outputs(tree)
         name_derived(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -19,19 +20,39 @@ from datafusion import Accumulator, SessionContext, udaf, udf
 from constellationdb.catalog.model import Function
 from constellationdb.catalog.types import TEXT, named
 from constellationdb.errors import ConstellationError
+from constellationdb.planner import python_rows
 from constellationdb.planner.raising import ComputationError
 
 PREFIX = "con_"
 VOLATILE, STABLE, AGGREGATE = (PREFIX + word for word in ("volatile_", "python_", "aggregate_"))
+RETRACTING = AGGREGATE + "retracting_"  # that can take rows back
 EXCEPTION = "38000"  # external_routine_exception
 
 _installed: dict[str, Any] = {}
 _aggregates: dict[str, Any] = {}
 
 
-def internal_name(kind: str, *, volatile: bool) -> str:
-    prefix = AGGREGATE if kind == "aggregate" else VOLATILE if volatile else STABLE
-    return prefix + uuid.uuid4().hex
+@dataclass(frozen=True)
+class Retracting:
+    """An aggregate that can take rows back; ``make`` makes an accumulator of a group."""
+
+    function: Function
+    make: Callable[[], Any]
+    result: pa.DataType
+    vectorised: bool
+
+
+_retracting: dict[str, Retracting] = {}
+
+
+def internal_name(kind: str, *, volatile: bool, retracts: bool = False) -> str:
+    scalar = VOLATILE if volatile else STABLE
+    aggregate = RETRACTING if retracts else AGGREGATE
+    return (aggregate if kind == "aggregate" else scalar) + uuid.uuid4().hex
+
+
+def retracting(internal: str) -> Retracting:
+    return _retracting[internal]
 
 
 def is_installed(internal: str) -> bool:
@@ -39,7 +60,7 @@ def is_installed(internal: str) -> bool:
 
 
 def install(function: Function, does: Callable[..., Any], *, vectorised: bool) -> None:
-    """``does``: for a scalar function what gives its value; for an aggregate what makes an accumulator."""
+    """``does``: what gives the value, or the rows, of a function; for an aggregate what makes an accumulator."""
     types = [arrow_type(name) for name in function.types]
     result = arrow_type(function.returns)
     if function.kind == "aggregate":
@@ -51,21 +72,40 @@ def install(function: Function, does: Callable[..., Any], *, vectorised: bool) -
             "immutable",
             function.internal,
         )
+        if function.retracts:
+            _retracting[function.internal] = Retracting(function, does, result, vectorised)
         return
     does = does if types else _without_arguments(does)
+    if function.kind == "table":
+        _install_rows(function, does, vectorised=vectorised and bool(types))
+        return
     evaluate = _whole(does, function, result) if vectorised and types else _by_row(does, function, result)
-    _installed[function.internal] = udf(
-        evaluate,
-        types or [pa.int64()],
-        result,
-        "volatile" if function.volatility == "volatile" else "immutable",
-        function.internal,
-    )
+    _install_scalar(function, function.internal, evaluate, result)
+
+
+def _install_scalar(function: Function, name: str, evaluate: Callable[..., pa.Array], result: pa.DataType) -> None:
+    types = [arrow_type(kind) for kind in function.types]
+    volatility = "volatile" if function.volatility == "volatile" else "immutable"
+    _installed[name] = udf(evaluate, types or [pa.int64()], result, volatility, name)
+
+
+def _install_rows(function: Function, does: Callable[..., Any], *, vectorised: bool) -> None:
+    types = {column.name: arrow_type(column.type_name) for column in function.columns}
+    types = types or {function.name: arrow_type(function.returns)}
+    rows = (python_rows.whole if vectorised else python_rows.by_row)(does, function, types)
+    _install_scalar(function, function.internal, _raising(function, rows), python_rows.list_type(types))
+    shared = python_rows.SharedCall(rows)
+    for place, kind in enumerate(types.values() if len(types) > 1 else ()):
+        name = python_rows.column_name(function.internal, place)
+        _install_scalar(function, name, _raising(function, shared.column(place)), pa.list_(kind))
 
 
 def forget(internal: str) -> None:
-    _installed.pop(internal, None)
+    """All that is called so, or is a column of it."""
+    for name in [name for name in _installed if name.startswith(internal)]:
+        del _installed[name]
     _aggregates.pop(internal, None)
+    _retracting.pop(internal, None)
 
 
 def register(context: SessionContext) -> None:
@@ -80,9 +120,14 @@ def arrow_type(type_name: str) -> pa.DataType:
     return (named(type_name) or TEXT).arrow
 
 
-def _raised(function: Function, error: Exception) -> ComputationError:
+def failure(function: Function, error: Exception) -> str:
+    """What an exception of a user's function is called in errors."""
     said = f"{type(error).__name__}: {error}".replace("[/CON]", "")
-    return ComputationError(EXCEPTION, f"function {function.name} failed: {said}")
+    return f"function {function.name} failed: {said}"
+
+
+def _raised(function: Function, error: Exception) -> ComputationError:
+    return ComputationError(EXCEPTION, failure(function, error))
 
 
 def _column(values: Any, count: int, result: pa.DataType) -> pa.Array:
@@ -96,9 +141,18 @@ def _column(values: Any, count: int, result: pa.DataType) -> pa.Array:
 
 def _whole(does: Callable[..., Any], function: Function, result: pa.DataType) -> Callable[..., pa.Array]:
     def evaluate(*columns: pa.Array) -> pa.Array:
+        made = _column(does(*columns), len(columns[0]), result)
+        return _null_for_null(made, columns) if function.strict else made
+
+    return _raising(function, evaluate)
+
+
+def _raising(function: Function, does: Callable[..., pa.Array]) -> Callable[..., pa.Array]:
+    """What goes wrong in ``does``, with the name of the function."""
+
+    def evaluate(*columns: pa.Array) -> pa.Array:
         try:
-            made = _column(does(*columns), len(columns[0]), result)
-            return _null_for_null(made, columns) if function.strict else made
+            return does(*columns)
         except ConstellationError as error:
             raise ComputationError(error.sqlstate, error.message) from None
         except Exception as error:

@@ -21,6 +21,7 @@ def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
     found: list[tuple[Any, list[pa.DataType], pa.DataType, str]] = [
         (_step, [pa.int64()], pa.int64(), "con_step"),
         (_json_string, [pa.string()], pa.string(), "con_json_string"),
+        (_json_array, [texts, pa.bool_()], pa.string(), "con_json_array"),
         (_json_list, [texts], pa.string(), "con_json_list"),
         (_json_members, [texts], pa.string(), "con_json_members"),
         (_joined, [texts, texts], pa.string(), "con_joined"),
@@ -74,6 +75,20 @@ def _value_at(values: pa.Array | None, fraction: float | None) -> float | None:
 
 def _json_list(arrays: pa.Array) -> pa.Array:
     return pa.array([None if v is None else f"[{', '.join(v)}]" for v in arrays.to_pylist()], pa.string())
+
+
+def _json_array(arrays: pa.Array, quoted: pa.Array) -> pa.Array:
+    """An array of SQL as one of JSON; ``quoted``: its elements are strings there."""
+    say = _quoted if quoted[:1].to_pylist() == [True] else _bare
+    return pa.array([None if v is None else f"[{','.join(map(say, v))}]" for v in arrays.to_pylist()], pa.string())
+
+
+def _quoted(text: str | None) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _bare(text: str | None) -> str:
+    return "null" if text is None else text
 
 
 def _json_members(arrays: pa.Array) -> pa.Array:

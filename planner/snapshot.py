@@ -16,7 +16,7 @@ import pyarrow as pa
 from substrait.proto import AggregateFunction, Rel
 
 from constellationdb.errors import ConstellationError, FeatureNotSupported, NumericOutOfRange
-from constellationdb.planner import arithmetic, comparisons, gate, interruption, outer_joins, overs
+from constellationdb.planner import arithmetic, comparisons, gate, interruption, outer_joins, overs, unnested_keys
 from constellationdb.planner.aggregates import correct
 from constellationdb.planner.analysis.catalog_functions import Functions, Signature
 from constellationdb.planner.analysis.conversions import named_objects
@@ -208,11 +208,13 @@ class SnapshotPlanner:
             self._parts.tables[name] = relation.name
         for name, call in prepared.windows.items():
             self._window(name, call)
+        unnested = unnested_keys.read_by_unnest(prepared.tree) if prepared.views else set()
         for name, view in prepared.views.items():
-            self._view(name, view)
+            self._view(name, view, hidden=name in unnested)
         if self._checked:
             prepared.tree = outer_joins.without_constants(prepared.tree, all_of_it=as_view)
             prepared.tree = outer_joins.filtered_above(prepared.tree)
+            prepared.tree = unnested_keys.kept_apart(prepared.tree)
         return prepared
 
     def _read_literals(self, prepared: PreparedQuery, query: Query) -> None:
@@ -248,7 +250,8 @@ class SnapshotPlanner:
         schema = pa.schema([field.with_name(name) for field, name in zip(inner.schema, names, strict=True)])
         return replace(inner, names=names, schema=schema)
 
-    def _view(self, name: str, view: PlannedRelation) -> None:
+    def _view(self, name: str, view: PlannedRelation, *, hidden: bool) -> None:
+        """``hidden``: DataFusion must not know which of its columns are unique."""
         assert view.query is not None
         inner = self._prepare(view.query, as_view=True)
         with planning(inner.tree, view.query.offset, inner.signatures):
@@ -256,8 +259,9 @@ class SnapshotPlanner:
             frame = self._shuttle.context.sql(inner.sql)
             names = [user_name(n) for n in frame.schema().names]
             names = [*view.column_names, *names[len(view.column_names) :]]
-            columns = ", ".join('"' + n.replace('"', '""') + '"' for n in names)
-            sql = f"SELECT * FROM ({inner.sql}) AS v({columns})"
+            quoted = ['"' + n.replace('"', '""') + '"' for n in names]
+            listed = ", ".join(f"{unnested_keys.HIDDEN.format(n)} AS {n}" for n in quoted) if hidden else "*"
+            sql = f"SELECT {listed} FROM ({inner.sql}) AS v({', '.join(quoted)})"
             self._shuttle.context.register_view(name, self._shuttle.context.sql(sql))
         self._parts.views[name] = sql
 

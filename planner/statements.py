@@ -210,6 +210,16 @@ class SetNotNull:
 
 
 @dataclass(frozen=True)
+class SetType:
+    """``using``: what becomes of the values, in words of the table as it was; None: the column itself."""
+
+    name: str
+    type: SqlType
+    using: str | None = None
+    position: int = 0
+
+
+@dataclass(frozen=True)
 class AddCheck:
     check: CheckDef
 
@@ -233,7 +243,9 @@ class DropConstraint:
     cascade: bool = False
 
 
-AlterAction = AddColumn | DropColumn | SetDefault | SetNotNull | AddCheck | AddUnique | AddPrimaryKey | DropConstraint
+AlterAction = (
+    AddColumn | DropColumn | SetDefault | SetNotNull | SetType | AddCheck | AddUnique | AddPrimaryKey | DropConstraint
+)
 
 
 @dataclass(frozen=True)
@@ -472,6 +484,17 @@ class Delete(Statement):
     returning: str | None = None
     table_position: int = 0
     with_clause: str = ""  # the WITH list before it
+
+
+@dataclass(frozen=True)
+class ChangingWith(Statement):
+    """WITH name AS (change RETURNING …) rest: ``rest`` reads what was returned as the relation ``stand_in``."""
+
+    name: str
+    stand_in: str
+    change: Insert | Update | Delete
+    rest: Statement
+    is_read: bool  # whether anything reads it
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from bench.wire import copy_in, copy_out, select, statements, subscribers
+from bench.wire import copy_in, copy_out, index_reads, select, statements, subscribers
 from bench.wire.line import Line
 from bench.wire.rate import Rate
 from bench.wire.reading_out import Read, measured
@@ -26,7 +26,11 @@ CASES: dict[str, Callable[[Wire, int], Line]] = {
 
 
 # What a case does with a fresh server and as many things as it says itself.
-RATES: dict[str, tuple[Callable[[Wire, int], Rate], int]] = {**statements.CASES, **subscribers.CASES}
+RATES: dict[str, tuple[Callable[[Wire, int], Rate], int]] = {
+    **statements.CASES,
+    **index_reads.CASES,
+    **subscribers.CASES,
+}
 
 
 def measure(names: Sequence[str], rows: int) -> Iterator[Line | Rate]:

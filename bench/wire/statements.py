@@ -52,7 +52,7 @@ def point_select(wire: Wire, count: int) -> Rate:
         answer = client.answers(1)
         times.append(time.perf_counter() - asked)
         right &= _is_row(answer, key)
-    return _rate("point select", wire, times, count, begin, before, goal=5_000, right=right)
+    return rate_of("point select", wire, times, count, begin, before, goal=5_000, right=right)
 
 
 def _read(key: int) -> bytes:
@@ -81,7 +81,7 @@ def inserts(each: int) -> Callable[[Wire, int], Rate]:
         done = sum(bytes(body) == b"INSERT 0 1\0" for kind, body in messages(answer) if kind == _COMPLETE)
         right = done == count and _total(client) == (_ROWS + count) * (_ROWS + count + 1) // 2
         name = "insert, a Sync each" if each == 1 else f"insert, a Sync for {each}"
-        return _rate(name, wire, [seconds / count], count, begin, before, goal=8_000, right=right, seconds=seconds)
+        return rate_of(name, wire, [seconds / count], count, begin, before, goal=8_000, right=right, seconds=seconds)
 
     return measure
 
@@ -97,7 +97,7 @@ def _total(client: RawClient) -> int:
     return int(bytes(row[0] or b"0"))
 
 
-def _rate(
+def rate_of(
     case: str,
     wire: Wire,
     times: list[float],

@@ -9,9 +9,13 @@ def price(amount, rate): ...                         types as CREATE FUNCTION sa
 @function(vectorised=True)                           Arrow arrays in, an Arrow array out
 def doubled(x: pa.int64()) -> pa.int64(): ...
 
+@function("words(text) RETURNS TABLE (word text, place int)")
+def words(text): yield …                             rows: tuples or mappings; vectorised, an array of arrays of structs
+
 @aggregate("spread(x double precision) RETURNS double precision")
 class Spread:                                        one for each group, each time that it has changed
     def accumulate(self, x): ...
+    def retract(self, x): ...                        optional: then it stays, and is told what changes
     def finish(self): ...
 """
 
@@ -19,6 +23,7 @@ from __future__ import annotations
 
 import datetime
 import inspect
+import pickle
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeVar, overload
@@ -60,8 +65,9 @@ def function(does: Any = None, *, vectorised: bool = False, deterministic: bool 
     """Makes a function one that ``Database.register`` and ``connect(functions=…)`` take; it stays what it is in Python.
 
     ``does``: the function, or how it is declared in SQL, ``name(types) RETURNS type [STRICT]``; without that its
-    annotations say it. ``vectorised``: it is called with Arrow arrays and returns one of that length. One that is not
-    ``deterministic`` may give something else for the same arguments, and is refused in materialized views.
+    annotations say it. One that ``RETURNS TABLE (…)`` or ``SETOF type`` gives rows, and is called in FROM.
+    ``vectorised``: it is called with Arrow arrays and returns one of that length. One that is not ``deterministic``
+    may give something else for the same arguments, and is refused in materialized views.
     """
 
     def made(given: Any) -> Any:
@@ -73,6 +79,9 @@ def function(does: Any = None, *, vectorised: bool = False, deterministic: bool 
 
 def aggregate(declared: str, *, vectorised: bool = False) -> Callable[[Given], Given]:
     """Makes a class an aggregate: ``accumulate(…)`` takes a row, or all of them as arrays, ``finish()`` answers.
+
+    With ``retract(…)``, which undoes ``accumulate(…)`` of the same arguments, a view keeps the object of a group and
+    tells it of the rows that come and go; without, it asks a fresh one about all rows of a group that has changed.
 
     ``declared``: as for ``function``.
     """
@@ -103,9 +112,23 @@ def _python(
     if len(statements) != 1 or not isinstance(statements[0], st.CreateFunction):
         raise InvalidFunctionDefinition(f"this declares no function: {declared}")
     statement = statements[0]
-    if statement.rows:
-        raise InvalidFunctionDefinition("a function in Python returns one value a row")
-    return PythonFunction(replace(definition(statement, kind), sql=declared), does, vectorised)
+    if statement.rows and kind == "aggregate":
+        raise InvalidFunctionDefinition("an aggregate returns one value")
+    retracts = kind == "aggregate" and callable(getattr(does, "retract", None))
+    if retracts:
+        _check_state(does)
+    return PythonFunction(replace(definition(statement, kind, retracts=retracts), sql=declared), does, vectorised)
+
+
+def _check_state(make: Callable[..., Any]) -> None:
+    """Whether an object that a view keeps can be part of a checkpoint."""
+    try:
+        pickle.dumps(make().__getstate__())
+    except Exception as error:
+        raise InvalidFunctionDefinition(
+            f"an accumulator of aggregate {make.__name__} cannot be pickled: {error}",
+            hint="Give it __getstate__() and __setstate__(state), or leave retract() out.",
+        ) from error
 
 
 def _declared(given: Callable[..., Any]) -> str:

@@ -9,6 +9,7 @@ from constellationdb.engine.aggregates.accumulator import Accumulator
 from constellationdb.engine.aggregates.bits import Bits
 from constellationdb.engine.aggregates.extremes import Extreme
 from constellationdb.engine.aggregates.moments import Regression, Variance
+from constellationdb.engine.aggregates.objects import Objects
 from constellationdb.engine.aggregates.sums import Count, DecimalSum, FloatSum, IntegerAverage, IntegerSum
 from constellationdb.engine.aggregates.truths import Truth
 from constellationdb.planner.plan import Measure
@@ -29,6 +30,8 @@ def make_accumulator(measure: Measure, argument: pa.DataType | None, output: pa.
             return Variance(int(measure.kind.endswith("samp")), root=measure.kind.startswith("stddev"))
         case "sum" | "avg":
             return _sum(argument, output, exact, average=measure.kind == "avg")
+        case "python":
+            return Objects(measure.function)
         case _:
             return Regression(measure.kind, output)
 

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from constellationdb.engine.aggregates.accumulator import I64, Accumulator, Bool
 from constellationdb.engine.aggregates.choosing import make_accumulator
 from constellationdb.engine.aggregates.distinct import DistinctValues, Follower
+from constellationdb.engine.aggregates.objects import Objects
 from constellationdb.engine.aggregates.sums import Count
-from constellationdb.errors import InternalError
+from constellationdb.errors import InternalError, NumericOutOfRange
 from constellationdb.planner import plan
+from constellationdb.planner.python_functions import EXCEPTION
 
 _Source: TypeAlias = tuple[int, tuple[int, ...], int]  # of different values: their columns, and the filter's
 
@@ -82,6 +84,13 @@ class Measures:
         """Measure by measure: its values, and which do not fit their type."""
         return (measure.result(slots) for measure in self._shown)
 
+    def failure(self, place: int, slot: int) -> tuple[str, str]:
+        """Why a measure has no value: SQLSTATE and message."""
+        shown = self._shown[place]
+        if isinstance(shown, Objects):
+            return EXCEPTION, shown.failure(slot)
+        return NumericOutOfRange.sqlstate, _out_of_range(self._node.measures[place])
+
     def dump(self, slots: I64) -> dict[str, pa.RecordBatch]:
         state = {}
         for name, accumulator in self._named():
@@ -108,7 +117,7 @@ def _source(measure: plan.Measure) -> _Source:
     return measure.argument, measure.more, measure.filter
 
 
-def out_of_range(measure: plan.Measure) -> str:
+def _out_of_range(measure: plan.Measure) -> str:
     return f"{measure.kind} out of range" if measure.kind in ("sum", "avg") else "value out of range: overflow"
 
 
@@ -131,9 +140,13 @@ def _values(batch: pa.RecordBatch, measure: plan.Measure) -> pa.Array | None:
 
 
 def _valid(batch: pa.RecordBatch, measure: plan.Measure) -> Bool | None:
-    """Which rows a measure counts: no argument is NULL and its FILTER is true; a row of NULLs is none. None: all."""
+    """Which rows a measure counts: no argument is NULL and its FILTER is true; a row of NULLs is none. None: all.
+
+    What a user's own makes of NULLs is its own affair.
+    """
     valid: Bool | None = None
-    for argument in () if measure.kind == "count" and measure.more else (measure.argument, *measure.more):
+    takes_nulls = measure.kind == "python" or (measure.kind == "count" and measure.more)
+    for argument in () if takes_nulls else (measure.argument, *measure.more):
         if argument >= 0 and batch.column(argument).null_count:
             given = batch.column(argument).is_valid().to_numpy(zero_copy_only=False)
             valid = given if valid is None else valid & given

@@ -19,21 +19,25 @@ import numpy as np
 
 from constellationdb.engine.kernels.memory import prefetch
 from constellationdb.engine.kernels.rows import I64
-from constellationdb.jit import kernel
+from constellationdb.jit import inlined, kernel
 
 NONE = -1
 # ``died`` of an entry that lives.
 FOREVER = int(np.iinfo(np.int64).max)
 
 _AHEAD = 16
+_SIDE_BY_SIDE = 32
 
 
 def gather(head: I64, following: I64, slots: I64, born: I64, died: I64, epoch: int) -> tuple[I64, I64]:
     """Every pair (probing row, entry of its slot) alive at ``epoch``; a slot of -1 has none."""
     counts = np.empty(len(slots), np.int64)
-    rows = np.empty(_count(head, following, slots, born, died, epoch, counts), np.int64)
-    entries = np.empty(len(rows), np.int64)
-    _list(head, following, slots, born, died, epoch, counts, rows, entries)
+    cursors, places, none = (np.empty(size, np.int64) for size in (_SIDE_BY_SIDE, _SIDE_BY_SIDE, 0))
+    chains = head, following, slots, born, died, epoch, counts, cursors, places
+    total = _follow(*chains, none, none)
+    rows, entries = np.empty(total, np.int64), np.empty(total, np.int64)
+    if total:
+        _follow(*chains, rows, entries)
     return rows, entries
 
 
@@ -85,40 +89,58 @@ def append(head: I64, following: I64, slots: I64, base: int) -> None:
             following[base + i] = NONE
 
 
-@kernel("i64(const i64[], const i64[], const i64[], const i64[], const i64[], i64, i64[])")
-def _count(head: I64, following: I64, slots: I64, born: I64, died: I64, epoch: int, counts: I64) -> int:
-    total = 0
-    for i in range(len(slots)):
-        if i + _AHEAD < len(slots):
-            prefetch(head, slots[i + _AHEAD])
-        entry, found = NONE, 0
-        if slots[i] >= 0:
-            entry = head[slots[i]]
-        while entry != NONE:
-            if born[entry] <= epoch < died[entry]:
-                found += 1
-            entry = following[entry]
-        counts[i] = found
-        total += found
+@inlined
+def _fetch(entry: int, following: I64, born: I64, died: I64) -> None:
+    prefetch(following, entry)
+    prefetch(born, entry)
+    prefetch(died, entry)
+
+
+@kernel("i64(const i64[], const i64[], const i64[], const i64[], const i64[], i64, i64[], i64[], i64[], i64[], i64[])")
+def _follow(
+    head: I64, following: I64, slots: I64, born: I64, died: I64, epoch: int, counts: I64, cursors: I64, places: I64,
+    rows: I64, entries: I64,
+) -> int:  # fmt: skip
+    """How many entries of each row's slot are alive; with room in ``rows``, which they are, for their counts are known.
+
+    Chains are followed side by side, one for each cursor: every entry may be a miss of the cache, and so they are
+    waited for together.
+    """
+    total, listing = 0, len(rows) > 0
+    for first in range(0, len(slots), len(cursors)):
+        side_by_side = min(len(cursors), len(slots) - first)
+        for i in range(side_by_side):
+            row = first + i
+            if row + _AHEAD < len(slots):
+                prefetch(head, slots[row + _AHEAD])
+            cursors[i] = NONE
+            if slots[row] >= 0 and not (listing and counts[row] == 0):
+                cursors[i] = head[slots[row]]
+                _fetch(cursors[i], following, born, died)
+            if listing:
+                total += counts[row]
+                places[i] = total
+            else:
+                counts[row] = 0
+        going = side_by_side
+        while going:
+            going = 0
+            for i in range(side_by_side):
+                entry = cursors[i]
+                if entry == NONE:
+                    continue
+                if born[entry] <= epoch < died[entry]:
+                    if listing:  # newest first, so backwards
+                        places[i] -= 1
+                        rows[places[i]], entries[places[i]] = first + i, entry
+                    else:
+                        counts[first + i] += 1
+                        total += 1
+                entry = cursors[i] = following[entry]
+                if entry != NONE:
+                    _fetch(entry, following, born, died)
+                    going += 1
     return total
-
-
-@kernel("void(const i64[], const i64[], const i64[], const i64[], const i64[], i64, const i64[], i64[], i64[])")
-def _list(
-    head: I64, following: I64, slots: I64, born: I64, died: I64, epoch: int, counts: I64, rows: I64, entries: I64
-) -> None:
-    end = 0
-    for i in range(len(slots)):
-        if counts[i] == 0:
-            continue
-        end += counts[i]
-        place, entry = end - 1, head[slots[i]]
-        while place >= end - counts[i]:  # newest first, so backwards
-            if born[entry] <= epoch < died[entry]:
-                rows[place] = i
-                entries[place] = entry
-                place -= 1
-            entry = following[entry]
 
 
 @kernel("void(const i64[], const i64[], const i64[], i64[], i64, i64[])")

@@ -14,6 +14,7 @@ from constellationdb.engine.kernels.orderedtrees import (
     at_rank,
     compare,
     compare_bytes,
+    fetch_paths,
     insert,
     rank_of,
     remove,
@@ -60,11 +61,11 @@ def _let_go(entry: int, slot: int, gone: I64, gone_slots: I64, facts: I64) -> No
 
 @kernel(
     "void(const i64[], const i64[], i64, i64, i64, bool, bool, i64[], i64[], const u8[], const i64[], i64[], i64[],"
-    " i64[], i64[], i64[], i64[])"
+    " i64[], i64[], i64[], i64[], i64[])"
 )
 def absorb(
     entries: I64, slots: I64, removals: int, first: int, end: int, bounded: bool, shows: bool, roots: I64, nodes: I64,
-    data: U8, offsets: I64, last: I64, change: I64, listed: I64, gone: I64, gone_slots: I64, facts: I64,
+    data: U8, offsets: I64, last: I64, change: I64, listed: I64, gone: I64, gone_slots: I64, facts: I64, cursors: I64,
 ) -> None:  # fmt: skip
     """Remove the equals of the first ``removals`` entries from their slots' trees, and insert the others.
 
@@ -72,6 +73,8 @@ def absorb(
     the entries in ``listed``. ``bounded``: nothing is ever removed, so what comes behind ``end`` is let go at once.
     """
     for i in range(removals):
+        if i % len(cursors) == 0:
+            fetch_paths(entries, slots, i, min(i + len(cursors), removals), roots, nodes, cursors)
         slot = slots[i]
         rank = rank_of(roots[slot], entries[i], nodes, data, offsets)
         if rank == NONE:
@@ -87,6 +90,8 @@ def absorb(
             _note(entry, -1, change, listed, facts)
         _let_go(entry, slot, gone, gone_slots, facts)
     for i in range(removals, len(entries)):
+        if (i - removals) % len(cursors) == 0:
+            fetch_paths(entries, slots, i, min(i + len(cursors), len(entries)), roots, nodes, cursors)
         slot, entry = slots[i], entries[i]
         if bounded and last[slot] != NONE and compare(entry, last[slot], nodes, data, offsets) >= 0:
             _let_go(entry, slot, gone, gone_slots, facts)

@@ -1,7 +1,8 @@
 """Loads, stores and wide products that Python has no words for.
 
 Positions are in bytes for ``load64``, ``store64``, ``load32`` and
-``store32_reversed``, which need no alignment, and in items for ``prefetch``. None checks a bound.
+``store32_reversed``, which need no alignment, and in items for ``prefetch``. ``copy_from`` and ``bit_at`` take
+addresses, as Arrow gives them of its buffers. None checks a bound.
 """
 
 # ruff: noqa: ARG001 (an intrinsic's parameters are its signature; the generated code sees their values)
@@ -105,6 +106,34 @@ def copy_bytes(_typing: Any, source: Any, start: Any, target: Any, to: Any, coun
         return context.get_dummy_value()
 
     return types.void(source, types.int64, target, types.int64, types.int64), generate
+
+
+@intrinsic
+def copy_from(_typing: Any, address: Any, target: Any, to: Any, count: Any) -> Any:
+    """Copy ``count`` bytes from an address into a u8 array."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _BYTE.as_pointer()
+        origin = builder.inttoptr(args[0], pointer)
+        place = _address(context, builder, signature.args[1], args[1], args[2], _BYTE)
+        function = builder.module.declare_intrinsic("llvm.memcpy", [pointer, pointer, _WORD])
+        builder.call(function, [place, origin, args[3], ir.IntType(1)(0)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, target, types.int64, types.int64), generate
+
+
+@intrinsic
+def bit_at(_typing: Any, position: Any) -> Any:
+    """A bit of memory by its position: eight times its byte's address, and which bit of it, the lowest first."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        address = builder.lshr(args[0], _WORD(3))
+        byte = builder.load(builder.inttoptr(address, _BYTE.as_pointer()), align=1)
+        shift = builder.trunc(builder.and_(args[0], _WORD(7)), _BYTE)
+        return builder.trunc(builder.lshr(byte, shift), ir.IntType(1))
+
+    return types.boolean(types.int64), generate
 
 
 @intrinsic

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from constellationdb.engine.kernels.memory import load64
+from constellationdb.engine.kernels.memory import load64, prefetch
 from constellationdb.engine.kernels.rows import I64, U8
 from constellationdb.jit import inlined
 
@@ -182,6 +182,30 @@ def remove(root: int, rank: int, nodes: I64, facts: I64) -> tuple[int, int]:
             nodes[NODE * right + SIZE] += left_size
             parent, side, right = right, LEFT, nodes[NODE * right + LEFT]
     return _link(parent, side, left if left != NONE else right, root, nodes), node
+
+
+@inlined
+def fetch_paths(entries: I64, slots: I64, first: int, end: int, roots: I64, nodes: I64, cursors: I64) -> None:
+    """Fetch the nodes that some entries meet on their way down their trees, all at once, one level after the other.
+
+    Where words tie an entry may go another way: then its nodes are fetched when it meets them.
+    """
+    for i in range(first, end):
+        cursors[i - first] = roots[slots[i]]
+        prefetch(nodes, NODE * cursors[i - first])
+    going = 1
+    while going:
+        going = 0
+        for i in range(first, end):
+            node = cursors[i - first]
+            if node == NONE:
+                continue
+            left, right = nodes[NODE * node + LEFT], nodes[NODE * node + RIGHT]
+            prefetch(nodes, NODE * left)
+            prefetch(nodes, NODE * right)
+            before = np.uint64(nodes[NODE * entries[i] + WORD]) < np.uint64(nodes[NODE * node + WORD])
+            cursors[i - first] = left if before else right
+            going += 1
 
 
 @inlined

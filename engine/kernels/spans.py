@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from constellationdb.engine.kernels.memory import prefetch
 from constellationdb.engine.kernels.orderedtrees import (
     GONE,
     LEFT,
@@ -17,6 +18,7 @@ from constellationdb.engine.kernels.orderedtrees import (
     RIGHT,
     are_peers,
     at_rank,
+    fetch_paths,
     insert,
     rank_of,
     remove,
@@ -26,16 +28,22 @@ from constellationdb.engine.kernels.rows import I64, U8, Bool
 from constellationdb.jit import inlined, kernel
 
 FAR = np.iinfo(np.int64).max
-DEEPEST = 1024  # no tree of numbered entries gets a tenth as deep, but by a chance that nobody will live to see
+_DEEPEST = 1024  # no tree of numbered entries gets a tenth as deep, but by a chance that nobody will live to see
+# A lane walks over a span: its number; whether its beginning is sought; the next node, the rank sought below it, the
+# place of the next entry and those where its own begin and end, and the nodes that come later.
+SPAN, SEEKS, CURSOR, RANK, AT, BEGIN, END, DEPTH, STACK = range(9)
+LANE = STACK + _DEEPEST
 
 
-@kernel("void(const i64[], const i64[], i64, i64[], i64[], const u8[], const i64[], i64[], i64[], i64[], i64[])")
+@kernel("void(const i64[], const i64[], i64, i64[], i64[], const u8[], const i64[], i64[], i64[], i64[], i64[], i64[])")
 def displace(
     entries: I64, slots: I64, removals: int, roots: I64, nodes: I64, data: U8, offsets: I64, low: I64, tail: I64,
-    gone: I64, facts: I64,
+    gone: I64, facts: I64, cursors: I64,
 ) -> None:  # fmt: skip
     """Remove the equals of the first ``removals`` entries from their trees, insert the others, and note where."""
     for i in range(len(entries)):
+        if i % len(cursors) == 0:
+            fetch_paths(entries, slots, i, min(i + len(cursors), len(entries)), roots, nodes, cursors)
         slot = slots[i]
         if i < removals:
             rank = rank_of(roots[slot], entries[i], nodes, data, offsets)
@@ -97,32 +105,92 @@ def reach(
 
 
 @inlined
-def _seek(root: int, rank: int, nodes: I64, stack: I64) -> int:
-    """Put the entry of a rank on the stack, upon those on the way to it that come later; how many there are."""
-    depth, node = 0, root
-    while True:
-        before = size_of(nodes[NODE * node + LEFT], nodes)
-        if rank <= before:
-            stack[depth] = node
-            depth += 1
-            if rank == before:
-                return depth
-            node = nodes[NODE * node + LEFT]
-        else:
-            rank -= before + 1
-            node = nodes[NODE * node + RIGHT]
+def _begin(lane: int, span: int, at: int, slots: I64, spans: I64, roots: I64, nodes: I64, lanes: I64) -> None:
+    """Let a lane walk over a span: from the entry that it goes on from, to those that belong to ``at`` and after."""
+    first, last = spans[4 * span], spans[4 * span + 1]
+    root = roots[slots[span]]
+    lanes[lane + SPAN], lanes[lane + SEEKS], lanes[lane + CURSOR] = span, 1, root
+    lanes[lane + RANK], lanes[lane + DEPTH] = max(first - 1, 0), 0
+    lanes[lane + AT], lanes[lane + BEGIN], lanes[lane + END] = at - (first > 0), at, at + last - first
+    prefetch(nodes, NODE * root)
 
 
 @inlined
-def _advance(depth: int, nodes: I64, stack: I64) -> int:
-    """Take the entry off the stack and put its successor there."""
-    depth -= 1
-    node = nodes[NODE * stack[depth] + RIGHT]
-    while node != NONE:
-        stack[depth] = node
-        depth += 1
-        node = nodes[NODE * node + LEFT]
-    return depth
+def _push(lane: int, node: int, lanes: I64) -> None:
+    lanes[lane + STACK + lanes[lane + DEPTH]] = node
+    lanes[lane + DEPTH] += 1
+
+
+@inlined
+def _go(lane: int, node: int, nodes: I64, lanes: I64) -> None:
+    lanes[lane + CURSOR] = node
+    prefetch(nodes, NODE * node)
+
+
+@inlined
+def _seek(lane: int, nodes: I64, lanes: I64) -> None:
+    """A step towards the rank: the nodes on the way that come after it are put on the stack, and its own on top."""
+    node = lanes[lane + CURSOR]
+    left = nodes[NODE * node + LEFT]
+    if lanes[lane + SEEKS] == 1:  # its size is needed first
+        prefetch(nodes, NODE * left)
+        lanes[lane + SEEKS] = 2
+        return
+    before, rank = size_of(left, nodes), lanes[lane + RANK]
+    lanes[lane + SEEKS] = 0 if rank == before else 1
+    if rank > before:
+        lanes[lane + RANK] -= before + 1
+        _go(lane, nodes[NODE * node + RIGHT], nodes, lanes)
+        return
+    _push(lane, node, lanes)
+    lanes[lane + CURSOR] = left if rank < before else NONE
+
+
+@inlined
+def _emit(lane: int, nodes: I64, entries: I64, carries: I64, lanes: I64) -> None:
+    """Take the top of the stack, and go on to its right."""
+    lanes[lane + DEPTH] -= 1
+    entry, at = lanes[lane + STACK + lanes[lane + DEPTH]], lanes[lane + AT]
+    if at < lanes[lane + BEGIN]:
+        carries[lanes[lane + SPAN]] = entry
+    else:
+        entries[at] = entry
+    lanes[lane + AT] = at + 1
+    if at + 1 == lanes[lane + END]:
+        lanes[lane + SPAN] = NONE
+    else:
+        _go(lane, nodes[NODE * entry + RIGHT], nodes, lanes)
+
+
+@inlined
+def _walk(slots: I64, spans: I64, roots: I64, nodes: I64, entries: I64, carries: I64, lanes: I64) -> None:
+    """The entries of the spans in order, and before each span the one it goes on from.
+
+    Spans are walked side by side, a step each in turn: nearly every node is a miss of the cache, and so it has come
+    when its turn is there again.
+    """
+    for lane in range(0, len(lanes), LANE):
+        lanes[lane + SPAN] = NONE
+    span, at, walking = 0, 0, 1
+    while walking:
+        walking = 0
+        for lane in range(0, len(lanes), LANE):
+            if lanes[lane + SPAN] == NONE:
+                while span < len(slots) and spans[4 * span] >= spans[4 * span + 1]:
+                    span += 1
+                if span == len(slots):
+                    continue
+                _begin(lane, span, at, slots, spans, roots, nodes, lanes)
+                at += spans[4 * span + 1] - spans[4 * span]
+                span += 1
+            elif lanes[lane + SEEKS]:
+                _seek(lane, nodes, lanes)
+            elif lanes[lane + CURSOR] != NONE:
+                _push(lane, lanes[lane + CURSOR], lanes)
+                _go(lane, nodes[NODE * lanes[lane + CURSOR] + LEFT], nodes, lanes)
+            else:
+                _emit(lane, nodes, entries, carries, lanes)
+            walking += 1
 
 
 @kernel(
@@ -131,27 +199,19 @@ def _advance(depth: int, nodes: I64, stack: I64) -> int:
 )
 def read(
     slots: I64, spans: I64, tied: bool, roots: I64, nodes: I64, data: U8, offsets: I64, peers: I64, entries: I64,
-    slices: I64, groups: I64, computed: Bool, carries: I64, stack: I64,
+    slices: I64, groups: I64, computed: Bool, carries: I64, lanes: I64,
 ) -> None:  # fmt: skip
     """The entries of the spans in order, with the numbers of their span and of their peers, and which are computed.
 
-    ``carries``: per span the entry before what is read, NONE where there is none. ``stack``: as deep as trees are.
+    ``carries``: per span the entry before what is read, NONE where there is none. ``lanes``: room for some walks.
     """
+    carries[:] = NONE
+    _walk(slots, spans, roots, nodes, entries, carries, lanes)
     at, group = 0, 0
     for i in range(len(slots)):
-        root = roots[slots[i]]
         first, last, start, end = spans[4 * i], spans[4 * i + 1], spans[4 * i + 2], spans[4 * i + 3]
-        carries[i] = NONE
-        if first >= last:
-            continue
-        depth = _seek(root, max(first - 1, 0), nodes, stack)
-        if first > 0:
-            carries[i] = stack[depth - 1]
-            depth = _advance(depth, nodes, stack)
         for rank in range(first, last):
-            entry = stack[depth - 1]
-            if not tied or rank == first or not are_peers(entries[at - 1], entry, data, offsets, peers):
+            if not tied or rank == first or not are_peers(entries[at - 1], entries[at], data, offsets, peers):
                 group += 1
-            entries[at], slices[at], groups[at], computed[at] = entry, i, group, start <= rank < end
+            slices[at], groups[at], computed[at] = i, group, start <= rank < end
             at += 1
-            depth = _advance(depth, nodes, stack)

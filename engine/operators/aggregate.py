@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from constellationdb.engine import batch as zset
-from constellationdb.engine.aggregates.measures import Measures, out_of_range
+from constellationdb.engine.aggregates.measures import Measures
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.groupby import first_rows, touched
@@ -144,11 +144,11 @@ class AggregateOperator(Unheld):
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
     def _report(self, slots: I64, measure: int, context: Context, sign: int) -> None:
-        message = out_of_range(self._node.measures[measure])
         for slot in slots:
+            sqlstate, message = self._measures.failure(measure, int(slot))
             key = self._keys.take(np.array([slot])).to_pylist() if self._node.keys else [{}]
             shown = repr(list(key[0].values()))
-            context.errors.append(FailedRow(self._node.id, "22003", message, shown, sign))
+            context.errors.append(FailedRow(self._node.id, sqlstate, message, shown, sign))
 
     def _difference(self, old: pa.RecordBatch, stay: Bool, new: pa.RecordBatch, stayed: Bool) -> Delta:
         """-old +new, without the groups that show what they showed; ``stay``, ``stayed``: those there both times."""

@@ -145,6 +145,10 @@ class Borrowed:
     def fed(self, epoch: int) -> None:
         self._from = epoch
 
+    def unfed(self) -> None:
+        """It was restored for a job that is still reading its inputs, and counts as empty until its turn is over."""
+        self._from = _UNFED
+
     def let_go(self) -> None:
         """The job goes on in another thread."""
         self._index.let_go()

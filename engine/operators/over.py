@@ -19,11 +19,13 @@ import pyarrow.types as pt
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
+from constellationdb.engine.chunks import Chunks
 from constellationdb.engine.fragment import Fragment
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import I64, Bool
+from constellationdb.engine.moving import stretches_of, values_of
 from constellationdb.engine.operators.base import Context, Unheld
 from constellationdb.engine.ordered import OrderedRows, Reached
 from constellationdb.engine.rowstore import RowStore
@@ -47,6 +49,8 @@ class OverOperator(Unheld):
         self._index = KeyIndex()
         self._rows = OrderedRows(source, node.order, node.ties)
         self._values = RowStore(self._values_schema)
+        self._columns = sorted({m.column for m in node.moving if m.column >= 0})
+        self._arguments = Chunks(pa.schema([source.field(c) for c in self._columns]), self._columns)
         self._value_of: I64 = np.full(64, -1, np.int64)
         self._count = 0  # entries with a value
 
@@ -91,7 +95,7 @@ class OverOperator(Unheld):
     def _recomputed(self, reached: Reached) -> list[pa.RecordBatch]:
         chosen = np.flatnonzero(reached.computed)
         entries = reached.entries[chosen]
-        values = zset.take(self._computed(reached), chosen)
+        values = self._moved(reached) if self._node.moving else zset.take(self._computed(reached), chosen)
         places = self._value_of[entries]
         known = np.flatnonzero(places >= 0)
         new = places < 0
@@ -109,6 +113,20 @@ class OverOperator(Unheld):
             self._count += len(fresh) - len(changed)
             parts.append(self._shown(entries[fresh], values, 1))
         return parts
+
+    def _moved(self, reached: Reached) -> pa.RecordBatch:
+        """The values of the rows to be computed, where they follow from sums and places."""
+        self._arguments.follow(self._rows.chunks)
+        read = self._arguments.take(reached.entries)
+        columns = dict(zip(self._columns, read.columns, strict=True))
+        stretches = stretches_of(reached.spans, reached.computed)
+        return pa.RecordBatch.from_arrays(
+            [
+                values_of(m, columns.get(m.column), stretches, kind)
+                for m, kind in zip(self._node.moving, self._values_schema.types, strict=True)
+            ],
+            schema=self._values_schema,
+        )
 
     def _computed(self, reached: Reached) -> pa.RecordBatch:
         """The values of everything that was read; those of its edges are of no use."""

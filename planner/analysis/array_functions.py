@@ -32,11 +32,20 @@ def answered(name: str, arguments: list[Typed], position: int | None) -> Typed |
         return Typed(kinds.cast(forms.call(name, array), INTEGER), INTEGER)
     if name in _BOUNDS and len(arguments) == 2:
         return _bound(name, array, first, arguments[1].node)
+    if name == "array_dims" and len(arguments) == 1:
+        lower, upper = (
+            to_sql(_bound(word, array, first, forms.integer(1)).node) for word in ("array_lower", "array_upper")
+        )
+        return Typed(
+            parse_expression(f"'[' || CAST({lower} AS text) || ':' || CAST({upper} AS text) || ']'"), kinds.TEXT
+        )
     if name == "array_ndims" and len(arguments) == 1:
         return Typed(_case(f"cardinality({to_sql(array)}) > 0", "1"), INTEGER)
     if name == "array_position" and len(arguments) == 2:
         (array, value), _ = _together(arguments[0], arguments[1])
         return Typed(kinds.cast(forms.call(name, array, value), INTEGER), INTEGER)
+    if name == "array_cat" and len(arguments) == 2 and arguments[1].kind == UNKNOWN:
+        arguments[1] = Typed(_read(arguments[1], first), first)
     if name in _SAME and len(arguments) == 2:
         if name == "array_remove":
             return _without(arguments[0], arguments[1])
@@ -85,16 +94,6 @@ def _without(array: Typed, value: Typed) -> Typed:
     among, given = to_sql(elements), to_sql(sought)
     removed = f"CASE WHEN {given} IS NULL THEN array_compact({among}) ELSE array_remove_all({among}, {given}) END"
     return Typed(parse_expression(removed), kind)
-
-
-def contains(name: str, left: Typed, right: Typed) -> Any:
-    """``@>``, ``<@`` or ``&&`` of arrays: a NULL among the elements is equal to none, where DataFusion finds it."""
-    whole, part = (to_sql(side.node) for side in ((right, left) if name == "<@" else (left, right)))
-    if name == "&&":
-        found = f"array_has_any({whole}, array_compact({part}))"
-    else:
-        found = f"array_position({part}, NULL) IS NULL AND array_has_all({whole}, {part})"
-    return parse_expression(f"CASE WHEN {whole} IS NOT NULL AND {part} IS NOT NULL THEN {found} END")
 
 
 def _read(value: Typed, kind: str) -> Any:
@@ -155,6 +154,16 @@ def member(test: Typed, array: Typed, position: int | None) -> Any:
         f" WHEN array_has({among}, {sought}) THEN true"
         f" WHEN array_position({among}, NULL) IS NOT NULL THEN NULL ELSE false END"
     )
+
+
+def contained(operator: str, left: Typed, right: Typed) -> Any:
+    """``@>``, ``<@`` and ``&&``: NULL beside a NULL array. A NULL element is equal to none; DataFusion finds it."""
+    whole, part = (to_sql(side.node) for side in ((right, left) if operator == "<@" else (left, right)))
+    if operator == "&&":
+        found = f"array_has_any({whole}, array_compact({part}))"
+    else:
+        found = f"array_position({part}, NULL) IS NULL AND array_has_all({whole}, {part})"
+    return parse_expression(f"CASE WHEN ({whole}) IS NOT NULL AND ({part}) IS NOT NULL THEN {found} END")
 
 
 def element(array: Typed, index: Typed, position: int | None) -> Typed:

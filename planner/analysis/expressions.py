@@ -25,6 +25,7 @@ from constellationdb.planner.analysis import (
     arrays,
     catalog_calls,
     conversions,
+    equality,
     forms,
     jsonb,
     kinds,
@@ -85,6 +86,11 @@ class Expressions:
         self._calls = Calls(self, functions)
         self.signatures: dict[int, str] = {}
 
+    @property
+    def outer_columns(self) -> int:
+        """How many columns of queries around it the subquery has mentioned so far."""
+        return len(self._outer)
+
     def at(self, node: Any) -> int | None:
         location = getattr(node, "location", None)
         return None if location is None or location < 0 else location + self._offset + 1
@@ -133,6 +139,8 @@ class Expressions:
                 what = "COALESCE" if isinstance(node, ast.CoalesceExpr) else node.op.name.removeprefix("IS_")
                 members = [self.expression(argument, place) for argument in node.args]
                 node.args, kind = self.settle(members, what, [self.at(argument) for argument in node.args])
+                if kind == kinds.INTERVAL and what != "COALESCE":
+                    return Typed(equality.first_of(what, node.args), kind)
                 return Typed(node, kind, whole=all(member.is_whole for member in members))
             case ast.FuncCall():
                 return self._calls.call(node, place)
@@ -339,15 +347,20 @@ class Expressions:
 
     def _operator(self, node: Any, place: Place) -> Typed:
         if node.kind == A_Expr_Kind.AEXPR_IN:
-            members, _ = self.together((node.lexpr, *node.rexpr), None, place)
+            members, kind = self.together((node.lexpr, *node.rexpr), None, place)
+            members = tuple(equality.key(member, kind) for member in members)
             node.lexpr, node.rexpr = members[0], members[1:]
             return Typed(node, kinds.BOOLEAN)
         if node.kind in _BETWEEN or node.kind in _SYMMETRIC:
-            (node.lexpr, *bounds), _ = self.together((node.lexpr, *node.rexpr), None, place)
+            members, kind = self.together((node.lexpr, *node.rexpr), None, place)
+            node.lexpr, *bounds = (equality.sort_key(member, kind) for member in members)
             node.rexpr = tuple(bounds)
             return Typed(forms.symmetric(node) if node.kind in _SYMMETRIC else node, kinds.BOOLEAN)
         if node.kind in _EQUALITIES:
-            (node.lexpr, node.rexpr), kind = self.together((node.lexpr, node.rexpr), None, place)
+            sides, kind = self.together((node.lexpr, node.rexpr), None, place)
+            if node.kind == A_Expr_Kind.AEXPR_NULLIF and equality.is_keyed(kind):
+                return Typed(equality.null_if(sides[0], sides[1], kind), kind)
+            node.lexpr, node.rexpr = (equality.key(side, kind) for side in sides)
             return Typed(node, kind if node.kind == A_Expr_Kind.AEXPR_NULLIF else kinds.BOOLEAN)
         if node.kind in _LIKES:
             return self._like(node, place)
@@ -368,6 +381,7 @@ class Expressions:
         some, operator = node.kind == A_Expr_Kind.AEXPR_OP_ANY, node.name[-1].sval
         if (some, operator) in ((True, "="), (False, "<>")):
             test, array = self.expression(node.lexpr, place), self.expression(node.rexpr, place)
+            equality.refuse("ANY and ALL", (array.kind,), self.at(node))
             found = array_functions.member(test, array, self.at(node))
             return Typed(found if some else ast.BoolExpr(boolop=BoolExprType.NOT_EXPR, args=(found,)), kinds.BOOLEAN)
         rows = parse_query("SELECT unnest(__array)")
@@ -418,6 +432,8 @@ class Expressions:
         name = node.name[0].sval
         if (made := jsonb.operated(name, left, right, self.at(node))) is not None:
             return made
+        if name == "||":
+            left, right = _null_text(left, right.kind), _null_text(right, left.kind)
         left, right = self._read_literal(name, left, right.kind), self._read_literal(name, right, left.kind)
         if not operators.exists(name, left.kind, right.kind):
             raise UndefinedFunction(
@@ -427,13 +443,15 @@ class Expressions:
             return Typed(moved, kinds.TIMESTAMPTZ, left.constant and right.constant)
         if left.kind == right.kind == kinds.JSONB and name not in ("=", "<>"):
             raise FeatureNotSupported("the order of jsonb values is not supported", position=self.at(node))
+        if left.kind == right.kind == kinds.JSONB:
+            left, right = (replace(side, node=equality.key(side.node, side.kind)) for side in (left, right))
         self._doubt_meeting({left.kind, right.kind})
         left, right = self._meet(name, left, right), self._meet(name, right, left)
         kind = operators.result(name, left.kind, right.kind)
         if name == "||" and kinds.is_array(kind):
             return self._array_joined(left, right, kind)
         if name in operators.CONTAINMENT and kind == kinds.BOOLEAN:
-            return Typed(array_functions.contains(name, left, right), kind)
+            return Typed(array_functions.contained(name, left, right), kind)
         if name in _REGEXES:
             right = replace(right, node=forms.regex(right.node))
         if name == "||" and kind == kinds.TEXT:
@@ -491,14 +509,15 @@ class Expressions:
             return operand
         if other in (None, UNKNOWN, *kinds.TEXTS) and other != kinds.CHAR:
             return operand
-        if name == "+" and other == kinds.TIMESTAMPTZ and self.zoning.explicit:
+        if name == "+" and other in (kinds.TIMESTAMP, kinds.TIMESTAMPTZ) and not operand.node.isnull:
             return Typed(
                 texts.typed(operand.node, kinds.INTERVAL, self.at(operand.node)), kinds.INTERVAL, constant=True
             )
         arithmetic = name in operators.ARITHMETIC and other in kinds.NUMBERS
-        arithmetic |= self.zoning.explicit and name == "-" and other == kinds.TIMESTAMPTZ
+        arithmetic |= name == "-" and other in kinds.MOMENTS
         joined = name == "||" and other == kinds.BYTEA
-        if operand.node.isnull or not (arithmetic or joined or name in operators.COMPARISONS):
+        contained = name in operators.CONTAINMENT and kinds.is_array(other)
+        if operand.node.isnull or not (arithmetic or joined or contained or name in operators.COMPARISONS):
             return operand
         assert other is not None
         return Typed(texts.typed(operand.node, other, self.at(operand.node)), other, constant=True)
@@ -538,7 +557,8 @@ class Expressions:
             for when in node.args:
                 when.expr = self.boolean(when.expr, "CASE/WHEN", place)
         else:
-            (node.arg, *tests), _ = self.together((node.arg, *(when.expr for when in node.args)), None, place)
+            sides, kind = self.together((node.arg, *(when.expr for when in node.args)), None, place)
+            node.arg, *tests = (equality.key(side, kind) for side in sides)
             for when, test in zip(node.args, tests, strict=True):
                 when.expr = test
         results = [when.result for when in node.args] + ([node.defresult] if node.defresult is not None else [])
@@ -559,7 +579,10 @@ class Expressions:
         valued = place.clause in _LISTS or place.clause in _KEYS
         counted = node.subLinkType == SubLinkType.EXISTS_SUBLINK and valued
         if self._outer and (counted or node.subLinkType == SubLinkType.EXPR_SUBLINK):
-            self.doubtful |= not forms.is_keyed(node.subselect, self._outer)
+            alone = counted or forms.is_aggregate(
+                node.subselect
+            )  # else DataFusion computes it for rows that do not ask
+            self.doubtful |= not (alone and forms.is_keyed(node.subselect, self._outer))
         self._outer = around + self._outer  # perhaps of a query around that one
         if node.subLinkType == SubLinkType.ARRAY_SUBLINK:
             return self._array_link(node, columns)
@@ -603,6 +626,7 @@ class Expressions:
                 self._row_members(node, columns, place)
                 return Typed(node, kinds.BOOLEAN)
             test = self._met_link(node, self.expression(node.testexpr, place), columns)
+            test, columns = self._keyed_link(node, test, columns)
             node.testexpr = test.node
             if not node.operName and columns is not None:
                 (node.testexpr, _), _ = self.settle([test, Typed(None, columns[0].kind)], None, [self.at(node)] * 2)
@@ -622,6 +646,20 @@ class Expressions:
         met = self.zoning.met(test.node, test.kind, kind)
         return test if met is test.node else replace(test, node=met, kind=kinds.TIMESTAMPTZ)
 
+    def _keyed_link(
+        self, node: Any, test: Typed, columns: tuple[Column, ...] | None
+    ) -> tuple[Typed, tuple[Column, ...] | None]:
+        """Both sides by their keys, where values that look different may be equal."""
+        if not columns or not equality.is_keyed(columns[0].kind):
+            return test, columns
+        kind, target = columns[0].kind, forms.only_target(node.subselect)
+        if target is None or node.subselect.distinctClause or node.subselect.groupClause:
+            equality.refuse("a subquery of this form", (kind,), self.at(node))
+        assert target is not None
+        test = self._read_literal("=", test, kind)
+        target.name, target.val = target.name or "key", equality.key(target.val, kind)
+        return Typed(equality.key(test.node, kind), None), (replace(columns[0], kind=None),)
+
     def _row_in(self, node: Any, place: Place, *, negated: bool) -> Any:
         self.asking = True
         columns = self._query(node.subselect, place.scope)
@@ -631,6 +669,7 @@ class Expressions:
 
     def _row_members(self, node: Any, columns: tuple[Column, ...] | None, place: Place) -> None:
         tests = [self.expression(member, place) for member in node.testexpr.args]
+        equality.refuse("IN with a row", (column.kind for column in columns or ()), self.at(node))
         if self.zoning.explicit:
             tests = [self._met_column(test, column) for test, column in zip(tests, columns or (), strict=True)]
         node.testexpr.args = tuple(test.node for test in tests)
@@ -658,6 +697,7 @@ class Expressions:
                 position=self.at(node),
             )
         test = self._met_link(node, self.expression(node.testexpr, place), columns)
+        test, columns = self._keyed_link(node, test, columns)
         if node.operName or columns is None:
             node.testexpr = test.node
             return Typed(node, kinds.BOOLEAN)
@@ -665,6 +705,14 @@ class Expressions:
         if place.clause in _LISTS and node.subLinkType == SubLinkType.ANY_SUBLINK:
             return Typed(forms.in_value(node, kind), kinds.BOOLEAN)
         return Typed(node, kinds.BOOLEAN)
+
+
+def _null_text(operand: Typed, other: Kind) -> Typed:
+    """NULL beside what is printed to be joined is a text."""
+    plain = other in (UNKNOWN, *kinds.NUMBERS, *kinds.TEXTS, *kinds.MOMENTS, kinds.BOOLEAN)
+    if operand.kind != UNKNOWN or not plain or not forms.is_null(operand.node):
+        return operand
+    return replace(operand, node=kinds.cast(operand.node, kinds.TEXT), kind=kinds.TEXT)
 
 
 def _constant_kind(node: Any) -> Kind:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType, SetOperation, SubLinkType
 
+from constellationdb.errors import InvalidColumnReference
 from constellationdb.planner import patterns
 from constellationdb.planner.analysis import calls, kinds, operators
 from constellationdb.planner.analysis.kinds import Kind
@@ -140,9 +142,18 @@ def binary(name: str, left: tuple[Any, Kind], right: tuple[Any, Kind], kind: Kin
             )
         if kind != kinds.BIGINT and (is_integer(left[0]) or is_integer(right[0])):
             return _operation(name, as_integer(left[0]), as_integer(right[0]))
+    if checked and kind == kinds.DATE:
+        return _operation(name, *(_days(node, k) for node, k in (left, right)))
     if checked and name != "%" and kind in (kinds.DOUBLE, kinds.REAL):
         return call(f"con_{_NAMES[name]}_{operators.suffix(kind)}", *(kinds.cast(s[0], kind) for s in (left, right)))
     return None
+
+
+def _days(node: Any, kind: Kind) -> Any:
+    """Days beside a date: as what a call gives, for DataFusion fails to think of a range of a column's."""
+    if kind not in kinds.INTEGERS or is_integer(node):
+        return node
+    return call("con_add_i32", kinds.cast(node, kinds.INTEGER), kinds.cast(integer(0), kinds.INTEGER))
 
 
 def _interval(name: str, left: tuple[Any, Kind], right: tuple[Any, Kind]) -> Any | None:
@@ -186,6 +197,20 @@ def only_target(select: Any) -> Any | None:
     value = targets[0].val
     starred = isinstance(value, ast.ColumnRef) and isinstance(value.fields[-1], ast.A_Star)
     return None if starred else targets[0]
+
+
+def output_place(node: Any, select: Any, names: Sequence[str]) -> int:
+    """Which output column ORDER BY means: with DISTINCT and set operations, it must be one."""
+    if is_integer(node):
+        return int(node.val.ival) - 1
+    if isinstance(node, ast.ColumnRef) and node.fields[-1].sval in names:
+        return names.index(node.fields[-1].sval)
+    said = to_sql(node)
+    for place, target in enumerate(select.targetList or ()):
+        if to_sql(target.val) == said:
+            return place
+    message = "for SELECT DISTINCT, ORDER BY expressions must appear in select list"
+    raise InvalidColumnReference(message)
 
 
 def is_row_in(node: Any) -> bool:
@@ -311,9 +336,13 @@ def is_aggregate(select: Any) -> bool:
     return any(_aggregates(target.val) for target in select.targetList or ())
 
 
+def is_aggregate_call(node: Any) -> bool:
+    return isinstance(node, ast.FuncCall) and calls.is_aggregate(last_name(node)) and node.over is None
+
+
 def _aggregates(node: Any) -> bool:
     """Whether an aggregate stands in ``node``, not in a subquery of it."""
-    if isinstance(node, ast.FuncCall) and calls.is_aggregate(last_name(node)) and node.over is None:
+    if is_aggregate_call(node):
         return True
     if isinstance(node, tuple | list):
         return any(_aggregates(member) for member in node)

@@ -26,6 +26,7 @@ from constellationdb.planner.analysis import (
     catalog_calls,
     catalog_functions,
     corrected,
+    equality,
     fields,
     forms,
     json_functions,
@@ -46,7 +47,7 @@ from constellationdb.planner.analysis.kinds import UNKNOWN
 from constellationdb.planner.analysis.overloads import NO_FUNCTION
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.analysis.user_calls import UserCalls
-from constellationdb.planner.rewrite.tree import last_name
+from constellationdb.planner.rewrite.tree import last_name, nodes
 
 _RENAMED = {"every": "bool_and", "variance": "var_samp", "sign": "signum", "substring": "substr", "position": "strpos",
             "ceiling": "ceil"}  # fmt: skip
@@ -87,7 +88,10 @@ class Calls:
         if name == "make_interval" and not own_schema:
             spans.in_place(node, position)
         inner = replace(place, aggregate=True) if calls.is_aggregate(name) and node.over is None else place
+        mentioned = walk.outer_columns
         arguments = [walk.expression(argument, inner) for argument in node.args or ()]
+        if inner.aggregate and not place.aggregate:
+            self._check_level(node, walk.outer_columns - mentioned)
         arguments = [
             argument if (read := calls.literal_argument(name, place)) is None else self._literal(argument, read)
             for place, argument in enumerate(arguments)
@@ -173,6 +177,8 @@ class Calls:
     def _check(self, node: Any, name: str, place: Place) -> None:
         position = self._expressions.at(node)
         aggregate = (calls.is_aggregate(name) or ordered_sets.is_hypothetical(node)) and node.over is None
+        if name == "count" and len(node.args or ()) > 1:
+            raise self._missing(node, name, [self._expressions.expression(a, place).kind for a in node.args])
         if node.agg_star and name != "count":
             raise UndefinedFunction(f"function {name}() does not exist", hint=NO_FUNCTION, position=position)
         if node.agg_filter is not None and not aggregate and node.over is None:
@@ -189,6 +195,15 @@ class Calls:
         if node.over is not None:
             self._window(node.over, place)
 
+    def _check_level(self, node: Any, outer: int) -> None:
+        """An aggregate of nothing but columns of a query around its own is, in Postgres, that query's."""
+        if outer and outer == sum(isinstance(part, ast.ColumnRef) for part in nodes(node.args)):
+            raise FeatureNotSupported(
+                "an aggregate of columns of an outer query in a subquery is not supported",
+                hint="write the aggregate in the outer query, and read it from a subquery in FROM",
+                position=self._expressions.at(node),
+            )
+
     def _window(self, over: Any, place: Place) -> None:
         for name in (over.name, over.refname):
             if name is not None and name not in place.windows:
@@ -199,19 +214,32 @@ class Calls:
         if node.agg_filter is not None:
             outside = replace(place, aggregate=False, clause="FILTER")
             node.agg_filter = walk.boolean(node.agg_filter, "FILTER", outside)
-        for sort in node.agg_order or ():
-            sort.node = walk.expression(sort.node, place).node
+        self._sorts(node.agg_order, place)
         if node.over is not None:
             self.window_definition(node.over, place)
 
     def window_definition(self, over: Any, place: Place) -> None:
         walk = self._expressions
-        over.partitionClause = walk.many(over.partitionClause, place) or None
-        for sort in over.orderClause or ():
-            sort.node = walk.expression(sort.node, place).node
+        keys = [walk.expression(part, place) for part in over.partitionClause or ()]
+        over.partitionClause = tuple(equality.key(part.node, part.kind) for part in keys) or None
+        self._sorts(over.orderClause, place)
+
+    def _sorts(self, clause: Any, place: Place) -> None:
+        for sort in clause or ():
+            typed = self._expressions.expression(sort.node, place)
+            sort.node = equality.sort_key(typed.node, typed.kind)
 
     def _respelled(self, node: Any, name: str, shown: list[kinds.Kind]) -> Any:
         arguments: Any = node.args or ()
+        if node.agg_distinct:
+            if name != "count":
+                equality.refuse(f"{name}(DISTINCT …)", shown, self._expressions.at(node))
+            node.args = tuple(equality.key(part, kind) for part, kind in zip(arguments, shown, strict=True)) or None
+        if name in ("min", "max") and shown == [kinds.INTERVAL]:
+            over, condition = node.over, node.agg_filter
+            made = equality.extreme(name, arguments[0])
+            made.args[0].over, made.args[0].agg_filter = over, condition
+            return made
         if name == "mod" and len(arguments) == 2:
             return self._modulus(arguments, shown)
         if name in ("extract", "date_part"):

@@ -57,11 +57,22 @@ def _key(key: Typed, position: int | None) -> Any:
     return forms.call("con_json_string", kinds.cast(key.node, kinds.TEXT))
 
 
+def _array_value(value: Typed, position: int | None) -> Any:
+    element = kinds.element(value.kind or "")
+    if element not in (*kinds.INTEGERS, *_QUOTED, kinds.JSON, kinds.JSONB) or element in kinds.REGS:
+        raise FeatureNotSupported(f"a JSON value of type {value.kind} is not supported", position=position)
+    quoted = "false" if element in (*kinds.INTEGERS, kinds.JSON, kinds.JSONB) else "true"
+    texts = to_sql(kinds.cast(value.node, kinds.array(kinds.TEXT) or ""))
+    return parse_expression(f"coalesce(con_json_array({texts}, {quoted}), 'null')")
+
+
 def value_of(value: Typed, position: int | None) -> Any:
     """A value as JSON text."""
     if value.kind == kinds.BOOLEAN:
         said = to_sql(value.node)
         return parse_expression(f"CASE WHEN {said} THEN 'true' WHEN NOT ({said}) THEN 'false' ELSE 'null' END")
+    if kinds.is_array(value.kind):
+        return _array_value(value, position)
     text = to_sql(kinds.cast(printing.printed(value.node, value.kind), kinds.TEXT))
     if value.kind in (kinds.JSON, kinds.JSONB) or value.kind in _BARE:
         return parse_expression(f"coalesce({text}, 'null')")

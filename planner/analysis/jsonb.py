@@ -147,7 +147,7 @@ def answered(name: str, arguments: list[Typed], position: int | None) -> Typed |
         word, kind = _ALONG[name]
         value = Typed(_as(arguments[0], JSONB, position), JSONB)
         return _along(word, kind, value, arguments[1:], position)
-    known = name in _RESULTS or name in _PATH_CALLS or name == "jsonb_set"
+    known = name in _RESULTS or name in _PATH_CALLS or name in ("jsonb_set", "jsonb_insert")
     if not known or not arguments or arguments[0].kind not in (JSONB, UNKNOWN):
         return None
     value = Typed(_as(arguments[0], JSONB, position), JSONB)
@@ -159,6 +159,10 @@ def answered(name: str, arguments: list[Typed], position: int | None) -> Typed |
         word, kind = _PATH_CALLS[name]
         steps = tuple(_as(argument, TEXT, position) for argument in arguments[1:])
         return _called(word, kind, value, kinds.cast(ast.A_ArrayExpr(elements=steps), _TEXT_ARRAY))
+    if name == "jsonb_insert" and len(arguments) in (3, 4):
+        path, new = _as(arguments[1], _TEXT_ARRAY, position), _as(arguments[2], JSONB, position)
+        after = arguments[3].node if len(arguments) == 4 else parse_expression("false")
+        return _called("insert", JSONB, value, path, new, after)
     if name == "jsonb_set" and len(arguments) in (3, 4):
         path, new = _as(arguments[1], _TEXT_ARRAY, position), _as(arguments[2], JSONB, position)
         create = arguments[3].node if len(arguments) == 4 else parse_expression("true")

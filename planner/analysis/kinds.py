@@ -150,6 +150,9 @@ def unify(kinds: Iterable[Kind]) -> Kind:
     for family in (NUMBERS, MOMENTS):
         if all(kind in family for kind in known):
             return max(known, key=family.index)
+    if len(set(known)) > 1 and all(map(is_array, known)):
+        together = unify(element(str(kind)) for kind in known)
+        return None if together in (None, UNKNOWN) else f"{together}[]"
     if all(kind in TEXTS for kind in known):  # the first that the others become without being asked
         return next((kind for kind in known if kind != CHAR), CHAR)
     if all(kind in OIDS or kind in INTEGERS for kind in known):

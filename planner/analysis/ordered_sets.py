@@ -18,7 +18,7 @@ from pglast import ast
 from pglast.enums import SortByDir, SortByNulls
 
 from constellationdb.errors import FeatureNotSupported, NumericOutOfRange, UndefinedFunction, WrongObjectType
-from constellationdb.planner.analysis import forms, kinds, printing
+from constellationdb.planner.analysis import equality, forms, kinds, printing
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.rewrite.tree import copied, last_name, parse_expression, to_sql
 
@@ -149,14 +149,16 @@ def _interpolated(walk: Walk, node: Any, place: Place) -> Typed:
 def _mode(walk: Walk, node: Any, place: Place) -> Typed:
     group, sort = _Group(walk, node, place), node.agg_order[0]
     value = walk.expression(sort.node, group.inner)
-    text = to_sql(kinds.cast(printing.printed(copied(value.node), value.kind), kinds.TEXT))
+    keyed = equality.is_keyed(value.kind)
+    key = equality.key(value.node, value.kind) if keyed else printing.printed(copied(value.node), value.kind)
+    text = to_sql(kinds.cast(key, kinds.TEXT))
     values, texts = (_sorted(group, value, listed, sort) for listed in (to_sql(value.node), text))
     return Typed(parse_expression(f"array_element({values}, con_longest_run({texts}))"), value.kind)
 
 
 def _sorted(group: _Group, value: Typed, listed: str, sort: Any) -> str:
     """The array of what is listed for each value that is not NULL, in the order of the values."""
-    key = to_sql(value.node)
+    key = to_sql(equality.sort_key(value.node, value.kind))
     word = "DESC" if _descends(sort) else "ASC"
     return group.call(f"array_agg({listed} ORDER BY {key} {word})", f"{key} IS NOT NULL")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
-from functools import partial
 from typing import Any
 
 from pglast import ast
@@ -22,10 +21,30 @@ from constellationdb.errors import (
     UndefinedColumn,
     UndefinedFunction,
 )
-from constellationdb.planner.analysis import forms, grouping_sets, jsonb, kinds, named_windows, texts
+from constellationdb.planner.analysis import (
+    asked_limits,
+    equality,
+    forms,
+    grouped_sets,
+    grouping_sets,
+    jsonb,
+    kinds,
+    named_windows,
+    texts,
+)
 from constellationdb.planner.analysis.expressions import NO_OPERATOR, Expressions
 from constellationdb.planner.analysis.recursion import check_recursion, check_types
-from constellationdb.planner.analysis.scope import Column, Scope, Table, Visible, aliased, merge, renamed, visible_of
+from constellationdb.planner.analysis.scope import (
+    Column,
+    Scope,
+    Table,
+    Visible,
+    aliased,
+    merge,
+    reference,
+    renamed,
+    visible_of,
+)
 from constellationdb.planner.analysis.sources import set_query
 from constellationdb.planner.analysis.typed import Place, Typed
 from constellationdb.planner.analysis.user_calls import (
@@ -41,6 +60,7 @@ from constellationdb.planner.references import split
 from constellationdb.planner.rewrite.names import column_name, fresh, mark
 from constellationdb.planner.rewrite.series import is_table_function
 from constellationdb.planner.rewrite.tree import copied, links, parse_query, strings, to_sql
+from constellationdb.planner.rewrite.tree import replace as substituted
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.syntax.edits import identifier
 from constellationdb.planner.window_call import Call
@@ -130,6 +150,12 @@ class _Queries:
 
     def _with(self, clause: Any, parent: Scope | None) -> None:
         seen: set[str] = set()
+        for cte in clause.ctes:
+            if not isinstance(cte.ctequery, ast.SelectStmt):
+                raise FeatureNotSupported(
+                    "WITH clause containing a data-modifying statement must be at the top level",
+                    position=self.expressions.at(cte),
+                )
         if clause.recursive:
             check_recursion(clause.ctes, self.expressions.at)
         for cte in clause.ctes:
@@ -178,6 +204,13 @@ class _Queries:
         )
         for sort in select.sortClause or ():
             self._output_sort(sort.node, found)
+        if equality.any_keyed(column.kind for column in found) and not (select.all and word == "UNION"):
+            if cte is not None or word != "UNION":
+                equality.refuse(word, (column.kind for column in found), self.expressions.at(_first_value(select.rarg)))
+            select.all = True
+            equality.distinct(select, [c.name for c in found], [c.kind for c in found])
+        if asked_limits.is_asked(select):
+            asked_limits.answer(select, [c.name for c in found])
         return found
 
     def _meet(self, select: Any, index: int, word: str, left: kinds.Kind, right: kinds.Kind) -> kinds.Kind:
@@ -199,6 +232,13 @@ class _Queries:
         return kinds.unify((left, right))
 
     def _output_sort(self, node: Any, columns: tuple[Column, ...]) -> None:
+        if not isinstance(node, ast.ColumnRef) and not forms.is_integer(node):
+            raise FeatureNotSupported(
+                "invalid UNION/INTERSECT/EXCEPT ORDER BY clause",
+                detail="Only result column names can be used, not expressions or functions.",
+                hint="Add the expression/function to every SELECT, or move the UNION into a FROM clause.",
+                position=self.expressions.at(node),
+            )
         if not isinstance(node, ast.ColumnRef) or len(strings(node)) != 1:
             self._position(node, len(columns), "ORDER BY")
         elif strings(node)[0] not in {c.name for c in columns}:
@@ -219,6 +259,8 @@ class _Queries:
             columns.append(Column(f"column{index + 1}", kind))
         select.valuesLists = tuple(tuple(row) for row in rows)
         self._limits(select)
+        if asked_limits.is_asked(select):
+            asked_limits.answer(select, [c.name for c in columns])
         return tuple(columns)
 
     # -- SELECT --------------------------------------------------------------------------------
@@ -229,6 +271,8 @@ class _Queries:
         scope = Scope(parent=parent)
         for item in select.fromClause or ():
             self._from(item, scope)
+        if (item := grouped_sets.read_before_grouping(select, scope)) is not None:
+            self._from(item, scope)
         if self.made:
             select.fromClause = tuple(map(self._replaced, select.fromClause or ())) or None
         named_windows.spell_out(select, self.expressions)
@@ -238,9 +282,13 @@ class _Queries:
         if select.whereClause is not None:
             select.whereClause = self.expressions.condition(select.whereClause, "WHERE", self._in(place, "WHERE"))
         columns = self._output(select, scope, names)
-        self._grouping(select, place, None if columns is None else len(columns))
+        self._grouping(select, place, columns)
         self._order(select, place, columns)
         self._limits(select)
+        if select.distinctClause == (None,) and columns is not None and equality.any_keyed(c.kind for c in columns):
+            equality.distinct(select, [c.name for c in columns], [c.kind for c in columns])
+        if columns is not None and asked_limits.is_asked(select):
+            asked_limits.answer(select, [c.name for c in columns])
         return None if columns is None else tuple(columns)
 
     def _in(self, place: Place, clause: str) -> Place:
@@ -308,31 +356,59 @@ class _Queries:
             raise scope.missing(names[-1], self.expressions.at(node))
         return None if table.columns is None else list(table.columns)
 
-    def _grouping(self, select: Any, place: Place, count: int | None) -> None:
+    def _grouping(self, select: Any, place: Place, columns: list[Column] | None) -> None:
+        found: list[tuple[Any, kinds.Kind]] = []
         if select.groupClause:
-            self._keys(select, place, count)
+            self._keys(select, place, columns, found)
         if select.havingClause is not None:
+            outputs = {target.name for target in select.targetList or ()}
+            select.havingClause = self._of_inputs(select.havingClause, place.scope, outputs)
             select.havingClause = self.expressions.boolean(select.havingClause, "HAVING", self._in(place, "HAVING"))
+        if found:  # in HAVING and ORDER BY, DataFusion takes a bare name for the output column
+            select.havingClause = _qualified(select.havingClause, place.scope)
+            said = [(node, _qualified(copied(node), place.scope), kind) for node, kind in found]
+            equality.grouped(select, {to_sql(text): (full, kind) for node, full, kind in said for text in (node, full)})
         for window in select.windowClause or ():
             window.partitionClause = self.expressions.many(window.partitionClause, place) or None
             for sort in window.orderClause or ():
                 sort.node = self.expressions.expression(sort.node, place).node
 
-    def _keys(self, select: Any, place: Place, count: int | None) -> None:
+    def _keys(
+        self, select: Any, place: Place, columns: list[Column] | None, found: list[tuple[Any, kinds.Kind]]
+    ) -> None:
         grouping, clause, distinct = self._in(place, "GROUP BY"), select.groupClause, bool(select.groupDistinct)
+        count = None if columns is None else len(columns)
         select.groupDistinct = False
 
-        def key(node: Any, *, spelled: bool = False) -> Any:
+        def key(node: Any) -> Any:
             if self._position(node, count, "GROUP BY") or self._is_output(node, select, place):
-                return _target_of(node, select.targetList or ()) or node if spelled else node
+                return _target_of(node, select.targetList or ()) or node
             return self.expressions.expression(node, grouping).node
 
         if grouping_sets.has_sets(clause):
-            select.groupClause = grouping_sets.spelled(clause, partial(key, spelled=True), distinct=distinct) or None
+            select.groupClause = grouping_sets.spelled(clause, key, distinct=distinct) or None
             if select.groupClause is None and not grouping_sets.is_aggregated(select):
                 select.groupClause = (grouping_sets.EMPTY,)
         else:
-            select.groupClause = tuple(map(key, grouping_sets.listed(clause)))
+            keys = grouping_sets.listed(clause)
+            select.groupClause = tuple(self._group_key(node, select, place, columns, found) for node in keys)
+
+    def _group_key(
+        self, node: Any, select: Any, place: Place, columns: list[Column] | None, found: list[tuple[Any, kinds.Kind]]
+    ) -> Any:
+        """What is grouped by; ``found`` gets the expressions of which it is but the key."""
+        count = None if columns is None else len(columns)
+        if self._position(node, count, "GROUP BY") or self._is_output(node, select, place):
+            target = _grouped_target(node, select)
+            kind = None if target is None or columns is None else columns[select.targetList.index(target)].kind
+            if target is None or not equality.is_keyed(kind):
+                return node
+            typed = Typed(copied(target.val), kind)
+        else:
+            typed = self.expressions.expression(node, self._in(place, "GROUP BY"))
+        if equality.is_keyed(typed.kind):
+            found.append((copied(typed.node), typed.kind))
+        return equality.key(typed.node, typed.kind)
 
     def _is_output(self, node: Any, select: Any, place: Place) -> bool:
         """Whether a bare name means an output column: GROUP BY takes it only when no input has it."""
@@ -345,20 +421,45 @@ class _Queries:
         names = {c.name for c in columns} if columns is not None else {t.name for t in select.targetList or ()}
         count = None if columns is None else len(columns)
         distinct = [node for node in select.distinctClause or () if node is not None]
-        said = _texts_of(select.targetList) if select.distinctClause and not distinct and select.sortClause else ()
+        plain = select.distinctClause == (None,)
+        said = _texts_of(select.targetList) if select.distinctClause and not distinct and select.sortClause else []
         for sort in select.sortClause or ():
             bare = isinstance(sort.node, ast.ColumnRef) and len(strings(sort.node)) == 1
             if self._position(sort.node, count, "ORDER BY") or (bare and strings(sort.node)[0] in names):
+                sort.node = sort.node if plain else _shown_key(sort.node, select, columns)
                 continue
             position = self.expressions.at(sort.node)
-            sort.node = self.expressions.expression(sort.node, self._in(place, "ORDER BY")).node
+            sort.node = self._of_inputs(sort.node, place.scope, names)
+            typed = self.expressions.expression(sort.node, self._in(place, "ORDER BY"))
+            sort.node = typed.node if plain else equality.sort_key(typed.node, typed.kind)
             starred = any(_is_star(t.val) for t in select.targetList or ())
-            if select.distinctClause and not distinct and not starred and to_sql(sort.node) not in said:
+            if plain and not starred and (text := to_sql(sort.node)) in said:
+                sort.node = forms.integer(said.index(text) + 1)  # DataFusion does not see that it is the same
+            elif plain and not starred:
                 raise InvalidColumnReference(
                     "for SELECT DISTINCT, ORDER BY expressions must appear in select list", position=position
                 )
         if distinct:
-            select.distinctClause = self.expressions.many(distinct, self._in(place, "DISTINCT ON"))
+            keys = [self.expressions.expression(node, self._in(place, "DISTINCT ON")) for node in distinct]
+            select.distinctClause = tuple(equality.key(typed.node, typed.kind) for typed in keys)
+
+    def _of_inputs(self, node: Any, scope: Scope, outputs: set[Any]) -> Any:
+        """HAVING, and an expression in ORDER BY: a bare name means a column of FROM, never one of the output."""
+        if scope.visible is None:
+            return node
+
+        def qualify(part: Any) -> Any | None:
+            if not isinstance(part, ast.ColumnRef) or len(part.fields) > 1 or _is_star(part):
+                return None
+            name = strings(part)[0]
+            if name not in outputs:
+                return None
+            visible = scope.named(name)
+            if visible is None and scope.table(name) is None:
+                raise UndefinedColumn(f'column "{name}" does not exist', position=self.expressions.at(part))
+            return None if visible is None or visible.merged else _placed(copied(visible.node), part)
+
+        return substituted(node, qualify)
 
     def _position(self, node: Any, count: int | None, clause: str) -> bool:
         """Whether ``node`` is a column's number; InvalidColumnReference when there are not so many."""
@@ -460,7 +561,7 @@ class _Queries:
         return [table], visible_of(table)
 
     def _function(self, item: Any, scope: Scope) -> tuple[list[Table], list[Visible] | None]:
-        if (users := self._functions) is not None and users.is_set(item):
+        if (users := self._functions) is not None and users.is_set(self.expressions, item, scope):
             return self._user_set(users, item, scope)
         call = window_call(item, 0)
         if call is None and is_table_function(item):
@@ -477,7 +578,7 @@ class _Queries:
         """Functions in FROM become a subquery, which sees what stands before it."""
         walk = self.expressions
         correlated, walk.correlated = walk.correlated, False
-        select, columns, name = set_query(item, walk, Place(Scope(parent=scope), "FROM"))
+        select, columns, name = set_query(item, walk, Place(Scope(parent=scope), "FROM"), self._functions)
         if walk.correlated and not self._unnesting:
             raise FeatureNotSupported("a function in FROM that mentions what stands before it is not supported here")
         walk.correlated |= correlated
@@ -485,7 +586,9 @@ class _Queries:
         if item.alias is None:
             item.alias = ast.Alias(aliasname=alias)
         single = name in jsonb.VALUES
-        if len(columns) == 1 + bool(item.ordinality) and not item.alias.colnames and not single:
+        called = self._functions and self._functions.in_python(item.functions[0][0])
+        declared_names = single or bool(called and called.columns)
+        if len(columns) == 1 + bool(item.ordinality) and not item.alias.colnames and not declared_names:
             columns = (replace(columns[0], name=alias), *columns[1:])
         columns = aliased(columns, item.alias) or ()
         item.alias.colnames = tuple(ast.String(sval=column.name) for column in columns)
@@ -532,7 +635,7 @@ class _Queries:
             if names:
                 position = self.expressions.at(join)
                 self._check_merged(names, left, right, position)
-                visible = merge(join, names, left, right, position)
+                visible = merge(join, names, left, right, position, equality.key)
         elif join.quals is not None:
             place = Place(inner, "JOIN/ON")
             join.quals = self.expressions.condition(join.quals, "JOIN/ON", place)
@@ -561,8 +664,44 @@ def _common(left: Sequence[Visible], right: Sequence[Visible]) -> list[str]:
     return [v.column.name for v in left if v.column.name in there]
 
 
-def _texts_of(targets: Any) -> set[str]:
-    return {to_sql(target.val) for target in targets or () if not _is_star(target.val)}
+def _placed(node: Any, original: Any) -> Any:
+    node.location = original.location
+    return node
+
+
+def _qualified(node: Any, scope: Scope) -> Any:
+    def qualify(part: Any) -> Any | None:
+        visible = (
+            scope.named(part.fields[0].sval) if isinstance(part, ast.ColumnRef) and len(part.fields) == 1 else None
+        )
+        return None if visible is None else copied(visible.node)
+
+    return substituted(node, qualify)
+
+
+def _grouped_target(node: Any, select: Any) -> Any | None:
+    """The target that GROUP BY means by a number or a name; None among stars."""
+    targets = select.targetList or ()
+    if any(_is_star(target.val) for target in targets):
+        return None
+    if forms.is_integer(node):
+        return targets[node.val.ival - 1]
+    return next((target for target in targets if target.name == strings(node)[0]), None)
+
+
+def _shown_key(node: Any, select: Any, columns: list[Column] | None) -> Any:
+    """What ORDER BY sorts by when it means an output column."""
+    place = node.val.ival - 1 if forms.is_integer(node) else None
+    for index, column in enumerate(columns or ()):
+        if column.kind == kinds.INTERVAL and (index == place or (place is None and column.name == strings(node)[0])):
+            target = _target(select, index)
+            shown = reference(column.name) if target is None else copied(target.val)
+            return equality.sort_key(shown, column.kind)
+    return node
+
+
+def _texts_of(targets: Any) -> list[str]:
+    return [to_sql(target.val) for target in targets or () if not _is_star(target.val)]
 
 
 def _is_star(node: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.analysis import forms, kinds
 from constellationdb.planner.analysis.kinds import INTEGER, TEXT, UNKNOWN, Kind
 from constellationdb.planner.analysis.typed import Typed
@@ -23,8 +24,10 @@ _SETS: dict[str, tuple[str, Kind]] = {
 SETS = frozenset(_SETS)
 
 
-def answered(name: str, arguments: list[Typed], position: int | None) -> Typed | None:  # noqa: ARG001 - as its kin
+def answered(name: str, arguments: list[Typed], position: int | None) -> Typed | None:
     """What a call is; None when it is no function of regular expressions, or of other arguments than those."""
+    if name == "regexp_replace" and (len(arguments) > 4 or any(a.kind in kinds.INTEGERS for a in arguments[3:])):
+        raise FeatureNotSupported("regexp_replace from a position on is not supported", position=position)
     if name not in _CALLS:
         return None
     function, kind, defaults = _CALLS[name]

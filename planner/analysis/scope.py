@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -118,13 +118,16 @@ def visible_of(table: Table) -> list[Visible] | None:
     return [Visible(column, reference(table.name, column.name)) for column in table.columns]
 
 
+Key = Callable[[Any, Kind], Any]
+
+
 def merge(
-    join: Any, names: list[str], left: list[Visible], right: list[Visible], position: int | None
+    join: Any, names: list[str], left: list[Visible], right: list[Visible], position: int | None, key: Key
 ) -> list[Visible]:
-    """The columns of a USING join; the join itself becomes one with ON."""
+    """The columns of a USING join; the join itself becomes one with ON. ``key``: what a value is compared by."""
     pairs = [(_side(left, name, "left", position), _side(right, name, "right", position)) for name in names]
     join.usingClause, join.isNatural = None, False
-    join.quals = _all_equal(pairs)
+    join.quals = _all_equal(pairs, key)
     merged = [_merged(join.jointype, a, b) for a, b in pairs]
     rest = [v for side in (left, right) for v in side if v.column.name not in names]
     return merged + rest
@@ -139,12 +142,12 @@ def _side(columns: list[Visible], name: str, side: str, position: int | None) ->
     )
 
 
-def _all_equal(pairs: list[tuple[Visible, Visible]]) -> Any:
+def _all_equal(pairs: list[tuple[Visible, Visible]], key: Key) -> Any:
     from pglast.enums import A_Expr_Kind, BoolExprType
 
     tests = tuple(
-        ast.A_Expr(kind=A_Expr_Kind.AEXPR_OP, name=(ast.String(sval="="),), lexpr=a.node, rexpr=b.node)
-        for a, b in pairs
+        ast.A_Expr(kind=A_Expr_Kind.AEXPR_OP, name=(ast.String(sval="="),), lexpr=left, rexpr=right)
+        for left, right in ([key(side.node, side.column.kind) for side in pair] for pair in pairs)
     )
     return tests[0] if len(tests) == 1 else ast.BoolExpr(boolop=BoolExprType.AND_EXPR, args=tests)
 

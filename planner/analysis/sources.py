@@ -11,17 +11,18 @@ from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.analysis import jsonb, kinds, set_functions
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
+from constellationdb.planner.analysis.user_calls import UserCalls
 from constellationdb.planner.rewrite.tree import last_name
 
 
-def set_query(item: Any, walk: Walk, place: Place) -> tuple[Any, tuple[Column, ...], str]:
+def set_query(item: Any, walk: Walk, place: Place, users: UserCalls | None) -> tuple[Any, tuple[Column, ...], str]:
     """The query, its columns, and the name of the function; several functions run side by side."""
     if item.coldeflist or any(part[1] for part in item.functions):
         raise FeatureNotSupported("column definitions behind a function are not supported")
     made: list[tuple[Any, Column]] = []
     arrays: list[Typed] = []
     for node, _ in item.functions:
-        found, array = _called(node, walk, place)
+        found, array = _called(node, walk, place, users)
         made += found
         arrays += array
     if item.ordinality:
@@ -41,7 +42,12 @@ def set_query(item: Any, walk: Walk, place: Place) -> tuple[Any, tuple[Column, .
     return select, tuple(column for _, column in made), name
 
 
-def _called(node: Any, walk: Walk, place: Place) -> tuple[list[tuple[Any, Column]], list[Typed]]:
+def _called(
+    node: Any, walk: Walk, place: Place, users: UserCalls | None
+) -> tuple[list[tuple[Any, Column]], list[Typed]]:
+    if users is not None and users.in_python(node) is not None:
+        found = users.arrays(walk, node, place)
+        return [(element, column) for _, element, column in found], [array for array, _, _ in found]
     if not set_functions.is_set(node):
         typed = walk.expression(node, place)
         name = last_name(node) if isinstance(node, ast.FuncCall) else "value"

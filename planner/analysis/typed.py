@@ -44,6 +44,9 @@ class Walk(Protocol):
     asking: bool
     doubtful: bool
 
+    @property
+    def outer_columns(self) -> int: ...
+
     def at(self, node: Any) -> int | None: ...
 
     def doubt_zone(self, node: Any) -> None: ...

@@ -25,7 +25,7 @@ from constellationdb.errors import (
     UndefinedParameter,
     WrongObjectType,
 )
-from constellationdb.planner import python_functions
+from constellationdb.planner import python_functions, python_rows
 from constellationdb.planner.analysis import calls, forms, kinds, set_functions
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
 from constellationdb.planner.analysis.overloads import Given, Match, choose
@@ -187,12 +187,41 @@ class UserCalls:
 
     # -- in FROM -------------------------------------------------------------------------------
 
-    def is_set(self, item: Any) -> bool:
-        """Whether an item of FROM is one call of a function that gives rows."""
+    def is_set(self, walk: Walk, item: Any, scope: Scope) -> bool:
+        """Whether an item of FROM is one call of a function in SQL that gives rows."""
         call = item.functions[0][0]
         if len(item.functions) > 1 or item.ordinality or item.coldeflist or not isinstance(call, ast.FuncCall):
             return False
-        return any(function.kind == "table" for function in self.named(call))
+        languages = {function.language for function in self.named(call) if function.kind == "table"}
+        if len(languages) > 1:
+            return self.match(walk, copied(call), Place(Scope(parent=scope), "FROM"))[0].function.language == "sql"
+        return languages == {"sql"}
+
+    def in_python(self, node: Any) -> Function | None:
+        """The function in Python that gives rows, if a call in FROM is of one."""
+        known = self.named(node) if isinstance(node, ast.FuncCall) else ()
+        return next((f for f in known if f.kind == "table" and f.language == "python"), None)
+
+    def arrays(self, walk: Walk, node: Any, place: Place) -> list[tuple[Typed, Any, Column]]:
+        """A call in FROM of a function in Python: of each column the array, what an element of it is, and its name."""
+        match, arguments = self.match(walk, node, place)
+        function, position = match.function, walk.at(node)
+        self._check(node, function, position)
+        array = self._python(node, function, arguments, position).node
+        columns = columns_of(function)
+        if len(columns) == 1:
+            return [(Typed(array, columns[0].kind), forms.call("unnest", array), columns[0])]
+        found = []
+        for number, column in enumerate(columns):
+            if self.continuous:  # a plan that is kept cannot carry a struct
+                name = python_rows.column_name(function.internal, number)
+                array = forms.call(name, *copied(array).args)
+                element = forms.call("unnest", array)
+            else:
+                field = forms.text(python_rows.field_name(number))
+                element = forms.call("get_field", forms.call("unnest", copied(array)), field)
+            found.append((Typed(array, column.kind), element, column))
+        return found
 
     @contextmanager
     def rows(self, walk: Walk, node: Any, scope: Scope) -> Iterator[tuple[Function, list[Typed], Any]]:

@@ -105,7 +105,7 @@ def measure(made: plan.Measure, columns: Columns) -> str:
     if made.kind == "count" and made.more:
         argument = f"({argument})"
     distinct = "DISTINCT " if made.distinct and made.kind not in ("min", "max") else ""
-    text = f"{made.kind}({distinct}{argument})"
+    text = f"{made.function or made.kind}({distinct}{argument})"
     return text if made.filter < 0 else f"{text} FILTER (WHERE {columns[made.filter].text})"
 
 

@@ -132,6 +132,8 @@ def _aggregate(node: plan.Aggregate, names: Names) -> Facts:
     kept = dict.fromkeys(below[c].text for m in node.measures if m.distinct for c in (m.argument, *m.more))
     if kept:
         state += f"; the different values of {', '.join(kept)}, counted"
+    if objects := dict.fromkeys(m.function for m in node.measures if m.function):
+        state += f"; the objects of {', '.join(objects)}, which take rows back"
     closes = "nothing: kept for ever"
     if node.closing:
         column = min(node.closing, key=lambda c: (c.offset_us, c.index))

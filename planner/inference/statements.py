@@ -32,13 +32,20 @@ def infer_parameters(
 ) -> tuple[int, ...]:
     """The oid of each $n of ``statement``, by where they stand; an oid the client gave is kept."""
     parameters = Parameters(given_oids)
-    if "$" not in statement.text:
-        return parameters.oids()
+    if "$" in statement.text:
+        _infer(statement, relations, parameters)
+    return parameters.oids()
+
+
+def _infer(statement: st.Statement, relations: Mapping[str, PlannedRelation], parameters: Parameters) -> None:
     match statement:
         case st.Explain():
-            return infer_parameters(statement.statement, relations, given_oids)
+            _infer(statement.statement, relations, parameters)
         case st.DeclareCursor():
-            return infer_parameters(statement.source, relations, given_oids)
+            _infer(statement.source, relations, parameters)
+        case st.ChangingWith(change=change, rest=rest):
+            _infer(change, relations, parameters)
+            _infer(rest, relations, parameters)
         case st.Select() | st.Insert() | st.Update() | st.Delete() | st.Merge():
             source = read_tokens(statement.text)
             tree = pglast.parse_sql(mask(Region(source, 0, len(source.tokens))).text)[0].stmt
@@ -50,11 +57,10 @@ def infer_parameters(
         case st.Prepare():
             pass  # its $1 are its own: EXECUTE gives them
         case _:
-            return _none(statement, parameters)
-    return parameters.oids()
+            _refuse(statement)
 
 
-def _none(statement: st.Statement, parameters: Parameters) -> tuple[int, ...]:
+def _refuse(statement: st.Statement) -> None:
     """A statement that takes no parameters."""
     for token in read_tokens(statement.text).tokens:
         if token.name == "PARAM":
@@ -62,7 +68,6 @@ def _none(statement: st.Statement, parameters: Parameters) -> tuple[int, ...]:
                 f"there is no parameter {statement.text[token.start : token.end]}",
                 position=statement.offset + token.start + 1,
             )
-    return parameters.oids()
 
 
 class _Statement:

@@ -120,7 +120,7 @@ class _Arguments:
 
 def _is_setting(name: str, place: int, argument: Expression) -> bool:
     """Whether an argument is a constant that belongs to the call: count(1)'s, a delimiter, a percentile."""
-    if argument.WhichOneof("rex_type") != "literal":
+    if argument.WhichOneof("rex_type") != "literal" or name.startswith(USER_AGGREGATE):
         return False
     return place > 0 or (name == "count" and argument.literal.WhichOneof("literal_type") != "null")
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 from substrait.proto import AggregateFunction, AggregateRel
 
-from constellationdb.planner import plan
+from constellationdb.planner import plan, python_functions
 from constellationdb.planner.lower.stream import Stream
 
 # What DataFusion calls differently; any value will do for any_value.
@@ -43,6 +43,10 @@ class Call:
 def accumulated(stream: Stream, call: Call, *, append_only: bool) -> tuple[plan.Measure, pa.DataType] | None:
     """The measure that serves a call, with its output type; None when there is no accumulator for it."""
     function = call.measure.measure
+    if call.name.startswith(python_functions.RETRACTING):
+        first, *more = call.columns or (-1,)
+        kept = plan.Measure("python", first, call.filter, more=tuple(more), function=call.name)
+        return kept, python_functions.retracting(call.name).result
     kind = _KINDS.get(call.name, call.name)
     if kind not in get_args(plan.MeasureKind) or function.sorts:
         return None

@@ -11,6 +11,7 @@ from substrait.proto import Expression, SortField
 from constellationdb.planner import plan
 from constellationdb.planner.lower.core import Lowering
 from constellationdb.planner.lower.frames import Frame, cannot_fail, frame_of
+from constellationdb.planner.lower.moving import moving_of
 from constellationdb.planner.lower.stream import Stream, describe
 from constellationdb.planner.lower.top import is_orderable, order_terms, with_columns
 from constellationdb.planner.shuttle import field, field_index, project
@@ -33,19 +34,26 @@ def lower_over(lowering: Lowering, stream: Stream, expressions: Sequence[Express
     keys, sorts = list(functions[0].partitions), list(functions[0].sorts)
     if any(list(f.partitions) != keys or list(f.sorts) != sorts for f in functions):
         return None
-    frames = _frames(lowering, stream, calls)
+    values = _values(lowering, stream, calls)
+    frames = _frames(lowering, stream, calls, values)
     if frames is None or not is_orderable(lowering, stream, keys, sorts):
         return None
-    node = _over(lowering, stream, calls, frames)
+    node = _over(lowering, stream, calls, frames, values)
     width = len(node.input.schema)
     places = iter(range(width, width + len(calls)))
     columns = [field(next(places)) if field_index(e) is None else e for e in expressions]
     return Overs(lowering.build.stream(node), columns)
 
 
-def _frames(lowering: Lowering, stream: Stream, calls: Sequence[Expression]) -> list[Frame] | None:
+def _values(lowering: Lowering, stream: Stream, calls: Sequence[Expression]) -> list[pa.DataType]:
+    """The types of what the functions say."""
     source = project(lowering.build.source(stream), stream.width, calls)
-    values = lowering.shuttle.schema_of(source, len(calls)).types
+    return list(lowering.shuttle.schema_of(source, len(calls)).types)
+
+
+def _frames(
+    lowering: Lowering, stream: Stream, calls: Sequence[Expression], values: Sequence[pa.DataType]
+) -> list[Frame] | None:
     frames = []
     for call, value in zip(calls, values, strict=True):
         function = call.window_function
@@ -56,7 +64,13 @@ def _frames(lowering: Lowering, stream: Stream, calls: Sequence[Expression]) -> 
     return frames
 
 
-def _over(lowering: Lowering, stream: Stream, calls: Sequence[Expression], frames: Sequence[Frame]) -> plan.Over:
+def _over(
+    lowering: Lowering,
+    stream: Stream,
+    calls: Sequence[Expression],
+    frames: Sequence[Frame],
+    values: Sequence[pa.DataType],
+) -> plan.Over:
     shuttle, width = lowering.shuttle, stream.width
     function = calls[0].window_function
     keys, sorts = list(function.partitions), list(function.sorts)
@@ -65,6 +79,10 @@ def _over(lowering: Lowering, stream: Stream, calls: Sequence[Expression], frame
     key_columns = tuple(sorted(set(places[: len(keys)])))
     terms = order_terms(places[len(keys) :], sorts)
     known = {*key_columns, *(term.column for term in terms)}
+    moving = [
+        moving_of(shuttle.function_name(f.function_reference), f, frame, value, stream.schema)
+        for f, frame, value in zip((c.window_function for c in calls), frames, values, strict=True)
+    ]
     for call, frame in zip(calls, frames, strict=True):
         _by_place(call, stream.width, frame)
     read = [*stream.schema, *(pa.field(name, pa.int64()) for name in ("span", "place", "peers"))]
@@ -86,6 +104,7 @@ def _over(lowering: Lowering, stream: Stream, calls: Sequence[Expression], frame
         tied=any(frame.tied for frame in frames),
         carries=tuple(frame.carry for frame in frames),
         shows=describe(shuttle.display_of(over, 1 + len(calls))),
+        moving=tuple(m for m in moving if m is not None) if all(moving) else (),
     )
 
 

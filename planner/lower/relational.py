@@ -44,7 +44,7 @@ def _constant(lowering: Lowering, rel: Rel) -> Stream:
     width = width_of(rel)
     table = lowering.shuttle.evaluate(rel, width)
     if width == 0:  # the one row of a SELECT without FROM: Arrow's files need a column to count it
-        table = pa.table({"c0": pa.array([True] * table.num_rows)})
+        table = pa.table({"c0": pa.array([True] * table.num_rows, pa.bool_())})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)

@@ -9,7 +9,7 @@ from pglast import ast
 from pglast.enums import SetOperation
 
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.rewrite.tree import last_name, links, nodes
+from constellationdb.planner.rewrite.tree import last_name, nodes
 
 _FRAMEOPTION_RANGE, _FRAMEOPTION_GROUPS = 0x2, 0x8
 _FRAMEOPTION_OFFSETS = 0x800 | 0x1000 | 0x2000 | 0x4000
@@ -30,11 +30,6 @@ def refuse(tree: Any, offset: int, *, continuous: bool, accepted: Collection[int
         if id(node) in accepted:
             continue
         message = _anywhere(node) or (_continuous(node) if continuous else None)
-        if continuous and isinstance(node, ast.SelectStmt) and links((node.limitCount, node.limitOffset)):
-            raise FeatureNotSupported(
-                "LIMIT by a subquery is not supported in a continuous query",
-                hint="number the rows with row_number() in a subquery, and compare the number",
-            )
         if message:
             location = getattr(node, "location", None)
             position = None if location is None or location < 0 else location + offset + 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from constellationdb.errors import FeatureNotSupported
+from constellationdb.errors import FeatureNotSupported, SqlSyntaxError, UndefinedObject
 from constellationdb.planner.statements import (
     Accepted,
     AddCheck,
@@ -22,10 +22,11 @@ from constellationdb.planner.statements import (
     Rename,
     SetDefault,
     SetNotNull,
+    SetType,
     Statement,
 )
 from constellationdb.planner.syntax import postgres
-from constellationdb.planner.syntax.columns import read_column
+from constellationdb.planner.syntax.columns import check_collation, read_column, read_type
 from constellationdb.planner.syntax.constraints import (
     ENFORCED,
     checks,
@@ -47,7 +48,6 @@ _KINDS = {
 }
 _RENAMED = {"OBJECT_COLUMN": "column", "OBJECT_TABCONSTRAINT": "constraint"}
 _NAMES = {
-    "AT_AlterColumnType": "ALTER COLUMN … TYPE",
     "AT_AddIdentity": "ALTER COLUMN … ADD GENERATED",
     "AT_DropIdentity": "ALTER COLUMN … DROP IDENTITY",
     "AT_SetIdentity": "ALTER COLUMN … SET GENERATED",
@@ -129,10 +129,12 @@ def _actions(region: Region, command: Any, table: str) -> Iterator[AlterAction]:
         case "AT_DropColumn":
             yield DropColumn(command.name, bool(command.missing_ok), cascade)
         case "AT_ColumnDefault":
-            found = None if command.def_ is None else _default_of(region, command)
+            found = None if command.def_ is None else _behind(region, command, "set", "default")
             yield SetDefault(command.name, None if found is None else found.text, 0 if found is None else found.start)
         case "AT_SetNotNull" | "AT_DropNotNull":
             yield SetNotNull(command.name, command.subtype.name == "AT_SetNotNull")
+        case "AT_AlterColumnType":
+            yield _set_type(region, command)
         case "AT_AddConstraint":
             yield from _add_constraints(region, command.def_)
         case "AT_DropConstraint":
@@ -161,14 +163,45 @@ def _add_constraints(region: Region, element: Any) -> Iterator[AlterAction]:
     yield from map(AddUnique, uniques(region, element))
 
 
-def _default_of(region: Region, command: Any) -> Region:
-    """The text behind the SET DEFAULT of a column, up to the next action."""
+def _set_type(region: Region, command: Any) -> SetType:
+    column = command.def_
+    check_collation(region, column)
+    try:
+        kind = read_type(column.typeName, region.start)
+    except UndefinedObject as error:
+        error.position = None
+        raise
+    if column.raw_default is None:
+        return SetType(command.name, kind)
+    words = ("set", "data", "type") if _says_set(region, command) else ("type",)
+    inside = Cursor(_behind(region, command, *words))
+    while not inside.done and not inside.at("using"):
+        if inside.at("("):
+            inside.group()
+        else:
+            inside.next()
+    if inside.done:  # of the same column in another action
+        return SetType(command.name, kind)
+    using = inside.region.of(inside.index + 1, inside.region.hi)
+    return SetType(command.name, kind, using.text, using.start)
+
+
+def _says_set(region: Region, command: Any) -> bool:
+    try:
+        _behind(region, command, "set", "data", "type")
+    except SqlSyntaxError:
+        return False
+    return True
+
+
+def _behind(region: Region, command: Any, *words: str) -> Region:
+    """The text behind the words about a column, up to the next action."""
     cursor = Cursor(region)
     while True:
         if cursor.accept("alter"):
             cursor.accept("column")
             if cursor.peek().is_identifier and cursor.identifier() == command.name:
-                if cursor.accept("set", "default"):
+                if cursor.accept(*words):
                     return _up_to_comma(cursor)
                 continue
         if cursor.at("("):

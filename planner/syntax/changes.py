@@ -6,7 +6,9 @@ Expressions are handed on as the client's own text.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+from pglast import ast
 
 from constellationdb.errors import FeatureNotSupported, SqlSyntaxError
 from constellationdb.planner.statements import Delete, Insert, OnConflict, Query, Statement, Update
@@ -14,12 +16,12 @@ from constellationdb.planner.syntax import postgres
 from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.edits import Edit, overlay
 from constellationdb.planner.syntax.mask import Masked, mask
-from constellationdb.planner.syntax.queries import refuse_changing_ctes
 from constellationdb.planner.syntax.rows import Rows, read_rows
 from constellationdb.planner.syntax.tokens import Region
 
 _Defaults: TypeAlias = tuple[int, tuple[tuple[int, int], ...], list[Edit]]
 
+_NO_ROW = "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression"
 _NO_DEFAULTS: _Defaults = (0, (), [])
 _QUERY_STARTS = frozenset(("select", "with", "table", "("))
 
@@ -120,7 +122,6 @@ def delete(region: Region) -> Statement:
 def checked(region: Region) -> Masked:
     masked = mask(region)
     postgres.check(region, masked.text)
-    refuse_changing_ctes(region)
     return masked
 
 
@@ -275,7 +276,6 @@ def assignments(cursor: Cursor, stops: tuple[str, ...]) -> tuple[tuple[str, str]
 
 def _row_assignment(cursor: Cursor) -> list[tuple[str, str]]:
     """(a, b) = (x, y): an assignment for each."""
-    position = cursor.position
     columns = Cursor(cursor.group())
     names = []
     while not columns.done:
@@ -283,17 +283,56 @@ def _row_assignment(cursor: Cursor) -> list[tuple[str, str]]:
         _refuse(columns, "SET on a part of a column", columns.at(".") or columns.at("["))
         columns.accept(",")
     cursor.expect("=")
-    cursor.accept("row")
-    if not cursor.at("(") or cursor.peek(1).word in ("select", "with", "values"):
-        raise FeatureNotSupported("SET (a, b) = (SELECT …) is not supported", position=position + 1)
-    values = Cursor(cursor.group())
+    is_row, begin = cursor.accept("row"), cursor.index
+    if not cursor.at("("):
+        raise FeatureNotSupported(_NO_ROW, position=cursor.position + 1)
+    position = cursor.position
+    group = cursor.group()
+    if not is_row and _is_query(group):
+        return _of_query(names, group, cursor.region.slice(begin, cursor.index), position)
+    values = Cursor(group)
     texts = []
     while not values.done:
         texts.append(_expression(values, (",",)))
         values.accept(",")
+    if len(texts) == 1 and not is_row:
+        raise FeatureNotSupported(_NO_ROW, position=group.start + 1)
     if len(texts) != len(names):
         raise SqlSyntaxError("number of columns does not match number of values", position=position + 1)
     return list(zip(names, texts, strict=True))
+
+
+def _is_query(group: Region) -> bool:
+    """Whether brackets hold a query, in brackets of its own or not."""
+    tokens = group.source.tokens
+    lo, hi = group.lo, group.hi
+    while lo < hi and tokens[lo].word == "(" and group.source.matching(lo, hi) == hi - 1:
+        lo, hi = lo + 1, hi - 1
+    return lo < hi and tokens[lo].word in ("select", "with", "values", "table")
+
+
+def _of_query(names: list[str], group: Region, text: str, position: int) -> list[tuple[str, str]]:
+    """(a, b) = (SELECT …): each column gets its own from the one row that there is."""
+    width = _width(postgres.tree(group))
+    if width is None:
+        raise FeatureNotSupported(
+            "SET (a, b) = (SELECT * …) is not supported", hint="list the columns", position=position + 1
+        )
+    if width != len(names):
+        raise SqlSyntaxError("number of columns does not match number of values", position=position + 1)
+    listed = ", ".join(f"c{i}" for i in range(width))
+    return [(name, f'SELECT c{i} FROM {text} AS "#set"({listed})') for i, name in enumerate(names)]
+
+
+def _width(select: Any) -> int | None:
+    """How many columns a query has; None where it says ``*``."""
+    while select.larg is not None:
+        select = select.larg
+    if select.valuesLists:
+        return len(select.valuesLists[0])
+    targets = select.targetList or ()
+    starred = any(isinstance(t.val, ast.ColumnRef) and isinstance(t.val.fields[-1], ast.A_Star) for t in targets)
+    return None if starred else len(targets)
 
 
 def _clause(cursor: Cursor, word: str, stops: tuple[str, ...]) -> str | None:

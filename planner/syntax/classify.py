@@ -38,6 +38,7 @@ from constellationdb.planner.syntax import (
     session,
     views,
 )
+from constellationdb.planner.syntax.changing_with import changing_with
 from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.options import boolean_option, read_options
 from constellationdb.planner.syntax.rows import Rows
@@ -148,6 +149,8 @@ def _comment(region: Region) -> Statement:
 
 def _with(region: Region) -> Statement:
     """WITH … SELECT, or a change with a WITH list: the first word outside brackets that can begin one tells."""
+    if (changing := changing_with(region, read_statement)) is not None:
+        return changing
     cursor = Cursor(region)
     while not cursor.done:
         if cursor.at("insert", "into"):

@@ -83,7 +83,7 @@ def read_column(region: Region, element: Any, table: str) -> ColumnDef:
     position = region.start + element.location
     found = {constraint.contype.name: constraint for constraint in constraints_of(element)}
     check_column(region, element, table)
-    _check_collation(region, element)
+    check_collation(region, element)
     type_name = element.typeName.names[-1].sval
     serial, identity = type_name in _SERIAL, found.get("CONSTR_IDENTITY")
     if serial and element.typeName.arrayBounds:
@@ -110,7 +110,7 @@ def read_column(region: Region, element: Any, table: str) -> ColumnDef:
     )
 
 
-def _check_collation(region: Region, element: Any) -> None:
+def check_collation(region: Region, element: Any) -> None:
     if element.collClause is None:
         return
     name = element.collClause.collname[-1].sval

@@ -9,6 +9,7 @@ from __future__ import annotations
 from constellationdb.errors import FeatureNotSupported, InvalidCursorDefinition, SqlSyntaxError
 from constellationdb.planner.statements import CloseCursor, DeclareCursor, Direction, Fetch, Select, Subscribe
 from constellationdb.planner.syntax import postgres
+from constellationdb.planner.syntax.changing_with import changes_rows
 from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.edits import overlay
 from constellationdb.planner.syntax.intervals import parse_interval
@@ -54,7 +55,10 @@ def declare(region: Region) -> DeclareCursor:
 
 
 def _source(inside: Region) -> Select | Subscribe:
-    return subscribe(inside) if inside.source.tokens[inside.lo].word == "subscribe" else select(inside)
+    word = inside.source.tokens[inside.lo].word
+    if word == "with" and changes_rows(inside):
+        raise FeatureNotSupported("DECLARE CURSOR must not contain data-modifying statements in WITH")
+    return subscribe(inside) if word == "subscribe" else select(inside)
 
 
 def _check_options(options: int) -> None:

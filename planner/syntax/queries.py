@@ -17,7 +17,6 @@ from constellationdb.planner.syntax.options import boolean_option, read_options
 from constellationdb.planner.syntax.tokens import Region
 
 _SELECT_FROM = "SELECT * FROM "
-_CHANGING = frozenset((("insert", "into"), ("delete", "from"), ("merge", "into")))
 
 
 def select(region: Region) -> Select:
@@ -39,7 +38,6 @@ def read_query(region: Region) -> Masked:
         raise region.source.error_at(region.lo)
     if (at := _into(region)) is not None:
         raise _not_here(region, at)
-    refuse_changing_ctes(region)
     return masked
 
 
@@ -83,20 +81,6 @@ def _select_into(region: Region, at: int) -> CreateTableAs:
 def _not_here(region: Region, at: int) -> SqlSyntaxError:
     position = region.source.tokens[at + 1].start + 1
     return SqlSyntaxError("SELECT ... INTO is not allowed here", position=position)
-
-
-def refuse_changing_ctes(region: Region) -> None:
-    """WITH x AS (INSERT …): the text is valid, so ``AS (`` before such words can be nothing else."""
-    tokens = region.source.tokens
-    if tokens[region.lo].word not in ("with", "("):
-        return
-    for i in range(region.lo + 2, region.hi - 1):
-        if tokens[i - 1].word != "(" or tokens[i - 2].word not in ("as", "materialized"):
-            continue
-        if (tokens[i].word, tokens[i + 1].word) in _CHANGING or tokens[i].word == "update":
-            raise FeatureNotSupported(
-                f"{tokens[i].word.upper()} inside WITH is not supported", position=tokens[i].start + 1
-            )
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """Interval literals as Postgres reads them: months, days and microseconds, each of its own.
 
-    '1 year 2 mons 3 days 04:05:06'   '1-2'   'P1Y2M3DT4H5M6S'   '1.5 days ago'
+    '1 year 2 mons 3 days 04:05:06'   '1-2'   'P1Y2M3DT4H5M6S'   '3 04:05'   '1.5 days ago'
 
 A fraction of a month goes on as days (30 to a month), a fraction of a day as time.
 """
@@ -30,6 +30,7 @@ _MONTHS = {
 }  # fmt: skip
 _PART = re.compile(
     r"\s*(?:(?P<sign>[+-]?)(?P<hours>\d+):(?P<minutes>\d{1,2})(?::(?P<seconds>\d{1,2}(?:\.\d+)?))?"
+    r"|(?P<days>[+-]?\d+)(?=\s+[+-]?\d+:)"
     r"|(?P<years>[+-]?\d+)-(?P<months>\d{1,2})(?!\d)"
     r"|(?P<amount>[+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*(?P<unit>[a-zA-Z]*))"
 )
@@ -67,6 +68,8 @@ def _part(match: re.Match[str]) -> Span | None:
     if match["hours"] is not None:
         clock = int(match["hours"]) * 3600 + int(match["minutes"]) * 60 + Decimal(match["seconds"] or 0)
         return 0, 0, round(-clock * _SECOND if match["sign"] == "-" else clock * _SECOND)
+    if match["days"] is not None:
+        return 0, int(match["days"]), 0
     if match["years"] is not None:
         months = int(match["months"])
         years = int(match["years"])

@@ -143,6 +143,13 @@ def _without_data_clause(region: Region) -> int:
 
 
 def _refuse_view_features(region: Region, node: Any, materialized: bool) -> None:
+    with_clause = getattr(node.query, "withClause", None)
+    if with_clause is not None and any(type(cte.ctequery).__name__ != "SelectStmt" for cte in with_clause.ctes):
+        raise FeatureNotSupported(
+            "materialized views must not use data-modifying statements in WITH"
+            if materialized
+            else "views must not contain data-modifying statements in WITH"
+        )
     if materialized:
         _refuse(region, "CREATE MATERIALIZED VIEW … WITH NO DATA", node.into.skipData)
         return

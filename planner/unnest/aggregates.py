@@ -18,7 +18,7 @@ from pglast.enums import SetOperation
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.analysis import calls
 from constellationdb.planner.rewrite.names import fresh
-from constellationdb.planner.rewrite.tree import copied, last_name, own_nodes, parse_expression
+from constellationdb.planner.rewrite.tree import copied, last_name, own_nodes, parse_expression, to_sql
 from constellationdb.planner.unnest import parts
 from constellationdb.planner.unnest.domain import Domain
 from constellationdb.planner.unnest.names import column, replace_own, substituted
@@ -71,9 +71,11 @@ def _over_flat(call: Any, flat: str, argument: Any) -> Any:
     if call.agg_within_group:
         raise FeatureNotSupported("WITHIN GROUP in a correlated subquery is not supported")
     made = copied(call)
+    said = [to_sql(node) for node in call.args or ()]
     made.args = tuple(argument(node) for node in call.args or ()) or None
-    for sort in made.agg_order or ():
-        sort.node = argument(sort.node)
+    for sort in made.agg_order or ():  # with DISTINCT it has to be one of the arguments
+        known = to_sql(sort.node)
+        sort.node = copied(made.args[said.index(known)]) if known in said else argument(sort.node)
     real = column(flat, "__real")
     made.agg_filter = real if call.agg_filter is None else parts.conjunction([real, argument(call.agg_filter)])
     return made

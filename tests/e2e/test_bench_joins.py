@@ -29,3 +29,10 @@ def test_a_curve_is_of_one_delta_and_three_states() -> None:
     assert all(line.answer_ok for line in lines)
     assert [line.again for line in lines[::3]] == ["", "", "by key"]
     assert curves.table_of(lines).count("ok") == len(lines)
+
+
+@pytest.mark.parametrize("case", ["lookup join", "temporal filter", "cumulate", "session", "recursion", "asof join"])
+def test_every_kind_of_curve_is_checked(case: str) -> None:
+    (*lines,) = curves.measure([case], 100, 40, 1, core=-1)
+    assert [line.rows for line in lines] == [100, 1_000, 10_000]
+    assert all(line.answer_ok for line in lines)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import psycopg
 import pyarrow as pa
@@ -23,6 +25,7 @@ from constellationdb.errors import (
     InsufficientPrivilege,
     InvalidFunctionDefinition,
     SqlSyntaxError,
+    UndefinedColumn,
     UndefinedFunction,
     WrongObjectType,
 )
@@ -71,7 +74,48 @@ class Spread:
         return self.value
 
 
-FUNCTIONS = (slug_or_null, doubled, picky, Product, Spread)
+@function("words(t text) RETURNS TABLE (word text, place int)")
+def words(t: str | None) -> Iterator[tuple[str, int]]:
+    for place, word in enumerate((t or "").split()):
+        if word == "?":
+            raise ValueError("what?")
+        yield word, place
+
+
+letters = function("letters(t text) RETURNS SETOF text STRICT")(lambda t: list(t))
+
+
+@function("steps(low int, high int) RETURNS TABLE (n int, tenfold bigint) STRICT", vectorised=True)
+def steps(low: pa.Array, high: pa.Array) -> pa.Array:
+    pairs = zip(low.to_pylist(), high.to_pylist(), strict=True)
+    rows = [None if None in (a, b) else [{"tenfold": n * 10, "n": n} for n in range(a, b + 1)] for a, b in pairs]
+    return pa.array(rows, pa.list_(pa.struct([("tenfold", pa.int64()), ("n", pa.int64())])))
+
+
+@aggregate("total(x int) RETURNS bigint STRICT")
+class Total:
+    calls: ClassVar[list[str]] = []
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def accumulate(self, x: int) -> None:
+        self.calls.append(f"+{x}")
+        if x == 13:
+            raise ValueError("unlucky")
+        self.value += x
+
+    def retract(self, x: int) -> None:
+        self.calls.append(f"-{x}")
+        if x == 17:
+            raise ValueError("stuck")
+        self.value -= x
+
+    def finish(self) -> int:
+        return self.value
+
+
+FUNCTIONS = (slug_or_null, doubled, picky, Product, Spread, words, letters, steps, Total)
 
 
 @pytest.fixture
@@ -212,6 +256,11 @@ def test_views_go_on_after_a_restart_when_their_functions_are_there(tmp_path: Pa
         database.execute("CREATE FUNCTION tenfold(x int) RETURNS int LANGUAGE SQL RETURN picky(x)")
         database.execute("CREATE MATERIALIZED VIEW m AS SELECT k, tenfold(v) AS p FROM t")
         database.execute("CREATE MATERIALIZED VIEW a AS SELECT k, product(v) AS p FROM t GROUP BY k")
+        database.execute(
+            "CREATE MATERIALIZED VIEW o AS SELECT k, total(v) AS s, spread(v) FILTER (WHERE v < 0) FROM t GROUP BY k"
+        )
+        database.execute("CREATE MATERIALIZED VIEW n AS SELECT total(v) AS s, count(*) FROM t WHERE v <> 2")
+        database.execute("CREATE MATERIALIZED VIEW s AS SELECT n, tenfold FROM t, steps(v, v + 1)")
         database.execute("INSERT INTO t VALUES (1, 2), (1, 3), (NULL, 4)")
         if checkpoint:
             database.execute("FLUSH; CHECKPOINT")
@@ -222,6 +271,197 @@ def test_views_go_on_after_a_restart_when_their_functions_are_there(tmp_path: Pa
         database.execute("DELETE FROM t WHERE v = 3; INSERT INTO t VALUES (1, 7)")
         assert sorted(rows(database, "SELECT p FROM m")) == [(20,), (40,), (70,)]
         assert rows(database, "SELECT * FROM a ORDER BY k") == [(1, 14.0), (None, 4.0)]
+        assert rows(database, "SELECT k, s FROM o ORDER BY k") == [(1, 9), (None, 4)]
+        assert rows(database, "SELECT * FROM n") == [(11, 2)]
+        assert [n for n, _ in rows(database, "SELECT * FROM s ORDER BY n")] == [2, 3, 4, 5, 7, 8]
+
+
+@pytest.fixture
+def totals(database: Database) -> Database:
+    database.execute("CREATE MATERIALIZED VIEW m AS SELECT k, total(v) AS s FROM t GROUP BY k")
+    rows(database, "SELECT * FROM m")
+    Total.calls.clear()
+    return database
+
+
+def test_an_aggregate_that_retracts_is_told_of_what_changes(totals: Database) -> None:
+    totals.execute("UPDATE t SET v = 20 WHERE v = 2; INSERT INTO t VALUES (1, NULL), (2, 7)")
+    assert rows(totals, "SELECT * FROM m ORDER BY k") == [(1, 23), (2, 7), (None, 5)]
+    assert sorted(Total.calls) == ["+20", "+7", "-2"]
+    totals.execute("DELETE FROM t WHERE k = 2")
+    assert rows(totals, "SELECT k FROM m ORDER BY k") == [(1,), (None,)]
+
+
+@pytest.mark.parametrize(
+    ("aggregates", "operator"),
+    [("total(v)", "Aggregate (fast operator)"), ("total(v), product(v)", "RecomputeAffected (no fast operator)")],
+)
+def test_explain_says_whether_an_aggregate_retracts(database: Database, aggregates: str, operator: str) -> None:
+    plan = rows(database, f"EXPLAIN CREATE MATERIALIZED VIEW m AS SELECT k, {aggregates} FROM t GROUP BY k")
+    said = "\n".join(str(line) for (line,) in plan)
+    assert operator in said
+    assert ("the objects of total, which take rows back" in said) == ("fast" in operator.split("(")[1][:4])
+
+
+def test_a_row_at_which_accumulate_fails_is_not_taken_back(totals: Database) -> None:
+    totals.execute("INSERT INTO t VALUES (1, 13), (1, 13)")
+    assert rows(totals, "SELECT s FROM m WHERE k = 1") == [(None,)]
+    failed = ("38000", "function total failed: ValueError: unlucky", "[1]")
+    assert rows(totals, "SELECT sqlstate, message, payload FROM m_errors") == [failed]
+    totals.execute("DELETE FROM t WHERE v = 13")
+    assert rows(totals, "SELECT s FROM m WHERE k = 1") == [(5,)]
+    assert rows(totals, "SELECT count(*) FROM m_errors") == [(0,)]
+    assert "-13" not in Total.calls
+
+
+def test_a_group_whose_object_failed_to_retract_has_no_value_until_it_is_empty(totals: Database) -> None:
+    totals.execute("INSERT INTO t VALUES (1, 17); DELETE FROM t WHERE v = 17")
+    assert rows(totals, "SELECT s FROM m WHERE k = 1") == [(5,)], "it was gone before the epoch ended"
+    totals.execute("INSERT INTO t VALUES (1, 17)")
+    totals.execute("DELETE FROM t WHERE v = 17")
+    assert rows(totals, "SELECT s FROM m WHERE k = 1") == [(None,)]
+    assert rows(totals, "SELECT message FROM m_errors") == [("function total failed: ValueError: stuck",)]
+    totals.execute("DELETE FROM t WHERE k = 1")
+    totals.execute("INSERT INTO t VALUES (1, 4)")
+    assert rows(totals, "SELECT s FROM m WHERE k = 1") == [(4,)]
+    assert rows(totals, "SELECT count(*) FROM m_errors") == [(0,)]
+
+
+def test_an_object_that_cannot_be_kept_is_refused() -> None:
+    class Open(Total):
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+
+    with pytest.raises(InvalidFunctionDefinition, match="an accumulator of aggregate Open cannot be pickled") as caught:
+        aggregate("opened(x int) RETURNS int")(Open)
+    assert caught.value.hint == "Give it __getstate__() and __setstate__(state), or leave retract() out."
+
+
+def test_a_program_that_no_longer_retracts_does_not_open_the_view(tmp_path: Path) -> None:
+    with connect(tmp_path / "d", functions=[Total]) as database:
+        database.execute("CREATE TABLE t (k int, v int)")
+        database.execute("CREATE MATERIALIZED VIEW m AS SELECT k, total(v) AS s FROM t GROUP BY k")
+
+    class Other:
+        def accumulate(self, x: int) -> None:
+            raise NotImplementedError
+
+        def finish(self) -> int:
+            raise NotImplementedError
+
+    with pytest.raises(UndefinedFunction, match=r"function total\(integer\), which .* is not registered"):
+        connect(tmp_path / "d", functions=[aggregate("total(x int) RETURNS bigint STRICT")(Other)])
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ("SELECT * FROM words('q r')", [("q", 0), ("r", 1)]),
+        ("SELECT * FROM words(NULL)", []),
+        ("SELECT * FROM letters('ab') AS l", [("a",), ("b",)]),
+        ("SELECT l FROM letters('ab') AS l", [("a",), ("b",)]),
+        ("SELECT * FROM letters(NULL)", []),
+        ("SELECT * FROM steps(2, 3) AS s(x)", [(2, 20), (3, 30)]),
+        ("SELECT * FROM steps(2, high => 2)", [(2, 20)]),
+        ("SELECT * FROM steps(3, 2)", []),
+        ("SELECT * FROM steps(1, (SELECT max(k) FROM t))", [(1, 10), (2, 20)]),
+        ("SELECT * FROM words('a b') WITH ORDINALITY", [("a", 0, 1), ("b", 1, 2)]),
+        ("SELECT * FROM ROWS FROM (words('a'), letters('xy'))", [("a", 0, "x"), (None, None, "y")]),
+        ("SELECT v, word FROM t, words(s) ORDER BY v, place", [(2, "a"), (2, "b"), (3, "c"), (5, "d")]),
+        (
+            "SELECT v, w.* FROM t LEFT JOIN LATERAL words(s) AS w ON w.place > 0 ORDER BY v NULLS FIRST",
+            [(None, None, None), (2, "b", 1), (3, None, None), (5, None, None)],
+        ),
+        ("SELECT n, v FROM steps(1, 3) JOIN t ON t.v = n ORDER BY n", [(2, 2), (3, 3)]),
+        ("SELECT k, (SELECT count(*) FROM words(s)) FROM t ORDER BY v NULLS LAST", [(1, 2), (1, 1), (None, 1), (2, 0)]),
+        ("SELECT v FROM t WHERE EXISTS (SELECT FROM letters(s) AS l WHERE l = 'b')", [(2,)]),
+        ("SELECT pg_get_function_result('words'::regproc)", [("TABLE(word text, place integer)",)]),
+    ],
+)
+def test_functions_that_return_rows(database: Database, sql: str, found: list[tuple[object, ...]]) -> None:
+    assert rows(database, sql) == found
+
+
+@pytest.mark.parametrize(
+    ("sql", "error", "message"),
+    [
+        ("SELECT words('a')", FeatureNotSupported, r"words\(\) returns rows: it is only supported in FROM"),
+        ("SELECT * FROM words(1)", UndefinedFunction, r"function words\(integer\) does not exist"),
+        ("SELECT * FROM words('a ?')", ExternalRoutineError, "function words failed: ValueError: what?"),
+        ("SELECT nowhere FROM words('a')", UndefinedColumn, 'column "nowhere" does not exist'),
+    ],
+)
+def test_misuse_of_functions_that_return_rows(
+    database: Database, sql: str, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        rows(database, sql)
+
+
+@pytest.mark.parametrize(
+    ("declared", "vectorised", "gives", "message"),
+    [
+        ("f(x int) RETURNS TABLE (a int, b int)", False, [(1,)], "a row of 1 values was returned for 2 columns"),
+        ("f(x int) RETURNS TABLE (a int, b int)", False, [1], "a row must be a tuple or a mapping, not int"),
+        ("f(x int) RETURNS TABLE (a int, b int)", False, [{"a": 1, "c": 2}], "a row has a, c, where a, b are declared"),
+        ("f(x int) RETURNS TABLE (a int, b int)", False, [("x", 1)], "Could not convert 'x'"),
+        ("f(x int) RETURNS SETOF int", True, pa.array([1]), "an array of arrays of rows must be returned, not int64"),
+        ("f(x int) RETURNS SETOF int", True, pa.array([[1], [2]]), "2 arrays of rows were returned for 1 rows"),
+        ("f(x int) RETURNS TABLE (a int, b int)", True, pa.array([[1]]), "rows must be structs of a, b, not int64"),
+    ],
+)
+def test_what_is_no_row(database: Database, declared: str, vectorised: bool, gives: object, message: str) -> None:
+    database.register(function(declared, vectorised=vectorised)(lambda _: gives))
+    with pytest.raises(ExternalRoutineError, match=message):
+        rows(database, "SELECT * FROM f(1)")
+
+
+def test_rows_of_a_view_come_and_go_with_theirs(database: Database) -> None:
+    database.execute("CREATE MATERIALIZED VIEW m AS SELECT v, word, place FROM t, words(s)")
+    plan = rows(database, "EXPLAIN CREATE MATERIALIZED VIEW n AS SELECT v, word, place FROM t, words(s)")
+    assert any("words.word(s), words.place(s)" in str(line) for (line,) in plan)
+    database.execute(
+        "UPDATE t SET s = 'x y' WHERE v = 3; UPDATE t SET s = 'a ?' WHERE v = 2; DELETE FROM t WHERE v = 5"
+    )
+    assert sorted(rows(database, "SELECT * FROM m")) == [(3, "x", 0), (3, "y", 1)]
+    assert rows(database, "SELECT sqlstate, message FROM m_errors") == [
+        ("38000", "function words failed: ValueError: what?")
+    ]
+    database.execute("UPDATE t SET s = 'a' WHERE v = 2")
+    assert sorted(rows(database, "SELECT * FROM m")) == [(2, "a", 0), (3, "x", 0), (3, "y", 1)]
+    assert rows(database, "SELECT count(*) FROM m_errors") == [(0,)]
+    with pytest.raises(DependentObjects):
+        database.execute("DROP FUNCTION words")
+
+
+def test_a_function_that_returns_rows_is_called_once_for_a_row(database: Database) -> None:
+    calls: list[int] = []
+
+    def told(x: int) -> list[tuple[int, int]]:
+        calls.append(x)
+        return [(x, x)]
+
+    database.register(function("told(x int) RETURNS TABLE (a int, b int)")(told))
+    database.execute("CREATE TABLE u (x int)")
+    database.execute("CREATE MATERIALIZED VIEW m AS SELECT a, b FROM u, told(x)")
+    calls.clear()
+    database.execute("INSERT INTO u VALUES (1), (2)")
+    assert sorted(rows(database, "SELECT * FROM m")) == [(1, 1), (2, 2)]
+    assert sorted(calls) == [1, 2]
+    noisy = function("noisy() RETURNS TABLE (a double precision, b double precision)", deterministic=False)
+    database.register(noisy(lambda: [(value := random.random(), value)]))
+    assert rows(database, "SELECT a = b FROM noisy()") == [(True,)]
+    with pytest.raises(FeatureNotSupported, match=r"volatile function noisy\(\)"):
+        database.execute("CREATE MATERIALIZED VIEW n AS SELECT * FROM u, noisy()")
+
+
+def test_one_name_for_functions_in_both_languages(database: Database) -> None:
+    database.execute(
+        "CREATE FUNCTION words(n int) RETURNS TABLE (word text, place int) LANGUAGE SQL"
+        " AS $$ SELECT s, v FROM t WHERE v = n $$"
+    )
+    assert rows(database, "SELECT * FROM words(3)") == [("c", 3)]
+    assert rows(database, "SELECT * FROM words('c'::text)") == [("c", 0)]
 
 
 def test_python_in_sql_is_for_those_who_allow_it(database: Database) -> None:
@@ -244,6 +484,12 @@ def test_python_in_sql(tmp_path: Path) -> None:
         client.execute("CREATE MATERIALIZED VIEW m AS SELECT v, steps(v) AS n FROM t")
         client.execute("INSERT INTO t VALUES (6), (27), (NULL)")
         assert client.execute("SELECT * FROM m ORDER BY v").fetchall() == [(6, 8), (27, 111), (None, None)]
+        client.execute(
+            "CREATE FUNCTION halving(x int) RETURNS TABLE (step int, odd boolean) IMMUTABLE LANGUAGE python AS $$\n"
+            "while x > 1:\n    yield x, x % 2 == 1\n    x = x // 2 if x % 2 == 0 else 3 * x + 1\n$$"
+        )
+        client.execute("CREATE MATERIALIZED VIEW p AS SELECT v, step FROM t, halving(v) WHERE odd AND v < 9")
+        assert client.execute("SELECT * FROM p ORDER BY step").fetchall() == [(6, 3), (6, 5)]
         with pytest.raises(psycopg.errors.SyntaxError, match="could not compile function wrong"):
             client.execute("CREATE FUNCTION wrong() RETURNS int LANGUAGE python AS $$ return ( $$")
     with pytest.raises(UndefinedFunction) as caught, connect(tmp_path / "d"):
@@ -262,10 +508,15 @@ def test_a_server_takes_no_functions_of_the_program() -> None:
         connect(f"postgres://tester@127.0.0.1:{server.port}/constellation", functions=[picky])
 
 
-@pytest.mark.parametrize("declared", ["picky", "f(x int) RETURNS int; DROP TABLE t; --", "f(x int) RETURNS SETOF int"])
+@pytest.mark.parametrize("declared", ["picky", "f(x int) RETURNS int; DROP TABLE t; --"])
 def test_what_declares_no_function(declared: str) -> None:
     with pytest.raises((InvalidFunctionDefinition, SqlSyntaxError)):
         function(declared)(lambda x: x)
+
+
+def test_an_aggregate_returns_no_rows() -> None:
+    with pytest.raises(InvalidFunctionDefinition, match="an aggregate returns one value"):
+        aggregate("f(x int) RETURNS SETOF int")(Product)
 
 
 def test_the_package_names_them() -> None:

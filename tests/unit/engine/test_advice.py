@@ -12,6 +12,8 @@ from constellationdb.errors import ConstellationError
 
 BOUND = "bound it by time, with a WATERMARK on each: … AND b.ts BETWEEN a.ts - INTERVAL '1 minute' AND a.ts"
 WINDOWED = "put the bounds of a window into it: SELECT DISTINCT window_start, … FROM TUMBLE(…)"
+OPEN_WINDOWS = 'no watermark closes the windows over "timeless": all are kept'
+CLOSED = "declare WATERMARK FOR its time on the source"
 KEYED = "say which columns are equal, or join the same windows of both"
 MINUTE = "INTERVAL '1 minute'"
 
@@ -22,6 +24,7 @@ def session() -> Iterator[Session]:
     session = engine.session()
     for name in ("a", "b"):
         told(session, f"CREATE SOURCE {name} (k int, x int, ts timestamp, WATERMARK FOR ts)")
+    told(session, "CREATE SOURCE timeless (k int, x int, ts timestamp)")
     told(session, "CREATE TABLE t (k int PRIMARY KEY, x int)")
     told(session, "CREATE MATERIALIZED VIEW kept AS SELECT k FROM a WHERE x > 0")
     yield session
@@ -44,6 +47,28 @@ def told(session: Session, sql: str) -> list[tuple[str, str | None]]:
         ("SELECT a.x FROM a JOIN b ON a.k = b.k AND b.ts <= a.ts", 'a join keeps every row of "b" for ever', BOUND),
         ("SELECT a.x FROM a CROSS JOIN b", 'every row of "a" is joined with every row of "b"', KEYED),
         ("SELECT a.x FROM a JOIN b ON a.x < b.x", 'every row of "a" is joined with every row of "b"', KEYED),
+        (
+            f"SELECT k, window_end, count(*) AS n FROM TUMBLE(timeless, ts, {MINUTE}) GROUP BY k, window_end",
+            OPEN_WINDOWS,
+            CLOSED,
+        ),
+        (
+            f"SELECT k, window_end, sum(x) AS s FROM HOP(timeless, ts, {MINUTE}, INTERVAL '1 hour')"
+            " GROUP BY k, window_end",
+            OPEN_WINDOWS,
+            CLOSED,
+        ),
+        (
+            f"SELECT k, window_end, count(*) AS n FROM SESSION(timeless PARTITION BY k, ts, {MINUTE})"
+            " GROUP BY k, window_end",
+            OPEN_WINDOWS,
+            CLOSED,
+        ),
+        (
+            "SELECT a.x FROM a ASOF JOIN timeless AS b ON a.k = b.k AND a.ts >= b.ts",
+            'an ASOF join keeps every row of "a" and "timeless" for ever',
+            CLOSED,
+        ),
         ("SELECT DISTINCT k FROM a", 'every different row of "a" is kept for ever', WINDOWED),
         ("SELECT k FROM a UNION SELECT k FROM b", 'every different row of "a" and "b" is kept for ever', WINDOWED),
     ],
@@ -61,6 +86,10 @@ def test_what_is_never_freed_is_told(session: Session, query: str, message: str,
         "SELECT a.x, t.x AS y FROM a JOIN t USING (k)",
         "SELECT a.x, t.x AS y FROM a CROSS JOIN t",
         "SELECT DISTINCT x FROM t",
+        f"SELECT k, window_end, count(*) AS n FROM TUMBLE(a, ts, {MINUTE}) GROUP BY k, window_end",
+        f"SELECT k, window_end, count(*) AS n FROM SESSION(a PARTITION BY k, ts, {MINUTE}) GROUP BY k, window_end",
+        f"SELECT k, x, window_end FROM TUMBLE(timeless, ts, {MINUTE})",
+        "SELECT a.x FROM a ASOF JOIN b ON a.k = b.k AND a.ts >= b.ts",
         "SELECT k, count(*) FROM a GROUP BY k",
         "SELECT count(DISTINCT k) FROM a",
         "SELECT x FROM a WHERE k > (SELECT avg(k) FROM b)",
@@ -81,6 +110,14 @@ def test_a_client_may_want_no_notices(session: Session) -> None:
     [
         (
             "SELECT k, count(*) FROM a GROUP BY k EMIT ON WINDOW CLOSE",
+            "EMIT ON WINDOW CLOSE needs a window_start or window_end column of a source with a watermark",
+        ),
+        (
+            f"SELECT count(*) FROM TUMBLE(timeless, ts, {MINUTE}) GROUP BY window_end EMIT ON WINDOW CLOSE",
+            "EMIT ON WINDOW CLOSE needs a window_start or window_end column of a source with a watermark",
+        ),
+        (
+            "SELECT k FROM t EMIT ON WINDOW CLOSE",
             "EMIT ON WINDOW CLOSE needs a window_start or window_end column of a source with a watermark",
         ),
         (

@@ -125,6 +125,7 @@ def _failing() -> Iterator[None]:
 
 
 def test_after_a_crash_it_begins_again(tmp_path: Path) -> None:
+    """No checkpoint had seen it."""
     with Engine(tmp_path / "data") as engine:
         session = engine.session()
         run(session, *_TABLE, *_SLOWLY, _VIEW)
@@ -133,5 +134,7 @@ def test_after_a_crash_it_begins_again(tmp_path: Path) -> None:
         shutil.copytree(tmp_path / "data", tmp_path / "crashed")
     with Engine(tmp_path / "crashed") as engine:
         session = engine.session()
-        assert run(session, "SELECT * FROM v") == [(1001, 500500)]
+        assert run(session, "SELECT state FROM constellation.backfills") == [("running",)]
+        _quickly(engine, "v")
+        assert run(session, "WAIT", "SELECT * FROM v") == [(1001, 500500)]
         assert run(session, "SELECT rows_done, state FROM constellation.backfills") == [(1000, "done")]

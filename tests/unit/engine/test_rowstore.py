@@ -24,12 +24,10 @@ def _filled(sizes: list[int]) -> RowStore:
     return store
 
 
-@pytest.mark.parametrize("join_up_to", [0, rowstore._JOIN_UP_TO])
 @pytest.mark.parametrize("sizes", [[500], [300, 100, 20, 1], [64, 300, 7, 1000]])
 def test_a_take_gives_the_rows_asked_for_in_the_order_asked_for(
-    sizes: list[int], join_up_to: int, monkeypatch: pytest.MonkeyPatch
+    sizes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rowstore, "_JOIN_UP_TO", join_up_to)
     monkeypatch.setattr(rowstore, "_MERGED_ROWS", 128)
     store = _filled(sizes)
     assert (len(store.chunks) > 1) == (len(sizes) > 1)

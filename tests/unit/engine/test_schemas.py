@@ -11,8 +11,8 @@ import pytest
 
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import PUBLIC, Create, CreateSchema, DropSchema, make_relation
-from constellationdb.engine.durability import Manifest, catalog_of
 from constellationdb.engine.engine import Engine
+from constellationdb.engine.manifest import Manifest, catalog_of
 from constellationdb.errors import (
     ConstellationError,
     DependentObjects,

@@ -170,7 +170,7 @@ def test_delete() -> None:
 @pytest.mark.parametrize(
     ("marked", "kind", "message"),
     [
-        ("UPDATE t SET ¦(a, b) = (SELECT 1, 2)", FeatureNotSupported, None),
+        ("UPDATE t SET (a, b) = ¦(SELECT * FROM u)", FeatureNotSupported, "SET (a, b) = (SELECT * …) is not supported"),
         ("UPDATE t SET a¦[1] = 2", FeatureNotSupported, "SET on a part of a column is not supported"),
         ("UPDATE t SET a = 1 ¦WHERE CURRENT OF c", FeatureNotSupported, "WHERE CURRENT OF is not supported"),
         ("INSERT INTO t SELECT 1 FROM u ¦EMIT CHANGES", FeatureNotSupported, "EMIT is not supported in INSERT"),

@@ -270,7 +270,16 @@ def test_select_into_creates_a_table() -> None:
         ),
         ("SELECT 1 UNION SELECT 2 INTO ¦x", SqlSyntaxError, "SELECT ... INTO is not allowed here"),
         ("SUBSCRIBE (SELECT 1 INTO ¦x)", SqlSyntaxError, "SELECT ... INTO is not allowed here"),
-        ("WITH d AS (¦DELETE FROM t) TABLE d", FeatureNotSupported, "DELETE inside WITH is not supported"),
+        (
+            "WITH d AS (DELETE FROM t) TABLE ¦d",
+            FeatureNotSupported,
+            'WITH query "d" does not have a RETURNING clause',
+        ),
+        (
+            "WITH d AS (¦MERGE INTO t USING u ON a = b WHEN MATCHED THEN DELETE) SELECT 1",
+            FeatureNotSupported,
+            "MERGE not supported in WITH query",
+        ),
         ("SELECT * FROM t x ¦EMIT SOMETHING", SqlSyntaxError, 'syntax error at or near "EMIT"'),
         ("SELECT * FROM t AS OF EPOCH ¦x", SqlSyntaxError, 'syntax error at or near "x"'),
         ("SUBSCRIBE ¦(INSERT INTO t VALUES (1))", SqlSyntaxError, None),

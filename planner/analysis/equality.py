@@ -1,0 +1,131 @@
+"""Types of which equal values need not look the same: an interval of 24 hours and one of a day, 1 and 1.0 in jsonb.
+
+DataFusion tells such values apart by what they look like. So they are compared, sorted and grouped by a key that equal
+ones share, and what is shown for a group is one of its values: the least, also by what it looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pglast import ast
+
+from constellationdb.errors import FeatureNotSupported
+from constellationdb.planner.analysis import forms, kinds
+from constellationdb.planner.analysis.kinds import Kind
+from constellationdb.planner.rewrite.names import column_name, fresh, mark
+from constellationdb.planner.rewrite.tree import copied, parse_expression, parse_query, to_sql
+
+_KEYS = {kinds.INTERVAL: "con_interval_order", kinds.JSONB: "con_jsonb_key"}
+
+
+def is_keyed(kind: Kind) -> bool:
+    return kind in _KEYS
+
+
+def any_keyed(found: Iterable[Kind]) -> bool:
+    return any(kind in _KEYS or (kind is not None and kinds.is_array(kind) and kinds.element(kind) in _KEYS)
+               for kind in found)  # fmt: skip
+
+
+def key(node: Any, kind: Kind) -> Any:
+    """What ``node`` is compared by; itself where equal values look the same."""
+    return forms.call(_KEYS[kind], node) if kind in _KEYS else node
+
+
+def sort_key(node: Any, kind: Kind) -> Any:
+    return key(node, kind) if kind == kinds.INTERVAL else node
+
+
+def extreme(name: str, node: Any) -> Any:
+    """min or max of intervals: of texts that sort as they do."""
+    return forms.call("con_interval_unsorted", forms.call(name, forms.call("con_interval_sorted", node)))
+
+
+def member(node: Any, kind: Kind) -> Any:
+    """One of the equal values of a group."""
+    if kind == kinds.INTERVAL:
+        return extreme("min", node)
+    return forms.call("con_jsonb", forms.call("min", kinds.cast(node, kinds.TEXT)))
+
+
+def first_of(name: str, members: Sequence[Any]) -> Any:
+    """GREATEST or LEAST of intervals: of equal ones, the first."""
+    made, sign = members[0], ">=" if name == "GREATEST" else "<="
+    for other in members[1:]:
+        left, right = to_sql(made), to_sql(other)
+        order = f"con_interval_order({left}) {sign} con_interval_order({right})"
+        made = parse_expression(f"CASE WHEN ({right}) IS NULL OR {order} THEN {left} ELSE {right} END")
+    return made
+
+
+def null_if(left: Any, right: Any, kind: Kind) -> Any:
+    text = to_sql(left)
+    return parse_expression(
+        f"CASE WHEN {to_sql(key(left, kind))} = {to_sql(key(right, kind))} THEN NULL ELSE {text} END"
+    )
+
+
+def refuse(what: str, found: Iterable[Kind], position: int | None = None) -> None:
+    """Where there is no saying it by keys."""
+    for kind in found:
+        if any_keyed((kind,)):
+            raise FeatureNotSupported(f"{what} of {kind} values is not supported", position=position)
+
+
+Shown = dict[str, tuple[Any, Kind]]  # how a value that is grouped by may be written, and how it is said
+
+
+def grouped(select: Any, shown: Shown) -> None:
+    """The values that ``select`` is grouped by, where it shows them, as members of their groups."""
+    for place, target in enumerate(select.targetList or ()):
+        name = column_name(target)
+        if target.name is None and name is not None:
+            target.name = mark(place, name) if name == "?column?" else name
+        target.val = _as_members(target.val, shown)
+    select.havingClause = _as_members(select.havingClause, shown)
+    for sort in select.sortClause or ():
+        sort.node = _as_members(sort.node, shown)
+
+
+def _as_members(node: Any, shown: Shown) -> Any:
+    """Nothing changes inside aggregates, which read the rows, and in subqueries."""
+    if isinstance(node, tuple | list):
+        return tuple(_as_members(part, shown) for part in node)
+    if not isinstance(node, ast.Node) or isinstance(node, ast.SelectStmt) or forms.is_aggregate_call(node):
+        return node
+    if isinstance(node, ast.ColumnRef | ast.FuncCall | ast.A_Expr | ast.TypeCast | ast.CaseExpr | ast.CoalesceExpr):
+        text = to_sql(node)
+        if text in shown:
+            return member(*shown[text])
+        for name, (_, kind) in shown.items():  # the key of a value is the same in the whole group
+            if text == to_sql(key(parse_expression(name), kind)):
+                return node
+    for name in node:
+        value = getattr(node, name)
+        if isinstance(value, ast.Node | tuple | list):
+            setattr(node, name, _as_members(value, shown))
+    return node
+
+
+def distinct(select: Any, names: Sequence[str], found: Sequence[Kind]) -> None:
+    """SELECT DISTINCT, or a UNION, in place: groups of rows with equal keys, each shown by values of its rows."""
+    alias = fresh("side")
+    columns = [f"{alias}.c{i}" for i in range(len(found))]
+    inner = copied(select)
+    inner.distinctClause = inner.sortClause = inner.limitCount = inner.limitOffset = inner.withClause = None
+    keys = [to_sql(key(parse_expression(c), kind)) for c, kind in zip(columns, found, strict=True)]
+    shown = [to_sql(member(parse_expression(c), k)) if k in _KEYS else c for c, k in zip(columns, found, strict=True)]
+    given = ", ".join(f"c{i}" for i in range(len(found)))
+    made = parse_query(
+        f"SELECT {', '.join(shown)} FROM ({to_sql(inner)}) AS {alias}({given}) GROUP BY {', '.join(keys)}"
+    )
+    for place, (target, name) in enumerate(zip(made.targetList, names, strict=True)):
+        target.name = mark(place, name) if name == "?column?" or name in names[:place] else name
+    for sort in select.sortClause or ():
+        sort.node = parse_expression(keys[forms.output_place(sort.node, select, names)])
+    made.sortClause, made.withClause = select.sortClause, select.withClause
+    made.limitCount, made.limitOffset, made.limitOption = select.limitCount, select.limitOffset, select.limitOption
+    for part in select:
+        setattr(select, part, getattr(made, part))
