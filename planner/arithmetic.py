@@ -28,6 +28,7 @@ def check(shuttle: Shuttle, source: Rel, width: int, holder: Any) -> None:
     """Correct, in place, every expression inside ``holder``, whose columns are those of ``source``."""
     renderings.render(shuttle, source, width, holder)
     doubles.restore(shuttle, source, width, holder)
+    doubles.read_digits(shuttle, source, width, holder)
     comparisons.canonical(shuttle, source, width, holder)
     if shuttle.zoned:
         zone_guard.check(shuttle, source, width, holder)

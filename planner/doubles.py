@@ -4,6 +4,9 @@ Where a double meets a numeric (``f > 0.5``, ``coalesce(f, 0.0)``), Postgres tur
 the numeric into a double. DataFusion turns the double into a numeric of 15
 digits after the point, which fails for 1e16 and loses 1e-16. Its casts are known
 by that scale; they go, and the numeric beside them becomes a double instead.
+
+A numeric becomes the double that is nearest to it. DataFusion divides its digits, themselves made a
+double, by a power of ten, which rounds twice where there are more than 15 of them.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 from substrait.proto import Expression, Rel, Type
 
+from constellationdb.planner.renderings import as_string
 from constellationdb.planner.shuttle import Shuttle, project, visit
 
 _MEETING = frozenset(
@@ -21,6 +25,7 @@ _MEETING = frozenset(
      "greatest", "least", "add", "subtract", "multiply", "divide", "modulus"}
 )  # fmt: skip
 _FLOAT_SCALE, _DOUBLE_SCALE = 7, 15  # what DataFusion gives a real and a double
+_EXACT_DIGITS = 15  # so many digits are exact in a double
 
 
 def restore(shuttle: Shuttle, source: Rel, width: int, holder: Any) -> None:
@@ -36,6 +41,21 @@ def restore(shuttle: Shuttle, source: Rel, width: int, holder: Any) -> None:
         else:
             for meeting in _meetings(shuttle, expression):
                 _meet(types, meeting)
+
+
+def read_digits(shuttle: Shuttle, source: Rel, width: int, holder: Any) -> None:
+    """In place, casts of long numerics to double precision or real go by their texts."""
+    casts: list[Expression] = []
+
+    def collect(expression: Expression) -> None:
+        if expression.WhichOneof("rex_type") == "cast" and expression.cast.type.WhichOneof("kind") in ("fp32", "fp64"):
+            casts.append(expression)
+
+    visit(holder, collect, enter_relations=False)
+    kinds = _Types(shuttle, source, width).of([cast.cast.input for cast in casts]) if casts else []
+    for cast, kind in zip(casts, kinds, strict=True):
+        if pt.is_decimal(kind) and kind.precision > _EXACT_DIGITS:
+            cast.cast.input.CopyFrom(as_string(cast.cast.input))
 
 
 class _Types:

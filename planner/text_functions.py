@@ -32,8 +32,6 @@ def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
     printers: list[tuple[Any, list[pa.DataType], pa.DataType, str]] = [
         (_printer(kind.arrow), [kind.arrow], pa.string(), f"con_text_{s}") for s, kind in _PRINTED.items()
     ]
-    constant = pa.time64("ns")  # what DataFusion reads '12:00'::time as
-    printers.append((_printer(constant), [constant], pa.string(), "con_text_time_constant"))
     elements = [*_PRINTED.values(), types.TEXT, types.SMALLINT, types.INTEGER, types.BIGINT, types.numeric()]
     for element in elements:
         kind = types.array_of(element).arrow

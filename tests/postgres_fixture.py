@@ -46,7 +46,9 @@ def start_postgres() -> Iterator[str]:
     try:
         programs = _programs(folder)
         data = folder / "data"
-        _run(programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        # Texts in the order of their bytes, upper() and lower() for all letters: what is true of us.
+        locale = ("--locale=C", "--lc-ctype=C.UTF-8")
+        _run(programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", *locale, "--no-sync")
         port = free_port()
         with (data / "postgresql.auto.conf").open("a") as conf:
             conf.writelines(f"{name} = '{value}'\n" for name, value in (_SETTINGS | {"port": str(port)}).items())

@@ -193,7 +193,7 @@ class JoinOperator(Unheld):
         elif matches is not None:
             mine, theirs = tallies[place], tallies[1 - place]
             turned = matches.change(
-                deltas[place], None if mine is None else mine.own, [] if theirs is None else theirs.found
+                deltas[place], None if mine is None else mine.own, None if theirs is None else theirs.found
             )
             if turned is not None:
                 yield turned

@@ -9,7 +9,7 @@ A row with failed pairs only is neither: its error rows stand for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +92,7 @@ class KeyMatches:
         flipped = np.flatnonzero((before > 0) != (after > 0))
         if not len(flipped):
             return
-        probe, entries = arranged.after(keys.take(_first(place, len(unique))[flipped]), epoch)
+        probe, entries = arranged.after(keys.take(first_of(place, len(unique))[flipped]), epoch)
         if not len(entries):
             return
         turned = np.where(after[flipped] > 0, 1, -1)[probe] * arranged.weight_of(entries)
@@ -106,10 +106,13 @@ class RowMatches:
         self._side = side
         self.counts = Counts(3)
 
-    def change(self, delta: Delta, own: Tally | None, found: Sequence[Tally]) -> Turned | None:
-        """``own``: what each row of ``delta`` finds if it is new; ``found``: what older rows find or lose."""
+    def change(self, delta: Delta, own: Tally | None, found: Tally | None) -> Turned | None:
+        """``own``: what each row of ``delta`` finds if it is new; ``found``: what older rows find or lose.
+
+        Of rows that look the same each finds the same, and they are counted as one.
+        """
         parts = [zset.data(delta)] if delta is not None else []
-        parts += [tally.rows for tally in found]
+        parts += [found.rows] if found is not None else []
         if not parts:
             return None
         slots = [self._slots(rows) for rows in parts]
@@ -122,9 +125,11 @@ class RowMatches:
             new = weight[mine] == 0
             matched[mine[new]], failed[mine[new]] = own.matched[new], own.failed[new]
             add_weights(weight, mine, _weights(delta))
-        for tally, theirs in zip(found, slots, strict=True):
-            add_weights(matched, theirs, tally.matched)
-            add_weights(failed, theirs, tally.failed)
+        if found is not None:
+            known, same = touched(slots.pop(), len(self.counts))
+            once = first_of(same, len(known))
+            matched[known] += found.matched[once]
+            failed[known] += found.failed[once]
         gone = unique[weight[unique] == 0]
         matched[gone] = failed[gone] = 0
         alone, met = (now - then for now, then in zip(self._standing(unique), before, strict=True))
@@ -133,7 +138,7 @@ class RowMatches:
         if not len(turned):
             return None
         rows = parts[0] if len(parts) == 1 else pa.concat_batches(parts)
-        return Turned(zset.take(rows, _first(place, len(unique))[turned]), alone[turned], met[turned])
+        return Turned(zset.take(rows, first_of(place, len(unique))[turned]), alone[turned], met[turned])
 
     def _slots(self, rows: pa.RecordBatch) -> I64:
         return self.counts.upsert(encode_rows(rows, range(rows.num_columns)), self._side.ends(rows))
@@ -151,7 +156,7 @@ def _weights(batch: pa.RecordBatch) -> I64:
     return np.ones(batch.num_rows, np.int64) if own is None else own
 
 
-def _first(place: I64, count: int) -> I64:
+def first_of(place: I64, count: int) -> I64:
     """The first row of each of ``count`` places."""
     first = np.empty(count, np.int64)
     first[place[::-1]] = np.arange(len(place) - 1, -1, -1)

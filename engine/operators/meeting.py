@@ -13,7 +13,7 @@ from constellationdb.engine.kernels.groupby import add_weights, touched
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import I64, Rows
 from constellationdb.engine.operators.arranged import Arranged
-from constellationdb.engine.operators.matches import Tally
+from constellationdb.engine.operators.matches import Tally, first_of
 
 _AT_ONCE = 262_144  # pairs
 
@@ -43,13 +43,13 @@ def pairs_of(rows: pa.RecordBatch, keys: tuple[int, ...], ask: Callable[[Rows], 
 
 
 class Tallies:
-    """What a change's pairs say: of its own rows all together, of the other side's part by part."""
+    """What a change's pairs say of its own rows, and of the entries of the other side."""
 
     def __init__(self, delta: pa.RecordBatch) -> None:
         self._own = zset.weights(delta)
         count = delta.num_rows
         self.own = Tally(zset.data(delta), np.zeros(count, np.int64), np.zeros(count, np.int64))
-        self.found: list[Tally] = []
+        self._parts: list[tuple[I64, Tally]] = []
 
     def add(self, pairs: Pairs, passing: I64, failing: I64, other: Arranged) -> None:
         """``passing``, ``failing``: places in ``pairs``."""
@@ -63,4 +63,17 @@ class Tallies:
         tally = Tally(other.take(entries), np.zeros(len(entries), np.int64), np.zeros(len(entries), np.int64))
         add_weights(tally.matched, place[: len(passing)], weights[: len(passing)])
         add_weights(tally.failed, place[len(passing) :], weights[len(passing) :])
-        self.found.append(tally)
+        self._parts.append((entries, tally))
+
+    @property
+    def found(self) -> Tally | None:
+        """Each entry once. Entries are as many as the relation's rows differ, also in columns that nobody reads here:
+        several may look the same."""
+        if len(self._parts) < 2:
+            return self._parts[0][1] if self._parts else None
+        entries, place = touched(np.concatenate([entries for entries, _ in self._parts]))
+        rows = pa.concat_batches([tally.rows for _, tally in self._parts])
+        whole = Tally(zset.take(rows, first_of(place, len(entries))), *np.zeros((2, len(entries)), np.int64))
+        add_weights(whole.matched, place, np.concatenate([tally.matched for _, tally in self._parts]))
+        add_weights(whole.failed, place, np.concatenate([tally.failed for _, tally in self._parts]))
+        return whole

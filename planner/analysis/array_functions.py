@@ -48,8 +48,7 @@ def answered(name: str, arguments: list[Typed], position: int | None) -> Typed |
         arguments[1] = Typed(_read(arguments[1], first), first)
     if name in _SAME and len(arguments) == 2:
         if name == "array_remove":
-            (array, value), kind = _together(arguments[0], arguments[1])
-            return Typed(forms.call("array_remove_all", array, value), kind)
+            return _without(arguments[0], arguments[1])
         return joined(arguments[0], arguments[1])
     if name == "array_to_string" and 2 <= len(arguments) <= 3:
         return _to_string(arguments, first, position)
@@ -87,6 +86,14 @@ def _together(array: Typed, value: Typed) -> tuple[tuple[Any, Any], str]:
     if kind is None or kind == UNKNOWN or (kind == element and value.kind == element):
         return (array.node, value.node), array.kind
     return (kinds.cast(array.node, kinds.array(kind) or array.kind), kinds.cast(value.node, kind)), kind + "[]"
+
+
+def _without(array: Typed, value: Typed) -> Typed:
+    """``array_remove``. DataFusion's gives NULL for a NULL that is to be removed."""
+    (elements, sought), kind = _together(array, value)
+    among, given = to_sql(elements), to_sql(sought)
+    removed = f"CASE WHEN {given} IS NULL THEN array_compact({among}) ELSE array_remove_all({among}, {given}) END"
+    return Typed(parse_expression(removed), kind)
 
 
 def _read(value: Typed, kind: str) -> Any:
@@ -150,12 +157,13 @@ def member(test: Typed, array: Typed, position: int | None) -> Any:
 
 
 def contained(operator: str, left: Typed, right: Typed) -> Any:
-    """``@>``, ``<@`` and ``&&``: NULL beside a NULL array."""
-    if operator == "<@":
-        left, right = right, left
-    sides, sqls = (left.node, right.node), [to_sql(left.node), to_sql(right.node)]
-    test = to_sql(forms.call("array_has_any" if operator == "&&" else "array_has_all", *sides))
-    return parse_expression(f"CASE WHEN ({sqls[0]}) IS NOT NULL AND ({sqls[1]}) IS NOT NULL THEN {test} END")
+    """``@>``, ``<@`` and ``&&``: NULL beside a NULL array. A NULL element is equal to none; DataFusion finds it."""
+    whole, part = (to_sql(side.node) for side in ((right, left) if operator == "<@" else (left, right)))
+    if operator == "&&":
+        found = f"array_has_any({whole}, array_compact({part}))"
+    else:
+        found = f"array_position({part}, NULL) IS NULL AND array_has_all({whole}, {part})"
+    return parse_expression(f"CASE WHEN ({whole}) IS NOT NULL AND ({part}) IS NOT NULL THEN {found} END")
 
 
 def element(array: Typed, index: Typed, position: int | None) -> Typed:

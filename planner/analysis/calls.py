@@ -72,6 +72,8 @@ def returns(name: str, arguments: list[Kind]) -> Kind:
         return _FIXED[name]
     if name == "array_agg":
         return kinds.array(first)
+    if name == "date_trunc" and arguments[1:] in ([kinds.DATE], [kinds.TIMESTAMP]):
+        return kinds.TIMESTAMP
     if name in _FIRST:
         return kinds.TEXT if first == kinds.UNKNOWN else first
     if name == "sum":

@@ -93,7 +93,17 @@ def as_time(node: Any, kind: Kind) -> Any:
     """A time constant beside a time: microseconds, where DataFusion's own are nanoseconds."""
     if kind != kinds.TIME or not isinstance(node, ast.TypeCast):
         return node
+    return microseconds(node)
+
+
+def microseconds(node: Any) -> Any:
+    """A time as it is stored."""
     return call("arrow_cast", node, text("Time64(Microsecond)"))
+
+
+def plus_zero(node: Any) -> Any:
+    """A numeric with more room before the point."""
+    return ast.A_Expr(kind=A_Expr_Kind.AEXPR_OP, name=(ast.String(sval="+"),), lexpr=node, rexpr=integer(0))
 
 
 def is_null(node: Any) -> bool:

@@ -48,9 +48,10 @@ from constellationdb.planner.analysis.kinds import UNKNOWN
 from constellationdb.planner.analysis.overloads import NO_FUNCTION
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.analysis.user_calls import UserCalls
-from constellationdb.planner.rewrite.tree import last_name, nodes, parse_expression
+from constellationdb.planner.rewrite.tree import last_name, nodes
 
-_RENAMED = {"every": "bool_and", "variance": "var_samp", "sign": "signum", "substring": "substr", "position": "strpos"}
+_RENAMED = {"every": "bool_and", "variance": "var_samp", "sign": "signum", "substring": "substr", "position": "strpos",
+            "ceiling": "ceil"}  # fmt: skip
 _NOWHERE = {"WHERE": "WHERE", "GROUP BY": "GROUP BY", "JOIN/ON": "JOIN conditions", "FILTER": "FILTER",
             "RETURNING": "RETURNING", "VALUES": "VALUES", "UPDATE": "UPDATE",
             "DEFAULT": "DEFAULT expressions"}  # fmt: skip
@@ -63,7 +64,7 @@ _NO_TEXTS = (*kinds.NUMBERS, *kinds.MOMENTS, kinds.TIME, kinds.BOOLEAN, kinds.IN
 _UNORDERED = (kinds.BOOLEAN, kinds.UUID, kinds.JSON, kinds.JSONB)
 _NO_BOOLEANS = frozenset({"min", "max"})
 _PRINTING = frozenset({"concat", "concat_ws", "format"})
-_ROUNDING = frozenset({"ceil", "ceiling", "floor", "trunc"})
+_ROUNDING = frozenset({"ceil", "ceiling", "floor", "round", "trunc"})
 
 
 class Calls:
@@ -318,16 +319,17 @@ def _whole(node: Any) -> Any:
 
 
 def _scaled(node: Any, arguments: Any) -> Any:
-    """A numeric with the digits that ceil, floor and trunc leave; DataFusion keeps the argument's scale."""
+    """A numeric with the digits that ceil, floor, round and trunc leave; DataFusion keeps the argument's, or says so.
+
+    And its digits before the point, so that 9.5 has no room for its ceiling: plus 0 it has.
+    """
     digits = 0
+    node.funcname = (ast.String(sval=_RENAMED.get(last_name(node), last_name(node))),)
+    node.args = (forms.plus_zero(arguments[0]), *arguments[1:])
     if len(arguments) > 1:
         if not forms.is_integer(arguments[1]) or not 0 <= arguments[1].val.ival <= 38:
             return node
         digits = arguments[1].val.ival
-    if last_name(node) != "trunc":  # -0.5 has no room for a digit before the point
-        wider = parse_expression("CAST(0 AS numeric(2, 0)) + CAST(0 AS numeric(2, 0))")
-        wider.lexpr = arguments[0]
-        node.args = (wider,)
     name = kinds.type_name(kinds.NUMERIC)
     name.typmods = (forms.integer(38), forms.integer(digits))
     return ast.TypeCast(arg=node, typeName=name)

@@ -15,7 +15,7 @@ from constellationdb.planner.rewrite.tree import nodes
 from constellationdb.planner.text_functions import SUFFIX_OF_NAME, list_printer
 
 _PLACE = re.compile(r"%(?:(\d+)\$)?(.)?", re.DOTALL)
-# What DataFusion prints right, and what is seen to once its unit is known.
+# What DataFusion prints right, and what has another unit in it.
 _PLAIN = (kinds.BOOLEAN, kinds.TIME)
 
 # The functions that quote what %I and %L stand for.
@@ -31,8 +31,8 @@ def printed(node: Any, kind: Kind) -> Any:
     suffix = SUFFIX_OF_NAME.get(kind or "")
     if suffix is not None and kind not in _PLAIN:
         return forms.call(f"con_text_{suffix}", node)
-    if kind == kinds.TIME and isinstance(node, ast.TypeCast) and isinstance(node.arg, ast.A_Const):
-        return forms.call("con_text_time_constant", node)
+    if kind == kinds.TIME:
+        return forms.call("con_text_time", forms.microseconds(node))
     if kind == kinds.NUMERIC and any(_is_bare_numeric(inner) for inner in nodes(node)):
         return forms.call("con_trim_scale", kinds.cast(node, kinds.TEXT))
     return node

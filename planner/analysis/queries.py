@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from pglast import ast
-from pglast.enums import SetOperation
+from pglast.enums import LimitOption, SetOperation
 
 from constellationdb.errors import (
     DatatypeMismatch,
@@ -19,6 +19,7 @@ from constellationdb.errors import (
     InvalidOffset,
     SqlSyntaxError,
     UndefinedColumn,
+    UndefinedFunction,
 )
 from constellationdb.planner.analysis import (
     equality,
@@ -31,7 +32,7 @@ from constellationdb.planner.analysis import (
     named_windows,
     texts,
 )
-from constellationdb.planner.analysis.expressions import Expressions
+from constellationdb.planner.analysis.expressions import NO_OPERATOR, Expressions
 from constellationdb.planner.analysis.recursion import check_recursion, check_types
 from constellationdb.planner.analysis.scope import (
     Column,
@@ -463,6 +464,11 @@ class _Queries:
         return True
 
     def _limits(self, select: Any) -> None:
+        if select.limitOption == LimitOption.LIMIT_OPTION_WITH_TIES:
+            raise FeatureNotSupported(
+                "FETCH FIRST … WITH TIES is not supported",
+                hint="number the rows with rank() in a subquery, and compare the number",
+            )
         for name, error, word in (("limitCount", InvalidLimit, "LIMIT"), ("limitOffset", InvalidOffset, "OFFSET")):
             node = getattr(select, name)
             if isinstance(node, ast.A_Const) and isinstance(node.val, ast.Float):
@@ -633,6 +639,8 @@ class _Queries:
         """Columns that USING makes one are compared as they are: none may have to be put in a time zone."""
         for name in names:
             found = [v.column.kind for v in (*left, *right) if v.column.name == name]
+            if (clash := kinds.clash(found)) is not None:
+                raise UndefinedFunction(f"operator does not exist: {clash[0]} = {clash[1]}", hint=NO_OPERATOR)
             if self.expressions.zoning.explicit and kinds.TIMESTAMPTZ in found and len(set(found)) > 1:
                 raise unknown(position)
 

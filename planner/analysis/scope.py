@@ -10,6 +10,7 @@ from pglast import ast
 from pglast.enums import JoinType
 
 from constellationdb.errors import DuplicateAlias, InvalidColumnReference, UndefinedColumn, UndefinedRelation
+from constellationdb.planner.analysis import kinds
 from constellationdb.planner.analysis.kinds import Kind
 
 
@@ -127,7 +128,7 @@ def merge(
     pairs = [(_side(left, name, "left", position), _side(right, name, "right", position)) for name in names]
     join.usingClause, join.isNatural = None, False
     join.quals = _all_equal(pairs, key)
-    merged = [Visible(a.column, _value(join.jointype, a, b), merged=True) for a, b in pairs]
+    merged = [_merged(join.jointype, a, b) for a, b in pairs]
     rest = [v for side in (left, right) for v in side if v.column.name not in names]
     return merged + rest
 
@@ -151,10 +152,21 @@ def _all_equal(pairs: list[tuple[Visible, Visible]], key: Key) -> Any:
     return tests[0] if len(tests) == 1 else ast.BoolExpr(boolop=BoolExprType.AND_EXPR, args=tests)
 
 
-def _value(kind: Any, left: Visible, right: Visible) -> Any:
-    if kind == JoinType.JOIN_FULL:
-        return ast.CoalesceExpr(args=(left.node, right.node))
-    return right.node if kind == JoinType.JOIN_RIGHT else left.node
+def _merged(join: Any, left: Visible, right: Visible) -> Visible:
+    """The column that two become, in the type that they meet in: each has room there."""
+    common = kinds.unify((left.column.kind, right.column.kind))
+    if join != JoinType.JOIN_FULL:
+        return replace(_of_kind(right if join == JoinType.JOIN_RIGHT else left, common), merged=True)
+    if common != kinds.NUMERIC:  # a numeric keeps its digits beside an integer
+        left, right = _of_kind(left, common), _of_kind(right, common)
+    node = ast.CoalesceExpr(args=(left.node, right.node))
+    return Visible(replace(left.column, kind=common or left.column.kind), node, merged=True)
+
+
+def _of_kind(side: Visible, kind: Kind) -> Visible:
+    if kind is None or side.column.kind == kind:
+        return side
+    return replace(side, column=replace(side.column, kind=kind), node=kinds.cast(side.node, kind))
 
 
 def aliased(columns: tuple[Column, ...] | None, alias: Any) -> tuple[Column, ...] | None:

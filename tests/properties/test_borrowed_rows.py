@@ -36,6 +36,9 @@ QUERIES = {
     "left join": "SELECT a.k, a.v, b.v AS bv FROM a LEFT JOIN b ON a.k = b.k",
     "full join": "SELECT a.k, a.v, b.v AS bv FROM a FULL JOIN b ON a.k = b.k",
     "anti join": "SELECT k, v FROM a WHERE NOT EXISTS (SELECT FROM b WHERE b.k = a.k)",
+    "outer join of few columns with a residual": "SELECT a.k, b.v AS bv FROM a FULL JOIN b ON a.k = b.k AND a.k < b.v",
+    "anti join of few columns with a residual": "SELECT k FROM a WHERE NOT EXISTS"
+    " (SELECT FROM b WHERE b.k = a.k AND b.v > a.k)",
     "three tables": "SELECT a.v, b.v AS bv, c.v AS cv FROM a JOIN b ON a.k = b.k LEFT JOIN c ON c.v = a.v",
     "self-join": "SELECT x.v, y.v AS yv FROM a AS x JOIN a AS y ON x.k = y.k",
     "outer self-join": "SELECT x.v, y.v AS yv FROM a AS x LEFT JOIN a AS y ON x.k = y.v",

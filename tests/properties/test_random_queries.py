@@ -52,6 +52,10 @@ def test_a_seed_draws_the_same_again() -> None:
     assert [replayed.part("a").randint(0, 99) for _ in range(9)] == [third.part("a").randint(0, 99) for _ in range(9)]
 
 
+def test_draws_that_have_run_out_still_choose() -> None:
+    assert Draws("7", {"a": ()}).part("a").sample(range(100), 4) == [0, 1, 2, 3]
+
+
 def test_shrinking_keeps_what_fails() -> None:
     """A list that must hold a 77 after at least one other value loses everything else."""
 

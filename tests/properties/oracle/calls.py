@@ -102,14 +102,19 @@ class Overs:
         name = self._random.choice(
             ("row_number", "rank", "dense_rank", "ntile", "lag", "lead", "first_value", "last_value",
              "count", "sum", "min", "max", "avg", "count(*)", "running sum", "running count",
-             "framed", "ranged", "grouped", "framed", "framed", "ranged", "grouped")
+             "framed", "ranged", "grouped", "framed", "framed", "ranged", "grouped", "nth_value", "filtered")
         )  # fmt: skip
         self.tags.add(f"OVER {name}")
+        if name == "filtered":
+            condition = Expressions(self._random, tuple(able) or self._scope).condition(1)
+            call = self._aggregate(self._random.choice(("count", "sum", "min", "max")))
+            call = write("{} FILTER (WHERE {})", call, condition, kind=call.kind)
+            return self._over(call, partition, self._order(total=False) if call.kind != "g" else None, "")
         if name in ("count", "sum", "min", "max", "avg", "count(*)"):
             return self._over(self._aggregate(name), partition, None, "")
         if name.startswith("running") or name in ("rank", "dense_rank"):  # ties are peers: any order will do
             call = Sql(f"{name}()", f"{name}()", "big") if "rank" in name else self._aggregate(name.split()[1])
-            return self._over(call, partition, self._order(total=False), "")
+            return self._over(call, partition, self._order(total=False), self._range(call))
         if name in ("ranged", "grouped"):  # peers go together, so any order will do
             call = self._aggregate(self._random.choice(("sum", "min", "max", "count", "count(*)")))
             order, frame = self._ranged() if name == "ranged" else (self._order(total=False), self._grouped())
@@ -154,10 +159,24 @@ class Overs:
             case "ntile":
                 return self._over(Sql("ntile(3)", "ntile(3)", "big"), partition, order, "")
             case "lag" | "lead":
-                by = self._random.choice(("", ", 2"))
-                return self._over(write(f"{name}({{}}{by})", column, kind=column.kind), partition, order, "")
+                by = self._random.choice(("{}", "{}, 2", "{}, 1, {}", "{}, 0"))
+                call = write(f"{name}({by})", *[column] * by.count("{}"), kind=column.kind)
+                return self._over(call, partition, order, "")
+            case "nth_value":
+                call = write("nth_value({}, 2)", column, kind=column.kind)
+                return self._over(call, partition, order, self._frame())
             case _:
                 return self._over(write(f"{name}({{}})", column, kind=column.kind), partition, order, self._frame())
+
+    def _range(self, call: Sql) -> str:
+        """A frame of peers; sums of doubles only in one that grows."""
+        frames = (
+            "",
+            "",
+            " RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING",
+            " RANGE BETWEEN CURRENT ROW AND CURRENT ROW",
+        )
+        return "" if call.kind in ("g", "out") or "rank" in call.ours else self._random.choice(frames)
 
     def _frame(self) -> str:
         if self._random.random() < 0.3:

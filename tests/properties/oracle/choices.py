@@ -7,12 +7,13 @@ Zero is always the simplest draw: the first of a list, no row, "no" to every cha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 Recorded: TypeAlias = dict[str, tuple[int, ...]]
 _BITS = 16
+_T = TypeVar("_T")
 
 
 class Choices(Random):
@@ -35,6 +36,12 @@ class Choices(Random):
     def random(self) -> float:
         """In [0, 1); the simplest draw is the greatest, so that ``random() < chance`` says no."""
         return 1 - (self.getrandbits(_BITS) + 1) / (1 << _BITS)
+
+    def sample(self, population: Sequence[_T], k: int, *, counts: Iterable[int] | None = None) -> list[_T]:
+        """Python's own draws again until it has another place of a long list: with zeros for ever."""
+        assert counts is None
+        left = list(population)
+        return [left.pop(self.randrange(len(left))) for _ in range(k)]
 
 
 class Draws:

@@ -49,6 +49,10 @@ _TYPE_NAMES: dict[Kind, str] = {
     "int": "integer", "big": "bigint", "dec": "numeric(12,2)", "g": "double", "f": "double", "text": "text",
     "bool": "boolean", "date": "date", "ts": "timestamp",
 }  # fmt: skip
+_OF_TEXTS = (
+    "reverse({})", "right({}, 2)", "lpad({}, 4, 'xy')", "rpad({}, 3, '-')", "repeat({}, 2)", "split_part({}, 'a', 1)",
+    "translate({}, 'ab', 'b')", "regexp_replace({}, '[ab]', 'z', 'g')", "ltrim({}, 'a ')", "substr({}, 2)",
+)  # fmt: skip
 _COMPARISONS = ("=", "<", ">", "<=", ">=", "<>")
 
 
@@ -141,7 +145,15 @@ class Expressions:
 
     def _int(self, depth: int) -> Sql:
         a = self.of("int", depth)
-        match self._random.randrange(10):
+        match self._random.randrange(13):
+            case 10:
+                name = self._random.choice(("dow", "doy", "week", "quarter", "hour", "isodow"))
+                return write(f"CAST(extract({name} FROM {{}}) AS integer)", self._column_or("ts"), kind="int")
+            case 11:
+                return write("CAST({} - {} AS integer)", self._column_or("date"), self._column_or("date"), kind="int")
+            case 12:
+                call = self._random.choice(("strpos({}, 'a')", "ascii({})", "octet_length({})"))
+                return write(call, self.of("text", depth), kind="int", duck=call.replace("octet_length", "strlen"))
             case 0:
                 return write("({} + {})", a, self.of("int", depth), kind="int")
             case 1:
@@ -170,7 +182,11 @@ class Expressions:
 
     def _dec(self, depth: int) -> Sql:
         a = self._column_or("dec")
-        match self._random.randrange(5):
+        match self._random.randrange(7):
+            case 5:
+                return write("({} * CAST({} AS smallint))", a, self.of("int", depth), kind="dec")
+            case 6:
+                return write("round({}, 1)", a, kind="dec")
             case 0:
                 return write("({} + {})", a, self._column_or("dec"), kind="dec")
             case 1:
@@ -208,7 +224,10 @@ class Expressions:
 
     def _text(self, depth: int) -> Sql:
         a = self.of("text", depth)
-        match self._random.randrange(9):
+        match self._random.randrange(10):
+            case 9:
+                call = self._random.choice(_OF_TEXTS)
+                return write(call, a, kind="text")
             case 0:
                 return write("upper({})", a, kind="text")
             case 1:
@@ -239,7 +258,15 @@ class Expressions:
                 return write("({} - 1)", self._column_or("date"), kind="date")
 
     def _ts(self, depth: int) -> Sql:
-        match self._random.randrange(3):
+        match self._random.randrange(6):
+            case 3:
+                return write("({} + {} * INTERVAL '1 second')", self.of("ts", depth), self.of("int", depth), kind="ts")
+            case 4:
+                name = self._random.choice(("second", "hour", "day", "week", "month", "year"))
+                return write(f"date_trunc('{name}', {{}})", self.of("ts", depth), kind="ts")
+            case 5:
+                span = self._random.choice(("1 month", "1 day 2 hours", "-3 days", "1 year"))
+                return write(f"({{}} + INTERVAL '{span}')", self._column_or("ts"), kind="ts")
             case 0:
                 return write("({} + INTERVAL '90 seconds')", self.of("ts", depth), kind="ts")
             case 1:

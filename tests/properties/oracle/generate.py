@@ -31,9 +31,9 @@ def generate(name: str, tables: Mapping[str, Table], mode: Mode, random: Random)
     return _updating(name, scopes, sources or tuple(tables), random)
 
 
-def generate_over(name: str, scopes: Mapping[str, Scope], random: Random) -> Generated:
+def generate_over(name: str, scopes: Mapping[str, Scope], random: Random, author: type[Shapes] = Shapes) -> Generated:
     """A query over tables that have no windows."""
-    return _updating(name, scopes, (), random)
+    return _updating(name, scopes, (), random, author)
 
 
 def _scope(table: Table, source: bool) -> Scope:
@@ -43,9 +43,11 @@ def _scope(table: Table, source: bool) -> Scope:
     return tuple(Sql(c.name, c.name, kind(c.name, kind_of(c.name, c.type))) for c in table.columns)
 
 
-def _updating(name: str, scopes: Mapping[str, Scope], windowed: tuple[str, ...], random: Random) -> Generated:
+def _updating(
+    name: str, scopes: Mapping[str, Scope], windowed: tuple[str, ...], random: Random, author: type[Shapes] = Shapes
+) -> Generated:
     readable = Readable(dict(scopes), {n: scopes[n] for n in windowed} if random.random() < 0.35 else {})
-    queries = Shapes(random, readable)
+    queries = author(random, readable)
     stages = []
     for number in range(random.choice((0, 0, 0, 1, 1, 2))):
         select, inner = queries.select(1), f"m{number}"

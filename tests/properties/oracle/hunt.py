@@ -41,8 +41,9 @@ CONSTRUCTS = (
     "GROUPING SETS", "DISTINCT", "DISTINCT ON", "ORDER BY LIMIT", "top-N per key", "OVER framed", "OVER ranged",
     "OVER grouped", "UNION", "UNION ALL",
     "EXCEPT", "EXCEPT ALL", "INTERSECT", "INTERSECT ALL", "WITH", "recursion UNION", "recursion UNION ALL", "unnest",
-    "generate_series", "view on view", "plain view", "TUMBLE", "HOP", "CUMULATE", "SESSION", "EMIT ON WINDOW CLOSE",
-    "ALLOW LATENESS", "TLP", "NoREC",
+    "generate_series", "array_agg unnested", "ASOF JOIN", "interval join",
+    "IS NOT DISTINCT FROM join", "view on view", "plain view", "TUMBLE", "HOP", "CUMULATE", "SESSION",
+    "EMIT ON WINDOW CLOSE", "ALLOW LATENESS", "TLP", "NoREC",
 )  # fmt: skip
 
 

@@ -125,7 +125,28 @@ class Items(ABC):
             self.tags.add("CROSS JOIN")
             return Item(join_text(left, "CROSS JOIN", right, None), together, joined=True)
         self.tags.add(kind)
-        return Item(join_text(left, kind, right, self._on(kind, able, together)), together, joined=True)
+        times = [(a, b) for a, b in able if a.kind == "ts"]
+        if times and self.chance(0.15):
+            on = self._close_in_time(times, able if kind == "FULL JOIN" or self.chance(0.6) else [])
+        else:
+            on = self._on(kind, able, together)
+        return Item(join_text(left, kind, right, on), together, joined=True)
+
+    def _close_in_time(self, times: list[tuple[Sql, Sql]], able: list[tuple[Sql, Sql]]) -> Sql:
+        """An interval join: bounds on one side or on both, with equal columns or without."""
+        self.tags.add("interval join")
+        a, b = self.random.choice(times)
+        low, high = (f"INTERVAL '{self.random.choice((0, 1, 5, 30))} seconds'" for _ in range(2))
+        template, sides = self.random.choice(
+            (
+                (f"{{}} BETWEEN {{}} - {low} AND {{}} + {high}", [a, b, b]),
+                (f"{{}} >= {{}} - {low} AND {{}} < {{}} + {high}", [a, b, a, b]),
+                (f"{{}} + {low} > {{}}", [a, b]),
+            )
+        )
+        if able:
+            template, sides = f"{{}} = {{}} AND {template}", [*self.random.choice(able), *sides]
+        return write(template, *sides, kind="bool")
 
     def _on(self, kind: str, able: list[tuple[Sql, Sql]], together: Scope) -> Sql:
         """Equalities, mostly on keys, and sometimes a residual; now and then no equality at all."""
@@ -137,12 +158,18 @@ class Items(ABC):
         chosen = self.random.sample(keyed, min(1, len(keyed))) if keyed and self.chance(0.7) else []
         if not chosen or self.chance(0.3):
             chosen += self.random.sample(able, 1)
-        condition = " AND ".join("{} = {}" for _ in chosen)
+        condition = " AND ".join(self._equal() for _ in chosen)
         sides = [side for pair in chosen for side in pair]
         if not self.chance(0.3):
             return write(condition, *sides, kind="bool")
         self.tags.add("residual")
         return write(condition + " AND {}", *sides, Expressions(self.random, together).condition(1), kind="bool")
+
+    def _equal(self) -> str:
+        if not self.chance(0.12):
+            return "{} = {}"
+        self.tags.add("IS NOT DISTINCT FROM join")
+        return "{} IS NOT DISTINCT FROM {}"
 
     # -- subqueries in conditions ------------------------------------------------------------
 

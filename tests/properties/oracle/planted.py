@@ -179,7 +179,7 @@ def _matches_count_pairs_not_weights(patch: Patch) -> None:
     known = matches.RowMatches.change
 
     def change(self: Any, delta: Any, own: Any, found: Any) -> Any:
-        cut = [matches.Tally(t.rows, np.sign(t.matched), t.failed) for t in found]
+        cut = found and matches.Tally(found.rows, np.sign(found.matched), found.failed)
         return known(self, delta, own, cut)
 
     patch.setattr(matches.RowMatches, "change", change)

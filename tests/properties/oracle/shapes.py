@@ -1,4 +1,4 @@
-"""More shapes of random queries: LATERAL, recursion, sets of rows, DISTINCT ON, USING, and rewrites.
+"""More shapes of random queries: LATERAL, recursion, sets of rows, DISTINCT ON, and rewrites.
 
 A ternary-logic partition asks a query three times (a condition holds, does not, is unknown) where DuckDB asks once;
 the other rewrite counts by WHERE what DuckDB counts by adding up the condition.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from tests.properties.oracle.calls import Aggregates
 from tests.properties.oracle.expressions import CALCULATED, Expressions, Sql, write
-from tests.properties.oracle.items import Item, Select, columns_of, last_name, named_as
-from tests.properties.oracle.queries import Queries
+from tests.properties.oracle.items import Item, Select, columns_of, named_as
+from tests.properties.oracle.join_shapes import JoinShapes
 
 _LIST = (  # of one type: of several it is refused
     "CASE WHEN {} > 3 THEN ARRAY[CAST({} AS bigint), CAST({} AS bigint), NULL] WHEN {} > 1"
@@ -17,20 +17,17 @@ _LIST = (  # of one type: of several it is refused
 )
 
 
-class Shapes(Queries):
+class Shapes(JoinShapes):
     def select(self, depth: int) -> Select:
         if depth == 0 or not self.chance(0.35):
             return super().select(depth)
         shapes = (
             self._distinct_on, self._grouping_sets, self._using, self._lateral, self._recursive, self._unnest,
             self._series, self._partitioned, self._counted, self._in_rows, self._three_way, self._correlated_scalar,
+            self._asof, self._natural, self._gathered,
         )  # fmt: skip
         made = self.random.choice(shapes)(depth)
         return super().select(depth) if made is None else made
-
-    def _of(self, item: Item, *kinds: str) -> Sql | None:
-        able = [c for c in item.scope if c.kind in kinds]
-        return self.random.choice(able) if able else None
 
     def _distinct_on(self, depth: int) -> Select | None:
         inner = self.named(self._narrow(depth - 1))
@@ -55,45 +52,6 @@ class Shapes(Queries):
         tail = write("GROUP BY GROUPING SETS (({}, {}), ({}), ())", a, b, self.random.choice((a, b)), kind="")
         shown = [a, b, write("grouping({}, {})", a, b, kind="big"), *calls]
         return self._written("SELECT", shown, item, self._where(item.scope, 0.3), tail)
-
-    def _using(self, depth: int) -> Select | None:  # noqa: ARG002
-        names = [n for n, scope in self.readable.relations.items() if any(c.ours == "k" for c in scope)]
-        if len(names) < 2:
-            return None
-        left, right = self.random.choice(names), self.random.choice(names)
-        a, b = self.alias(), self.alias()
-        scopes = columns_of(a, self.readable.relations[left]), columns_of(b, self.readable.relations[right])
-        keys = {c.kind for scope in scopes for c in scope if last_name(c) == "k"}
-        if len(keys) > 1:
-            return None
-        word = self.random.choice(("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"))
-        self.tags.add(f"{word} USING")
-        item = Item(named_as(f"{left} AS {a} {word} {right} AS {b} USING (k)"), (*scopes[0], *scopes[1]), joined=True)
-        outputs = [named_as("k", keys.pop()), *self.random.sample(item.scope, 2)]
-        return self._written("SELECT", outputs, item, self._where(item.scope, 0.3))
-
-    def _three_way(self, depth: int) -> Select | None:  # noqa: ARG002
-        """Outer joins of three aggregated sides."""
-        sides = []
-        for _ in range(3):
-            name = self.random.choice([n for n in self.readable.relations if n in "tuv"])
-            inner = Item(named_as(f"{name} AS {self.alias()}"), self.readable.relations[name])
-            columns = columns_of(inner.sql.ours.split()[-1], inner.scope)
-            calls = self._calls(Item(inner.sql, columns), Expressions(self.random, columns), 1)
-            key = next(c for c in columns if last_name(c) == "c")
-            tail = write("GROUP BY {}", key, kind="")
-            made = self._written("SELECT", [key, *calls], Item(inner.sql, columns), self._where(columns, 0.3), tail)
-            sides.append(self.named(made))
-        self.tags.add("three-way outer join of aggregates")
-        first, second, third = sides
-        words = [self.random.choice(("LEFT JOIN", "FULL JOIN", "RIGHT JOIN")) for _ in range(2)]
-        with_ = self.random.choice((first, second))
-        sql = write(
-            f"{{}} {words[0]} {{}} ON {{}} = {{}} {words[1]} {{}} ON {{}} = {{}}",
-            first.sql, second.sql, first.scope[0], second.scope[0], third.sql, with_.scope[0], third.scope[0], kind="",
-        )  # fmt: skip
-        item = Item(sql, tuple(c for side in sides for c in side.scope), joined=True)
-        return self._written("SELECT", list(item.scope), item, self._where(item.scope, 0.3))
 
     def _correlated_scalar(self, depth: int) -> Select | None:
         """A scalar subquery by inequality or by two columns, in the list or in a condition."""
@@ -194,7 +152,7 @@ class Shapes(Queries):
         (a, x), (b, y) = self.random.sample(able, 2)
         where = self._where(inner.scope, 0.3)
         condition = write("({}, {}) IN (SELECT {}, {} FROM {} {})", a, b, x, y, inner.sql, where, kind="bool")
-        return self._written("SELECT", self.random.sample(item.scope, 2), item, write("WHERE {}", condition, kind=""))
+        return self._written("SELECT", [a, b], item, write("WHERE {}", condition, kind=""))
 
     # -- rewrites: ours is asked another way than DuckDB ----------------------------------------
 

@@ -11,10 +11,10 @@ from constellationdb.engine.reads import execute, relations_of
 from constellationdb.errors import DivisionByZero, FeatureNotSupported
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.snapshot import SnapshotPlanner
-from constellationdb.planner.statements import Query
 from tests.properties.oracle.compare import canonical_rows
 from tests.properties.oracle.forms import Form
 from tests.properties.oracle.history import Relation
+from tests.properties.oracle.pipeline import query_of
 from tests.properties.oracle.tables import Row
 
 
@@ -28,9 +28,9 @@ def snapshot(form: Form, relations: Mapping[str, Relation]) -> tuple[Counter[Row
     known = {name: PlannedRelation(name, "table", relation.table.schema) for name, relation in relations.items()}
     *inner, last = form.stages
     for stage in inner:
-        known[stage.name] = PlannedRelation(stage.name, "view", pa.schema([]), query=Query(stage.sql.format()))
+        known[stage.name] = PlannedRelation(stage.name, "view", pa.schema([]), query=query_of(stage.sql.format()))
     try:
-        planned = SnapshotPlanner(known).plan(Query(last.sql.format()))
+        planned = SnapshotPlanner(known).plan(query_of(last.sql.format()))
         tables = {
             n: pa.Table.from_batches([relations[n].table.batch(relations[n].rows)]) for n in relations_of(planned)
         }

@@ -22,6 +22,7 @@ from tests.properties.oracle.forms import Form
 from tests.properties.oracle.generate import Generated, generate_over
 from tests.properties.oracle.tables import Row
 from tests.properties.postgres.server import Postgres
+from tests.properties.postgres.shapes import PostgresShapes
 from tests.properties.postgres.statements import Statements, scope_of
 from tests.properties.postgres.tables import Stored, draw_stored
 
@@ -72,7 +73,7 @@ class Case:
 def draw_case(seed: int, draws: Draws) -> Case:
     stored = draw_stored(draws.part("tables"))
     scopes = {name: scope_of(table) for name, table in stored.items()}
-    return Case(stored, generate_over(f"random query {seed}", scopes, draws.part("query")), draws)
+    return Case(stored, generate_over(f"random query {seed}", scopes, draws.part("query"), PostgresShapes), draws)
 
 
 class CaseRun:
