@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from pglast import ast
-from pglast.enums import LimitOption, SetOperation
+from pglast.enums import SetOperation
 
 from constellationdb.errors import (
     DatatypeMismatch,
@@ -464,11 +464,6 @@ class _Queries:
         return True
 
     def _limits(self, select: Any) -> None:
-        if select.limitOption == LimitOption.LIMIT_OPTION_WITH_TIES:
-            raise FeatureNotSupported(
-                "FETCH FIRST … WITH TIES is not supported",
-                hint="number the rows with rank() in a subquery, and compare the number",
-            )
         for name, error, word in (("limitCount", InvalidLimit, "LIMIT"), ("limitOffset", InvalidOffset, "OFFSET")):
             node = getattr(select, name)
             if isinstance(node, ast.A_Const) and isinstance(node.val, ast.Float):
