@@ -149,7 +149,7 @@ _DEFINED = (
         Setting(name, Text(), value, "internal")
         for name, value in {
             "block_size": "8192", "data_checksums": "off", "debug_assertions": "off", "in_hot_standby": "off",
-            "integer_datetimes": "on", "is_superuser": "on", "lc_collate": "C", "lc_ctype": "C",
+            "integer_datetimes": "on", "is_superuser": "on", "lc_collate": "C", "lc_ctype": "C.UTF-8",
             "max_function_args": "100", "max_identifier_length": "63", "max_index_keys": "32", "segment_size": "1GB",
             "server_encoding": "UTF8", "server_version": SERVER_VERSION, "server_version_num": str(SERVER_VERSION_NUM),
             "wal_block_size": "8192", "wal_segment_size": "16MB",

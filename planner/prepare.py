@@ -45,6 +45,7 @@ from constellationdb.planner.rewrite.count_filters import fold_count_filters
 from constellationdb.planner.rewrite.group_windows import expand_group_windows
 from constellationdb.planner.rewrite.intervals import normalise_intervals
 from constellationdb.planner.rewrite.names import name_derived, name_outputs
+from constellationdb.planner.rewrite.never_true import settle_conditions
 from constellationdb.planner.rewrite.qualified import Identify, read_qualified
 from constellationdb.planner.rewrite.refuse import refuse
 from constellationdb.planner.rewrite.row_values import expand_rows
@@ -162,6 +163,7 @@ class Preparer:
             tree = unnest(count_iterations(tree) if self._continuous else tree)
         else:
             tree = rewrite_conditions(tree)
+        settle_conditions(tree)
         prepared.tree = tell_casts_apart(tree)
         prepared.functions = _catalog_functions(prepared.tree)
         return prepared

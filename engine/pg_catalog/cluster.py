@@ -77,7 +77,7 @@ def pg_database(_: Session) -> Iterator[Row]:
     yield {
         "oid": DATABASE_OID, "datname": DATABASE, "datdba": OWNER, "encoding": _UTF8, "datlocprovider": "c",
         "datistemplate": False, "datallowconn": True, "datconnlimit": -1, "datfrozenxid": 0, "datminmxid": 0,
-        "dattablespace": _DEFAULT_SPACE, "datcollate": "C", "datctype": "C",
+        "dattablespace": _DEFAULT_SPACE, "datcollate": "C", "datctype": "C.UTF-8",
     }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pt
 from msgspec import structs
-from substrait.proto import AggregateFunction, AggregateRel, Expression, Rel
+from substrait.proto import AggregateFunction, AggregateRel, Expression, Rel, SortField
 
 from constellationdb.errors import FeatureNotSupported, InvalidFrameSize, NullNotAllowed
 from constellationdb.planner import plan
@@ -63,8 +63,24 @@ class Framing:
 
 def framing(shuttle: Shuttle, source: Rel, width: int, calls: Sequence[Expression]) -> Framing | None:
     """What of ``calls``, over ``width`` columns of ``source``, is not DataFusion's to compute; marks are taken out."""
-    framed = [(call, frame) for call in calls if (frame := _frame(shuttle, source, width, call)) is not None]
+    found = [(call, _frame(shuttle, source, width, call)) for call in calls]
+    windows = [_window(call) for call, frame in found if frame is not None]
+    framed = [
+        (call, frame or _as_said(call.window_function))
+        for call, frame in found
+        if frame is not None or (_window(call) in windows and _has_frame(shuttle, call))
+    ]
     return _Framer(shuttle, source, width).framing(framed) if framed else None
+
+
+def _window(call: Expression) -> tuple[list[Expression], list[SortField]]:
+    """Calls of one window are computed together: rows that tie stand in one order for all of them."""
+    function = call.window_function
+    return list(function.partitions), list(function.sorts)
+
+
+def _has_frame(shuttle: Shuttle, call: Expression) -> bool:
+    return shuttle.function_name(call.window_function.function_reference) not in _FRAMELESS
 
 
 def may_be_framed(shuttle: Shuttle, call: Expression) -> bool:
