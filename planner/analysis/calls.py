@@ -47,6 +47,8 @@ _SUMS = {kinds.SMALLINT: kinds.BIGINT, kinds.INTEGER: kinds.BIGINT, kinds.BIGINT
          kinds.NUMERIC: kinds.NUMERIC, kinds.REAL: kinds.REAL, kinds.DOUBLE: kinds.DOUBLE,
          kinds.INTERVAL: kinds.INTERVAL}  # fmt: skip
 
+_SPREADS = frozenset({"stddev", "stddev_samp", "stddev_pop", "var_samp", "var_pop", "variance"})
+
 
 def is_aggregate(name: str) -> bool:
     """Users' own have names that only plans know."""
@@ -78,6 +80,10 @@ def returns(name: str, arguments: list[Kind]) -> Kind:
         return kinds.TEXT if first == kinds.UNKNOWN else first
     if name == "sum":
         return _SUMS.get(first or "")
+    if name == "avg":
+        return first if first in (kinds.NUMERIC, kinds.INTERVAL) else kinds.DOUBLE if first in kinds.NUMBERS else None
+    if name in _SPREADS:
+        return kinds.DOUBLE if first in kinds.NUMBERS else None
     if name in ("round", "trunc", "ceil", "ceiling", "floor") and first in (kinds.NUMERIC, kinds.DOUBLE):
         return first
     return first if name == "abs" and first in kinds.NUMBERS else None
