@@ -196,7 +196,10 @@ class Preparer:
         if found is None:
             return None
         if found.query is None:
-            return tuple(Column(f.name, kinds.of_field(f), kinds.is_whole(f.type)) for f in found.schema)
+            return tuple(
+                Column(f.name, kinds.of_field(f), kinds.is_whole(f.type), f.name in found.primary_key)
+                for f in found.schema
+            )
         inner = self._normal(found.query)
         columns = analyse(
             inner, self._columns_for(found.query.names), found.query.offset, functions=self._users
@@ -204,7 +207,7 @@ class Preparer:
         if columns is None:
             return None
         shown = [*found.column_names, *(c.name for c in columns[len(found.column_names) :])]
-        return tuple(replace(c, name=n) for n, c in zip(shown, columns, strict=True))
+        return tuple(replace(c, name=n, key=False) for n, c in zip(shown, columns, strict=True))
 
     def _normal(self, query: Query) -> Any:
         tree = query_tree(query)

@@ -22,6 +22,7 @@ from constellationdb.errors import (
     UndefinedFunction,
 )
 from constellationdb.planner.analysis import (
+    dependent_columns,
     equality,
     forms,
     frames,
@@ -384,6 +385,7 @@ class _Queries:
         else:
             keys = grouping_sets.listed(clause)
             select.groupClause = tuple(self._group_key(node, select, place, columns, found) for node in keys)
+            select.groupClause += tuple(dependent_columns.dependent(select, place.scope))
 
     def _group_key(
         self, node: Any, select: Any, place: Place, columns: list[Column] | None, found: list[tuple[Any, kinds.Kind]]
@@ -525,18 +527,27 @@ class _Queries:
             self._clause = clause
 
     def _table(self, item: Any) -> tuple[list[Table], list[Visible] | None]:
-        if item.schemaname is None and item.relname in self._ctes:
-            columns = self._ctes[item.relname]
-        else:
-            columns = self._relations(item.relname, item.schemaname)
+        is_cte = item.schemaname is None and item.relname in self._ctes
+        columns = self._ctes[item.relname] if is_cte else self._relations(item.relname, item.schemaname)
         alias = item.alias.aliasname if item.alias is not None else item.relname
-        return self._one(item, alias, item.relname, aliased(columns, item.alias))
+        shown = aliased(columns, item.alias)
+        key = () if is_cte else tuple(column.name for column in shown or () if column.key)
+        return self._one(item, alias, item.relname, shown, key=key)
 
     def _one(
-        self, item: Any, alias: str, relation: str, columns: Columns, *, name_all: bool = False
+        self,
+        item: Any,
+        alias: str,
+        relation: str,
+        columns: Columns,
+        *,
+        name_all: bool = False,
+        key: tuple[str, ...] = (),
     ) -> tuple[list[Table], list[Visible] | None]:
         """An item of FROM; ``name_all``: its alias must name its columns, too, where it gets one of its own."""
-        table = Table(alias, relation, columns)
+        table = Table(alias, relation, columns, key=key)
+        if item.alias is not None and item.alias.colnames and columns is not None:  # Postgres takes fewer names
+            item.alias.colnames = tuple(ast.String(sval=column.name) for column in columns)
         if self._unnesting:
             table = replace(table, own=fresh(alias or "unnamed"))
             given = item.alias.colnames if item.alias is not None else None

@@ -19,6 +19,7 @@ class Column:
     name: str
     kind: Kind
     whole: bool = False  # as in Typed
+    key: bool = False  # part of its table's primary key
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Table:
     columns: tuple[Column, ...] | None
     own: str = ""  # the alias that the tree gives it, where it is not the user's
     single: bool = False  # a function that returns a set of values: a row is its one column
+    key: tuple[str, ...] = ()  # the columns of its primary key
 
     @property
     def name(self) -> str:
