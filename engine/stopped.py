@@ -42,7 +42,7 @@ def state_of(job: Job) -> tuple[str, str | None]:
     """Under the engine's lock: the job's state in one word, and the error that stops it."""
     failed = job if job.failure is not None else failed_under(job.inputs.values())
     if failed is job:
-        return "failed", str(job.failure)
+        return "failed", _told(job)
     if failed is not None:
         return "stopped", f'"{failed.name}" has failed'
     return ("starting" if job.starting else "running"), None
@@ -60,9 +60,13 @@ def stopped(engine: Engine, job: Job) -> RelationUnusable:
     name = job.name if relation is None else relation.shown
     return RelationUnusable(
         f'"{name}" has failed and stopped after epoch {job.position}',
-        detail=str(job.failure),
+        detail=_told(job),
         hint=f"Create it anew; its answer as of then is there AS OF EPOCH {job.position}.",
     )
+
+
+def _told(job: Job) -> str:
+    return str(job.failure) or type(job.failure).__name__
 
 
 def await_epoch(

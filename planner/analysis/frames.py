@@ -43,6 +43,22 @@ _EXCLUSIONS = {
     enums.FRAMEOPTION_EXCLUDE_GROUP: "group",
     enums.FRAMEOPTION_EXCLUDE_TIES: "ties",
 }
+# The zones of tz database that are UTC by another name.
+_LIKE_UTC = frozenset(
+    {
+        "UTC",
+        "Etc/UTC",
+        "UCT",
+        "Etc/UCT",
+        "GMT",
+        "Etc/GMT",
+        "Universal",
+        "Etc/Universal",
+        "Zulu",
+        "Etc/Zulu",
+        "Greenwich",
+    }
+)
 # What an offset is of, by the type of the column that it is added to.
 _OFFSETS = {
     **dict.fromkeys(kinds.INTEGERS, kinds.INTEGERS),
@@ -172,7 +188,7 @@ class _Offsets:
     def is_fixed(self) -> bool:
         """Whether months and days would be those of a time zone with its own clock."""
         zoning = self._walk.zoning
-        own_clock = zoning.explicit and zoning.name != "UTC"
+        own_clock = zoning.explicit and zoning.name not in _LIKE_UTC
         return own_clock and any(sort.kind == kinds.TIMESTAMPTZ for sort in self._sorts)
 
     def value(self, node: Any) -> Any:

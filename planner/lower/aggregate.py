@@ -77,7 +77,9 @@ class _Arguments:
         if name == "sum" or computes_doubles(name):
             stripped = [self._strip_widening(name, argument.value) for argument in measure.measure.arguments]
             narrow = any(stripped)
-        given = [a.value for i, a in enumerate(measure.measure.arguments) if not _is_setting(name, i, a.value)]
+        distinct = measure.measure.invocation == AggregateFunction.AGGREGATION_INVOCATION_DISTINCT
+        arguments = [a.value for a in measure.measure.arguments]
+        given = [value for i, value in enumerate(arguments) if not _is_setting(name, i, value, distinct=distinct)]
         row = len(given) == 1 and self._is_row(given[0])
         columns = []
         for argument in [a.value for a in given[0].scalar_function.arguments] if row else given:
@@ -118,11 +120,11 @@ class _Arguments:
         return False
 
 
-def _is_setting(name: str, place: int, argument: Expression) -> bool:
+def _is_setting(name: str, place: int, argument: Expression, *, distinct: bool) -> bool:
     """Whether an argument is a constant that belongs to the call: count(1)'s, a delimiter, a percentile."""
     if argument.WhichOneof("rex_type") != "literal" or name.startswith(USER_AGGREGATE):
         return False
-    return place > 0 or (name == "count" and argument.literal.WhichOneof("literal_type") != "null")
+    return place > 0 or (name == "count" and not distinct and argument.literal.WhichOneof("literal_type") != "null")
 
 
 def _recompute(lowering: Lowering, stream: Stream, calls: list[Call], key_count: int, generic: list[bool]) -> Stream:
