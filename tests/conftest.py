@@ -16,6 +16,21 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+# Files of few tests that take long, the longest first: each is a process' own, and would be the last.
+_LONG = (
+    "e2e/test_kills.py", "properties/test_random_queries.py", "properties/test_beside_postgres.py",
+    "properties/test_oracle.py", "properties/test_interval_joins.py", "e2e/consistency/test_consistency.py",
+    "properties/test_planted_bugs.py", "e2e/test_demo_flights.py", "e2e/test_demo_market.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return next((i for i, name in enumerate(_LONG) if item.path.as_posix().endswith(name)), len(_LONG))
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The DSN of a real Postgres, started once for the whole run."""

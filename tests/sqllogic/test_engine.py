@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parent
 PORTABLE = sorted([*(FOLDER / "portable").glob("*.slt"), *(FOLDER / "differences").glob("*.slt")])
 STREAMING = sorted((FOLDER / "streaming").glob("*.slt"))
 SCRIPTS = [*PORTABLE, *STREAMING]
-WIRE = SCRIPTS if os.environ.get("CONSTELLATION_SLT") == "all" else [*PORTABLE[::3], *STREAMING]
+WIRE = SCRIPTS if os.environ.get("CONSTELLATION_SLT") == "all" else [*PORTABLE[::5], *STREAMING]
 Open = Callable[[], Connection]
 
 
