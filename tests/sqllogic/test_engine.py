@@ -1,6 +1,6 @@
 """The scripts on our own engine: a new one for each in this process, and one server for many over the wire.
 
-Over the wire every third portable one is enough by default; ``make slt`` says them all.
+Over the wire every fifth portable one is enough by default; ``make slt`` says them all.
 """
 
 from __future__ import annotations
