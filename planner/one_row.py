@@ -14,7 +14,8 @@ from typing import Any
 from pglast import ast
 from pglast.enums import LimitOption
 
-from constellationdb.planner.analysis.calls import is_aggregate
+from constellationdb.planner.analysis.calls import is_aggregate_call
+from constellationdb.planner.analysis.grouping_sets import has_sets
 from constellationdb.planner.rewrite.tree import last_name, own_nodes, parse_expression, replace
 from constellationdb.planner.unnest.parts import conjunction, conjuncts
 
@@ -58,16 +59,11 @@ def _is_one_row(select: Any) -> bool:
 
 def _has_a_row_of_all(select: Any) -> bool:
     """Also among the groups of grouping sets."""
-    sets = any(isinstance(part, ast.GroupingSet) for part in select.groupClause or ())
-    return sets or _is_one_row(select)
+    return has_sets(select.groupClause or ()) or _is_one_row(select)
 
 
 def _aggregates(select: Any) -> bool:
-    return any(map(_is_aggregate, own_nodes(select.targetList or ())))
-
-
-def _is_aggregate(node: Any) -> bool:
-    return isinstance(node, ast.FuncCall) and node.over is None and is_aggregate(last_name(node))
+    return any(map(is_aggregate_call, own_nodes(select.targetList or ())))
 
 
 def _tied_if_called(condition: Any) -> Any:
@@ -82,7 +78,7 @@ def _tied(value: Any) -> Any:
         match part:
             case ast.ColumnRef():
                 return value
-            case ast.FuncCall() if part.over is not None or _is_aggregate(part) or last_name(part) in _SETS:
+            case ast.FuncCall() if part.over is not None or is_aggregate_call(part) or last_name(part) in _SETS:
                 return value
     case = parse_expression("CASE WHEN count(*) >= 0 THEN 1 END")
     case.args[0].result = value

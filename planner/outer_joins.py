@@ -21,7 +21,7 @@ from pglast import ast
 from pglast.enums import A_Expr_Kind, JoinType
 from substrait.proto import Expression, FunctionArgument, JoinRel, Rel
 
-from constellationdb.planner.analysis.calls import is_aggregate
+from constellationdb.planner.analysis.calls import is_aggregate_call
 from constellationdb.planner.lower.core import width_of
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_expression, replace
 from constellationdb.planner.shuttle import Shuttle, field, fields_used, project, visit
@@ -176,18 +176,14 @@ def _is_one_row(select: Any) -> bool:
     """Whether it may be: an aggregate without groups, or a LIMIT."""
     if select.limitCount is not None:
         return True
-    return not select.groupClause and any(_is_aggregate(part) for part in nodes(select.targetList))
-
-
-def _is_aggregate(node: Any) -> bool:
-    return isinstance(node, ast.FuncCall) and node.over is None and is_aggregate(last_name(node))
+    return not select.groupClause and any(is_aggregate_call(part) for part in nodes(select.targetList))
 
 
 def _hide_output(target: Any) -> None:
     match target.val:
         case ast.ColumnRef() if not isinstance(target.val.fields[-1], ast.A_Star):
             target.name = target.name or target.val.fields[-1].sval
-        case ast.FuncCall() if _is_aggregate(target.val):
+        case ast.FuncCall() if is_aggregate_call(target.val):
             target.name = target.name or last_name(target.val)
         case _:
             return

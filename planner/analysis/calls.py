@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from pglast import ast
+
 from constellationdb.planner.analysis import kinds
 from constellationdb.planner.analysis.kinds import Kind
+from constellationdb.planner.rewrite.tree import last_name
 
 AGGREGATES = frozenset(
     {"count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "string_agg", "array_agg", "stddev",
@@ -53,6 +58,11 @@ _SPREADS = frozenset({"stddev", "stddev_samp", "stddev_pop", "var_samp", "var_po
 def is_aggregate(name: str) -> bool:
     """Users' own have names that only plans know."""
     return name in AGGREGATES or name.startswith(USER_AGGREGATE)
+
+
+def is_aggregate_call(node: Any) -> bool:
+    """Whether ``node`` calls an aggregate, and not over a window."""
+    return isinstance(node, ast.FuncCall) and node.over is None and is_aggregate(last_name(node))
 
 
 def returns(name: str, arguments: list[Kind]) -> Kind:

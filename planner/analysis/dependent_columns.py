@@ -10,9 +10,9 @@ from typing import Any
 
 from pglast import ast
 
-from constellationdb.planner.analysis.calls import is_aggregate
+from constellationdb.planner.analysis.calls import is_aggregate_call
 from constellationdb.planner.analysis.scope import Scope, Table
-from constellationdb.planner.rewrite.tree import copied, last_name, strings
+from constellationdb.planner.rewrite.tree import copied, strings
 
 _Named = tuple[str, str]  # a table as the tree calls it, a column
 
@@ -51,10 +51,6 @@ def _outside_of_aggregates(node: Any) -> Iterator[Any]:
             yield from _outside_of_aggregates(member)
     elif isinstance(node, ast.ColumnRef):
         yield node
-    elif isinstance(node, ast.Node) and not isinstance(node, ast.SelectStmt) and not _is_aggregate(node):
+    elif isinstance(node, ast.Node) and not isinstance(node, ast.SelectStmt) and not is_aggregate_call(node):
         for name in node:
             yield from _outside_of_aggregates(getattr(node, name))
-
-
-def _is_aggregate(node: Any) -> bool:
-    return isinstance(node, ast.FuncCall) and node.over is None and is_aggregate(last_name(node))

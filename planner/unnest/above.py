@@ -16,10 +16,12 @@ from typing import Any
 
 from pglast import ast
 
+from constellationdb.planner.analysis.calls import is_aggregate_call
+from constellationdb.planner.analysis.grouping_sets import has_sets
 from constellationdb.planner.rewrite.names import fresh
 from constellationdb.planner.rewrite.tree import links, nodes, parse_expression, to_sql
 from constellationdb.planner.unnest import parts
-from constellationdb.planner.unnest.aggregates import is_call, is_scalar
+from constellationdb.planner.unnest.aggregates import is_scalar
 from constellationdb.planner.unnest.links import in_calls
 from constellationdb.planner.unnest.names import column, replace_own, substituted
 from constellationdb.planner.unnest.order import spell_groups
@@ -29,12 +31,14 @@ _CLAUSES = ("targetList", "havingClause", "sortClause", "distinctClause", "windo
 
 def asks_above_sets(tree: Any) -> bool:
     """Whether a query with grouping sets has subqueries beside its aggregates."""
-    return any(isinstance(node, ast.SelectStmt) and _has_sets(node) and _asks(node) for node in nodes(tree))
+    return any(
+        isinstance(node, ast.SelectStmt) and has_sets(node.groupClause or ()) and _asks(node) for node in nodes(tree)
+    )
 
 
 def above_aggregates(select: Any) -> None:
     """In place; subqueries in the arguments of the aggregates stay where they are."""
-    if not (is_scalar(select) or _has_sets(select)) or not _asks(select):
+    if not (is_scalar(select) or has_sets(select.groupClause or ())) or not _asks(select):
         return
     spell_groups(select)
     keys = {to_sql(key) for key in _keys(select.groupClause or ())}
@@ -45,7 +49,11 @@ def above_aggregates(select: Any) -> None:
         return column(alias, f"__a{list(computed).index(to_sql(node))}")
 
     def change(node: Any) -> Any | None:
-        own = is_call(node) or isinstance(node, ast.GroupingFunc) or (keys and _is_value(node) and to_sql(node) in keys)
+        own = (
+            is_aggregate_call(node)
+            or isinstance(node, ast.GroupingFunc)
+            or (keys and _is_value(node) and to_sql(node) in keys)
+        )
         return place(node) if own else None
 
     def key(found: tuple[str, str]) -> Any | None:
@@ -65,10 +73,6 @@ def above_aggregates(select: Any) -> None:
     select.groupClause, select.groupDistinct = None, False
     select.fromClause = (parts.derived(rows, alias, names),)
     select.whereClause, select.havingClause = select.havingClause, None
-
-
-def _has_sets(select: Any) -> bool:
-    return any(isinstance(part, ast.GroupingSet) for part in select.groupClause or ())
 
 
 def _asks(select: Any) -> bool:

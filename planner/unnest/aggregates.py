@@ -16,9 +16,9 @@ from pglast import ast
 from pglast.enums import SetOperation
 
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.analysis import calls
+from constellationdb.planner.analysis.calls import is_aggregate_call
 from constellationdb.planner.rewrite.names import fresh
-from constellationdb.planner.rewrite.tree import copied, last_name, own_nodes, parse_expression, to_sql
+from constellationdb.planner.rewrite.tree import copied, own_nodes, parse_expression, to_sql
 from constellationdb.planner.unnest import parts
 from constellationdb.planner.unnest.domain import Domain
 from constellationdb.planner.unnest.names import column, replace_own, substituted
@@ -28,11 +28,7 @@ def is_scalar(select: Any) -> bool:
     """Whether ``select`` aggregates all it reads to one row."""
     if select.op != SetOperation.SETOP_NONE or select.groupClause or select.valuesLists:
         return False
-    return select.havingClause is not None or any(map(is_call, own_nodes(select.targetList)))
-
-
-def is_call(node: Any) -> bool:
-    return isinstance(node, ast.FuncCall) and node.over is None and calls.is_aggregate(last_name(node))
+    return select.havingClause is not None or any(map(is_aggregate_call, own_nodes(select.targetList)))
 
 
 def padded(select: Any, domain: Domain, alias: str) -> Any:
@@ -46,7 +42,7 @@ def padded(select: Any, domain: Domain, alias: str) -> Any:
         return column(flat, f"__a{len(arguments) - 1}")
 
     def change(node: Any) -> Any | None:
-        return _over_flat(node, flat, argument) if is_call(node) else None
+        return _over_flat(node, flat, argument) if is_aggregate_call(node) else None
 
     outputs, having = replace_own(select.targetList, change), replace_own(select.havingClause, change)
     rows = _flat_rows(select, domain, alias, arguments)

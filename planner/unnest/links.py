@@ -8,11 +8,12 @@ from typing import Any
 from pglast import ast
 from pglast.enums import A_Expr_Kind, JoinType, SubLinkType
 
+from constellationdb.planner.analysis.calls import is_aggregate_call
 from constellationdb.planner.rewrite.names import fresh
 from constellationdb.planner.rewrite.row_values import expand_rows
 from constellationdb.planner.rewrite.tree import copied, own_nodes, parse_expression, parse_query, replace, to_sql
 from constellationdb.planner.unnest import order, parts
-from constellationdb.planner.unnest.aggregates import is_call, is_scalar
+from constellationdb.planner.unnest.aggregates import is_scalar
 from constellationdb.planner.unnest.attach import attached
 from constellationdb.planner.unnest.domain import Domain, domain_of
 from constellationdb.planner.unnest.names import column, free
@@ -140,7 +141,7 @@ def in_calls(node: Any) -> set[int]:
     """The subqueries in the arguments of aggregates, by identity."""
     found: set[int] = set()
     for call in own_nodes(node):
-        if is_call(call):
+        if is_aggregate_call(call):
             inside = (call.args, call.agg_filter, call.agg_order)
             found |= {id(inner) for inner in own_nodes(inside) if isinstance(inner, ast.SubLink)}
     return found
