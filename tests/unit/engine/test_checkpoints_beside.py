@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,33 +14,16 @@ from constellationdb.engine.backfills import BackfillProgress
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.job import Job
 from constellationdb.engine.session import Session
-from constellationdb.errors import InternalError, RelationUnusable
+from constellationdb.errors import RelationUnusable
+from tests.unit.engine.failing_views import CHAIN, fail_at_seven
 from tests.unit.engine.statements import run
 
-_CHAIN = (
-    "CREATE TABLE t (a int PRIMARY KEY)",
-    "CREATE MATERIALIZED VIEW first AS SELECT a FROM t",
-    "CREATE MATERIALIZED VIEW second AS SELECT a FROM first",
-    "CREATE MATERIALIZED VIEW third AS SELECT count(*) AS n FROM second",
-    "CREATE MATERIALIZED VIEW beside AS SELECT count(*) AS n FROM first",
-    "INSERT INTO t VALUES (1)",
-    "FLUSH",
-)
 _JOBS = "SELECT name, state FROM constellation.jobs ORDER BY name"
 
 
 @pytest.fixture
 def _sevens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``second`` fails at the first epoch with a 7."""
-    step = Job.step
-
-    def failing(job: Job, work: Any) -> Any:
-        deltas = [] if work is None else [i.delta for i in work.inputs.values() if i.delta is not None]
-        if job.name == "second" and any(row.get("a") == 7 for delta in deltas for row in delta.to_pylist()):
-            raise InternalError("an operator gave up")
-        return step(job, work)
-
-    monkeypatch.setattr(Job, "step", failing)
+    fail_at_seven(monkeypatch)
 
 
 def _checkpoint(session: Session) -> None:
@@ -54,7 +36,7 @@ def _checkpoint(session: Session) -> None:
 def test_a_failed_view_is_computed_anew_behind_a_checkpoint(tmp_path: Path) -> None:
     with Engine(tmp_path / "data") as engine:
         session = engine.session()
-        run(session, *_CHAIN, "INSERT INTO t VALUES (7)", "INSERT INTO t VALUES (8)", "FLUSH")
+        run(session, *CHAIN, "INSERT INTO t VALUES (7)", "INSERT INTO t VALUES (8)", "FLUSH")
         _checkpoint(session)
         run(session, "INSERT INTO t VALUES (9)")
         _checkpoint(session)
@@ -106,7 +88,7 @@ def test_one_over_pushed_rows_stays_failed(tmp_path: Path) -> None:
 def test_what_cannot_be_computed_anew_beside_what_can(tmp_path: Path) -> None:
     with Engine(tmp_path) as engine:
         session = engine.session()
-        run(session, *_CHAIN, "CREATE SOURCE s (a int)")
+        run(session, *CHAIN, "CREATE SOURCE s (a int)")
         run(session, "CREATE MATERIALIZED VIEW mixed AS SELECT second.a FROM second JOIN s ON s.a = second.a")
         run(session, "INSERT INTO s VALUES (1)", "INSERT INTO t VALUES (7)", "FLUSH")
         _checkpoint(session)
@@ -139,7 +121,7 @@ def test_one_far_behind_goes_on_from_where_it_is(
     monkeypatch.setattr(standings, "_FAR", far)
     with Engine(tmp_path / "data") as engine:
         session = engine.session()
-        run(session, *_CHAIN)
+        run(session, *CHAIN)
         run(session, "CREATE TABLE u (a int)", "INSERT INTO u VALUES (1), (1), (2), (7)")
         run(session, "CREATE MATERIALIZED VIEW joined AS SELECT u.a FROM u JOIN first ON first.a = u.a", "FLUSH")
         token = session.last_epoch

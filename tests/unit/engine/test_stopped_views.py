@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from constellationdb.engine.engine import Engine
-from constellationdb.engine.job import Job
 from constellationdb.engine.session import Session
-from constellationdb.errors import InternalError, RelationUnusable
+from constellationdb.errors import RelationUnusable
+from tests.unit.engine.failing_views import CHAIN, fail_at_seven
 from tests.unit.engine.statements import run
 
 
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     """``second``, which is over ``first`` and under ``third``, fails at the first row with a 7; ``beside`` does not."""
-    step = Job.step
-
-    def failing(job: Job, work: Any) -> Any:
-        changed: Mapping[str, Any] = {} if work is None else work.inputs
-        rows: Sequence[Mapping[str, Any]] = [
-            row for i in changed.values() if i.delta is not None for row in i.delta.to_pylist()
-        ]
-        if job.name == "second" and any(row.get("a") == 7 for row in rows):
-            raise InternalError("an operator gave up")
-        return step(job, work)
-
-    monkeypatch.setattr(Job, "step", failing)
+    fail_at_seven(monkeypatch)
     with Engine() as engine:
         session = engine.session()
-        run(
-            session,
-            "CREATE TABLE t (a int PRIMARY KEY)",
-            "CREATE MATERIALIZED VIEW first AS SELECT a FROM t",
-            "CREATE MATERIALIZED VIEW second AS SELECT a FROM first",
-            "CREATE MATERIALIZED VIEW third AS SELECT count(*) AS n FROM second",
-            "CREATE MATERIALIZED VIEW beside AS SELECT count(*) AS n FROM first",
-            "INSERT INTO t VALUES (1)",
-            "FLUSH",
-        )
+        run(session, *CHAIN)
         yield session
 
 
