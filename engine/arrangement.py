@@ -16,6 +16,7 @@ arrangements have no such index. Not here: spilling (all in memory).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -24,6 +25,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from constellationdb.engine import batch as zset
+from constellationdb.engine.chunks import Chunks
 from constellationdb.engine.kernels import chains
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.groupby import consolidate
@@ -51,6 +53,7 @@ class Version:
     died: I64
     floor: int
     generation: int  # entries keep their numbers within one
+    written: int = -1  # compactions kept whatever died after this epoch, if it lived then
 
     def scan(self, epoch: int) -> pa.Table:
         """The rows live at ``epoch``, each as often as its weight says."""
@@ -66,11 +69,38 @@ class Version:
     def weighted(self, epoch: int) -> pa.RecordBatch:
         """The rows live at ``epoch``, once each, with their weights."""
         live = np.flatnonzero((self.born[: self.rows] <= epoch) & (self.died[: self.rows] > epoch))
-        if len(live) == 0:
+        return zset.with_weights(self._take(live), self.weight[live])
+
+    def knows_since(self, epoch: int) -> bool:
+        """Whether ``between`` can tell all changes since then."""
+        return epoch >= self.floor or epoch == self.written
+
+    def between(self, since: int, until: int) -> pa.RecordBatch:
+        """What turns the rows live at one epoch into those live at another, later one; netted."""
+        born, died = self.born[: self.rows], self.died[: self.rows]
+        came = np.flatnonzero((born > since) & (born <= until) & (died > until))
+        went = np.flatnonzero((born <= since) & (died > since) & (died <= until))
+        both = np.concatenate([came, went])
+        if len(both) == 0:
             return zset.with_weights(empty(self.schema), 1)
-        table = pa.Table.from_batches(self.chunks, self.schema)
-        rows = table.take(pa.array(live, pa.int64())).combine_chunks().to_batches()[0]
-        return zset.with_weights(rows, self.weight[live])
+        weights = np.concatenate([self.weight[came], -self.weight[went]])
+        changed = zset.netted(zset.with_weights(self._take(both), weights))
+        return zset.with_weights(empty(self.schema), 1) if changed is None else changed
+
+    def stamped(self, since: int, until: int) -> pa.RecordBatch:
+        """Every entry that lived at some epoch from ``since`` to ``until``, in order, as it was known at the latter."""
+        born, died = self.born[: self.rows], self.died[: self.rows]
+        kept = np.flatnonzero((died > since) & (born <= until))
+        ends = np.where(died[kept] > until, FOREVER, died[kept])
+        return with_stamps(self._take(kept), self.weight[kept], born[kept], ends)
+
+    def _take(self, entries: I64) -> pa.RecordBatch:
+        """Any thread may: a store's chunks never change."""
+        if len(entries) == 0:
+            return empty(self.schema)
+        chunks = Chunks(self.schema)
+        chunks.follow(self.chunks)
+        return chunks.take(entries)
 
 
 class Arrangement:
@@ -108,6 +138,7 @@ class Arrangement:
         self._died = np.zeros(16, np.int64)
         self._dead = 0
         self._floor = 0
+        self._written = -1
         self._generation = 0
         self.changes = 0  # deltas applied: whether a checkpoint must write it again
         self.version = self._publish()
@@ -292,17 +323,22 @@ class Arrangement:
     def _publish(self) -> Version:
         return Version(
             self.schema, self._store.chunks, self._store.rows, self._weight, self._born, self._died, self._floor,
-            self._generation,
+            self._generation, self._written,
         )  # fmt: skip
 
-    def compact(self, floor: int) -> None:
-        """Drop entries that died at or before ``floor``, when they are many: nobody reads below it any more."""
+    def compact(self, floor: int, written: int = -1) -> None:
+        """Drop entries that died at or before ``floor``, when they are many: nobody reads below it any more.
+
+        ``written``: of those that lived at this epoch it is still asked which have died since.
+        """
         if self._dead <= _COMPACT_ABOVE or self._dead * 2 < self._store.rows:
             return
         rows = self._store.rows
-        keep = np.flatnonzero(self._died[:rows] > floor)
+        born, died = self._born[:rows], self._died[:rows]
+        keep = np.flatnonzero((died > floor) | ((born <= written) & (died > written)))
         if len(keep) * 2 > rows:
             return
+        known = self.version.knows_since(written)
         kept = self._store.take(keep) if len(keep) else empty(self.schema)
         weight, born, died = self._weight[keep], self._born[keep], self._died[keep]
         deferred = self._identity is None
@@ -312,6 +348,7 @@ class Arrangement:
         if self._index is not None:
             fresh._index = KeyIndex(len(self._index))  # as many may come again
         fresh.changes, fresh._generation = self.changes, self._generation + 1
+        fresh._written = written if known else -1
         fresh._fill(kept, weight, born, died, floor)  # before the swap: another thread may read it at any time
         self.__dict__.update(fresh.__dict__)
 
@@ -337,21 +374,16 @@ class Arrangement:
         alive = np.flatnonzero(self._died[:rows] == FOREVER)
         return zset.with_weights(self.take(alive), self._weight[alive])
 
-    def restore(self, rows: pa.RecordBatch, epoch: int) -> None:
-        """Fill an empty arrangement with a snapshot's rows, live from ``epoch`` on."""
-        if rows.num_rows:
-            self.apply(rows, epoch)
+    def restore(self, rows: pa.RecordBatch, epoch: int, later: Sequence[pa.RecordBatch] = ()) -> None:
+        """Fill an empty arrangement with a snapshot's rows and the changes ``later``, live from ``epoch`` on."""
+        for part in (rows, *later):
+            if part.num_rows:
+                self.apply(part, epoch)
         self._floor = epoch
         self.version = self._publish()
 
-    def stamped(self, since: int) -> pa.RecordBatch:
-        """Every entry that lived at ``since`` or later, in order, with its weight and its stamps."""
-        rows = self._store.rows
-        kept = np.flatnonzero(self._died[:rows] > since)
-        return with_stamps(self.take(kept), self._weight[kept], self._born[kept], self._died[kept])
-
     def restore_stamped(self, entries: pa.RecordBatch, since: int) -> None:
-        """Fill an empty arrangement with what ``stamped`` gave: any epoch from ``since`` on reads as it did."""
+        """Fill an empty arrangement with what ``stamped`` gave, readable as of any epoch from ``since`` on."""
         rows, weight, born, died = stamps_of(entries)
         self.changes += 1
         self._fill(rows, weight, born, died, since)

@@ -7,6 +7,7 @@ which never changes under them, and scan it as of an epoch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -38,6 +39,18 @@ class Version(Protocol):
         """The rows at ``epoch`` with their weights."""
         ...
 
+    def knows_since(self, epoch: int) -> bool:
+        """Whether ``between`` can tell all changes since then."""
+        ...
+
+    def between(self, since: int, until: int) -> pa.RecordBatch:
+        """What turns the rows of one epoch into those of another, later one."""
+        ...
+
+    def stamped(self, since: int, until: int) -> pa.RecordBatch:
+        """Whatever a reader of any epoch from ``since`` to ``until`` may see, in order."""
+        ...
+
 
 class Contents(Protocol):
     """A multiset of rows with one writer. ``changes`` counts the deltas applied: whether a checkpoint is due."""
@@ -54,24 +67,23 @@ class Contents(Protocol):
         """Take ``delta`` into effect at ``epoch``. ``netted``: no two of its rows are equal."""
         ...
 
-    def compact(self, floor: int) -> None:
-        """Forget what only readers below epoch ``floor`` would see: there are none."""
+    def compact(self, floor: int, written: int = -1) -> None:
+        """Forget what only readers below epoch ``floor`` would see: there are none.
+
+        ``written``: what has changed since this epoch can still be told, see ``Version.between``.
+        """
         ...
 
     def snapshot(self) -> pa.RecordBatch:
         """Every live row with its weight."""
         ...
 
-    def restore(self, rows: pa.RecordBatch, epoch: int) -> None:
-        """Fill empty contents with a snapshot's rows, live from ``epoch`` on."""
-        ...
-
-    def stamped(self, since: int) -> pa.RecordBatch:
-        """Whatever a reader of any epoch from ``since`` on may see, in order."""
+    def restore(self, rows: pa.RecordBatch, epoch: int, later: Sequence[pa.RecordBatch] = ()) -> None:
+        """Fill empty contents with a snapshot's rows and the changes ``later``, live from ``epoch`` on."""
         ...
 
     def restore_stamped(self, entries: pa.RecordBatch, since: int) -> None:
-        """Fill empty contents with what ``stamped`` gave."""
+        """Fill empty contents with what a version's ``stamped`` gave."""
         ...
 
 
@@ -88,13 +100,26 @@ class AppendedVersion:
     schema: pa.Schema
     chunks: tuple[Appended, ...]
     floor: int
+    written: int = -1  # chunks that came before this epoch and after it were never joined
 
     def scan(self, epoch: int) -> pa.Table:
         return pa.Table.from_batches([c.rows for c in self.chunks if c.epoch <= epoch], self.schema)
 
     def weighted(self, epoch: int) -> pa.RecordBatch:
-        rows = [c.rows for c in self.chunks if c.epoch <= epoch]
+        return self.between(-1, epoch)
+
+    def knows_since(self, epoch: int) -> bool:
+        return epoch >= self.floor or epoch == self.written
+
+    def between(self, since: int, until: int) -> pa.RecordBatch:
+        rows = [c.rows for c in self.chunks if since < c.epoch <= until]
         return zset.with_weights(pa.concat_batches(rows) if rows else empty(self.schema), 1)
+
+    def stamped(self, since: int, until: int) -> pa.RecordBatch:  # noqa: ARG002
+        chunks = [c for c in self.chunks if c.epoch <= until]
+        rows = pa.concat_batches([c.rows for c in chunks]) if chunks else empty(self.schema)
+        born = np.repeat(np.array([c.epoch for c in chunks], np.int64), [c.rows.num_rows for c in chunks])
+        return with_stamps(rows, 1, born, np.full(rows.num_rows, FOREVER))
 
 
 class AppendedRows:
@@ -119,31 +144,28 @@ class AppendedRows:
         self.live += rows.num_rows
         kept = [chunk for chunk in self.version.chunks if chunk.epoch > self.unneeded] if self.unneeded else None
         before = self.version.chunks if kept is None else kept
-        self.version = AppendedVersion(self.schema, (*before, Appended(rows, epoch)), self.version.floor)
+        whole = (*before, Appended(rows, epoch))
+        self.version = AppendedVersion(self.schema, whole, self.version.floor, self.version.written)
 
-    def compact(self, floor: int) -> None:
+    def compact(self, floor: int, written: int = -1) -> None:
         chunks: list[Appended] = []
         for chunk in self.version.chunks:
             chunks.append(chunk)
-            while len(chunks) > 1 and chunks[-1].epoch <= floor and mergeable(chunks[-2].rows, chunks[-1].rows):
+            while len(chunks) > 1 and chunks[-1].epoch <= floor and _joinable(chunks[-2], chunks[-1], written):
                 tail = chunks.pop()
                 chunks[-1] = Appended(pa.concat_batches([chunks[-1].rows, tail.rows]), tail.epoch)
         if len(chunks) < len(self.version.chunks):
-            self.version = AppendedVersion(self.schema, tuple(chunks), max(floor, self.version.floor))
+            known = written if self.version.knows_since(written) else -1
+            self.version = AppendedVersion(self.schema, tuple(chunks), max(floor, self.version.floor), known)
 
     def snapshot(self) -> pa.RecordBatch:
         return self.version.weighted(self.version.chunks[-1].epoch if self.version.chunks else 0)
 
-    def restore(self, rows: pa.RecordBatch, epoch: int) -> None:
-        if rows.num_rows:
-            self.apply(rows, epoch)
+    def restore(self, rows: pa.RecordBatch, epoch: int, later: Sequence[pa.RecordBatch] = ()) -> None:
+        for part in (rows, *later):
+            if part.num_rows:
+                self.apply(part, epoch)
         self.version = AppendedVersion(self.schema, self.version.chunks, epoch)
-
-    def stamped(self, since: int) -> pa.RecordBatch:  # noqa: ARG002
-        chunks = self.version.chunks
-        rows = pa.concat_batches([c.rows for c in chunks]) if chunks else empty(self.schema)
-        born = np.repeat(np.array([c.epoch for c in chunks], np.int64), [c.rows.num_rows for c in chunks])
-        return with_stamps(rows, 1, born, np.full(rows.num_rows, FOREVER))
 
     def restore_stamped(self, entries: pa.RecordBatch, since: int) -> None:
         rows, _, born, _ = stamps_of(entries)
@@ -151,6 +173,10 @@ class AppendedRows:
         for start, end in pairwise(edges):
             self.apply(rows.slice(start, end - start), int(born[start]))
         self.version = AppendedVersion(self.schema, self.version.chunks, since)
+
+
+def _joinable(older: Appended, newer: Appended, written: int) -> bool:
+    return mergeable(older.rows, newer.rows) and not older.epoch <= written < newer.epoch
 
 
 def arranged(appended: AppendedRows) -> Arrangement:

@@ -1,54 +1,53 @@
-"""Checkpoints and recovery: the engine's state on disk, and back.
+"""The engine's state on disk: the epoch log, checkpoints that shorten it, and the timer between them.
 
-A checkpoint holds, as of one epoch: the catalog, tables and views, every
-operator's state, source positions and watermarks. It is taken between epochs,
-when the jobs have caught up, or have come to rest where they are (``standings``),
-and committed as one atomic batch; then the log is
-cut. Recovery restores the last one and replays the log's epochs with their own
-numbers, so nothing that was acknowledged or seen is different afterwards. The
-changes that are still kept go with it: a token that was good before a restart
-is good after it.
-
-Simplification: a checkpoint writes the whole state of what changed since the
-last one, not the changed rows.
+A checkpoint holds, as of one epoch: the catalog, tables and views, every operator's state, source positions and
+watermarks. It is taken beside the running epochs (``capture``), of what changed since the last one
+(``checkpoint_blobs``), and committed as one; then the log is cut. ``recovery`` brings it all back.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping
-from itertools import chain
+from collections.abc import Hashable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import pyarrow as pa
 import structlog
 
-from constellationdb.catalog.model import Alter, Create, Supersede
-from constellationdb.engine import batch as zset
-from constellationdb.engine.changelog import UNKNOWN_US, marked, packed, packed_marks, unpacked
-from constellationdb.engine.contents import Contents
+from constellationdb.engine.capture import Capture, Cut, mark_of, named_jobs
+from constellationdb.engine.checkpoint_blobs import Draft, Written
 from constellationdb.engine.graph import CLOCK
-from constellationdb.engine.job_checkpoints import job_manifest, restore_job
-from constellationdb.engine.manifest import Manifest, SourceManifest, catalog_of
-from constellationdb.engine.record import EpochRecord, decode_record
+from constellationdb.engine.manifest import Manifest
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.sequencer import Epoch
-from constellationdb.engine.sources import SourceState
-from constellationdb.engine.standings import named_jobs, read_since, release, settle, standings
-from constellationdb.errors import CorruptState
-from constellationdb.storage.arrow_blobs import from_ipc, to_ipc
+from constellationdb.engine.standings import Standings
 from constellationdb.storage.checkpoints import CheckpointStore, RocksCheckpointStore
 from constellationdb.storage.directory import DataDirectory
 from constellationdb.storage.epochlog import EpochLog, FileEpochLog, MemoryEpochLog
 
 if TYPE_CHECKING:
+    from constellationdb.engine.changelog import Change
     from constellationdb.engine.engine import Engine
+    from constellationdb.engine.job import Job
 
 INTERVAL_SECONDS = 10.0
+# Definitions make a checkpoint void that they come into; after so many of these they wait for one.
+_VOID_IN_A_ROW = 3
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _History:
+    """The changes of a relation that are to be written, see ``Draft.history``."""
+
+    name: str
+    changes: list[Change]
+    forgotten: int
+    upto: int
+    since: int | None
 
 
 class Durability:
@@ -58,15 +57,13 @@ class Durability:
         self._engine = engine
         self._directory = None if directory is None else DataDirectory(directory)
         self.log: EpochLog = MemoryEpochLog(keep=directory is not None)
-        self._store: CheckpointStore | None = None
+        self.store: CheckpointStore | None = None
         if self._directory is not None:
             self.log = FileEpochLog(self._directory.log)
-            self._store = RocksCheckpointStore(self._directory.checkpoints)
-        self._blobs: dict[str, str] = {}
-        self._marks: dict[str, Hashable] = {}  # blob group → how much had happened to it when it was last written
-        self._written: dict[str, int] = {}  # relation → the last epoch of those whose changes are in blobs
-        self._anew: list[str] = []  # the views that recovery found failed
+            self.store = RocksCheckpointStore(self._directory.checkpoints)
+        self._written = Written()
         self._redefined: set[str] = set()  # what has to be written as a whole the next time
+        self._handed_over: set[str] = set()  # what has to be looked at the next time, whatever its marks say
         self.last: tuple[int, float, int] | None = None  # epoch, seconds, bytes: of this process' own
         self._taking = threading.Lock()
         self._covered = -1  # the epoch of the newest checkpoint on disk, whoever took it
@@ -74,20 +71,26 @@ class Durability:
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
 
     def start(self) -> None:
-        if self._store is not None:
+        if self.store is not None:
             self._thread.start()
 
     def stop(self) -> None:
         self._stopping.set()
+        with self._engine.lock:
+            self._engine.moved()
         if self._thread.is_alive():
             self._thread.join()
 
     def close(self) -> None:
         self.log.close()
-        if self._store is not None:
-            self._store.close()
+        if self.store is not None:
+            self.store.close()
         if self._directory is not None:
             self._directory.close()
+
+    def restored(self, written: Written, epoch: int) -> None:
+        """Recovery has loaded the checkpoint of this epoch."""
+        self._accept(written, epoch)
 
     # -- checkpoints ---------------------------------------------------------------------------
 
@@ -104,9 +107,7 @@ class Durability:
 
     def handed_over(self, names: set[str]) -> None:
         """Their state is another job's, or was set up anew; their history goes on."""
-        for name in names:
-            self._marks.pop(f"contents/{name}", None)
-            self._marks.pop(f"job/{name}", None)
+        self._handed_over |= names
 
     def checkpoint(self) -> int | None:
         """Take one now: its epoch, or None when there was nothing new, or the views do not come to rest."""
@@ -116,276 +117,128 @@ class Durability:
     def checkpoint_now(self) -> bool:
         """Whether everything that was acknowledged before the call is in a checkpoint, if there are any here."""
         epoch = self._engine.epoch
-        return self._store is None or self._covered >= epoch or self.checkpoint() is not None or self._covered >= epoch
+        return self.store is None or self._covered >= epoch or self.checkpoint() is not None or self._covered >= epoch
 
     def _take(self) -> int | None:
-        if self._store is None:
+        if self.store is None:
             return None
         # As if it defined something: before any change of its epoch.
         if self._has_gone_on():
             self._engine.submit(Epoch.stand)
-        taken: tuple[Manifest, dict[str, bytes]] | None = self._engine.submit(self._capture, first=True).result()
-        if taken is None:
-            return None
-        manifest, blobs = taken
-        begin = time.perf_counter()
-        dropped = set(self._blobs.values()) - set(manifest.blobs.values())
-        self._store.commit(manifest.epoch, msgspec.msgpack.encode(manifest), blobs, dropped)
-        self._blobs, self._covered = dict(manifest.blobs), manifest.epoch
-        self.log.truncate_before(manifest.epoch + 1)
-        self.last = (manifest.epoch, time.perf_counter() - begin, sum(map(len, blobs.values())))
-        return manifest.epoch
+        for attempt in range(_VOID_IN_A_ROW + 1):
+            capture = Capture(self._engine, self._known_mark, self._stopping.is_set)
+            try:
+                if (cut := self._cut(capture, waits=attempt == _VOID_IN_A_ROW)) is None:
+                    return None
+                if not cut.waiting and (taken := self._assemble(capture, cut)) is not None:
+                    return self._write(*taken)
+                if capture.holds():
+                    return None
+            finally:
+                capture.release()
+        return None
+
+    def _known_mark(self, job: Job) -> Hashable:
+        return None if job.name in self._handed_over else self._written.marks.get(f"job/{job.name}")
+
+    def _cut(self, capture: Capture, *, waits: bool) -> Cut | None:
+        """``waits``: no epoch begins before all jobs have come to it."""
+
+        def work(epoch: Epoch) -> Cut | None:
+            cut = None if self._covered >= epoch.number - 1 else capture.cut(epoch)
+            if cut is not None and waits:
+                capture.collect()
+            return cut
+
+        found: Cut | None = self._engine.submit(work, first=True).result()
+        if found is not None and not waits:
+            capture.collect()
+        return found
 
     def _has_gone_on(self) -> bool:
         """Whether a first answer has, and nothing else: a checkpoint is of an epoch, so there has to be another one."""
         engine = self._engine
         with engine.lock:
-            steps = {f"job/{job.name}": job.steps + 1 for job in named_jobs(engine) if job.progress is not None}
-            return self._covered >= engine.epoch and any(self._marks.get(n, 1) != mark for n, mark in steps.items())
+            marks = {f"job/{job.name}": mark_of(job) for job in named_jobs(engine) if job.progress is not None}
+            known = self._written.marks
+            return self._covered >= engine.epoch and any(known.get(name, mark) != mark for name, mark in marks.items())
 
-    def _capture(self, epoch: Epoch) -> tuple[Manifest, dict[str, bytes]] | None:
-        """On the sequencer's thread, so that no epoch begins: wait for the jobs, then copy the state."""
-        engine = self._engine
-        number = epoch.number - 1
-        if epoch.changes or epoch.record.commands or epoch.record.sequences:
-            return None  # other requests of this epoch have touched tables already; the next try is soon
-        if self._covered >= number:
-            return None
-        try:
-            if not settle(engine, number):
+    def _assemble(self, capture: Capture, cut: Cut) -> tuple[Draft, Manifest] | None:
+        """What to write, once every job has been taken; None when something was defined meanwhile."""
+        standings = Standings(
+            {job: cut.jobs[job].position for job in cut.order},
+            {job: taken.failure for job, taken in cut.jobs.items() if taken.failure is not None},
+        )
+        since, anew = standings.read_since(cut.number), standings.anew()
+        stored = {name for name, state in cut.states.items() if state.contents is not None} - anew
+        kept = {name: self._state(cut, name) for name in sorted(stored | since.keys())}
+        positions = {out.name: taken.position for job, taken in cut.jobs.items() for out in job.outputs.all()}
+        with self._engine.lock:
+            if not capture.holds():
                 return None
-            with engine.lock:
-                return self._copy(number, epoch.at_us)
-        finally:
-            release(engine)
-
-    def _copy(self, number: int, at_us: int) -> tuple[Manifest, dict[str, bytes]]:
-        engine = self._engine
-        fresh: dict[str, bytes] = {}
-        names: dict[str, str] = {}
-        standing = standings(engine, number)
-        since = read_since(engine.jobs, standing, number)
-        anew = {
-            out.name for name, stands in standing.items() if stands.again for out in engine.jobs[name].outputs.all()
-        }
-        stored = {
-            name: state
-            for name, state in engine.states.items()
-            if state.contents is not None and not name.startswith("#") and name not in anew
-        }
-        for name, state in stored.items():
-            assert state.contents is not None
-            mark = state.contents.changes, since.get(name)
-            self._group(f"contents/{name}", mark, _reader(state.contents, since.get(name)), number, fresh, names)
-        for name, stands in standing.items():
-            job = engine.jobs[name]
+            draft = Draft(self._written, cut.number, self._redefined, self._handed_over)
+            self._redefined, self._handed_over = set(), set()
+            history = [
+                self._history(draft, state, min(cut.number, positions.get(name, cut.number)), since.get(name))
+                for name, state in kept.items()
+            ]
+            forgotten_us = {name: state.log.forgotten_us for name, state in kept.items()}
+        for part in history:
+            draft.history(part.name, part.changes, part.forgotten, part.upto, part.since)
+        for name in sorted(stored):
+            draft.contents(name, cut.catalog.relations[name].oid, cut.held[name], since.get(name))
+        for job, stands in standings.of.items():
             if not stands.again and stands.failure is None:
-                self._group(f"job/{name}", job.steps + 1, job.graph.snapshot, number, fresh, names)
-        read = {name: self._state(name) for name in since}
-        for name, state in (stored | read).items():
-            self._history(name, state, since.get(name), number, fresh, names)
-        self._written = {name: epoch for name, epoch in self._written.items() if name in stored or name in read}
+                draft.job(job.name, cut.jobs[job])
         manifest = Manifest(
-            number,
-            engine.catalog.version,
-            engine.catalog.next_oid,
-            list(engine.catalog.relations.values()),
-            {n: _source_manifest(s) for n, s in engine.states.items() if isinstance(s, SourceState)},
-            {name: job_manifest(engine.jobs[name], stands) for name, stands in standing.items()},
-            names,
-            {name: state.log.forgotten for name, state in (stored | read).items()},
-            {sequence.relation.oid: sequence.logged for sequence in engine.sequences.values()},
-            dict(engine.catalog.schemas),
-            [(oid, column, text) for (oid, column), text in engine.catalog.comments.items()],
-            {name: state.log.forgotten_us for name, state in (stored | read).items()},
-            list(engine.catalog.functions.values()),
-            at_us,
+            cut.number,
+            cut.catalog.version,
+            cut.catalog.next_oid,
+            list(cut.catalog.relations.values()),
+            cut.sources,
+            {
+                job.name: msgspec.structs.replace(cut.jobs[job].manifest, again=s.again, failure=s.failure)
+                for job, s in standings.of.items()
+            },
+            draft.names,
+            {part.name: part.forgotten for part in history},
+            cut.sequences,
+            dict(cut.catalog.schemas),
+            [(oid, column, text) for (oid, column), text in cut.catalog.comments.items()],
+            forgotten_us,
+            list(cut.catalog.functions.values()),
+            cut.at_us,
             since,
         )
-        self._redefined.clear()
-        return manifest, fresh
+        return draft, manifest
 
-    def _state(self, name: str) -> RelationState:
-        return self._engine.ticks if name == CLOCK else self._engine.states[name]
+    def _state(self, cut: Cut, name: str) -> RelationState:
+        return self._engine.ticks if name == CLOCK else cut.states[name]
 
-    def _history(
-        self,
-        name: str,
-        state: RelationState,
-        since: int | None,
-        number: int,
-        fresh: dict[str, bytes],
-        names: dict[str, str],
-    ) -> None:
-        """The changes since the last checkpoint as blobs of their own, beside those that are still kept.
+    def _history(self, draft: Draft, state: RelationState, upto: int, since: int | None) -> _History:
+        forgotten = state.log.forgotten
+        changes = state.log.all_after(max(draft.changes_known(state.name), forgotten), upto)
+        return _History(state.name, changes, forgotten, upto, since)
 
-        Where a job has yet to do them (``since``), their watermarks too, and those that had no rows.
-        """
-        known = 0 if name in self._redefined else self._written.get(name, 0)
-        changes = state.log.all_after(max(known, state.log.forgotten), number)
-        self._written[name] = min(number, state.frontier)
-        parts = {f"history/{name}/": (state.log.forgotten, packed(changes))}
-        if since is not None:
-            parts[f"marks/{name}/"] = (since, packed_marks(changes) if changes else None)
-        for prefix, (forgotten, batch) in parts.items():
-            if name not in self._redefined:
-                names |= {n: k for n, k in self._blobs.items() if n.startswith(prefix) and _last(n) > forgotten}
-            if batch is not None:
-                key = f"{prefix}{number}"
-                names[key], fresh[key] = key, to_ipc(batch)
-
-    def _group(
-        self,
-        prefix: str,
-        mark: Hashable,
-        read: Callable[[], Mapping[str, pa.RecordBatch]],
-        number: int,
-        fresh: dict[str, bytes],
-        names: dict[str, str],
-    ) -> None:
-        """Name the blobs of one state; write them anew only when something happened to it."""
-        known = {n: k for n, k in self._blobs.items() if n.startswith(f"{prefix}/")}
-        if known and self._marks.get(prefix) == mark and prefix.partition("/")[2] not in self._redefined:
-            names |= known
-            return
-        for part, batch in read().items():
-            name = f"{prefix}/{part}"
-            names[name] = f"{name}@{number}"
-            fresh[names[name]] = to_ipc(batch)
-        self._marks[prefix] = mark
-
-    # -- recovery ------------------------------------------------------------------------------
-
-    def recover(self) -> None:
-        """Bring the engine to the last acknowledged epoch. Called before its threads run."""
+    def _write(self, draft: Draft, manifest: Manifest) -> int:
+        assert self.store is not None
         begin = time.perf_counter()
-        manifest = self._load_checkpoint()
-        replayed = 0
-        start = 1 if manifest is None else manifest.epoch + 1
-        for number, payload in self.log.read_from(start):
-            self._replay(number, decode_record(payload))
-            replayed += 1
-        engine = self._engine
-        for state in engine.states.values():
-            if isinstance(state, SourceState):
-                state.reopen()
-        if manifest is not None or replayed:
-            at = f"checkpoint of epoch {manifest.epoch}" if manifest else "the log alone"
-            engine.restored = (
-                f"restored epoch {engine.epoch} from {at} and {replayed} replayed epochs"
-                f" in {time.perf_counter() - begin:.2f} s"
-            )
-            if self._anew:
-                engine.restored += f"; computing anew what had failed: {', '.join(self._anew)}"
+        dropped = set(self._written.names.values()) - set(draft.names.values())
+        try:
+            self.store.commit(manifest.epoch, msgspec.msgpack.encode(manifest), draft.fresh, dropped)
+        except BaseException:
+            self.redefined(draft.redefined)
+            self.handed_over(draft.handed_over)
+            raise
+        self._accept(draft.accept(), manifest.epoch)
+        self.log.truncate_before(manifest.epoch + 1)
+        self.last = (manifest.epoch, time.perf_counter() - begin, sum(map(len, draft.fresh.values())))
+        return manifest.epoch
 
-    def _load_checkpoint(self) -> Manifest | None:
-        if self._store is None or (latest := self._store.latest()) is None:
-            return None
-        manifest = msgspec.msgpack.decode(latest[1], type=Manifest)
-        engine = self._engine
-        engine.catalog = catalog_of(manifest)
-        for function in manifest.functions:
-            engine.python.bind(function)
-        engine.progress.epoch = manifest.epoch
-        # A view comes after its side outputs, and after what it reads: the catalog keeps that order.
-        engine.apply_command(Create(tuple(manifest.relations)), engine.catalog, manifest.epoch + 1, 0)
-        for state in engine.states.values():
-            state.born = 0
-        blobs = {n: from_ipc(self._need(k)) for n, k in manifest.blobs.items()}
-        for name, source in manifest.sources.items():
-            state = engine.states[name]
-            assert isinstance(state, SourceState)
-            state.positions, state.ended = dict(source.positions), set(source.ended)
-            state.watermark, state.rows = source.watermark, source.rows
-            state.tracker.restore(source.watermark)
-        anew = [name for name, job in manifest.jobs.items() if job.again]
-        emptied = {out.name for name in anew for out in engine.jobs[name].outputs.all()}
-        for name in {*engine.states, *manifest.since} - emptied:
-            self._restore_relation(self._state(name), manifest, blobs)
-        engine.restore_sequences(manifest.sequences)
-        for name, job in manifest.jobs.items():
-            restore_job(engine, name, job, _under(f"job/{name}/", blobs), manifest)
-        with engine.lock:
-            restored = {*engine.states, *manifest.since} - emptied
-            self._written = {name: min(manifest.epoch, self._state(name).frontier) for name in restored}
-        self._anew = [engine.catalog.get(name).shown for name in anew]
-        self._blobs, self._covered = dict(manifest.blobs), manifest.epoch
-        return manifest
-
-    def _restore_relation(self, state: RelationState, manifest: Manifest, blobs: Mapping[str, pa.RecordBatch]) -> None:
-        since = manifest.since.get(state.name)
-        if state.contents is not None:
-            rows = blobs[f"contents/{state.name}/"]
-            if since is None:
-                state.contents.restore(rows, manifest.epoch)
-            else:
-                state.restore_stamped(rows, since)
-        if state.contents is not None or since is not None:
-            state.log.forgotten = manifest.forgotten[state.name]
-            state.log.forgotten_us = manifest.forgotten_us.get(state.name, UNKNOWN_US)
-            history = _in_order(f"history/{state.name}/", blobs)
-            changes = chain.from_iterable(map(unpacked, history))
-            for change in marked(changes, _in_order(f"marks/{state.name}/", blobs)):
-                if change.epoch > state.log.forgotten:
-                    state.log.append(change)
-
-    def _need(self, key: str) -> bytes:
-        assert self._store is not None
-        data = self._store.get(key)
-        if data is None:
-            raise CorruptState(f"the checkpoint lacks its part {key}")
-        return data
-
-    def _replay(self, number: int, record: EpochRecord) -> None:
-        """One logged epoch, exactly as it was: the same rows, ranges, answers and watermarks."""
-        engine = self._engine
-        deltas: dict[str, list[pa.RecordBatch]] = {}
-        for command in record.commands:
-            if isinstance(command, Alter | Supersede):
-                engine.worker.drain(everything=True)  # the views it concerns had their first answers before it
-            engine.apply_command(command, engine.catalog.apply(command), number, record.at_us)
-        for name, delta in record.deltas:
-            state = engine.states.get(name)
-            if state is None:
-                continue  # changed and dropped within one epoch
-            if state.contents is not None:
-                state.contents.apply(delta, number)
-            elif isinstance(state, SourceState):
-                state.push(delta)
-            deltas.setdefault(name, []).append(delta)
-        for read in record.ranges:
-            source = engine.states.get(read.source)
-            if isinstance(source, SourceState):
-                deltas.setdefault(read.source, []).extend(source.replay_range(read))
-        for answer in record.answers:
-            engine.take_answer(answer, number, record.at_us)
-        whole = {name: w for name, parts in deltas.items() if (w := zset.concat(parts)) is not None}
-        engine.restore_sequences(record.sequences)
-        for name, watermark in record.watermarks.items():
-            source = engine.states.get(name)
-            if isinstance(source, SourceState):
-                source.tracker.restore(watermark)
-        engine.publish_base(number, record.at_us, whole, record.watermarks)
-        engine.worker.drain()
-
-
-def _last(name: str) -> int:
-    """The last epoch of a blob of history."""
-    return int(name.rpartition("/")[2])
-
-
-def _in_order(prefix: str, blobs: Mapping[str, pa.RecordBatch]) -> list[pa.RecordBatch]:
-    """The blobs of a history or of its marks, oldest first."""
-    return [blobs[name] for name in sorted((n for n in blobs if n.startswith(prefix)), key=_last)]
-
-
-def _under(prefix: str, blobs: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
-    return {name[len(prefix) :]: batch for name, batch in blobs.items() if name.startswith(prefix)}
-
-
-def _reader(contents: Contents, since: int | None) -> Callable[[], Mapping[str, pa.RecordBatch]]:
-    return lambda: {"": contents.snapshot() if since is None else contents.stamped(since)}
-
-
-def _source_manifest(state: SourceState) -> SourceManifest:
-    return SourceManifest(dict(state.positions), sorted(state.ended), state.watermark, state.rows)
+    def _accept(self, written: Written, epoch: int) -> None:
+        """From now on the relations remember what has changed since this checkpoint."""
+        with self._engine.lock:
+            self._written, self._covered = written, epoch
+            for name, state in self._engine.states.items():
+                chain = written.chains.get(name)
+                state.written = -1 if chain is None or chain.epoch is None else chain.epoch

@@ -38,6 +38,7 @@ from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer
 from constellationdb.engine.pg_catalog.versions import ObjectsOf
 from constellationdb.engine.python import PythonFunctions
 from constellationdb.engine.record import Answer
+from constellationdb.engine.recovery import recover
 from constellationdb.engine.relation import Progress, RelationState
 from constellationdb.engine.relations import PlannedCatalog
 from constellationdb.engine.reply import Reply
@@ -119,7 +120,7 @@ class Engine:
 
         jit.compile_all()
         choose_allocators()
-        self.durability.recover()
+        recover(self)
         self.sequencer = Sequencer(self, self.durability.log, self.clock, self.epoch)
         self.sequencer.start()
         self.worker.start()

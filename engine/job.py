@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
-from constellationdb.engine.arrangement import Arrangement
+from constellationdb.engine.arrangement import FOREVER, Arrangement
 from constellationdb.engine.backfills import BackfillProgress
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.changelog import Change
@@ -87,7 +87,8 @@ class Job:
     """``position``: the last epoch the job was taken to; ``failure`` stops it there for good.
 
     Epochs in which nothing of its inputs changes cost it nothing: ``reached`` counts them when somebody asks.
-    While it is ``held`` it takes no step. ``steps``: those it has done, whether a checkpoint must write it again.
+    While it is ``held`` it takes no step, and none beyond the epoch ``until``. ``steps``: those it has done,
+    whether a checkpoint must write it again.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Job:
     kinds: dict[int, Kind] = field(default_factory=dict)  # what its operators are called, once somebody asked
     progress: BackfillProgress | None = None  # of its first answer, if this process has computed it
     held: bool = False
+    until: int = int(FOREVER)
     steps: int = 0
     ahead: dict[str, int] = field(default_factory=dict)  # inputs whose first epoch came with the first answer
     _nets: bool = field(init=False)  # an epoch's change leaves the graph netted
@@ -190,7 +192,7 @@ class Job:
         if self.backfill is not None:
             return all(s.ready and s.frontier >= self.position for s in self.inputs.values())
         following = self.following()
-        return following is not None and following <= self._limit()
+        return following is not None and following <= min(self._limit(), self.until)
 
     def following(self) -> int | None:
         """The next epoch that one of the inputs changed in or a lookup was answered in."""

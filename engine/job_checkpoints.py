@@ -11,7 +11,6 @@ from constellationdb.engine.backfills import BackfillProgress
 from constellationdb.engine.job import Job
 from constellationdb.engine.manifest import FirstAnswerManifest, JobManifest, Manifest
 from constellationdb.engine.sources import SourceEnd
-from constellationdb.engine.standings import Standing
 from constellationdb.errors import RelationUnusable
 from constellationdb.planner.plan import copies_of
 
@@ -19,19 +18,19 @@ if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
 
 
-def job_manifest(job: Job, standing: Standing) -> JobManifest:
+def job_manifest(job: Job, position: int) -> JobManifest:
     return JobManifest(
         job.graph.watermarks(),
         job.outputs.view.watermark,
         job.counters.used,
         job.counters.late,
         dict(job.graph.windowed),
-        standing.position,
-        standing.again,
-        standing.failure,
+        position,
+        False,
+        None,
         job.outputs.view.ready,
         _first_answer(job.progress) if job.starting and job.progress is not None else None,
-        {name: epoch for name, epoch in job.ahead.items() if epoch > standing.position},
+        {name: epoch for name, epoch in job.ahead.items() if epoch > position},
     )
 
 

@@ -67,6 +67,7 @@ class RelationState:
         self.watermark = NO_WATERMARK
         self.ready = True  # False while a view's first answer is being computed
         self._indexes: WeakValueDictionary[tuple[int, ...], SharedIndex] = WeakValueDictionary()
+        self.written = -1  # the epoch of which the newest checkpoint has its contents
         self.dropped = False
         self.successor: RelationState | None = None  # it was dropped for one with other columns, of the same name
         self.consumers: set[Follower] = set()  # who reads the log
@@ -136,4 +137,4 @@ class RelationState:
         consumed = min([floor, self.frontier, *(consumer.reached() for consumer in self.consumers)])
         self.log.forget(consumed, now_us, retain=self.contents is not None or bool(self.subscribers))
         if self.contents is not None:
-            self.contents.compact(consumed)
+            self.contents.compact(consumed, self.written)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from constellationdb.engine import standings
+from constellationdb.engine import capture
 from constellationdb.engine.backfills import BackfillProgress
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.job import Job
@@ -106,7 +106,7 @@ def stand(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
     runnable = Job.runnable
     standing: list[str | None] = [None]
     monkeypatch.setattr(Job, "runnable", lambda job: job.name != standing[0] and runnable(job))
-    monkeypatch.setattr(standings, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(capture, "_PATIENCE_SECONDS", 0.2)
 
     def stands(name: str | None) -> None:
         standing[0] = name
@@ -118,7 +118,7 @@ def stand(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
 def test_one_far_behind_goes_on_from_where_it_is(
     tmp_path: Path, stand: Callable[[str | None], None], monkeypatch: pytest.MonkeyPatch, far: int
 ) -> None:
-    monkeypatch.setattr(standings, "_FAR", far)
+    monkeypatch.setattr(capture, "_FAR", far)
     with Engine(tmp_path / "data") as engine:
         session = engine.session()
         run(session, *CHAIN)

@@ -1,0 +1,165 @@
+"""The named blobs of a checkpoint: which are written anew, and which stay what an earlier one wrote.
+
+    contents/<relation>/            its rows, as they were at some checkpoint
+    contents/<relation>/<epoch>     what changed from the one before to this epoch: at most ten, then all rows again
+    job/<view>/<operator>/…         an operator's state
+    history/<relation>/<epoch>      the changes that are kept for those who look back; marks/…: their watermarks
+
+Nothing is remembered of a checkpoint before it is written (``Draft.accept``): what failed is as if it had not been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from constellationdb.engine.capture import Held, TakenJob
+from constellationdb.engine.changelog import Change, packed, packed_marks
+from constellationdb.storage.arrow_blobs import to_ipc
+
+_LONGEST_CHAIN = 10
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Rows and the changes to them. ``epoch``: what they come to; None where they do not say what to add to."""
+
+    oid: int
+    epoch: int | None
+    changes: int
+    rows_bytes: int
+    changes_bytes: int
+
+    @property
+    def is_long(self) -> bool:
+        return self.changes >= _LONGEST_CHAIN or self.changes_bytes > self.rows_bytes
+
+
+@dataclass
+class Written:
+    """What the newest checkpoint holds, as blobs."""
+
+    names: dict[str, str] = field(default_factory=dict)  # name → the key it is stored under
+    marks: dict[str, Hashable] = field(default_factory=dict)  # group → how much had happened to it
+    chains: dict[str, Chain] = field(default_factory=dict)  # by relation
+    changes: dict[str, int] = field(default_factory=dict)  # relation → the last epoch whose changes are in blobs
+
+    def under(self, prefix: str) -> dict[str, str]:
+        return {name: key for name, key in self.names.items() if name.startswith(prefix)}
+
+
+class Draft:
+    """The blobs of the checkpoint of epoch ``number``, in the making.
+
+    ``redefined``: relations that are not what they were in ``written``, and have no history from before.
+    ``handed_over``: their marks in ``written`` are not theirs.
+    """
+
+    def __init__(self, written: Written, number: int, redefined: set[str], handed_over: set[str]) -> None:
+        self._written = written
+        self._number = number
+        self.redefined = redefined
+        self.handed_over = handed_over
+        self._next = Written()
+        self.fresh: dict[str, bytes] = {}
+
+    @property
+    def names(self) -> dict[str, str]:
+        return self._next.names
+
+    def contents(self, name: str, oid: int, held: Held, since: int | None) -> None:
+        """What a relation held; ``since``: from which epoch on somebody still reads it, if not the checkpoint's."""
+        group, mark = f"contents/{name}", (oid, held.changes, since)
+        chain = self._written.chains.get(name)
+        if self._is_unchanged(group, mark, name):
+            self._keep(group, mark)
+            if chain is not None:
+                self._next.chains[name] = chain
+        elif held.eager is not None or since is not None:
+            rows = held.eager or to_ipc(held.version.stamped(since or 0, held.position))
+            self._next.chains[name] = Chain(oid, None, 0, len(rows), 0)
+            self._write(group, mark, {"": rows})
+        elif chain is None or not self._is_continued(chain, name, oid, held):
+            rows = to_ipc(held.version.weighted(held.position))
+            self._next.chains[name] = Chain(oid, held.position, 0, len(rows), 0)
+            self._write(group, mark, {"": rows})
+        else:
+            self._continue(group, mark, name, chain, held)
+
+    def _is_continued(self, chain: Chain, name: str, oid: int, held: Held) -> bool:
+        return (
+            chain.epoch is not None
+            and chain.oid == oid
+            and not chain.is_long
+            and name not in self.redefined
+            and chain.epoch <= held.position
+            and held.version.knows_since(chain.epoch)
+        )
+
+    def _continue(self, group: str, mark: Hashable, name: str, chain: Chain, held: Held) -> None:
+        assert chain.epoch is not None
+        self._keep(group, mark)
+        changed = held.version.between(chain.epoch, held.position)
+        if changed.num_rows == 0:
+            self._next.chains[name] = replace(chain, epoch=held.position)
+            return
+        rows = to_ipc(changed)
+        self._next.chains[name] = replace(
+            chain, epoch=held.position, changes=chain.changes + 1, changes_bytes=chain.changes_bytes + len(rows)
+        )
+        self._write(group, mark, {str(held.position): rows})
+
+    def job(self, name: str, taken: TakenJob) -> None:
+        group = f"job/{name}"
+        if taken.state is None:
+            self._keep(group, taken.mark)
+        else:
+            self._write(group, taken.mark, taken.state)
+
+    def history(self, name: str, changes: Sequence[Change], forgotten: int, upto: int, since: int | None) -> None:
+        """The changes after those that are written, as blobs of their own, beside those that are still kept.
+
+        Where a job has yet to do them (``since``), their watermarks too, and those that had no rows.
+        """
+        self._next.changes[name] = upto
+        parts = {f"history/{name}/": (forgotten, packed(changes))}
+        if since is not None:
+            parts[f"marks/{name}/"] = (since, packed_marks(changes) if changes else None)
+        for prefix, (behind, batch) in parts.items():
+            if name not in self.redefined:
+                self.names.update((n, k) for n, k in self._written.under(prefix).items() if last_of(n) > behind)
+            if batch is not None:
+                self._put(f"{prefix}{self._number}", batch)
+
+    def changes_known(self, name: str) -> int:
+        """The last epoch of a relation whose changes are written."""
+        return 0 if name in self.redefined else self._written.changes.get(name, 0)
+
+    def accept(self) -> Written:
+        """It is on disk."""
+        return self._next
+
+    def _is_unchanged(self, group: str, mark: Hashable, name: str) -> bool:
+        known = self._written.marks.get(group) == mark and name not in self.redefined | self.handed_over
+        return known and bool(self._written.under(f"{group}/"))
+
+    def _keep(self, group: str, mark: Hashable) -> None:
+        self.names.update(self._written.under(f"{group}/"))
+        self._next.marks[group] = mark
+
+    def _write(self, group: str, mark: Hashable, parts: Mapping[str, bytes]) -> None:
+        for part, body in parts.items():
+            name = f"{group}/{part}"
+            key = f"{name}@{self._number}"
+            self.names[name], self.fresh[key] = key, body
+        self._next.marks[group] = mark
+
+    def _put(self, key: str, batch: pa.RecordBatch) -> None:
+        self.names[key], self.fresh[key] = key, to_ipc(batch)
+
+
+def last_of(name: str) -> int:
+    """The last epoch of a blob of changes."""
+    return int(name.rpartition("/")[2])

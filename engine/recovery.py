@@ -1,0 +1,184 @@
+"""A restart: the newest checkpoint, then the epochs that the log has after it, each exactly as it was.
+
+The epochs keep their numbers, so nothing that was acknowledged or seen is different afterwards. The changes that are
+still kept were in the checkpoint: a token that was good before a restart is good after it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import msgspec
+import pyarrow as pa
+
+from constellationdb.catalog.model import Alter, Create, Supersede
+from constellationdb.engine import batch as zset
+from constellationdb.engine.capture import mark_of
+from constellationdb.engine.changelog import UNKNOWN_US, marked, unpacked
+from constellationdb.engine.checkpoint_blobs import Chain, Written, last_of
+from constellationdb.engine.graph import CLOCK
+from constellationdb.engine.job_checkpoints import restore_job
+from constellationdb.engine.manifest import Manifest, catalog_of
+from constellationdb.engine.record import EpochRecord, decode_record
+from constellationdb.engine.relation import RelationState
+from constellationdb.engine.sources import SourceState
+from constellationdb.errors import CorruptState
+from constellationdb.storage.arrow_blobs import from_ipc
+from constellationdb.storage.checkpoints import CheckpointStore
+
+if TYPE_CHECKING:
+    from constellationdb.engine.engine import Engine
+
+
+def recover(engine: Engine) -> None:
+    """Bring the engine to the last acknowledged epoch. Called before its threads run."""
+    begin = time.perf_counter()
+    store = engine.durability.store
+    manifest = None if store is None else _load_checkpoint(engine, store)
+    replayed = 0
+    start = 1 if manifest is None else manifest.epoch + 1
+    for number, payload in engine.durability.log.read_from(start):
+        _replay(engine, number, decode_record(payload))
+        replayed += 1
+    for state in engine.states.values():
+        if isinstance(state, SourceState):
+            state.reopen()
+    if manifest is not None or replayed:
+        at = f"checkpoint of epoch {manifest.epoch}" if manifest else "the log alone"
+        engine.restored = (
+            f"restored epoch {engine.epoch} from {at} and {replayed} replayed epochs"
+            f" in {time.perf_counter() - begin:.2f} s"
+        )
+        anew = [name for name, job in manifest.jobs.items() if job.again] if manifest else []
+        if anew:
+            shown = ", ".join(engine.catalog.relations[n].shown for n in anew if n in engine.catalog.relations)
+            engine.restored += f"; computing anew what had failed: {shown}"
+
+
+def _load_checkpoint(engine: Engine, store: CheckpointStore) -> Manifest | None:
+    if (latest := store.latest()) is None:
+        return None
+    manifest = msgspec.msgpack.decode(latest[1], type=Manifest)
+    engine.catalog = catalog_of(manifest)
+    for function in manifest.functions:
+        engine.python.bind(function)
+    engine.progress.epoch = manifest.epoch
+    # A view comes after its side outputs, and after what it reads: the catalog keeps that order.
+    engine.apply_command(Create(tuple(manifest.relations)), engine.catalog, manifest.epoch + 1, 0)
+    for state in engine.states.values():
+        state.born = 0
+    bodies = {name: _need(store, key) for name, key in manifest.blobs.items()}
+    blobs = {name: from_ipc(body) for name, body in bodies.items()}
+    for name, source in manifest.sources.items():
+        state = engine.states[name]
+        assert isinstance(state, SourceState)
+        state.positions, state.ended = dict(source.positions), set(source.ended)
+        state.watermark, state.rows = source.watermark, source.rows
+        state.tracker.restore(source.watermark)
+    anew = [name for name, job in manifest.jobs.items() if job.again]
+    emptied = {out.name for name in anew for out in engine.jobs[name].outputs.all()}
+    restored = {*engine.states, *manifest.since} - emptied
+    for name in restored:
+        _restore_relation(_state(engine, name), manifest, blobs)
+    engine.restore_sequences(manifest.sequences)
+    for name, job in manifest.jobs.items():
+        restore_job(engine, name, job, _under(f"job/{name}/", blobs), manifest)
+    with engine.lock:
+        frontiers = {name: min(manifest.epoch, _state(engine, name).frontier) for name in restored}
+    engine.durability.restored(_written(engine, manifest, bodies, frontiers), manifest.epoch)
+    return manifest
+
+
+def _written(engine: Engine, manifest: Manifest, bodies: Mapping[str, bytes], frontiers: dict[str, int]) -> Written:
+    """What the next checkpoint may leave as it is."""
+    marks = {
+        f"job/{name}": mark_of(engine.jobs[name])
+        for name, job in manifest.jobs.items()
+        if not job.again and job.failure is None and job.first is None
+    }
+    chains = {
+        name: _chain(engine.catalog.relations[name].oid, name, manifest, bodies)
+        for name in frontiers
+        if f"contents/{name}/" in manifest.blobs
+    }
+    return Written(dict(manifest.blobs), marks, chains, frontiers)
+
+
+def _chain(oid: int, name: str, manifest: Manifest, bodies: Mapping[str, bytes]) -> Chain:
+    later = [len(bodies[part]) for part in _in_order(f"contents/{name}/", bodies)[1:]]
+    epoch = None if name in manifest.since else manifest.epoch
+    return Chain(oid, epoch, len(later), len(bodies[f"contents/{name}/"]), sum(later))
+
+
+def _state(engine: Engine, name: str) -> RelationState:
+    return engine.ticks if name == CLOCK else engine.states[name]
+
+
+def _restore_relation(state: RelationState, manifest: Manifest, blobs: Mapping[str, pa.RecordBatch]) -> None:
+    since = manifest.since.get(state.name)
+    if state.contents is not None:
+        rows, *later = (blobs[name] for name in _in_order(f"contents/{state.name}/", blobs))
+        if since is None:
+            state.contents.restore(rows, manifest.epoch, later)
+        else:
+            state.restore_stamped(rows, since)
+    if state.contents is not None or since is not None:
+        state.log.forgotten = manifest.forgotten[state.name]
+        state.log.forgotten_us = manifest.forgotten_us.get(state.name, UNKNOWN_US)
+        history = [blobs[name] for name in _in_order(f"history/{state.name}/", blobs)]
+        changes = chain.from_iterable(map(unpacked, history))
+        for change in marked(changes, [blobs[name] for name in _in_order(f"marks/{state.name}/", blobs)]):
+            if change.epoch > state.log.forgotten:
+                state.log.append(change)
+
+
+def _need(store: CheckpointStore, key: str) -> bytes:
+    data = store.get(key)
+    if data is None:
+        raise CorruptState(f"the checkpoint lacks its part {key}")
+    return data
+
+
+def _replay(engine: Engine, number: int, record: EpochRecord) -> None:
+    """One logged epoch, exactly as it was: the same rows, ranges, answers and watermarks."""
+    deltas: dict[str, list[pa.RecordBatch]] = {}
+    for command in record.commands:
+        if isinstance(command, Alter | Supersede):
+            engine.worker.drain(everything=True)  # the views it concerns had their first answers before it
+        engine.apply_command(command, engine.catalog.apply(command), number, record.at_us)
+    for name, delta in record.deltas:
+        state = engine.states.get(name)
+        if state is None:
+            continue  # changed and dropped within one epoch
+        if state.contents is not None:
+            state.contents.apply(delta, number)
+        elif isinstance(state, SourceState):
+            state.push(delta)
+        deltas.setdefault(name, []).append(delta)
+    for read in record.ranges:
+        source = engine.states.get(read.source)
+        if isinstance(source, SourceState):
+            deltas.setdefault(read.source, []).extend(source.replay_range(read))
+    for answer in record.answers:
+        engine.take_answer(answer, number, record.at_us)
+    whole = {name: w for name, parts in deltas.items() if (w := zset.concat(parts)) is not None}
+    engine.restore_sequences(record.sequences)
+    for name, watermark in record.watermarks.items():
+        source = engine.states.get(name)
+        if isinstance(source, SourceState):
+            source.tracker.restore(watermark)
+    engine.publish_base(number, record.at_us, whole, record.watermarks)
+    engine.worker.drain()
+
+
+def _in_order(prefix: str, blobs: Mapping[str, object]) -> list[str]:
+    """The blobs of one relation's rows or changes, oldest first."""
+    names = [name for name in blobs if name.startswith(prefix)]
+    return sorted(names, key=lambda name: -1 if name == prefix else last_of(name))
+
+
+def _under(prefix: str, blobs: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
+    return {name[len(prefix) :]: batch for name, batch in blobs.items() if name.startswith(prefix)}
