@@ -15,6 +15,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from constellationdb.engine.arrangement import FOREVER
 from constellationdb.engine.contents import Version
 from constellationdb.engine.job import Job
@@ -51,13 +53,22 @@ class Held:
 
 
 @dataclass(frozen=True)
+class TakenState:
+    """Operators' states, and of others what changed in them. ``anew``: the prefixes of the former; None: all are."""
+
+    whole: Blobs
+    changed: Blobs
+    anew: frozenset[str] | None
+
+
+@dataclass(frozen=True)
 class TakenJob:
     """A job at the cut, or where it stood. ``state`` is None where it is as it was written last, or of no use."""
 
     position: int
     manifest: JobManifest
     mark: Hashable
-    state: Blobs | None
+    state: TakenState | None
     failure: BaseException | None
 
 
@@ -78,11 +89,16 @@ class Cut:
 
 
 class Capture:
-    """``cut`` on the sequencer's thread, then ``collect`` on any, then ``release`` whatever has come of it."""
+    """``cut`` on the sequencer's thread, then ``collect`` on any, then ``release`` whatever has come of it.
 
-    def __init__(self, engine: Engine, written: Callable[[Job], Hashable], stopping: Callable[[], bool]) -> None:
+    ``written``: the mark of a job's state that is on disk, and whether changes can be added to that.
+    """
+
+    def __init__(
+        self, engine: Engine, written: Callable[[Job], tuple[Hashable, bool]], stopping: Callable[[], bool]
+    ) -> None:
         self._engine = engine
-        self._written = written  # the mark of a job's state that is written already
+        self._written = written
         self._stopping = stopping
         self._cut: Cut | None = None
 
@@ -175,10 +191,21 @@ class Capture:
                 whole = position == cut.number
                 eager = to_ipc(version.weighted(position) if whole else version.stamped(position, position))
             cut.held[state.name] = Held(version, position, state.contents.changes, eager)
-        blobs = None
-        if failure is None and self._written(job) != mark:
-            blobs = {name: to_ipc(batch) for name, batch in job.graph.snapshot().items()}
-        cut.jobs[job] = TakenJob(position, manifest, mark, blobs, failure)
+        taken = None if failure is not None else self._state(job, mark)
+        cut.jobs[job] = TakenJob(position, manifest, mark, taken, failure)
+
+    def _state(self, job: Job, mark: Hashable) -> TakenState | None:
+        known, extensible = self._written(job)
+        if known == mark:
+            return None
+        if not extensible:
+            return TakenState(_encoded(job.graph.snapshot()), {}, None)
+        changes = job.graph.changes()
+        return TakenState(_encoded(changes.whole), _encoded(changes.changed), frozenset(changes.anew))
+
+
+def _encoded(batches: Mapping[str, pa.RecordBatch]) -> Blobs:
+    return {name: to_ipc(batch) for name, batch in batches.items()}
 
 
 def mark_of(job: Job) -> Hashable:

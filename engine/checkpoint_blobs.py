@@ -2,7 +2,7 @@
 
     contents/<relation>/            its rows, as they were at some checkpoint
     contents/<relation>/<epoch>     what changed from the one before to this epoch: at most ten, then all rows again
-    job/<view>/<operator>/…         an operator's state
+    job/<view>/<operator>/…         an operator's state, …+<epoch>: what changed in it up to that checkpoint
     history/<relation>/<epoch>      the changes that are kept for those who look back; marks/…: their watermarks
 
 Nothing is remembered of a checkpoint before it is written (``Draft.accept``): what failed is as if it had not been.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -20,6 +21,8 @@ from constellationdb.engine.changelog import Change, packed, packed_marks
 from constellationdb.storage.arrow_blobs import to_ipc
 
 _LONGEST_CHAIN = 10
+_LATER = "+"  # between the name of an operator's part and the checkpoint that its changes came with
+Blob = TypeVar("Blob")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Written:
     names: dict[str, str] = field(default_factory=dict)  # name → the key it is stored under
     marks: dict[str, Hashable] = field(default_factory=dict)  # group → how much had happened to it
     chains: dict[str, Chain] = field(default_factory=dict)  # by relation
+    job_chains: dict[str, Chain] = field(default_factory=dict)
     changes: dict[str, int] = field(default_factory=dict)  # relation → the last epoch whose changes are in blobs
 
     def under(self, prefix: str) -> dict[str, str]:
@@ -112,11 +116,26 @@ class Draft:
         self._write(group, mark, {str(held.position): rows})
 
     def job(self, name: str, taken: TakenJob) -> None:
-        group = f"job/{name}"
-        if taken.state is None:
+        group, state, chain = f"job/{name}", taken.state, self._written.job_chains.get(name)
+        if state is None:
             self._keep(group, taken.mark)
+            if chain is not None:
+                self._next.job_chains[name] = chain
+            return
+        if chain is None or state.anew is None:
+            self._next.job_chains[name] = Chain(0, self._number, 0, _size(state.whole), 0)
         else:
-            self._write(group, taken.mark, taken.state)
+            again = tuple(f"{group}/{prefix}" for prefix in state.anew)
+            kept = self._written.under(f"{group}/").items()
+            self.names.update((part, key) for part, key in kept if not part.startswith(again))
+            self._next.job_chains[name] = replace(
+                chain,
+                epoch=self._number,
+                changes=chain.changes + bool(state.changed),
+                changes_bytes=chain.changes_bytes + _size(state.changed),
+            )
+        later = {f"{part}{_LATER}{self._number}": body for part, body in state.changed.items()}
+        self._write(group, taken.mark, {**state.whole, **later})
 
     def history(self, name: str, changes: Sequence[Change], forgotten: int, upto: int, since: int | None) -> None:
         """The changes after those that are written, as blobs of their own, beside those that are still kept.
@@ -158,6 +177,20 @@ class Draft:
 
     def _put(self, key: str, batch: pa.RecordBatch) -> None:
         self.names[key], self.fresh[key] = key, to_ipc(batch)
+
+
+def _size(blobs: Mapping[str, bytes]) -> int:
+    return sum(map(len, blobs.values()))
+
+
+def state_and_changes(state: Mapping[str, Blob]) -> tuple[dict[str, Blob], list[dict[str, Blob]]]:
+    """A job's parts: those that are whole, and the changes to others, checkpoint by checkpoint."""
+    whole: dict[str, Blob] = {}
+    later: dict[int, dict[str, Blob]] = {}
+    for name, blob in state.items():
+        part, _, number = name.partition(_LATER)
+        (later.setdefault(int(number), {}) if number else whole)[part] = blob
+    return whole, [later[number] for number in sorted(later)]
 
 
 def last_of(name: str) -> int:

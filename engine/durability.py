@@ -125,8 +125,9 @@ class Durability:
         # As if it defined something: before any change of its epoch.
         if self._has_gone_on():
             self._engine.submit(Epoch.stand)
+        cut: Cut | None = None
         for attempt in range(_VOID_IN_A_ROW + 1):
-            capture = Capture(self._engine, self._known_mark, self._stopping.is_set)
+            capture = Capture(self._engine, self._known, self._stopping.is_set)
             try:
                 if (cut := self._cut(capture, waits=attempt == _VOID_IN_A_ROW)) is None:
                     return None
@@ -136,10 +137,16 @@ class Durability:
                     return None
             finally:
                 capture.release()
+                if cut is not None and self._covered < cut.number:  # the changes that jobs have told of are lost
+                    self.handed_over({job.name for job, told in cut.jobs.items() if told.state is not None})
         return None
 
-    def _known_mark(self, job: Job) -> Hashable:
-        return None if job.name in self._handed_over else self._written.marks.get(f"job/{job.name}")
+    def _known(self, job: Job) -> tuple[Hashable, bool]:
+        """The mark of a job's state that is on disk, and whether changes can be added to that."""
+        if job.name in self._handed_over:
+            return None, False
+        chain = self._written.job_chains.get(job.name)
+        return self._written.marks.get(f"job/{job.name}"), chain is not None and not chain.is_long
 
     def _cut(self, capture: Capture, *, waits: bool) -> Cut | None:
         """``waits``: no epoch begins before all jobs have come to it."""

@@ -18,7 +18,7 @@ from constellationdb.catalog.model import Alter, Create, Supersede
 from constellationdb.engine import batch as zset
 from constellationdb.engine.capture import mark_of
 from constellationdb.engine.changelog import UNKNOWN_US, marked, unpacked
-from constellationdb.engine.checkpoint_blobs import Chain, Written, last_of
+from constellationdb.engine.checkpoint_blobs import Blob, Chain, Written, last_of, state_and_changes
 from constellationdb.engine.graph import CLOCK
 from constellationdb.engine.job_checkpoints import restore_job
 from constellationdb.engine.manifest import Manifest, catalog_of
@@ -85,7 +85,7 @@ def _load_checkpoint(engine: Engine, store: CheckpointStore) -> Manifest | None:
         _restore_relation(_state(engine, name), manifest, blobs)
     engine.restore_sequences(manifest.sequences)
     for name, job in manifest.jobs.items():
-        restore_job(engine, name, job, _under(f"job/{name}/", blobs), manifest)
+        restore_job(engine, name, job, *state_and_changes(_under(f"job/{name}/", blobs)), manifest)
     with engine.lock:
         frontiers = {name: min(manifest.epoch, _state(engine, name).frontier) for name in restored}
     engine.durability.restored(_written(engine, manifest, bodies, frontiers), manifest.epoch)
@@ -99,12 +99,23 @@ def _written(engine: Engine, manifest: Manifest, bodies: Mapping[str, bytes], fr
         for name, job in manifest.jobs.items()
         if not job.again and job.failure is None and job.first is None
     }
+    job_chains = {
+        name: _job_chain(manifest.epoch, _under(f"job/{name}/", bodies))
+        for name in manifest.jobs
+        if f"job/{name}" in marks
+    }
     chains = {
         name: _chain(engine.catalog.relations[name].oid, name, manifest, bodies)
         for name in frontiers
         if f"contents/{name}/" in manifest.blobs
     }
-    return Written(dict(manifest.blobs), marks, chains, frontiers)
+    return Written(dict(manifest.blobs), marks, chains, job_chains, frontiers)
+
+
+def _job_chain(epoch: int, bodies: Mapping[str, bytes]) -> Chain:
+    whole, later = state_and_changes(bodies)
+    changes_bytes = sum(len(body) for changes in later for body in changes.values())
+    return Chain(0, epoch, len(later), sum(map(len, whole.values())), changes_bytes)
 
 
 def _chain(oid: int, name: str, manifest: Manifest, bodies: Mapping[str, bytes]) -> Chain:
@@ -180,5 +191,5 @@ def _in_order(prefix: str, blobs: Mapping[str, object]) -> list[str]:
     return sorted(names, key=lambda name: -1 if name == prefix else last_of(name))
 
 
-def _under(prefix: str, blobs: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
-    return {name[len(prefix) :]: batch for name, batch in blobs.items() if name.startswith(prefix)}
+def _under(prefix: str, blobs: Mapping[str, Blob]) -> dict[str, Blob]:
+    return {name[len(prefix) :]: blob for name, blob in blobs.items() if name.startswith(prefix)}

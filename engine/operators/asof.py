@@ -215,6 +215,14 @@ class AsofOperator(Unheld):
         self._left.restore(state["left"], epoch)
         self._right.restore(state["right"], epoch)
 
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        left, right = self._left.changes(), self._right.changes()
+        return None if left is None or right is None else {"left": left, "right": right}
+
+    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        self._left.patch(changes["left"], epoch)
+        self._right.patch(changes["right"], epoch)
+
 
 def _keys_of(index: KeyIndex) -> Rows | None:
     return index.keys_at(np.arange(len(index), dtype=np.int64)) if len(index) else None

@@ -228,6 +228,28 @@ class JoinOperator(Unheld):
                 state[f"{name}_matches"] = matches.counts.snapshot()
         return state
 
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        names = ("left", "right")
+        found: dict[str, pa.RecordBatch] = {}
+        for name, side in zip(names, self.arranged, strict=False):
+            if (parts := side.changes()) is None:
+                return None
+            found.update((name, rows) for rows in parts.values())
+        for name, matches in zip(names, self._matches, strict=True):
+            if matches is not None:
+                if (counts := matches.counts.changes()) is None:
+                    return None
+                found[f"{name}_matches"] = counts
+        return found
+
+    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        names = ("left", "right")
+        for name, side in zip(names, self.arranged, strict=False):
+            side.patch(changes.get(name), epoch)
+        for name, matches in zip(names, self._matches, strict=True):
+            if matches is not None:
+                matches.counts.patch(changes[f"{name}_matches"])
+
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
         names = ("left", "right")
         for name, side in zip(names, self.arranged, strict=False):

@@ -166,12 +166,32 @@ class RecomputeOperator(Unheld):
         for i, arrangement in enumerate(self.arranged):
             arrangement.restore(state.get(f"input{i}"), epoch)
         self._output.restore(state["output"], epoch)
+        self._note(state)
+        self._failures.restore(state["failures"])
+
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        found: dict[str, pa.RecordBatch] = {}
+        for name, side in [*((f"input{i}", a) for i, a in enumerate(self.arranged)), ("output", self._output)]:
+            if (parts := side.changes()) is None:
+                return None
+            found.update((name, rows) for rows in parts.values())
+        return {**found, "failures": self._failures.snapshot()}
+
+    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        for i, arrangement in enumerate(self.arranged):
+            arrangement.patch(changes.get(f"input{i}"), epoch)
+        self._output.patch(changes["output"], epoch)
+        self._note(changes)
+        self._failures = Failures(self._node.id)
+        self._failures.restore(changes["failures"])
+
+    def _note(self, state: Mapping[str, pa.RecordBatch]) -> None:
+        """When the watermark closes what has been restored."""
         if self._expiring is not None:
             self._expiring.note(state["output"], self._expiring.output)
             for i, column in enumerate(self._expiring.inputs):
                 if f"input{i}" in state:
                     self._expiring.note(state[f"input{i}"], column)
-        self._failures.restore(state["failures"])
 
 
 def _plan(node: plan.Recompute) -> Fragment | FramedRows:

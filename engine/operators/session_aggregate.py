@@ -233,4 +233,4 @@ class SessionAggregateOperator(Unheld):
             target[:count] = sessions.column(name).to_numpy()
         if count:
             self._next_end = int(self._last[:count].min()) + self._node.gap_us
-        self._measures.load(state, count)
+        self._measures.load(state, np.arange(count, dtype=np.int64))
