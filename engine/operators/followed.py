@@ -57,7 +57,8 @@ class FollowedArrangement(Arrangement):
         if self._append_only:  # what the watermark freed cannot be taken away from it
             whole = zset.netted(pa.concat_batches([self.snapshot(), changes]))
             self.__dict__.update(Arrangement(self.schema, self.keys, append_only=True).__dict__)
-            super().restore(zset.with_weights(empty(self.schema), 1) if whole is None else whole, epoch)
+            rows = empty(self.schema) if whole is None else zset.expanded(whole)  # equal rows are entries of their own
+            super().restore(rows, epoch)
         elif changes.num_rows:
             super().apply(changes, epoch)
         self._last = self._followed_from = epoch
