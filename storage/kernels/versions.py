@@ -72,7 +72,7 @@ def _search(table: I64, latest: I64, log: U8, keys: U8, start: int, size: int, k
     while True:
         entry = table[2 * place + 1] - 1
         if entry < 0:
-            return -1 - place
+            return int(-1 - place)
         if table[2 * place] == key_hash:
             at = latest[entry]
             if key_length(log, at) == size and same_bytes(log, at + HEAD, keys, start, size):

@@ -32,8 +32,8 @@ class _LogView:
         raise NotImplementedError
 
     def get(self, key: bytes) -> bytes | None:
-        value: bytes | None = self._log.values(self._log.find(_one(key), self._end()))[0].as_py()
-        return value
+        log = self._log
+        return log.value(log.find(_one(key), self._end()).item())
 
     def get_many(self, keys: pa.Array) -> pa.Array:
         log, texts = self._log, keys_of(keys)

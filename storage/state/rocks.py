@@ -194,10 +194,10 @@ class RocksStateStore:
 
     def _change(self, changes: dict[bytes, bytes | None]) -> None:
         rows = size = 0
-        batch = WriteBatch(raw_mode=True)
+        batch, keys = WriteBatch(raw_mode=True), sorted(changes)  # neighbours lie in one block
         with rocks_errors(self._directory):
-            old = self._db.get(list(changes))
-            for (key, value), before in zip(changes.items(), old, strict=True):
+            for key, before in zip(keys, self._db.get(keys), strict=True):
+                value = changes[key]
                 if before is not None:
                     rows, size = rows - 1, size - len(key) - len(before)
                 if value is not None:

@@ -13,6 +13,7 @@ least half as long as the one before (Bentley and Saxe's logarithmic method), so
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Iterator
 from typing import Protocol
@@ -28,6 +29,7 @@ from constellationdb.storage.kernels.hashing import hash_rows
 from constellationdb.storage.kernels.memory import I64, U8, U64
 from constellationdb.storage.state.store import BATCH_ROWS, BYTES, ITEMS
 
+_HEAD = struct.Struct("<qII")
 START = 64  # where the first version lies; no version lies at 0
 _FIRST_PLACES = 64
 _FIRST_ROWS = 256  # of a scan: its reader may only want the first few
@@ -128,6 +130,15 @@ class VersionLog:
             log = self._arena.data
             kernels.find(self._table, self._latest, log, keys.values, keys.offsets, _hashes(keys), end, out)
         return out
+
+    def value(self, at: int) -> bytes | None:
+        """The value of one version that has one; None for none."""
+        if at == 0:
+            return None
+        data = self._arena.data
+        _, key, value = _HEAD.unpack_from(data.data, at)
+        first: int = at + _HEAD.size + key
+        return data[first : first + value].tobytes()
 
     def values(self, at: I64) -> pa.Array:
         """The values of versions, NULL for none and of removed keys."""
