@@ -4,7 +4,7 @@
     logged.py    MemoryStateStore
     mapped.py    MappedStateStore: the same log of versions in a mapped file
     rocks.py     RocksStateStore: for what the other two cannot hold
-    versions.py  the log of versions under the first two
+    versions.py  the log of versions under the first two, in an arena (arena.py)
     indexes.py   SecondaryIndex, IndexedStore: items by what their values say
     chain.py     SnapshotChain: full snapshots and deltas in a directory, verified link by link
     parts.py     one of them as a file

@@ -1,4 +1,4 @@
-"""State stores over a `VersionLog`: in memory here, in a file in `mapped`."""
+"""State stores over a `VersionLog`; the one in memory. The one in a file is in `mapped`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from constellationdb.storage.kernels.arrowkeys import Texts
 from constellationdb.storage.kernels.memory import Bool
+from constellationdb.storage.state.arena import MemoryArena
 from constellationdb.storage.state.store import (
     Item,
     StateSnapshot,
@@ -17,7 +18,7 @@ from constellationdb.storage.state.store import (
     prefix_end,
     texts_of,
 )
-from constellationdb.storage.state.versions import MemoryArena, VersionLog
+from constellationdb.storage.state.versions import VersionLog
 
 LEAST_GARBAGE = 1 << 20  # compacting less is not worth while
 _NO_MARKS: Bool = np.zeros(0, np.bool_)
@@ -66,14 +67,14 @@ class LogSnapshot(_LogView):
         return self._log is log
 
 
-class MemoryStateStore(_LogView):
-    """Everything in memory. Versions that snapshots may still read, and garbage, take up to as much as the content."""
-
-    def __init__(self) -> None:
-        self._log = self._new_log()
+class LogStateStore(_LogView):
+    """What the stores over a log have in common."""
 
     def _new_log(self) -> VersionLog:
-        return VersionLog(MemoryArena())
+        raise NotImplementedError
+
+    def _write(self, keys: Texts, values: Texts) -> None:
+        raise NotImplementedError
 
     def _end(self) -> int:
         return self._log.end
@@ -104,14 +105,6 @@ class MemoryStateStore(_LogView):
     def delete_many(self, keys: pa.Array) -> None:
         self._write(keys_of(keys), _nothing(len(keys)))
 
-    def _write(self, keys: Texts, values: Texts) -> None:
-        self._log.write(keys, values)
-        self._collect_garbage()
-
-    def _collect_garbage(self) -> None:
-        if self._log.garbage_bytes > max(LEAST_GARBAGE, self._log.live_bytes):
-            self._log = self._log.compacted(MemoryArena())
-
     def clear(self) -> None:
         self._log = self._new_log()
 
@@ -127,6 +120,21 @@ class MemoryStateStore(_LogView):
         self.clear()
         for batch in batches:
             self.put_many(batch.column(0), batch.column(1))
+
+
+class MemoryStateStore(LogStateStore):
+    """Everything in memory. Former versions, which snapshots may still read, take up to as much as the content."""
+
+    def __init__(self) -> None:
+        self._log = self._new_log()
+
+    def _new_log(self) -> VersionLog:
+        return VersionLog(MemoryArena())
+
+    def _write(self, keys: Texts, values: Texts) -> None:
+        self._log.write(keys, values)
+        if self._log.garbage_bytes > max(LEAST_GARBAGE, self._log.live_bytes):
+            self._log = self._log.compacted(MemoryArena())
 
     def flush(self) -> None: ...
 

@@ -14,74 +14,26 @@ only: into a new file, which takes the old one's name. A page that the medium fa
 
 from __future__ import annotations
 
-import mmap
 import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
-from constellationdb.errors import CorruptState, StorageFailure
+from constellationdb.errors import CorruptState, InternalError, StorageFailure
 from constellationdb.storage.disk import DISK, Disk
 from constellationdb.storage.kernels.arrowkeys import Texts
-from constellationdb.storage.kernels.memory import U8
 from constellationdb.storage.lockfile import DirectoryLock
+from constellationdb.storage.state.arena import START, FileArena
 from constellationdb.storage.state.header import SIZE, Header, decode_header, encode_header
-from constellationdb.storage.state.logged import LEAST_GARBAGE, MemoryStateStore
-from constellationdb.storage.state.versions import START, VersionLog
+from constellationdb.storage.state.logged import LEAST_GARBAGE, LogStateStore
+from constellationdb.storage.state.versions import VersionLog
 
 MAGIC = b"CONSTMAP"
-_LEAST = 1 << 20
 assert START == SIZE
 
 
-class FileArena:
-    """The bytes of a file; half as many more when they do not suffice."""
-
-    def __init__(self, path: Path, create: bool) -> None:
-        flags = os.O_RDWR | (os.O_CREAT | os.O_EXCL if create else 0)
-        self.fd = os.open(path, flags, 0o644)
-        self.path = path
-        self.data: U8 = np.zeros(0, np.uint8)
-        try:
-            self._map(max(_LEAST, os.fstat(self.fd).st_size))
-        except BaseException:
-            os.close(self.fd)
-            raise
-
-    def reserve(self, size: int) -> None:
-        if size > len(self.data):
-            try:
-                self._map(max(size, len(self.data) * 3 // 2))
-            except OSError as error:
-                raise StorageFailure(f'could not enlarge "{self.path}": {error.strerror}') from error
-
-    def _map(self, size: int) -> None:
-        size += -size % mmap.PAGESIZE
-        _allocate(self.fd, size)
-        self.mapping = mmap.mmap(self.fd, size)  # views into a former one keep that
-        self.data = np.frombuffer(self.mapping, np.uint8)
-
-    def close(self) -> None:
-        """Gives up the file; who still reads the mapping keeps it."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
-
-
-def _allocate(fd: int, size: int) -> None:
-    """Space on the disk for ``size`` bytes: a page that had none would end the process when it is written."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(fd, 0, size)
-        return
-    old = os.fstat(fd).st_size
-    for at in range(old, size, _LEAST):
-        os.pwrite(fd, bytes(min(_LEAST, size - at)), at)
-
-
-class MappedStateStore(MemoryStateStore):
+class MappedStateStore(LogStateStore):
     """A file in ``directory``. Content survives ``close``; a crash goes back to the last ``flush``."""
 
     def __init__(self, directory: str | os.PathLike[str], disk: Disk = DISK) -> None:
@@ -138,6 +90,8 @@ class MappedStateStore(MemoryStateStore):
         return arena
 
     def _write(self, keys: Texts, values: Texts) -> None:
+        if self._arena is None:
+            raise InternalError(f'the store in "{self._directory}" is closed')
         self._log.write(keys, values)
 
     def clear(self) -> None:

@@ -22,6 +22,7 @@ from constellationdb.errors import CorruptState, StorageFailure
 from constellationdb.storage.disk import DISK
 from constellationdb.storage.lockfile import DirectoryLock
 from constellationdb.storage.rocks import close_rocks, open_rocks, rocks_errors
+from constellationdb.storage.state.changed_keys import ChangedKeys
 from constellationdb.storage.state.header import Header, decode_header, encode_header
 from constellationdb.storage.state.store import BYTES, ITEMS, Item, StateSnapshot, items, keys_of, prefix_end, texts_of
 
@@ -88,23 +89,6 @@ class RocksSnapshot(_RocksView):
         for first in range(0, len(keys), _CHUNK):
             chunk = keys[first : first + _CHUNK]
             yield _batch([(key, self.get(key)) for key in chunk])
-
-
-class ChangedKeys:
-    """Which keys changed, and before which snapshot: number ``moment`` is the last one that was taken."""
-
-    def __init__(self) -> None:
-        self.moment = 0
-        self.base: int | None = None
-        self.keys: dict[bytes, int] = {}
-
-    def note(self, keys: Iterable[bytes]) -> None:
-        if self.moment:
-            self.keys.update(dict.fromkeys(keys, self.moment + 1))
-
-    def committed(self, moment: int) -> None:
-        self.base = moment
-        self.keys = {key: at for key, at in self.keys.items() if at > moment}
 
 
 class RocksStateStore:

@@ -16,46 +16,23 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Iterator
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from constellationdb.storage.kernels import keyorder
+from constellationdb.errors import LimitExceeded
+from constellationdb.storage.kernels import keyorder, versionrows, wholelogs
 from constellationdb.storage.kernels import versions as kernels
 from constellationdb.storage.kernels.arrowkeys import Texts
 from constellationdb.storage.kernels.hashing import hash_rows
-from constellationdb.storage.kernels.memory import I64, U8, U64
+from constellationdb.storage.kernels.memory import I64, U64
+from constellationdb.storage.state.arena import START, Arena
 from constellationdb.storage.state.store import BATCH_ROWS, BYTES, ITEMS
 
 _HEAD = struct.Struct("<qII")
-START = 64  # where the first version lies; no version lies at 0
 _FIRST_PLACES = 64
 _FIRST_ROWS = 256  # of a scan: its reader may only want the first few
-
-
-class Arena(Protocol):
-    """Bytes that can become more."""
-
-    data: U8
-
-    def reserve(self, size: int) -> None:
-        """Makes ``data`` at least so long; what it held stays."""
-        ...
-
-
-class MemoryArena:
-    """Bytes in memory, twice as many when they do not suffice."""
-
-    def __init__(self) -> None:
-        self.data: U8 = np.empty(4096, np.uint8)
-
-    def reserve(self, size: int) -> None:
-        if size > len(self.data):
-            larger = np.empty(max(size, 2 * len(self.data)), np.uint8)
-            larger[: len(self.data)] = self.data
-            self.data = larger
 
 
 class VersionLog:
@@ -100,8 +77,7 @@ class VersionLog:
 
     def _write(self, keys: Texts, values: Texts) -> None:
         rows = len(keys.offsets) - 1
-        size = keys.offsets[-1] - keys.offsets[0] + values.offsets[-1] - values.offsets[0]
-        self._arena.reserve(self.end + kernels.HEAD * rows + int(size))
+        self._arena.reserve(self.end + kernels.HEAD * rows + _size(keys) + _size(values))
         self._reserve(rows)
         kernels.write(
             self._table, self._latest, self._arena.data, self._state,
@@ -143,7 +119,7 @@ class VersionLog:
     def values(self, at: I64) -> pa.Array:
         """The values of versions, NULL for none and of removed keys."""
         valid = np.empty(len(at), np.bool_)
-        kernels.have_values(self._arena.data, at, valid)
+        versionrows.have_values(self._arena.data, at, valid)
         return self._column(at, True, None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little")))
 
     def batch(self, at: I64) -> pa.RecordBatch:
@@ -152,9 +128,9 @@ class VersionLog:
 
     def _column(self, at: I64, values: bool, valid: pa.Buffer | None) -> pa.Array:
         log, offsets = self._arena.data, np.empty(len(at) + 1, np.int64)
-        kernels.offsets_of(log, at, values, offsets)
+        versionrows.offsets_of(log, at, values, offsets)
         data = np.empty(offsets[-1], np.uint8)
-        kernels.copy_out(log, at, values, offsets, data)
+        versionrows.copy_out(log, at, values, offsets, data)
         return pa.Array.from_buffers(BYTES, len(at), [valid, pa.py_buffer(offsets), pa.py_buffer(data)])
 
     def scan(self, start: bytes, until: bytes | None, end: int) -> Iterator[pa.RecordBatch]:
@@ -224,7 +200,7 @@ class VersionLog:
         log, entries = VersionLog(arena), int(self._state[kernels.ENTRIES])
         log._reserve(entries)
         remap = np.full(entries, -1, np.int64)
-        base = kernels.compact(
+        base = wholelogs.compact(
             self._table, self._latest, self._arena.data, START, self.end, self.end if self.base is None else self.base,
             log._table, log._latest, arena.data, log._state, remap,
         )  # fmt: skip
@@ -236,12 +212,20 @@ class VersionLog:
 
     def index(self, end: int) -> bool:
         """Takes up what the arena holds from ``START`` to ``end``; False when those are not whole records."""
-        records = kernels.count_records(self._arena.data, START, end)
+        records = wholelogs.count_records(self._arena.data, START, end)
         if records < 0:
             return False
         self._reserve(records)
-        kernels.index(self._table, self._latest, self._arena.data, self._state, end)
+        wholelogs.index(self._table, self._latest, self._arena.data, self._state, end)
         return True
+
+
+def _size(texts: Texts) -> int:
+    """How many bytes they are; each may have so many that four bytes can count them, and one value less."""
+    size = int(texts.offsets[-1] - texts.offsets[0])
+    if size >= kernels.GONE and int(np.diff(texts.offsets).max()) >= kernels.GONE:
+        raise LimitExceeded("a key or a value of a state store has 4 GB or more")
+    return size
 
 
 def _rows(texts: Texts, first: int) -> Texts:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from constellationdb.errors import CorruptState, FeatureNotSupported, StorageFailure
+from constellationdb.errors import CorruptState, FeatureNotSupported, InternalError, StorageFailure
 from constellationdb.storage.disk import Disk
-from constellationdb.storage.state import header, mapped
+from constellationdb.storage.state import arena, header, mapped
 from constellationdb.storage.state.header import SIZE, Header, encode_header
 from constellationdb.storage.state.mapped import MAGIC, MappedStateStore
 from tests.unit.storage.state.stores import content, put_all
@@ -146,7 +146,7 @@ def test_a_full_disk_is_an_error_and_the_content_stays(tmp_path: Path, monkeypat
     def no_space(*_: int) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(mapped, "_allocate", no_space)
+    monkeypatch.setattr(arena, "_allocate", no_space)
     with pytest.raises(StorageFailure, match=r"could not enlarge .*versions.new\": No space left on device"):
         store.put(b"large", bytes(2 << 20))
     store.put(b"small", b"1")
@@ -157,3 +157,11 @@ def test_a_full_disk_is_an_error_and_the_content_stays(tmp_path: Path, monkeypat
     store = MappedStateStore(tmp_path)
     assert len(store) == 1002
     store.close()
+
+
+def test_a_closed_store_takes_nothing_more(tmp_path: Path) -> None:
+    store = MappedStateStore(tmp_path)
+    store.close()
+    store.close()
+    with pytest.raises(InternalError, match="is closed"):
+        store.put(b"a", b"1")

@@ -131,9 +131,10 @@ def test_changes_are_counted_from_the_committed_snapshot(store: StateStore) -> N
     store.put(b"c", b"3")
     second = store.snapshot()
     store.put(b"c", b"4")
+    store.put(b"later", b"5")
     assert _changes(second) == {b"a": b"1", b"b": None, b"c": b"3"}
     store.committed(second)
-    assert _changes(store.snapshot()) == {b"c": b"4"}
+    assert _changes(store.snapshot()) == {b"c": b"4", b"later": b"5"}
     store.clear()
     assert store.snapshot().changes() is None
     store.committed(second)  # of what is there no more
@@ -186,6 +187,40 @@ def test_content_is_the_same_after_ten_times_as_much_garbage(store: StateStore) 
     assert {key for key, value in changed.items() if value is None} == {b"%d" % i for i in range(9, 5_000, 10)}
     store.flush()
     assert content(store) == expected
+
+
+def test_removals_since_the_committed_snapshot_outlive_garbage(
+    store: StateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("logged", "mapped"):
+        monkeypatch.setattr(f"constellationdb.storage.state.{module}.LEAST_GARBAGE", 0)
+    _fill(store, b"a", b"b", b"c", b"d")
+    store.delete(b"d")
+    store.flush()
+    store.committed(store.snapshot())
+    store.put(b"b", b"1")
+    store.delete_many(column([b"a", b"c"]))
+    store.put(b"b", b"2")
+    store.flush()
+    assert _changes(store.snapshot()) == {b"a": None, b"b": b"2", b"c": None}
+    store.put(b"a", b"3")
+    assert _changes(store.snapshot()) == {b"a": b"3", b"b": b"2", b"c": None}
+    assert content(store) == {b"a": b"3", b"b": b"2"}
+
+
+def test_a_snapshot_of_before_garbage_was_collected_may_be_committed(
+    store: StateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("logged", "mapped"):
+        monkeypatch.setattr(f"constellationdb.storage.state.{module}.LEAST_GARBAGE", 0)
+    put_all(store, {b"%d" % i: b"1" for i in range(20)})
+    before = store.snapshot()
+    for turn in (b"22", b"333"):
+        put_all(store, {b"%d" % i: turn for i in range(20)})
+    store.flush()
+    store.committed(before)
+    changes = store.snapshot().changes()
+    assert changes is None or {row for batch in changes for row in batch.column(1).to_pylist()} == {b"333"}
 
 
 def test_a_snapshot_is_read_by_another_thread_while_the_store_changes(store: StateStore) -> None:
