@@ -5,7 +5,7 @@
     mapped.py    MappedStateStore: the same log of versions in a mapped file
     rocks.py     RocksStateStore: for what the other two cannot hold
     versions.py  the log of versions under the first two, in an arena (arena.py)
-    indexes.py   SecondaryIndex, IndexedStore: items by what their values say
+    indexed.py   IndexedStore: a store and its secondary indexes (secondary_index.py)
     chain.py     SnapshotChain: full snapshots and deltas in a directory, verified link by link
     parts.py     one of them as a file
     header.py    how every file here begins

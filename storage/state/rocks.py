@@ -24,7 +24,17 @@ from constellationdb.storage.lockfile import DirectoryLock
 from constellationdb.storage.rocks import close_rocks, open_rocks, rocks_errors
 from constellationdb.storage.state.changed_keys import ChangedKeys
 from constellationdb.storage.state.header import Header, decode_header, encode_header
-from constellationdb.storage.state.store import BYTES, ITEMS, Item, StateSnapshot, items, keys_of, prefix_end, texts_of
+from constellationdb.storage.state.store import (
+    BYTES,
+    ITEMS,
+    Item,
+    StateSnapshot,
+    items,
+    keys_of,
+    plain,
+    prefix_end,
+    texts_of,
+)
 
 MAGIC = b"CONSTRDB"
 _CHUNK = 4_096  # rows of a read or a write: RocksDB keeps the interpreter lock for the whole of a write
@@ -52,7 +62,7 @@ class _RocksView:
 
     def get_many(self, keys: pa.Array) -> pa.Array:
         keys_of(keys)
-        return pa.array([self.get(key) for key in keys.cast(BYTES).to_pylist()], BYTES)
+        return pa.array([self.get(key) for key in plain(keys).to_pylist()], BYTES)
 
     def scan(self, start: bytes = b"", end: bytes | None = None) -> Iterator[pa.RecordBatch]:
         while chunk := self._read(start, end):
@@ -148,7 +158,7 @@ class RocksStateStore:
     def get_many(self, keys: pa.Array) -> pa.Array:
         keys_of(keys)
         with rocks_errors(self._directory):
-            return pa.array(self._db.get(keys.cast(BYTES).to_pylist()) if len(keys) else [], BYTES)
+            return pa.array(self._db.get(plain(keys).to_pylist()) if len(keys) else [], BYTES)
 
     def scan(self, start: bytes = b"", end: bytes | None = None) -> Iterator[pa.RecordBatch]:
         return self._view().scan(start, end)
@@ -170,8 +180,8 @@ class RocksStateStore:
             raise ValueError(f"{len(keys)} keys for {len(values)} values")
         keys_of(keys), texts_of(values)
         for first in range(0, len(keys), _CHUNK):
-            names = keys.slice(first, _CHUNK).cast(BYTES).to_pylist()
-            self._change(dict(zip(names, values.slice(first, _CHUNK).cast(BYTES).to_pylist(), strict=True)))
+            names = plain(keys.slice(first, _CHUNK)).to_pylist()
+            self._change(dict(zip(names, plain(values.slice(first, _CHUNK)).to_pylist(), strict=True)))
 
     def delete_many(self, keys: pa.Array) -> None:
         self.put_many(keys, pa.nulls(len(keys), BYTES))

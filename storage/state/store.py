@@ -114,6 +114,11 @@ def items(batches: Iterable[pa.RecordBatch]) -> Iterator[Item]:
         yield from zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
 
 
+def plain(array: pa.Array) -> pa.Array:
+    """A column of bytes or text as one of `BYTES`."""
+    return unwrapped(array).cast(BYTES)
+
+
 def texts_of(array: pa.Array) -> Texts:
     """A column of bytes or text as flat arrays."""
     column = column_of(unwrapped(array))

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from constellationdb.storage.kernels.orderedkeys import FALLING, RISING
-from constellationdb.storage.state.indexes import IndexedStore, SecondaryIndex
+from constellationdb.storage.state.indexed import IndexedStore
 from constellationdb.storage.state.logged import MemoryStateStore
+from constellationdb.storage.state.secondary_index import SecondaryIndex
 from constellationdb.storage.state.store import ITEMS
 from tests.unit.storage.state.stores import BACKENDS, column
 
@@ -43,7 +44,7 @@ def test_finds_points_and_ranges(backend: str, tmp_path: Path) -> None:
     assert people.find_range("city", [pa.array(["C"])], None).to_pylist() == [b"ann", b"dan"]
     assert people.find_range("city", None, [pa.array(["C"])]).to_pylist() == [b"bob", b"cid"]
     people.delete_many(keys)
-    assert len(people.store) == len(entries) == 0
+    assert len(people) == len(entries) == 0
     entries.close()
 
 

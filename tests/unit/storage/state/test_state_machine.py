@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from constellationdb.storage.state.indexed import IndexedStore
 from constellationdb.storage.state.store import StateSnapshot, StateView
 from tests.unit.storage.state.stores import BACKENDS, column, content, put_all
 
@@ -135,6 +136,13 @@ class AgainstDict(RuleBasedStateMachine):
             assert len(store) == len(self.model)
             assert store.size_bytes == sum(len(key) + len(value) for key, value in self.model.items())
             assert list(store.range_scan(b"", None)) == sorted(self.model.items())
+
+    @invariant()
+    def the_index_follows(self) -> None:
+        indexed = self.stores["indexed"]
+        assert isinstance(indexed, IndexedStore)
+        by_value = sorted(self.model, key=lambda key: (self.model[key], key))
+        assert indexed.find_range("value", None, None).to_pylist() == by_value
 
     def teardown(self) -> None:
         self.past = []
