@@ -52,6 +52,21 @@ def test_every_strategy_holds_the_same_content(store: StateStore, tmp_path: Path
     assert kinds == "fddddddddddfddddddddddfddd"
 
 
+def test_every_strategy_holds_the_same_hundred_thousand_items(tmp_path: Path) -> None:
+    store = MemoryStateStore()
+    put_all(store, {b"%d" % i: b"before" for i in range(100_000)})
+    chains = [SnapshotChain(tmp_path / strategy, strategy) for strategy in STRATEGIES]
+    for chain in chains:
+        chain.save(store, 1)
+    put_all(store, {b"%d" % i: b"after" if i % 2 else None for i in range(0, 100_000, 7)})
+    expected = content(store)
+    begun = [chain.begin(store, 2) for chain in chains]
+    put_all(store, {b"%d" % i: b"too late" for i in range(100_000)})
+    assert [chain.write(one).rows for chain, one in zip(chains, begun, strict=True)] == [92_857, 92_857, 14_286]
+    for chain in chains:
+        assert _restored(chain, 2) == expected
+
+
 def _restored(chain: SnapshotChain, epoch: int | None = None) -> dict[bytes, bytes]:
     store = MemoryStateStore()
     store.put(b"left over", b"x")
