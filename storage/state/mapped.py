@@ -1,7 +1,7 @@
 """A state store in one file that is mapped into memory: the system keeps of it what fits, and writes back the rest.
 
     D/versions      64 bytes of header, then the log of versions (`kernels.versions` has its records)
-    D/versions.new  the same, until its first ``flush``
+    D/versions.new  the same, until its first ``flush`` (or versions.newer, when that name is taken)
 
 The header is written by ``flush`` after the log is on the medium: it says where the log ends and what its checksum is,
 so a crash goes back to the last ``flush`` and anything else that differs is damage. What lies behind the end is not
@@ -30,6 +30,7 @@ from constellationdb.storage.state.logged import LEAST_GARBAGE, LogStateStore
 from constellationdb.storage.state.versions import VersionLog
 
 MAGIC = b"CONSTMAP"
+_NEW = ("versions.new", "versions.newer")
 assert START == SIZE
 
 
@@ -45,6 +46,8 @@ class MappedStateStore(LogStateStore):
             self._owner = DirectoryLock(self._directory)
         try:
             with self._judged("open"):
+                for name in _NEW:  # left by a crash
+                    (self._directory / name).unlink(missing_ok=True)
                 self._log = self._opened() if self._path.exists() else self._new_log()
         except BaseException:
             self._give_up()
@@ -79,15 +82,21 @@ class MappedStateStore(LogStateStore):
         return VersionLog(self._use(self._new_arena()))
 
     def _new_arena(self) -> FileArena:
-        path = self._directory / "versions.new"
+        """A file under a name that is not in use."""
+        path = self._directory / _NEW[self._arena is not None and self._arena.path.name == _NEW[0]]
         path.unlink(missing_ok=True)
         return FileArena(path, create=True)
 
     def _use(self, arena: FileArena) -> FileArena:
         if self._arena:
-            self._arena.close()
+            self._drop(self._arena)
         self._arena, self._synced, self._checksum = arena, START, 0
         return arena
+
+    def _drop(self, arena: FileArena) -> None:
+        arena.close()
+        if arena.path != self._path:
+            arena.path.unlink(missing_ok=True)
 
     def _write(self, keys: Texts, values: Texts) -> None:
         if self._arena is None:
@@ -109,9 +118,17 @@ class MappedStateStore(LogStateStore):
         self._failed = False
 
     def _compact(self) -> None:
-        arena = self._new_arena()
-        self._log = self._log.compacted(arena)
-        self._use(arena)
+        """A new file without garbage. Where there is no room for it, the garbage stays."""
+        try:
+            arena = self._new_arena()
+        except OSError:
+            return
+        try:
+            self._log = self._log.compacted(arena)
+        except StorageFailure:
+            self._drop(arena)
+        else:
+            self._use(arena)
 
     def _sync(self) -> None:
         assert self._arena

@@ -159,6 +159,39 @@ def test_a_full_disk_is_an_error_and_the_content_stays(tmp_path: Path, monkeypat
     store.close()
 
 
+@pytest.mark.parametrize("flushed_before", [False, True])
+def test_without_room_for_a_new_file_the_garbage_stays(
+    flushed_before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapped, "LEAST_GARBAGE", 0)
+    store = MappedStateStore(tmp_path)
+    store.put(b"big", bytes(2 << 20))
+    if flushed_before:
+        store.flush()
+    for turn in range(3):
+        store.put(b"small", b"%d" % turn)
+        store.put(b"big", b"%d" % turn * (2 << 20))
+    allocate = arena._allocate
+
+    def no_space(fd: int, size: int) -> None:
+        if size > 2 << 20:
+            raise OSError(28, os.strerror(28))
+        allocate(fd, size)
+
+    monkeypatch.setattr(arena, "_allocate", no_space)
+    store.flush()
+    assert store.garbage_bytes > 4 << 20
+    monkeypatch.setattr(arena, "_allocate", allocate)
+    store.put(b"small", b"last")
+    store.flush()
+    assert store.garbage_bytes == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["owner.lock", "versions"]
+    store.close()
+    store = MappedStateStore(tmp_path)
+    assert content(store) == {b"small": b"last", b"big": b"2" * (2 << 20)}
+    store.close()
+
+
 def test_a_closed_store_takes_nothing_more(tmp_path: Path) -> None:
     store = MappedStateStore(tmp_path)
     store.close()
