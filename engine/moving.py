@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from constellationdb.engine.kernels.arrowkeys import Words, column_of
 from constellationdb.engine.kernels.rows import I64, Bool
 from constellationdb.engine.kernels.sliding import greatest
 from constellationdb.planner import plan
+from constellationdb.storage.kernels.arrowkeys import Words, column_of
 
 _HALF, _LOW = np.int64(32), np.int64((1 << 32) - 1)
 

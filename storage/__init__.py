@@ -6,8 +6,8 @@ What each module is:
     epochlog.py     every epoch's record, durable before anything of the epoch is seen
     segment.py      how the log's records lie in a file, and how a damaged file is judged
     checkpoints.py  state as of an epoch: named blobs and a manifest, committed as one
-    store.py        ordered keys and values in memory or on disk (StateStore)
-    sorted_keys.py  the ordered key set under the memory store
+    state/          ordered keys and values in memory or on disk (StateStore), their snapshots and indexes
+    kernels/        the loops over every key: encoding, hashing, finding, ordering
     arrow_blobs.py  Arrow batches as bytes, with or without a header
     rocks.py        how we open RocksDB and read its errors
     disk.py         writes, syncs, atomic creation of files: the place to inject faults
@@ -29,6 +29,6 @@ How a restart uses it: ``latest()`` checkpoint at epoch c, its ``blobs``, then `
                        ^ c = 40  ^ durable_epoch = 57
                 checkpoint        log replays 41 … 57; 58 and 59 were never acknowledged
 
-What it leaves out: object stores, caches and spilling come with the features that need them; nothing here knows
-what an operator, a relation or a schema is.
+What it leaves out: object stores, caches and spilling come with the features that need them; no operator keeps its
+state in a StateStore yet. Nothing here knows what an operator, a relation or a schema is.
 """

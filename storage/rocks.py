@@ -12,9 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
-from rocksdict import DbClosedError, DBCompressionType, DBRecoveryMode, Options, Rdict, Snapshot
+from rocksdict import BlockBasedOptions, DbClosedError, DBCompressionType, DBRecoveryMode, Options, Rdict, Snapshot
 
 from constellationdb.errors import ConstellationError, CorruptState, DirectoryInUse, InternalError, StorageFailure
+
+_BLOOM_BITS = 10  # a key: one of a hundred searches for a missing key reads a file
 
 
 def open_rocks(directory: Path, large_values: bool = False) -> Rdict:
@@ -30,6 +32,10 @@ def open_rocks(directory: Path, large_values: bool = False) -> Rdict:
         options.set_enable_blob_files(True)
         options.set_min_blob_size(4096)
         options.set_enable_blob_gc(True)
+    else:  # so many keys that most files are asked for ones they do not have
+        table = BlockBasedOptions()
+        table.set_bloom_filter(_BLOOM_BITS, block_based=False)
+        options.set_block_based_table_factory(table)
     with rocks_errors(directory):
         return Rdict(str(directory), options)
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from constellationdb.engine.kernels.memory import load64, prefetch
 from constellationdb.engine.kernels.rows import I64, U8
 from constellationdb.jit import inlined
+from constellationdb.storage.kernels.memory import load64, prefetch
 
 NONE = -1
 WORD, LEFT, RIGHT, SIZE, NODE = 0, 1, 2, 3, 4

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from constellationdb.engine.kernels.memory import prefetch
 from constellationdb.engine.kernels.orderedtrees import (
     GONE,
     LEFT,
@@ -26,6 +25,7 @@ from constellationdb.engine.kernels.orderedtrees import (
 )
 from constellationdb.engine.kernels.rows import I64, U8, Bool
 from constellationdb.jit import inlined, kernel
+from constellationdb.storage.kernels.memory import prefetch
 
 FAR = np.iinfo(np.int64).max
 _DEEPEST = 1024  # no tree of numbered entries gets a tenth as deep, but by a chance that nobody will live to see

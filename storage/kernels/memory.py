@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 
 from constellationdb.jit import inlined
 
+I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
 U8 = NDArray[np.uint8]
+Bool = NDArray[np.bool_]
 
 _BYTE = ir.IntType(8)
 _INT32 = ir.IntType(32)

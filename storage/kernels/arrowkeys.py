@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import DTypeLike, NDArray
 
-from constellationdb.engine.kernels.rows import I64, U8, Bool
 from constellationdb.errors import FeatureNotSupported, LimitExceeded
+from constellationdb.storage.kernels.memory import I64, U8, Bool
 
 _ALL_VALID: Bool = np.zeros(0, np.bool_)
 _LONGEST = 2**32 - 1
