@@ -9,7 +9,7 @@ import pyarrow as pa
 from constellationdb.catalog.text import cast_to_text
 from constellationdb.catalog.text.style import Style
 from constellationdb.catalog.text.zones import I64, UTC_ZONE, Zone
-from constellationdb.engine.literals import to_array, wrong_type
+from constellationdb.planner.literals import to_array, wrong_type
 from constellationdb.planner.analysis import kinds
 from constellationdb.planner.snapshot import SnapshotPlan
 

@@ -32,7 +32,7 @@ from constellationdb.engine.conflicts import (
     no_arbiter,
 )
 from constellationdb.engine.joined_changes import Beside, Joined, rows_of
-from constellationdb.engine.literals import to_array
+from constellationdb.planner.literals import to_array
 from constellationdb.engine.set_clauses import (
     NUMBER,
     NUMBER_FIELD,

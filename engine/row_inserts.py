@@ -16,7 +16,7 @@ from constellationdb.catalog import types
 from constellationdb.catalog.model import ColumnDefinition
 from constellationdb.catalog.text.zones import UTC_ZONE, Zone
 from constellationdb.engine.lengths import fitted
-from constellationdb.engine.literals import parse_texts, to_array
+from constellationdb.planner.literals import parse_texts, to_array
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableState
 from constellationdb.planner import statements as st

@@ -15,7 +15,7 @@ from constellationdb.catalog.text.zones import UTC_ZONE, Zone
 from constellationdb.catalog.types import of_field
 from constellationdb.engine.copying.fields import Fields, booleans, numbers
 from constellationdb.engine.kernels import copyfields
-from constellationdb.engine.literals import parse_texts
+from constellationdb.planner.literals import parse_texts
 
 
 def text_column(fields: Fields, column: int, field: pa.Field, zone: Zone = UTC_ZONE) -> pa.Array:

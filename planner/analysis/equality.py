@@ -11,9 +11,12 @@ from typing import Any
 
 from pglast import ast
 
+from constellationdb.catalog import types
 from constellationdb.errors import FeatureNotSupported
+from constellationdb.planner import record_order
 from constellationdb.planner.analysis import forms, kinds
 from constellationdb.planner.analysis.kinds import Kind
+from constellationdb.planner.analysis.made_kinds import Made
 from constellationdb.planner.rewrite.names import column_name, fresh, mark
 from constellationdb.planner.rewrite.tree import copied, parse_expression, parse_query, to_sql
 
@@ -21,21 +24,36 @@ _KEYS = {kinds.INTERVAL: "con_interval_order", kinds.JSONB: "con_jsonb_key"}
 
 
 def is_keyed(kind: Kind) -> bool:
-    return kind in _KEYS
+    return kind in _KEYS or (isinstance(kind, Made) and record_order.is_keyed(kind.sql_type))
 
 
 def any_keyed(found: Iterable[Kind]) -> bool:
-    return any(kind in _KEYS or (kind is not None and kinds.is_array(kind) and kinds.element(kind) in _KEYS)
+    return any(is_keyed(kind) or (kind is not None and kinds.is_array(kind) and is_keyed(kinds.element(kind)))
                for kind in found)  # fmt: skip
 
 
 def key(node: Any, kind: Kind) -> Any:
     """What ``node`` is compared by; itself where equal values look the same."""
+    if isinstance(kind, Made):
+        record_order.check_comparable(kind.sql_type)
+        return _made_key(node, kind) if is_keyed(kind) else node
     return forms.call(_KEYS[kind], node) if kind in _KEYS else node
 
 
+def is_sorted_by_key(kind: Kind) -> bool:
+    """Rows and enums are texts that sort in another order than they."""
+    return kind == kinds.INTERVAL or (isinstance(kind, Made) and bool(kind.sql_type.fields or kind.sql_type.labels))
+
+
 def sort_key(node: Any, kind: Kind) -> Any:
-    return key(node, kind) if kind == kinds.INTERVAL else node
+    if not is_sorted_by_key(kind):
+        return node
+    return _made_key(node, kind) if isinstance(kind, Made) else key(node, kind)
+
+
+def _made_key(node: Any, kind: Made) -> Any:
+    record_order.check_comparable(kind.sql_type)
+    return forms.call("con_made_key", node, forms.text(types.describe(kind.sql_type)))
 
 
 def extreme(name: str, node: Any) -> Any:
@@ -47,6 +65,8 @@ def member(node: Any, kind: Kind) -> Any:
     """One of the equal values of a group."""
     if kind == kinds.INTERVAL:
         return extreme("min", node)
+    if isinstance(kind, Made):
+        return forms.call("min", node)
     return forms.call("con_jsonb", forms.call("min", kinds.cast(node, kinds.TEXT)))
 
 
@@ -116,7 +136,7 @@ def distinct(select: Any, names: Sequence[str], found: Sequence[Kind]) -> None:
     inner = copied(select)
     inner.distinctClause = inner.sortClause = inner.limitCount = inner.limitOffset = inner.withClause = None
     keys = [to_sql(key(parse_expression(c), kind)) for c, kind in zip(columns, found, strict=True)]
-    shown = [to_sql(member(parse_expression(c), k)) if k in _KEYS else c for c, k in zip(columns, found, strict=True)]
+    shown = [to_sql(member(parse_expression(c), k)) if is_keyed(k) else c for c, k in zip(columns, found, strict=True)]
     given = ", ".join(f"c{i}" for i in range(len(found)))
     made = parse_query(
         f"SELECT {', '.join(shown)} FROM ({to_sql(inner)}) AS {alias}({given}) GROUP BY {', '.join(keys)}"

@@ -45,6 +45,7 @@ from constellationdb.planner.analysis import (
     zoned_calls,
 )
 from constellationdb.planner.analysis.kinds import UNKNOWN
+from constellationdb.planner.analysis.made_kinds import Made
 from constellationdb.planner.analysis.overloads import NO_FUNCTION
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.analysis.user_calls import UserCalls
@@ -63,6 +64,9 @@ _TEXT_ONLY = frozenset(
 _NO_TEXTS = (*kinds.NUMBERS, *kinds.MOMENTS, kinds.TIME, kinds.BOOLEAN, kinds.INTERVAL)
 _UNORDERED = (kinds.BOOLEAN, kinds.UUID, kinds.JSON, kinds.JSONB)
 _NO_BOOLEANS = frozenset({"min", "max"})
+# Calls that hand rows on as they are, or only count them; others print them.
+_PASSING = frozenset({"count", "array_agg", "unnest", "first_value", "last_value", "nth_value", "lag", "lead", "any_value",
+                      "cardinality", "con_with_field", "row_number", "rank", "dense_rank"})  # fmt: skip
 _PRINTING = frozenset({"concat", "concat_ws", "format"})
 _ROUNDING = frozenset({"ceil", "ceiling", "floor", "round", "trunc"})
 
@@ -108,6 +112,9 @@ class Calls:
             if (made := over_calls.with_default(walk, node, name, arguments)) is not None:
                 return made
         shown = [argument.kind for argument in arguments]
+        if name not in _PASSING:
+            for kind in shown:
+                walk.refuse_zoned(kind, name, position)
         if None in shown and name in zoned_calls.BY_CLOCKS:
             walk.doubt_zone(node)
         if not own_schema and name in _PRINTING:
@@ -252,7 +259,7 @@ class Calls:
             return guarded
         if name == "factorial" or (name == "sign" and shown == [kinds.NUMERIC]):
             return _whole(node)
-        if name in _NO_BOOLEANS and shown and shown[0] in _UNORDERED:
+        if name in _NO_BOOLEANS and shown and (shown[0] in _UNORDERED or isinstance(shown[0], Made)):
             raise self._missing(node, name, shown)
         if name in ("to_char", "to_date", "to_timestamp") and len(shown) == 2:
             return self._templated(node, name, shown)

@@ -10,6 +10,7 @@ from pglast import ast
 
 from constellationdb.catalog import types
 from constellationdb.catalog.types import parse_type
+from constellationdb.planner.analysis.made_kinds import Made
 
 Kind = str | None
 
@@ -47,6 +48,8 @@ def of_field(field: pa.Field) -> Kind:
 
 
 def of_sql_type(found: types.SqlType) -> str:
+    if found.is_made:
+        return Made(found)
     if found.element is not None and found.name not in VECTORS:
         return of_sql_type(found.element) + "[]"
     return TEXT if found.oid == types.VARCHAR.oid else found.name.split("(")[0]
@@ -54,7 +57,7 @@ def of_sql_type(found: types.SqlType) -> str:
 
 def sql_type(kind: Kind) -> types.SqlType | None:
     """The type a result's column has; None where the kind is not known."""
-    return None if kind is None else types.named(kind)
+    return kind.sql_type if isinstance(kind, Made) else None if kind is None else types.named(kind)
 
 
 def is_array(kind: Kind) -> bool:
@@ -62,6 +65,8 @@ def is_array(kind: Kind) -> bool:
 
 
 def element(array: str) -> str:
+    if isinstance(array, Made) and array.sql_type.element is not None:
+        return of_sql_type(array.sql_type.element)
     return VECTORS.get(array) or array.removesuffix("[]")
 
 
@@ -69,6 +74,8 @@ def array(kind: Kind) -> Kind:
     """The array of a kind; an array of arrays is of the same type."""
     if kind is None or is_array(kind):
         return kind
+    if isinstance(kind, Made):
+        return Made(types.array_of(kind.sql_type))
     return (TEXT if kind == UNKNOWN else kind) + "[]"
 
 
@@ -81,6 +88,9 @@ def of_type_name(type_name: Any, position: int | None) -> Kind:
     if len(type_name.names) > 2:
         return None
     name = type_name.names[-1].sval
+    if name.startswith(SAID):
+        found = of_sql_type(types.of_description(name.removeprefix(SAID)) or types.TEXT)
+        return array(found) if type_name.arrayBounds else found
     if len(type_name.names) == 2 and type_name.names[0].sval != "pg_catalog":
         return None
     if name in VECTORS:
@@ -92,6 +102,8 @@ def of_type_name(type_name: Any, position: int | None) -> Kind:
     return of_sql_type(parse_type(_SPELLED.get(name, name), (), position))
 
 
+# What the name of a type begins with that says all of it (``rewrite.type_names``).
+SAID = "\0type "
 _SPELLED = {"timestamptz": "timestamptz", "timetz": "time"}
 _PASSED = frozenset({"varchar", "bpchar"})
 
@@ -102,7 +114,7 @@ def type_name(kind: str) -> Any:
         made = type_name(element(kind))
         made.arrayBounds = (ast.Integer(ival=-1),)
         return made
-    if kind in _AS_TEXT or kind == DATE:
+    if is_text(kind) or kind == DATE:
         name = DATE if kind == DATE else TEXT
         return ast.TypeName(names=(ast.String(sval=name),), typemod=-1)
     if kind in OIDS:
@@ -120,7 +132,7 @@ _AS_TEXT = frozenset({*TEXTS, UUID, JSON, JSONB})  # what DataFusion carries as 
 
 def is_text(kind: Kind) -> bool:
     """Whether a value of ``kind`` is a text to DataFusion."""
-    return kind in _AS_TEXT
+    return kind in _AS_TEXT or (isinstance(kind, Made) and kind.sql_type.element is None)
 
 
 def cast(node: Any, kind: str) -> Any:

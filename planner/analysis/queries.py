@@ -297,6 +297,11 @@ class _Queries:
             if _is_star(target.val):
                 targets += self._expanded(target, place.scope, found, alone=len(select.targetList) == 1)
                 continue
+            if (fields := self.expressions.rows_fields(target.val, place)) is not None:
+                for label, member in fields:
+                    targets.append(ast.ResTarget(name=label, val=member.node, location=target.location))
+                    found[id(targets[-1])] = member
+                continue
             name = column_name(target)
             typed = self.expressions.expression(target.val, place)
             node = forms.as_integer(typed.node)
@@ -624,6 +629,7 @@ class _Queries:
         left_tables, left = self._item(join.larg, scope)
         right_tables, right = self._item(join.rarg, scope.beside(left_tables, left))
         join.larg, join.rarg = self._replaced(join.larg), self._replaced(join.rarg)
+        left_tables, right_tables = _nullable(join, left_tables, right_tables)
         inner = Scope(parent=scope)
         inner.add(left_tables, left, self.expressions.at(join.larg))
         inner.add(right_tables, right, self.expressions.at(join.rarg))
@@ -649,6 +655,18 @@ class _Queries:
                 raise UndefinedFunction(f"operator does not exist: {clash[0]} = {clash[1]}", hint=NO_OPERATOR)
             if self.expressions.zoning.explicit and kinds.TIMESTAMPTZ in found and len(set(found)) > 1:
                 raise unknown(position)
+
+
+def _nullable(join: Any, left: list[Table], right: list[Table]) -> tuple[list[Table], list[Table]]:
+    """The tables of both sides, those that the join may put NULLs for marked."""
+    sides = {
+        "JOIN_LEFT": (False, True), "JOIN_RIGHT": (True, False), "JOIN_FULL": (True, True),
+    }.get(join.jointype.name, (False, False))  # fmt: skip
+    marked = [
+        [replace(table, nullable=True) for table in side] if outer else side
+        for side, outer in zip((left, right), sides, strict=True)
+    ]
+    return marked[0], marked[1]
 
 
 def _window(columns: Sequence[Column], call: Call) -> tuple[Column, Column]:
@@ -691,7 +709,7 @@ def _shown_key(node: Any, select: Any, columns: list[Column] | None) -> Any:
     """What ORDER BY sorts by when it means an output column."""
     place = node.val.ival - 1 if forms.is_integer(node) else None
     for index, column in enumerate(columns or ()):
-        if column.kind == kinds.INTERVAL and (index == place or (place is None and column.name == strings(node)[0])):
+        if equality.is_sorted_by_key(column.kind) and (index == place or (place is None and column.name == strings(node)[0])):
             target = _target(select, index)
             shown = reference(column.name) if target is None else copied(target.val)
             return equality.sort_key(shown, column.kind)

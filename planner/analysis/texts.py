@@ -27,6 +27,7 @@ from constellationdb.errors import (
     NumericOutOfRange,
 )
 from constellationdb.planner.analysis import kinds
+from constellationdb.planner.analysis.made_kinds import Made
 from constellationdb.planner.syntax.spans import canonical, parse_span
 from constellationdb.planner.syntax.zones import check_displacement
 
@@ -54,6 +55,8 @@ def typed(node: Any, kind: str, position: int | None) -> Any:
         return node
     text = node.val.sval
     stripped = text.strip()
+    if isinstance(kind, Made):
+        return _made(text, kind, position)
     if kinds.is_array(kind):
         return _array(text, kind, position)
     if kind in kinds.REGS:
@@ -78,6 +81,17 @@ def typed(node: Any, kind: str, position: int | None) -> Any:
     elif kind == kinds.BYTEA:
         return _bytes(text, position)
     return kinds.cast(_string(stripped), kind)
+
+
+def _made(text: str, kind: Made, position: int | None) -> Any:
+    """A row, an enum or a map as it is carried; an array of them."""
+    from constellationdb.planner.records import read_values
+
+    with at(position):
+        value = read_values([text], kind.sql_type).to_pylist()[0]
+    if kinds.is_array(kind):
+        return kinds.cast(ast.A_ArrayExpr(elements=tuple(map(_constant, value))), kind)
+    return kinds.cast(_string(value), kind)
 
 
 def _array(text: str, kind: str, position: int | None) -> Any:

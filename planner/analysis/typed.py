@@ -13,12 +13,16 @@ from constellationdb.planner.analysis.zoning import Zoning
 
 @dataclass(frozen=True)
 class Typed:
-    """A node, its type, and whether it is made of constants alone; ``whole``: without digits after the point."""
+    """A node, its type, and whether it is made of constants alone; ``whole``: without digits after the point.
+
+    ``members``: the fields of a row that is put together right here.
+    """
 
     node: Any
     kind: Kind
     constant: bool = False
     whole: bool = False
+    members: tuple[Typed, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -50,6 +54,8 @@ class Walk(Protocol):
     def at(self, node: Any) -> int | None: ...
 
     def doubt_zone(self, node: Any) -> None: ...
+
+    def refuse_zoned(self, kind: Kind, what: str, position: int | None) -> None: ...
 
     def expression(self, node: Any, place: Place) -> Typed: ...
 

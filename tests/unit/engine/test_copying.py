@@ -14,7 +14,7 @@ from constellationdb.engine.copying.columns import BatchReader
 from constellationdb.engine.copying.fields import Fields
 from constellationdb.engine.copying.texts import text_column
 from constellationdb.engine.copying.tuples import TupleScanner
-from constellationdb.engine.literals import parse_texts
+from constellationdb.planner.literals import parse_texts
 from constellationdb.errors import ConstellationError, FeatureNotSupported
 
 

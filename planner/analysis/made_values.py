@@ -1,0 +1,35 @@
+"""Operators between rows, enums and maps, and what Postgres has none of."""
+
+from __future__ import annotations
+
+from pglast import ast
+from pglast.enums import A_Expr_Kind
+
+from constellationdb.errors import UndefinedFunction
+from constellationdb.planner.analysis import equality, kinds
+from constellationdb.planner.analysis.kinds import UNKNOWN
+from constellationdb.planner.analysis.made_kinds import Made
+from constellationdb.planner.analysis.operators import COMPARISONS
+from constellationdb.planner.analysis.typed import Typed
+
+_ORDER = COMPARISONS - {"=", "<>", "!="}
+
+
+def operated(name: str, left: Typed, right: Typed, position: int | None) -> Typed | None:
+    """What an operator with one of these on a side is; None where it has none, or is ||."""
+    made = [side.kind for side in (left, right) if isinstance(side.kind, Made) and not kinds.is_array(side.kind)]
+    if not made or name == "||" or None in (left.kind, right.kind):
+        return None
+    alike = left.kind == right.kind or UNKNOWN in (left.kind, right.kind)
+    ordered = bool(made[0].sql_type.labels)
+    if not alike or name not in COMPARISONS or (name in _ORDER and not ordered):
+        raise UndefinedFunction(
+            f"operator does not exist: {left.kind} {name} {right.kind}",
+            hint="No operator matches the given name and argument types. You might need to add explicit type casts.",
+            position=position,
+        )
+    key = equality.sort_key if name in _ORDER else equality.key
+    sides = [key(side.node, made[0]) for side in (left, right)]
+    name = "<>" if name == "!=" else name
+    compared = ast.A_Expr(kind=A_Expr_Kind.AEXPR_OP, name=(ast.String(sval=name),), lexpr=sides[0], rexpr=sides[1])
+    return Typed(compared, kinds.BOOLEAN)
