@@ -7,6 +7,8 @@ the Arrow type alone travels. ``of_arrow`` is the way back.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -106,9 +108,25 @@ RECORD_OID, _RECORD_ARRAY_OID = 2249, 2287
 OIDS_OF_A_TYPE = 1 << 28  # the array of a user's type has its oid plus two of these
 
 
+def parts_of(sql_type: SqlType) -> Iterator[SqlType]:
+    """The type, and all that it is made of."""
+    yield sql_type
+    inner = [kind for _, kind in sql_type.fields] + ([] if sql_type.element is None else [sql_type.element])
+    for part in (*inner, *(sql_type.pair or ())):
+        yield from parts_of(part)
+
+
 def record(fields: tuple[tuple[str, SqlType], ...]) -> SqlType:
     """A row that no type was declared for."""
     return SqlType("record", RECORD_OID, -1, pa.string(), fields=fields)
+
+
+_BARE = re.compile(r"[a-z_][a-z0-9_$]*")
+
+
+def quoted(name: str) -> str:
+    """A type's name as it is printed."""
+    return name if _BARE.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
 def composite(name: str, oid: int, fields: tuple[tuple[str, SqlType], ...]) -> SqlType:
@@ -124,12 +142,19 @@ def map_of(key: SqlType, value: SqlType) -> SqlType:
     return SqlType(f"map({key.name}, {value.name})", JSONB.oid, -1, pa.string(), pair=(key, value))
 
 
+UNRESOLVED = 0  # the oid of a type that only the catalog knows, as yet nothing but a name
+
+
+def unresolved(name: str) -> SqlType:
+    return SqlType(name, UNRESOLVED, -1, pa.null())
+
+
 @lru_cache(maxsize=256)
 def array_of(element: SqlType) -> SqlType:
     """The array type of ``element``; an array of arrays is the same type."""
     if element.element is not None:
         return element
-    oid = _ARRAY_OIDS.get(element.oid)
+    oid = UNRESOLVED if element.oid == UNRESOLVED else _ARRAY_OIDS.get(element.oid)
     if element.fields or element.labels:
         oid = _RECORD_ARRAY_OID if element.oid == RECORD_OID else element.oid + 2 * OIDS_OF_A_TYPE
     if oid is None:
@@ -236,7 +261,7 @@ _SQL_TYPE = b"constellation.sql_type"
 
 def field_of(name: str, sql_type: SqlType, *, nullable: bool = True) -> pa.Field:
     """A field that ``of_field`` takes back to ``sql_type``, where its Arrow type alone would not."""
-    metadata = None if of_arrow(sql_type.arrow) == sql_type else {_SQL_TYPE: describe(sql_type).encode()}
+    metadata = None if of_arrow(sql_type.arrow) == sql_type else {_SQL_TYPE: _field_description(sql_type)}
     return pa.field(name, sql_type.arrow, nullable, metadata)
 
 
@@ -247,9 +272,13 @@ def of_field(field: pa.Field) -> SqlType:
     return of_arrow(field.type) if known is None or known.arrow != field.type else known
 
 
+def _field_description(sql_type: SqlType) -> bytes:
+    return (describe(sql_type) if sql_type.is_made else str(sql_type.oid)).encode()
+
+
 def describe(sql_type: SqlType) -> str:
     """All that there is to say of a type, whether or not the catalog knows it."""
-    return json.dumps(_described(sql_type), separators=(",", ":")) if sql_type.is_made else str(sql_type.oid)
+    return json.dumps(_described(sql_type), separators=(",", ":"))
 
 
 def _described(kind: SqlType) -> Any:
@@ -265,10 +294,9 @@ def _described(kind: SqlType) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def of_description(text: str) -> SqlType | None:
-    """The type that ``describe`` said; None of an oid that there is no more."""
-    said = json.loads(text)
-    return _BY_OID.get(said) if isinstance(said, int) else _of_described(said)
+def of_description(text: str) -> SqlType:
+    """The type that ``describe`` said."""
+    return _of_described(json.loads(text))
 
 
 def _of_described(said: Any) -> SqlType:

@@ -45,7 +45,7 @@ from constellationdb.planner.analysis.catalog_functions import Functions
 from constellationdb.planner.continuous import ContinuousPlanner
 from constellationdb.planner.described import query_schema
 from constellationdb.planner.prepare import relation_names
-from constellationdb.planner.relations import watched
+from constellationdb.planner.relations import types_watched, watched
 from constellationdb.planner.syntax.edits import identifier
 
 
@@ -135,6 +135,7 @@ def view(catalog: Catalog, relations: Planned, functions: Functions, statement: 
     names = relation_names(statement.query)
     depends_on = tuple(n for n in names if n in catalog.relations)
     relations, called = watched(relations)
+    relations, named = types_watched(relations)
     if not statement.materialized:
         columns = query_schema(statement.query, relations, functions).names
         _check_names(_named(tuple(columns), statement), statement)
@@ -146,6 +147,7 @@ def view(catalog: Catalog, relations: Planned, functions: Functions, statement: 
             sql=statement.text,
             depends_on=tuple(dict.fromkeys([*depends_on, *_read_by(called, catalog)])),
             functions=tuple(called),
+            types=tuple(sorted(named)),
         )
         return Create((relation,))
     _refuse_system(names)
@@ -166,6 +168,7 @@ def view(catalog: Catalog, relations: Planned, functions: Functions, statement: 
         sql=statement.text,
         depends_on=tuple(dict.fromkeys([*depends_on, *reads, *lookups, *_read_by(called, catalog)])),
         functions=tuple(called),
+        types=tuple(sorted(named)),
         append_only=lowered.root.append_only,
         options=dict(statement.options),
     )

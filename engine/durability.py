@@ -201,6 +201,7 @@ class Durability:
             list(engine.catalog.functions.values()),
             at_us,
             since,
+            list(engine.catalog.types.values()),
         )
         self._redefined.clear()
         return manifest, fresh

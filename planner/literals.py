@@ -44,6 +44,10 @@ def to_array(values: Sequence[object], field: pa.Field, zone: Zone = UTC_ZONE) -
         for value in values:
             if value is not None and not isinstance(value, str):
                 raise wrong_type(column, carried.name, _python_type(value))
+    if carried.is_made and all(value is None or isinstance(value, str) for value in values):
+        from constellationdb.planner.records import read_values
+
+        return read_values(values, carried, zone)  # type: ignore[arg-type]
     if any(isinstance(v, str) for v in values) and not pt.is_string(kind):
         return pa.concat_arrays([_one(v, kind, column, zone) for v in values])
     try:

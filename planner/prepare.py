@@ -34,6 +34,7 @@ from constellationdb.planner.relations import (
     WindowCall,
     decode_body,
     functions_among,
+    types_among,
 )
 from constellationdb.planner.resolving import references
 from constellationdb.planner.rewrite.asof import call_asof_joins, mark_asof_joins
@@ -56,6 +57,7 @@ from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditio
 from constellationdb.planner.rewrite.system_columns import NAMES, read_system_columns
 from constellationdb.planner.rewrite.temporal_filters import ClockFilters
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
+from constellationdb.planner.rewrite.type_names import tell_types
 from constellationdb.planner.rewrite.versions import mark_versions
 from constellationdb.planner.rewrite.window_inputs import name_window_inputs
 from constellationdb.planner.rewrite.windows import is_window, window_call
@@ -211,6 +213,7 @@ class Preparer:
 
     def _normal(self, query: Query) -> Any:
         tree = query_tree(query)
+        tell_types(tree, types_among(self._relations))
         mark_asof_joins(tree, query.asof, query.offset)
         mark_versions(tree, query, lambda name, schema: self._find(query.names, schema, name))
         tree = respell(normalise_intervals(expand_rows(tree)))

@@ -28,6 +28,7 @@ class ColumnDef:
     generated_position: int = 0
     default_position: int = 0
     sequence_options: Mapping[str, object] = field(default_factory=dict)  # of an identity column
+    type_position: int = 0
 
 
 @dataclass(frozen=True)
@@ -344,6 +345,35 @@ class Drop(Statement):
     names: tuple[str, ...]
     if_exists: bool = False
     cascade: bool = False
+
+
+@dataclass(frozen=True)
+class CreateType(Statement):
+    """Of rows with ``fields``, or an enum of ``labels``."""
+
+    name: str
+    fields: tuple[ColumnDef, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DropType(Statement):
+    names: tuple[str, ...]
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True)
+class AlterType(Statement):
+    """One change: ``rename``, ``add`` a field, or a ``label`` (``before`` or ``after`` another)."""
+
+    name: str
+    rename: str = ""
+    add: ColumnDef | None = None
+    label: str = ""
+    beside: str = ""
+    before: bool = False
+    if_not_exists: bool = False
 
 
 @dataclass(frozen=True)

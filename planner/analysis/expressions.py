@@ -347,6 +347,8 @@ class Expressions:
         argument = self.expression(node.arg, place)
         if records.is_row(kind) and isinstance(kind, Made) and argument.members:
             return self._cast_row(argument, kind, node)
+        if argument.kind != kind:
+            self.refuse_zoned(kind, "a cast", position)
         if records.is_row(argument.kind) and kind in kinds.TEXTS:
             self.refuse_zoned(argument.kind, "a cast to text", position)
         node.arg = argument.node
@@ -593,6 +595,8 @@ class Expressions:
     def _read_made(self, operand: Typed, other: Kind) -> Typed:
         """A literal beside a row, an enum or a map is one, too."""
         constant = isinstance(operand.node, ast.A_Const) and not operand.node.isnull
+        if constant and operand.kind == UNKNOWN:
+            self.refuse_zoned(other, "a literal", self.at(operand.node))
         if operand.kind != UNKNOWN or not constant or not isinstance(other, Made) or other == "record":
             return operand
         return Typed(texts.typed(operand.node, other, self.at(operand.node)), other, constant=True)
@@ -667,6 +671,7 @@ class Expressions:
             node = member.node
             if kind not in (None, UNKNOWN) and member.kind == UNKNOWN and isinstance(node, ast.A_Const):
                 assert kind is not None
+                self.refuse_zoned(kind, "a literal", position)
                 node = texts.typed(node, kind, position)
             elif kind in _FLOATS and member.kind == kinds.NUMERIC:
                 node = forms.as_float(node, kinds.DOUBLE if what is None or kind is None else kind)

@@ -89,7 +89,7 @@ def of_type_name(type_name: Any, position: int | None) -> Kind:
         return None
     name = type_name.names[-1].sval
     if name.startswith(SAID):
-        found = of_sql_type(types.of_description(name.removeprefix(SAID)) or types.TEXT)
+        found = of_sql_type(types.of_description(name.removeprefix(SAID)))
         return array(found) if type_name.arrayBounds else found
     if len(type_name.names) == 2 and type_name.names[0].sval != "pg_catalog":
         return None

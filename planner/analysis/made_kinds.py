@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from constellationdb.catalog import types
 from constellationdb.catalog.types import SqlType
 
 
@@ -35,13 +36,4 @@ def pair_of(kind: str | None) -> tuple[SqlType, SqlType] | None:
 
 def parts_of(kind: str | None) -> Iterator[SqlType]:
     """All the types that a kind is made of."""
-    if isinstance(kind, Made):
-        yield from _parts(kind.sql_type)
-
-
-def _parts(sql_type: SqlType) -> Iterator[SqlType]:
-    yield sql_type
-    inner = [kind for _, kind in sql_type.fields]
-    inner += [] if sql_type.element is None else [sql_type.element]
-    for part in (*inner, *(sql_type.pair or ())):
-        yield from _parts(part)
+    return types.parts_of(kind.sql_type) if isinstance(kind, Made) else iter(())
