@@ -17,10 +17,10 @@ from constellationdb.catalog.model import (
     TEMPORARY_SCHEMAS,
     UPCOMING,
     Alter,
+    AlterType,
     Command,
     Comment,
     Create,
-    AlterType,
     CreateFunction,
     CreateSchema,
     CreateType,
@@ -124,7 +124,9 @@ class Catalog:
         for relation in command.relations:
             if relation.name in relations or (relation.namespace, relation.shown) in self.by_place:
                 raise DuplicateRelation(f'relation "{relation.shown}" already exists')
-            if relation.namespace == PUBLIC and self.type_named(relation.shown) is not None:
+            if relation.namespace == PUBLIC and (kind := self.type_named(relation.shown)) is not None:
+                if kind.fields:
+                    raise DuplicateRelation(f'relation "{relation.shown}" already exists')
                 raise DuplicateObject(f'type "{relation.shown}" already exists')
             if not (relation.is_temporary or relation.namespace in (UPCOMING, *self.schemas.values())):
                 raise UndefinedSchema(f'the schema of relation "{relation.shown}" was dropped')

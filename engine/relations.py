@@ -56,7 +56,8 @@ class PlannedCatalog:
             if found is None or found[0] is not relation:
                 found = (relation, _planned(self._engine, relation))
             known[relation.name] = found
-        planned = MappingProxyType({**_system(), **_functions(catalog), **_types(catalog)} | {n: found for n, (_, found) in known.items()})
+        users = {**_functions(catalog), **_types(catalog)}
+        planned = MappingProxyType({**_system(), **users} | {n: found for n, (_, found) in known.items()})
         self._known, self._last = known, (catalog, planned)
         return planned
 

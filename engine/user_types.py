@@ -19,6 +19,7 @@ from constellationdb.errors import (
     FeatureNotSupported,
     InvalidParameter,
     UndefinedObject,
+    UniqueViolation,
     WrongObjectType,
 )
 from constellationdb.planner import statements as st
@@ -78,7 +79,7 @@ def create_type(session: Session, statement: st.CreateType) -> Result:
     for label in statement.labels:
         _check_label(label)
         if statement.labels.count(label) > 1:
-            raise DuplicateObject(f'enum label "{label}" used more than once')
+            raise UniqueViolation('duplicate key value violates unique constraint "pg_enum_typid_label_index"')
     if not names and not statement.labels:
         raise FeatureNotSupported("a type without fields or labels is not supported", position=statement.offset + 1)
     fields = tuple((field.name, describe(field.type)) for field in statement.fields)
@@ -88,9 +89,7 @@ def create_type(session: Session, statement: st.CreateType) -> Result:
 
 def _check_label(label: str) -> None:
     if len(label.encode()) > _LABEL_BYTES:
-        raise InvalidParameter(
-            f'invalid enum label "{label}"', detail=f"Labels must be {_LABEL_BYTES} bytes or less."
-        )
+        raise InvalidParameter(f'invalid enum label "{label}"', detail=f"Labels must be {_LABEL_BYTES} bytes or less.")
 
 
 def alter_type(session: Session, statement: st.AlterType) -> Result:
@@ -203,7 +202,9 @@ def _use(session: Session, user: Relation | UserType, oids: set[int]) -> tuple[s
     for name, kind in fields:
         for part in parts_of(kind):
             if part.oid in oids:
-                what = shown if isinstance(user, Relation) and user.kind.endswith("view") else f"column {name} of {shown}"
+                what = (
+                    shown if isinstance(user, Relation) and user.kind.endswith("view") else f"column {name} of {shown}"
+                )
                 return what, part.name
     return shown, quoted(types[next(iter(oids))].name)
 

@@ -24,6 +24,7 @@ from constellationdb.planner.analysis.literal_places import placing_literals
 from constellationdb.planner.analysis.nulls import name_nulls
 from constellationdb.planner.analysis.queries import Columns, Relations, analyse
 from constellationdb.planner.analysis.scope import Column
+from constellationdb.planner.analysis.type_names import tell_types
 from constellationdb.planner.analysis.user_calls import UserCalls, with_parameters
 from constellationdb.planner.analysis.zoning import Zoning
 from constellationdb.planner.ranked_limits import listed_columns, rank_limits
@@ -57,7 +58,6 @@ from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditio
 from constellationdb.planner.rewrite.system_columns import NAMES, read_system_columns
 from constellationdb.planner.rewrite.temporal_filters import ClockFilters
 from constellationdb.planner.rewrite.tree import last_name, nodes, parse_query, to_sql
-from constellationdb.planner.rewrite.type_names import tell_types
 from constellationdb.planner.rewrite.versions import mark_versions
 from constellationdb.planner.rewrite.window_inputs import name_window_inputs
 from constellationdb.planner.rewrite.windows import is_window, window_call

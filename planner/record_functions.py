@@ -12,7 +12,7 @@ from constellationdb.catalog import types
 from constellationdb.catalog.text.record_literals import record_fields, record_text
 from constellationdb.catalog.types import SqlType
 from constellationdb.errors import ConstellationError
-from constellationdb.planner.literals import parse_texts
+from constellationdb.planner.input_texts import parse_texts
 from constellationdb.planner.raising import ComputationError
 from constellationdb.planner.record_json import as_json
 from constellationdb.planner.record_order import sort_texts
@@ -110,7 +110,7 @@ def _check_digits(texts: list[str | None], scale: int) -> None:
     """A numeric of a type that is not known here must not lose digits."""
     for text in texts:
         if text is not None and Decimal(text) != round(Decimal(text), scale):
-            raise ComputationError("0A000", f"a field of more than {scale} digits after the point is not supported here")
+            raise ComputationError("0A000", f"a field with more than {scale} decimals is not supported here")
 
 
 def _raising(compute: Callable[[], pa.Array]) -> pa.Array:

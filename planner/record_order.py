@@ -15,7 +15,7 @@ from constellationdb.catalog.text.array_literals import array_elements
 from constellationdb.catalog.text.reading import parse_jsonb
 from constellationdb.catalog.types import SqlType
 from constellationdb.errors import UndefinedFunction
-from constellationdb.planner.literals import parse_texts
+from constellationdb.planner.input_texts import parse_texts
 from constellationdb.planner.records import Texts, field_texts
 
 _NUMERIC_OID = 1700

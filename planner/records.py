@@ -17,7 +17,7 @@ from constellationdb.catalog.text.style import PLAIN, Style
 from constellationdb.catalog.text.zones import UTC_ZONE, Zone
 from constellationdb.catalog.types import SqlType
 from constellationdb.errors import InvalidTextRepresentation
-from constellationdb.planner.literals import parse_texts
+from constellationdb.planner.input_texts import parse_texts
 
 Texts = Sequence[str | None]
 
@@ -59,9 +59,7 @@ def rows_of(columns: Sequence[pa.Array], sql_type: SqlType, missing: Sequence[bo
     """The texts of rows, from the columns of their fields."""
     kinds = [kind for _, kind in sql_type.fields]
     printed = [print_values(column, kind, style) for column, kind in zip(columns, kinds, strict=True)]
-    made = [
-        None if absent else record_text(column[row] for column in printed) for row, absent in enumerate(missing)
-    ]
+    made = [None if absent else record_text(column[row] for column in printed) for row, absent in enumerate(missing)]
     return pa.array(made, pa.string())
 
 

@@ -14,6 +14,9 @@ from typing import Literal
 
 from constellationdb.catalog.types import SqlType
 
+# What SET c.f = value calls in the place of c: a function that no client can name.
+WITH_FIELD = "con_with_field"
+
 
 @dataclass(frozen=True)
 class ColumnDef:

@@ -32,9 +32,9 @@ from constellationdb.planner.analysis import (
     forms,
     jsonb,
     kinds,
+    made_values,
     maths,
     operators,
-    made_values,
     printing,
     records,
     set_functions,
@@ -47,7 +47,16 @@ from constellationdb.planner.analysis.scope import Column, Scope, Table, referen
 from constellationdb.planner.analysis.typed import Place, Typed
 from constellationdb.planner.analysis.user_calls import UserCalls
 from constellationdb.planner.analysis.zoning import Zoning, unknown
-from constellationdb.planner.rewrite.tree import MADE, copied, last_name, nodes, parse_expression, parse_query, strings, to_sql
+from constellationdb.planner.rewrite.tree import (
+    MADE,
+    copied,
+    last_name,
+    nodes,
+    parse_expression,
+    parse_query,
+    strings,
+    to_sql,
+)
 
 NO_OPERATOR = "No operator matches the given name and argument types. You might need to add explicit type casts."
 _BETWEEN = (A_Expr_Kind.AEXPR_BETWEEN, A_Expr_Kind.AEXPR_NOT_BETWEEN)
@@ -253,8 +262,10 @@ class Expressions:
         """The columns that ``(row).*`` stands for; None where it is none."""
         if not isinstance(node, ast.A_Indirection) or not isinstance(node.indirection[-1], ast.A_Star):
             return None
-        inner = node.arg if len(node.indirection) == 1 else ast.A_Indirection(
-            arg=node.arg, indirection=node.indirection[:-1]
+        inner = (
+            node.arg
+            if len(node.indirection) == 1
+            else ast.A_Indirection(arg=node.arg, indirection=node.indirection[:-1])
         )
         typed = self.expression(inner, place)
         if typed.kind is None:
@@ -396,17 +407,17 @@ class Expressions:
                 detail=f"Input has too {word} columns.",
                 position=self.at(node),
             )
-        members = [self._cast_field(m, sql_type) for m, (_, sql_type) in zip(row.members, wanted, strict=True)]
+        members = [self.as_field(m, sql_type) for m, (_, sql_type) in zip(row.members, wanted, strict=True)]
         return records.row(members, [name for name, _ in wanted], self.at(node), kind)
 
-    def _cast_field(self, member: Typed, sql_type: SqlType) -> Typed:
+    def as_field(self, member: Typed, sql_type: SqlType) -> Typed:
         """What is analysed already, once more behind a cast."""
         if kinds.of_sql_type(sql_type) == member.kind and sql_type.typmod < 0:
             return member
         known = self._known
         self._known = {**known, id(member.node): member}
         try:
-            name = ast.TypeName(names=(ast.String(sval=kinds.SAID + types.describe(sql_type)),), typemod=-1)
+            name = kinds.declared_name(sql_type)
             return self._cast(ast.TypeCast(arg=member.node, typeName=name, location=-1), Place(Scope(), "SELECT"))
         finally:
             self._known = known

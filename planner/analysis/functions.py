@@ -10,8 +10,10 @@ from pglast.enums import A_Expr_Kind, CoercionForm
 
 from constellationdb.catalog.model import Function
 from constellationdb.errors import (
+    DatatypeMismatch,
     FeatureNotSupported,
     GroupingError,
+    UndefinedColumn,
     UndefinedFunction,
     UndefinedObject,
     WindowingError,
@@ -34,10 +36,12 @@ from constellationdb.planner.analysis import (
     jsonb,
     kinds,
     listed,
+    made_values,
     maths,
     ordered_sets,
     over_calls,
     printing,
+    records,
     regexes,
     set_functions,
     spans,
@@ -45,11 +49,12 @@ from constellationdb.planner.analysis import (
     zoned_calls,
 )
 from constellationdb.planner.analysis.kinds import UNKNOWN
-from constellationdb.planner.analysis.made_kinds import Made
+from constellationdb.planner.analysis.made_kinds import Made, fields_of, labels_of
 from constellationdb.planner.analysis.overloads import NO_FUNCTION
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.analysis.user_calls import UserCalls
 from constellationdb.planner.rewrite.tree import last_name, nodes
+from constellationdb.planner.statements import WITH_FIELD
 
 _RENAMED = {"every": "bool_and", "variance": "var_samp", "sign": "signum", "substring": "substr", "position": "strpos",
             "ceiling": "ceil"}  # fmt: skip
@@ -65,8 +70,10 @@ _NO_TEXTS = (*kinds.NUMBERS, *kinds.MOMENTS, kinds.TIME, kinds.BOOLEAN, kinds.IN
 _UNORDERED = (kinds.BOOLEAN, kinds.UUID, kinds.JSON, kinds.JSONB)
 _NO_BOOLEANS = frozenset({"min", "max"})
 # Calls that hand rows on as they are, or only count them; others print them.
-_PASSING = frozenset({"count", "array_agg", "unnest", "first_value", "last_value", "nth_value", "lag", "lead", "any_value",
-                      "cardinality", "con_with_field", "row_number", "rank", "dense_rank"})  # fmt: skip
+_PASSING = frozenset(
+    {"count", "array_agg", "unnest", "first_value", "last_value", "nth_value", "lag", "lead", "any_value",
+     "cardinality", "row_number", "rank", "dense_rank", "map_keys", "map_values", WITH_FIELD}
+)  # fmt: skip
 _PRINTING = frozenset({"concat", "concat_ws", "format"})
 _ROUNDING = frozenset({"ceil", "ceiling", "floor", "round", "trunc"})
 
@@ -123,6 +130,8 @@ class Calls:
             walk.signatures[node.location] = f"{name}({', '.join(str(kind) for kind in shown)})"
         if name in set_functions.NAMES:
             return self._set(node, name, arguments, place)
+        if name == WITH_FIELD:
+            return self._with_field(arguments, position)
         if len(node.funcname) > 1 and not own_schema and node.funcformat != CoercionForm.COERCE_SQL_SYNTAX:
             node.funcname = node.funcname[-1:]
         if not own_schema and (made := self._answered(node, name, arguments)) is not None:
@@ -151,7 +160,7 @@ class Calls:
             return made
         for answer in (
             array_functions.answered, json_functions.answered, jsonb.answered, about.answered, catalog_calls.answered,
-            regexes.answered, spans.answered,
+            made_values.answered, regexes.answered, spans.answered,
         ):  # fmt: skip
             if (made := answer(name, arguments, position)) is not None:
                 return made
@@ -165,6 +174,18 @@ class Calls:
             where = _NOWHERE.get(place.clause, place.clause)
             raise FeatureNotSupported(f"set-returning functions are not allowed in {where}", position=position)
         return set_functions.rows_of(set_functions.array_of(name, arguments, self._expressions.zoning, position))
+
+    def _with_field(self, arguments: list[Typed], position: int | None) -> Typed:
+        row, name, new, column = arguments
+        field, shown = name.node.val.sval, column.node.val.sval
+        known = dict(fields_of(row.kind))
+        if field not in known:
+            what = f"because there is no such column in data type {row.kind}"
+            if not records.is_row(row.kind):
+                what = f"because its type {row.kind} is not a composite type"
+                raise DatatypeMismatch(f'cannot assign to field "{field}" of column "{shown}" {what}')
+            raise UndefinedColumn(f'cannot assign to field "{field}" of column "{shown}" {what}')
+        return records.with_field(row, field, self._expressions.as_field(new, known[field]), position)
 
     def _printing(self, node: Any, name: str, arguments: list[Typed]) -> Any:
         """concat, concat_ws and format take values of any type and print them."""
@@ -259,6 +280,8 @@ class Calls:
             return guarded
         if name == "factorial" or (name == "sign" and shown == [kinds.NUMERIC]):
             return _whole(node)
+        if name in _NO_BOOLEANS and shown and labels_of(shown[0]):
+            return made_values.extreme(node, labels_of(shown[0]))
         if name in _NO_BOOLEANS and shown and (shown[0] in _UNORDERED or isinstance(shown[0], Made)):
             raise self._missing(node, name, shown)
         if name in ("to_char", "to_date", "to_timestamp") and len(shown) == 2:

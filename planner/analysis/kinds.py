@@ -88,8 +88,8 @@ def of_type_name(type_name: Any, position: int | None) -> Kind:
     if len(type_name.names) > 2:
         return None
     name = type_name.names[-1].sval
-    if name.startswith(SAID):
-        found = of_sql_type(types.of_description(name.removeprefix(SAID)))
+    if (said := type_name.names[0].sval).startswith(SAID):
+        found = of_sql_type(types.of_description(said.removeprefix(SAID)))
         return array(found) if type_name.arrayBounds else found
     if len(type_name.names) == 2 and type_name.names[0].sval != "pg_catalog":
         return None
@@ -102,7 +102,7 @@ def of_type_name(type_name: Any, position: int | None) -> Kind:
     return of_sql_type(parse_type(_SPELLED.get(name, name), (), position))
 
 
-# What the name of a type begins with that says all of it (``rewrite.type_names``).
+# What the schema of a type begins with that says all of the type (``analysis.type_names``).
 SAID = "\0type "
 _SPELLED = {"timestamptz": "timestamptz", "timetz": "time"}
 _PASSED = frozenset({"varchar", "bpchar"})
@@ -124,6 +124,23 @@ def type_name(kind: str) -> Any:
         made.names = made.names[-1:]
     if kind in (TIMESTAMP, TIMESTAMPTZ):
         made.typmods = (ast.A_Const(isnull=False, val=ast.Integer(ival=6)),)  # DataFusion's own are nanoseconds
+    return made
+
+
+def declared_name(sql_type: types.SqlType) -> Any:
+    """The type as a user's cast names it, its length and digits with it."""
+    if sql_type.is_made:
+        said = (ast.String(sval=SAID + types.describe(sql_type)), ast.String(sval=sql_type.name))
+        return ast.TypeName(names=said, typemod=-1)
+    made = type_name(of_sql_type(sql_type))
+    if sql_type.typmod >= 0 and sql_type.oid == types.VARCHAR.oid:
+        made = ast.TypeName(names=(ast.String(sval="pg_catalog"), ast.String(sval="varchar")), typemod=-1)
+        made.typmods = (ast.A_Const(isnull=False, val=ast.Integer(ival=sql_type.typmod - 4)),)
+    elif sql_type.typmod >= 0 and sql_type.element is None:
+        digits = (sql_type.arrow.precision, sql_type.arrow.scale)
+        made.typmods = tuple(ast.A_Const(isnull=False, val=ast.Integer(ival=n)) for n in digits)
+    elif sql_type.element is None and of_sql_type(sql_type) in (UUID, JSON, JSONB, NAME, CHAR, BPCHAR, *OIDS):
+        made.names = (ast.String(sval="pg_catalog"), ast.String(sval=of_sql_type(sql_type).strip('"')))
     return made
 
 

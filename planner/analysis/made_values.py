@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pglast import ast
 from pglast.enums import A_Expr_Kind
 
 from constellationdb.errors import UndefinedFunction
-from constellationdb.planner.analysis import equality, kinds
+from constellationdb.planner.analysis import equality, forms, kinds
 from constellationdb.planner.analysis.kinds import UNKNOWN
-from constellationdb.planner.analysis.made_kinds import Made
+from constellationdb.planner.analysis.made_kinds import Made, labels_of
 from constellationdb.planner.analysis.operators import COMPARISONS
 from constellationdb.planner.analysis.typed import Typed
 
+_OF_ENUMS = {"enum_first": "first", "enum_last": "last", "enum_range": "all"}
 _ORDER = COMPARISONS - {"=", "<>", "!="}
 
 
@@ -33,3 +36,24 @@ def operated(name: str, left: Typed, right: Typed, position: int | None) -> Type
     name = "<>" if name == "!=" else name
     compared = ast.A_Expr(kind=A_Expr_Kind.AEXPR_OP, name=(ast.String(sval=name),), lexpr=sides[0], rexpr=sides[1])
     return Typed(compared, kinds.BOOLEAN)
+
+
+def answered(name: str, arguments: list[Typed], position: int | None) -> Typed | None:  # noqa: ARG001
+    """enum_first, enum_last and enum_range of an enum's own."""
+    labels = labels_of(arguments[0].kind) if name in _OF_ENUMS and len(arguments) == 1 else ()
+    if not labels:
+        return None
+    kind = arguments[0].kind
+    if name == "enum_range":
+        return Typed(_listed(labels), kinds.array(kind))
+    return Typed(forms.text(labels[0] if name == "enum_first" else labels[-1]), kind)
+
+
+def _listed(labels: tuple[str, ...]) -> Any:
+    return kinds.cast(ast.A_ArrayExpr(elements=tuple(map(forms.text, labels))), f"{kinds.TEXT}[]")
+
+
+def extreme(node: Any, labels: tuple[str, ...]) -> Any:
+    """min or max of labels: of their places."""
+    node.args = (kinds.cast(forms.call("array_position", _listed(labels), node.args[0]), kinds.BIGINT),)
+    return forms.call("array_element", _listed(labels), node)

@@ -31,6 +31,7 @@ from constellationdb.planner.analysis import (
     jsonb,
     kinds,
     named_windows,
+    set_functions,
     texts,
 )
 from constellationdb.planner.analysis.expressions import NO_OPERATOR, Expressions
@@ -60,7 +61,7 @@ from constellationdb.planner.analysis.zoning import IN_UTC, Zoning, unknown
 from constellationdb.planner.references import split
 from constellationdb.planner.rewrite.names import column_name, fresh, mark
 from constellationdb.planner.rewrite.series import is_table_function
-from constellationdb.planner.rewrite.tree import copied, links, parse_query, strings, to_sql
+from constellationdb.planner.rewrite.tree import copied, links, nodes, parse_query, strings, to_sql
 from constellationdb.planner.rewrite.tree import replace as substituted
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.syntax.edits import identifier
@@ -709,8 +710,15 @@ def _shown_key(node: Any, select: Any, columns: list[Column] | None) -> Any:
     """What ORDER BY sorts by when it means an output column."""
     place = node.val.ival - 1 if forms.is_integer(node) else None
     for index, column in enumerate(columns or ()):
-        if equality.is_sorted_by_key(column.kind) and (index == place or (place is None and column.name == strings(node)[0])):
+        if equality.is_sorted_by_key(column.kind) and (
+            index == place or (place is None and column.name == strings(node)[0])
+        ):
             target = _target(select, index)
+            if target is not None and any(set_functions.is_set(part) for part in nodes(target.val)):
+                raise FeatureNotSupported(
+                    f"ORDER BY of {column.kind} values that a function in the list returns is not supported",
+                    hint="call it in FROM",
+                )
             shown = reference(column.name) if target is None else copied(target.val)
             return equality.sort_key(shown, column.kind)
     return node

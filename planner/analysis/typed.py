@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from constellationdb.catalog.types import SqlType
 from constellationdb.planner.analysis.kinds import INTEGERS, Kind
 from constellationdb.planner.analysis.scope import Scope
 from constellationdb.planner.analysis.zoning import Zoning
@@ -54,6 +55,8 @@ class Walk(Protocol):
     def at(self, node: Any) -> int | None: ...
 
     def doubt_zone(self, node: Any) -> None: ...
+
+    def as_field(self, value: Typed, sql_type: SqlType) -> Typed: ...
 
     def refuse_zoned(self, kind: Kind, what: str, position: int | None) -> None: ...
 

@@ -53,9 +53,7 @@ def _checked(parts: Any, region: Region) -> str:
 def drop_type(region: Region) -> Statement:
     node = postgres.tree(region)
     names = tuple(_name(kind.names, region) for kind in node.objects)
-    return DropType(
-        region.text, region.start, names, bool(node.missing_ok), node.behavior.name == "DROP_CASCADE"
-    )
+    return DropType(region.text, region.start, names, bool(node.missing_ok), node.behavior.name == "DROP_CASCADE")
 
 
 def alter_type(region: Region) -> Statement | None:
@@ -75,9 +73,7 @@ def alter_type(region: Region) -> Statement | None:
             )
         case "AlterTableStmt" if [command.subtype.name for command in node.cmds] == ["AT_AddColumn"]:
             parts = [part for part in (node.relation.schemaname, node.relation.relname) if part]
-            return AlterType(
-                region.text, region.start, _checked(parts, region), add=_field(region, node.cmds[0].def_)
-            )
+            return AlterType(region.text, region.start, _checked(parts, region), add=_field(region, node.cmds[0].def_))
         case _:
             raise FeatureNotSupported(
                 "this form of ALTER TYPE is not supported",

@@ -14,11 +14,13 @@ from constellationdb.planner.rewrite.tree import nodes
 
 def tell_types(tree: Any, types: PlannedTypes | None) -> None:
     """In place. A name in another schema than public means none of them."""
-    for node in nodes(tree) if types is not None else ():
+    if types is None:
+        return
+    for node in nodes(tree):
         if not isinstance(node, ast.TypeName) or not node.names:
             continue
         if len(node.names) > 1 and node.names[-2].sval != "public":
             continue
         found = types.named(node.names[-1].sval)
         if found is not None:
-            node.names = (ast.String(sval=SAID + describe(found)),)
+            node.names = (ast.String(sval=SAID + describe(found)), node.names[-1])
