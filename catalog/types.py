@@ -202,12 +202,36 @@ def parse_type(name: str, modifiers: tuple[int, ...] = (), position: int | None 
                 position=position,
             )
         return numeric(precision, scale)
+    if lowered.startswith((MAP_MARK, "map(")):
+        return _map_named(lowered, position)
     found = _ALIASES.get(lowered)
     if found is VARCHAR and modifiers:
         return varchar(modifiers[0], position)
     if found is None:
         raise UndefinedObject(f'type "{name}" does not exist', position=position)
     return found
+
+
+MAP_MARK = "~"  # what the name of a map type begins with, where Postgres' grammar has read it
+
+
+def _map_named(name: str, position: int | None) -> SqlType:
+    """``map(text, numeric(10,2))``, or with a mark in the place of the word and its brackets."""
+    inside = name.removeprefix(MAP_MARK) if name.startswith(MAP_MARK) else name[len("map(") : -1]
+    key, _, value = inside.partition(",")
+    if not value:
+        raise UndefinedObject(f'type "map({inside})" does not exist', position=position)
+    return map_of(_spelled(key, position), _spelled(value, position))
+
+
+def _spelled(text: str, position: int | None) -> SqlType:
+    text = text.strip()
+    if text.endswith("[]"):
+        return array_of(_spelled(text[:-2], position))
+    if text.startswith("map("):
+        return _map_named(text, position)
+    name, _, modifiers = text.rstrip(")").partition("(")
+    return parse_type(name, tuple(int(number) for number in modifiers.split(",") if number.strip()), position)
 
 
 def named(name: str) -> SqlType | None:

@@ -11,7 +11,7 @@ from constellationdb.catalog.text.style import Style
 from constellationdb.catalog.text.zones import I64, UTC_ZONE, Zone
 from constellationdb.catalog.types import SqlType
 from constellationdb.planner.analysis import kinds
-from constellationdb.planner.analysis.made_kinds import fields_of
+from constellationdb.planner.analysis.made_kinds import fields_of, pair_of
 from constellationdb.planner.literals import to_array, wrong_type
 from constellationdb.planner.snapshot import SnapshotPlan
 
@@ -49,6 +49,8 @@ def assigned(column: pa.ChunkedArray | pa.Array, target: pa.Field, zone: Zone) -
 def _fits(kind: str, wanted: str) -> bool:
     if kind in (kinds.UNKNOWN, wanted) or wanted in kinds.TEXTS:
         return True
+    if (given := pair_of(kind)) is not None and (pair := pair_of(wanted)) is not None:
+        return _row_fits(given, pair)
     if kind == "record" and (fields := fields_of(wanted)):
         return _row_fits([sql_type for _, sql_type in fields_of(kind)], [sql_type for _, sql_type in fields])
     if kinds.is_array(kind) and kinds.is_array(wanted):

@@ -56,7 +56,7 @@ def _parse_lists(texts: Sequence[str | None], kind: pa.DataType, zone: Zone) -> 
     offsets = [0]
     for found in lists:
         offsets.append(offsets[-1] + len(found or ()))
-    missing = pa.array([found is None for found in lists])
+    missing = pa.array([found is None for found in lists], pa.bool_())
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), elements, mask=missing).cast(kind)
 
 

@@ -18,6 +18,7 @@ from constellationdb.catalog.text.zones import UTC_ZONE, Zone
 from constellationdb.catalog.types import SqlType
 from constellationdb.errors import InvalidTextRepresentation
 from constellationdb.planner.input_texts import parse_texts
+from constellationdb.planner.maps import keys_and_values, map_text
 
 Texts = Sequence[str | None]
 
@@ -34,10 +35,16 @@ def read_values(texts: Texts, sql_type: SqlType, zone: Zone = UTC_ZONE) -> pa.Ar
     if sql_type.labels:
         return pa.array([None if text is None else _label(text, sql_type) for text in texts], pa.string())
     if sql_type.pair is not None:
-        from constellationdb.planner.maps import read_map
-
-        return pa.array([None if text is None else read_map(text, sql_type) for text in texts], pa.string())
+        return pa.array([None if text is None else _map(text, sql_type, zone) for text in texts], pa.string())
     return read_column(parse_texts(texts, sql_type.arrow, zone), sql_type)
+
+
+def _map(text: str, sql_type: SqlType, zone: Zone) -> str:
+    keys, values = keys_and_values(text, sql_type)
+    assert sql_type.pair is not None
+    key, value = sql_type.pair
+    read = print_values(read_values(keys, key, zone), key)
+    return map_text(read, print_values(read_values(values, value, zone), value), sql_type)
 
 
 def _label(text: str, sql_type: SqlType) -> str:

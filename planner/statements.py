@@ -31,7 +31,7 @@ class ColumnDef:
     generated_position: int = 0
     default_position: int = 0
     sequence_options: Mapping[str, object] = field(default_factory=dict)  # of an identity column
-    type_position: int = 0
+    type_position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

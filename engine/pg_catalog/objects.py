@@ -249,7 +249,7 @@ def _relkind(relation: Relation) -> str:
 def _declared_type(declared: ColumnDefinition, field: pa.Field) -> SqlType:
     """varchar(n) and numeric(p,s) as written: their Arrow types have no length."""
     name, _, modifiers = declared.type_name.rstrip(")").partition("(")
-    if not modifiers:
+    if not modifiers or types.of_field(field).is_made:
         return types.of_field(field)
     return types.parse_type(name, tuple(int(number) for number in modifiers.split(",")))
 

@@ -15,7 +15,7 @@ from constellationdb.errors import CannotCoerce, FeatureNotSupported
 from constellationdb.planner.analysis import forms, kinds, printing, texts
 from constellationdb.planner.analysis.catalog_functions import Signature
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
-from constellationdb.planner.analysis.made_kinds import Made
+from constellationdb.planner.analysis.made_kinds import Made, pair_of
 from constellationdb.planner.analysis.typed import Typed
 from constellationdb.planner.rewrite.tree import last_name, nodes
 
@@ -49,7 +49,7 @@ def converted(argument: Typed, kind: str, position: int | None) -> Any:
         return _oid(node, found, kind, position)
     if kind == kinds.CHAR and found in _OF_TEXT:
         return forms.call("left", kinds.cast(node, kinds.TEXT), forms.integer(1))
-    if kind in (kinds.JSON, kinds.JSONB) and found in (kinds.JSON, kinds.JSONB):
+    if kind in (kinds.JSON, kinds.JSONB) and (found in (kinds.JSON, kinds.JSONB) or pair_of(found) is not None):
         return forms.call(_READ[kind], node)
     if kind == kinds.NAME and found is not None:
         return forms.call("con_name", kinds.cast(printing.printed(node, found), kinds.TEXT))
@@ -59,7 +59,8 @@ def converted(argument: Typed, kind: str, position: int | None) -> Any:
 
 
 def _made(node: Any, found: Kind, kind: Made, position: int | None) -> Any:
-    if found not in _OF_TEXT:
+    is_object = pair_of(found) is not None or found in (kinds.JSON, kinds.JSONB)
+    if found not in _OF_TEXT and not (kind.sql_type.pair is not None and is_object):
         raise CannotCoerce(f"cannot cast type {found} to {kind}", position=position)
     return forms.call("con_made_in", kinds.cast(node, kinds.TEXT), forms.text(types.describe(kind.sql_type)))
 

@@ -33,6 +33,7 @@ from constellationdb.planner.analysis import (
     jsonb,
     kinds,
     made_values,
+    maps,
     maths,
     operators,
     printing,
@@ -73,6 +74,7 @@ _LISTS = ("SELECT", "RETURNING", "UPDATE")  # where IN is a value, not a conditi
 
 _KEYS = ("GROUP BY", "ORDER BY")  # where EXISTS is one, too
 
+Element = Callable[[Typed, Typed, "int | None"], Typed]
 Subquery = Callable[[Any, Scope], "tuple[Column, ...] | None"]
 
 
@@ -340,13 +342,17 @@ class Expressions:
                 typed = found or records.field(typed, step.sval, position)
             elif not isinstance(step, ast.A_Indices):
                 raise FeatureNotSupported("a row as a value is not supported", position=position)
+            elif step.is_slice and maps.is_map(typed.kind):
+                raise DatatypeMismatch(f"type {typed.kind} has no slices", position=position)
             elif step.is_slice:
                 lower, upper = (
                     None if bound is None else self.expression(bound, place).node for bound in (step.lidx, step.uidx)
                 )
                 typed = array_functions.slice_of(typed, lower, upper, position)
             else:
-                element = jsonb.element if typed.kind == kinds.JSONB else array_functions.element
+                element: Element = jsonb.element if typed.kind == kinds.JSONB else array_functions.element
+                if maps.is_map(typed.kind):
+                    element = maps.element
                 typed = element(typed, self.expression(step.uidx, place), position)
         return typed
 

@@ -37,6 +37,7 @@ from constellationdb.planner.analysis import (
     kinds,
     listed,
     made_values,
+    maps,
     maths,
     ordered_sets,
     over_calls,
@@ -130,6 +131,8 @@ class Calls:
             walk.signatures[node.location] = f"{name}({', '.join(str(kind) for kind in shown)})"
         if name in set_functions.NAMES:
             return self._set(node, name, arguments, place)
+        if name in maps.MAKERS and not own_schema:
+            return maps.made(walk, arguments, position)
         if name == WITH_FIELD:
             return self._with_field(arguments, position)
         if len(node.funcname) > 1 and not own_schema and node.funcformat != CoercionForm.COERCE_SQL_SYNTAX:
@@ -160,7 +163,7 @@ class Calls:
             return made
         for answer in (
             array_functions.answered, json_functions.answered, jsonb.answered, about.answered, catalog_calls.answered,
-            made_values.answered, regexes.answered, spans.answered,
+            made_values.answered, maps.answered, regexes.answered, spans.answered,
         ):  # fmt: skip
             if (made := answer(name, arguments, position)) is not None:
                 return made
