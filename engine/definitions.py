@@ -24,6 +24,7 @@ from constellationdb.connectors.registry import open_source
 from constellationdb.connectors.relation_options import SOURCE_NAMES, check_source, check_stored
 from constellationdb.connectors.strategy import LookupSettings, choose
 from constellationdb.engine.lookups import check_back_end, open_back_end
+from constellationdb.engine.made_columns import with_types
 from constellationdb.engine.naming import Place
 from constellationdb.engine.object_names import taken_names
 from constellationdb.engine.pg_catalog.set_functions import is_system
@@ -79,6 +80,7 @@ def source(clock: Clock, statement: st.CreateSource, zone: str) -> Create:
     else:
         inner = {k: v for k, v in options.items() if k not in SOURCE_NAMES}
         schema = open_source(connector, declared, inner, clock).schema
+    schema = with_types(schema, statement.columns)
     mark = _watermark(statement, schema)
     relation = make_relation(
         statement.name,
@@ -112,6 +114,12 @@ def _watermark(statement: st.CreateSource, schema: pa.Schema) -> Watermark | Non
 def lookup_table(statement: st.CreateLookupTable) -> Create:
     """Asks the source, so that what is wrong with it or the options is said now, not at the first join."""
     schema = schema_of(statement.columns)
+    for column in statement.columns:
+        if column.type.is_made:
+            raise FeatureNotSupported(
+                f"a column of type {column.type.name} in a lookup table is not supported",
+                position=column.type_position + 1,
+            )
     _check_key(statement.primary_key, schema, statement.name_position + 1)
     relation = make_relation(
         statement.name,
