@@ -49,6 +49,8 @@ def assigned(column: pa.ChunkedArray | pa.Array, target: pa.Field, zone: Zone) -
 def _fits(kind: str, wanted: str) -> bool:
     if kind in (kinds.UNKNOWN, wanted) or wanted in kinds.TEXTS:
         return True
+    if pair_of(wanted) is not None and kind in (kinds.JSON, kinds.JSONB):
+        return True
     if (given := pair_of(kind)) is not None and (pair := pair_of(wanted)) is not None:
         return _row_fits(given, pair)
     if kind == "record" and (fields := fields_of(wanted)):
