@@ -51,6 +51,11 @@ def sort_key(node: Any, kind: Kind) -> Any:
     return _made_key(node, kind) if isinstance(kind, Made) else key(node, kind)
 
 
+def order_key(node: Any, kind: Kind) -> Any:
+    """What equal values share, and are sorted by, too."""
+    return sort_key(node, kind) if is_sorted_by_key(kind) else key(node, kind)
+
+
 def _made_key(node: Any, kind: Made) -> Any:
     record_order.check_comparable(kind.sql_type)
     return forms.call("con_made_key", node, forms.text(types.describe(kind.sql_type)))
@@ -129,14 +134,39 @@ def _as_members(node: Any, shown: Shown) -> Any:
     return node
 
 
+def sorted_outputs(select: Any, names: Sequence[str], found: Sequence[Kind]) -> None:
+    """A set operation with ORDER BY, in place, where its columns sort by keys: a query over it that sorts."""
+    alias = fresh("side")
+    inner = copied(select)
+    inner.sortClause = inner.limitCount = inner.limitOffset = inner.withClause = None
+    given = ", ".join(f"c{i}" for i in range(len(found)))
+    columns = [f"{alias}.c{i}" for i in range(len(found))]
+    made = parse_query(f"SELECT {', '.join(columns)} FROM ({to_sql(inner)}) AS {alias}({given})")
+    for place, (target, name) in enumerate(zip(made.targetList, names, strict=True)):
+        target.name = mark(place, name) if name == "?column?" or name in names[:place] else name
+    for sort in select.sortClause:
+        at = forms.output_place(sort.node, select, names)
+        sort.node = sort_key(parse_expression(columns[at]), found[at])
+    _replaced(select, made)
+
+
+def _replaced(select: Any, made: Any) -> None:
+    """``made`` in the place of ``select``, whose order, limits and WITH it keeps."""
+    made.sortClause, made.withClause = select.sortClause, select.withClause
+    made.limitCount, made.limitOffset, made.limitOption = select.limitCount, select.limitOffset, select.limitOption
+    for part in select:
+        setattr(select, part, getattr(made, part))
+
+
 def distinct(select: Any, names: Sequence[str], found: Sequence[Kind]) -> None:
     """SELECT DISTINCT, or a UNION, in place: groups of rows with equal keys, each shown by values of its rows."""
     alias = fresh("side")
     columns = [f"{alias}.c{i}" for i in range(len(found))]
     inner = copied(select)
     inner.distinctClause = inner.sortClause = inner.limitCount = inner.limitOffset = inner.withClause = None
-    keys = [to_sql(key(parse_expression(c), kind)) for c, kind in zip(columns, found, strict=True)]
-    shown = [to_sql(member(parse_expression(c), k)) if is_keyed(k) else c for c, k in zip(columns, found, strict=True)]
+    keys = [to_sql(order_key(parse_expression(c), kind)) for c, kind in zip(columns, found, strict=True)]
+    pairs = zip(columns, found, strict=True)
+    shown = [to_sql(member(parse_expression(c), k)) if is_keyed(k) or is_sorted_by_key(k) else c for c, k in pairs]
     given = ", ".join(f"c{i}" for i in range(len(found)))
     made = parse_query(
         f"SELECT {', '.join(shown)} FROM ({to_sql(inner)}) AS {alias}({given}) GROUP BY {', '.join(keys)}"
@@ -145,7 +175,4 @@ def distinct(select: Any, names: Sequence[str], found: Sequence[Kind]) -> None:
         target.name = mark(place, name) if name == "?column?" or name in names[:place] else name
     for sort in select.sortClause or ():
         sort.node = parse_expression(keys[forms.output_place(sort.node, select, names)])
-    made.sortClause, made.withClause = select.sortClause, select.withClause
-    made.limitCount, made.limitOffset, made.limitOption = select.limitCount, select.limitOffset, select.limitOption
-    for part in select:
-        setattr(select, part, getattr(made, part))
+    _replaced(select, made)

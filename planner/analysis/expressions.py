@@ -43,7 +43,7 @@ from constellationdb.planner.analysis import (
 )
 from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
-from constellationdb.planner.analysis.made_kinds import Made, parts_of
+from constellationdb.planner.analysis.made_kinds import Made, fields_of, parts_of
 from constellationdb.planner.analysis.scope import Column, Scope, Table, reference
 from constellationdb.planner.analysis.typed import Place, Typed
 from constellationdb.planner.analysis.user_calls import UserCalls
@@ -338,6 +338,10 @@ class Expressions:
                     raise WrongObjectType(
                         f"column notation .{step.sval} applied to type {typed.kind}, which is not a composite type",
                         position=position,
+                    )
+                if found is None and _names_table(node.arg, place) and step.sval not in dict(fields_of(typed.kind)):
+                    raise UndefinedColumn(
+                        f"column {strings(node.arg)[0]}.{step.sval} does not exist", position=position
                     )
                 typed = found or records.field(typed, step.sval, position)
             elif not isinstance(step, ast.A_Indices):
@@ -852,6 +856,13 @@ class Expressions:
         if place.clause in _LISTS and node.subLinkType == SubLinkType.ANY_SUBLINK:
             return Typed(forms.in_value(node, kind), kinds.BOOLEAN)
         return Typed(node, kinds.BOOLEAN)
+
+
+def _names_table(node: Any, place: Place) -> bool:
+    """Whether a row is that of an item of FROM."""
+    if not isinstance(node, ast.ColumnRef) or len(node.fields) != 1:
+        return False
+    return place.scope.named(strings(node)[0]) is None and place.scope.table(strings(node)[0]) is not None
 
 
 def _null_text(operand: Typed, other: Kind) -> Typed:

@@ -21,7 +21,11 @@ _ORDER = COMPARISONS - {"=", "<>", "!="}
 def operated(name: str, left: Typed, right: Typed, position: int | None) -> Typed | None:
     """What an operator with one of these on a side is; None where it has none, or is ||."""
     made = [side.kind for side in (left, right) if isinstance(side.kind, Made) and not kinds.is_array(side.kind)]
-    if not made or name == "||" or None in (left.kind, right.kind):
+    if not made or None in (left.kind, right.kind):
+        return None
+    if name == "||" and any(
+        kinds.is_array(kind) or kind in (UNKNOWN, *kinds.TEXTS) for kind in (left.kind, right.kind)
+    ):
         return None
     alike = left.kind == right.kind or UNKNOWN in (left.kind, right.kind)
     ordered = bool(made[0].sql_type.labels)

@@ -211,6 +211,8 @@ class _Queries:
                 equality.refuse(word, (column.kind for column in found), self.expressions.at(_first_value(select.rarg)))
             select.all = True
             equality.distinct(select, [c.name for c in found], [c.kind for c in found])
+        elif select.sortClause and any(equality.is_sorted_by_key(column.kind) for column in found):
+            equality.sorted_outputs(select, [c.name for c in found], [c.kind for c in found])
         return found
 
     def _meet(self, select: Any, index: int, word: str, left: kinds.Kind, right: kinds.Kind) -> kinds.Kind:
@@ -283,7 +285,7 @@ class _Queries:
         self._grouping(select, place, columns)
         self._order(select, place, columns)
         self._limits(select)
-        if select.distinctClause == (None,) and columns is not None and equality.any_keyed(c.kind for c in columns):
+        if select.distinctClause == (None,) and columns is not None and _is_keyed(columns, bool(select.sortClause)):
             equality.distinct(select, [c.name for c in columns], [c.kind for c in columns])
         return None if columns is None else tuple(columns)
 
@@ -441,7 +443,7 @@ class _Queries:
                 )
         if distinct:
             keys = [self.expressions.expression(node, self._in(place, "DISTINCT ON")) for node in distinct]
-            select.distinctClause = tuple(equality.key(typed.node, typed.kind) for typed in keys)
+            select.distinctClause = tuple(equality.order_key(typed.node, typed.kind) for typed in keys)
 
     def _of_inputs(self, node: Any, scope: Scope, outputs: set[Any]) -> Any:
         """HAVING, and an expression in ORDER BY: a bare name means a column of FROM, never one of the output."""
@@ -668,6 +670,12 @@ def _nullable(join: Any, left: list[Table], right: list[Table]) -> tuple[list[Ta
         for side, outer in zip((left, right), sides, strict=True)
     ]
     return marked[0], marked[1]
+
+
+def _is_keyed(columns: Sequence[Column], is_sorted: bool) -> bool:
+    """Whether rows are told apart, or sorted, by keys of theirs."""
+    found = [column.kind for column in columns]
+    return equality.any_keyed(found) or (is_sorted and any(map(equality.is_sorted_by_key, found)))
 
 
 def _window(columns: Sequence[Column], call: Call) -> tuple[Column, Column]:
