@@ -75,12 +75,13 @@ def member(node: Any, kind: Kind) -> Any:
     return forms.call("con_jsonb", forms.call("min", kinds.cast(node, kinds.TEXT)))
 
 
-def first_of(name: str, members: Sequence[Any]) -> Any:
-    """GREATEST or LEAST of intervals: of equal ones, the first."""
+def first_of(name: str, members: Sequence[Any], kind: Kind) -> Any:
+    """GREATEST or LEAST of what sorts by keys: of equal ones, the first."""
     made, sign = members[0], ">=" if name == "GREATEST" else "<="
     for other in members[1:]:
         left, right = to_sql(made), to_sql(other)
-        order = f"con_interval_order({left}) {sign} con_interval_order({right})"
+        keys = [to_sql(sort_key(parse_expression(side), kind)) for side in (left, right)]
+        order = f"{keys[0]} {sign} {keys[1]}"
         made = parse_expression(f"CASE WHEN ({right}) IS NULL OR {order} THEN {left} ELSE {right} END")
     return made
 

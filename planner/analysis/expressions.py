@@ -159,8 +159,8 @@ class Expressions:
                 what = "COALESCE" if isinstance(node, ast.CoalesceExpr) else node.op.name.removeprefix("IS_")
                 members = [self.expression(argument, place) for argument in node.args]
                 node.args, kind = self.settle(members, what, [self.at(argument) for argument in node.args])
-                if kind == kinds.INTERVAL and what != "COALESCE":
-                    return Typed(equality.first_of(what, node.args), kind)
+                if equality.is_sorted_by_key(kind) and what != "COALESCE":
+                    return Typed(equality.first_of(what, node.args, kind), kind)
                 return Typed(node, kind, whole=all(member.is_whole for member in members))
             case ast.FuncCall():
                 return self._calls.call(node, place)
@@ -801,15 +801,15 @@ class Expressions:
         self, node: Any, test: Typed, columns: tuple[Column, ...] | None
     ) -> tuple[Typed, tuple[Column, ...] | None]:
         """Both sides by their keys, where values that look different may be equal."""
-        if not columns or not equality.is_keyed(columns[0].kind):
+        if not columns or not _by_keys(node, columns[0].kind):
             return test, columns
         kind, target = columns[0].kind, forms.only_target(node.subselect)
         if target is None or node.subselect.distinctClause or node.subselect.groupClause:
             equality.refuse("a subquery of this form", (kind,), self.at(node))
         assert target is not None
         test = self._read_literal("=", test, kind)
-        target.name, target.val = target.name or "key", equality.key(target.val, kind)
-        return Typed(equality.key(test.node, kind), None), (replace(columns[0], kind=None),)
+        target.name, target.val = target.name or "key", equality.order_key(target.val, kind)
+        return Typed(equality.order_key(test.node, kind), None), (replace(columns[0], kind=None),)
 
     def _row_in(self, node: Any, place: Place, *, negated: bool) -> Any:
         self.asking = True
@@ -856,6 +856,12 @@ class Expressions:
         if place.clause in _LISTS and node.subLinkType == SubLinkType.ANY_SUBLINK:
             return Typed(forms.in_value(node, kind), kinds.BOOLEAN)
         return Typed(node, kinds.BOOLEAN)
+
+
+def _by_keys(link: Any, kind: Kind) -> bool:
+    """Whether a subquery's values are compared by their keys."""
+    ordered = bool(link.operName) and link.operName[-1].sval in operators.COMPARISONS - {"=", "<>"}
+    return equality.is_keyed(kind) or (ordered and equality.is_sorted_by_key(kind))
 
 
 def _names_table(node: Any, place: Place) -> bool:

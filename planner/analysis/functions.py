@@ -120,6 +120,8 @@ class Calls:
             if (made := over_calls.with_default(walk, node, name, arguments)) is not None:
                 return made
         shown = [argument.kind for argument in arguments]
+        if node.agg_distinct and name != "count":
+            self._refuse_distinct(name, shown, position)
         if name not in _PASSING:
             for kind in shown:
                 walk.refuse_zoned(kind, name, position)
@@ -177,6 +179,16 @@ class Calls:
             where = _NOWHERE.get(place.clause, place.clause)
             raise FeatureNotSupported(f"set-returning functions are not allowed in {where}", position=position)
         return set_functions.rows_of(set_functions.array_of(name, arguments, self._expressions.zoning, position))
+
+    def _refuse_distinct(self, name: str, shown: list[kinds.Kind], position: int | None) -> None:
+        """Postgres sorts what it tells apart, rows and enums in their own order."""
+        for kind in shown:
+            if isinstance(kind, Made) and equality.is_sorted_by_key(kind):
+                raise FeatureNotSupported(
+                    f"{name}(DISTINCT …) of {kind} values is not supported",
+                    hint="aggregate over a subquery with SELECT DISTINCT",
+                    position=position,
+                )
 
     def _with_field(self, arguments: list[Typed], position: int | None) -> Typed:
         row, name, new, column = arguments
