@@ -694,6 +694,8 @@ class Expressions:
                 assert kind is not None
                 self.refuse_zoned(kind, "a literal", position)
                 node = texts.typed(node, kind, position)
+            elif isinstance(kind, Made) and maps.is_map(kind) and member.kind not in (kind, UNKNOWN):
+                node = conversions.converted(member, kind, position)
             elif kind in _FLOATS and member.kind == kinds.NUMERIC:
                 node = forms.as_float(node, kinds.DOUBLE if what is None or kind is None else kind)
             elif kind == kinds.INTEGER and what is not None:

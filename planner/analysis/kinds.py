@@ -10,7 +10,7 @@ from pglast import ast
 
 from constellationdb.catalog import types
 from constellationdb.catalog.types import parse_type
-from constellationdb.planner.analysis.made_kinds import Made
+from constellationdb.planner.analysis.made_kinds import Made, pair_of
 
 Kind = str | None
 
@@ -179,6 +179,8 @@ def unify(kinds: Iterable[Kind]) -> Kind:
     for family in (NUMBERS, MOMENTS):
         if all(kind in family for kind in known):
             return max(known, key=family.index)
+    if len(set(known)) > 1 and all(map(pair_of, known)):
+        return _unified_maps([pair for kind in known if (pair := pair_of(kind)) is not None])
     if len(set(known)) > 1 and all(map(is_array, known)):
         together = unify(element(str(kind)) for kind in known)
         return None if together in (None, UNKNOWN) else f"{together}[]"
@@ -187,6 +189,12 @@ def unify(kinds: Iterable[Kind]) -> Kind:
     if all(kind in OIDS or kind in INTEGERS for kind in known):
         return known[0] if len(set(known)) == 1 else "oid"
     return known[0] if len(set(known)) == 1 else None
+
+
+def _unified_maps(pairs: list[tuple[types.SqlType, types.SqlType]]) -> Kind:
+    """The map that maps of related types become together."""
+    parts = [sql_type(unify(of_sql_type(pair[place]) for pair in pairs)) for place in (0, 1)]
+    return None if parts[0] is None or parts[1] is None else Made(types.map_of(parts[0], parts[1]))
 
 
 def clash(kinds: Iterable[Kind]) -> tuple[str, str] | None:
@@ -208,4 +216,6 @@ def family(kind: str) -> str:
         return TEXT
     if is_array(kind):
         return family(element(kind)) + "[]"
+    if (pair := pair_of(kind)) is not None:
+        return f"map of {' '.join(family(of_sql_type(part)) for part in pair)}"
     return "moment" if kind in MOMENTS else kind

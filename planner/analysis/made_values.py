@@ -8,9 +8,9 @@ from pglast import ast
 from pglast.enums import A_Expr_Kind
 
 from constellationdb.errors import UndefinedFunction
-from constellationdb.planner.analysis import equality, forms, kinds
+from constellationdb.planner.analysis import conversions, equality, forms, kinds
 from constellationdb.planner.analysis.kinds import UNKNOWN
-from constellationdb.planner.analysis.made_kinds import Made, labels_of
+from constellationdb.planner.analysis.made_kinds import Made, labels_of, pair_of
 from constellationdb.planner.analysis.operators import COMPARISONS
 from constellationdb.planner.analysis.typed import Typed
 
@@ -20,26 +20,35 @@ _ORDER = COMPARISONS - {"=", "<>", "!="}
 
 def operated(name: str, left: Typed, right: Typed, position: int | None) -> Typed | None:
     """What an operator with one of these on a side is; None where it has none, or is ||."""
-    made = [side.kind for side in (left, right) if isinstance(side.kind, Made) and not kinds.is_array(side.kind)]
-    if not made or None in (left.kind, right.kind):
+    given = (left.kind, right.kind)
+    if None in given or not any(isinstance(kind, Made) and not kinds.is_array(kind) for kind in given):
         return None
-    if name == "||" and any(
-        kinds.is_array(kind) or kind in (UNKNOWN, *kinds.TEXTS) for kind in (left.kind, right.kind)
-    ):
+    if name == "||" and any(kinds.is_array(kind) or kind in (UNKNOWN, *kinds.TEXTS) for kind in given):
         return None
-    alike = left.kind == right.kind or UNKNOWN in (left.kind, right.kind)
-    ordered = bool(made[0].sql_type.labels)
-    if not alike or name not in COMPARISONS or (name in _ORDER and not ordered):
+    kind = _common(given)
+    ordered = bool(labels_of(kind))
+    if kind is None or name not in COMPARISONS or (name in _ORDER and not ordered):
         raise UndefinedFunction(
             f"operator does not exist: {left.kind} {name} {right.kind}",
             hint="No operator matches the given name and argument types. You might need to add explicit type casts.",
             position=position,
         )
     key = equality.sort_key if name in _ORDER else equality.key
-    sides = [key(side.node, made[0]) for side in (left, right)]
+    sides = [key(_as(side, kind, position), kind) for side in (left, right)]
     name = "<>" if name == "!=" else name
     compared = ast.A_Expr(kind=A_Expr_Kind.AEXPR_OP, name=(ast.String(sval=name),), lexpr=sides[0], rexpr=sides[1])
     return Typed(compared, kinds.BOOLEAN)
+
+
+def _common(given: tuple[kinds.Kind, kinds.Kind]) -> kinds.Kind:
+    """What both are compared as: maps of other values may become alike, nothing else does."""
+    if UNKNOWN in given or given[0] == given[1] or (all(map(pair_of, given)) and kinds.clash(given) is None):
+        return kinds.unify(given)
+    return None
+
+
+def _as(side: Typed, kind: str, position: int | None) -> Any:
+    return side.node if side.kind in (kind, UNKNOWN) else conversions.converted(side, kind, position)
 
 
 def answered(name: str, arguments: list[Typed], position: int | None) -> Typed | None:  # noqa: ARG001

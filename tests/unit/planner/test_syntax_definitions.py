@@ -15,7 +15,6 @@ from constellationdb.errors import (
     InvalidParameter,
     SqlSyntaxError,
     UndefinedColumn,
-    UndefinedObject,
 )
 from constellationdb.planner.statements import (
     ColumnDef,
