@@ -32,7 +32,6 @@ from constellationdb.engine.conflicts import (
     no_arbiter,
 )
 from constellationdb.engine.joined_changes import Beside, Joined, rows_of
-from constellationdb.engine.literals import to_array
 from constellationdb.engine.set_clauses import (
     NUMBER,
     NUMBER_FIELD,
@@ -55,6 +54,7 @@ from constellationdb.errors import (
 from constellationdb.planner import statements as st
 from constellationdb.planner.column_expressions import string_constant
 from constellationdb.planner.from_items import FromItem, from_items, without_stars
+from constellationdb.planner.literals import to_array
 from constellationdb.planner.references import Names
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.rewrite.qualified import CHANGED, OURS, TARGET, stand_in

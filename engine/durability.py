@@ -216,6 +216,7 @@ class Durability:
             list(cut.catalog.functions.values()),
             cut.at_us,
             since,
+            list(cut.catalog.types.values()),
         )
         return draft, manifest
 

@@ -24,6 +24,7 @@ from constellationdb.planner.analysis.literal_places import placing_literals
 from constellationdb.planner.analysis.nulls import name_nulls
 from constellationdb.planner.analysis.queries import Columns, Relations, analyse
 from constellationdb.planner.analysis.scope import Column
+from constellationdb.planner.analysis.type_names import tell_types
 from constellationdb.planner.analysis.user_calls import UserCalls, with_parameters
 from constellationdb.planner.analysis.zoning import Zoning
 from constellationdb.planner.ranked_limits import listed_columns, rank_limits
@@ -34,6 +35,7 @@ from constellationdb.planner.relations import (
     WindowCall,
     decode_body,
     functions_among,
+    types_among,
 )
 from constellationdb.planner.resolving import references
 from constellationdb.planner.rewrite.asof import call_asof_joins, mark_asof_joins
@@ -211,6 +213,7 @@ class Preparer:
 
     def _normal(self, query: Query) -> Any:
         tree = query_tree(query)
+        tell_types(tree, types_among(self._relations))
         mark_asof_joins(tree, query.asof, query.offset)
         mark_versions(tree, query, lambda name, schema: self._find(query.names, schema, name))
         tree = respell(normalise_intervals(expand_rows(tree)))

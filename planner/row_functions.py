@@ -85,8 +85,14 @@ def _value_at(values: pa.Array | None, fraction: float | None) -> float | None:
     return low + (place - int(place)) * (high - low)
 
 
+_LINE = "\n "  # before each element that is an object or an array, but the first
+
+
 def _json_list(arrays: pa.Array) -> pa.Array:
-    return pa.array([None if v is None else f"[{', '.join(v)}]" for v in arrays.to_pylist()], pa.string())
+    """The first element on the same line as the bracket."""
+    return pa.array(
+        [None if v is None else f"[{', '.join(v).removeprefix(_LINE)}]" for v in arrays.to_pylist()], pa.string()
+    )
 
 
 def _json_array(arrays: pa.Array, quoted: pa.Array) -> pa.Array:

@@ -14,11 +14,12 @@ from pglast import ast
 from pglast.enums import BoolExprType, NullTestType, SortByDir, SortByNulls
 
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.analysis import forms, json_functions, kinds
+from constellationdb.planner.analysis import forms, json_functions, kinds, records
 from constellationdb.planner.analysis.typed import Typed
 from constellationdb.planner.rewrite.tree import copied
 
 _LISTS = {"json_agg": kinds.JSON, "jsonb_agg": kinds.JSONB}
+_LINE = "\n "  # before what is an object or an array itself
 _OBJECTS = {"json_object_agg": kinds.JSON, "jsonb_object_agg": kinds.JSONB}
 
 
@@ -26,8 +27,11 @@ def answered(node: Any, name: str, arguments: list[Typed], position: int | None)
     if node.agg_distinct and name in (*_LISTS, *_OBJECTS):
         raise FeatureNotSupported(f"{name}(DISTINCT …) is not supported", position=position)
     if name in _LISTS and len(arguments) == 1:
-        listed = _array(node, json_functions.value_of(arguments[0], position))
-        return _json(forms.call("con_json_list", listed), _LISTS[name])
+        value = json_functions.value_of(arguments[0], position)
+        if records.is_row(arguments[0].kind) or kinds.is_array(arguments[0].kind):
+            value = forms.call("concat", forms.text(_LINE), value)
+        listed = forms.call("con_json_list", _array(node, value))
+        return _json(listed, _LISTS[name])
     if name in _OBJECTS and len(arguments) == 2:
         key, value = arguments
         listed = _array(node, json_functions.member(key, value, position))

@@ -31,6 +31,7 @@ from constellationdb.planner.analysis import (
     jsonb,
     kinds,
     named_windows,
+    set_functions,
     texts,
 )
 from constellationdb.planner.analysis.expressions import NO_OPERATOR, Expressions
@@ -60,7 +61,7 @@ from constellationdb.planner.analysis.zoning import IN_UTC, Zoning, unknown
 from constellationdb.planner.references import split
 from constellationdb.planner.rewrite.names import column_name, fresh, mark
 from constellationdb.planner.rewrite.series import is_table_function
-from constellationdb.planner.rewrite.tree import copied, links, parse_query, strings, to_sql
+from constellationdb.planner.rewrite.tree import copied, links, nodes, parse_query, strings, to_sql
 from constellationdb.planner.rewrite.tree import replace as substituted
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.syntax.edits import identifier
@@ -210,6 +211,8 @@ class _Queries:
                 equality.refuse(word, (column.kind for column in found), self.expressions.at(_first_value(select.rarg)))
             select.all = True
             equality.distinct(select, [c.name for c in found], [c.kind for c in found])
+        elif select.sortClause and any(equality.is_sorted_by_key(column.kind) for column in found):
+            equality.sorted_outputs(select, [c.name for c in found], [c.kind for c in found])
         return found
 
     def _meet(self, select: Any, index: int, word: str, left: kinds.Kind, right: kinds.Kind) -> kinds.Kind:
@@ -282,7 +285,7 @@ class _Queries:
         self._grouping(select, place, columns)
         self._order(select, place, columns)
         self._limits(select)
-        if select.distinctClause == (None,) and columns is not None and equality.any_keyed(c.kind for c in columns):
+        if select.distinctClause == (None,) and columns is not None and _is_keyed(columns, bool(select.sortClause)):
             equality.distinct(select, [c.name for c in columns], [c.kind for c in columns])
         return None if columns is None else tuple(columns)
 
@@ -296,6 +299,11 @@ class _Queries:
         for target in select.targetList or ():
             if _is_star(target.val):
                 targets += self._expanded(target, place.scope, found, alone=len(select.targetList) == 1)
+                continue
+            if (fields := self.expressions.rows_fields(target.val, place)) is not None:
+                for label, member in fields:
+                    targets.append(ast.ResTarget(name=label, val=member.node, location=target.location))
+                    found[id(targets[-1])] = member
                 continue
             name = column_name(target)
             typed = self.expressions.expression(target.val, place)
@@ -435,7 +443,7 @@ class _Queries:
                 )
         if distinct:
             keys = [self.expressions.expression(node, self._in(place, "DISTINCT ON")) for node in distinct]
-            select.distinctClause = tuple(equality.key(typed.node, typed.kind) for typed in keys)
+            select.distinctClause = tuple(equality.order_key(typed.node, typed.kind) for typed in keys)
 
     def _of_inputs(self, node: Any, scope: Scope, outputs: set[Any]) -> Any:
         """HAVING, and an expression in ORDER BY: a bare name means a column of FROM, never one of the output."""
@@ -624,6 +632,7 @@ class _Queries:
         left_tables, left = self._item(join.larg, scope)
         right_tables, right = self._item(join.rarg, scope.beside(left_tables, left))
         join.larg, join.rarg = self._replaced(join.larg), self._replaced(join.rarg)
+        left_tables, right_tables = _nullable(join, left_tables, right_tables)
         inner = Scope(parent=scope)
         inner.add(left_tables, left, self.expressions.at(join.larg))
         inner.add(right_tables, right, self.expressions.at(join.rarg))
@@ -649,6 +658,24 @@ class _Queries:
                 raise UndefinedFunction(f"operator does not exist: {clash[0]} = {clash[1]}", hint=NO_OPERATOR)
             if self.expressions.zoning.explicit and kinds.TIMESTAMPTZ in found and len(set(found)) > 1:
                 raise unknown(position)
+
+
+def _nullable(join: Any, left: list[Table], right: list[Table]) -> tuple[list[Table], list[Table]]:
+    """The tables of both sides, those that the join may put NULLs for marked."""
+    sides = {
+        "JOIN_LEFT": (False, True), "JOIN_RIGHT": (True, False), "JOIN_FULL": (True, True),
+    }.get(join.jointype.name, (False, False))  # fmt: skip
+    marked = [
+        [replace(table, nullable=True) for table in side] if outer else side
+        for side, outer in zip((left, right), sides, strict=True)
+    ]
+    return marked[0], marked[1]
+
+
+def _is_keyed(columns: Sequence[Column], is_sorted: bool) -> bool:
+    """Whether rows are told apart, or sorted, by keys of theirs."""
+    found = [column.kind for column in columns]
+    return equality.any_keyed(found) or (is_sorted and any(map(equality.is_sorted_by_key, found)))
 
 
 def _window(columns: Sequence[Column], call: Call) -> tuple[Column, Column]:
@@ -691,8 +718,15 @@ def _shown_key(node: Any, select: Any, columns: list[Column] | None) -> Any:
     """What ORDER BY sorts by when it means an output column."""
     place = node.val.ival - 1 if forms.is_integer(node) else None
     for index, column in enumerate(columns or ()):
-        if column.kind == kinds.INTERVAL and (index == place or (place is None and column.name == strings(node)[0])):
+        if equality.is_sorted_by_key(column.kind) and (
+            index == place or (place is None and column.name == strings(node)[0])
+        ):
             target = _target(select, index)
+            if target is not None and any(set_functions.is_set(part) for part in nodes(target.val)):
+                raise FeatureNotSupported(
+                    f"ORDER BY of {column.kind} values that a function in the list returns is not supported",
+                    hint="call it in FROM",
+                )
             shown = reference(column.name) if target is None else copied(target.val)
             return equality.sort_key(shown, column.kind)
     return node

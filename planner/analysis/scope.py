@@ -32,6 +32,7 @@ class Table:
     own: str = ""  # the alias that the tree gives it, where it is not the user's
     single: bool = False  # a function that returns a set of values: a row is its one column
     key: tuple[str, ...] = ()  # the columns of its primary key
+    nullable: bool = False  # an outer join may put NULLs in the place of its rows
 
     @property
     def name(self) -> str:

@@ -16,8 +16,8 @@ from typing import Any
 
 from pglast import ast
 
-from constellationdb.errors import FeatureNotSupported, UndefinedFunction
-from constellationdb.planner.analysis import forms, jsonb, kinds, regexes, texts
+from constellationdb.errors import FeatureNotSupported, SqlSyntaxError, UndefinedFunction
+from constellationdb.planner.analysis import forms, jsonb, kinds, records, regexes, texts
 from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.typed import Typed
@@ -161,6 +161,10 @@ def columns_of(array: Typed, name: str) -> list[tuple[Any, Column]]:
             (parse_expression(f"split_part({row}, '=', 1)"), Column("option_name", kinds.TEXT)),
             (value, Column("option_value", kinds.TEXT)),
         ]
+    if records.is_row(array.kind):
+        if array.kind == "record":
+            raise SqlSyntaxError('a column definition list is required for functions returning "record"')
+        return [(member.node, Column(n, member.kind)) for n, member in records.fields(rows_of(array))]
     if not is_row(array.kind):
         return [(forms.call("unnest", array.node), Column(name, array.kind))]
     rows = rows_of(array)

@@ -48,18 +48,12 @@ def _continuous(node: Any) -> str | None:
     match node:
         case ast.FuncCall() if last_name(node) in VOLATILE:
             return f"{last_name(node)}() is not supported in a continuous query"
-        case ast.FuncCall() if last_name(node) != "count" and _has_row(node):
-            return f"a row as an argument of {last_name(node)}() is not supported in a continuous query"
         case ast.SQLValueFunction():
             return "the current date, time or user is not supported in a continuous query"
         case ast.SelectStmt() if node.lockingClause:
             return "FOR UPDATE and FOR SHARE are not supported in a continuous query"
         case _:
             return None
-
-
-def _has_row(call: Any) -> bool:
-    return any(isinstance(argument, ast.RowExpr) for argument in call.args or ())
 
 
 def is_set_all(node: Any) -> bool:

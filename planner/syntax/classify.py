@@ -36,6 +36,7 @@ from constellationdb.planner.syntax import (
     schemas,
     sequences,
     session,
+    user_types,
     views,
 )
 from constellationdb.planner.syntax.changing_with import changing_with
@@ -122,6 +123,8 @@ def _alter(region: Region) -> Statement:
     cursor.expect("alter")
     if cursor.at("schema"):
         return schemas.alter_schema(region)
+    if cursor.at("type"):
+        return user_types.alter_type(region) or _refuse(region)
     if cursor.at("sequence") and _is_about_parameters(region):
         return sequences.alter_sequence(region)
     return alterations.alter(region) or _refuse(region)
@@ -138,6 +141,8 @@ def _drop(region: Region) -> Statement:
         return session.drop_index(region)
     if _object_word(region) == "schema":
         return schemas.drop_schema(region)
+    if _object_word(region) == "type":
+        return user_types.drop_type(region)
     if _object_word(region) in ("function", "routine", "aggregate"):
         return functions.drop_function(region)
     return accepted.drop_nothing(region) or _refuse(region)
@@ -272,6 +277,7 @@ _CREATED: tuple[tuple[tuple[str, ...], Reader], ...] = (
     (("stream",), views.create_view),
     (("schema",), schemas.create_schema),
     (("function",), functions.create_function),
+    (("type",), user_types.create_type),
     (("extension",), accepted.create_extension),
 )
 
