@@ -120,6 +120,12 @@ class Expressions:
         return self.boolean(node, what, place)
 
     def expression(self, node: Any, place: Place) -> Typed:
+        typed = self._typed(node, place)
+        if self.checked and typed.kind in _FLOATS and forms.is_value(typed.node):
+            return replace(typed, node=forms.canonical(typed.node, typed.kind))
+        return typed
+
+    def _typed(self, node: Any, place: Place) -> Typed:
         match node:
             case ast.A_Const():
                 return Typed(node, _constant_kind(node), constant=True)
@@ -561,12 +567,12 @@ class Expressions:
             node.arg, *tests = (equality.key(side, kind) for side in sides)
             for when, test in zip(node.args, tests, strict=True):
                 when.expr = test
-        results = [when.result for when in node.args] + ([node.defresult] if node.defresult is not None else [])
-        settled, kind = self.together(results, "CASE", place)
-        for when, result in zip(node.args, settled, strict=False):
+        others = [node.defresult] if node.defresult is not None else []  # which Postgres looks at first
+        settled, kind = self.together([*others, *(when.result for when in node.args)], "CASE", place)
+        if others:
+            node.defresult = settled[0]
+        for when, result in zip(node.args, settled[len(others) :], strict=True):
             when.result = result
-        if node.defresult is not None:
-            node.defresult = settled[-1]
         return Typed(node, kind)
 
     # -- subqueries ----------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from constellationdb.planner.analysis import calls, kinds, operators
 from constellationdb.planner.analysis.kinds import Kind
 from constellationdb.planner.rewrite.tree import MADE, copied, last_name, nodes, parse_expression, to_sql
 
+_CANONICAL = {kinds.REAL: "con_canonical_f32", kinds.DOUBLE: "con_canonical_f64"}
 _NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulus"}
 
 
@@ -55,6 +56,25 @@ def as_float(node: Any, kind: str) -> Any:
     elif isinstance(node, ast.TypeCast) and node.location == MADE:
         node = node.arg
     return kinds.cast(node, kind)
+
+
+def is_value(node: Any) -> bool:
+    """Whether it can be the argument of a call wherever it stands: no constant, set, subquery, aggregate or OVER."""
+    if isinstance(node, ast.FuncCall):
+        called = last_name(node)
+        return node.over is None and not (calls.is_aggregate(called) or called in (*_CANONICAL.values(), "unnest"))
+    return isinstance(node, ast.ColumnRef | ast.A_Expr | ast.TypeCast)
+
+
+def canonical(node: Any, kind: str) -> Any:
+    """A double, or real, as one NaN and one zero: where nothing corrects the plan, DataFusion tells others apart."""
+    return call(_CANONICAL[kind], node)
+
+
+def plain(node: Any) -> Any:
+    """A column as it is, where it is only shown."""
+    shown = isinstance(node, ast.FuncCall) and last_name(node) in _CANONICAL.values()
+    return node.args[0] if shown and isinstance(node.args[0], ast.ColumnRef) else node
 
 
 def regex(node: Any) -> Any:

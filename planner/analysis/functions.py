@@ -188,6 +188,9 @@ class Calls:
             raise WrongObjectType(f"window function {name} requires an OVER clause", position=position)
         if aggregate and place.aggregate:
             raise GroupingError("aggregate function calls cannot be nested", position=position)
+        if node.over is not None and place.aggregate:
+            message = "aggregate function calls cannot contain window function calls"
+            raise GroupingError(message, position=position)
         if aggregate and place.clause in _NOWHERE:
             raise GroupingError(f"aggregate functions are not allowed in {_NOWHERE[place.clause]}", position=position)
         if node.over is not None and (place.clause in _NOWHERE or place.clause == "HAVING"):

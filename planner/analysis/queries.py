@@ -199,9 +199,10 @@ class _Queries:
         if cte is not None:
             first = _target(select.larg, 0)
             check_types(cte, left, found, None if first is None else self.expressions.at(first.val))
-        zoning = self.expressions.zoning
+        zoning, canonical = self.expressions.zoning, self.expressions.checked and not (select.all and word == "UNION")
         select.larg, select.rarg = (
-            _conformed(side, columns, found, zoning) for side, columns in ((select.larg, left), (select.rarg, right))
+            _conformed(side, columns, found, zoning, canonical=canonical)
+            for side, columns in ((select.larg, left), (select.rarg, right))
         )
         for sort in select.sortClause or ():
             self._output_sort(sort.node, found)
@@ -299,6 +300,8 @@ class _Queries:
                 continue
             name = column_name(target)
             typed = self.expressions.expression(target.val, place)
+            if not (select.groupClause or select.distinctClause):
+                typed = replace(typed, node=forms.plain(typed.node))
             node = forms.as_integer(typed.node)
             target.val = node
             if target.name is None and name is not None and (column_name(target) != name or node is not typed.node):
@@ -714,14 +717,22 @@ def _target(select: Any, index: int) -> Any | None:
     return targets[index]
 
 
-def _conformed(side: Any, columns: tuple[Column, ...], wanted: tuple[Column, ...], zoning: Zoning) -> Any:
-    """One side of a set operation with its numerics as doubles, its dates as instants, where the other has those."""
+def _conformed(
+    side: Any, columns: tuple[Column, ...], wanted: tuple[Column, ...], zoning: Zoning, *, canonical: bool
+) -> Any:
+    """One side of a set operation with its numerics as doubles, its dates as instants, where the other has those.
+
+    ``canonical``: equal doubles are to look the same.
+    """
     references = [ast.ColumnRef(fields=(ast.String(sval=f"c{i}"),)) for i in range(len(columns))]
     made = [
         forms.as_float(node, b.kind)
         if b.kind is not None and _becomes_float(a.kind, b.kind) else zoning.met(node, a.kind, b.kind)
         for node, a, b in zip(references, columns, wanted, strict=True)
     ]  # fmt: skip
+    if canonical:
+        pairs = zip(made, wanted, strict=True)
+        made = [forms.canonical(n, c.kind) if c.kind in (kinds.REAL, kinds.DOUBLE) else n for n, c in pairs]
     if all(new is old for new, old in zip(made, references, strict=True)):
         return side
     inner, values = [to_sql(node) for node in references], [to_sql(node) for node in made]
