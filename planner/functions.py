@@ -19,6 +19,7 @@ from datafusion import SessionContext, udf
 
 from constellationdb import errors
 from constellationdb.planner import (
+    array_orders,
     interval_functions,
     jsonb_functions,
     jsonpath_functions,
@@ -139,7 +140,7 @@ def _functions() -> list[Any]:
         made.append(udf(_unrun, [moment, pa.string()], pa.bool_(), "immutable", f"con_clock_{operator}"))
     defined = [*interval_functions.definitions(), *text_functions.definitions(), *math_functions.definitions()]
     defined += [*row_functions.definitions(), *zone_functions.definitions(), *jsonb_functions.definitions()]
-    defined += [*jsonpath_functions.definitions(), *regex_functions.definitions()]
+    defined += [*jsonpath_functions.definitions(), *regex_functions.definitions(), *array_orders.definitions()]
     made += [udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in defined]
     return made
 

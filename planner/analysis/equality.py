@@ -35,7 +35,37 @@ def key(node: Any, kind: Kind) -> Any:
 
 
 def sort_key(node: Any, kind: Kind) -> Any:
+    if kinds.is_array(kind):
+        return array_key(node, str(kind))
     return key(node, kind) if kind == kinds.INTERVAL else node
+
+
+def is_sorted_by_key(kind: Kind) -> bool:
+    return kind == kinds.INTERVAL or kinds.is_array(kind)
+
+
+def array_key(node: Any, kind: str) -> Any:
+    """What an array compares by (``planner.array_orders``)."""
+    element = kinds.element(kind)
+    if element in (kinds.REAL, kinds.DOUBLE):
+        return forms.call("con_order_doubles", kinds.cast(node, f"{kinds.DOUBLE}[]"))
+    if element == kinds.NUMERIC:
+        return forms.call("con_order_numerics", kinds.cast(node, f"{kinds.TEXT}[]"))
+    if kinds.is_text(element):
+        return forms.call("con_order_texts", kinds.cast(node, f"{kinds.TEXT}[]"))
+    return forms.call("con_order_integers", kinds.cast(node, f"{kinds.BIGINT}[]"))
+
+
+def compared_arrays(left: Any, right: Any, found: tuple[Kind, Kind], position: int | None) -> tuple[Any, Any]:
+    """Both sides of a comparison of arrays, as what they compare by."""
+    refuse("a comparison", found, position)
+    kind = kinds.unify(found)
+    if kind is None:
+        return left, right
+    sides = zip((left, right), found, strict=True)
+    made = (node if mine == kind else kinds.cast(node, kind) for node, mine in sides)
+    first, second = (array_key(node, kind) for node in made)
+    return first, second
 
 
 def extreme(name: str, node: Any) -> Any:
@@ -50,12 +80,12 @@ def member(node: Any, kind: Kind) -> Any:
     return forms.call("con_jsonb", forms.call("min", kinds.cast(node, kinds.TEXT)))
 
 
-def first_of(name: str, members: Sequence[Any]) -> Any:
-    """GREATEST or LEAST of intervals: of equal ones, the first."""
+def first_of(name: str, members: Sequence[Any], kind: Kind) -> Any:
+    """GREATEST or LEAST of intervals or arrays: of equal ones, the first."""
     made, sign = members[0], ">=" if name == "GREATEST" else "<="
     for other in members[1:]:
         left, right = to_sql(made), to_sql(other)
-        order = f"con_interval_order({left}) {sign} con_interval_order({right})"
+        order = f"{to_sql(sort_key(made, kind))} {sign} {to_sql(sort_key(other, kind))}"
         made = parse_expression(f"CASE WHEN ({right}) IS NULL OR {order} THEN {left} ELSE {right} END")
     return made
 

@@ -145,8 +145,8 @@ class Expressions:
                 what = "COALESCE" if isinstance(node, ast.CoalesceExpr) else node.op.name.removeprefix("IS_")
                 members = [self.expression(argument, place) for argument in node.args]
                 node.args, kind = self.settle(members, what, [self.at(argument) for argument in node.args])
-                if kind == kinds.INTERVAL and what != "COALESCE":
-                    return Typed(equality.first_of(what, node.args), kind)
+                if equality.is_sorted_by_key(kind) and what != "COALESCE":
+                    return Typed(equality.first_of(what, node.args, kind), kind)
                 return Typed(node, kind, whole=all(member.is_whole for member in members))
             case ast.FuncCall():
                 return self._calls.call(node, place)
@@ -449,6 +449,11 @@ class Expressions:
             return Typed(moved, kinds.TIMESTAMPTZ, left.constant and right.constant)
         if left.kind == right.kind == kinds.JSONB and name not in ("=", "<>"):
             raise FeatureNotSupported("the order of jsonb values is not supported", position=self.at(node))
+        if name in operators.COMPARISONS and kinds.is_array(left.kind) and kinds.is_array(right.kind):
+            found = equality.compared_arrays(left.node, right.node, (left.kind, right.kind), self.at(node))
+            left, right = (
+                Typed(side, kinds.TEXT, old.constant) for side, old in zip(found, (left, right), strict=True)
+            )
         if left.kind == right.kind == kinds.JSONB:
             left, right = (replace(side, node=equality.key(side.node, side.kind)) for side in (left, right))
         self._doubt_meeting({left.kind, right.kind})
@@ -656,15 +661,13 @@ class Expressions:
         self, node: Any, test: Typed, columns: tuple[Column, ...] | None
     ) -> tuple[Typed, tuple[Column, ...] | None]:
         """Both sides by their keys, where values that look different may be equal."""
-        if not columns or not equality.is_keyed(columns[0].kind):
+        if not columns or not (equality.is_keyed(columns[0].kind) or kinds.is_array(columns[0].kind)):
             return test, columns
-        kind, target = columns[0].kind, forms.only_target(node.subselect)
-        if target is None or node.subselect.distinctClause or node.subselect.groupClause:
-            equality.refuse("a subquery of this form", (kind,), self.at(node))
-        assert target is not None
+        kind = columns[0].kind
+        key = equality.sort_key if kinds.is_array(kind) else equality.key
         test = self._read_literal("=", test, kind)
-        target.name, target.val = target.name or "key", equality.key(target.val, kind)
-        return Typed(equality.key(test.node, kind), None), (replace(columns[0], kind=None),)
+        node.subselect = forms.read_by(node.subselect, lambda column: key(column, kind))
+        return Typed(key(test.node, kind), None), (replace(columns[0], kind=None),)
 
     def _row_in(self, node: Any, place: Place, *, negated: bool) -> Any:
         self.asking = True

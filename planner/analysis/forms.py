@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pglast import ast
@@ -13,7 +13,8 @@ from constellationdb.errors import InvalidColumnReference
 from constellationdb.planner import patterns
 from constellationdb.planner.analysis import calls, kinds, operators
 from constellationdb.planner.analysis.kinds import Kind
-from constellationdb.planner.rewrite.tree import MADE, copied, last_name, nodes, parse_expression, to_sql
+from constellationdb.planner.rewrite.names import fresh
+from constellationdb.planner.rewrite.tree import MADE, copied, last_name, nodes, parse_expression, parse_query, to_sql
 
 _CANONICAL = {kinds.REAL: "con_canonical_f32", kinds.DOUBLE: "con_canonical_f64"}
 _NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulus"}
@@ -217,6 +218,19 @@ def only_target(select: Any) -> Any | None:
     value = targets[0].val
     starred = isinstance(value, ast.ColumnRef) and isinstance(value.fields[-1], ast.A_Star)
     return None if starred else targets[0]
+
+
+def read_by(select: Any, key: Callable[[Any], Any]) -> Any:
+    """A query of one column as one of that column's keys."""
+    target = only_target(select)
+    if target is not None and not (select.distinctClause or select.groupClause):
+        target.name, target.val = target.name or "key", key(target.val)
+        return select
+    alias = fresh("keyed")
+    made = parse_query(f"SELECT {alias}.c0 AS key FROM (SELECT) AS {alias}(c0)")
+    made.fromClause[0].subquery = select
+    made.targetList[0].val = key(made.targetList[0].val)
+    return made
 
 
 def output_place(node: Any, select: Any, names: Sequence[str]) -> int:

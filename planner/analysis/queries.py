@@ -378,8 +378,13 @@ class _Queries:
 
         def key(node: Any) -> Any:
             if self._position(node, count, "GROUP BY") or self._is_output(node, select, place):
+                target = _grouped_target(node, select)
+                kind = None if target is None or columns is None else columns[select.targetList.index(target)].kind
+                equality.refuse("GROUPING SETS", (kind,), self.expressions.at(node))
                 return _target_of(node, select.targetList or ()) or node
-            return self.expressions.expression(node, grouping).node
+            typed = self.expressions.expression(node, grouping)
+            equality.refuse("GROUPING SETS", (typed.kind,), self.expressions.at(node))
+            return typed.node
 
         if grouping_sets.has_sets(clause):
             select.groupClause = grouping_sets.spelled(clause, key, distinct=distinct) or None
@@ -694,7 +699,9 @@ def _shown_key(node: Any, select: Any, columns: list[Column] | None) -> Any:
     """What ORDER BY sorts by when it means an output column."""
     place = node.val.ival - 1 if forms.is_integer(node) else None
     for index, column in enumerate(columns or ()):
-        if column.kind == kinds.INTERVAL and (index == place or (place is None and column.name == strings(node)[0])):
+        if equality.is_sorted_by_key(column.kind) and (
+            index == place or (place is None and column.name == strings(node)[0])
+        ):
             target = _target(select, index)
             shown = reference(column.name) if target is None else copied(target.val)
             return equality.sort_key(shown, column.kind)
