@@ -133,6 +133,12 @@ def is_null(node: Any) -> bool:
     return isinstance(node, ast.A_Const) and bool(node.isnull)
 
 
+def is_constant(node: Any) -> bool:
+    """Whether ``node`` says the same of every row."""
+    changing = ast.ColumnRef | ast.SubLink | ast.FuncCall | ast.SQLValueFunction | ast.ParamRef
+    return not any(isinstance(part, changing) for part in nodes(node))
+
+
 def rounded(node: Any, kind: Kind) -> Any:
     """The argument of a cast to an integer type: Postgres rounds where DataFusion cuts off."""
     if kind == kinds.NUMERIC:

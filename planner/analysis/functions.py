@@ -84,6 +84,7 @@ class Calls:
                 return made
             self._check(node, name, place)
             corrected.count_rows(node, name)
+            aggregates.of_nothing(node, name)
             if (made := ordered_sets.answered(walk, node, place)) is not None:
                 return made
         if name == "make_interval" and not own_schema:
@@ -103,6 +104,7 @@ class Calls:
         self._clauses(node, inner)
         if not own_schema and calls.is_aggregate(name) and node.over is None:
             aggregates.check(walk, node, name, arguments, inner)
+            aggregates.without_constant_order(node)
         if not own_schema:
             arguments = over_calls.filtered(walk, node, name, arguments)
             if (made := over_calls.with_default(walk, node, name, arguments)) is not None:
@@ -236,6 +238,8 @@ class Calls:
             if name != "count":
                 equality.refuse(f"{name}(DISTINCT …)", shown, self._expressions.at(node))
             node.args = tuple(equality.key(part, kind) for part, kind in zip(arguments, shown, strict=True)) or None
+        if name in ("min", "max") and shown == [UNKNOWN]:
+            node.args = (kinds.cast(arguments[0], kinds.TEXT),)
         if name in ("min", "max") and shown == [kinds.INTERVAL]:
             over, condition = node.over, node.agg_filter
             made = equality.extreme(name, arguments[0])

@@ -74,7 +74,7 @@ def _is_text(node: Any) -> bool:
 
 
 def _sort_distinct(node: Any, value: Any) -> None:
-    if not node.agg_order:
+    if not node.agg_order and not forms.is_constant(value):
         sort = ast.SortBy(
             node=copied(value), sortby_dir=SortByDir.SORTBY_DEFAULT, sortby_nulls=SortByNulls.SORTBY_NULLS_DEFAULT
         )
