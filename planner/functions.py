@@ -24,6 +24,7 @@ from constellationdb.planner import (
     jsonb_functions,
     jsonpath_functions,
     math_functions,
+    moment_functions,
     regex_functions,
     row_functions,
     text_functions,
@@ -141,6 +142,7 @@ def _functions() -> list[Any]:
     defined = [*interval_functions.definitions(), *text_functions.definitions(), *math_functions.definitions()]
     defined += [*row_functions.definitions(), *zone_functions.definitions(), *jsonb_functions.definitions()]
     defined += [*jsonpath_functions.definitions(), *regex_functions.definitions(), *array_orders.definitions()]
+    defined += moment_functions.definitions()
     made += [udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in defined]
     return made
 

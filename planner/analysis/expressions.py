@@ -37,7 +37,7 @@ from constellationdb.planner.analysis import (
 )
 from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
-from constellationdb.planner.analysis.scope import Column, Scope, reference
+from constellationdb.planner.analysis.scope import Column, Scope, Table, reference
 from constellationdb.planner.analysis.typed import Place, Typed
 from constellationdb.planner.analysis.user_calls import UserCalls
 from constellationdb.planner.analysis.zoning import Zoning, unknown
@@ -220,11 +220,22 @@ class Expressions:
         table = place.scope.table(names[0])
         if table is None:
             raise place.scope.missing(names[0], self.at(node))
+        if table.merged:
+            return self._merged(node, table, place)
         self._note(node, table in place.scope.tables, place)
         if self._unnesting:
             node = reference(table.name, names[1])
         found = [c for c in table.columns or () if c.name == names[1]]
         return Typed(node, found[0].kind, whole=found[0].whole) if len(found) == 1 else Typed(node, None)
+
+    def _merged(self, node: Any, table: Table, place: Place) -> Typed:
+        """A column by the alias that USING has."""
+        name = strings(node)[-1]
+        for visible in table.merged:
+            if visible.column.name == name:
+                self._note(visible.node, table in place.scope.tables, place)
+                return Typed(copied(visible.node), visible.column.kind, whole=visible.column.whole)
+        raise UndefinedColumn(f"column {table.alias}.{name} does not exist", position=self.at(node))
 
     def _check_body(self, name: str, place: Place) -> None:
         """What a function's body reads may have lost a column since: one of the caller's must not be taken for it."""
@@ -295,7 +306,7 @@ class Expressions:
             if kind == kinds.TEXT and node.location == MADE:
                 return Typed(node.arg, kind, constant=True)  # a parameter, as good as a constant
             read = texts.typed(node.arg, kind, position)
-            if kind in kinds.MOMENTS and isinstance(read, ast.TypeCast):
+            if kind in (*kinds.MOMENTS, kinds.TIME) and isinstance(read, ast.TypeCast):
                 node.arg = read.arg
             elif kind in (kinds.BOOLEAN, kinds.INTERVAL, kinds.BYTEA) or kind in kinds.INTEGERS:
                 return Typed(read, kind, constant=True)

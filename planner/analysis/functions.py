@@ -35,6 +35,7 @@ from constellationdb.planner.analysis import (
     kinds,
     listed,
     maths,
+    moments_made,
     ordered_sets,
     over_calls,
     printing,
@@ -140,6 +141,8 @@ class Calls:
         position = self._expressions.at(node)
         if (zoned := zoned_calls.answered(name, arguments, self._expressions.zoning, position)) is not None:
             return zoned
+        if (made := moments_made.answered(name, arguments, self._expressions.zoning)) is not None:
+            return made
         if (made := aggregates.answered(node, name, arguments)) is not None:
             return made
         if (made := listed.answered(node, name, arguments, position)) is not None:

@@ -642,6 +642,11 @@ class _Queries:
                 position = self.expressions.at(join)
                 self._check_merged(names, left, right, position)
                 visible = merge(join, names, left, right, position, equality.key)
+                if join.join_using_alias is not None:
+                    alias = join.join_using_alias.aliasname
+                    shared = tuple(visible[: len(names)])
+                    right_tables = [*right_tables, Table(alias, "", tuple(v.column for v in shared), merged=shared)]
+                    join.join_using_alias = None
         elif join.quals is not None:
             place = Place(inner, "JOIN/ON")
             join.quals = self.expressions.condition(join.quals, "JOIN/ON", place)

@@ -27,6 +27,7 @@ from constellationdb.errors import (
     NumericOutOfRange,
 )
 from constellationdb.planner.analysis import kinds
+from constellationdb.planner.analysis.clock_texts import time_of_day
 from constellationdb.planner.syntax.spans import canonical, parse_span
 from constellationdb.planner.syntax.zones import check_displacement
 
@@ -73,6 +74,8 @@ def typed(node: Any, kind: str, position: int | None) -> Any:
         check_float(text, kind, position)
     elif kind in kinds.MOMENTS:
         stripped = moment(text, kind, position)
+    elif kind == kinds.TIME:
+        stripped = time_of_day(text, position)
     elif kind == kinds.INTERVAL:
         stripped = canonical(parse_span(text, position))
     elif kind == kinds.BYTEA:
