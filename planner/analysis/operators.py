@@ -65,7 +65,15 @@ def _of_arrays(operator: str, left: str, right: str) -> Kind:
         return kind if fits else _MISSING
     if operator in COMPARISONS:
         return BOOLEAN if both and _are_compared(left, right) else _MISSING
-    return BOOLEAN if both and operator in CONTAINMENT and _are_compared(left, right) else _MISSING if both else _MISSING if operator in ARITHMETIC else None
+    return (
+        BOOLEAN
+        if both and operator in CONTAINMENT and _are_compared(left, right)
+        else _MISSING
+        if both
+        else _MISSING
+        if operator in ARITHMETIC
+        else None
+    )
 
 
 def _are_compared(left: str, right: str) -> bool:
