@@ -1,8 +1,8 @@
 """What a view's owner should know before its state has grown: rows that nothing ever frees.
 
 Groups are as many as their keys, and tables as large as somebody makes them. What grows for ever are the rows of
-a source, or of a view to which rows are only added, kept one by one: by a join that no time bounds, by DISTINCT, by OVER, by an array of all of a group.
-And the windows over them, where no watermark closes these.
+a source, or of a view to which rows are only added, kept one by one: by a join that no time bounds, by DISTINCT,
+by OVER, by an array of all of a group. And the windows over them, where no watermark closes these.
 """
 
 from __future__ import annotations

@@ -14,12 +14,14 @@ from constellationdb.errors import (
     CannotCoerce,
     DatatypeMismatch,
     FeatureNotSupported,
+    InvalidEscape,
     SqlSyntaxError,
     UndefinedColumn,
     UndefinedFunction,
     UndefinedObject,
     UndefinedParameter,
 )
+from constellationdb.planner import patterns
 from constellationdb.planner.analysis import (
     array_functions,
     arrays,
@@ -414,7 +416,7 @@ class Expressions:
 
     def _like(self, node: Any, place: Place) -> Typed:
         if node.kind == A_Expr_Kind.AEXPR_SIMILAR:
-            raise FeatureNotSupported("SIMILAR TO is not supported", hint="use LIKE or ~", position=self.at(node))
+            return self._similar(node, place)
         if isinstance(node.rexpr, ast.FuncCall) and last_name(node.rexpr) == "like_escape":
             node.rexpr = forms.escaped(node.rexpr)
         left, right = self.expression(node.lexpr, place), self.expression(node.rexpr, place)
@@ -423,6 +425,22 @@ class Expressions:
             raise UndefinedFunction(message, hint=NO_OPERATOR, position=self.at(node))
         node.lexpr, node.rexpr = left.node, right.node
         return Typed(node, kinds.BOOLEAN)
+
+    def _similar(self, node: Any, place: Place) -> Typed:
+        """As a regular expression, by a constant pattern."""
+        given = [argument.arg if forms.is_made_text(argument) else argument for argument in node.rexpr.args]
+        if not all(isinstance(a, ast.A_Const) and (a.isnull or isinstance(a.val, ast.String)) for a in given):
+            message = "SIMILAR TO with a pattern that is no constant is not supported"
+            raise FeatureNotSupported(message, hint="use LIKE or ~", position=self.at(node))
+        pattern, escape = ast.A_Const(isnull=True), "\\"
+        if len(given) > 1:
+            escape = "" if given[1].isnull else given[1].val.sval
+        if len(escape) > 1:
+            raise InvalidEscape("invalid escape string", hint="Escape string must be empty or one character.")
+        if not any(a.isnull for a in given):
+            pattern = forms.text(patterns.similar(given[0].val.sval, escape))
+        node.kind = A_Expr_Kind.AEXPR_OP
+        return self._binary(node, self.expression(node.lexpr, place), Typed(pattern, kinds.TEXT, constant=True))
 
     def _unary(self, node: Any, place: Place) -> Typed:
         operand = self.expression(node.rexpr, place)

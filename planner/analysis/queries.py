@@ -157,6 +157,13 @@ class _Queries:
                     "WITH clause containing a data-modifying statement must be at the top level",
                     position=self.expressions.at(cte),
                 )
+            for part, word in ((cte.search_clause, "SEARCH"), (cte.cycle_clause, "CYCLE")):
+                if part is not None:
+                    raise FeatureNotSupported(
+                        f"{word} of a recursive query is not supported",
+                        hint="carry a depth or the path in a column of your own",
+                        position=self.expressions.at(part),
+                    )
         if clause.recursive:
             check_recursion(clause.ctes, self.expressions.at)
         for cte in clause.ctes:
