@@ -21,7 +21,7 @@ _EXACT = Context(prec=3 * _DIGITS)
 
 def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
     """(function, arguments, result, name) of each."""
-    kinds = {
+    kinds: dict[str, tuple[Callable[[Any], bytes], pa.DataType]] = {
         "integers": (_integer, pa.int64()),
         "doubles": (_double, pa.float64()),
         "numerics": (_numeric, pa.string()),
@@ -58,7 +58,8 @@ def _double(value: float) -> bytes:
 
 def _numeric(digits: str) -> bytes:
     unscaled = int(Decimal(digits).scaleb(_DIGITS, _EXACT))
-    return (unscaled + 10 ** (2 * _DIGITS)).to_bytes(34, "big")
+    shifted: int = unscaled + 10 ** (2 * _DIGITS)
+    return shifted.to_bytes(34, "big")
 
 
 def _text(value: str) -> bytes:

@@ -119,6 +119,13 @@ def grouped(select: Any, shown: Shown) -> None:
         sort.node = _as_members(sort.node, shown)
 
 
+def _marked(select: Any, given: str) -> Any:
+    """The rows of both sides of a set operation, and of which of them each is."""
+    sides = zip((select.larg, select.rarg), ("1 AS a, 0 AS b", "0 AS a, 1 AS b"), strict=True)
+    marked = [f"SELECT {given}, {mark} FROM ({to_sql(side)}) AS {fresh('one')}({given})" for side, mark in sides]
+    return parse_query(" UNION ALL ".join(marked))
+
+
 def _as_members(node: Any, shown: Shown) -> Any:
     """Nothing changes inside aggregates, which read the rows, and in subqueries."""
     if isinstance(node, tuple | list):
@@ -139,17 +146,30 @@ def _as_members(node: Any, shown: Shown) -> Any:
     return node
 
 
-def distinct(select: Any, names: Sequence[str], found: Sequence[Kind]) -> None:
-    """SELECT DISTINCT, or a UNION, in place: groups of rows with equal keys, each shown by values of its rows."""
+_SIDES = {"INTERSECT": "sum({0}.a) > 0 AND sum({0}.b) > 0", "EXCEPT": "sum({0}.a) > 0 AND sum({0}.b) = 0"}
+
+
+def distinct(select: Any, names: Sequence[str], found: Sequence[Kind], word: str = "UNION") -> None:
+    """SELECT DISTINCT, or a set operation, in place: groups of rows with equal keys, each shown by values of its rows.
+
+    Of INTERSECT and EXCEPT the rows of both sides are marked: each group counts them, and shows those of the left one.
+    """
     alias = fresh("side")
     columns = [f"{alias}.c{i}" for i in range(len(found))]
-    inner = copied(select)
-    inner.distinctClause = inner.sortClause = inner.limitCount = inner.limitOffset = inner.withClause = None
     keys = [to_sql(key(parse_expression(c), kind)) for c, kind in zip(columns, found, strict=True)]
-    shown = [to_sql(member(parse_expression(c), k)) if k in _KEYS else c for c, k in zip(columns, found, strict=True)]
     given = ", ".join(f"c{i}" for i in range(len(found)))
+    marked = word in _SIDES
+    one = "CASE WHEN {0}.a = 1 THEN {1} END" if marked else "{1}"
+    shown = [
+        to_sql(member(parse_expression(one.format(alias, c)), k)) if k in _KEYS else c
+        for c, k in zip(columns, found, strict=True)
+    ]
+    inner = _marked(select, given) if marked else copied(select)
+    inner.distinctClause = inner.sortClause = inner.limitCount = inner.limitOffset = inner.withClause = None
+    having = f" HAVING {_SIDES[word].format(alias)}" if marked else ""
     made = parse_query(
-        f"SELECT {', '.join(shown)} FROM ({to_sql(inner)}) AS {alias}({given}) GROUP BY {', '.join(keys)}"
+        f"SELECT {', '.join(shown)} FROM ({to_sql(inner)}) AS {alias}({given}{', a, b' * marked})"
+        f" GROUP BY {', '.join(keys)}{having}"
     )
     for place, (target, name) in enumerate(zip(made.targetList, names, strict=True)):
         target.name = mark(place, name) if name == "?column?" or name in names[:place] else name

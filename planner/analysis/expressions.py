@@ -707,7 +707,11 @@ class Expressions:
 
     def _row_members(self, node: Any, columns: tuple[Column, ...] | None, place: Place) -> None:
         tests = [self.expression(member, place) for member in node.testexpr.args]
-        equality.refuse("IN with a row", (column.kind for column in columns or ()), self.at(node))
+        found = [column.kind for column in columns or ()]
+        if equality.any_keyed(found) or any(map(kinds.is_array, found)):
+            node.subselect = forms.read_all_by(node.subselect, [_row_key(kind) for kind in found])
+            tests = [self._read_literal("=", test, kind) for test, kind in zip(tests, found, strict=True)]
+            tests = [replace(t, node=_row_key(kind)(t.node)) for t, kind in zip(tests, found, strict=True)]
         if self.zoning.explicit:
             tests = [self._met_column(test, column) for test, column in zip(tests, columns or (), strict=True)]
         node.testexpr.args = tuple(test.node for test in tests)
@@ -743,6 +747,12 @@ class Expressions:
         if place.clause in _LISTS and node.subLinkType == SubLinkType.ANY_SUBLINK:
             return Typed(forms.in_value(node, kind), kinds.BOOLEAN)
         return Typed(node, kinds.BOOLEAN)
+
+
+def _row_key(kind: Kind) -> Callable[[Any], Any]:
+    """How a member of a row with values of ``kind`` is compared."""
+    by = equality.sort_key if kinds.is_array(kind) else equality.key
+    return lambda node: by(node, kind)
 
 
 def _null_text(operand: Typed, other: Kind) -> Typed:

@@ -239,6 +239,18 @@ def read_by(select: Any, key: Callable[[Any], Any]) -> Any:
     return made
 
 
+def read_all_by(select: Any, keys: Sequence[Callable[[Any], Any]]) -> Any:
+    """A query with each of its columns as a key of it."""
+    alias = fresh("keyed")
+    columns = [f"c{place}" for place in range(len(keys))]
+    listed = ", ".join(f"{alias}.{column} AS {column}" for column in columns)
+    made = parse_query(f"SELECT {listed} FROM (SELECT) AS {alias}({', '.join(columns)})")
+    made.fromClause[0].subquery = select
+    for target, key in zip(made.targetList, keys, strict=True):
+        target.val = key(target.val)
+    return made
+
+
 def output_place(node: Any, select: Any, names: Sequence[str]) -> int:
     """Which output column ORDER BY means: with DISTINCT and set operations, it must be one."""
     if is_integer(node):

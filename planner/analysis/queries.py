@@ -214,10 +214,11 @@ class _Queries:
         for sort in select.sortClause or ():
             self._output_sort(sort.node, found)
         if equality.any_keyed(column.kind for column in found) and not (select.all and word == "UNION"):
-            if cte is not None or word != "UNION":
+            if cte is not None or select.all:
+                word += " ALL" if select.all else ""
                 equality.refuse(word, (column.kind for column in found), self.expressions.at(_first_value(select.rarg)))
             select.all = True
-            equality.distinct(select, [c.name for c in found], [c.kind for c in found])
+            equality.distinct(select, [c.name for c in found], [c.kind for c in found], word)
         return found
 
     def _meet(self, select: Any, index: int, word: str, left: kinds.Kind, right: kinds.Kind) -> kinds.Kind:
