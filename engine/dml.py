@@ -56,9 +56,9 @@ from constellationdb.planner import statements as st
 from constellationdb.planner.analysis import kinds
 from constellationdb.planner.column_expressions import string_constant
 from constellationdb.planner.from_items import FromItem, from_items, without_stars
+from constellationdb.planner.listed_values import read_as
 from constellationdb.planner.references import Names
 from constellationdb.planner.relations import PlannedRelation
-from constellationdb.planner.rewrite.listed_values import read_as
 from constellationdb.planner.rewrite.qualified import CHANGED, OURS, TARGET, stand_in
 from constellationdb.planner.snapshot import SnapshotPlan
 from constellationdb.planner.syntax.edits import identifier

@@ -10,7 +10,6 @@ from typing import Any
 
 from pglast import ast
 
-from constellationdb.planner.analysis.forms import is_integer
 from constellationdb.planner.rewrite.names import column_name, fresh
 from constellationdb.planner.rewrite.tree import copied, last_name, nodes, own_nodes, parse_query, strings, to_sql
 
@@ -33,7 +32,7 @@ def _is_set(node: Any) -> bool:
 
 def _shown(node: Any, targets: list[Any]) -> int | None:
     """Which output column a sort is by; None where it is by none."""
-    if is_integer(node):
+    if isinstance(node, ast.A_Const) and isinstance(node.val, ast.Integer):
         return int(node.val.ival) - 1
     if isinstance(node, ast.ColumnRef) and len(node.fields) == 1:
         named = [place for place, target in enumerate(targets) if [column_name(target)] == strings(node)]
