@@ -32,15 +32,20 @@ def test_keys_compare_as_arrays_do(name: str) -> None:
     arrays = [choices.choices(members, k=choices.randrange(4)) for _ in range(150)]
     keys = _KEYS[name](pa.array([*arrays, None], pa.list_(kind))).to_pylist()
     assert keys.pop() is None
-    value = {"con_order_numerics": Decimal}.get(name, lambda member: member)
+    value: Any = Decimal if name == "con_order_numerics" else lambda member: member
     for left, a in zip(arrays, keys, strict=True):
         for right, b in zip(arrays, keys, strict=True):
             assert (a > b) - (a < b) == _compared(left, right, value), (left, right)
 
 
 def test_arrays_are_sorted() -> None:
-    found = sorted([[1, None], [1], [], [None], [1, 2]], key=cmp_to_key(lambda a, b: _compared(a, b, int)))
+    given: list[list[Any]] = [[1, None], [1], [], [None], [1, 2]]
+    found = sorted(given, key=cmp_to_key(_integers_compared))
     assert found == [[], [1], [1, 2], [1, None], [None]]
+
+
+def _integers_compared(left: list[Any], right: list[Any]) -> int:
+    return _compared(left, right, int)
 
 
 def _compared(left: list[Any], right: list[Any], value: Any) -> int:
