@@ -19,11 +19,13 @@ from datafusion import SessionContext, udf
 
 from constellationdb import errors
 from constellationdb.planner import (
+    array_orders,
     interval_functions,
     jsonb_functions,
     jsonpath_functions,
     map_functions,
     math_functions,
+    moment_functions,
     record_functions,
     regex_functions,
     row_functions,
@@ -146,6 +148,8 @@ def _functions() -> list[Any]:
         *regex_functions.definitions(),
         *record_functions.definitions(),
         *map_functions.definitions(),
+        *array_orders.definitions(),
+        *moment_functions.definitions(),
     ]
     made += [udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in defined]
     return made

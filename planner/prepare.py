@@ -53,6 +53,7 @@ from constellationdb.planner.rewrite.refuse import refuse
 from constellationdb.planner.rewrite.row_values import expand_rows
 from constellationdb.planner.rewrite.series import expand_series
 from constellationdb.planner.rewrite.set_functions import read_set_functions
+from constellationdb.planner.rewrite.sorted_sets import sort_above_sets
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
 from constellationdb.planner.rewrite.system_columns import NAMES, read_system_columns
@@ -153,6 +154,8 @@ class Preparer:
             fold_count_filters(tree)
         name_outputs(tree)
         name_derived(tree)
+        if not self._continuous:
+            sort_above_sets(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
         prepared.in_time = bool(query.asof) or any(clause.as_of is not None for clause in query.temporal)
         prepared.asking, prepared.doubtful, prepared.unsure = analysis.asking, analysis.doubtful, analysis.unsure

@@ -41,11 +41,17 @@ def key(node: Any, kind: Kind) -> Any:
 
 
 def is_sorted_by_key(kind: Kind) -> bool:
-    """Rows and enums are texts that sort in another order than they."""
-    return kind == kinds.INTERVAL or (isinstance(kind, Made) and bool(kind.sql_type.fields or kind.sql_type.labels))
+    """Of made types: rows and enums are texts that sort in another order than they."""
+    return (
+        kind == kinds.INTERVAL
+        or kinds.is_array(kind)
+        or (isinstance(kind, Made) and bool(kind.sql_type.fields or kind.sql_type.labels))
+    )
 
 
 def sort_key(node: Any, kind: Kind) -> Any:
+    if kinds.is_array(kind):
+        return array_key(node, str(kind))
     if not is_sorted_by_key(kind):
         return node
     return _made_key(node, kind) if isinstance(kind, Made) else key(node, kind)
@@ -59,6 +65,30 @@ def order_key(node: Any, kind: Kind) -> Any:
 def _made_key(node: Any, kind: Made) -> Any:
     record_order.check_comparable(kind.sql_type)
     return forms.call("con_made_key", node, forms.text(types.describe(kind.sql_type)))
+
+
+def array_key(node: Any, kind: str) -> Any:
+    """What an array compares by (``planner.array_orders``)."""
+    element = kinds.element(kind)
+    if element in (kinds.REAL, kinds.DOUBLE):
+        return forms.call("con_order_doubles", kinds.cast(node, f"{kinds.DOUBLE}[]"))
+    if element == kinds.NUMERIC:
+        return forms.call("con_order_numerics", kinds.cast(node, f"{kinds.TEXT}[]"))
+    if kinds.is_text(element):
+        return forms.call("con_order_texts", kinds.cast(node, f"{kinds.TEXT}[]"))
+    return forms.call("con_order_integers", kinds.cast(node, f"{kinds.BIGINT}[]"))
+
+
+def compared_arrays(left: Any, right: Any, found: tuple[Kind, Kind], position: int | None) -> tuple[Any, Any]:
+    """Both sides of a comparison of arrays, as what they compare by."""
+    refuse("a comparison", found, position)
+    kind = kinds.unify(found)
+    if kind is None:
+        return left, right
+    sides = zip((left, right), found, strict=True)
+    made = (node if mine == kind else kinds.cast(node, kind) for node, mine in sides)
+    first, second = (array_key(node, kind) for node in made)
+    return first, second
 
 
 def extreme(name: str, node: Any) -> Any:
@@ -115,6 +145,13 @@ def grouped(select: Any, shown: Shown) -> None:
         sort.node = _as_members(sort.node, shown)
 
 
+def _marked(select: Any, given: str) -> Any:
+    """The rows of both sides of a set operation, and of which of them each is."""
+    sides = zip((select.larg, select.rarg), ("1 AS a, 0 AS b", "0 AS a, 1 AS b"), strict=True)
+    marked = [f"SELECT {given}, {mark} FROM ({to_sql(side)}) AS {fresh('one')}({given})" for side, mark in sides]
+    return parse_query(" UNION ALL ".join(marked))
+
+
 def _as_members(node: Any, shown: Shown) -> Any:
     """Nothing changes inside aggregates, which read the rows, and in subqueries."""
     if isinstance(node, tuple | list):
@@ -159,18 +196,37 @@ def _replaced(select: Any, made: Any) -> None:
         setattr(select, part, getattr(made, part))
 
 
-def distinct(select: Any, names: Sequence[str], found: Sequence[Kind]) -> None:
-    """SELECT DISTINCT, or a UNION, in place: groups of rows with equal keys, each shown by values of its rows."""
+_SIDES = {"INTERSECT": "sum({0}.a) > 0 AND sum({0}.b) > 0", "EXCEPT": "sum({0}.a) > 0 AND sum({0}.b) = 0"}
+
+
+def _is_grouped_by_key(kind: Kind) -> bool:
+    return is_keyed(kind) or (isinstance(kind, Made) and is_sorted_by_key(kind))
+
+
+def distinct(select: Any, names: Sequence[str], found: Sequence[Kind], word: str = "UNION") -> None:
+    """SELECT DISTINCT, or a set operation, in place: groups of rows with equal keys, each shown by values of its rows.
+
+    Of INTERSECT and EXCEPT the rows of both sides are marked: each group counts them, and shows those of the left one.
+    """
     alias = fresh("side")
     columns = [f"{alias}.c{i}" for i in range(len(found))]
-    inner = copied(select)
-    inner.distinctClause = inner.sortClause = inner.limitCount = inner.limitOffset = inner.withClause = None
-    keys = [to_sql(order_key(parse_expression(c), kind)) for c, kind in zip(columns, found, strict=True)]
-    pairs = zip(columns, found, strict=True)
-    shown = [to_sql(member(parse_expression(c), k)) if is_keyed(k) or is_sorted_by_key(k) else c for c, k in pairs]
+    keys = [
+        to_sql(order_key(parse_expression(c), kind)) if _is_grouped_by_key(kind) else c
+        for c, kind in zip(columns, found, strict=True)
+    ]
     given = ", ".join(f"c{i}" for i in range(len(found)))
+    marked = word in _SIDES
+    one = "CASE WHEN {0}.a = 1 THEN {1} END" if marked else "{1}"
+    shown = [
+        to_sql(member(parse_expression(one.format(alias, c)), k)) if _is_grouped_by_key(k) else c
+        for c, k in zip(columns, found, strict=True)
+    ]
+    inner = _marked(select, given) if marked else copied(select)
+    inner.distinctClause = inner.sortClause = inner.limitCount = inner.limitOffset = inner.withClause = None
+    having = f" HAVING {_SIDES[word].format(alias)}" if marked else ""
     made = parse_query(
-        f"SELECT {', '.join(shown)} FROM ({to_sql(inner)}) AS {alias}({given}) GROUP BY {', '.join(keys)}"
+        f"SELECT {', '.join(shown)} FROM ({to_sql(inner)}) AS {alias}({given}{', a, b' * marked})"
+        f" GROUP BY {', '.join(keys)}{having}"
     )
     for place, (target, name) in enumerate(zip(made.targetList, names, strict=True)):
         target.name = mark(place, name) if name == "?column?" or name in names[:place] else name

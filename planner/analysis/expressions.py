@@ -16,6 +16,7 @@ from constellationdb.errors import (
     CannotCoerce,
     DatatypeMismatch,
     FeatureNotSupported,
+    InvalidEscape,
     SqlSyntaxError,
     UndefinedColumn,
     UndefinedFunction,
@@ -23,6 +24,7 @@ from constellationdb.errors import (
     UndefinedParameter,
     WrongObjectType,
 )
+from constellationdb.planner import patterns
 from constellationdb.planner.analysis import (
     array_functions,
     arrays,
@@ -140,6 +142,12 @@ class Expressions:
     def expression(self, node: Any, place: Place) -> Typed:
         if id(node) in self._known:
             return self._known[id(node)]
+        typed = self._typed(node, place)
+        if self.checked and typed.kind in _FLOATS and forms.is_value(typed.node):
+            return replace(typed, node=forms.canonical(typed.node, typed.kind))
+        return typed
+
+    def _typed(self, node: Any, place: Place) -> Typed:
         match node:
             case ast.A_Const():
                 return Typed(node, _constant_kind(node), constant=True)
@@ -297,11 +305,22 @@ class Expressions:
         table = place.scope.table(names[0])
         if table is None:
             raise place.scope.missing(names[0], self.at(node))
+        if table.merged:
+            return self._merged(node, table, place)
         self._note(node, table in place.scope.tables, place)
         if self._unnesting:
             node = reference(table.name, names[1])
         found = [c for c in table.columns or () if c.name == names[1]]
         return Typed(node, found[0].kind, whole=found[0].whole) if len(found) == 1 else Typed(node, None)
+
+    def _merged(self, node: Any, table: Table, place: Place) -> Typed:
+        """A column by the alias that USING has."""
+        name = strings(node)[-1]
+        for visible in table.merged:
+            if visible.column.name == name:
+                self._note(visible.node, table in place.scope.tables, place)
+                return Typed(copied(visible.node), visible.column.kind, whole=visible.column.whole)
+        raise UndefinedColumn(f"column {table.alias}.{name} does not exist", position=self.at(node))
 
     def _check_body(self, name: str, place: Place) -> None:
         """What a function's body reads may have lost a column since: one of the caller's must not be taken for it."""
@@ -391,7 +410,7 @@ class Expressions:
             if kind == kinds.TEXT and node.location == MADE:
                 return Typed(node.arg, kind, constant=True)  # a parameter, as good as a constant
             read = texts.typed(node.arg, kind, position)
-            if kind in kinds.MOMENTS and isinstance(read, ast.TypeCast):
+            if kind in (*kinds.MOMENTS, kinds.TIME) and isinstance(read, ast.TypeCast):
                 node.arg = read.arg
             elif kind in (kinds.BOOLEAN, kinds.INTERVAL, kinds.BYTEA) or kind in kinds.INTEGERS:
                 return Typed(read, kind, constant=True)
@@ -533,7 +552,7 @@ class Expressions:
 
     def _like(self, node: Any, place: Place) -> Typed:
         if node.kind == A_Expr_Kind.AEXPR_SIMILAR:
-            raise FeatureNotSupported("SIMILAR TO is not supported", hint="use LIKE or ~", position=self.at(node))
+            return self._similar(node, place)
         if isinstance(node.rexpr, ast.FuncCall) and last_name(node.rexpr) == "like_escape":
             node.rexpr = forms.escaped(node.rexpr)
         left, right = self.expression(node.lexpr, place), self.expression(node.rexpr, place)
@@ -542,6 +561,22 @@ class Expressions:
             raise UndefinedFunction(message, hint=NO_OPERATOR, position=self.at(node))
         node.lexpr, node.rexpr = left.node, right.node
         return Typed(node, kinds.BOOLEAN)
+
+    def _similar(self, node: Any, place: Place) -> Typed:
+        """As a regular expression, by a constant pattern."""
+        given = [argument.arg if forms.is_made_text(argument) else argument for argument in node.rexpr.args]
+        if not all(isinstance(a, ast.A_Const) and (a.isnull or isinstance(a.val, ast.String)) for a in given):
+            message = "SIMILAR TO with a pattern that is no constant is not supported"
+            raise FeatureNotSupported(message, hint="use LIKE or ~", position=self.at(node))
+        pattern, escape = ast.A_Const(isnull=True), "\\"
+        if len(given) > 1:
+            escape = "" if given[1].isnull else given[1].val.sval
+        if len(escape) > 1:
+            raise InvalidEscape("invalid escape string", hint="Escape string must be empty or one character.")
+        if not any(a.isnull for a in given):
+            pattern = forms.text(patterns.similar(given[0].val.sval, escape))
+        node.kind = A_Expr_Kind.AEXPR_OP
+        return self._binary(node, self.expression(node.lexpr, place), Typed(pattern, kinds.TEXT, constant=True))
 
     def _unary(self, node: Any, place: Place) -> Typed:
         operand = self.expression(node.rexpr, place)
@@ -584,6 +619,11 @@ class Expressions:
             return Typed(moved, kinds.TIMESTAMPTZ, left.constant and right.constant)
         if left.kind == right.kind == kinds.JSONB and name not in ("=", "<>"):
             raise FeatureNotSupported("the order of jsonb values is not supported", position=self.at(node))
+        if name in operators.COMPARISONS and kinds.is_array(left.kind) and kinds.is_array(right.kind):
+            found = equality.compared_arrays(left.node, right.node, (left.kind, right.kind), self.at(node))
+            left, right = (
+                Typed(side, kinds.TEXT, old.constant) for side, old in zip(found, (left, right), strict=True)
+            )
         if left.kind == right.kind == kinds.JSONB:
             left, right = (replace(side, node=equality.key(side.node, side.kind)) for side in (left, right))
         self._doubt_meeting({left.kind, right.kind})
@@ -714,12 +754,12 @@ class Expressions:
             node.arg, *tests = (equality.key(side, kind) for side in sides)
             for when, test in zip(node.args, tests, strict=True):
                 when.expr = test
-        results = [when.result for when in node.args] + ([node.defresult] if node.defresult is not None else [])
-        settled, kind = self.together(results, "CASE", place)
-        for when, result in zip(node.args, settled, strict=False):
+        others = [node.defresult] if node.defresult is not None else []  # which Postgres looks at first
+        settled, kind = self.together([*others, *(when.result for when in node.args)], "CASE", place)
+        if others:
+            node.defresult = settled[0]
+        for when, result in zip(node.args, settled[len(others) :], strict=True):
             when.result = result
-        if node.defresult is not None:
-            node.defresult = settled[-1]
         return Typed(node, kind)
 
     # -- subqueries ----------------------------------------------------------------------------
@@ -805,12 +845,9 @@ class Expressions:
         """Both sides by their keys, where values that look different may be equal."""
         if not columns or not _by_keys(node, columns[0].kind):
             return test, columns
-        kind, target = columns[0].kind, forms.only_target(node.subselect)
-        if target is None or node.subselect.distinctClause or node.subselect.groupClause:
-            equality.refuse("a subquery of this form", (kind,), self.at(node))
-        assert target is not None
+        kind = columns[0].kind
         test = self._read_literal("=", test, kind)
-        target.name, target.val = target.name or "key", equality.order_key(target.val, kind)
+        node.subselect = forms.read_by(node.subselect, lambda column: equality.order_key(column, kind))
         return Typed(equality.order_key(test.node, kind), None), (replace(columns[0], kind=None),)
 
     def _row_in(self, node: Any, place: Place, *, negated: bool) -> Any:
@@ -822,7 +859,11 @@ class Expressions:
 
     def _row_members(self, node: Any, columns: tuple[Column, ...] | None, place: Place) -> None:
         tests = [self.expression(member, place) for member in node.testexpr.args]
-        equality.refuse("IN with a row", (column.kind for column in columns or ()), self.at(node))
+        found = [column.kind for column in columns or ()]
+        if equality.any_keyed(found) or any(map(kinds.is_array, found)):
+            node.subselect = forms.read_all_by(node.subselect, [_row_key(kind) for kind in found])
+            tests = [self._read_literal("=", test, kind) for test, kind in zip(tests, found, strict=True)]
+            tests = [replace(t, node=_row_key(kind)(t.node)) for t, kind in zip(tests, found, strict=True)]
         if self.zoning.explicit:
             tests = [self._met_column(test, column) for test, column in zip(tests, columns or (), strict=True)]
         node.testexpr.args = tuple(test.node for test in tests)
@@ -863,7 +904,7 @@ class Expressions:
 def _by_keys(link: Any, kind: Kind) -> bool:
     """Whether a subquery's values are compared by their keys."""
     ordered = bool(link.operName) and link.operName[-1].sval in operators.COMPARISONS - {"=", "<>"}
-    return equality.is_keyed(kind) or (ordered and equality.is_sorted_by_key(kind))
+    return equality.is_keyed(kind) or kinds.is_array(kind) or (ordered and equality.is_sorted_by_key(kind))
 
 
 def _names_table(node: Any, place: Place) -> bool:
@@ -871,6 +912,12 @@ def _names_table(node: Any, place: Place) -> bool:
     if not isinstance(node, ast.ColumnRef) or len(node.fields) != 1:
         return False
     return place.scope.named(strings(node)[0]) is None and place.scope.table(strings(node)[0]) is not None
+
+
+def _row_key(kind: Kind) -> Callable[[Any], Any]:
+    """How a member of a row with values of ``kind`` is compared."""
+    by = equality.sort_key if kinds.is_array(kind) else equality.key
+    return lambda node: by(node, kind)
 
 
 def _null_text(operand: Typed, other: Kind) -> Typed:

@@ -39,6 +39,7 @@ from constellationdb.planner.analysis import (
     made_values,
     maps,
     maths,
+    moments_made,
     ordered_sets,
     over_calls,
     printing,
@@ -96,6 +97,7 @@ class Calls:
                 return made
             self._check(node, name, place)
             corrected.count_rows(node, name)
+            aggregates.of_nothing(node, name)
             if (made := ordered_sets.answered(walk, node, place)) is not None:
                 return made
         if name == "make_interval" and not own_schema:
@@ -117,6 +119,7 @@ class Calls:
         self._clauses(node, inner)
         if not own_schema and calls.is_aggregate(name) and node.over is None:
             aggregates.check(walk, node, name, arguments, inner)
+            aggregates.without_constant_order(node)
         if not own_schema:
             arguments = over_calls.filtered(walk, node, name, arguments)
             if (made := over_calls.with_default(walk, node, name, arguments)) is not None:
@@ -161,6 +164,8 @@ class Calls:
         position = self._expressions.at(node)
         if (zoned := zoned_calls.answered(name, arguments, self._expressions.zoning, position)) is not None:
             return zoned
+        if (made := moments_made.answered(name, arguments, self._expressions.zoning)) is not None:
+            return made
         if (made := aggregates.answered(node, name, arguments)) is not None:
             return made
         if (made := listed.answered(node, name, arguments, position)) is not None:
@@ -233,6 +238,9 @@ class Calls:
             raise WrongObjectType(f"window function {name} requires an OVER clause", position=position)
         if aggregate and place.aggregate:
             raise GroupingError("aggregate function calls cannot be nested", position=position)
+        if node.over is not None and place.aggregate:
+            message = "aggregate function calls cannot contain window function calls"
+            raise GroupingError(message, position=position)
         if aggregate and place.clause in _NOWHERE:
             raise GroupingError(f"aggregate functions are not allowed in {_NOWHERE[place.clause]}", position=position)
         if node.over is not None and (place.clause in _NOWHERE or place.clause == "HAVING"):
@@ -278,6 +286,8 @@ class Calls:
             if name != "count":
                 equality.refuse(f"{name}(DISTINCT …)", shown, self._expressions.at(node))
             node.args = tuple(equality.key(part, kind) for part, kind in zip(arguments, shown, strict=True)) or None
+        if name in ("min", "max") and shown == [UNKNOWN]:
+            node.args = (kinds.cast(arguments[0], kinds.TEXT),)
         if name in ("min", "max") and shown == [kinds.INTERVAL]:
             over, condition = node.over, node.agg_filter
             made = equality.extreme(name, arguments[0])

@@ -14,7 +14,7 @@ from constellationdb.planner.analysis.typed import Typed
 from constellationdb.planner.rewrite.tree import parse_expression, to_sql
 
 _BARE = (*kinds.INTEGERS, kinds.NUMERIC)
-_QUOTED = (kinds.UNKNOWN, kinds.UUID, kinds.DATE, *kinds.TEXTS, *kinds.OIDS)
+_QUOTED = (kinds.UNKNOWN, kinds.UUID, kinds.DATE, kinds.TIME, kinds.INTERVAL, *kinds.TEXTS, *kinds.OIDS)
 
 
 def answered(name: str, arguments: list[Typed], position: int | None) -> Typed | None:
@@ -95,6 +95,9 @@ def value_of(value: Typed, position: int | None) -> Any:
         return parse_expression(f"coalesce(CASE WHEN {bare} THEN concat('\"', {text}, '\"') ELSE {text} END, 'null')")
     if value.kind == kinds.TIMESTAMP:
         return parse_expression(f"coalesce('\"' || replace({text}, ' ', 'T') || '\"', 'null')")
+    if value.kind == kinds.TIMESTAMPTZ:  # with the minutes of its displacement, which are not printed if there are none
+        said = f"regexp_replace(replace({text}, ' ', 'T'), '([+-][0-9][0-9])$', '\\\\1:00')"
+        return parse_expression(f"coalesce('\"' || {said} || '\"', 'null')")
     if value.kind not in _QUOTED:
         raise FeatureNotSupported(f"a JSON value of type {value.kind or 'unknown'} is not supported", position=position)
     return parse_expression(f"coalesce(con_json_string({text}), 'null')")

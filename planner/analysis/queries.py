@@ -158,6 +158,13 @@ class _Queries:
                     "WITH clause containing a data-modifying statement must be at the top level",
                     position=self.expressions.at(cte),
                 )
+            for part, word in ((cte.search_clause, "SEARCH"), (cte.cycle_clause, "CYCLE")):
+                if part is not None:
+                    raise FeatureNotSupported(
+                        f"{word} of a recursive query is not supported",
+                        hint="carry a depth or the path in a column of your own",
+                        position=self.expressions.at(part),
+                    )
         if clause.recursive:
             check_recursion(clause.ctes, self.expressions.at)
         for cte in clause.ctes:
@@ -200,17 +207,19 @@ class _Queries:
         if cte is not None:
             first = _target(select.larg, 0)
             check_types(cte, left, found, None if first is None else self.expressions.at(first.val))
-        zoning = self.expressions.zoning
+        zoning, canonical = self.expressions.zoning, self.expressions.checked and not (select.all and word == "UNION")
         select.larg, select.rarg = (
-            _conformed(side, columns, found, zoning) for side, columns in ((select.larg, left), (select.rarg, right))
+            _conformed(side, columns, found, zoning, canonical=canonical)
+            for side, columns in ((select.larg, left), (select.rarg, right))
         )
         for sort in select.sortClause or ():
             self._output_sort(sort.node, found)
         if equality.any_keyed(column.kind for column in found) and not (select.all and word == "UNION"):
-            if cte is not None or word != "UNION":
+            if cte is not None or select.all:
+                word += " ALL" if select.all else ""
                 equality.refuse(word, (column.kind for column in found), self.expressions.at(_first_value(select.rarg)))
             select.all = True
-            equality.distinct(select, [c.name for c in found], [c.kind for c in found])
+            equality.distinct(select, [c.name for c in found], [c.kind for c in found], word)
         elif select.sortClause and any(equality.is_sorted_by_key(column.kind) for column in found):
             equality.sorted_outputs(select, [c.name for c in found], [c.kind for c in found])
         return found
@@ -307,6 +316,8 @@ class _Queries:
                 continue
             name = column_name(target)
             typed = self.expressions.expression(target.val, place)
+            if not (select.groupClause or select.distinctClause):
+                typed = replace(typed, node=forms.plain(typed.node))
             node = forms.as_integer(typed.node)
             target.val = node
             if target.name is None and name is not None and (column_name(target) != name or node is not typed.node):
@@ -383,8 +394,13 @@ class _Queries:
 
         def key(node: Any) -> Any:
             if self._position(node, count, "GROUP BY") or self._is_output(node, select, place):
+                target = _grouped_target(node, select)
+                kind = None if target is None or columns is None else columns[select.targetList.index(target)].kind
+                equality.refuse("GROUPING SETS", (kind,), self.expressions.at(node))
                 return _target_of(node, select.targetList or ()) or node
-            return self.expressions.expression(node, grouping).node
+            typed = self.expressions.expression(node, grouping)
+            equality.refuse("GROUPING SETS", (typed.kind,), self.expressions.at(node))
+            return typed.node
 
         if grouping_sets.has_sets(clause):
             select.groupClause = grouping_sets.spelled(clause, key, distinct=distinct) or None
@@ -643,6 +659,11 @@ class _Queries:
                 position = self.expressions.at(join)
                 self._check_merged(names, left, right, position)
                 visible = merge(join, names, left, right, position, equality.key)
+                if join.join_using_alias is not None:
+                    alias = join.join_using_alias.aliasname
+                    shared = tuple(visible[: len(names)])
+                    right_tables = [*right_tables, Table(alias, "", tuple(v.column for v in shared), merged=shared)]
+                    join.join_using_alias = None
         elif join.quals is not None:
             place = Place(inner, "JOIN/ON")
             join.quals = self.expressions.condition(join.quals, "JOIN/ON", place)
@@ -748,14 +769,22 @@ def _target(select: Any, index: int) -> Any | None:
     return targets[index]
 
 
-def _conformed(side: Any, columns: tuple[Column, ...], wanted: tuple[Column, ...], zoning: Zoning) -> Any:
-    """One side of a set operation with its numerics as doubles, its dates as instants, where the other has those."""
+def _conformed(
+    side: Any, columns: tuple[Column, ...], wanted: tuple[Column, ...], zoning: Zoning, *, canonical: bool
+) -> Any:
+    """One side of a set operation with its numerics as doubles, its dates as instants, where the other has those.
+
+    ``canonical``: equal doubles are to look the same.
+    """
     references = [ast.ColumnRef(fields=(ast.String(sval=f"c{i}"),)) for i in range(len(columns))]
     made = [
         forms.as_float(node, b.kind)
         if b.kind is not None and _becomes_float(a.kind, b.kind) else zoning.met(node, a.kind, b.kind)
         for node, a, b in zip(references, columns, wanted, strict=True)
     ]  # fmt: skip
+    if canonical:
+        pairs = zip(made, wanted, strict=True)
+        made = [forms.canonical(n, c.kind) if c.kind in (kinds.REAL, kinds.DOUBLE) else n for n, c in pairs]
     if all(new is old for new, old in zip(made, references, strict=True)):
         return side
     inner, values = [to_sql(node) for node in references], [to_sql(node) for node in made]

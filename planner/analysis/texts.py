@@ -18,6 +18,7 @@ from constellationdb.errors import (
     NumericOutOfRange,
 )
 from constellationdb.planner.analysis import kinds
+from constellationdb.planner.analysis.clock_texts import time_of_day
 from constellationdb.planner.analysis.made_kinds import Made
 from constellationdb.planner.records import read_values
 from constellationdb.planner.scalar_texts import check_float, moment, number
@@ -59,6 +60,8 @@ def typed(node: Any, kind: str, position: int | None) -> Any:
         check_float(text, kind, position)
     elif kind in kinds.MOMENTS:
         stripped = moment(text, kind, position)
+    elif kind == kinds.TIME:
+        stripped = time_of_day(text, position)
     elif kind == kinds.INTERVAL:
         stripped = canonical(parse_span(text, position))
     elif kind == kinds.BYTEA:
