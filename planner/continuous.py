@@ -101,7 +101,7 @@ class ContinuousPlanner:
     def _plan(self, query: Query, column_names: tuple[str, ...]) -> plan.Plan:
         emit = query.emit or Emit()
         self._lateness = Lateness(emit.lateness_us, kept=emit.late_to is not None)
-        self._lowering.keeps_late_rows = emit.late_to is not None
+        self._lowering.keeps_late_rows, self._lowering.lateness_us = emit.late_to is not None, emit.lateness_us
         stream, names, columns = self._query(query)
         root = self._lowering.build.finish(stream)
         if emit.mode == "on_window_close":

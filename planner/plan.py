@@ -264,7 +264,9 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     ``single``: it puts out at most one row a key. ``generic``: the output columns for which there is no accumulator.
     ``join``: it is one, of this kind, of two inputs, and ``condition`` (Substrait over slot0) says of a pair of rows
     with equal keys whether they match. Plans that are made now have a ``Join`` for it; stored ones may be older.
-    ``frames``: instead of a plan it computes these behind the columns of its one input.
+    ``frames``: instead of a plan it computes these behind the columns of its one input. ``expiry``: of its one
+    input, the key or the time in the order of all frames by which rows come late and are freed. Rows in whose frames
+    are others ``behind_us`` earlier and ``ahead_us`` later are final when the latter can come no more.
     """
 
     inputs: tuple[AnyNode, ...]
@@ -279,6 +281,9 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     single: bool = False
     generic: tuple[int, ...] = ()
     frames: tuple[FrameSet, ...] = ()
+    expiry: Column | None = None
+    behind_us: int = 0
+    ahead_us: int = 0
 
     @property
     def children(self) -> tuple[AnyNode, ...]:
@@ -292,7 +297,7 @@ class TopN(OneInput, frozen=True, kw_only=True, tag="top_n"):
     """Of each key the rows whose ``rank`` by ``order`` is above ``offset`` and at most ``offset + limit``.
 
     Rows that tie stand in the order of ``ties``, which tells all different rows apart. ``numbered``: the rank is
-    one more column of the output.
+    one more column of the output. ``expiry``: the key by which rows come late, and keys are freed.
     """
 
     keys: tuple[int, ...]
@@ -302,6 +307,7 @@ class TopN(OneInput, frozen=True, kw_only=True, tag="top_n"):
     offset: int
     limit: int
     numbered: bool
+    expiry: Column | None = None
 
 
 Carry: TypeAlias = Literal["none", "add", "least", "greatest", "keep"]
@@ -329,7 +335,8 @@ class Over(OneInput, frozen=True, kw_only=True, tag="over"):
     number of the stretch, the place and the number of the peers. ``carries``: how a function that begins at the
     beginning goes on from its value before the stretch. ``tied``: such frames end with the last peer. ``moving``: all
     the functions, where they follow from running sums and places, which is faster. ``frames``: instead of the plan it
-    computes these, of the same columns.
+    computes these, of the same columns. ``expiry``: the column by which rows come late: a key, which is freed as a
+    whole, or the first of the order, so that rows go which no frame can reach any more.
     """
 
     keys: tuple[int, ...]
@@ -344,6 +351,7 @@ class Over(OneInput, frozen=True, kw_only=True, tag="over"):
     shows: str
     moving: tuple[Moving, ...] = ()
     frames: tuple[FrameSet, ...] = ()
+    expiry: Column | None = None
 
 
 class Join(Node, frozen=True, kw_only=True, tag="join"):
@@ -607,6 +615,12 @@ def expiry(node: Join) -> tuple[Column | None, Column | None]:
             offset_us = max(left[a].offset_us, right[b].offset_us)
             return Column(a, offset_us), Column(b, offset_us)
     return node.expiry
+
+
+def late_by(node: Over | TopN | Recompute) -> Column | None:
+    """The time by which rows come too late for what is freed; None: its input brings none that do."""
+    closing = {column.index for column in node.children[0].closing}
+    return None if node.expiry is None or node.expiry.index in closing else node.expiry
 
 
 def relations_of(node: AnyNode) -> list[str]:

@@ -62,7 +62,7 @@ def displace(
 
 
 @inlined
-def _first_peer(rank: int, root: int, nodes: I64, data: U8, offsets: I64, peers: I64) -> int:
+def first_peer(rank: int, root: int, nodes: I64, data: U8, offsets: I64, peers: I64) -> int:
     entry = at_rank(root, rank, nodes)
     while rank > 0:
         before = at_rank(root, rank - 1, nodes)
@@ -93,10 +93,10 @@ def reach(
         start = max(0, low[slot] - after)
         end = size if running else min(size, size - tail[slot] + before)
         if tied and low[slot] > 0:
-            start = _first_peer(min(start, low[slot] - 1), root, nodes, data, offsets, peers)
+            start = first_peer(min(start, low[slot] - 1), root, nodes, data, offsets, peers)
         first = max(0, start - before)
         if tied and 0 < first < size:
-            first = _first_peer(first, root, nodes, data, offsets, peers)
+            first = first_peer(first, root, nodes, data, offsets, peers)
         last = min(size, end + after)
         spans[4 * i], spans[4 * i + 1], spans[4 * i + 2], spans[4 * i + 3] = first, last, start, end
         total += max(0, last - first)
