@@ -209,7 +209,8 @@ class OrderedRows:
         slots, _ = touched(displaced, len(self._roots))
         spans = np.empty(4 * len(slots), np.int64)
         trees = self._roots, self._nodes, self._data, self._offsets, self._peers
-        total = reach(slots, before, after, running, tied, *trees, self._low, self._tail, spans)
+        walks = np.empty(2 * _SIDE_BY_SIDE, np.int64)
+        total = reach(slots, before, after, running, tied, *trees, self._low, self._tail, spans, walks)
         entries, slices, groups = (np.empty(total, np.int64) for _ in range(3))
         computed, carries = np.empty(total, np.bool_), np.empty(len(slots), np.int64)
         lanes = np.empty(LANE * min(_SIDE_BY_SIDE, len(slots)), np.int64)

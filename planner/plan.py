@@ -319,13 +319,16 @@ MovingFunction: TypeAlias = Literal["sum", "count", "least", "greatest", "first"
 class Moving(msgspec.Struct, frozen=True):
     """A function of a column (-1: of rows) in the frame from ``first`` to ``last``, counted from the row itself.
 
-    ``value``: the one row of the frame; in other frames the rows beyond the partition are left out.
+    ``value``: the one row of the frame; in other frames the rows beyond the partition are left out. ``running``: the
+    frame begins at the beginning; ``tied``: it ends with the row's last peer.
     """
 
     function: MovingFunction
     column: int
     first: int
     last: int
+    running: bool = False
+    tied: bool = False
 
 
 class Over(OneInput, frozen=True, kw_only=True, tag="over"):

@@ -143,6 +143,8 @@ class OverOperator(Unheld):
         chosen = np.flatnonzero(reached.computed)
         entries = reached.entries[chosen]
         values = self._moved(reached) if self._node.moving else zset.take(self._computed(reached), chosen)
+        if self._node.running and bool((reached.carries >= 0).any()):
+            values = self._carried(values, reached.carries[reached.spans[chosen]])
         places = self._value_of[entries]
         known = np.flatnonzero(places >= 0)
         new = places < 0
@@ -166,7 +168,7 @@ class OverOperator(Unheld):
         self._arguments.follow(self._rows.chunks)
         read = self._arguments.take(reached.entries)
         columns = dict(zip(self._columns, read.columns, strict=True))
-        stretches = stretches_of(reached.spans, reached.computed)
+        stretches = stretches_of(reached.spans, reached.computed, reached.peers)
         return pa.RecordBatch.from_arrays(
             [
                 values_of(m, columns.get(m.column), stretches, kind)
@@ -192,20 +194,18 @@ class OverOperator(Unheld):
             back = np.empty_like(order)
             back[order] = places
             found = zset.take(found, back)
-        columns = found.columns[1:]
-        if self._node.running and bool((reached.carries >= 0).any()):
-            columns = self._carried(columns, reached)
-        return pa.RecordBatch.from_arrays(columns, schema=self._values_schema)
+        return pa.RecordBatch.from_arrays(found.columns[1:], schema=self._values_schema)
 
-    def _carried(self, columns: list[pa.Array], reached: Reached) -> list[pa.Array]:
-        entries = reached.carries[reached.spans]
+    def _carried(self, values: pa.RecordBatch, entries: I64) -> pa.RecordBatch:
+        """The values of rows as they go on from those of the entries before their stretches; -1: there is none."""
         begins = entries < 0
         places = np.where(begins, -1, self._value_of[np.maximum(entries, 0)])
         before = self._values.pick(pa.array(places, mask=begins))
-        return [
+        columns = [
             _carry(how, before.column(i), column, begins)
-            for i, (how, column) in enumerate(zip(self._node.carries, columns, strict=True))
+            for i, (how, column) in enumerate(zip(self._node.carries, values.columns, strict=True))
         ]
+        return pa.RecordBatch.from_arrays(columns, schema=self._values_schema)
 
     def _shown(self, entries: I64, values: pa.RecordBatch, weight: int) -> pa.RecordBatch:
         columns = [*self._rows.take(entries).columns, *values.columns]
