@@ -138,7 +138,6 @@ _ALL = "OVER (PARTITION BY k ORDER BY b)"
             f"lag(c) {_ALL}, row_number() {_ALL}",
             [plan.Moving("value", 2, -1, -1), plan.Moving("count", -1, 0, 0, running=True)],
         ),
-        (f"sum(d) {_ALL}", []),
     ],
 )
 def test_what_follows_from_sums_and_places(calls: str, moving: list[plan.Moving]) -> None:
