@@ -47,6 +47,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, tag_field="node"):
     append_only: bool
     times: tuple[int, ...] = ()  # event-time columns: no row arrives below the watermark but a late one
     closing: tuple[Column, ...] = ()
+    shifted: tuple[Column, ...] = ()  # as times, of columns computed from one: what is added to compare them with it
 
     @property
     def schema(self) -> pa.Schema:

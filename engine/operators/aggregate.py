@@ -163,7 +163,7 @@ class AggregateOperator(Unheld):
 
     def _close(self, context: Context) -> Delta:
         """Let go the groups whose window the watermark has passed; under EMIT ON WINDOW CLOSE show them first."""
-        limit = context.watermark - self._node.lateness_us
+        limit = context.closed_until(self._node.lateness_us)
         if self._closing is None or limit < self._next_end or not len(self._index):
             return None
         count = len(self._index)

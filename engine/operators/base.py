@@ -12,6 +12,7 @@ from constellationdb.engine.batch import Delta
 
 NO_WATERMARK = -(1 << 63)
 TICK_US = 100_000  # now() of a continuous query goes on in steps of this
+_FAR = 1 << 62
 ENDED = (1 << 63) - 1  # the watermark of an input that will bring nothing more
 
 
@@ -62,6 +63,14 @@ class Context:
     answers: Sequence[LookupAnswer] = ()  # to this operator
     requests: list[LookupRequest] = field(default_factory=list)
 
+    def late_until(self, lateness_us: int) -> int:
+        """Up to which end windows had closed at the end of the previous epoch."""
+        return _within(self.watermark_before - lateness_us)
+
+    def closed_until(self, lateness_us: int) -> int:
+        """Up to which end windows close now."""
+        return _within(self.watermark - lateness_us)
+
     def emptied(self) -> Context:
         """The same epoch, with nothing said of it yet."""
         return Context(
@@ -72,6 +81,11 @@ class Context:
             now_us=self.now_us,
             answers=self.answers,
         )
+
+
+def _within(us: int) -> int:
+    """Far from what arithmetic of times overflows at."""
+    return min(max(us, -_FAR), _FAR)
 
 
 class Operator(Protocol):

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from constellationdb.planner import plan
 from constellationdb.planner.frame import Bound
-from constellationdb.planner.lower.bounds import is_time
 from constellationdb.planner.lower.core import Lowering
+from constellationdb.planner.lower.moments import is_time
 from constellationdb.planner.lower.times import arrivals
 
 _DAY = 86_400_000_000
@@ -38,9 +38,9 @@ def closing_with(node: plan.AnyNode, keys: Iterable[int], expiry: plan.Column | 
 
 
 def _offsets(lowering: Lowering, node: plan.AnyNode) -> dict[int, int]:
-    closing = {c.index for c in node.closing}
+    coming = {*node.times, *(c.index for c in node.shifted)} - {c.index for c in node.closing}
     return {
-        column: offset_us + (lowering.lateness_us if column in node.times and column not in closing else 0)
+        column: offset_us + (lowering.lateness_us if column in coming else 0)
         for column, offset_us in arrivals(node).items()
         if is_time(node.schema.field(column).type)
     }
