@@ -281,6 +281,10 @@ def _held(build: Builder, node: plan.AnyNode, emit: Emit) -> plan.AnyNode | None
         closing=node.closing,
         input=node,
         column=column,
+        holds_nulls=any(
+            isinstance(inner, plan.Over | plan.TopN | plan.Recompute) and inner.expiry is not None
+            for inner in plan.walk(node)
+        ),
     )
 
 

@@ -500,9 +500,13 @@ class Recursion(Node, frozen=True, kw_only=True, tag="recursion"):
 
 
 class OnClose(OneInput, frozen=True, kw_only=True, tag="on_close"):
-    """EMIT ON WINDOW CLOSE: hold rows until the watermark passes their window's end."""
+    """EMIT ON WINDOW CLOSE: hold rows until the watermark passes their window's end.
+
+    ``holds_nulls``: those without one until nothing more can come.
+    """
 
     column: Column
+    holds_nulls: bool = False
 
 
 AnyNode: TypeAlias = (

@@ -24,6 +24,7 @@ from constellationdb.engine.kernels.groupby import first_rows, touched
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.operators.base import ENDED, Context, FailedRow, Unheld
+from constellationdb.engine.operators.punctual import ends_of
 from constellationdb.engine.operators.windowed import determining
 from constellationdb.engine.rowstore import RowStore, empty
 from constellationdb.planner import plan
@@ -114,8 +115,8 @@ class AggregateOperator(Unheld):
             self._keys.append(keys)
             if self._closing is not None:
                 self._ends = grow(self._ends, count)
-                ends = zset.micros(keys.column(self._closing.index))
-                self._ends[count - len(first) : count] = ends + self._closing.offset_us
+                ends = ends_of(keys.column(self._closing.index), self._closing.offset_us)
+                self._ends[count - len(first) : count] = ends
                 self._next_end = min(self._next_end, int(ends.min()) + self._closing.offset_us)
         self._freed = grow(self._freed, count, False)
         self._measures.reserve(count)
@@ -211,8 +212,8 @@ class AggregateOperator(Unheld):
         self._freed = np.zeros(max(64, keys.num_rows), np.bool_)
         self._free_count = 0
         if self._closing is not None:
-            ends = zset.micros(keys.column(self._closing.index))
-            self._ends = grow(np.asarray(ends + self._closing.offset_us), 64)
+            ends = ends_of(keys.column(self._closing.index), self._closing.offset_us)
+            self._ends = grow(ends, 64)
             self._next_end = int(self._ends[: keys.num_rows].min())
 
 

@@ -12,7 +12,7 @@ from constellationdb.engine.batch import Delta
 
 NO_WATERMARK = -(1 << 63)
 TICK_US = 100_000  # now() of a continuous query goes on in steps of this
-_FAR = 1 << 62
+_FAR = 1 << 62  # far from where arithmetic of times overflows
 ENDED = (1 << 63) - 1  # the watermark of an input that will bring nothing more
 
 
@@ -65,11 +65,11 @@ class Context:
 
     def late_until(self, lateness_us: int) -> int:
         """Up to which end windows had closed at the end of the previous epoch."""
-        return _within(self.watermark_before - lateness_us)
+        return min(max(self.watermark_before - lateness_us, -_FAR), _FAR)
 
     def closed_until(self, lateness_us: int) -> int:
         """Up to which end windows close now."""
-        return _within(self.watermark - lateness_us)
+        return min(max(self.watermark - lateness_us, -_FAR), ENDED)
 
     def emptied(self) -> Context:
         """The same epoch, with nothing said of it yet."""
@@ -81,11 +81,6 @@ class Context:
             now_us=self.now_us,
             answers=self.answers,
         )
-
-
-def _within(us: int) -> int:
-    """Far from what arithmetic of times overflows at."""
-    return min(max(us, -_FAR), _FAR)
 
 
 class Operator(Protocol):

@@ -18,6 +18,7 @@ import pytest
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.graph import Graph, Input
+from constellationdb.engine.operators.base import ENDED
 from constellationdb.engine.operators.over import OverOperator
 from constellationdb.planner import plan
 from constellationdb.planner.continuous import ContinuousPlanner
@@ -142,6 +143,25 @@ def test_what_is_freed_is_not_missed(name: str, seed: int) -> None:
     assert _kept(graph) < _kept(whole) / 10  # rows without a time, and what later ones go on from
     answer = _duckdb(_QUERIES[name], used)
     assert ours == answer
+
+
+@pytest.mark.parametrize("name", [name for name in _QUERIES if name != "ahead"])
+def test_what_closes_is_final(name: str) -> None:
+    """Rows are only added, none before the watermark has passed it, and in the end they are the batch answer."""
+    chance = random.Random(name)
+    root = _root(f"{_QUERIES[name]} EMIT ON WINDOW CLOSE", watermarked=True)
+    assert root.append_only
+    graph, used, before, shown = Graph(root), list[dict[str, Any]](), np.iinfo(np.int64).min, Counter[Any]()
+    early = 0
+    for epoch, (rows, watermark) in enumerate(_epochs(chance, 60), 1):
+        missed = _late(name, rows, before)
+        used += [row for row in rows if row not in missed]
+        _add(shown, graph.run(epoch, {"s": Input(_batch(rows) if rows else None, watermark)}).delta)
+        assert min(shown.values(), default=1) > 0
+        early, before = sum(shown.values()), watermark
+    assert early > 0
+    _add(shown, graph.run(999, {"s": Input(None, ENDED)}).delta)
+    assert shown == _duckdb(_QUERIES[name], used)
 
 
 def _duckdb(query: str, rows: list[dict[str, Any]]) -> Counter[Any]:
