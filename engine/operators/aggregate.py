@@ -117,7 +117,7 @@ class AggregateOperator(Unheld):
                 self._ends = grow(self._ends, count)
                 ends = ends_of(keys.column(self._closing.index), self._closing.offset_us)
                 self._ends[count - len(first) : count] = ends
-                self._next_end = min(self._next_end, int(ends.min()) + self._closing.offset_us)
+                self._next_end = min(self._next_end, int(ends.min()))
         self._freed = grow(self._freed, count, False)
         self._measures.reserve(count)
 
