@@ -62,13 +62,14 @@ class WatermarkDef:
 
 @dataclass(frozen=True)
 class Emit:
-    """EMIT CHANGES | EMIT ON WINDOW CLOSE, with ALLOW LATENESS (µs) and LATE DATA TO."""
+    """EMIT CHANGES | EMIT ON WINDOW CLOSE [WITH DELAY], with ALLOW LATENESS (both µs) and LATE DATA TO."""
 
     mode: Literal["changes", "on_window_close"] = "changes"
     explicit: bool = False  # False when only ALLOW LATENESS or LATE DATA TO was said
     lateness_us: int = 0
     late_to: str | None = None
     position: int = 0
+    delay_us: int = 0
 
 
 @dataclass(frozen=True)

@@ -209,8 +209,10 @@ def fetch_paths(entries: I64, slots: I64, first: int, end: int, roots: I64, node
 
 
 @inlined
-def are_peers(a: int, b: int, data: U8, offsets: I64, peers: I64) -> bool:
+def are_peers(a: int, b: int, nodes: I64, data: U8, offsets: I64, peers: I64) -> bool:
     if peers[a] != peers[b]:
+        return False
+    if nodes[NODE * a] != nodes[NODE * b] and peers[a] > 0:  # its bytes are far away
         return False
     start, other = offsets[a], offsets[b]
     return compare_bytes(data, start, start + peers[a], data, other, other + peers[b]) == 0

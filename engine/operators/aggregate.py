@@ -25,6 +25,7 @@ from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.operators.base import ENDED, Context, FailedRow, Unheld
 from constellationdb.engine.operators.incremental import ChangedSlots
+from constellationdb.engine.operators.punctual import ends_of
 from constellationdb.engine.operators.windowed import determining
 from constellationdb.engine.rowstore import RowStore, empty
 from constellationdb.planner import plan
@@ -122,9 +123,9 @@ class AggregateOperator(Unheld):
             self._keys.append(keys)
             if self._closing is not None:
                 self._ends = grow(self._ends, count)
-                ends = zset.micros(keys.column(self._closing.index))
-                self._ends[count - len(first) : count] = ends + self._closing.offset_us
-                self._next_end = min(self._next_end, int(ends.min()) + self._closing.offset_us)
+                ends = ends_of(keys.column(self._closing.index), self._closing.offset_us)
+                self._ends[count - len(first) : count] = ends
+                self._next_end = min(self._next_end, int(ends.min()))
         self._freed = grow(self._freed, count, False)
         self._measures.reserve(count)
 
@@ -171,7 +172,7 @@ class AggregateOperator(Unheld):
 
     def _close(self, context: Context) -> Delta:
         """Let go the groups whose window the watermark has passed; under EMIT ON WINDOW CLOSE show them first."""
-        limit = context.watermark - self._node.lateness_us
+        limit = context.closed_until(self._node.lateness_us)
         if self._closing is None or limit < self._next_end or not len(self._index):
             return None
         count = len(self._index)
@@ -254,8 +255,8 @@ class AggregateOperator(Unheld):
         self._freed = np.zeros(max(64, keys.num_rows), np.bool_)
         self._free_count = 0
         if self._closing is not None:
-            ends = zset.micros(keys.column(self._closing.index))
-            self._ends = grow(np.asarray(ends + self._closing.offset_us), 64)
+            ends = ends_of(keys.column(self._closing.index), self._closing.offset_us)
+            self._ends = grow(ends, 64)
             self._next_end = int(self._ends[: keys.num_rows].min())
 
 

@@ -16,9 +16,9 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from constellationdb.engine import batch as zset
 from constellationdb.engine.kernels.rows import I64, Rows
 from constellationdb.engine.operators.followed import FollowedArrangement
+from constellationdb.engine.operators.punctual import ends_of
 from constellationdb.engine.operators.sweep import Sweep
 from constellationdb.engine.shared_index import SharedIndex
 from constellationdb.planner import plan
@@ -101,8 +101,8 @@ class Own:
     def evict(self, column: plan.Column, watermark: int, epoch: int) -> None:
         if not len(self._rows) or not self._sweep.due(len(self._rows), self._rows.live):
             return
-        ends = zset.micros(self._rows.column(column.index))
-        self._rows.evict(ends + column.offset_us <= watermark, epoch)
+        ends = ends_of(self._rows.column(column.index), column.offset_us)
+        self._rows.evict(ends <= watermark, epoch)
         self._rows.compact(epoch)
         self._sweep.swept(len(self._rows))
 

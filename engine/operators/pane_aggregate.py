@@ -97,7 +97,7 @@ class PaneAggregateOperator(Unheld):
         """How many of each pane's windows were closed: one ends behind the pane, the next a slide later, and so on."""
         if not self._node.watermarked:
             return np.zeros(len(panes), np.int64)
-        limit = max(context.watermark_before - self._node.lateness_us, -(1 << 62))
+        limit = context.late_until(self._node.lateness_us)
         counts: I64 = np.clip((limit - panes) // self._node.slide_us, 0, self._panes)
         return counts
 
@@ -159,7 +159,7 @@ class PaneAggregateOperator(Unheld):
     # -- closing windows -----------------------------------------------------------------------
 
     def _close(self, context: Context) -> Delta:
-        limit, count = context.watermark - self._node.lateness_us, len(self._index)
+        limit, count = context.closed_until(self._node.lateness_us), len(self._index)
         if limit < self._next_end or not count:
             return None
         due = np.flatnonzero((self._ends[:count] <= limit) & ~self._freed[:count])

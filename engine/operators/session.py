@@ -57,7 +57,7 @@ class SessionAssignOperator(Unheld):
         stored = self._rows.take(entries)
         starts, ends = (zset.micros(stored.column(self._width + edge)) for edge in (0, 1))
         if node.watermarked:
-            limit = context.watermark_before - node.lateness_us
+            limit = context.late_until(node.lateness_us)
             closed = closed_ends(probes, ends, limit, len(firsts))
             late = (times + node.gap_us <= limit) | (times <= closed[groups])
             if late.any():
@@ -103,7 +103,7 @@ class SessionAssignOperator(Unheld):
         return with_window(rows, first, last + self._node.gap_us, self._schema)
 
     def _evict(self, context: Context) -> None:
-        limit = context.watermark - self._node.lateness_us - self._node.gap_us
+        limit = context.closed_until(self._node.lateness_us) - self._node.gap_us
         if limit < self._next_end or not len(self._rows):
             return
         ends = zset.micros(self._rows.column(self._width + 1))
