@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tests.properties.oracle.expressions import Expressions, Kind, Sql
 
-_ARGUMENT = re.compile(r"\{(int|big|dec|g|f|text|bool|date|ts)\}")
+_ARGUMENT = re.compile(r"\{(int|big|dec|g|f|text|bool|date|ts|tstz)\}")
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,22 @@ _CASES = (
             "({int} BETWEEN SYMMETRIC {int} AND {int})", "({bool} > {bool})"),
 )  # fmt: skip
 
+# In the time zone of the session, too.
+_ZONES = (
+    *_words("text", "CAST({tstz} AS text)", "to_char({tstz}, 'YYYY-MM-DD HH24:MI')",
+            "CAST({tstz} AT TIME ZONE 'Europe/Berlin' AS text)"),
+    *_words("date", "CAST({tstz} AS date)", "CAST({tstz} AT TIME ZONE 'Asia/Tokyo' AS date)"),
+    *_words("tstz", "date_trunc('day', {tstz})", "date_trunc('day', {tstz}, 'Europe/Berlin')",
+            "CAST({ts} AS timestamptz)", "({tstz} + INTERVAL '1 month')", "({tstz} - INTERVAL '1 day 1 hour')",
+            "make_timestamptz(2024, 3, 10, CAST(abs({int}) % 24 AS integer), 30, 0)"),
+    *_words("ts", "CAST({tstz} AS timestamp)", "({tstz} AT TIME ZONE 'America/New_York')"),
+    *_words("int", "CAST(extract(hour FROM {tstz}) AS integer)", "CAST(extract(doy FROM {tstz}) AS integer)"),
+    *_words("bool", "({tstz} < CAST({ts} AS timestamptz))", "({tstz} BETWEEN {tstz} AND {tstz})"),
+)  # fmt: skip
+
 WORDS: dict[str, tuple[Word, ...]] = {
-    "texts": _TEXTS, "times": _TIMES, "numbers": _NUMBERS, "jsonb": _JSON, "arrays": _ARRAYS, "cases": _CASES,
+    "texts": _TEXTS, "times": _TIMES, "zones": _ZONES, "numbers": _NUMBERS, "jsonb": _JSON, "arrays": _ARRAYS,
+    "cases": _CASES,
 }  # fmt: skip
 
 
