@@ -55,7 +55,7 @@ class Hunter:
 
     def one(self, seed: int) -> None:
         draws = Draws(str(seed))
-        case, generated = _case(seed, draws)
+        case, generated = draw_case(seed, draws)
         try:
             self.tally.add(case, generated, self._attempt(case, draws))
         except Exception as error:
@@ -80,7 +80,7 @@ class Hunter:
             nonlocal last
             draws = Draws(str(seed), candidate)
             try:
-                self._attempt(_case(seed, draws)[0], draws)
+                self._attempt(draw_case(seed, draws)[0], draws)
             except Exception as found:
                 if kind_of_error(found) == known:
                     last = found
@@ -89,7 +89,7 @@ class Hunter:
 
         small = shrink(recorded, fails, self._shrinks)
         draws = Draws(str(seed), small)
-        case, _ = _case(seed, draws)
+        case, _ = draw_case(seed, draws)
         return Defect(seed, last, script(case, draws, EPOCHS, last), kind_of_error(last))
 
 
@@ -103,7 +103,7 @@ def kind_of_error(error: BaseException) -> str:
     return f"{type(error).__name__} {told} in {place.name if place else ''}"
 
 
-def _case(seed: int, draws: Draws) -> tuple[Case, Generated]:
+def draw_case(seed: int, draws: Draws) -> tuple[Case, Generated]:
     """Everything but the changes: schema, query, mode and number of workers; with the construct whose turn it is."""
     tables = draw_tables(Draws(str(seed), draws.given).part("tables"))
 

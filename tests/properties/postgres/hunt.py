@@ -17,8 +17,9 @@ from tests.properties.oracle.choices import Draws, Recorded, shrink
 from tests.properties.oracle.constructs import wanted
 from tests.properties.oracle.hunt import kind_of_error
 from tests.properties.oracle.tally import Defect, listed
-from tests.properties.postgres.case import CaseRun, DifferenceError, Met, NotJudgedError, draw_case
+from tests.properties.postgres.case import CaseRun, Met, NotJudgedError, draw_case
 from tests.properties.postgres.constructs import CONSTRUCTS, ERRORS, STATEMENTS
+from tests.properties.postgres.probes import DifferenceError
 from tests.properties.postgres.server import Postgres, postgres
 
 _ROUNDS = 4  # further turns of a construct that was met in no comparison worth anything
