@@ -60,7 +60,10 @@ def arbiters_of(statement: st.Insert, clause: st.OnConflict, state: TableRules) 
 
 
 def do_nothing(target: TableRules, rows: pa.RecordBatch, epoch: int, arbiters: list[tuple[int, ...]]) -> Write:
-    """The rows that conflict with none that is there, nor with one before them that goes in; all must be what a table allows."""
+    """The rows that conflict with none that is there, nor with one before them that goes in.
+
+    Those that do not go in must be what the table allows, too.
+    """
     target.check(rows)
     taken: list[tuple[dict[int, bytes], set[bytes]]] = []
     blocked: set[int] = set()

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from constellationdb.engine import conflicts, merging, set_clauses
 from constellationdb.engine.operators import asof, changelog, temporal_filter
 from constellationdb.engine.operators.base import Context
+from constellationdb.engine.operators.schedule import Schedule
 from tests.properties.oracle.planted import PLANTED as OF_THE_ORACLE
 from tests.properties.oracle.planted import Patch, PlantedBug
 
@@ -44,13 +45,15 @@ def _changelogs_tell_no_deletions(patch: Patch) -> None:
     patch.setattr(changelog.ChangelogOperator, "process", process)
 
 
-def _restarts_forget_whose_time_ends(patch: Patch) -> None:
-    known = temporal_filter.TemporalFilterOperator.restore
+def _rows_stay_when_their_time_is_over(patch: Patch) -> None:
+    known = temporal_filter.TemporalFilterOperator._let_in
 
-    def restore(self: Any, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
-        known(self, {name: rows for name, rows in state.items() if name != "leaving"}, epoch)
+    def let_in(self: Any, rows: pa.RecordBatch, tick: int) -> Any:
+        there = known(self, rows, tick)
+        self._leaving = Schedule()
+        return there
 
-    patch.setattr(temporal_filter.TemporalFilterOperator, "restore", restore)
+    patch.setattr(temporal_filter.TemporalFilterOperator, "_let_in", let_in)
 
 
 def _late_versions_correct_nothing(patch: Patch) -> None:
@@ -67,7 +70,7 @@ PLANTED: tuple[PlantedBug, ...] = (
     PlantedBug("an upsert leaves out a row", _upserts_leave_out_a_row, ()),
     PlantedBug("MERGE inserts one row", _merges_insert_one_row, ()),
     PlantedBug("a changelog tells no deletions", _changelogs_tell_no_deletions, ("changelog",)),
-    PlantedBug("a restart forgets whose time ends", _restarts_forget_whose_time_ends, ("temporal filter",)),
+    PlantedBug("rows stay when their time is over", _rows_stay_when_their_time_is_over, ("temporal filter",)),
     PlantedBug("late versions correct nothing", _late_versions_correct_nothing, ("FOR SYSTEM_TIME AS OF",)),
     *(replace(bug, near=()) for bug in OF_THE_ORACLE if bug.name in _MET),
 )

@@ -1,4 +1,4 @@
-"""Constant rows of a new job wait until the copy of a lookup table is filled; also over a restart between two chunks."""
+"""Constant rows of a new job wait until a lookup table's copy is filled; also over a restart between two chunks."""
 
 from __future__ import annotations
 
