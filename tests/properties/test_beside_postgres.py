@@ -1,7 +1,8 @@
 """Random databases: tables, DML, transactions, views and SELECTs do and hold what Postgres does and holds.
 
 ``CONSTELLATION_POSTGRES_CASES=2000`` runs more, ``CONSTELLATION_SEED=n`` begins with another seed;
-``python -m tests.properties.postgres.hunt`` is the same without end.
+``python -m tests.properties.postgres.hunt`` is the same without end. With ``test_random_queries`` a default run
+has 300 random cases, and goes on with those until its time is up.
 """
 
 from __future__ import annotations

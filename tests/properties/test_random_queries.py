@@ -80,6 +80,14 @@ def test_a_seed_draws_the_same_again() -> None:
     assert [replayed.part("a").randint(0, 99) for _ in range(9)] == [third.part("a").randint(0, 99) for _ in range(9)]
 
 
+def test_what_does_not_fit_is_drawn_anew_and_replayed_as_it_was() -> None:
+    draws = Draws("7")
+    found = draws.until(("a",), lambda: draws.part("a").randint(0, 99), lambda drawn: drawn == 42)
+    assert found == 42
+    again = Draws("other", draws.recorded())
+    assert again.until(("a",), lambda: again.part("a").randint(0, 99), lambda _: False) == 42
+
+
 def test_draws_that_have_run_out_still_choose() -> None:
     assert Draws("7", {"a": ()}).part("a").sample(range(100), 4) == [0, 1, 2, 3]
 
