@@ -34,6 +34,7 @@ from constellationdb.engine.operators.base import (
 from constellationdb.engine.operators.build import LookupFactory, build, exchange_keys
 from constellationdb.engine.operators.incremental import Incremental
 from constellationdb.engine.operators.lookup import LookupJoinOperator
+from constellationdb.engine.operators.replicated import ReplicatedLookupOperator
 from constellationdb.engine.operators.temporal_filter import TemporalFilterOperator
 from constellationdb.errors import CorruptState
 from constellationdb.planner import plan
@@ -148,6 +149,7 @@ class Graph:
         output = Output(None, NO_WATERMARK)
         produced: dict[int, list[Delta]] = {}
         began = perf_counter_ns()
+        self._fill_copies()
         for node in self._nodes:
             if isinstance(node, plan.Scan):
                 produced[node.id] = [None] * self._workers
@@ -257,15 +259,30 @@ class Graph:
                            self._watermarks[node.id])  # fmt: skip
 
     def fed(self, relation: str, epoch: int) -> None:
-        """A new job has read all of a relation, as of ``epoch``: those who borrow it may look."""
+        """A new job has read all of a relation, as of ``epoch``: those who borrow it, or have a copy, may look."""
         for side in self._borrowed():
             if side.relation == relation:
                 side.fed(epoch)
+        for node, operators in self._copies():
+            if any(isinstance(scan, plan.Scan) and scan.relation == relation for scan in plan.walk(node.side)):
+                for operator in operators:
+                    operator.filled()
 
     def unfed(self) -> None:
         """After ``restore``, for a job that has not read all its inputs: see ``fed``."""
         for side in self._borrowed():
             side.unfed()
+        self._fill_copies()
+
+    def _fill_copies(self) -> None:
+        for _, operators in self._copies():
+            for operator in operators:
+                operator.fill()
+
+    def _copies(self) -> Iterator[tuple[plan.ReplicatedLookup, list[ReplicatedLookupOperator]]]:
+        for node in self._nodes:
+            if isinstance(node, plan.ReplicatedLookup):
+                yield node, [o for o in self._operators[node.id] if isinstance(o, ReplicatedLookupOperator)]
 
     def let_go(self) -> None:
         """Another thread goes on with the job."""

@@ -260,13 +260,18 @@ def _carry(how: plan.Carry, before: pa.Array, column: pa.Array, begins: Bool) ->
         case "keep":
             return pc.if_else(pa.array(begins), column, before)
         case "least":
-            return pc.min_element_wise(before, column)
+            return pc.min_element_wise(_instants(before), _instants(column)).cast(column.type)
         case "greatest":
-            return pc.max_element_wise(before, column)
+            return pc.max_element_wise(_instants(before), _instants(column)).cast(column.type)
         case "add":  # NULL, of nothing yet, changes nothing
             kind = pa.decimal256(40, 0) if pt.is_decimal(column.type) else column.type
             both = pc.add(before.cast(kind), column.cast(kind)).cast(column.type)
             return pc.coalesce(both, before, column)
+
+
+def _instants(times: pa.Array) -> pa.Array:
+    """Arrow compares no times of a zone."""
+    return times.cast(pa.timestamp(times.type.unit)) if pt.is_timestamp(times.type) else times
 
 
 def _same(left: pa.RecordBatch, right: pa.RecordBatch) -> Bool:

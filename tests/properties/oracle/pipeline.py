@@ -90,7 +90,7 @@ def plan_form(
 
 def query_of(sql: str) -> Query:
     """The query without what Postgres' grammar does not know; windows stand in it as they are once they were masked."""
-    if "ASOF" not in sql:
+    if "ASOF" not in sql and "SYSTEM_TIME" not in sql:
         return Query(sql)
     source = read_tokens(sql)
     return mask(Region(source, 0, len(source.tokens))).query()
@@ -136,6 +136,7 @@ class Pipeline:
         self.errors: Counter[Row] = Counter()
         self.late: Counter[Row] = Counter()
         self.used = 0
+        self.taken_back = 0  # rows of the last stage that went again
         self.dropped = 0  # by joins that compare times
         self.rows_on = [0] * setting.workers
         self.exchanged = False
@@ -264,6 +265,8 @@ class Pipeline:
         inputs[name] = Input(joined, output.watermark)
         self._apply(name, delta, tick)
         if name == self._stages[-1][0] and delta is not None:
+            weights = zset.weights(delta)
+            self.taken_back += 0 if weights is None else int((weights < 0).sum())
             _add(self.content, delta)
             _drop_zeros(self.content)
         _drop_zeros(self.errors)
