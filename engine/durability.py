@@ -38,11 +38,12 @@ from constellationdb.engine.relation import RelationState
 from constellationdb.engine.sequencer import Epoch
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.standings import named_jobs, read_since, release, settle, standings
-from constellationdb.errors import CorruptState
 from constellationdb.storage.arrow_blobs import from_ipc, to_ipc
-from constellationdb.storage.checkpoints import CheckpointStore, RocksCheckpointStore
+from constellationdb.storage.checkpoints import CheckpointStore
 from constellationdb.storage.directory import DataDirectory
 from constellationdb.storage.epochlog import EpochLog, FileEpochLog, MemoryEpochLog
+from constellationdb.storage.fallback import newest_whole
+from constellationdb.storage.opening import open_checkpoints
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
@@ -54,18 +55,19 @@ _log = structlog.get_logger()
 class Durability:
     """The log, the checkpoint store and the timer between them. Without a directory only a log in memory."""
 
-    def __init__(self, engine: Engine, directory: Path | None) -> None:
+    def __init__(self, engine: Engine, directory: Path | None, checkpoint_store: str | None = None) -> None:
         self._engine = engine
         self._directory = None if directory is None else DataDirectory(directory)
         self.log: EpochLog = MemoryEpochLog(keep=directory is not None)
         self._store: CheckpointStore | None = None
         if self._directory is not None:
-            self.log = FileEpochLog(self._directory.log)
-            self._store = RocksCheckpointStore(self._directory.checkpoints)
+            self._store = open_checkpoints(self._directory, checkpoint_store)
+            self.log = FileEpochLog(self._directory.log, begins=max(self._store.epochs(), default=0) + 1)
         self._blobs: dict[str, str] = {}
         self._marks: dict[str, Hashable] = {}  # blob group → how much had happened to it when it was last written
         self._written: dict[str, int] = {}  # relation → the last epoch of those whose changes are in blobs
         self._anew: list[str] = []  # the views that recovery found failed
+        self._passed_over: tuple[str, ...] = ()  # what was wrong with newer checkpoints at recovery
         self._redefined: set[str] = set()  # what has to be written as a whole the next time
         self.last: tuple[int, float, int] | None = None  # epoch, seconds, bytes: of this process' own
         self._taking = threading.Lock()
@@ -130,11 +132,21 @@ class Durability:
         manifest, blobs = taken
         begin = time.perf_counter()
         dropped = set(self._blobs.values()) - set(manifest.blobs.values())
-        self._store.commit(manifest.epoch, msgspec.msgpack.encode(manifest), blobs, dropped)
+        try:
+            self._store.commit(manifest.epoch, msgspec.msgpack.encode(manifest), blobs, dropped)
+        except BaseException:
+            self._write_everything_anew()
+            raise
         self._blobs, self._covered = dict(manifest.blobs), manifest.epoch
-        self.log.truncate_before(manifest.epoch + 1)
+        self.log.truncate_before(self._store.oldest_retained() + 1)
         self.last = (manifest.epoch, time.perf_counter() - begin, sum(map(len, blobs.values())))
         return manifest.epoch
+
+    def _write_everything_anew(self) -> None:
+        """What a commit that failed had of the changes is in no checkpoint: the next one takes all there is."""
+        with self._engine.lock:
+            self._marks.clear()
+            self._redefined |= {*self._engine.states, CLOCK}
 
     def _has_gone_on(self) -> bool:
         """Whether a first answer has, and nothing else: a checkpoint is of an epoch, so there has to be another one."""
@@ -275,13 +287,15 @@ class Durability:
                 f"restored epoch {engine.epoch} from {at} and {replayed} replayed epochs"
                 f" in {time.perf_counter() - begin:.2f} s"
             )
+            for damage in self._passed_over:
+                engine.restored += f"; passed over the damaged {damage}"
             if self._anew:
                 engine.restored += f"; computing anew what had failed: {', '.join(self._anew)}"
 
     def _load_checkpoint(self) -> Manifest | None:
-        if self._store is None or (latest := self._store.latest()) is None:
+        if self._store is None or (found := newest_whole(self._store, self._read, self.log.first_epoch)) is None:
             return None
-        manifest = msgspec.msgpack.decode(latest[1], type=Manifest)
+        (manifest, blobs), self._passed_over = found.value, found.passed_over
         engine = self._engine
         engine.catalog = catalog_of(manifest)
         for function in manifest.functions:
@@ -291,7 +305,6 @@ class Durability:
         engine.apply_command(Create(tuple(manifest.relations)), engine.catalog, manifest.epoch + 1, 0)
         for state in engine.states.values():
             state.born = 0
-        blobs = {n: from_ipc(self._need(k)) for n, k in manifest.blobs.items()}
         for name, source in manifest.sources.items():
             state = engine.states[name]
             assert isinstance(state, SourceState)
@@ -329,12 +342,12 @@ class Durability:
                 if change.epoch > state.log.forgotten:
                     state.log.append(change)
 
-    def _need(self, key: str) -> bytes:
+    def _read(self, content: bytes) -> tuple[Manifest, dict[str, pa.RecordBatch]]:
+        """A checkpoint with all its blobs, in memory."""
         assert self._store is not None
-        data = self._store.get(key)
-        if data is None:
-            raise CorruptState(f"the checkpoint lacks its part {key}")
-        return data
+        manifest = msgspec.msgpack.decode(content, type=Manifest)
+        parts = self._store.get_all(set(manifest.blobs.values()))
+        return manifest, {name: from_ipc(parts[key]) for name, key in manifest.blobs.items()}
 
     def _replay(self, number: int, record: EpochRecord) -> None:
         """One logged epoch, exactly as it was: the same rows, ranges, answers and watermarks."""

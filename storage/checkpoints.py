@@ -2,255 +2,250 @@
 
     commit(40, manifest, {"job1/agg/3/40": …, "job1/join/0/40": …}, deleted={"job1/agg/3/10"})
     latest()            (40, manifest)
-    blobs("job1/agg/")  every live blob under the prefix, those of earlier checkpoints too
+    get_all([…])        the blobs of that checkpoint, those that earlier ones brought too
 
 A blob lives from the commit that brings it to the one that deletes it. Names are the caller's; by convention
-``job/operator/vnode group/epoch``. Left out: keeping older checkpoints, and deciding what is still referred to.
+``job/operator/vnode group/epoch``. The newest checkpoints are kept (`retention.py`), and those with a name.
 
-In RocksDB a blob is two records: its body under (epoch, name), and a small index record under its name. Bodies go in
-one by one, then one atomic batch with the index records, the deletions and the manifest, then one sync of it all. A
-kill in between leaves bodies of an epoch above the manifest's that no index record names; the next opening deletes
-them. (One batch with everything in it would be simpler, and would stop every thread of the process for 0.1–0.3 s per
-48 MB; see `rocks.py`.)
-
-Damage to the end of RocksDB's own log can bring back the checkpoint before the last one, whole. Whoever replays the
-epoch log from there then gets HistoryExpired if it has been shortened, and right answers if not.
+How a commit goes (the objects are in `checkpoint_manifest.py`): large blobs as objects of their own and small ones
+in one pack, several at a time; then the manifest, created only if there is none of that epoch. Whatever fails before
+leaves objects that no manifest refers to, which a later commit collects; the next attempt has names of its own.
 """
 
 from __future__ import annotations
 
-import os
-import struct
 import threading
-import zlib
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol, cast
 
-from rocksdict import Snapshot, WriteBatch
+import structlog
 
-from constellationdb.errors import CorruptState, InternalError, StorageFailure
-from constellationdb.storage.lockfile import DirectoryLock
-from constellationdb.storage.rocks import close_rocks, open_rocks, rocks_errors, snapshot_get
+from constellationdb.errors import (
+    ConstellationError,
+    CorruptState,
+    DuplicateObject,
+    InternalError,
+    StorageFailure,
+    UndefinedObject,
+)
+from constellationdb.storage import checkpoint_manifest as layout
+from constellationdb.storage.checkpoint_manifest import CheckpointManifest, Place, Savepoint
+from constellationdb.storage.checkpoint_reader import CheckpointInfo, CheckpointReader
+from constellationdb.storage.fallback import FALLBACKS
+from constellationdb.storage.former_checkpoints import FormerCheckpoints
+from constellationdb.storage.objects import Bytes, ObjectStore
+from constellationdb.storage.ownership import Ownership
+from constellationdb.storage.packing import crowded, put_parts
+from constellationdb.storage.retention import RETAINED, collect
+
+_log = structlog.get_logger()
 
 
-class CheckpointStore(Protocol):
-    """The latest checkpoint and its blobs. Any thread may call anything; commits queue up.
+class CheckpointStore:
+    """The checkpoints in an object store, and the one of them that is built upon: the newest, or another (``go_to``).
 
-    What is read is verified against its checksum: CorruptState, never wrong bytes.
+    Any thread may call anything; commits queue up. One process at a time commits, see `ownership.py`. What is read
+    is verified against its checksum: CorruptState, never wrong bytes.
     """
 
-    def commit(self, epoch: int, manifest: bytes, blobs: Mapping[str, bytes], deleted: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        retained: int = RETAINED,
+        former: FormerCheckpoints | None = None,
+    ) -> None:
+        self._objects = objects
+        self._reader = CheckpointReader(objects)
+        self._owner = Ownership(objects)
+        self._retained = retained
+        self._former = former  # those of an earlier release, until the first commit has taken them over
+        self._committing = threading.Lock()
+        self._closed = False
+        self._epochs = self._reader.epochs()
+        if former is not None and self._epochs:  # the commit that took them over was not the last thing we did
+            former.remove()
+            self._former = None
+        self._current: CheckpointManifest | None = None
+        self._epoch = self._epochs[0] if self._epochs else 0
+
+    # ------------------------------------------------------------------ writing
+
+    def commit(
+        self, epoch: int, manifest: bytes, blobs: Mapping[str, Bytes], deleted: Iterable[str] = ()
+    ) -> CheckpointInfo:
         """Makes this the latest checkpoint: durable when it returns, wholly absent if it does not.
 
         Deletions come first; deleting what is not there is fine. InternalError unless ``epoch`` is above the latest.
         """
-        ...
+        with self._committing:
+            self._require_open()
+            if epoch <= self._epoch:
+                raise InternalError(f"checkpoint of epoch {epoch} committed after that of epoch {self._epoch}")
+            if self._former is not None:
+                self._take_over(self._former)
+            gone = set(deleted)
+            kept = {key: place for key, place in self._places().items() if key not in gone and key not in blobs}
+            moved = crowded(kept, self._current) if self._current else []
+            staying = {key: place for key, place in kept.items() if key not in set(moved)}
+            made = self._put(epoch, manifest, {**blobs, **self._read(moved)}, staying)
+            self._collect(made)
+            return CheckpointInfo(epoch, made.at_us, len(made.blobs), made.size, ())
+
+    def _take_over(self, former: FormerCheckpoints) -> None:
+        """The checkpoint of an earlier release becomes one of ours."""
+        if (latest := former.latest()) is not None:
+            self._put(*latest, {key: former.get(key) for key in former.keys()}, {})  # noqa: SIM118
+        self._former = None
+        former.remove()
+
+    def _put(
+        self, epoch: int, content: bytes, blobs: Mapping[str, Bytes], kept: Mapping[str, Place]
+    ) -> CheckpointManifest:
+        attempt = layout.new_attempt()
+        places, parts = put_parts(self._objects, epoch, attempt, blobs)
+        if self._current is not None:
+            parts |= {place.object: self._current.parts[place.object] for place in kept.values()}
+        made = CheckpointManifest(epoch, attempt, time.time_ns() // 1000, content, {**kept, **places}, parts)
+        self._owner.require()  # as late as can be: whoever has taken over meanwhile does not know of these parts
+        self._set_aside_after(self._epoch)
+        if not self._objects.create(layout.manifest_name(epoch), layout.encode_manifest(made)):
+            raise StorageFailure(
+                f'there is another checkpoint of epoch {epoch} in "{self._objects.place}"',
+                hint="its outcome was not known when it was written; the next one builds upon what this process holds",
+            )
+        self._current, self._epoch = made, epoch
+        return made
+
+    def _set_aside_after(self, epoch: int) -> None:
+        """Checkpoints that were not gone back behind of are history; those that were are off its line."""
+        for later in (later for later in self._epochs if later > epoch):
+            set_aside(self._reader, later)
+        self._epochs = []
+
+    def _collect(self, current: CheckpointManifest) -> None:
+        try:
+            collect(self._reader, current, self._retained)
+        except ConstellationError as error:  # the checkpoint is there all the same; the next one tries again
+            _log.warning("old checkpoints stay", place=self._objects.place, error=error.message)
+
+    # ------------------------------------------------------------------ reading
+
+    @property
+    def place(self) -> str:
+        """Where they are, for messages."""
+        return self._objects.place
 
     def latest(self) -> tuple[int, bytes] | None:
-        """Epoch and manifest of the last commit."""
-        ...
+        """Epoch and manifest of the checkpoint that is built upon."""
+        if self._former is not None:
+            return self._former.latest()
+        return (self._epoch, self._opened().content) if self._epoch else None
 
-    def get(self, key: str) -> bytes | None: ...
+    def epochs(self) -> list[int]:
+        """Of all checkpoints that can be gone to, the newest first."""
+        if self._former is not None:
+            latest = self._former.latest()
+            return [latest[0]] if latest else []
+        return self._reader.epochs()
+
+    def go_to(self, epoch: int) -> bytes:
+        """The manifest of this checkpoint, which is built upon from now on. Those after it are set aside then."""
+        with self._committing:
+            if self._former is not None:
+                latest = self._former.latest()
+                if latest is None or latest[0] != epoch:
+                    raise UndefinedObject(f"there is no checkpoint of epoch {epoch}")
+                return latest[1]
+            self._current, self._epoch = self._reader.manifest(epoch), epoch
+            return self._current.content
+
+    def get(self, key: str) -> bytes | memoryview | None:
+        if self._former is not None:
+            return self._former.get(key) if key in self._former.keys() else None  # noqa: SIM118
+        place = self._places().get(key)
+        return None if place is None else self._reader.blob(key, place)
+
+    def get_all(self, keys: Iterable[str]) -> dict[str, bytes | memoryview]:
+        """Several blobs, read side by side with the objects they lie in; CorruptState when one is missing."""
+        wanted = list(keys)
+        there = set(self.keys())
+        if missing := [key for key in wanted if key not in there]:
+            raise CorruptState(f'the checkpoint of epoch {self._epoch} lacks its blob "{missing[0]}"')
+        return self._read(wanted)
+
+    def _read(self, keys: list[str]) -> dict[str, bytes | memoryview]:
+        if self._former is not None:
+            return {key: self._former.get(key) for key in keys}
+        return {**self._reader.blobs(self._opened(), keys)} if keys else {}
 
     def keys(self, prefix: str = "") -> list[str]:
         """The live blobs' names in order, without reading the blobs."""
-        ...
+        keys = self._former.keys() if self._former is not None else self._places()
+        return sorted(key for key in keys if key.startswith(prefix))
 
-    def blobs(self, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+    def blobs(self, prefix: str = "") -> Iterator[tuple[str, bytes | memoryview]]:
         """Names and contents in order of name, as of the call."""
-        ...
+        return iter(sorted(self._read(self.keys(prefix)).items()))
 
-    def close(self) -> None: ...
+    def infos(self) -> list[CheckpointInfo]:
+        """All checkpoints, the newest first."""
+        return self._reader.infos()
 
+    def oldest_retained(self) -> int:
+        """The epoch of the oldest checkpoint that recovery may fall back to: the log behind it is needed."""
+        return min(self._reader.epochs()[: min(self._retained, FALLBACKS + 1)], default=0)
 
-def _require_above(latest: int, epoch: int) -> None:
-    if epoch <= latest:
-        raise InternalError(f"checkpoint of epoch {epoch} committed after that of epoch {latest}")
+    def _places(self) -> Mapping[str, Place]:
+        return self._opened().blobs if self._epoch else {}
 
+    def _opened(self) -> CheckpointManifest:
+        self._require_open()
+        if self._current is None:
+            self._current = self._reader.manifest(self._epoch)
+        return self._current
 
-class MemoryCheckpointStore:
-    """Checkpoints for as long as the process lives."""
+    # ------------------------------------------------------------------ names
 
-    def __init__(self) -> None:
-        self._latest: tuple[int, bytes] | None = None
-        self._blobs: dict[str, bytes] = {}
-        self._lock = threading.Lock()
-
-    def commit(self, epoch: int, manifest: bytes, blobs: Mapping[str, bytes], deleted: Iterable[str] = ()) -> None:
-        with self._lock:
-            _require_above(self._latest[0] if self._latest else 0, epoch)
-            gone = set(deleted)
-            self._blobs = {key: body for key, body in self._blobs.items() if key not in gone} | dict(blobs)
-            self._latest = (epoch, manifest)
-
-    def latest(self) -> tuple[int, bytes] | None:
-        return self._latest
-
-    def get(self, key: str) -> bytes | None:
-        return self._blobs.get(key)
-
-    def keys(self, prefix: str = "") -> list[str]:
-        return sorted(key for key in self._blobs if key.startswith(prefix))
-
-    def blobs(self, prefix: str = "") -> Iterator[tuple[str, bytes]]:
-        return iter(sorted(item for item in self._blobs.items() if item[0].startswith(prefix)))
-
-    def close(self) -> None: ...
-
-
-# Record keys: "m" the manifest, "i" + name an index record, "b" + epoch + name a body.
-_MANIFEST = b"m"
-_INDEX = struct.Struct("<QQI")  # epoch, length, crc32 of name and body
-_MANIFEST_HEAD = struct.Struct("<QQ")  # epoch, how many blobs are live
-_CRC = struct.Struct("<I")
-
-
-@dataclass(frozen=True, order=True)
-class _Entry:
-    epoch: int
-    length: int
-    checksum: int
-
-
-def _checksum(name: bytes, body: bytes) -> int:
-    return zlib.crc32(body, zlib.crc32(name))
-
-
-def _body_key(epoch: int, name: bytes) -> bytes:
-    return b"b" + epoch.to_bytes(8, "big") + name
-
-
-class RocksCheckpointStore:
-    """Checkpoints in RocksDB in ``directory``. One process at a time (DirectoryInUse)."""
-
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
-        self._directory = Path(directory)
-        self._committing = threading.Lock()
-        self._failed = False
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            self._owner = DirectoryLock(self._directory)
-        except OSError as error:
-            raise StorageFailure(f'could not open checkpoints in "{directory}": {error.strerror}') from error
-        try:
-            self._db = open_rocks(self._directory, large_values=True)
-            with rocks_errors(self._directory):
-                self._recover()
-        except BaseException:
-            self._owner.release()
-            raise
-
-    def _recover(self) -> None:
-        self._latest, live = self._read_manifest()
-        self._index = self._read_index()
-        if len(self._index) != live:
-            raise self._corrupt(f"the manifest counts {live} blobs, the index has {len(self._index)}")
-        self._remove_unfinished(_body_key((self._latest[0] if self._latest else 0) + 1, b""))
-
-    def _remove_unfinished(self, start: bytes) -> None:
-        rows = self._db.iter()
-        rows.seek(start)
-        if rows.valid() and rows.key() < b"c":
-            self._db.delete_range(start, b"c")
-        rows.status()
-
-    def _read_manifest(self) -> tuple[tuple[int, bytes] | None, int]:
-        value = cast(bytes | None, self._db.get(_MANIFEST))
-        if value is None:
-            return None, 0
-        head = _CRC.size + _MANIFEST_HEAD.size
-        if len(value) < head or _CRC.unpack_from(value) != (zlib.crc32(value[_CRC.size :]),):
-            raise self._corrupt("the manifest fails its checksum")
-        epoch, live = _MANIFEST_HEAD.unpack_from(value, _CRC.size)
-        return (epoch, value[head:]), live
-
-    def _read_index(self) -> dict[str, _Entry]:
-        index: dict[str, _Entry] = {}
-        rows = self._db.iter()
-        rows.seek(b"i")
-        while rows.valid() and (key := cast(bytes, rows.key())).startswith(b"i"):
-            if len(value := cast(bytes, rows.value())) != _INDEX.size:
-                raise self._corrupt(f"the index record of {key[1:]!r} has {len(value)} bytes")
-            index[key[1:].decode()] = _Entry(*_INDEX.unpack(value))
-            rows.next()
-        rows.status()
-        return index
-
-    def commit(self, epoch: int, manifest: bytes, blobs: Mapping[str, bytes], deleted: Iterable[str] = ()) -> None:
+    def add_name(self, name: str) -> None:
+        """Makes the checkpoint that is built upon a savepoint. DuplicateObject when there is one of the name."""
         with self._committing:
-            _require_above(self._latest[0] if self._latest else 0, epoch)
-            if self._failed:
-                raise StorageFailure(f'an earlier commit to checkpoints in "{self._directory}" failed')
-            self._failed = True  # until the end is reached: a half-done commit must not be built upon
-            with rocks_errors(self._directory):
-                added = {key: self._put_body(epoch, key.encode(), body) for key, body in blobs.items()}
-                gone = [key for key in deleted if key in self._index]
-                index = {key: e for key, e in self._index.items() if key not in set(gone)} | added
-                batch = self._closing_batch(epoch, manifest, added, gone, len(index))
-                self._db.write(batch)
-                self._db.flush_wal(True)  # syncs every log file not yet synced, and lets other threads run meanwhile
-            self._index, self._latest = index, (epoch, manifest)
-            self._failed = False
+            if self._former is not None:
+                self._take_over(self._former)
+            current = self._opened()
+            savepoint = Savepoint(name, current.epoch, current.attempt)
+            if not self._objects.create(layout.savepoint_object(name), layout.encode_savepoint(savepoint)):
+                raise DuplicateObject(f'savepoint "{name}" already exists')
 
-    def _put_body(self, epoch: int, name: bytes, body: bytes) -> _Entry:
-        self._db.put(_body_key(epoch, name), body)
-        return _Entry(epoch, len(body), _checksum(name, body))
+    def has_name(self, name: str) -> bool:
+        return self._objects.get(layout.savepoint_object(name), 0, 1) is not None
 
-    def _closing_batch(
-        self, epoch: int, manifest: bytes, added: Mapping[str, _Entry], gone: list[str], live: int
-    ) -> WriteBatch:
-        batch = WriteBatch(raw_mode=True)
-        for key in (*gone, *added):
-            if old := self._index.get(key):
-                batch.delete(_body_key(old.epoch, key.encode()))
-        for key in gone:
-            batch.delete(b"i" + key.encode())
-        for key, entry in added.items():
-            batch.put(b"i" + key.encode(), _INDEX.pack(entry.epoch, entry.length, entry.checksum))
-        value = _MANIFEST_HEAD.pack(epoch, live) + manifest
-        batch.put(_MANIFEST, _CRC.pack(zlib.crc32(value)) + value)
-        return batch
+    def drop_name(self, name: str) -> None:
+        """Its checkpoint is one like all others from now on."""
+        with self._committing:
+            if not self.has_name(name):
+                raise UndefinedObject(f'savepoint "{name}" does not exist')
+            self._objects.delete([layout.savepoint_object(name)])
 
-    def latest(self) -> tuple[int, bytes] | None:
-        return self._latest
+    # ------------------------------------------------------------------ ending
 
-    def get(self, key: str) -> bytes | None:
-        with self._committing, rocks_errors(self._directory):
-            if (entry := self._index.get(key)) is None:
-                return None
-            return self._verified(key, entry, self._db.get(_body_key(entry.epoch, key.encode())))
-
-    def keys(self, prefix: str = "") -> list[str]:
-        return sorted(key for key in self._index if key.startswith(prefix))
-
-    def blobs(self, prefix: str = "") -> Iterator[tuple[str, bytes]]:
-        with self._committing, rocks_errors(self._directory):
-            entries = sorted((key, entry) for key, entry in self._index.items() if key.startswith(prefix))
-            return self._read(entries, self._db.snapshot())  # for point reads: its iterators see later writes
-
-    def _read(self, entries: list[tuple[str, _Entry]], snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
-        for key, entry in entries:
-            with rocks_errors(self._directory):
-                body = self._verified(key, entry, snapshot_get(snapshot, _body_key(entry.epoch, key.encode())))
-            yield key, body
-
-    def _verified(self, key: str, entry: _Entry, body: bytes | None) -> bytes:
-        if body is None:
-            raise self._corrupt(f'blob "{key}" is missing')
-        if len(body) != entry.length or _checksum(key.encode(), body) != entry.checksum:
-            raise self._corrupt(f'blob "{key}" fails its checksum')
-        return body
-
-    def _corrupt(self, what: str) -> CorruptState:
-        return CorruptState(
-            f'the checkpoint in "{self._directory}" is damaged',
-            detail=what,
-            hint="restore the directory from a copy",
-        )
+    def _require_open(self) -> None:
+        if self._closed:
+            raise InternalError(f'the checkpoint store in "{self._objects.place}" is closed')
 
     def close(self) -> None:
+        """Harmless when done twice."""
         with self._committing:
-            close_rocks(self._db)
-            self._owner.release()
+            self._closed = True
+            if self._former is not None:
+                self._former.close()
+            self._objects.close()
+
+
+def set_aside(reader: CheckpointReader, epoch: int) -> None:
+    """Takes a checkpoint off the line of history. Its manifest is kept under another name, and so are its parts."""
+    name = layout.manifest_name(epoch)
+    content = reader.objects.get(name)
+    if content is not None:
+        reader.objects.put(layout.set_aside_name(epoch), [content])
+        reader.objects.delete([name])
+        reader.forget(epoch)

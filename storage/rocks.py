@@ -12,12 +12,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
-from rocksdict import DbClosedError, DBCompressionType, DBRecoveryMode, Options, Rdict, Snapshot
+from rocksdict import AccessType, DbClosedError, DBRecoveryMode, Options, Rdict, Snapshot
 
 from constellationdb.errors import ConstellationError, CorruptState, DirectoryInUse, InternalError, StorageFailure
 
 
-def open_rocks(directory: Path, large_values: bool = False) -> Rdict:
+def open_rocks(directory: Path, read_only: bool = False) -> Rdict:
     """The database in ``directory``, created when missing; keys and values are plain bytes."""
     options = Options(raw_mode=True)
     options.create_if_missing(True)
@@ -25,13 +25,9 @@ def open_rocks(directory: Path, large_values: bool = False) -> Rdict:
     # After a crash, everything up to the first torn write. What comes after is no prefix of what was written.
     options.set_wal_recovery_mode(DBRecoveryMode.point_in_time())
     options.set_keep_log_file_num(2)
-    if large_values:  # beside the tree, so that compaction does not rewrite them; they are compressed or random already
-        options.set_compression_type(DBCompressionType.none())
-        options.set_enable_blob_files(True)
-        options.set_min_blob_size(4096)
-        options.set_enable_blob_gc(True)
     with rocks_errors(directory):
-        return Rdict(str(directory), options)
+        access = AccessType.read_only(False) if read_only else AccessType.read_write()
+        return Rdict(str(directory), options, access_type=access)
 
 
 @contextmanager
