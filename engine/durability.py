@@ -38,7 +38,9 @@ from constellationdb.engine.relation import RelationState
 from constellationdb.engine.sequencer import Epoch
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.standings import named_jobs, read_since, release, settle, standings
-from constellationdb.storage.arrow_blobs import from_ipc, to_ipc
+from constellationdb.errors import DuplicateObject, FeatureNotSupported, ObjectNotReady
+from constellationdb.storage.arrow_blobs import from_ipc, ipc_buffer
+from constellationdb.storage.checkpoint_reader import CheckpointInfo
 from constellationdb.storage.checkpoints import CheckpointStore
 from constellationdb.storage.directory import DataDirectory
 from constellationdb.storage.epochlog import EpochLog, FileEpochLog, MemoryEpochLog
@@ -61,8 +63,12 @@ class Durability:
         self.log: EpochLog = MemoryEpochLog(keep=directory is not None)
         self._store: CheckpointStore | None = None
         if self._directory is not None:
-            self._store = open_checkpoints(self._directory, checkpoint_store)
-            self.log = FileEpochLog(self._directory.log, begins=max(self._store.epochs(), default=0) + 1)
+            try:
+                self._store = open_checkpoints(self._directory, checkpoint_store)
+                self.log = FileEpochLog(self._directory.log, begins=max(self._store.epochs(), default=0) + 1)
+            except BaseException:
+                self.close()
+                raise
         self._blobs: dict[str, str] = {}
         self._marks: dict[str, Hashable] = {}  # blob group → how much had happened to it when it was last written
         self._written: dict[str, int] = {}  # relation → the last epoch of those whose changes are in blobs
@@ -71,7 +77,7 @@ class Durability:
         self._redefined: set[str] = set()  # what has to be written as a whole the next time
         self.last: tuple[int, float, int] | None = None  # epoch, seconds, bytes: of this process' own
         self._taking = threading.Lock()
-        self._covered = -1  # the epoch of the newest checkpoint on disk, whoever took it
+        self._covered = 0  # the epoch of the newest checkpoint on disk, whoever took it
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
 
@@ -100,6 +106,39 @@ class Durability:
             except Exception as error:
                 _log.error("checkpoint failed", error=str(error))
 
+    @property
+    def store(self) -> CheckpointStore:
+        """FeatureNotSupported where there is none."""
+        if self._store is None:
+            raise FeatureNotSupported(
+                "there are no checkpoints without a data directory", hint="start the server with --dir"
+            )
+        return self._store
+
+    def add_savepoint(self, name: str) -> None:
+        """A checkpoint of everything acknowledged before the call, or one after it, gets the name."""
+        store = self.store
+        if store.has_name(name):
+            raise DuplicateObject(f'savepoint "{name}" already exists')
+        if self._engine.epoch == 0:
+            raise ObjectNotReady(f'savepoint "{name}" was not created: nothing has happened yet')
+        if not self.checkpoint_now():
+            raise ObjectNotReady(
+                f'savepoint "{name}" was not created: no checkpoint can be taken now',
+                detail="the views have too much to do",
+                hint="try again in some seconds",
+            )
+        with self._taking:
+            store.add_name(name)
+
+    def drop_savepoint(self, name: str) -> None:
+        with self._taking:
+            self.store.drop_name(name)
+
+    def checkpoints(self) -> list[CheckpointInfo]:
+        """Those there are, the newest first."""
+        return [] if self._store is None else self._store.infos
+
     def redefined(self, names: set[str]) -> None:
         """What earlier checkpoints hold of these relations is not what they are now, and they have no history."""
         self._redefined |= names
@@ -126,7 +165,7 @@ class Durability:
         # As if it defined something: before any change of its epoch.
         if self._has_gone_on():
             self._engine.submit(Epoch.stand)
-        taken: tuple[Manifest, dict[str, bytes]] | None = self._engine.submit(self._capture, first=True).result()
+        taken: tuple[Manifest, dict[str, pa.Buffer]] | None = self._engine.submit(self._capture, first=True).result()
         if taken is None:
             return None
         manifest, blobs = taken
@@ -155,7 +194,7 @@ class Durability:
             steps = {f"job/{job.name}": job.steps + 1 for job in named_jobs(engine) if job.progress is not None}
             return self._covered >= engine.epoch and any(self._marks.get(n, 1) != mark for n, mark in steps.items())
 
-    def _capture(self, epoch: Epoch) -> tuple[Manifest, dict[str, bytes]] | None:
+    def _capture(self, epoch: Epoch) -> tuple[Manifest, dict[str, pa.Buffer]] | None:
         """On the sequencer's thread, so that no epoch begins: wait for the jobs, then copy the state."""
         engine = self._engine
         number = epoch.number - 1
@@ -171,9 +210,9 @@ class Durability:
         finally:
             release(engine)
 
-    def _copy(self, number: int, at_us: int) -> tuple[Manifest, dict[str, bytes]]:
+    def _copy(self, number: int, at_us: int) -> tuple[Manifest, dict[str, pa.Buffer]]:
         engine = self._engine
-        fresh: dict[str, bytes] = {}
+        fresh: dict[str, pa.Buffer] = {}
         names: dict[str, str] = {}
         standing = standings(engine, number)
         since = read_since(engine.jobs, standing, number)
@@ -226,7 +265,7 @@ class Durability:
         state: RelationState,
         since: int | None,
         number: int,
-        fresh: dict[str, bytes],
+        fresh: dict[str, pa.Buffer],
         names: dict[str, str],
     ) -> None:
         """The changes since the last checkpoint as blobs of their own, beside those that are still kept.
@@ -244,7 +283,7 @@ class Durability:
                 names |= {n: k for n, k in self._blobs.items() if n.startswith(prefix) and _last(n) > forgotten}
             if batch is not None:
                 key = f"{prefix}{number}"
-                names[key], fresh[key] = key, to_ipc(batch)
+                names[key], fresh[key] = key, ipc_buffer(batch)
 
     def _group(
         self,
@@ -252,7 +291,7 @@ class Durability:
         mark: Hashable,
         read: Callable[[], Mapping[str, pa.RecordBatch]],
         number: int,
-        fresh: dict[str, bytes],
+        fresh: dict[str, pa.Buffer],
         names: dict[str, str],
     ) -> None:
         """Name the blobs of one state; write them anew only when something happened to it."""
@@ -263,7 +302,7 @@ class Durability:
         for part, batch in read().items():
             name = f"{prefix}/{part}"
             names[name] = f"{name}@{number}"
-            fresh[names[name]] = to_ipc(batch)
+            fresh[names[name]] = ipc_buffer(batch)
         self._marks[prefix] = mark
 
     # -- recovery ------------------------------------------------------------------------------
@@ -379,7 +418,11 @@ class Durability:
             if isinstance(source, SourceState):
                 source.tracker.restore(watermark)
         engine.publish_base(number, record.at_us, whole, record.watermarks)
-        engine.worker.drain()
+        engine.worker.drain(everything=record.gone_back)
+        if record.gone_back:
+            with engine.lock:
+                for state in engine.states.values():
+                    state.log.begin_at(number, record.at_us)
 
 
 def _last(name: str) -> int:

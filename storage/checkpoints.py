@@ -67,12 +67,12 @@ class CheckpointStore:
             self._former = None
         self._current: CheckpointManifest | None = None
         self._epoch = self._epochs[0] if self._epochs else 0
+        self.infos: list[CheckpointInfo] = []  # all there are, the newest first
+        self._refresh()
 
     # ------------------------------------------------------------------ writing
 
-    def commit(
-        self, epoch: int, manifest: bytes, blobs: Mapping[str, Bytes], deleted: Iterable[str] = ()
-    ) -> CheckpointInfo:
+    def commit(self, epoch: int, manifest: bytes, blobs: Mapping[str, Bytes], deleted: Iterable[str] = ()) -> None:
         """Makes this the latest checkpoint: durable when it returns, wholly absent if it does not.
 
         Deletions come first; deleting what is not there is fine. InternalError unless ``epoch`` is above the latest.
@@ -89,7 +89,7 @@ class CheckpointStore:
             staying = {key: place for key, place in kept.items() if key not in set(moved)}
             made = self._put(epoch, manifest, {**blobs, **self._read(moved)}, staying)
             self._collect(made)
-            return CheckpointInfo(epoch, made.at_us, len(made.blobs), made.size, ())
+            self._refresh()
 
     def _take_over(self, former: FormerCheckpoints) -> None:
         """The checkpoint of an earlier release becomes one of ours."""
@@ -117,7 +117,7 @@ class CheckpointStore:
         return made
 
     def _set_aside_after(self, epoch: int) -> None:
-        """Checkpoints that were not gone back behind of are history; those that were are off its line."""
+        """What is newer than the checkpoint that is built upon is no longer history. Only of those there at first."""
         for later in (later for later in self._epochs if later > epoch):
             set_aside(self._reader, later)
         self._epochs = []
@@ -159,6 +159,14 @@ class CheckpointStore:
             self._current, self._epoch = self._reader.manifest(epoch), epoch
             return self._current.content
 
+    def go_back_to(self, epoch: int) -> None:
+        """The same, with those after it set aside now."""
+        self.go_to(epoch)
+        with self._committing:
+            self._owner.require()
+            self._set_aside_after(epoch)
+            self._refresh()
+
     def get(self, key: str) -> bytes | memoryview | None:
         if self._former is not None:
             return self._former.get(key) if key in self._former.keys() else None  # noqa: SIM118
@@ -187,9 +195,15 @@ class CheckpointStore:
         """Names and contents in order of name, as of the call."""
         return iter(sorted(self._read(self.keys(prefix)).items()))
 
-    def infos(self) -> list[CheckpointInfo]:
-        """All checkpoints, the newest first."""
-        return self._reader.infos()
+    def damages(self) -> list[str]:
+        """What is wrong with the parts of the checkpoint that is built upon."""
+        return [] if self._former is not None else [d for d in self._reader.damages(self._opened().parts).values() if d]
+
+    def _refresh(self) -> None:
+        try:
+            self.infos = self._reader.infos()
+        except ConstellationError as error:
+            _log.warning("checkpoints cannot be listed", place=self._objects.place, error=error.message)
 
     def oldest_retained(self) -> int:
         """The epoch of the oldest checkpoint that recovery may fall back to: the log behind it is needed."""
@@ -215,6 +229,7 @@ class CheckpointStore:
             savepoint = Savepoint(name, current.epoch, current.attempt)
             if not self._objects.create(layout.savepoint_object(name), layout.encode_savepoint(savepoint)):
                 raise DuplicateObject(f'savepoint "{name}" already exists')
+            self._refresh()
 
     def has_name(self, name: str) -> bool:
         return self._objects.get(layout.savepoint_object(name), 0, 1) is not None
@@ -225,6 +240,7 @@ class CheckpointStore:
             if not self.has_name(name):
                 raise UndefinedObject(f'savepoint "{name}" does not exist')
             self._objects.delete([layout.savepoint_object(name)])
+            self._refresh()
 
     # ------------------------------------------------------------------ ending
 

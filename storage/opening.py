@@ -97,6 +97,14 @@ def open_checkpoints(directory: DataDirectory, url: str | None = None, disk: Dis
     return CheckpointStore(objects, former=find_former(directory.checkpoints))
 
 
+def objects_of(root: Path) -> ObjectStore:
+    """The checkpoints of the data directory ``root``, to be read only: somebody else may have it open."""
+    if not (root / "format").exists():
+        raise InvalidParameter(f'directory "{root}" is not a constellation data directory')
+    known = read_identity(root / "identity")
+    return open_objects(known.checkpoints if known else HERE, root / "checkpoints")
+
+
 def _database_of(objects: ObjectStore) -> str | None:
     data = objects.get(DATABASE)
     return None if data is None else bytes(decode(data, Kind.DATABASE, DATABASE)[1]).decode()

@@ -52,7 +52,7 @@ def _parts(objects: LocalObjects) -> list[str]:
 def test_begins_without_a_checkpoint(store: CheckpointStore) -> None:
     assert store.latest() is None
     assert (store.get("job/agg/0/1"), store.keys(), list(store.blobs())) == (None, [], [])
-    assert (store.epochs(), store.infos(), store.oldest_retained()) == ([], [], 0)
+    assert (store.epochs(), store.infos, store.oldest_retained()) == ([], [], 0)
 
 
 def test_a_commit_brings_and_takes_blobs(store: CheckpointStore) -> None:
@@ -206,7 +206,7 @@ def test_a_named_checkpoint_is_kept(store: CheckpointStore, objects: LocalObject
         store.add_name("before the ☃/..")
     for epoch in range(2, 7):
         store.commit(epoch, b"", {"a": b"%d" % epoch})
-    assert [(info.epoch, info.names) for info in store.infos()] == [
+    assert [(info.epoch, info.names) for info in store.infos] == [
         (6, ()),
         (5, ()),
         (4, ()),

@@ -10,6 +10,7 @@ import pytest
 
 from constellationdb.errors import CorruptState
 from constellationdb.storage import packing
+from constellationdb.storage.checkpoint_reader import CheckpointReader
 from constellationdb.storage.checkpoints import CheckpointStore
 from constellationdb.storage.directory import DataDirectory
 from constellationdb.storage.fallback import newest_whole
@@ -38,7 +39,11 @@ def _everything(root: Path) -> object:
     """All that can be read of it."""
     with DataDirectory(root) as directory:
         store = open_checkpoints(directory)
-        content = store.latest(), dict(store.get_all(store.keys())), store.infos()
+        content = (
+            store.latest(),
+            dict(store.get_all(store.keys())),
+            CheckpointReader(LocalObjects(directory.checkpoints)).infos(),
+        )
         store.close()
         return content
 
