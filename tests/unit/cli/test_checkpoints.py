@@ -54,7 +54,7 @@ def _epochs(root: Path) -> list[int]:
 def _subscribe(session: Session, epoch: int) -> list[object]:
     """The first changes after the epoch."""
     (result,) = session.execute(f"SUBSCRIBE v WITH (snapshot = false) AS OF EPOCH {epoch}")
-    return next(iter(result.batches)).to_pylist()
+    return list(next(iter(result.batches)).to_pylist())
 
 
 def _state(root: Path, *texts: str) -> list[tuple[object, ...]]:
