@@ -40,12 +40,12 @@ from constellationdb.engine.sources import SourceState
 from constellationdb.engine.standings import named_jobs, read_since, release, settle, standings
 from constellationdb.errors import DuplicateObject, FeatureNotSupported, ObjectNotReady
 from constellationdb.storage.arrow_blobs import from_ipc, ipc_buffer
-from constellationdb.storage.checkpoint_reader import CheckpointInfo
-from constellationdb.storage.checkpoints import CheckpointStore
+from constellationdb.storage.checkpoints.fallback import newest_whole
+from constellationdb.storage.checkpoints.opening import open_checkpoints
+from constellationdb.storage.checkpoints.reader import CheckpointInfo
+from constellationdb.storage.checkpoints.store import CheckpointStore
 from constellationdb.storage.directory import DataDirectory
 from constellationdb.storage.epochlog import EpochLog, FileEpochLog, MemoryEpochLog
-from constellationdb.storage.fallback import newest_whole
-from constellationdb.storage.opening import open_checkpoints
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine

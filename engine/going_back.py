@@ -14,9 +14,9 @@ from pathlib import Path
 from constellationdb.clock import SystemClock
 from constellationdb.engine.record import EpochRecord, encode_record
 from constellationdb.errors import CorruptState
+from constellationdb.storage.checkpoints.opening import open_checkpoints
 from constellationdb.storage.directory import DataDirectory
 from constellationdb.storage.epochlog import FileEpochLog
-from constellationdb.storage.opening import open_checkpoints
 from constellationdb.storage.rewinding import highest_epoch, rewind
 
 

@@ -2,7 +2,7 @@
 
     D/format        one line: "constellation data directory, format 2"
     D/owner.lock    held by the one process that has it open
-    D/identity      which database this is, and where its checkpoints are (`opening.py`)
+    D/identity      which database this is, and where its checkpoints are (`checkpoints/opening.py`)
     D/log/          the epoch log
     D/checkpoints/  the checkpoints, unless they are in an object store
     D/state/        keyed state that outgrew memory; derived, may be deleted while nobody has it open

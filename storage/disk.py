@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from constellationdb.storage.objects import Bytes
+from constellationdb.storage.buffers import Bytes
 
 ASIDE = ".tmp"
 """The suffix of a file that is not finished."""

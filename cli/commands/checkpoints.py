@@ -12,7 +12,7 @@ import click
 from constellationdb.errors import InvalidParameter, UndefinedObject
 
 if TYPE_CHECKING:
-    from constellationdb.storage.checkpoint_reader import CheckpointInfo
+    from constellationdb.storage.checkpoints.reader import CheckpointInfo
 
 _directory = click.option(
     "--dir",
@@ -34,8 +34,8 @@ def command() -> None:
 @_directory
 def list_checkpoints(directory: Path) -> None:
     """Show the checkpoints, the newest first. The database may be in use."""
-    from constellationdb.storage.checkpoint_reader import CheckpointReader
-    from constellationdb.storage.opening import objects_of
+    from constellationdb.storage.checkpoints.opening import objects_of
+    from constellationdb.storage.checkpoints.reader import CheckpointReader
 
     infos = CheckpointReader(objects_of(directory)).infos()
     lines = [("epoch", "taken", "parts", "bytes", "name"), *map(_line, infos)]
@@ -57,8 +57,8 @@ def _line(info: CheckpointInfo) -> tuple[str, str, str, str, str]:
 @_directory
 def verify_checkpoints(directory: Path) -> None:
     """Read every byte and compare it with its checksum; exit code 1 when something is damaged."""
-    from constellationdb.storage.opening import objects_of
-    from constellationdb.storage.verifying import verify
+    from constellationdb.storage.checkpoints.opening import objects_of
+    from constellationdb.storage.checkpoints.verifying import verify
 
     damaged = 0
     for finding in verify(objects_of(directory)):
@@ -95,8 +95,8 @@ def restore_checkpoint(directory: Path, epoch: int | None, savepoint: str | None
 @click.option("--checkpoint-store", "url", help="Where the new database keeps its checkpoints, as for serve.")
 def clone_checkpoint(directory: Path, epoch: int | None, savepoint: str | None, target: Path, url: str | None) -> None:
     """Make a new database from a checkpoint. The one it is taken from may be in use."""
-    from constellationdb.storage.cloning import clone
-    from constellationdb.storage.opening import HERE, objects_of
+    from constellationdb.storage.checkpoints.cloning import clone
+    from constellationdb.storage.checkpoints.opening import HERE, objects_of
 
     chosen = _chosen(directory, epoch, savepoint)
     clone(objects_of(directory), chosen, target, url or HERE)
@@ -104,8 +104,8 @@ def clone_checkpoint(directory: Path, epoch: int | None, savepoint: str | None, 
 
 
 def _chosen(directory: Path, epoch: int | None, savepoint: str | None) -> int:
-    from constellationdb.storage.checkpoint_reader import CheckpointReader
-    from constellationdb.storage.opening import objects_of
+    from constellationdb.storage.checkpoints.opening import objects_of
+    from constellationdb.storage.checkpoints.reader import CheckpointReader
 
     if (epoch is None) == (savepoint is None):
         raise click.UsageError("say either --epoch or --savepoint")

@@ -10,7 +10,7 @@ import pytest
 
 from constellationdb.engine.engine import Engine
 from constellationdb.errors import CorruptState, HistoryExpired, InvalidParameter, StorageFailure
-from constellationdb.storage.local_objects import LocalObjects
+from constellationdb.storage.objects.local import LocalObjects
 from tests.object_stores import s3_environment, start_s3
 from tests.unit.engine.statements import run
 

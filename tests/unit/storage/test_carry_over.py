@@ -12,7 +12,7 @@ from rocksdict import Rdict
 
 from constellationdb import connect
 from constellationdb.errors import CorruptState
-from constellationdb.storage.former_checkpoints import find_former
+from constellationdb.storage.checkpoints.former import find_former
 from constellationdb.storage.rocks import open_rocks
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -22,15 +22,15 @@ from constellationdb.errors import (
     StorageFailure,
     UndefinedObject,
 )
-from constellationdb.storage import object_format
-from constellationdb.storage.checkpoint_manifest import manifest_name
-from constellationdb.storage.checkpoint_reader import CheckpointReader
-from constellationdb.storage.checkpoints import CheckpointStore
+from constellationdb.storage.buffers import Bytes
+from constellationdb.storage.checkpoints.manifest import manifest_name
+from constellationdb.storage.checkpoints.packing import MAX_PACKS
+from constellationdb.storage.checkpoints.reader import CheckpointReader
+from constellationdb.storage.checkpoints.store import CheckpointStore
+from constellationdb.storage.checkpoints.verifying import verify
 from constellationdb.storage.disk import Disk
-from constellationdb.storage.local_objects import LocalObjects
-from constellationdb.storage.objects import Bytes
-from constellationdb.storage.packing import MAX_PACKS
-from constellationdb.storage.verifying import verify
+from constellationdb.storage.objects import format as object_format
+from constellationdb.storage.objects.local import LocalObjects
 
 
 @pytest.fixture
@@ -262,8 +262,8 @@ def _can_trace() -> bool:
 def test_the_manifest_gets_its_name_when_all_before_it_is_synced(tmp_path: Path) -> None:
     child = """
 import os, sys
-from constellationdb.storage.checkpoints import CheckpointStore
-from constellationdb.storage.local_objects import LocalObjects
+from constellationdb.storage.checkpoints.store import CheckpointStore
+from constellationdb.storage.objects.local import LocalObjects
 store = CheckpointStore(LocalObjects(sys.argv[1]))
 store.commit(1, b"m", {"a": b"1"})
 os.write(2, b"begin")

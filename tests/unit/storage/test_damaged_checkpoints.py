@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from constellationdb.errors import CorruptState
-from constellationdb.storage import packing
-from constellationdb.storage.checkpoint_reader import CheckpointReader
-from constellationdb.storage.checkpoints import CheckpointStore
+from constellationdb.storage.checkpoints import packing
+from constellationdb.storage.checkpoints.fallback import newest_whole
+from constellationdb.storage.checkpoints.opening import open_checkpoints
+from constellationdb.storage.checkpoints.reader import CheckpointReader
+from constellationdb.storage.checkpoints.store import CheckpointStore
+from constellationdb.storage.checkpoints.verifying import verify
 from constellationdb.storage.directory import DataDirectory
-from constellationdb.storage.fallback import newest_whole
-from constellationdb.storage.local_objects import LocalObjects
-from constellationdb.storage.object_format import HEADER_SIZE
-from constellationdb.storage.opening import open_checkpoints
-from constellationdb.storage.verifying import verify
+from constellationdb.storage.objects.format import HEADER_SIZE
+from constellationdb.storage.objects.local import LocalObjects
 
 
 @pytest.fixture(autouse=True)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from constellationdb.errors import CorruptState, StorageFailure
+from constellationdb.storage.buffers import Bytes, as_view, size_of
 from constellationdb.storage.disk import Disk
 from constellationdb.storage.epochlog import FileEpochLog
-from constellationdb.storage.objects import Bytes, as_view, size_of
 
 SECTOR = 512
 

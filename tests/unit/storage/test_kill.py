@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from constellationdb.storage.checkpoints import CheckpointStore
+from constellationdb.storage.checkpoints.store import CheckpointStore
 from constellationdb.storage.epochlog import FileEpochLog
-from constellationdb.storage.local_objects import LocalObjects
+from constellationdb.storage.objects.local import LocalObjects
 
 LOG_CHILD = """
 import random, sys
@@ -28,8 +28,8 @@ while True:
 
 CHECKPOINT_CHILD = """
 import sys
-from constellationdb.storage.checkpoints import CheckpointStore
-from constellationdb.storage.local_objects import LocalObjects
+from constellationdb.storage.checkpoints.store import CheckpointStore
+from constellationdb.storage.objects.local import LocalObjects
 store = CheckpointStore(LocalObjects(sys.argv[1]))
 epoch = (store.latest() or (0, b""))[0]
 while True:
@@ -41,9 +41,9 @@ while True:
 
 HALF_COMMIT_CHILD = """
 import os, signal, sys
-from constellationdb.storage.checkpoints import CheckpointStore
+from constellationdb.storage.checkpoints.store import CheckpointStore
 from constellationdb.storage.disk import Disk
-from constellationdb.storage.local_objects import LocalObjects
+from constellationdb.storage.objects.local import LocalObjects
 class Dying(Disk):
     def create_only(self, path, *pieces):
         if path.parent.name == "manifests":

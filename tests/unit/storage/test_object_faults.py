@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from constellationdb.errors import CorruptState, FeatureNotSupported, StorageFailure
-from constellationdb.storage import remote_objects
-from constellationdb.storage.checkpoints import CheckpointStore
-from constellationdb.storage.remote_objects import RemoteObjects
+from constellationdb.storage.checkpoints.store import CheckpointStore
+from constellationdb.storage.objects import remote as remote_objects
+from constellationdb.storage.objects.remote import RemoteObjects
 from tests.fault_proxy import FaultProxy, first
 from tests.object_stores import s3_environment, start_s3
 

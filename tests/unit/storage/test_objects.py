@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 from constellationdb.errors import InvalidParameter, StorageFailure
-from constellationdb.storage.local_objects import LocalObjects
-from constellationdb.storage.objects import ObjectStore
-from constellationdb.storage.opening import open_objects
-from constellationdb.storage.remote_objects import RemoteObjects
+from constellationdb.storage.checkpoints.opening import open_objects
+from constellationdb.storage.objects.local import LocalObjects
+from constellationdb.storage.objects.remote import RemoteObjects
+from constellationdb.storage.objects.store import ObjectStore
 from tests.object_stores import azure_environment, s3_environment, start_azure, start_s3
 
 
@@ -56,6 +56,7 @@ def test_what_was_put_is_read(objects: ObjectStore) -> None:
     assert objects.get("parts/a", 3, 0) == memoryview(b"")
     assert objects.get("parts/b") is None
     assert objects.get("parts/b", 1, 3) is None
+    assert objects.get("parts/b", 0, 0) is None
     objects.put("parts/a", [b"replaced"])
     assert objects.get("parts/a") == memoryview(b"replaced")
 
@@ -69,6 +70,7 @@ def test_a_large_object_arrives_whole(objects: ObjectStore) -> None:
     body = os.urandom((20 << 20) + 7)
     objects.put("parts/large", [b"header", pa.py_buffer(body)])
     assert objects.get("parts/large") == memoryview(b"header" + body)
+    assert objects.get("parts/large", 1 << 20) == memoryview(b"header" + body)[1 << 20 :]
     assert objects.get("parts/large", 6 + (9 << 20), 1000) == memoryview(body[9 << 20 :][:1000])
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 
 from constellationdb.errors import StorageFailure
-from constellationdb.storage.checkpoint_manifest import OWNERS, epoch_of
-from constellationdb.storage.object_format import Kind, encode
-from constellationdb.storage.objects import ObjectStore
+from constellationdb.storage.checkpoints.manifest import OWNERS, epoch_of
+from constellationdb.storage.objects.format import Kind, encode
+from constellationdb.storage.objects.store import ObjectStore
 
 
 class Ownership:

@@ -16,14 +16,14 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from constellationdb.errors import InvalidParameter
-from constellationdb.storage.checkpoint_manifest import DATABASE
-from constellationdb.storage.checkpoints import CheckpointStore
+from constellationdb.storage.checkpoints.former import find_former
+from constellationdb.storage.checkpoints.manifest import DATABASE
+from constellationdb.storage.checkpoints.store import CheckpointStore
 from constellationdb.storage.directory import DataDirectory
 from constellationdb.storage.disk import DISK, Disk
-from constellationdb.storage.former_checkpoints import find_former
-from constellationdb.storage.local_objects import LocalObjects
-from constellationdb.storage.object_format import Kind, decode, encode
-from constellationdb.storage.objects import ObjectStore
+from constellationdb.storage.objects.format import Kind, decode, encode
+from constellationdb.storage.objects.local import LocalObjects
+from constellationdb.storage.objects.store import ObjectStore
 
 HERE = "here"
 _REMOTE = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl")
@@ -56,7 +56,7 @@ def open_objects(url: str, folder: Path) -> ObjectStore:
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return LocalObjects(unquote(parts.path))
     if parts.scheme in _REMOTE:
-        from constellationdb.storage.remote_objects import RemoteObjects
+        from constellationdb.storage.objects.remote import RemoteObjects
 
         return RemoteObjects(url)
     raise InvalidParameter(

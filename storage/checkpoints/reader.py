@@ -12,20 +12,21 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from constellationdb.errors import CorruptState
-from constellationdb.storage.checkpoint_manifest import (
+from constellationdb.storage.checkpoints.manifest import (
     MANIFESTS,
     NAMES,
     SET_ASIDE,
     CheckpointManifest,
     Part,
     Place,
+    Savepoint,
     decode_manifest,
     decode_savepoint,
     epoch_of,
     manifest_name,
 )
-from constellationdb.storage.object_format import HEADER_SIZE, Kind, decode, digest
-from constellationdb.storage.objects import ObjectStore
+from constellationdb.storage.objects.format import HEADER_SIZE, Kind, decode, digest
+from constellationdb.storage.objects.store import ObjectInfo, ObjectStore
 
 T = TypeVar("T")
 PARALLEL = 8
@@ -48,6 +49,7 @@ class CheckpointReader:
     def __init__(self, objects: ObjectStore) -> None:
         self.objects = objects
         self._known: dict[int, CheckpointManifest] = {}
+        self._savepoints: dict[ObjectInfo, Savepoint] = {}
 
     def epochs(self) -> list[int]:
         """Of all complete checkpoints, the newest first."""
@@ -56,9 +58,17 @@ class CheckpointReader:
 
     def names(self) -> dict[str, int]:
         """The savepoints' epochs. CorruptState when one is damaged."""
-        infos = self.objects.list(NAMES)
-        savepoints = (self._read_whole(info.name, decode_savepoint) for info in infos)
+        savepoints = [self._savepoint(info) for info in self.objects.list(NAMES)]
         return {savepoint.name: savepoint.epoch for savepoint in savepoints}
+
+    def _savepoint(self, info: ObjectInfo) -> Savepoint:
+        if info not in self._savepoints:
+            self._savepoints[info] = self._read_whole(info.name, decode_savepoint)
+        return self._savepoints[info]
+
+    def forget_names(self) -> None:
+        """They have changed, perhaps so that the list of them looks as before."""
+        self._savepoints.clear()
 
     def manifest(self, epoch: int) -> CheckpointManifest:
         if epoch not in self._known:

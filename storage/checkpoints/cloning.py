@@ -6,18 +6,18 @@ import os
 from pathlib import Path
 
 from constellationdb.errors import InvalidParameter
-from constellationdb.storage.checkpoint_manifest import (
+from constellationdb.storage.checkpoints.manifest import (
     DATABASE,
     CheckpointManifest,
     encode_manifest,
     manifest_name,
 )
-from constellationdb.storage.checkpoint_reader import CheckpointReader, in_parallel
+from constellationdb.storage.checkpoints.opening import HERE, Identity, open_objects, write_identity
+from constellationdb.storage.checkpoints.reader import CheckpointReader, in_parallel
 from constellationdb.storage.directory import DataDirectory
 from constellationdb.storage.epochlog import FileEpochLog
-from constellationdb.storage.object_format import Kind, encode, encode_header
-from constellationdb.storage.objects import ObjectStore
-from constellationdb.storage.opening import HERE, Identity, open_objects, write_identity
+from constellationdb.storage.objects.format import Kind, encode, encode_header
+from constellationdb.storage.objects.store import ObjectStore
 
 
 def clone(source: ObjectStore, epoch: int, root: Path, checkpoints: str = HERE) -> None:

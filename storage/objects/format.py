@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from constellationdb.errors import CorruptState, FeatureNotSupported
-from constellationdb.storage.objects import Bytes, size_of
+from constellationdb.storage.buffers import Bytes, size_of
 
 FORMAT = 1
 WRITER = "0.1.0"  # this release

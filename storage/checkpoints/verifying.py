@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from constellationdb.errors import CorruptState
-from constellationdb.storage.checkpoint_manifest import DATABASE, NAMES, OWNERS, SET_ASIDE, CheckpointManifest
-from constellationdb.storage.checkpoint_reader import CheckpointReader
-from constellationdb.storage.object_format import Kind, decode
-from constellationdb.storage.objects import ObjectStore
+from constellationdb.storage.checkpoints.manifest import DATABASE, NAMES, OWNERS, SET_ASIDE, CheckpointManifest
+from constellationdb.storage.checkpoints.reader import CheckpointReader
+from constellationdb.storage.objects.format import Kind, decode
+from constellationdb.storage.objects.store import ObjectStore
 
 
 @dataclass(frozen=True)

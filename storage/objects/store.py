@@ -4,7 +4,7 @@
     get("parts/…", start=96, length=4000)
 
 An object is either absent or whole, and durable when the call that wrote it returns. Two homes: a local directory
-(`local_objects.py`) and an object store over HTTP (`remote_objects.py`). What both can do is what is asked for:
+(`local.py`) and an object store over HTTP (`remote.py`). What both can do is what is asked for:
 create if absent, but no rename, no append, and no replacing of an object only if it is unchanged.
 """
 
@@ -12,12 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-import pyarrow as pa
-
-Bytes: TypeAlias = bytes | bytearray | memoryview | pa.Buffer
-"""What content may be given as. It is passed on as it is: nothing is joined, nothing is copied."""
+from constellationdb.storage.buffers import Bytes
 
 
 @dataclass(frozen=True)
@@ -57,13 +54,3 @@ class ObjectStore(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-def size_of(piece: Bytes) -> int:
-    """Its bytes, whatever the items of a view are."""
-    return piece.size if isinstance(piece, pa.Buffer) else memoryview(piece).nbytes
-
-
-def as_view(piece: Bytes) -> memoryview:
-    """The same bytes, for libraries that know no Arrow buffer."""
-    return memoryview(piece).cast("B")

@@ -21,8 +21,8 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from constellationdb.errors import CorruptState
-from constellationdb.storage.object_format import Kind, decode, encode
-from constellationdb.storage.objects import Bytes
+from constellationdb.storage.buffers import Bytes
+from constellationdb.storage.objects.format import Kind, decode, encode
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@
 A blob lives from the commit that brings it to the one that deletes it. Names are the caller's; by convention
 ``job/operator/vnode group/epoch``. The newest checkpoints are kept (`retention.py`), and those with a name.
 
-How a commit goes (the objects are in `checkpoint_manifest.py`): large blobs as objects of their own and small ones
+How a commit goes (the objects are in `manifest.py`): large blobs as objects of their own and small ones
 in one pack, several at a time; then the manifest, created only if there is none of that epoch. Whatever fails before
 leaves objects that no manifest refers to, which a later commit collects; the next attempt has names of its own.
 """
@@ -28,15 +28,16 @@ from constellationdb.errors import (
     StorageFailure,
     UndefinedObject,
 )
-from constellationdb.storage import checkpoint_manifest as layout
-from constellationdb.storage.checkpoint_manifest import CheckpointManifest, Place, Savepoint
-from constellationdb.storage.checkpoint_reader import CheckpointInfo, CheckpointReader
-from constellationdb.storage.fallback import FALLBACKS
-from constellationdb.storage.former_checkpoints import FormerCheckpoints
-from constellationdb.storage.objects import Bytes, ObjectStore
-from constellationdb.storage.ownership import Ownership
-from constellationdb.storage.packing import crowded, put_parts
-from constellationdb.storage.retention import RETAINED, collect
+from constellationdb.storage.buffers import Bytes
+from constellationdb.storage.checkpoints import manifest as layout
+from constellationdb.storage.checkpoints.fallback import FALLBACKS
+from constellationdb.storage.checkpoints.former import FormerCheckpoints
+from constellationdb.storage.checkpoints.manifest import CheckpointManifest, Place, Savepoint
+from constellationdb.storage.checkpoints.ownership import Ownership
+from constellationdb.storage.checkpoints.packing import crowded, put_parts
+from constellationdb.storage.checkpoints.reader import CheckpointInfo, CheckpointReader
+from constellationdb.storage.checkpoints.retention import RETAINED, collect
+from constellationdb.storage.objects.store import ObjectStore
 
 _log = structlog.get_logger()
 
@@ -207,7 +208,7 @@ class CheckpointStore:
 
     def oldest_retained(self) -> int:
         """The epoch of the oldest checkpoint that recovery may fall back to: the log behind it is needed."""
-        return min(self._reader.epochs()[: min(self._retained, FALLBACKS + 1)], default=0)
+        return min((info.epoch for info in self.infos[: min(self._retained, FALLBACKS + 1)]), default=0)
 
     def _places(self) -> Mapping[str, Place]:
         return self._opened().blobs if self._epoch else {}
@@ -229,6 +230,7 @@ class CheckpointStore:
             savepoint = Savepoint(name, current.epoch, current.attempt)
             if not self._objects.create(layout.savepoint_object(name), layout.encode_savepoint(savepoint)):
                 raise DuplicateObject(f'savepoint "{name}" already exists')
+            self._reader.forget_names()
             self._refresh()
 
     def has_name(self, name: str) -> bool:
@@ -240,6 +242,7 @@ class CheckpointStore:
             if not self.has_name(name):
                 raise UndefinedObject(f'savepoint "{name}" does not exist')
             self._objects.delete([layout.savepoint_object(name)])
+            self._reader.forget_names()
             self._refresh()
 
     # ------------------------------------------------------------------ ending

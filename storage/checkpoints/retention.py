@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 
 from constellationdb.errors import CorruptState
-from constellationdb.storage.checkpoint_manifest import PARTS, SET_ASIDE, CheckpointManifest, epoch_of, manifest_name
-from constellationdb.storage.checkpoint_reader import CheckpointReader
+from constellationdb.storage.checkpoints.manifest import PARTS, SET_ASIDE, CheckpointManifest, epoch_of, manifest_name
+from constellationdb.storage.checkpoints.reader import CheckpointReader
 
 RETAINED = 3
 """How many checkpoints are kept beside those with a name."""

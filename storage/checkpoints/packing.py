@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from constellationdb.errors import ConstellationError
-from constellationdb.storage.checkpoint_manifest import CheckpointManifest, Part, Place, part_name
-from constellationdb.storage.checkpoint_reader import in_parallel
-from constellationdb.storage.object_format import Kind, digest, encode_header
-from constellationdb.storage.objects import Bytes, ObjectStore, size_of
+from constellationdb.storage.buffers import Bytes, size_of
+from constellationdb.storage.checkpoints.manifest import CheckpointManifest, Part, Place, part_name
+from constellationdb.storage.checkpoints.reader import in_parallel
+from constellationdb.storage.objects.format import Kind, digest, encode_header
+from constellationdb.storage.objects.store import ObjectStore
 
 PACKED_BELOW = 1 << 20
 MAX_PACKS = 64

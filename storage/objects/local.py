@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from constellationdb.errors import StorageFailure
+from constellationdb.storage.buffers import Bytes
 from constellationdb.storage.disk import ASIDE, DISK, Disk
-from constellationdb.storage.objects import Bytes, ObjectInfo
+from constellationdb.storage.objects.store import ObjectInfo
 
 
 class LocalObjects:
