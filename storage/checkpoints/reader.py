@@ -91,7 +91,9 @@ class CheckpointReader:
         names: dict[int, list[str]] = {}
         for name, epoch in sorted(self.names().items()):
             names.setdefault(epoch, []).append(name)
-        return [self._info(epoch, tuple(names.get(epoch, ()))) for epoch in self.epochs()]
+        infos = [self._info(epoch, tuple(names.get(epoch, ()))) for epoch in self.epochs()]
+        still_there = set(self.epochs()) if any(info.damage for info in infos) else set()
+        return [info for info in infos if info.damage is None or info.epoch in still_there]
 
     def _info(self, epoch: int, names: tuple[str, ...]) -> CheckpointInfo:
         try:

@@ -29,11 +29,11 @@ def verify(objects: ObjectStore) -> Iterator[Finding]:
     known: dict[str, str | None] = {}
     for epoch in reader.epochs():
         try:
-            manifest = reader.manifest(epoch)
+            damages = _of_parts(reader, reader.manifest(epoch), known)
         except CorruptState as damage:
-            yield Finding(f"checkpoint of epoch {epoch}", (damage.message,))
-        else:
-            yield Finding(f"checkpoint of epoch {epoch}", _of_parts(reader, manifest, known))
+            damages = (damage.message,)
+        if not damages or epoch in reader.epochs():  # else it was collected meanwhile
+            yield Finding(f"checkpoint of epoch {epoch}", damages)
     for name, manifest in reader.set_aside():
         yield Finding(f"{name}, checkpoint of epoch {manifest.epoch}", _of_parts(reader, manifest, known))
     yield Finding("all other objects", tuple(_of_others(objects)))
