@@ -80,8 +80,8 @@ def _leads_to(log: Path, epoch: int) -> bool:
 
 def _end(data: bytes, epoch: int, path: Path) -> int | None:
     """Where the records after ``epoch`` begin; None when there is nothing before."""
-    header = segment.decode_header(data, str(path))
-    if header.base > epoch:
+    if int(path.stem) > epoch:
         return None
+    header = segment.decode_header(data, str(path))
     ends = [record.end for record in segment.records(data, header, str(path)) if record.epoch <= epoch]
     return ends[-1] if ends else segment.HEADER_SIZE
