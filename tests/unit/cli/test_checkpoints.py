@@ -214,3 +214,9 @@ def test_what_is_not_there(database: Path, tmp_path: Path) -> None:
         _call("clone", "--dir", database, "--savepoint", "one", "--to", database)
     assert _call("restore", "--dir", database).exit_code == 2
     assert _call("restore", "--dir", database, "--epoch", 1, "--savepoint", "one").exit_code == 2
+
+
+def test_a_checkpoint_store_needs_a_directory_for_the_log() -> None:
+    done = CliRunner().invoke(cli, ["serve", "--checkpoint-store", "s3://bucket/prefix"])
+    assert done.exit_code == 2
+    assert "--checkpoint-store needs --dir, for the log" in done.output

@@ -13,6 +13,9 @@ from rocksdict import Rdict
 from constellationdb import connect
 from constellationdb.errors import CorruptState
 from constellationdb.storage.checkpoints.former import find_former
+from constellationdb.storage.checkpoints.opening import objects_of
+from constellationdb.storage.checkpoints.reader import CheckpointReader
+from constellationdb.storage.checkpoints.verifying import verify
 from constellationdb.storage.rocks import open_rocks
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -20,7 +23,7 @@ TOTALS = [("ann", 151, 3), ("cat", 7, 1)]
 
 
 def _unpack(kind: str, directory: Path) -> Path:
-    with tarfile.open(GOLDEN / f"format-1-{kind}.tar.gz") as archive:
+    with tarfile.open(GOLDEN / f"format-{kind}.tar.gz") as archive:
         archive.extractall(directory, filter="data")
     return directory
 
@@ -37,7 +40,7 @@ def _totals(directory: Path, *statements: str) -> tuple[str | None, list[object]
         database.close()
 
 
-@pytest.mark.parametrize("kind", ["closed", "killed"])
+@pytest.mark.parametrize("kind", ["1-closed", "1-killed"])
 def test_a_directory_of_format_1_opens_and_is_taken_over_at_the_next_checkpoint(tmp_path: Path, kind: str) -> None:
     directory = _unpack(kind, tmp_path)
     restored, totals = _totals(directory)
@@ -55,9 +58,18 @@ def test_a_directory_of_format_1_opens_and_is_taken_over_at_the_next_checkpoint(
     database.close()
 
 
+def test_a_directory_of_format_2_opens(tmp_path: Path) -> None:
+    directory = _unpack("2", tmp_path)
+    restored, totals = _totals(directory, "CREATE SAVEPOINT another")
+    assert (restored or "").startswith("restored epoch 7 from checkpoint of epoch 5 and 2 replayed epochs")
+    assert totals == TOTALS
+    assert CheckpointReader(objects_of(directory)).names() == {"golden": 5, "another": 7}
+    assert all(not finding.damages for finding in verify(objects_of(directory)))
+
+
 def test_a_take_over_that_was_cut_short_is_finished(tmp_path: Path) -> None:
-    directory = _unpack("closed", tmp_path / "a")
-    again = _unpack("closed", tmp_path / "b")
+    directory = _unpack("1-closed", tmp_path / "a")
+    again = _unpack("1-closed", tmp_path / "b")
     _totals(directory, "CHECKPOINT", "INSERT INTO orders VALUES (6, 'dan', 1)")
     for path in (again / "checkpoints").iterdir():  # the old files are still there
         path.rename(directory / "checkpoints" / path.name)
@@ -80,7 +92,7 @@ def test_a_take_over_that_was_cut_short_is_finished(tmp_path: Path) -> None:
     ],
 )
 def test_damage_to_it_is_an_error(tmp_path: Path, change: Callable[[Rdict, bytes, bytes], None], detail: str) -> None:
-    directory = _unpack("closed", tmp_path)
+    directory = _unpack("1-closed", tmp_path)
     db = open_rocks(directory / "checkpoints")
     body, other = [key for key in db.keys() if key.startswith(b"b")][:2]  # noqa: SIM118 (it is no dict)
     change(db, body, other)
