@@ -25,7 +25,7 @@ from constellationdb.engine.manifest import JobManifest, SourceManifest
 from constellationdb.engine.sequences import SequencePosition
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.stopped import is_stopped
-from constellationdb.storage.arrow_blobs import to_ipc
+from constellationdb.storage.arrow_blobs import ipc_buffer
 
 if TYPE_CHECKING:
     from constellationdb.catalog.catalog import Catalog
@@ -39,7 +39,7 @@ _PATIENCE_SECONDS = 2.0
 # One step of a job may take longer; then there is no checkpoint for now.
 _LONGEST_STEP_SECONDS = 60.0
 
-Blobs = Mapping[str, bytes]
+Blobs = Mapping[str, pa.Buffer]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Held:
     version: Version
     position: int
     changes: int
-    eager: bytes | None = None
+    eager: pa.Buffer | None = None
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ class Capture:
             eager = None
             if job.starting:
                 whole = position == cut.number
-                eager = to_ipc(version.weighted(position) if whole else version.stamped(position, position))
+                eager = ipc_buffer(version.weighted(position) if whole else version.stamped(position, position))
             cut.held[state.name] = Held(version, position, state.contents.changes, eager)
         taken = None if failure is not None else self._state(job, mark)
         cut.jobs[job] = TakenJob(position, manifest, mark, taken, failure)
@@ -205,7 +205,7 @@ class Capture:
 
 
 def _encoded(batches: Mapping[str, pa.RecordBatch]) -> Blobs:
-    return {name: to_ipc(batch) for name, batch in batches.items()}
+    return {name: ipc_buffer(batch) for name, batch in batches.items()}
 
 
 def mark_of(job: Job) -> Hashable:

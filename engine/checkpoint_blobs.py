@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from constellationdb.engine.capture import Held, TakenJob
 from constellationdb.engine.changelog import Change, packed, packed_marks
-from constellationdb.storage.arrow_blobs import to_ipc
+from constellationdb.storage.arrow_blobs import ipc_buffer
 
 _LONGEST_CHAIN = 10
 _LATER = "+"  # between the name of an operator's part and the checkpoint that its changes came with
@@ -67,7 +67,7 @@ class Draft:
         self.redefined = redefined
         self.handed_over = handed_over
         self._next = Written()
-        self.fresh: dict[str, bytes] = {}
+        self.fresh: dict[str, pa.Buffer] = {}
 
     @property
     def names(self) -> dict[str, str]:
@@ -82,12 +82,12 @@ class Draft:
             if chain is not None:
                 self._next.chains[name] = chain
         elif held.eager is not None or since is not None:
-            rows = held.eager or to_ipc(held.version.stamped(since or 0, held.position))
-            self._next.chains[name] = Chain(oid, None, 0, len(rows), 0)
+            rows = held.eager or ipc_buffer(held.version.stamped(since or 0, held.position))
+            self._next.chains[name] = Chain(oid, None, 0, rows.size, 0)
             self._write(group, mark, {"": rows})
         elif chain is None or not self._is_continued(chain, name, oid, held):
-            rows = to_ipc(held.version.weighted(held.position))
-            self._next.chains[name] = Chain(oid, held.position, 0, len(rows), 0)
+            rows = ipc_buffer(held.version.weighted(held.position))
+            self._next.chains[name] = Chain(oid, held.position, 0, rows.size, 0)
             self._write(group, mark, {"": rows})
         else:
             self._continue(group, mark, name, chain, held)
@@ -109,9 +109,9 @@ class Draft:
         if changed.num_rows == 0:
             self._next.chains[name] = replace(chain, epoch=held.position)
             return
-        rows = to_ipc(changed)
+        rows = ipc_buffer(changed)
         self._next.chains[name] = replace(
-            chain, epoch=held.position, changes=chain.changes + 1, changes_bytes=chain.changes_bytes + len(rows)
+            chain, epoch=held.position, changes=chain.changes + 1, changes_bytes=chain.changes_bytes + rows.size
         )
         self._write(group, mark, {str(held.position): rows})
 
@@ -168,7 +168,7 @@ class Draft:
         self.names.update(self._written.under(f"{group}/"))
         self._next.marks[group] = mark
 
-    def _write(self, group: str, mark: Hashable, parts: Mapping[str, bytes]) -> None:
+    def _write(self, group: str, mark: Hashable, parts: Mapping[str, pa.Buffer]) -> None:
         for part, body in parts.items():
             name = f"{group}/{part}"
             key = f"{name}@{self._number}"
@@ -176,11 +176,11 @@ class Draft:
         self._next.marks[group] = mark
 
     def _put(self, key: str, batch: pa.RecordBatch) -> None:
-        self.names[key], self.fresh[key] = key, to_ipc(batch)
+        self.names[key], self.fresh[key] = key, ipc_buffer(batch)
 
 
-def _size(blobs: Mapping[str, bytes]) -> int:
-    return sum(map(len, blobs.values()))
+def _size(blobs: Mapping[str, pa.Buffer]) -> int:
+    return sum(blob.size for blob in blobs.values())
 
 
 def state_and_changes(state: Mapping[str, Blob]) -> tuple[dict[str, Blob], list[dict[str, Blob]]]:

@@ -705,6 +705,20 @@ class Checkpoint(Statement):
 
 
 @dataclass(frozen=True)
+class CreateSavepoint(Statement):
+    """CREATE SAVEPOINT: a checkpoint that is kept."""
+
+    name: str
+    if_not_exists: bool
+
+
+@dataclass(frozen=True)
+class DropSavepoint(Statement):
+    name: str
+    if_exists: bool
+
+
+@dataclass(frozen=True)
 class Accepted(Statement):
     """Accepted and without effect here; ``tag`` is the command tag, ``notice`` may say why."""
 

@@ -33,6 +33,7 @@ from constellationdb.planner.syntax import (
     postgres,
     prepared,
     queries,
+    savepoints,
     schemas,
     sequences,
     session,
@@ -81,6 +82,7 @@ def _refuse_broken(region: Region, word: str) -> None:
     if word not in ("subscribe", "flush", "wait", "fetch", "declare", "prepare") and _object_word(region) not in (
         "source",
         "lookup",
+        "savepoint",
     ):
         postgres.check(region)
     raise region.source.error_at(at)
@@ -135,6 +137,8 @@ def _is_about_parameters(region: Region) -> bool:
 
 
 def _drop(region: Region) -> Statement:
+    if _object_word(region) == "savepoint":
+        return savepoints.drop_savepoint(region)
     if session.drop_kind(region) is not None:
         return session.drop(region)
     if _object_word(region) == "index":
@@ -275,6 +279,7 @@ _CREATED: tuple[tuple[tuple[str, ...], Reader], ...] = (
     (("lookup", "table"), definitions.create_lookup_table),
     (("materialized", "view"), views.create_view),
     (("stream",), views.create_view),
+    (("savepoint",), savepoints.create_savepoint),
     (("schema",), schemas.create_schema),
     (("function",), functions.create_function),
     (("type",), user_types.create_type),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from constellationdb.errors import CorruptState, FeatureNotSupported, InternalError, InvalidParameter, StorageFailure
+from constellationdb.storage.buffers import Bytes, size_of
 from constellationdb.storage.disk import Disk
 from constellationdb.storage.state import header
 from constellationdb.storage.state.chain import SnapshotChain, Strategy
@@ -218,8 +219,8 @@ class _FullDisk(Disk):
     def __init__(self, room: int) -> None:
         self.room = room
 
-    def write(self, fd: int, data: bytes) -> None:
-        self.room -= len(data)
+    def write(self, fd: int, data: Bytes) -> None:
+        self.room -= size_of(data)
         if self.room < 0:
             raise OSError(28, "No space left on device")
         super().write(fd, data)
