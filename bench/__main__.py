@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
+from bench import checkpoints as checkpoint_bench
 from bench import curves as curve_bench
 from bench import joins as join_bench
 from bench import latency as latencies
@@ -124,11 +125,20 @@ def state(names: tuple[str, ...], keys: int, core: int | None, only_json: bool) 
     _report(state_bench.measure(names or tuple(state_bench.STORES), keys, _core(core)), state_bench.table_of, only_json)
 
 
+@main.command()
+@click.option("--megabytes", type=click.IntRange(min=1), default=100, show_default=True, help="of the first checkpoint")
+@click.option("--core", type=int, help="which core it runs on; default: the last")
+@click.option("--json", "only_json", is_flag=True, help="JSON lines only")
+def checkpoints(megabytes: int, core: int | None, only_json: bool) -> None:
+    """Checkpoints: what they write, how long they take, what they cost those who go on; and the restart."""
+    _report(checkpoint_bench.measure(megabytes, _core(core)), checkpoint_bench.table_of, only_json)
+
+
 @main.command("all")
 @click.pass_context
 def everything(context: click.Context) -> None:
     """All of them, as they are by default."""
-    for command in (nexmark, joins, orders, curves, state, latency, wire):
+    for command in (nexmark, joins, orders, curves, state, checkpoints, latency, wire):
         try:
             context.invoke(command)
         except SystemExit as end:

@@ -30,9 +30,8 @@ How it works::
     lookups  fetching  replicas                          tables that somebody else changes
     reads  visible  point_index  overlay                 one epoch for all of a SELECT; a transaction's own changes
     subscription  system_tables                          changes as they come; what the engine is doing
-    durability                                           checkpoints and recovery
+    durability  capture  checkpoint_blobs  recovery      checkpoints, beside running epochs, and restarts
 
 What it leaves out: bytes of the wire, SQL's text and its planning, files. All state is in memory (none is spilled), and
-a checkpoint writes the whole of whatever changed since the last one. There is one process: with ``workers > 1``
-operators are split by vnode of their key, and run in turn on one thread.
+there is one process: with ``workers > 1`` operators are split by vnode of their key, and run in turn on one thread.
 """

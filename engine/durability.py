@@ -171,6 +171,7 @@ class Durability:
         if self._has_gone_on():
             self._engine.submit(Epoch.stand)
         cut: Cut | None = None
+        self._engine.forget()
         for attempt in range(_VOID_IN_A_ROW + 1):
             capture = Capture(self._engine, self._known, self._stopping.is_set)
             try:

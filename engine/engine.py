@@ -509,6 +509,14 @@ class Engine:
                 if name not in self.jobs and not self._owned(name):
                     state.tidy(self.clock.now_us(), floor)
 
+    def forget(self) -> None:
+        """Changes that need not be kept: before they are written down."""
+        with self.lock:
+            floor, now_us = self.floor(), self.clock.now_us()
+            for state in self.states.values():
+                if state.ready:
+                    state.forget(now_us, floor)
+
     def floor(self) -> int:
         """No snapshot reads below this epoch: the least frontier of what is ready."""
         return min([s.frontier for s in self.states.values() if s.ready] + list(self.pins.values()), default=self.epoch)

@@ -133,8 +133,13 @@ class RelationState:
         return found
 
     def tidy(self, now_us: int, floor: int) -> None:
-        """Forget and compact what no reader needs; no snapshot reads below epoch ``floor``."""
-        consumed = min([floor, self.frontier, *(consumer.reached() for consumer in self.consumers)])
-        self.log.forget(consumed, now_us, retain=self.contents is not None or bool(self.subscribers))
+        """On its writer's thread: forget and compact what no reader needs; none reads below epoch ``floor``."""
+        consumed = self.forget(now_us, floor)
         if self.contents is not None:
             self.contents.compact(consumed, self.written)
+
+    def forget(self, now_us: int, floor: int) -> int:
+        """Under the engine's lock: the changes that nobody needs; up to which epoch all have read."""
+        consumed = min([floor, self.frontier, *(consumer.reached() for consumer in self.consumers)])
+        self.log.forget(consumed, now_us, retain=self.contents is not None or bool(self.subscribers))
+        return consumed

@@ -26,7 +26,8 @@ from constellationdb.planner import plan
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
 
-_TIDY_EVERY = 256
+_TIDY_EVERY = 256  # steps, or less when they are of so many rows:
+_TIDY_ROWS = 1 << 22
 
 
 class _Line:
@@ -139,12 +140,13 @@ class Worker:
         self._starting.bell.ring()
 
     def _follow_epochs(self) -> None:
-        steps = 0
+        steps = rows = 0
         while (job := self._next(self._following)) is not None:
-            self._step(job)
+            rows += self._step(job)
             steps += 1
-            if steps % _TIDY_EVERY == 0:
+            if steps >= _TIDY_EVERY or rows >= _TIDY_ROWS:
                 self._tidy_views()
+                steps = rows = 0
 
     def _first_answers(self) -> None:
         while (job := self._next(self._starting)) is not None:
@@ -162,11 +164,12 @@ class Worker:
                 return job
             line.bell.wait(pause)
 
-    def _step(self, job: Job) -> None:
-        """One step of a job; a failure stops it and nothing else."""
+    def _step(self, job: Job) -> int:
+        """One step of a job, a failure of which stops it and nothing else: of how many rows it was."""
         engine = self._engine
         with engine.lock:
             work = job.take()
+        rows = 0 if work is None else work.rows
         try:
             changes = self._compute(job, work)
         except Exception as error:
@@ -176,7 +179,7 @@ class Worker:
                 for state in engine.states.values():  # it, or one over it, may be what somebody waits for
                     state.wake_readers()
                 engine.moved()
-            return
+            return rows
         self.send_requests(job)  # before the other thread may have the job
         with engine.lock:
             job.settle()
@@ -189,6 +192,7 @@ class Worker:
             timed = job.due_us is not None and job.idle
         if timed or engine.held_back or (engine.sequencer is not None and engine.sequencer.lingering and not self.busy):
             engine.nudge()
+        return rows
 
     def _compute(self, job: Job, work: Work | None) -> list[tuple[RelationState, Change]]:
         with self._engine.turn.of(SMALL_ROWS if work is None else work.rows):
