@@ -130,8 +130,8 @@ class _Bench:
             engine.durability.checkpoint()
 
     def _total(self, engine: Engine) -> list[dict[str, object]]:
-        asked = "SELECT count(*) AS keys, sum(n) AS n, sum(s) AS s, max(m) AS m, max(w) AS w FROM totals JOIN latest USING (k)"
-        (result,) = engine.session().execute(asked)
+        sums = "count(*) AS keys, sum(n) AS n, sum(s) AS s, max(m) AS m, max(w) AS w"
+        (result,) = engine.session().execute(f"SELECT {sums} FROM totals JOIN latest USING (k)")
         return [row for batch in result.batches for row in batch.to_pylist()]
 
     def _size(self) -> float:
