@@ -38,6 +38,7 @@ class Header(msgspec.Struct, frozen=True):
     answers: tuple[AnswerHeader, ...]
     sequences: dict[int, SequencePosition] = {}  # by oid
     timer: bool = False  # opened by the clock, which alone may be what it brings
+    sinks: dict[str, int] = {}  # that write a table here → the epoch of their relation that it has now
 
 
 class AnswerHeader(msgspec.Struct, frozen=True):
@@ -69,9 +70,10 @@ class EpochRecord:
     answers: list[Answer] = field(default_factory=list)
     sequences: dict[int, SequencePosition] = field(default_factory=dict)
     timer: bool = False
+    sinks: dict[str, int] = field(default_factory=dict)
 
     def is_empty(self) -> bool:
-        moved = self.watermarks or self.sequences or self.timer
+        moved = self.watermarks or self.sequences or self.timer or self.sinks
         return not (self.commands or self.deltas or self.ranges or self.answers or moved)
 
 
@@ -86,6 +88,7 @@ def encode_record(record: EpochRecord) -> bytes:
         tuple(answer.header for answer in record.answers),
         record.sequences,
         record.timer,
+        record.sinks,
     )
     batches = [batch for _, batch in record.deltas]
     for answer in record.answers:
@@ -107,4 +110,5 @@ def decode_record(payload: bytes) -> EpochRecord:
         [Answer(h, rest[2 * i], rest[2 * i + 1]) for i, h in enumerate(header.answers)],
         dict(header.sequences),
         header.timer,
+        dict(header.sinks),
     )

@@ -84,6 +84,8 @@ def _load_checkpoint(engine: Engine, store: CheckpointStore) -> Manifest | None:
     for name in restored:
         _restore_relation(_state(engine, name), manifest, blobs)
     engine.restore_sequences(manifest.sequences)
+    for name, sink in manifest.sinks.items():
+        engine.sinks[name].restore(sink)
     for name, job in manifest.jobs.items():
         restore_job(engine, name, job, _under(f"job/{name}/", blobs), manifest)
     with engine.lock:
@@ -166,6 +168,9 @@ def _replay(engine: Engine, number: int, record: EpochRecord) -> None:
         engine.take_answer(answer, number, record.at_us)
     whole = {name: w for name, parts in deltas.items() if (w := zset.concat(parts)) is not None}
     engine.restore_sequences(record.sequences)
+    for name, epoch in record.sinks.items():
+        if name in engine.sinks:
+            engine.sinks[name].committed(epoch)
     for name, watermark in record.watermarks.items():
         source = engine.states.get(name)
         if isinstance(source, SourceState):

@@ -103,6 +103,8 @@ def _planned(engine: Engine, relation: Relation) -> PlannedRelation:
             return planned_view(relation)
         case "sequence":
             return PlannedRelation(relation.name, "sequence", relation.schema)
+        case "sink":
+            return PlannedRelation(relation.name, "sink", relation.schema)
         case "materialized view":
             root = plan.decode(relation.plan).root
             return PlannedRelation(

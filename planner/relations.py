@@ -31,6 +31,7 @@ RelationKind = Literal[
     "materialized view",
     "system table",
     "sequence",
+    "sink",
     "changelog",
     "functions",
 ]

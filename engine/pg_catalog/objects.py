@@ -128,7 +128,9 @@ class Objects:
 
     @cached_property
     def own(self) -> tuple[Described, ...]:
-        return tuple(self.described(r) for r in self.catalog.relations.values() if not r.is_upcoming)
+        return tuple(
+            self.described(r) for r in self.catalog.relations.values() if not (r.is_upcoming or r.kind == "sink")
+        )
 
     @property
     def relations(self) -> Iterator[Described]:
