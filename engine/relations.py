@@ -52,6 +52,8 @@ class PlannedCatalog:
             return planned
         before, known = self._known, {}
         for relation in catalog.relations.values():
+            if relation.kind == "sink":
+                continue  # no query reads one
             found = before.get(relation.name)
             if found is None or found[0] is not relation:
                 found = (relation, _planned(self._engine, relation))
@@ -103,8 +105,6 @@ def _planned(engine: Engine, relation: Relation) -> PlannedRelation:
             return planned_view(relation)
         case "sequence":
             return PlannedRelation(relation.name, "sequence", relation.schema)
-        case "sink":
-            return PlannedRelation(relation.name, "sink", relation.schema)
         case "materialized view":
             root = plan.decode(relation.plan).root
             return PlannedRelation(

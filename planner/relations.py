@@ -31,7 +31,6 @@ RelationKind = Literal[
     "materialized view",
     "system table",
     "sequence",
-    "sink",
     "changelog",
     "functions",
 ]

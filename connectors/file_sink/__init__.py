@@ -5,7 +5,7 @@
       country=DE/000000000018-…-1.jsonl     with partition_by = 'country'
       _constellation/
         commit-000000000042.json            the last commit: whose it is, its epoch and its files
-        staged-3.tmp                        files of the transaction that is being written
+        staged-43-0.tmp                     files of the transaction that is being written
 
     sink        CREATE SINK … WITH (connector = 'file'), and its writer
     parts       the files of one transaction: formats, sizes, partitions

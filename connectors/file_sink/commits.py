@@ -32,9 +32,9 @@ class Commits:
         self._sink, self._id = sink, id
         self._disk = disk
 
-    def staged(self, number: int) -> str:
-        """A name aside."""
-        return f"{FOLDER}/staged-{number}.tmp"
+    def staged(self, first: int, number: int) -> str:
+        """A name aside, of a transaction from epoch ``first`` on: what the record lists is never of another one."""
+        return f"{FOLDER}/staged-{first}-{number}.tmp"
 
     def last(self) -> Commit | None:
         """SinkFailure when the directory is another sink's, or of a later version."""

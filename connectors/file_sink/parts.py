@@ -111,18 +111,20 @@ class _Written(io.RawIOBase):
 
 
 class Parts:
-    """``aside(n)``: the n-th name aside. ``largest``: a file of so many bytes gets no more rows."""
+    """``first``: the epoch it begins with. ``aside(first, n)``: its n-th name aside. ``largest``: a file of so many bytes gets no more rows."""
 
     def __init__(
         self,
         directory: Path,
+        first: int,
         form: Format,
         partition_by: tuple[str, ...],
         largest: int,
-        aside: Callable[[int], str],
+        aside: Callable[[int, int], str],
         disk: Disk = DISK,
     ) -> None:
         self._directory = directory
+        self._first = first
         self._form = form
         self._by = partition_by
         self._largest = largest
@@ -143,7 +145,7 @@ class Parts:
             found.finish()
             found = None
         if found is None:
-            path = self._directory / self._aside(len(self._made))
+            path = self._directory / self._aside(self._first, len(self._made))
             found = self._open[folder] = Part(path, self._form, schema, self._disk)
             self._made.append((folder, found))
         return found
@@ -160,14 +162,14 @@ class Parts:
         for code, folder in enumerate(folders.dictionary.to_pylist()):
             yield folder, kept.take(pa.array(np.flatnonzero(codes == code)))
 
-    def finish(self, first: int, last: int) -> tuple[tuple[str, str], ...]:
+    def finish(self, last: int) -> tuple[tuple[str, str], ...]:
         """All of them whole and on the medium: the name aside and the final one of each."""
         for part in self._open.values():
             part.finish()
         return tuple(
-            (self._aside(number), f"{folder}/{name}" if folder else name)
+            (self._aside(self._first, number), f"{folder}/{name}" if folder else name)
             for number, (folder, _) in enumerate(self._made)
-            for name in (f"{first:012}-{last:012}-{number}.{ENDINGS[self._form]}",)
+            for name in (f"{self._first:012}-{last:012}-{number}.{ENDINGS[self._form]}",)
         )
 
     @property

@@ -74,15 +74,15 @@ class FileSink:
     def _commits(self) -> Commits:
         return Commits(self._directory, self._shape.name, self._shape.id, self._disk)
 
-    def _parts(self) -> Parts:
+    def _parts(self, first: int) -> Parts:
         aside = self._commits().staged
-        return Parts(self._directory, self._form, self._by, self._largest, aside, self._disk)
+        return Parts(self._directory, first, self._form, self._by, self._largest, aside, self._disk)
 
 
 class FileWriter:
     """See ``SinkWriter``. ``parts``: opens a transaction's files."""
 
-    def __init__(self, shape: SinkShape, commits: Commits, parts: Callable[[], Parts], directory: Path) -> None:
+    def __init__(self, shape: SinkShape, commits: Commits, parts: Callable[[int], Parts], directory: Path) -> None:
         self._shape = shape
         self._commits = commits
         self._new_parts = parts
@@ -108,13 +108,13 @@ class FileWriter:
     def _begun(self) -> Parts:
         if self._parts is None:
             self._commits.begin()
-            self._parts = self._new_parts()
+            self._parts = self._new_parts(0 if self._position is None else self._position + 1)
         return self._parts
 
     def commit(self, epoch: int) -> int:
         with _told(self._directory):
             parts = self._begun()
-            files = parts.finish(0 if self._position is None else self._position + 1, epoch)
+            files = parts.finish(epoch)
             self._commits.commit(self._position, epoch, files)
         self._position, self._parts = epoch, None
         return parts.size

@@ -59,6 +59,7 @@ class Delivery:
         self._pause_s = _FIRST_PAUSE_S
         self._stopping = threading.Event()
         self._hurried = threading.Event()
+        self._closing = False
         self._after: threading.Thread | None = None
         self._thread = threading.Thread(target=self._run, name=f"sink {relation.name}", daemon=True)
         follows.consumers.add(self)
@@ -83,6 +84,7 @@ class Delivery:
 
     def close(self) -> None:
         """Without the lock: deliver what there is, if that works, and end."""
+        self._closing = True
         self._hurried.set()
         if self._engine.waiting.failure is None:
             self._engine.wait(lambda: self.state != "running" or not self._is_behind(), timeout=_PATIENCE_S)
@@ -109,6 +111,15 @@ class Delivery:
     def committed(self, epoch: int) -> None:
         """Recovery: the epoch's record says that the table has everything up to ``epoch``."""
         self.position = self.marker = self.held = epoch
+
+    def hurry(self) -> None:
+        """Let the next commit not wait for its time."""
+        self._hurried.set()
+
+    def has_delivered(self, epoch: int) -> bool:
+        """Under the lock: whether the target has all up to ``epoch``, or waiting for it would be in vain."""
+        done = self.position is not None and (self.held >= epoch or not self._is_behind())
+        return done or self.state in ("retrying", "failed") or self.standing == "stopped" or self._stopping.is_set()
 
     @property
     def standing(self) -> str:
@@ -222,8 +233,9 @@ class Delivery:
         """Until there are some and the last commit is long enough ago; False at the end."""
         engine, state = self._engine, self.follows
         engine.waiting.wait(lambda: self._stopping.is_set() or self._is_behind(), relation=state)
-        if not self._hurried.is_set():
+        if not self._closing:
             self._hurried.wait(self.settings.interval_us / 1e6)
+            self._hurried.clear()
         return not (self._stopping.is_set() or engine.waiting.stopping)
 
     def _commit(self, writer: SinkWriter) -> bool:
