@@ -40,13 +40,13 @@ class SinkDefiner:
         self._position = position
 
     def define(self, options: Mapping[str, str], table: Relation | None, sql: str) -> Relation:
-        """``table``: INTO it. Asks the target, so that what is wrong with it is said now."""
+        """``table``: INTO it."""
         settings = SinkSettings.of(options)
         if self._follows.is_temporary:
             raise FeatureNotSupported("a sink cannot be over a temporary table", position=self._position)
         self._refuse_unrepeatable()
         kind = settings.type or self._usual_type(table)
-        made = make_relation(
+        return make_relation(
             self._place.name,
             "sink",
             self._follows.schema,
@@ -57,11 +57,13 @@ class SinkDefiner:
             namespace=self._place.namespace,
             label=self._place.other_label,
         )
+
+    def check(self, sink: Relation, table: Relation | None) -> None:
+        """Ask the target, so that what is wrong with it is said now."""
         if table is None:
-            open_connector(made).check()
+            open_connector(sink).check()
         else:
-            self._check_table(made, table)
-        return made
+            self._check_table(sink, table)
 
     def _usual_type(self, table: Relation | None) -> SinkType:
         if table is not None:

@@ -38,8 +38,7 @@ def create_sink(session: Session, statement: st.CreateSink) -> Result:
     made = _made(session, statement, place)
     commands: list[Command] = [made]
     if before is not None and _goes_on(before, made.relations[-1]):
-        sink = made.relations[-1]
-        commands = [Alter((replace(sink, options={**sink.options, ID: before.options[ID]}),))]
+        commands = [Alter(made.relations)]
     elif before is not None:
         commands = [Drop(session.catalog.to_drop([_of_its_own(before)], cascade=False)), made]
     with session.together() as transaction:
@@ -93,10 +92,12 @@ def _made(session: Session, statement: st.CreateSink, place: Place) -> Create:
         table = session.names.relation(statement.into, statement.into_position + 1)
     into = None if statement.into is None else _said(statement.into)
     sql = text_of(_said(statement.name), into, over, statement.options)
-    sink = SinkDefiner(catalog, place, follows, statement.name_position + 1).define(statement.options, table, sql)
-    if own is None:
-        return Create((sink,))
-    return Create((*own.relations, replace(sink, owner=follows.name)))
+    definer = SinkDefiner(catalog, place, follows, statement.name_position + 1)
+    sink = replace(definer.define(statement.options, table, sql), owner=None if own is None else follows.name)
+    if place.existing is not None and _goes_on(place.existing, sink):
+        sink = replace(sink, options={**sink.options, ID: place.existing.options[ID]})
+    definer.check(sink, table)
+    return Create((sink,) if own is None else (*own.relations, sink))
 
 
 def _said(name: str) -> str:

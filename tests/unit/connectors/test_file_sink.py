@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -68,8 +69,10 @@ def rows(*ids: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([{"id": i, "place": f"p{i % 2}"} for i in ids], schema=SCHEMA)
 
 
-def sink(path: Path, kind: SinkType = "append", *, disk: Disk | None = None, id: str = "a", **options: str) -> FileSink:  # noqa: A002
-    shape = SinkShape("s", id, kind, SCHEMA, ("id",) if kind == "upsert" else ())
+def sink(  # its options are texts, so the rest is said by position
+    path: Path, kind: SinkType = "append", disk: Disk | None = None, owner: str = "a", /, **options: str
+) -> FileSink:
+    shape = SinkShape("s", owner, kind, SCHEMA, ("id",) if kind == "upsert" else ())
     return FileSink(shape, {"path": str(path), **options}, disk or Disk())
 
 
@@ -129,17 +132,15 @@ def test_a_failure_at_any_step_leaves_a_commit_whole_or_undone(
         commit(opened(sink(path, **options)), 5, 1, 2)
         disk = FailingDisk(step, failure())
         try:
-            commit(opened(sink(path, disk=disk, **options)), 6, 3, 4)
+            commit(opened(sink(path, "append", disk, **options)), 6, 3, 4)
         except (Crash, ConnectorFailure):
             pass
         else:
             assert disk.left > 0
             break
         seen = sum(1 for _ in files(path))
-        try:
-            opened(sink(path, disk=FailingDisk(2, failure()), **options))
-        except (Crash, ConnectorFailure):
-            pass
+        with suppress(Crash, ConnectorFailure):
+            opened(sink(path, "append", FailingDisk(2, failure()), **options))
         writer = opened(sink(path, **options))
         assert len(files(path)) >= seen
         position = writer.position()
@@ -154,7 +155,9 @@ def test_a_failure_at_any_step_leaves_a_commit_whole_or_undone(
 
 def test_partitions_are_folders_and_their_columns_are_not_in_the_files(tmp_path: Path) -> None:
     writer = opened(sink(tmp_path, partition_by="place"))
-    writer.write(pa.RecordBatch.from_pylist([{"id": 1, "place": "a/b"}, {"id": 2}, {"id": 3, "place": ""}], schema=SCHEMA))
+    writer.write(
+        pa.RecordBatch.from_pylist([{"id": 1, "place": "a/b"}, {"id": 2}, {"id": 3, "place": ""}], schema=SCHEMA)
+    )
     writer.commit(3)
     name = "000000000000-000000000003-{}.jsonl"
     found = {file: (tmp_path / file).read_text() for file in files(tmp_path)}
@@ -198,7 +201,7 @@ def test_an_upsert_says_which_rows_are_put_and_which_keys_are_gone(tmp_path: Pat
 def test_the_directory_of_another_sink_is_refused(tmp_path: Path) -> None:
     commit(opened(sink(tmp_path)), 1, 1)
     with pytest.raises(SinkFailure, match="has the output of another sink"):
-        sink(tmp_path, id="b").check()
+        sink(tmp_path, "append", None, "b").check()
     sink(tmp_path).check()
 
 

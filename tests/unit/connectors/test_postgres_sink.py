@@ -36,8 +36,10 @@ def there(postgres: str) -> Iterator[psycopg.Connection]:
             _writers.pop().close()
 
 
-def sink(dsn: str, kind: SinkType = "append", *, id: str = "a", schema: pa.Schema = SCHEMA, **options: str) -> PostgresSink:  # noqa: A002
-    shape = SinkShape("s", id, kind, schema, ("id",) if kind == "upsert" else ())
+def sink(
+    dsn: str, kind: SinkType = "append", schema: pa.Schema = SCHEMA, owner: str = "a", /, **options: str
+) -> PostgresSink:
+    shape = SinkShape("s", owner, kind, schema, ("id",) if kind == "upsert" else ())
     return PostgresSink(shape, {"dsn": dsn, "table": "sunk.t", "marker_table": "sunk.markers", **options})
 
 
@@ -129,12 +131,13 @@ def test_a_partial_unique_index_is_no_key(postgres: str, there: psycopg.Connecti
     sink(postgres, "upsert").check()
 
 
-def test_another_sink_of_the_name_is_refused(postgres: str, there: psycopg.Connection) -> None:
+@pytest.mark.usefixtures("there")
+def test_another_sink_of_the_name_is_refused(postgres: str) -> None:
     writer = opened(sink(postgres))
     writer.write(rows((1, "a")))
     writer.commit(4)
     with pytest.raises(SinkFailure, match=r'another sink "s" has written to that database, up to epoch 4'):
-        sink(postgres, id="b").check()
+        sink(postgres, "append", SCHEMA, "b").check()
 
 
 def test_a_second_writer_waits_and_finds_the_marker_moved(postgres: str, there: psycopg.Connection) -> None:
@@ -169,7 +172,8 @@ def test_the_password_is_not_told(postgres: str) -> None:
     assert "geheim" not in caught.value.message
 
 
-def test_debezium_and_missing_tables_are_refused(postgres: str, there: psycopg.Connection) -> None:
+@pytest.mark.usefixtures("there")
+def test_debezium_and_missing_tables_are_refused(postgres: str) -> None:
     with pytest.raises(FeatureNotSupported):
         sink(postgres, "debezium")
     with pytest.raises(SinkFailure, match="does not exist in Postgres"):
@@ -184,14 +188,25 @@ def test_every_type_arrives_as_it_is(postgres: str, there: psycopg.Connection) -
     schema = pa.schema([types.field_of(name, kind) for name, kind in kinds.items()])
     interval = pa.MonthDayNano([14, 3, 4_500_000_000])
     uuid = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
-    values = [[1], ["1.500"], ["2"], [0.1], [uuid], ['{"a": [1, "é"]}'], [b"\x00\\"], [interval], [["1.5", None]], [1_500_000]]
+    values = [
+        [1],
+        ["1.500"],
+        ["2"],
+        [0.1],
+        [uuid],
+        ['{"a": [1, "é"]}'],
+        [b"\x00\\"],
+        [interval],
+        [["1.5", None]],
+        [1_500_000],
+    ]
     columns = [
         pa.array(v).cast(f.type) if pa.types.is_decimal(f.type) or pa.types.is_time(f.type) else pa.array(v, f.type)
         for v, f in zip(values, schema, strict=True)
         if not pa.types.is_list(f.type)
     ]
     columns.insert(8, pa.array([["1.5", None]]).cast(schema.field("a").type))
-    writer = opened(sink(postgres, schema=schema))
+    writer = opened(sink(postgres, "append", schema))
     writer.write(pa.RecordBatch.from_arrays(columns, schema=schema))
     writer.commit(1)
     names = ", ".join(f"{name}::text" for name in kinds if name != "i")
