@@ -111,7 +111,10 @@ class _Written(io.RawIOBase):
 
 
 class Parts:
-    """``first``: the epoch it begins with. ``aside(first, n)``: its n-th name aside. ``largest``: a file of so many bytes gets no more rows."""
+    """``first``: the epoch it begins with. ``aside(first, n)``: its n-th name aside.
+
+    ``largest``: a file of so many bytes gets no more rows.
+    """
 
     def __init__(
         self,

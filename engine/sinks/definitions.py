@@ -131,9 +131,8 @@ class SinkDefiner:
             hint = "GROUP BY the columns, or use type = 'debezium'" + (
                 " or 'append'" if self._follows.append_only else ""
             )
-            named = "" if asked is None else f" ({', '.join(asked)})"
             return InvalidColumnReference(
-                f'no two rows of "{shown}" may have the same key{named}, and that is not known of it',
+                f'no key of "{shown}" is known: for all that can be told two of its rows may be equal',
                 hint=hint,
                 position=self._position,
             )

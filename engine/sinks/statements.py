@@ -29,7 +29,9 @@ def create_sink(session: Session, statement: st.CreateSink) -> Result:
     place = session.names.place(statement.name, statement.name_position + 1)
     before = place.existing
     if before is not None and statement.if_not_exists:
-        return Result("CREATE SINK", notices=[Notice(f'relation "{place.label}" already exists, skipping', "42P07")])
+        return Result(
+            "CREATE SINK", notices=[Notice(f'relation "{place.label}" already exists, skipping', sqlstate="42P07")]
+        )
     if before is None or not statement.or_replace:
         definitions.refuse_existing(session.catalog, place)
     elif before.kind != "sink":

@@ -85,7 +85,8 @@ def written(folder: Path) -> list[Row]:
 def delivered(database: Database) -> None:
     """Until the sinks have delivered all there is; a target that was gone a moment ago is tried again soon."""
     deadline = time.monotonic() + PATIENCE_S
-    query = "SELECT name, state, error, epochs_behind FROM constellation.sinks WHERE state <> 'running' OR epochs_behind > 0"
+    wrong = "state <> 'running' OR epochs_behind > 0"
+    query = f"SELECT name, state, error, epochs_behind FROM constellation.sinks WHERE {wrong}"
     while left := database.sql(query).fetchall():
         assert all(state != "failed" for _, state, _, _ in left), left
         assert time.monotonic() < deadline, left
