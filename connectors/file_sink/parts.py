@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 import numpy as np
@@ -17,9 +17,6 @@ from constellationdb.catalog.types import INTERVAL
 from constellationdb.connectors.output.csv import csv_header, csv_lines, texts
 from constellationdb.connectors.output.json import json_lines
 from constellationdb.storage.disk import DISK, Disk
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 Format = Literal["json", "csv", "parquet"]
 ENDINGS: dict[Format, str] = {"json": "jsonl", "csv": "csv", "parquet": "parquet"}
@@ -97,7 +94,7 @@ class _Written(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: Buffer) -> int:
+    def write(self, data: Any) -> int:
         self._pending += memoryview(data)
         return memoryview(data).nbytes
 
