@@ -4,6 +4,7 @@
     python -m bench latency [--seconds N] [--json]
     python -m bench joins [--case left] [--rows N] [--json]
     python -m bench curves [--case "top 2 of each key"] [--rows N] [--json]
+    python -m bench state [--store memory] [--keys N] [--json]
     python -m bench wire [--case "select text"] [--rows N] [--json]
 
 ``nexmark`` runs each query twice over the same rows: as a materialized view,
@@ -14,6 +15,8 @@ checksum taken in a second run that nobody times.
 
 ``joins`` keeps views of two changing tables; ``curves`` shows for every operator what an epoch of
 the same changes costs as its state grows ×1, ×10, ×100.
+
+``state`` fills and reads the state stores, and takes snapshots of them.
 
 ``latency`` starts a server, and measures through the Postgres port. ``wire`` counts the
 rows that leave by it in a CPU second of the server.

@@ -16,6 +16,7 @@ from bench import joins as join_bench
 from bench import latency as latencies
 from bench import nexmark as nexmark_bench
 from bench import orders as order_bench
+from bench import state as state_bench
 from bench.curve_cases import CASES as CURVES
 from bench.queries import QUERIES, query_named
 from bench.run import INPUTS
@@ -113,11 +114,21 @@ def orders(names: tuple[str, ...], sizes: tuple[int, ...], only_json: bool) -> N
     )
 
 
+@main.command()
+@click.option("--store", "names", multiple=True, type=click.Choice(list(state_bench.STORES)), help="default: all")
+@click.option("--keys", type=click.IntRange(min=100), default=1_000_000, show_default=True)
+@click.option("--core", type=int, help="which core it runs on; default: the last")
+@click.option("--json", "only_json", is_flag=True, help="JSON lines only")
+def state(names: tuple[str, ...], keys: int, core: int | None, only_json: bool) -> None:
+    """State stores: keys read and written in a second, snapshots, deltas."""
+    _report(state_bench.measure(names or tuple(state_bench.STORES), keys, _core(core)), state_bench.table_of, only_json)
+
+
 @main.command("all")
 @click.pass_context
 def everything(context: click.Context) -> None:
     """All of them, as they are by default."""
-    for command in (nexmark, joins, orders, curves, latency, wire):
+    for command in (nexmark, joins, orders, curves, state, latency, wire):
         try:
             context.invoke(command)
         except SystemExit as end:

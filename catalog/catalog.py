@@ -17,24 +17,31 @@ from constellationdb.catalog.model import (
     TEMPORARY_SCHEMAS,
     UPCOMING,
     Alter,
+    AlterType,
     Command,
     Comment,
     Create,
     CreateFunction,
     CreateSchema,
+    CreateType,
     Drop,
     DropFunctions,
     DropSchema,
+    DropTypes,
     Function,
     Relation,
     RenameSchema,
     Replace,
     Supersede,
+    UserType,
 )
+from constellationdb.catalog.types import SqlType, of_field, parts_of, quoted
 from constellationdb.errors import (
     DependentObjects,
+    DuplicateObject,
     DuplicateRelation,
     DuplicateSchema,
+    UndefinedObject,
     UndefinedRelation,
     UndefinedSchema,
 )
@@ -57,7 +64,7 @@ class Catalog:
     """An immutable version of the catalog. ``version`` counts commands.
 
     ``schemas``: those of users, by name. ``comments``: by the oid of what they are on, and column.
-    ``functions``: by oid.
+    ``functions`` and ``types``: by oid.
     """
 
     version: int = 0
@@ -66,6 +73,7 @@ class Catalog:
     schemas: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({"public": PUBLIC}))
     comments: Mapping[tuple[int, str], str] = field(default_factory=lambda: MappingProxyType({(PUBLIC, ""): _PUBLIC}))
     functions: Mapping[int, Function] = field(default_factory=lambda: MappingProxyType({}))
+    types: Mapping[int, UserType] = field(default_factory=lambda: MappingProxyType({}))
 
     @cached_property
     def by_place(self) -> Mapping[tuple[int, str], Relation]:
@@ -95,6 +103,12 @@ class Catalog:
                 return self._create_function(command.function)
             case DropFunctions():
                 return self._drop_functions(command.oids)
+            case CreateType():
+                return self._create_type(command.made)
+            case AlterType():
+                return self._alter_type(command.made)
+            case DropTypes():
+                return self._drop_types(command.oids)
             case Comment():
                 return self._comment(command)
 
@@ -110,6 +124,10 @@ class Catalog:
         for relation in command.relations:
             if relation.name in relations or (relation.namespace, relation.shown) in self.by_place:
                 raise DuplicateRelation(f'relation "{relation.shown}" already exists')
+            if relation.namespace == PUBLIC and (kind := self.type_named(relation.shown)) is not None:
+                if kind.fields:
+                    raise DuplicateRelation(f'relation "{relation.shown}" already exists')
+                raise DuplicateObject(f'type "{relation.shown}" already exists')
             if not (relation.is_temporary or relation.namespace in (UPCOMING, *self.schemas.values())):
                 raise UndefinedSchema(f'the schema of relation "{relation.shown}" was dropped')
             relations[relation.name], oid = _numbered(replace(relation, oid=oid), oid + 1)
@@ -251,6 +269,44 @@ class Catalog:
         kept = MappingProxyType({oid: f for oid, f in self.functions.items() if oid not in gone})
         return self._next(functions=kept, comments=self._comments_without(gone))
 
+    # -- types ---------------------------------------------------------------------------------
+
+    def type_named(self, name: str) -> UserType | None:
+        return next((kind for kind in self.types.values() if kind.name == name), None)
+
+    def _create_type(self, kind: UserType) -> Catalog:
+        self._check_type_name(kind.name)
+        made = {**self.types, self.next_oid: replace(kind, oid=self.next_oid)}
+        return self._next(next_oid=self.next_oid + 1, types=MappingProxyType(made))
+
+    def _check_type_name(self, name: str) -> None:
+        """A relation has a type of its rows, of the same name."""
+        if self.type_named(name) is not None or (PUBLIC, name) in self.by_place:
+            raise DuplicateObject(f'type "{name}" already exists')
+
+    def _alter_type(self, kind: UserType) -> Catalog:
+        before = self._type(kind.oid)
+        if kind.name != before.name:
+            self._check_type_name(kind.name)
+        if type_users(self, [kind.oid]):
+            raise DependentObjects(f"cannot alter type {quoted(before.name)} because other objects depend on it")
+        return self._next(types=MappingProxyType({**self.types, kind.oid: kind}))
+
+    def _drop_types(self, oids: Iterable[int]) -> Catalog:
+        gone = set(oids)
+        for user in type_users(self, gone):
+            if isinstance(user, Relation) or user.oid not in gone:
+                name = quoted(self._type(next(iter(gone))).name)
+                raise DependentObjects(f"cannot drop type {name} because other objects depend on it")
+        kept = MappingProxyType({oid: kind for oid, kind in self.types.items() if oid not in gone})
+        return self._next(types=kept, comments=self._comments_without(gone))
+
+    def _type(self, oid: int) -> UserType:
+        found = self.types.get(oid)
+        if found is None:
+            raise UndefinedObject(f"type with oid {oid} does not exist")
+        return found
+
     # -- dependencies --------------------------------------------------------------------------
 
     def dependants(self, name: str) -> list[str]:
@@ -326,6 +382,24 @@ def function_users(catalog: Catalog, oid: int) -> list[Relation | Function]:
     callers: list[Relation | Function] = [f for f in catalog.functions.values() if oid in f.functions]
     callers += [r for r in catalog.relations.values() if oid in r.functions]
     return sorted(callers, key=lambda caller: caller.oid)
+
+
+def type_users(catalog: Catalog, oids: Iterable[int]) -> list[Relation | UserType]:
+    """What has a column or a field of one of these types, or names it in its query, in the order it was made."""
+    gone = set(oids)
+
+    def uses(kinds: Iterable[SqlType]) -> bool:
+        return any(part.oid in gone for kind in kinds for part in parts_of(kind))
+
+    found: list[Relation | UserType] = [
+        kind for oid, kind in catalog.types.items() if oid not in gone and uses([kind.sql_type])
+    ]
+    found += [
+        relation
+        for relation in catalog.relations.values()
+        if gone.intersection(relation.types) or uses(of_field(field) for field in relation.schema)
+    ]
+    return sorted(found, key=lambda user: user.oid)
 
 
 def _in_order(relations: Mapping[str, Relation]) -> dict[str, Relation]:

@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias
 import msgspec
 import pyarrow as pa
 
+from constellationdb.catalog.types import SqlType, composite, enum, of_description, quoted
+
 RelationKind: TypeAlias = Literal[
     "table", "source", "lookup table", "view", "materialized view", "side output", "sequence", "sink"
 ]
@@ -118,6 +120,7 @@ class Relation(msgspec.Struct, frozen=True):
     namespace: int = PUBLIC
     label: str = ""
     functions: tuple[int, ...] = ()  # the oids of users' functions that it calls
+    types: tuple[int, ...] = ()  # the oids of users' types that its query names
 
     @property
     def shown(self) -> str:
@@ -201,6 +204,25 @@ class Function(msgspec.Struct, frozen=True):
         return sum(parameter.default is None for parameter in self.parameters)
 
 
+class UserType(msgspec.Struct, frozen=True):
+    """A type that a user has declared: of rows with ``fields``, or an enum of ``labels``. All are in schema public.
+
+    ``fields``: names, and what ``types.describe`` says of their types.
+    """
+
+    name: str
+    fields: tuple[tuple[str, str], ...] = ()
+    labels: tuple[str, ...] = ()
+    oid: int = 0
+
+    @property
+    def sql_type(self) -> SqlType:
+        shown = quoted(self.name)
+        if self.labels:
+            return enum(shown, self.oid, self.labels)
+        return composite(shown, self.oid, tuple((name, of_description(kind)) for name, kind in self.fields))
+
+
 class Create(msgspec.Struct, frozen=True, tag="create"):
     """Add relations, all or none: a view comes with its side outputs."""
 
@@ -274,6 +296,22 @@ class DropFunctions(msgspec.Struct, frozen=True, tag="drop functions"):
     oids: tuple[int, ...]
 
 
+class CreateType(msgspec.Struct, frozen=True, tag="create type"):
+    made: UserType
+
+
+class AlterType(msgspec.Struct, frozen=True, tag="alter type"):
+    """Another definition for the type with this oid, which nothing uses."""
+
+    made: UserType
+
+
+class DropTypes(msgspec.Struct, frozen=True, tag="drop types"):
+    """Remove types that nothing uses any more."""
+
+    oids: tuple[int, ...]
+
+
 class Comment(msgspec.Struct, frozen=True, tag="comment"):
     """``column`` "": on the object itself. ``text`` None takes the comment away."""
 
@@ -293,6 +331,9 @@ Command: TypeAlias = (
     | RenameSchema
     | CreateFunction
     | DropFunctions
+    | CreateType
+    | AlterType
+    | DropTypes
     | Comment
 )
 

@@ -6,8 +6,12 @@ the Arrow type alone travels. ``of_arrow`` is the way back.
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import pyarrow as pa
 
@@ -19,7 +23,11 @@ NUMERIC_PRECISION, NUMERIC_SCALE = 38, 10
 
 @dataclass(frozen=True)
 class SqlType:
-    """``name`` is what format_type() prints; ``typlen`` is -1 for variable width."""
+    """``name`` is what format_type() prints; ``typlen`` is -1 for variable width.
+
+    Values of types that are made of others are carried as text: of rows (``fields``) as Postgres prints them, of
+    enums (``labels``, in their order) as the label, of maps (``pair``: of keys and values) as a JSON object.
+    """
 
     name: str
     oid: int
@@ -27,6 +35,14 @@ class SqlType:
     arrow: pa.DataType
     typmod: int = -1
     element: SqlType | None = None  # of an array
+    fields: tuple[tuple[str, SqlType], ...] = ()
+    labels: tuple[str, ...] = ()
+    pair: tuple[SqlType, SqlType] | None = None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether it is made of other types, or for a user: no oid alone says all of it."""
+        return bool(self.fields or self.labels or self.pair) or (self.element is not None and self.element.is_made)
 
 
 BOOLEAN = SqlType("boolean", 16, 1, pa.bool_())
@@ -88,12 +104,59 @@ INT2VECTOR = SqlType("int2vector", 22, -1, pa.list_(pa.int16()), element=SMALLIN
 OIDVECTOR = SqlType("oidvector", 30, -1, pa.list_(pa.int64()), element=OID)
 
 
+RECORD_OID, _RECORD_ARRAY_OID = 2249, 2287
+OIDS_OF_A_TYPE = 1 << 28  # the array of a user's type has its oid plus two of these
+
+
+def parts_of(sql_type: SqlType) -> Iterator[SqlType]:
+    """The type, and all that it is made of."""
+    yield sql_type
+    inner = [kind for _, kind in sql_type.fields] + ([] if sql_type.element is None else [sql_type.element])
+    for part in (*inner, *(sql_type.pair or ())):
+        yield from parts_of(part)
+
+
+def record(fields: tuple[tuple[str, SqlType], ...]) -> SqlType:
+    """A row that no type was declared for."""
+    return SqlType("record", RECORD_OID, -1, pa.string(), fields=fields)
+
+
+_BARE = re.compile(r"[a-z_][a-z0-9_$]*")
+
+
+def quoted(name: str) -> str:
+    """A type's name as it is printed."""
+    return name if _BARE.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+
+
+def composite(name: str, oid: int, fields: tuple[tuple[str, SqlType], ...]) -> SqlType:
+    return SqlType(name, oid, -1, pa.string(), fields=fields)
+
+
+def enum(name: str, oid: int, labels: tuple[str, ...]) -> SqlType:
+    return SqlType(name, oid, 4, pa.string(), labels=labels)
+
+
+def map_of(key: SqlType, value: SqlType) -> SqlType:
+    """A client is told that it is jsonb, of which it has the text."""
+    return SqlType(f"map({key.name}, {value.name})", JSONB.oid, -1, pa.string(), pair=(key, value))
+
+
+UNRESOLVED = 0  # the oid of a type that only the catalog knows, as yet nothing but a name
+
+
+def unresolved(name: str) -> SqlType:
+    return SqlType(name, UNRESOLVED, -1, pa.null())
+
+
 @lru_cache(maxsize=256)
 def array_of(element: SqlType) -> SqlType:
     """The array type of ``element``; an array of arrays is the same type."""
     if element.element is not None:
         return element
-    oid = _ARRAY_OIDS.get(element.oid)
+    oid = UNRESOLVED if element.oid == UNRESOLVED else _ARRAY_OIDS.get(element.oid)
+    if element.fields or element.labels:
+        oid = _RECORD_ARRAY_OID if element.oid == RECORD_OID else element.oid + 2 * OIDS_OF_A_TYPE
     if oid is None:
         raise UndefinedObject(f"could not find array type for data type {element.name}")
     return SqlType(f"{element.name}[]", oid, -1, pa.list_(element.arrow), element.typmod, element)
@@ -139,12 +202,36 @@ def parse_type(name: str, modifiers: tuple[int, ...] = (), position: int | None 
                 position=position,
             )
         return numeric(precision, scale)
+    if lowered.startswith((MAP_MARK, "map(")):
+        return _map_named(lowered, position)
     found = _ALIASES.get(lowered)
     if found is VARCHAR and modifiers:
         return varchar(modifiers[0], position)
     if found is None:
         raise UndefinedObject(f'type "{name}" does not exist', position=position)
     return found
+
+
+MAP_MARK = "~"  # what the name of a map type begins with, where Postgres' grammar has read it
+
+
+def _map_named(name: str, position: int | None) -> SqlType:
+    """``map(text, numeric(10,2))``, or with a mark in the place of the word and its brackets."""
+    inside = name.removeprefix(MAP_MARK) if name.startswith(MAP_MARK) else name[len("map(") : -1]
+    key, _, value = inside.partition(",")
+    if not value:
+        raise UndefinedObject(f'type "map({inside})" does not exist', position=position)
+    return map_of(_spelled(key, position), _spelled(value, position))
+
+
+def _spelled(text: str, position: int | None) -> SqlType:
+    text = text.strip()
+    if text.endswith("[]"):
+        return array_of(_spelled(text[:-2], position))
+    if text.startswith("map("):
+        return _map_named(text, position)
+    name, _, modifiers = text.rstrip(")").partition("(")
+    return parse_type(name, tuple(int(number) for number in modifiers.split(",") if number.strip()), position)
 
 
 def named(name: str) -> SqlType | None:
@@ -198,15 +285,63 @@ _SQL_TYPE = b"constellation.sql_type"
 
 def field_of(name: str, sql_type: SqlType, *, nullable: bool = True) -> pa.Field:
     """A field that ``of_field`` takes back to ``sql_type``, where its Arrow type alone would not."""
-    metadata = None if of_arrow(sql_type.arrow) == sql_type else {_SQL_TYPE: str(sql_type.oid).encode()}
+    metadata = None if of_arrow(sql_type.arrow) == sql_type else {_SQL_TYPE: _field_description(sql_type)}
     return pa.field(name, sql_type.arrow, nullable, metadata)
 
 
 def of_field(field: pa.Field) -> SqlType:
     """The SQL type of a column: the one its field was made for, else the one that shows its Arrow type."""
-    oid = (field.metadata or {}).get(_SQL_TYPE)
-    known = None if oid is None else _BY_OID.get(int(oid))
+    described = (field.metadata or {}).get(_SQL_TYPE)
+    known = None if described is None else of_description(described.decode())
     return of_arrow(field.type) if known is None or known.arrow != field.type else known
+
+
+def _field_description(sql_type: SqlType) -> bytes:
+    return (describe(sql_type) if sql_type.is_made else str(sql_type.oid)).encode()
+
+
+def describe(sql_type: SqlType) -> str:
+    """All that there is to say of a type, whether or not the catalog knows it."""
+    return json.dumps(_described(sql_type), separators=(",", ":"))
+
+
+def _described(kind: SqlType) -> Any:
+    if not kind.is_made:
+        return kind.oid if kind.typmod < 0 else [kind.oid, kind.typmod]
+    if kind.element is not None:
+        return {"element": _described(kind.element)}
+    if kind.pair is not None:
+        return {"map": [_described(part) for part in kind.pair]}
+    if kind.labels:
+        return {"name": kind.name, "oid": kind.oid, "labels": kind.labels}
+    return {"name": kind.name, "oid": kind.oid, "fields": [[name, _described(inner)] for name, inner in kind.fields]}
+
+
+@lru_cache(maxsize=1024)
+def of_description(text: str) -> SqlType:
+    """The type that ``describe`` said."""
+    return _of_described(json.loads(text))
+
+
+def _of_described(said: Any) -> SqlType:
+    match said:
+        case int():
+            return _BY_OID[said]
+        case [1700, int() as typmod]:
+            return numeric((typmod - 4) >> 16, (typmod - 4) & 0xFFFF)
+        case [1231, int() as typmod]:
+            return array_of(numeric((typmod - 4) >> 16, (typmod - 4) & 0xFFFF))
+        case [int() as oid, int() as typmod]:
+            return varchar(typmod - 4) if oid == VARCHAR.oid else array_of(varchar(typmod - 4))
+        case {"element": element}:
+            return array_of(_of_described(element))
+        case {"map": [key, value]}:
+            return map_of(_of_described(key), _of_described(value))
+        case {"labels": labels}:
+            return enum(said["name"], said["oid"], tuple(labels))
+        case _:
+            fields = tuple((name, _of_described(inner)) for name, inner in said["fields"])
+            return composite(said["name"], said["oid"], fields)
 
 
 def storage_type(arrow: pa.DataType) -> pa.DataType:

@@ -12,7 +12,7 @@ from constellationdb import __version__
 from constellationdb.errors import ConstellationError
 
 _FOLDER = "constellationdb.cli.commands"
-COMMANDS = ("demo", "serve", "slt", "sql", "tail", "version")
+COMMANDS = ("checkpoints", "demo", "serve", "slt", "sql", "tail", "version")
 
 
 class LazyCommands(click.Group):

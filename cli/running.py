@@ -45,12 +45,14 @@ def running(
     workers: int = 1,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     python_functions: bool = False,
+    checkpoint_store: str | None = None,
 ) -> Iterator[Running]:
     """Everything is up when the body begins; clients go first and the engine last when it ends.
 
     ``python_functions``: clients may define functions in Python.
     """
-    engine = Engine(directory, workers=workers, python=PythonFunctions(sources=python_functions))
+    functions = PythonFunctions(sources=python_functions)
+    engine = Engine(directory, workers=workers, python=functions, checkpoint_store=checkpoint_store)
     try:
         engine.start()
         with Server(engine, host, port, limits=limits) as server:

@@ -64,6 +64,7 @@
     ├── CheckViolation              23514  CON-2100
     ├── SequenceLimit               2200H  CON-2101
     ├── InvalidRegularExpression    2201B  CON-2070
+    ├── InvalidEscape               22025  CON-2071
     ├── InvalidBinaryRepresentation 22P03  CON-2041
     ├── CharacterNotInRepertoire    22021  CON-2042
     ├── NullNotAllowed              22004  CON-2043
@@ -404,6 +405,10 @@ class SequenceLimit(ConstellationError):
 
 class InvalidRegularExpression(ConstellationError):
     sqlstate, code = "2201B", "CON-2070"
+
+
+class InvalidEscape(ConstellationError):
+    sqlstate, code = "22025", "CON-2071"
 
 
 class InvalidBinaryRepresentation(ConstellationError):

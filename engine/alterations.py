@@ -10,7 +10,13 @@ from msgspec.structs import replace
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import ColumnDefinition, Relation
 from constellationdb.engine.retyping import check_conversion
-from constellationdb.engine.table_definitions import IDENTITY_TYPES, TableDefiner, stored_field, typed_field
+from constellationdb.engine.table_definitions import (
+    IDENTITY_TYPES,
+    TableDefiner,
+    refuse_keyed,
+    stored_field,
+    typed_field,
+)
 from constellationdb.errors import (
     ConstellationError,
     DependentObjects,
@@ -215,6 +221,7 @@ class TableAlteration:
             self._in_key(column, action.position)
             self._with_column(replace(self._column(column), not_null=True))
         key_name = self._definer.key_name(self.name, action.name)
+        refuse_keyed(self.table, action.columns)
         self.table = replace(self.table, primary_key=action.columns, key_name=key_name)
 
     def _drop_constraint(self, action: st.DropConstraint) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
 from constellationdb.catalog.text import cast_to_text
 from constellationdb.catalog.text.style import Style
 from constellationdb.catalog.text.zones import I64, UTC_ZONE, Zone
-from constellationdb.engine.literals import to_array, wrong_type
+from constellationdb.catalog.types import SqlType
 from constellationdb.planner.analysis import kinds
+from constellationdb.planner.analysis.made_kinds import fields_of, pair_of
+from constellationdb.planner.literals import to_array, wrong_type
 from constellationdb.planner.snapshot import SnapshotPlan
 
 _MOMENTS = frozenset(kinds.MOMENTS)
@@ -47,6 +49,12 @@ def assigned(column: pa.ChunkedArray | pa.Array, target: pa.Field, zone: Zone) -
 def _fits(kind: str, wanted: str) -> bool:
     if kind in (kinds.UNKNOWN, wanted) or wanted in kinds.TEXTS:
         return True
+    if pair_of(wanted) is not None and kind in (kinds.JSON, kinds.JSONB):
+        return True
+    if (given := pair_of(kind)) is not None and (pair := pair_of(wanted)) is not None:
+        return _row_fits(given, pair)
+    if kind == "record" and (fields := fields_of(wanted)):
+        return _row_fits([sql_type for _, sql_type in fields_of(kind)], [sql_type for _, sql_type in fields])
     if kinds.is_array(kind) and kinds.is_array(wanted):
         return _fits(kinds.element(kind), kinds.element(wanted))
     if wanted in kinds.OIDS:
@@ -58,6 +66,21 @@ def _fits(kind: str, wanted: str) -> bool:
     if wanted == kinds.INTERVAL:
         return kind == kinds.TIME
     return kind in _MOMENTS and wanted in _MOMENTS
+
+
+def _row_fits(given: Sequence[SqlType], wanted: Sequence[SqlType]) -> bool:
+    """Whether the fields of a row, printed, are values of those of another."""
+    pairs = zip(given, wanted, strict=False)
+    return len(given) == len(wanted) and all(_field_fits(kinds.of_sql_type(a), kinds.of_sql_type(b)) for a, b in pairs)
+
+
+def _field_fits(kind: str, wanted: str) -> bool:
+    if kind == wanted or kind == kinds.TEXT:  # a literal has become a text in its row
+        return True
+    if kind == "record":
+        return _fits(kind, wanted)
+    wider = kind in kinds.INTEGERS and wanted in kinds.NUMBERS
+    return wider or (kind == kinds.NUMERIC and wanted in (kinds.REAL, kinds.DOUBLE))
 
 
 def by_clocks(values: pa.Array, target: pa.DataType, zone: Zone) -> pa.Array:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from constellationdb.engine.arrangement import FOREVER
 from constellationdb.engine.contents import Version
 from constellationdb.engine.job import Job
@@ -23,7 +25,7 @@ from constellationdb.engine.manifest import JobManifest, SourceManifest
 from constellationdb.engine.sequences import SequencePosition
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.stopped import is_stopped
-from constellationdb.storage.arrow_blobs import to_ipc
+from constellationdb.storage.arrow_blobs import ipc_buffer
 
 if TYPE_CHECKING:
     from constellationdb.catalog.catalog import Catalog
@@ -37,7 +39,7 @@ _PATIENCE_SECONDS = 2.0
 # One step of a job may take longer; then there is no checkpoint for now.
 _LONGEST_STEP_SECONDS = 60.0
 
-Blobs = Mapping[str, bytes]
+Blobs = Mapping[str, pa.Buffer]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,16 @@ class Held:
     version: Version
     position: int
     changes: int
-    eager: bytes | None = None
+    eager: pa.Buffer | None = None
+
+
+@dataclass(frozen=True)
+class TakenState:
+    """Operators' states, and of others what changed in them. ``anew``: the prefixes of the former; None: all are."""
+
+    whole: Blobs
+    changed: Blobs
+    anew: frozenset[str] | None
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,7 @@ class TakenJob:
     position: int
     manifest: JobManifest
     mark: Hashable
-    state: Blobs | None
+    state: TakenState | None
     failure: BaseException | None
 
 
@@ -78,11 +89,16 @@ class Cut:
 
 
 class Capture:
-    """``cut`` on the sequencer's thread, then ``collect`` on any, then ``release`` whatever has come of it."""
+    """``cut`` on the sequencer's thread, then ``collect`` on any, then ``release`` whatever has come of it.
 
-    def __init__(self, engine: Engine, written: Callable[[Job], Hashable], stopping: Callable[[], bool]) -> None:
+    ``written``: the mark of a job's state that is on disk, and whether changes can be added to that.
+    """
+
+    def __init__(
+        self, engine: Engine, written: Callable[[Job], tuple[Hashable, bool]], stopping: Callable[[], bool]
+    ) -> None:
         self._engine = engine
-        self._written = written  # the mark of a job's state that is written already
+        self._written = written
         self._stopping = stopping
         self._cut: Cut | None = None
 
@@ -173,12 +189,23 @@ class Capture:
             eager = None
             if job.starting:
                 whole = position == cut.number
-                eager = to_ipc(version.weighted(position) if whole else version.stamped(position, position))
+                eager = ipc_buffer(version.weighted(position) if whole else version.stamped(position, position))
             cut.held[state.name] = Held(version, position, state.contents.changes, eager)
-        blobs = None
-        if failure is None and self._written(job) != mark:
-            blobs = {name: to_ipc(batch) for name, batch in job.graph.snapshot().items()}
-        cut.jobs[job] = TakenJob(position, manifest, mark, blobs, failure)
+        taken = None if failure is not None else self._state(job, mark)
+        cut.jobs[job] = TakenJob(position, manifest, mark, taken, failure)
+
+    def _state(self, job: Job, mark: Hashable) -> TakenState | None:
+        known, extensible = self._written(job)
+        if known == mark:
+            return None
+        if not extensible:
+            return TakenState(_encoded(job.graph.snapshot()), {}, None)
+        changes = job.graph.changes()
+        return TakenState(_encoded(changes.whole), _encoded(changes.changed), frozenset(changes.anew))
+
+
+def _encoded(batches: Mapping[str, pa.RecordBatch]) -> Blobs:
+    return {name: ipc_buffer(batch) for name, batch in batches.items()}
 
 
 def mark_of(job: Job) -> Hashable:

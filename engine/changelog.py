@@ -119,6 +119,10 @@ class RelationLog:
             self._drop(change.epoch, change.at_us, _size(change))
         del self._changes[:gone], self._epochs[:gone]
 
+    def begin_at(self, epoch: int, at_us: int) -> None:
+        """Nobody may go on from before ``epoch``. What there is stays for those who have."""
+        self.forgotten, self.forgotten_us = epoch, at_us
+
     def _pack(self, count: int) -> None:
         """The first ``count`` changes as packs: runs of small ones together, a large one by itself."""
         run: list[Change] = []
@@ -144,7 +148,8 @@ class RelationLog:
 
     def _drop(self, epoch: int, at_us: int, size: int) -> None:
         self._bytes -= size
-        self.forgotten, self.forgotten_us = epoch, at_us
+        if epoch > self.forgotten:
+            self.forgotten, self.forgotten_us = epoch, at_us
 
     def _keeps(self, at_us: int, now_us: int) -> bool:
         """Whether somebody may still ask for it: for the usual time if it is not too much, or for as long as asked."""

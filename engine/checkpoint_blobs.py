@@ -2,7 +2,7 @@
 
     contents/<relation>/            its rows, as they were at some checkpoint
     contents/<relation>/<epoch>     what changed from the one before to this epoch: at most ten, then all rows again
-    job/<view>/<operator>/…         an operator's state
+    job/<view>/<operator>/…         an operator's state, …+<epoch>: what changed in it up to that checkpoint
     history/<relation>/<epoch>      the changes that are kept for those who look back; marks/…: their watermarks
 
 Nothing is remembered of a checkpoint before it is written (``Draft.accept``): what failed is as if it had not been.
@@ -12,14 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import pyarrow as pa
 
 from constellationdb.engine.capture import Held, TakenJob
 from constellationdb.engine.changelog import Change, packed, packed_marks
-from constellationdb.storage.arrow_blobs import to_ipc
+from constellationdb.storage.arrow_blobs import ipc_buffer
 
 _LONGEST_CHAIN = 10
+_LATER = "+"  # between the name of an operator's part and the checkpoint that its changes came with
+Blob = TypeVar("Blob")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Written:
     names: dict[str, str] = field(default_factory=dict)  # name → the key it is stored under
     marks: dict[str, Hashable] = field(default_factory=dict)  # group → how much had happened to it
     chains: dict[str, Chain] = field(default_factory=dict)  # by relation
+    job_chains: dict[str, Chain] = field(default_factory=dict)
     changes: dict[str, int] = field(default_factory=dict)  # relation → the last epoch whose changes are in blobs
 
     def under(self, prefix: str) -> dict[str, str]:
@@ -63,7 +67,7 @@ class Draft:
         self.redefined = redefined
         self.handed_over = handed_over
         self._next = Written()
-        self.fresh: dict[str, bytes] = {}
+        self.fresh: dict[str, pa.Buffer] = {}
 
     @property
     def names(self) -> dict[str, str]:
@@ -78,12 +82,12 @@ class Draft:
             if chain is not None:
                 self._next.chains[name] = chain
         elif held.eager is not None or since is not None:
-            rows = held.eager or to_ipc(held.version.stamped(since or 0, held.position))
-            self._next.chains[name] = Chain(oid, None, 0, len(rows), 0)
+            rows = held.eager or ipc_buffer(held.version.stamped(since or 0, held.position))
+            self._next.chains[name] = Chain(oid, None, 0, rows.size, 0)
             self._write(group, mark, {"": rows})
         elif chain is None or not self._is_continued(chain, name, oid, held):
-            rows = to_ipc(held.version.weighted(held.position))
-            self._next.chains[name] = Chain(oid, held.position, 0, len(rows), 0)
+            rows = ipc_buffer(held.version.weighted(held.position))
+            self._next.chains[name] = Chain(oid, held.position, 0, rows.size, 0)
             self._write(group, mark, {"": rows})
         else:
             self._continue(group, mark, name, chain, held)
@@ -105,18 +109,33 @@ class Draft:
         if changed.num_rows == 0:
             self._next.chains[name] = replace(chain, epoch=held.position)
             return
-        rows = to_ipc(changed)
+        rows = ipc_buffer(changed)
         self._next.chains[name] = replace(
-            chain, epoch=held.position, changes=chain.changes + 1, changes_bytes=chain.changes_bytes + len(rows)
+            chain, epoch=held.position, changes=chain.changes + 1, changes_bytes=chain.changes_bytes + rows.size
         )
         self._write(group, mark, {str(held.position): rows})
 
     def job(self, name: str, taken: TakenJob) -> None:
-        group = f"job/{name}"
-        if taken.state is None:
+        group, state, chain = f"job/{name}", taken.state, self._written.job_chains.get(name)
+        if state is None:
             self._keep(group, taken.mark)
+            if chain is not None:
+                self._next.job_chains[name] = chain
+            return
+        if chain is None or state.anew is None:
+            self._next.job_chains[name] = Chain(0, self._number, 0, _size(state.whole), 0)
         else:
-            self._write(group, taken.mark, taken.state)
+            again = tuple(f"{group}/{prefix}" for prefix in state.anew)
+            kept = self._written.under(f"{group}/").items()
+            self.names.update((part, key) for part, key in kept if not part.startswith(again))
+            self._next.job_chains[name] = replace(
+                chain,
+                epoch=self._number,
+                changes=chain.changes + bool(state.changed),
+                changes_bytes=chain.changes_bytes + _size(state.changed),
+            )
+        later = {f"{part}{_LATER}{self._number}": body for part, body in state.changed.items()}
+        self._write(group, taken.mark, {**state.whole, **later})
 
     def history(self, name: str, changes: Sequence[Change], forgotten: int, upto: int, since: int | None) -> None:
         """The changes after those that are written, as blobs of their own, beside those that are still kept.
@@ -149,7 +168,7 @@ class Draft:
         self.names.update(self._written.under(f"{group}/"))
         self._next.marks[group] = mark
 
-    def _write(self, group: str, mark: Hashable, parts: Mapping[str, bytes]) -> None:
+    def _write(self, group: str, mark: Hashable, parts: Mapping[str, pa.Buffer]) -> None:
         for part, body in parts.items():
             name = f"{group}/{part}"
             key = f"{name}@{self._number}"
@@ -157,7 +176,21 @@ class Draft:
         self._next.marks[group] = mark
 
     def _put(self, key: str, batch: pa.RecordBatch) -> None:
-        self.names[key], self.fresh[key] = key, to_ipc(batch)
+        self.names[key], self.fresh[key] = key, ipc_buffer(batch)
+
+
+def _size(blobs: Mapping[str, pa.Buffer]) -> int:
+    return sum(blob.size for blob in blobs.values())
+
+
+def state_and_changes(state: Mapping[str, Blob]) -> tuple[dict[str, Blob], list[dict[str, Blob]]]:
+    """A job's parts: those that are whole, and the changes to others, checkpoint by checkpoint."""
+    whole: dict[str, Blob] = {}
+    later: dict[int, dict[str, Blob]] = {}
+    for name, blob in state.items():
+        part, _, number = name.partition(_LATER)
+        (later.setdefault(int(number), {}) if number else whole)[part] = blob
+    return whole, [later[number] for number in sorted(later)]
 
 
 def last_of(name: str) -> int:

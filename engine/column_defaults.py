@@ -22,12 +22,12 @@ from constellationdb.catalog.model import ColumnDefinition, Relation
 from constellationdb.catalog.text.zones import UTC_ZONE, zone_named
 from constellationdb.engine.assignment import assigned, check_assignments
 from constellationdb.engine.lengths import fitted
-from constellationdb.engine.literals import to_array
 from constellationdb.engine.reads import evaluate_constant, execute
 from constellationdb.engine.row_expressions import RowExpressions
 from constellationdb.errors import ConstellationError
 from constellationdb.planner import statements as st
 from constellationdb.planner.column_expressions import is_volatile, string_constant
+from constellationdb.planner.literals import to_array
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.snapshot import SnapshotPlan
 

@@ -60,7 +60,11 @@ def arbiters_of(statement: st.Insert, clause: st.OnConflict, state: TableRules) 
 
 
 def do_nothing(target: TableRules, rows: pa.RecordBatch, epoch: int, arbiters: list[tuple[int, ...]]) -> Write:
-    """The rows that conflict with none that is there, nor with one before them that goes in."""
+    """The rows that conflict with none that is there, nor with one before them that goes in.
+
+    Those that do not go in must be what the table allows, too.
+    """
+    target.check(rows)
     taken: list[tuple[dict[int, bytes], set[bytes]]] = []
     blocked: set[int] = set()
     for columns in arbiters:
@@ -84,6 +88,7 @@ def do_nothing(target: TableRules, rows: pa.RecordBatch, epoch: int, arbiters: l
 def do_update(
     run: Run, target: TableRules, rows: pa.RecordBatch, epoch: int, update: ConflictUpdate, arbiter: tuple[int, ...]
 ) -> Write:
+    target.check(rows)
     places = nulls_aside(rows, arbiter)
     some = zset.take(rows, places)
     if len(group(encode_rows(some, arbiter))[1]) < len(places):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from constellationdb.catalog.model import Command, Create, Drop
-from constellationdb.engine import definitions, functions, schemas, selects, sequence_statements
+from constellationdb.engine import definitions, functions, schemas, selects, sequence_statements, user_types
 from constellationdb.engine.altering import Altering, definer
 from constellationdb.engine.backfills import with_rate
 from constellationdb.engine.comments import comment
@@ -49,6 +49,7 @@ Places = Sequence[Place]
 def define(session: Session, statement: st.Statement) -> Result:
     if session.read_only:
         raise ReadOnlyTransaction(f"cannot execute {_command(statement)} in a read-only transaction")
+    statement = user_types.resolved(session.catalog, statement)
     match statement:
         case st.CreateTable() | st.CreateTableAs() if statement.temporary is not None:
             return _define_at(session, statement, _place(session, statement, temporary=True))
@@ -64,6 +65,12 @@ def define(session: Session, statement: st.Statement) -> Result:
             return schemas.drop_schema(session, statement)
         case st.RenameSchema():
             return schemas.rename_schema(session, statement)
+        case st.CreateType():
+            return user_types.create_type(session, statement)
+        case st.DropType():
+            return user_types.drop_type(session, statement)
+        case st.AlterType():
+            return user_types.alter_type(session, statement)
         case st.CreateFunction():
             return functions.create_function(session, statement)
         case st.DropFunction():
@@ -152,6 +159,9 @@ _COMMANDS = {
     "Rename": "ALTER TABLE",
     "CreateSource": "CREATE SOURCE",
     "CreateLookupTable": "CREATE LOOKUP TABLE",
+    "CreateType": "CREATE TYPE",
+    "DropType": "DROP TYPE",
+    "AlterType": "ALTER TYPE",
     "CreateSink": "CREATE SINK",
     "AlterSink": "ALTER SINK",
     "CreateSchema": "CREATE SCHEMA",

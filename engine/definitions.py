@@ -23,6 +23,7 @@ from constellationdb.connectors.registry import open_source
 from constellationdb.connectors.relation_options import SOURCE_NAMES, check_source, check_stored
 from constellationdb.connectors.strategy import LookupSettings, choose
 from constellationdb.engine.lookups import check_back_end, open_back_end
+from constellationdb.engine.made_columns import with_types
 from constellationdb.engine.naming import Place
 from constellationdb.engine.object_names import taken_names
 from constellationdb.engine.pg_catalog.set_functions import is_system
@@ -45,7 +46,7 @@ from constellationdb.planner.analysis.catalog_functions import Functions
 from constellationdb.planner.continuous import ContinuousPlanner
 from constellationdb.planner.described import query_schema
 from constellationdb.planner.prepare import relation_names
-from constellationdb.planner.relations import watched
+from constellationdb.planner.relations import types_watched, watched
 from constellationdb.planner.syntax.edits import identifier
 
 
@@ -79,6 +80,7 @@ def source(clock: Clock, statement: st.CreateSource, zone: str) -> Create:
     else:
         inner = {k: v for k, v in options.items() if k not in SOURCE_NAMES}
         schema = open_source(connector, declared, inner, clock).schema
+    schema = with_types(schema, statement.columns)
     mark = _watermark(statement, schema)
     relation = make_relation(
         statement.name,
@@ -112,6 +114,12 @@ def _watermark(statement: st.CreateSource, schema: pa.Schema) -> Watermark | Non
 def lookup_table(statement: st.CreateLookupTable) -> Create:
     """Asks the source, so that what is wrong with it or the options is said now, not at the first join."""
     schema = schema_of(statement.columns)
+    for column in statement.columns:
+        if column.type.is_made:
+            raise FeatureNotSupported(
+                f"a column of type {column.type.name} in a lookup table is not supported",
+                position=column.type_position + 1,
+            )
     _check_key(statement.primary_key, schema, statement.name_position + 1)
     relation = make_relation(
         statement.name,
@@ -135,6 +143,7 @@ def view(catalog: Catalog, relations: Planned, functions: Functions, statement: 
     names = relation_names(statement.query)
     depends_on = tuple(n for n in names if n in catalog.relations)
     relations, called = watched(relations)
+    relations, named = types_watched(relations)
     if not statement.materialized:
         columns = query_schema(statement.query, relations, functions).names
         _check_names(_named(tuple(columns), statement), statement)
@@ -146,6 +155,7 @@ def view(catalog: Catalog, relations: Planned, functions: Functions, statement: 
             sql=statement.text,
             depends_on=tuple(dict.fromkeys([*depends_on, *_read_by(called, catalog)])),
             functions=tuple(called),
+            types=tuple(sorted(named)),
         )
         return Create((relation,))
     _refuse_system(names)
@@ -166,6 +176,7 @@ def view(catalog: Catalog, relations: Planned, functions: Functions, statement: 
         sql=statement.text,
         depends_on=tuple(dict.fromkeys([*depends_on, *reads, *lookups, *_read_by(called, catalog)])),
         functions=tuple(called),
+        types=tuple(sorted(named)),
         append_only=lowered.root.append_only,
         options=dict(statement.options),
     )

@@ -32,7 +32,6 @@ from constellationdb.engine.conflicts import (
     no_arbiter,
 )
 from constellationdb.engine.joined_changes import Beside, Joined, rows_of
-from constellationdb.engine.literals import to_array
 from constellationdb.engine.set_clauses import (
     NUMBER,
     NUMBER_FIELD,
@@ -53,8 +52,11 @@ from constellationdb.errors import (
     SqlSyntaxError,
 )
 from constellationdb.planner import statements as st
+from constellationdb.planner.analysis import kinds
 from constellationdb.planner.column_expressions import string_constant
 from constellationdb.planner.from_items import FromItem, from_items, without_stars
+from constellationdb.planner.listed_values import read_as
+from constellationdb.planner.literals import to_array
 from constellationdb.planner.references import Names
 from constellationdb.planner.relations import PlannedRelation
 from constellationdb.planner.rewrite.qualified import CHANGED, OURS, TARGET, stand_in
@@ -221,7 +223,10 @@ class DmlPlanner:
 
     def _selected_rows(self, statement: st.Insert, state: Target, columns: list[int]) -> Source:
         assert statement.query is not None
-        planned = self.planned(statement.query.text, {}, "SELECT")
+        text = statement.query.text
+        if statement.listed:
+            text = read_as(text, [kinds.of_field(state.schema.field(index)) for index in columns])
+        planned = self.planned(text, {}, "SELECT")
         width = len(planned.schema)
         self._check_width(statement, width, columns)
         check_assignments(planned, 0, state.schema, columns[:width])

@@ -24,7 +24,10 @@ from constellationdb.engine.manifest import Manifest
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.sequencer import Epoch
 from constellationdb.engine.standings import Standings
-from constellationdb.storage.checkpoints import CheckpointStore, RocksCheckpointStore
+from constellationdb.errors import DuplicateObject, FeatureNotSupported, ObjectNotReady
+from constellationdb.storage.checkpoints.opening import open_checkpoints
+from constellationdb.storage.checkpoints.reader import CheckpointInfo
+from constellationdb.storage.checkpoints.store import CheckpointStore
 from constellationdb.storage.directory import DataDirectory
 from constellationdb.storage.epochlog import EpochLog, FileEpochLog, MemoryEpochLog
 
@@ -53,25 +56,29 @@ class _History:
 class Durability:
     """The log, the checkpoint store and the timer between them. Without a directory only a log in memory."""
 
-    def __init__(self, engine: Engine, directory: Path | None) -> None:
+    def __init__(self, engine: Engine, directory: Path | None, checkpoint_store: str | None = None) -> None:
         self._engine = engine
         self._directory = None if directory is None else DataDirectory(directory)
         self.log: EpochLog = MemoryEpochLog(keep=directory is not None)
-        self.store: CheckpointStore | None = None
+        self._store: CheckpointStore | None = None
         if self._directory is not None:
-            self.log = FileEpochLog(self._directory.log)
-            self.store = RocksCheckpointStore(self._directory.checkpoints)
+            try:
+                self._store = open_checkpoints(self._directory, checkpoint_store)
+                self.log = FileEpochLog(self._directory.log, begins=max(self._store.epochs(), default=0) + 1)
+            except BaseException:
+                self.close()
+                raise
         self._written = Written()
         self._redefined: set[str] = set()  # what has to be written as a whole the next time
         self._handed_over: set[str] = set()  # what has to be looked at the next time, whatever its marks say
         self.last: tuple[int, float, int] | None = None  # epoch, seconds, bytes: of this process' own
         self._taking = threading.Lock()
-        self._covered = -1  # the epoch of the newest checkpoint on disk, whoever took it
+        self._covered = 0  # the epoch of the newest checkpoint on disk, whoever took it
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
 
     def start(self) -> None:
-        if self.store is not None:
+        if self._store is not None:
             self._thread.start()
 
     def stop(self) -> None:
@@ -83,8 +90,8 @@ class Durability:
 
     def close(self) -> None:
         self.log.close()
-        if self.store is not None:
-            self.store.close()
+        if self._store is not None:
+            self._store.close()
         if self._directory is not None:
             self._directory.close()
 
@@ -100,6 +107,44 @@ class Durability:
                 self.checkpoint()
             except Exception as error:
                 _log.error("checkpoint failed", error=str(error))
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether there are checkpoints at all."""
+        return self._store is not None
+
+    @property
+    def store(self) -> CheckpointStore:
+        """FeatureNotSupported where there is none."""
+        if self._store is None:
+            raise FeatureNotSupported(
+                "there are no checkpoints without a data directory", hint="start the server with --dir"
+            )
+        return self._store
+
+    def add_savepoint(self, name: str) -> None:
+        """A checkpoint of everything acknowledged before the call, or one after it, gets the name."""
+        store = self.store
+        if store.has_name(name):
+            raise DuplicateObject(f'savepoint "{name}" already exists')
+        if self._engine.epoch == 0:
+            raise ObjectNotReady(f'savepoint "{name}" was not created: nothing has happened yet')
+        if not self.checkpoint_now():
+            raise ObjectNotReady(
+                f'savepoint "{name}" was not created: no checkpoint can be taken now',
+                detail="the views have too much to do",
+                hint="try again in some seconds",
+            )
+        with self._taking:
+            store.add_name(name)
+
+    def drop_savepoint(self, name: str) -> None:
+        with self._taking:
+            self.store.drop_name(name)
+
+    def checkpoints(self) -> list[CheckpointInfo]:
+        """Those there are, the newest first."""
+        return [] if self._store is None else self._store.infos
 
     def redefined(self, names: set[str]) -> None:
         """What earlier checkpoints hold of these relations is not what they are now, and they have no history."""
@@ -117,16 +162,17 @@ class Durability:
     def checkpoint_now(self) -> bool:
         """Whether everything that was acknowledged before the call is in a checkpoint, if there are any here."""
         epoch = self._engine.epoch
-        return self.store is None or self._covered >= epoch or self.checkpoint() is not None or self._covered >= epoch
+        return self._store is None or self._covered >= epoch or self.checkpoint() is not None or self._covered >= epoch
 
     def _take(self) -> int | None:
-        if self.store is None:
+        if self._store is None:
             return None
         # As if it defined something: before any change of its epoch.
         if self._has_gone_on():
             self._engine.submit(Epoch.stand)
+        cut: Cut | None = None
         for attempt in range(_VOID_IN_A_ROW + 1):
-            capture = Capture(self._engine, self._known_mark, self._stopping.is_set)
+            capture = Capture(self._engine, self._known, self._stopping.is_set)
             try:
                 if (cut := self._cut(capture, waits=attempt == _VOID_IN_A_ROW)) is None:
                     return None
@@ -136,10 +182,16 @@ class Durability:
                     return None
             finally:
                 capture.release()
+                if cut is not None and self._covered < cut.number:  # the changes that jobs have told of are lost
+                    self.handed_over({job.name for job, told in cut.jobs.items() if told.state is not None})
         return None
 
-    def _known_mark(self, job: Job) -> Hashable:
-        return None if job.name in self._handed_over else self._written.marks.get(f"job/{job.name}")
+    def _known(self, job: Job) -> tuple[Hashable, bool]:
+        """The mark of a job's state that is on disk, and whether changes can be added to that."""
+        if job.name in self._handed_over:
+            return None, False
+        chain = self._written.job_chains.get(job.name)
+        return self._written.marks.get(f"job/{job.name}"), chain is not None and not chain.is_long
 
     def _cut(self, capture: Capture, *, waits: bool) -> Cut | None:
         """``waits``: no epoch begins before all jobs have come to it."""
@@ -210,6 +262,7 @@ class Durability:
             list(cut.catalog.functions.values()),
             cut.at_us,
             since,
+            list(cut.catalog.types.values()),
             sinks,
         )
         return draft, manifest
@@ -233,18 +286,18 @@ class Durability:
         return _History(state.name, changes, forgotten, upto, since)
 
     def _write(self, draft: Draft, manifest: Manifest) -> int:
-        assert self.store is not None
+        assert self._store is not None
         begin = time.perf_counter()
         dropped = set(self._written.names.values()) - set(draft.names.values())
         try:
-            self.store.commit(manifest.epoch, msgspec.msgpack.encode(manifest), draft.fresh, dropped)
+            self._store.commit(manifest.epoch, msgspec.msgpack.encode(manifest), draft.fresh, dropped)
         except BaseException:
             self.redefined(draft.redefined)
             self.handed_over(draft.handed_over)
             raise
         self._accept(draft.accept(), manifest.epoch)
-        self.log.truncate_before(manifest.epoch + 1)
-        self.last = (manifest.epoch, time.perf_counter() - begin, sum(map(len, draft.fresh.values())))
+        self.log.truncate_before(self._store.oldest_retained() + 1)
+        self.last = (manifest.epoch, time.perf_counter() - begin, sum(blob.size for blob in draft.fresh.values()))
         return manifest.epoch
 
     def _accept(self, written: Written, epoch: int) -> None:

@@ -72,7 +72,10 @@ _TIDY_EVERY = 256
 
 
 class Engine:
-    """``directory`` None: everything in memory. ``start`` recovers and begins; ``close`` ends cleanly."""
+    """``directory`` None: everything in memory. ``start`` recovers and begins; ``close`` ends cleanly.
+
+    ``checkpoint_store``: the address of an object store for the checkpoints, which are in the directory otherwise.
+    """
 
     def __init__(
         self,
@@ -81,6 +84,7 @@ class Engine:
         workers: int = 1,
         clock: Clock | None = None,
         python: PythonFunctions | None = None,
+        checkpoint_store: str | None = None,
     ) -> None:
         self.python = python or PythonFunctions()
         self.clock = clock or SystemClock()
@@ -107,7 +111,7 @@ class Engine:
         self.restored: str | None = None
         self._transients = 0
         self.held_back = False  # sources wait for a view to catch up
-        self.durability = Durability(self, directory)
+        self.durability = Durability(self, directory, checkpoint_store)
         self.sequencer: Sequencer | None = None
         self.successions = Successions(self)
         self.worker = Worker(self)

@@ -32,7 +32,9 @@ from constellationdb.engine.operators.base import (
     Operator,
 )
 from constellationdb.engine.operators.build import LookupFactory, build, exchange_keys
+from constellationdb.engine.operators.incremental import Incremental
 from constellationdb.engine.operators.lookup import LookupJoinOperator
+from constellationdb.engine.operators.replicated import ReplicatedLookupOperator
 from constellationdb.engine.operators.temporal_filter import TemporalFilterOperator
 from constellationdb.errors import CorruptState
 from constellationdb.planner import plan
@@ -74,6 +76,15 @@ class Measured:
     busy_ns: int
     state: Footprint
     watermark: int
+
+
+@dataclass(frozen=True)
+class GraphChanges:
+    """``anew``: the prefixes of those operators whose whole state is here, and replaces what there was."""
+
+    whole: dict[str, pa.RecordBatch]
+    changed: dict[str, pa.RecordBatch]
+    anew: set[str]
 
 
 class Graph:
@@ -138,6 +149,7 @@ class Graph:
         output = Output(None, NO_WATERMARK)
         produced: dict[int, list[Delta]] = {}
         began = perf_counter_ns()
+        self._fill_copies()
         for node in self._nodes:
             if isinstance(node, plan.Scan):
                 produced[node.id] = [None] * self._workers
@@ -247,15 +259,30 @@ class Graph:
                            self._watermarks[node.id])  # fmt: skip
 
     def fed(self, relation: str, epoch: int) -> None:
-        """A new job has read all of a relation, as of ``epoch``: those who borrow it may look."""
+        """A new job has read all of a relation, as of ``epoch``: those who borrow it, or have a copy, may look."""
         for side in self._borrowed():
             if side.relation == relation:
                 side.fed(epoch)
+        for node, operators in self._copies():
+            if any(isinstance(scan, plan.Scan) and scan.relation == relation for scan in plan.walk(node.side)):
+                for operator in operators:
+                    operator.filled()
 
     def unfed(self) -> None:
         """After ``restore``, for a job that has not read all its inputs: see ``fed``."""
         for side in self._borrowed():
             side.unfed()
+        self._fill_copies()
+
+    def _fill_copies(self) -> None:
+        for _, operators in self._copies():
+            for operator in operators:
+                operator.fill()
+
+    def _copies(self) -> Iterator[tuple[plan.ReplicatedLookup, list[ReplicatedLookupOperator]]]:
+        for node in self._nodes:
+            if isinstance(node, plan.ReplicatedLookup):
+                yield node, [o for o in self._operators[node.id] if isinstance(o, ReplicatedLookupOperator)]
 
     def let_go(self) -> None:
         """Another thread goes on with the job."""
@@ -289,23 +316,50 @@ class Graph:
             for name, batch in operator.snapshot().items()
         }
 
+    def changes(self) -> GraphChanges:
+        """What has changed since the last snapshot or changes; of operators that cannot tell, everything."""
+        found = GraphChanges({}, {}, set())
+        for node_id, operators in self._operators.items():
+            for worker, operator in enumerate(operators):
+                prefix = f"{node_id}/{worker}/"
+                changes = operator.changes() if isinstance(operator, Incremental) else None
+                if changes is None:
+                    found.anew.add(prefix)
+                    found.whole.update((prefix + name, batch) for name, batch in operator.snapshot().items())
+                else:
+                    found.changed.update((prefix + name, batch) for name, batch in changes.items())
+        return found
+
     def watermarks(self) -> dict[str, int]:
         """What ``restore`` needs besides the batches: watermarks by node and by relation."""
         nodes = {f"node/{k}": v for k, v in self._watermarks.items()}
         return nodes | {f"input/{k}": v for k, v in self._inputs.items()}
 
-    def restore(self, state: Mapping[str, pa.RecordBatch], watermarks: Mapping[str, int], epoch: int) -> None:
-        """Into a fresh graph of the same plan and number of workers."""
+    def restore(
+        self,
+        state: Mapping[str, pa.RecordBatch],
+        watermarks: Mapping[str, int],
+        epoch: int,
+        later: Sequence[Mapping[str, pa.RecordBatch]] = (),
+    ) -> None:
+        """Into a fresh graph of the same plan and number of workers. ``later``: what ``changes`` gave, in order."""
         for node_id, operators in self._operators.items():
             for worker, operator in enumerate(operators):
                 prefix = f"{node_id}/{worker}/"
-                own = {k[len(prefix) :]: v for k, v in state.items() if k.startswith(prefix)}
                 try:
-                    operator.restore(own, epoch)
+                    operator.restore(_under(prefix, state), epoch)
+                    for changes in later:
+                        if own := _under(prefix, changes):
+                            assert isinstance(operator, Incremental)
+                            operator.patch(own, epoch)
                 except KeyError as missing:
                     raise CorruptState(f"the checkpoint lacks state {prefix}{missing.args[0]}") from None
         self._watermarks |= {node: watermarks[f"node/{node}"] for node in self._watermarks}
         self._inputs |= {name: watermarks[f"input/{name}"] for name in self._inputs}
+
+
+def _under(prefix: str, state: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
+    return {name[len(prefix) :]: batch for name, batch in state.items() if name.startswith(prefix)}
 
 
 class Nested:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -48,9 +48,14 @@ def _first_answer(progress: BackfillProgress) -> FirstAnswerManifest:
 
 
 def restore_job(
-    engine: Engine, name: str, manifest: JobManifest, state: Mapping[str, pa.RecordBatch], checkpoint: Manifest
+    engine: Engine,
+    name: str,
+    manifest: JobManifest,
+    state: Mapping[str, pa.RecordBatch],
+    later: Sequence[Mapping[str, pa.RecordBatch]],
+    checkpoint: Manifest,
 ) -> None:
-    """A job that ``apply_command`` has set up, its inputs and outputs restored."""
+    """A job that ``apply_command`` has set up, its inputs and outputs restored: ``state``, and the changes to it."""
     job = engine.jobs[name]
     if manifest.again:
         engine.compute_anew(job, checkpoint.epoch, checkpoint.at_us)
@@ -68,7 +73,7 @@ def restore_job(
     if manifest.failure is not None:
         job.failure = RelationUnusable(manifest.failure)
         return
-    job.graph.restore(state, manifest.watermarks, position)
+    job.graph.restore(state, manifest.watermarks, position, later)
     if manifest.first is None:
         job.reload(position, copies_of(job.plan.root))
         job.look_at_clock()

@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 
 from constellationdb.catalog.model import Relation
 from constellationdb.catalog.text.reading import read_column
-from constellationdb.catalog.types import of_field
+from constellationdb.catalog.types import SqlType, of_field
 from constellationdb.errors import StringTooLong
+from constellationdb.planner.records import read_values
 
 _LIMITED = re.compile(r"character varying\((\d+)\)")
 
@@ -22,13 +23,24 @@ def fitted(rows: pa.RecordBatch, relation: Relation) -> pa.RecordBatch:
     """
     for index, field in enumerate(relation.schema):
         if field.metadata and rows.schema.field(index).type == field.type:
-            rows = rows.set_column(index, field, read_column(rows.column(index), of_field(field)))
+            rows = rows.set_column(index, field, _stored(rows.column(index), of_field(field)))
     for column in relation.columns:
         limited = _LIMITED.fullmatch(column.type_name)
         if limited is not None:
             index = rows.schema.get_field_index(column.name)
             rows = rows.set_column(index, rows.schema.field(index), _fitted(rows.column(index), int(limited[1])))
     return rows
+
+
+def _stored(values: pa.Array, kind: SqlType) -> pa.Array:
+    if not kind.is_made:
+        return read_column(values, kind)
+    if kind.element is None:
+        return read_values(values.to_pylist(), kind)
+    inner = read_values(values.flatten().to_pylist(), kind.element)
+    lengths = values.value_lengths().fill_null(0)
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths).cast(pa.int32())])
+    return pa.ListArray.from_arrays(offsets, inner, mask=values.is_null()).cast(kind.arrow)
 
 
 def _fitted(texts: pa.Array, length: int) -> pa.Array:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from constellationdb.catalog.catalog import Catalog
-from constellationdb.catalog.model import Function, Relation
+from constellationdb.catalog.model import Function, Relation, UserType
 from constellationdb.connectors.api import Position
 from constellationdb.engine.sequences import SequencePosition
 
@@ -79,13 +79,15 @@ class Manifest(msgspec.Struct, frozen=True):
     functions: list[Function] = []
     at_us: int = 0
     since: dict[str, int] = {}  # relation → the epoch from which on its contents can be read, if not the checkpoint's
+    types: list[UserType] = []
     sinks: dict[str, SinkManifest] = {}
 
 
 def catalog_of(manifest: Manifest) -> Catalog:
     relations = {r.name: r for r in manifest.relations}
     functions = {f.oid: f for f in manifest.functions}
-    catalog = Catalog(manifest.catalog_version, manifest.next_oid, relations, functions=functions)
+    types = {kind.oid: kind for kind in manifest.types}
+    catalog = Catalog(manifest.catalog_version, manifest.next_oid, relations, functions=functions, types=types)
     if manifest.schemas is None:
         return catalog
     comments = {(oid, column): text for oid, column, text in manifest.comments}

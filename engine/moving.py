@@ -1,7 +1,8 @@
-"""Window functions of moving frames over many stretches of rows at once, from sums that run through all of them.
+"""Window functions of frames over many stretches of rows at once, from sums that run through all of them.
 
 What a frame's sum is, is the difference of the running sums at its end and at its beginning; whole numbers lose nothing
-by that, even where a running sum wraps around. So a frame costs the same however wide it is.
+by that, even where a running sum wraps around. So a frame costs the same however wide it is. Frames that begin at the
+beginning of a key begin with their stretch here.
 """
 
 from __future__ import annotations
@@ -12,43 +13,47 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from constellationdb.engine.kernels.arrowkeys import Words, column_of
 from constellationdb.engine.kernels.rows import I64, Bool
 from constellationdb.engine.kernels.sliding import greatest
 from constellationdb.planner import plan
+from constellationdb.storage.kernels.arrowkeys import Words, column_of
 
 _HALF, _LOW = np.int64(32), np.int64((1 << 32) - 1)
 
 
 class Stretches(NamedTuple):
-    """Rows one stretch after the other; of the rows in ``asked``, where they are and where their stretch begins and
-    ends."""
+    """Rows one stretch after the other; of the rows in ``asked``, where they are, where their stretch begins and
+    ends, and where their peers end."""
 
     rows: int
     asked: I64
     begins: I64
     ends: I64
+    peers: I64
 
-    def frames(self, first: int, last: int) -> tuple[I64, I64]:
+    def frames(self, moving: plan.Moving) -> tuple[I64, I64]:
         """Of each row asked for, where its frame begins, and the end of it."""
-        begins = np.clip(self.asked + first, self.begins, self.ends)
-        return begins, np.clip(self.asked + last + 1, begins, self.ends)
+        if moving.running:
+            return self.begins, self.peers if moving.tied else self.asked + 1
+        begins = np.clip(self.asked + moving.first, self.begins, self.ends)
+        return begins, np.clip(self.asked + moving.last + 1, begins, self.ends)
 
 
-def stretches_of(numbers: I64, asked: Bool) -> Stretches:
-    """``numbers``: the rising number of each row's stretch."""
+def stretches_of(numbers: I64, asked: Bool, peers: I64) -> Stretches:
+    """``numbers`` and ``peers``: the rising number of each row's stretch, and of those that tie."""
     sizes = np.bincount(numbers)
     ends = np.cumsum(sizes)
     places = np.flatnonzero(asked)
     own = numbers[places]
-    return Stretches(len(numbers), places, ends[own] - sizes[own], ends[own])
+    ties = np.cumsum(np.bincount(peers))[peers[places]]
+    return Stretches(len(numbers), places, ends[own] - sizes[own], ends[own], ties)
 
 
 def values_of(moving: plan.Moving, column: pa.Array | None, stretches: Stretches, kind: pa.DataType) -> pa.Array:
     """What the function says of the rows asked for. ``column``: its argument in all rows; None: there is none."""
-    begins, ends = stretches.frames(moving.first, moving.last)
+    begins, ends = stretches.frames(moving)
     if column is None:
-        return pa.array(ends - begins)
+        return pa.array(ends - begins).cast(kind)
     match moving.function:
         case "count":
             return pa.array(_counts(column, begins, ends))

@@ -30,6 +30,7 @@ from constellationdb.engine.kernels.orderedtrees import (
     WORD,
 )
 from constellationdb.engine.kernels.orderkeys import OrderKeys, order_keys
+from constellationdb.engine.kernels.prefixes import behead, spare
 from constellationdb.engine.kernels.rows import I64, U8, Bool
 from constellationdb.engine.kernels.spans import FAR, LANE, displace, reach, read
 from constellationdb.engine.rowstore import RowStore
@@ -98,8 +99,11 @@ class OrderedRows:
     def take(self, entries: I64) -> pa.RecordBatch:
         return self._rows.take(entries)
 
+    def live_entries(self) -> I64:
+        return np.flatnonzero(self._live[: self._rows.rows])
+
     def live(self) -> pa.RecordBatch:
-        return self._rows.take(np.flatnonzero(self._live[: self._rows.rows]))
+        return self._rows.take(self.live_entries())
 
     def used(self, slots: int) -> Bool:
         """Which of the slots have rows."""
@@ -205,7 +209,8 @@ class OrderedRows:
         slots, _ = touched(displaced, len(self._roots))
         spans = np.empty(4 * len(slots), np.int64)
         trees = self._roots, self._nodes, self._data, self._offsets, self._peers
-        total = reach(slots, before, after, running, tied, *trees, self._low, self._tail, spans)
+        walks = np.empty(2 * _SIDE_BY_SIDE, np.int64)
+        total = reach(slots, before, after, running, tied, *trees, self._low, self._tail, spans, walks)
         entries, slices, groups = (np.empty(total, np.int64) for _ in range(3))
         computed, carries = np.empty(total, np.bool_), np.empty(len(slots), np.int64)
         lanes = np.empty(LANE * min(_SIDE_BY_SIDE, len(slots)), np.int64)
@@ -244,23 +249,48 @@ class OrderedRows:
 
     # -- letting go ----------------------------------------------------------------------------
 
-    def free(self, slots: I64) -> None:
-        """Keep nothing of these slots."""
-        self._trim(slots, np.zeros(len(self._roots), np.int64))
+    def free(self, slots: I64) -> I64:
+        """Keep nothing of these slots. The entries gone."""
+        gone = self._trim(slots, np.zeros(len(self._roots), np.int64))
         self._last[slots] = NONE
         self._counts[slots] = 0
+        return gone
 
-    def _trim(self, slots: I64, counts: I64) -> None:
+    def behead(
+        self, slots: I64, ends: I64, watermark: int, before: int, after: int, *, running: bool, tied: bool
+    ) -> I64:
+        """Let go of what frames of rows behind all closed ones cannot reach; ``ends`` by entry. The entries gone."""
+        counts = np.empty(len(slots), np.int64)
+        trees = self._roots, self._nodes, self._data, self._offsets, self._peers
+        total = spare(slots, watermark, ends, before, after, running, tied, *trees, counts)
+        gone = np.empty(total, np.int64)
+        self._facts[GONE] = 0
+        behead(slots, counts, self._roots, self._nodes, gone, self._facts)
+        self._bury(gone)
+        return gone
+
+    def _trim(self, slots: I64, counts: I64) -> I64:
         roots = self._roots[slots]
         sizes = np.where(roots == NONE, 0, self._nodes[NODE * roots + SIZE])
         gone = np.empty(int((sizes - counts[slots]).clip(0).sum()), np.int64)
         self._facts[GONE] = 0
         trim(slots, counts, self._roots, self._nodes, gone, self._facts)
         self._bury(gone)
+        return gone
 
     def _bury(self, gone: I64) -> None:
         self._live[gone] = False
         self._dead += len(gone)
+
+    @property
+    def count(self) -> int:
+        """How many rows are in order."""
+        return self._rows.rows - self._dead
+
+    @property
+    def unused(self) -> int:
+        """See ``footprint``."""
+        return self._dead
 
     @property
     def wasteful(self) -> bool:

@@ -38,6 +38,7 @@ class Header(msgspec.Struct, frozen=True):
     answers: tuple[AnswerHeader, ...]
     sequences: dict[int, SequencePosition] = {}  # by oid
     timer: bool = False  # opened by the clock, which alone may be what it brings
+    gone_back: bool = False
     sinks: dict[str, int] = {}  # that write a table here → the epoch of their relation that it has now
 
 
@@ -70,6 +71,7 @@ class EpochRecord:
     answers: list[Answer] = field(default_factory=list)
     sequences: dict[int, SequencePosition] = field(default_factory=dict)
     timer: bool = False
+    gone_back: bool = False  # the epochs before it, up to those of the checkpoint that was gone back to, were undone
     sinks: dict[str, int] = field(default_factory=dict)
 
     def is_empty(self) -> bool:
@@ -88,6 +90,7 @@ def encode_record(record: EpochRecord) -> bytes:
         tuple(answer.header for answer in record.answers),
         record.sequences,
         record.timer,
+        record.gone_back,
         record.sinks,
     )
     batches = [batch for _, batch in record.deltas]
@@ -110,5 +113,6 @@ def decode_record(payload: bytes) -> EpochRecord:
         [Answer(h, rest[2 * i], rest[2 * i + 1]) for i, h in enumerate(header.answers)],
         dict(header.sequences),
         header.timer,
+        header.gone_back,
         dict(header.sinks),
     )

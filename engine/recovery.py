@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -18,16 +19,16 @@ from constellationdb.catalog.model import Alter, Create, Supersede
 from constellationdb.engine import batch as zset
 from constellationdb.engine.capture import mark_of
 from constellationdb.engine.changelog import UNKNOWN_US, marked, unpacked
-from constellationdb.engine.checkpoint_blobs import Chain, Written, last_of
+from constellationdb.engine.checkpoint_blobs import Blob, Chain, Written, last_of, state_and_changes
 from constellationdb.engine.graph import CLOCK
 from constellationdb.engine.job_checkpoints import restore_job
 from constellationdb.engine.manifest import Manifest, catalog_of
 from constellationdb.engine.record import EpochRecord, decode_record
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.sources import SourceState
-from constellationdb.errors import CorruptState
 from constellationdb.storage.arrow_blobs import from_ipc
-from constellationdb.storage.checkpoints import CheckpointStore
+from constellationdb.storage.buffers import size_of
+from constellationdb.storage.checkpoints.fallback import Restored, newest_whole
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
@@ -36,8 +37,11 @@ if TYPE_CHECKING:
 def recover(engine: Engine) -> None:
     """Bring the engine to the last acknowledged epoch. Called before its threads run."""
     begin = time.perf_counter()
-    store = engine.durability.store
-    manifest = None if store is None else _load_checkpoint(engine, store)
+    manifest: Manifest | None = None
+    passed_over: tuple[str, ...] = ()
+    if engine.durability.is_kept and (found := _newest(engine)) is not None:
+        passed_over = found.passed_over
+        manifest = _restore_checkpoint(engine, found.value)
     replayed = 0
     start = 1 if manifest is None else manifest.epoch + 1
     for number, payload in engine.durability.log.read_from(start):
@@ -52,16 +56,38 @@ def recover(engine: Engine) -> None:
             f"restored epoch {engine.epoch} from {at} and {replayed} replayed epochs"
             f" in {time.perf_counter() - begin:.2f} s"
         )
+        for damage in passed_over:
+            engine.restored += f"; passed over the damaged {damage}"
         anew = [name for name, job in manifest.jobs.items() if job.again] if manifest else []
         if anew:
             shown = ", ".join(engine.catalog.relations[n].shown for n in anew if n in engine.catalog.relations)
             engine.restored += f"; computing anew what had failed: {shown}"
 
 
-def _load_checkpoint(engine: Engine, store: CheckpointStore) -> Manifest | None:
-    if (latest := store.latest()) is None:
-        return None
-    manifest = msgspec.msgpack.decode(latest[1], type=Manifest)
+@dataclass(frozen=True)
+class _Stored:
+    """A checkpoint with all its blobs, in memory. ``sizes``: theirs, in bytes."""
+
+    manifest: Manifest
+    blobs: dict[str, pa.RecordBatch]
+    sizes: dict[str, int]
+
+
+def _newest(engine: Engine) -> Restored[_Stored] | None:
+    """The newest checkpoint that is whole: all of it is read before anything is changed."""
+    store = engine.durability.store
+
+    def read(content: bytes) -> _Stored:
+        manifest = msgspec.msgpack.decode(content, type=Manifest)
+        parts = store.get_all(set(manifest.blobs.values()))
+        blobs = {name: from_ipc(parts[key]) for name, key in manifest.blobs.items()}
+        return _Stored(manifest, blobs, {name: size_of(parts[key]) for name, key in manifest.blobs.items()})
+
+    return newest_whole(store, read, engine.durability.log.first_epoch)
+
+
+def _restore_checkpoint(engine: Engine, stored: _Stored) -> Manifest:
+    manifest, blobs = stored.manifest, stored.blobs
     engine.catalog = catalog_of(manifest)
     for function in manifest.functions:
         engine.python.bind(function)
@@ -70,8 +96,6 @@ def _load_checkpoint(engine: Engine, store: CheckpointStore) -> Manifest | None:
     engine.apply_command(Create(tuple(manifest.relations)), engine.catalog, manifest.epoch + 1, 0)
     for state in engine.states.values():
         state.born = 0
-    bodies = {name: _need(store, key) for name, key in manifest.blobs.items()}
-    blobs = {name: from_ipc(body) for name, body in bodies.items()}
     for name, source in manifest.sources.items():
         state = engine.states[name]
         assert isinstance(state, SourceState)
@@ -87,32 +111,42 @@ def _load_checkpoint(engine: Engine, store: CheckpointStore) -> Manifest | None:
     for name, sink in manifest.sinks.items():
         engine.sinks[name].restore(sink)
     for name, job in manifest.jobs.items():
-        restore_job(engine, name, job, _under(f"job/{name}/", blobs), manifest)
+        restore_job(engine, name, job, *state_and_changes(_under(f"job/{name}/", blobs)), manifest)
     with engine.lock:
         frontiers = {name: min(manifest.epoch, _state(engine, name).frontier) for name in restored}
-    engine.durability.restored(_written(engine, manifest, bodies, frontiers), manifest.epoch)
+    engine.durability.restored(_written(engine, manifest, stored.sizes, frontiers), manifest.epoch)
     return manifest
 
 
-def _written(engine: Engine, manifest: Manifest, bodies: Mapping[str, bytes], frontiers: dict[str, int]) -> Written:
+def _written(engine: Engine, manifest: Manifest, sizes: Mapping[str, int], frontiers: dict[str, int]) -> Written:
     """What the next checkpoint may leave as it is."""
     marks = {
         f"job/{name}": mark_of(engine.jobs[name])
         for name, job in manifest.jobs.items()
         if not job.again and job.failure is None and job.first is None
     }
+    job_chains = {
+        name: _job_chain(manifest.epoch, _under(f"job/{name}/", sizes))
+        for name in manifest.jobs
+        if f"job/{name}" in marks
+    }
     chains = {
-        name: _chain(engine.catalog.relations[name].oid, name, manifest, bodies)
+        name: _chain(engine.catalog.relations[name].oid, name, manifest, sizes)
         for name in frontiers
         if f"contents/{name}/" in manifest.blobs
     }
-    return Written(dict(manifest.blobs), marks, chains, frontiers)
+    return Written(dict(manifest.blobs), marks, chains, job_chains, frontiers)
 
 
-def _chain(oid: int, name: str, manifest: Manifest, bodies: Mapping[str, bytes]) -> Chain:
-    later = [len(bodies[part]) for part in _in_order(f"contents/{name}/", bodies)[1:]]
+def _job_chain(epoch: int, sizes: Mapping[str, int]) -> Chain:
+    whole, later = state_and_changes(sizes)
+    return Chain(0, epoch, len(later), sum(whole.values()), sum(sum(changes.values()) for changes in later))
+
+
+def _chain(oid: int, name: str, manifest: Manifest, sizes: Mapping[str, int]) -> Chain:
+    later = [sizes[part] for part in _in_order(f"contents/{name}/", sizes)[1:]]
     epoch = None if name in manifest.since else manifest.epoch
-    return Chain(oid, epoch, len(later), len(bodies[f"contents/{name}/"]), sum(later))
+    return Chain(oid, epoch, len(later), sizes[f"contents/{name}/"], sum(later))
 
 
 def _state(engine: Engine, name: str) -> RelationState:
@@ -135,13 +169,6 @@ def _restore_relation(state: RelationState, manifest: Manifest, blobs: Mapping[s
         for change in marked(changes, [blobs[name] for name in _in_order(f"marks/{state.name}/", blobs)]):
             if change.epoch > state.log.forgotten:
                 state.log.append(change)
-
-
-def _need(store: CheckpointStore, key: str) -> bytes:
-    data = store.get(key)
-    if data is None:
-        raise CorruptState(f"the checkpoint lacks its part {key}")
-    return data
 
 
 def _replay(engine: Engine, number: int, record: EpochRecord) -> None:
@@ -176,7 +203,13 @@ def _replay(engine: Engine, number: int, record: EpochRecord) -> None:
         if isinstance(source, SourceState):
             source.tracker.restore(watermark)
     engine.publish_base(number, record.at_us, whole, record.watermarks)
-    engine.worker.drain()
+    engine.worker.drain(everything=record.gone_back)
+    if record.gone_back:
+        with engine.lock:
+            for sink in engine.sinks.values():
+                sink.went_back(number)
+            for state in engine.states.values():
+                state.log.begin_at(number, record.at_us)
 
 
 def _in_order(prefix: str, blobs: Mapping[str, object]) -> list[str]:
@@ -185,5 +218,5 @@ def _in_order(prefix: str, blobs: Mapping[str, object]) -> list[str]:
     return sorted(names, key=lambda name: -1 if name == prefix else last_of(name))
 
 
-def _under(prefix: str, blobs: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
-    return {name[len(prefix) :]: batch for name, batch in blobs.items() if name.startswith(prefix)}
+def _under(prefix: str, blobs: Mapping[str, Blob]) -> dict[str, Blob]:
+    return {name[len(prefix) :]: blob for name, blob in blobs.items() if name.startswith(prefix)}

@@ -18,7 +18,7 @@ from constellationdb.engine.lookups import is_fixed, is_replicated, open_back_en
 from constellationdb.engine.pg_catalog.set_functions import set_functions
 from constellationdb.engine.system_tables import SYSTEM_TABLES
 from constellationdb.planner import plan
-from constellationdb.planner.relations import FUNCTIONS, PlannedFunctions, PlannedRelation
+from constellationdb.planner.relations import FUNCTIONS, TYPES, PlannedFunctions, PlannedRelation, PlannedTypes
 from constellationdb.planner.statements import Query
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class PlannedCatalog:
             if found is None or found[0] is not relation:
                 found = (relation, _planned(self._engine, relation))
             known[relation.name] = found
-        planned = MappingProxyType({**_system(), **_functions(catalog)} | {n: found for n, (_, found) in known.items()})
+        users = {**_functions(catalog), **_types(catalog)}
+        planned = MappingProxyType({**_system(), **users} | {n: found for n, (_, found) in known.items()})
         self._known, self._last = known, (catalog, planned)
         return planned
 
@@ -70,6 +71,13 @@ def _functions(catalog: Catalog) -> Planned:
     for function in catalog.functions.values():
         by_name[function.name] = (*by_name.get(function.name, ()), function)
     return {FUNCTIONS: PlannedFunctions("functions", "functions", pa.schema([]), by_name=by_name)}
+
+
+def _types(catalog: Catalog) -> Planned:
+    if not catalog.types:
+        return {}
+    by_name = {kind.name: kind.sql_type for kind in catalog.types.values()}
+    return {TYPES: PlannedTypes("types", "types", pa.schema([]), by_name=by_name)}
 
 
 def _planned(engine: Engine, relation: Relation) -> PlannedRelation:

@@ -16,10 +16,11 @@ from constellationdb.catalog import types
 from constellationdb.catalog.model import ColumnDefinition
 from constellationdb.catalog.text.zones import UTC_ZONE, Zone
 from constellationdb.engine.lengths import fitted
-from constellationdb.engine.literals import parse_texts, to_array
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.tables import TableState
 from constellationdb.planner import statements as st
+from constellationdb.planner.input_texts import parse_texts
+from constellationdb.planner.literals import to_array
 
 Parameters: TypeAlias = Sequence[str | None]
 _Column: TypeAlias = Callable[[Sequence[Parameters]], pa.Array]

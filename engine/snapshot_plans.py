@@ -59,7 +59,7 @@ class SnapshotPlans:
         planned = SnapshotPlanner(session.relations, functions=functions).plan(query)
         if _is_lasting(query, planned) and functions.answered <= of_the_catalog():
             unbound = replace(planned, functions=dict.fromkeys(planned.functions))
-            kept = _Kept(unbound, catalog if functions.answered or catalog.functions else None)
+            kept = _Kept(unbound, catalog if functions.answered or catalog.functions or catalog.types else None)
             if kept.holds_for(session):  # nothing was defined meanwhile
                 self._keep(key, kept)
         return planned

@@ -15,6 +15,7 @@ from constellationdb.connectors.api import Position, RowError, Source, SourceRea
 from constellationdb.connectors.registry import open_source
 from constellationdb.connectors.relation_options import SOURCE_NAMES, advance_us, idle_us
 from constellationdb.engine import batch as zset
+from constellationdb.engine.made_columns import MadeSource, made_columns
 from constellationdb.engine.record import SourceRange
 from constellationdb.engine.relation import Follower, RelationState
 from constellationdb.engine.side import ERRORS_SCHEMA
@@ -66,6 +67,8 @@ class SourceState(RelationState):
         if self._source is None:
             options = {k: v for k, v in self.relation.options.items() if k not in SOURCE_NAMES}
             self._source = open_source(self.relation.options["connector"], self.schema, options, self._clock)
+            if made_columns(self.schema):
+                self._source = MadeSource(self._source, self.schema)
         return self._source
 
     @property

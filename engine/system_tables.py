@@ -59,7 +59,10 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
          ("error", _TEXT)]
     ),
     "constellation.epochs": pa.schema([("epoch", _INT), ("durable_epoch", _INT), ("frontier", _INT)]),
-    "constellation.checkpoints": pa.schema([("epoch", _INT), ("seconds", pa.float64()), ("bytes", _INT)]),
+    "constellation.checkpoints": pa.schema(
+        [("name", _TEXT), ("epoch", _INT), ("taken", _TIME), ("parts", _INT), ("bytes", _INT),
+         ("seconds", pa.float64()), ("bytes_written", _INT), ("damage", _TEXT)]
+    ),
     "constellation.errors": pa.schema(
         [("relation", _TEXT), ("node", _INT), ("sqlstate", _TEXT), ("message", _TEXT), ("payload", _TEXT)]
     ),
@@ -74,7 +77,7 @@ def system_rows(engine: Engine, name: str) -> pa.Table:
     """The rows of a system table now."""
     with engine.lock:
         rows, elsewhere = _READERS[name](engine), _elsewhere(engine.catalog)
-    if elsewhere:
+    if elsewhere and name != "constellation.checkpoints":  # whose names are no relations
         rows = [row | {c: elsewhere[row[c]] for c in _NAMES if row.get(c) in elsewhere} for row in rows]
     return pa.Table.from_pylist(rows, schema=SYSTEM_TABLES[name])
 
@@ -279,8 +282,17 @@ def _epochs(engine: Engine) -> list[Row]:
 
 
 def _checkpoints(engine: Engine) -> list[Row]:
+    """One for each name of a checkpoint, and one for a checkpoint without; the last taken says what it took."""
     last = engine.durability.last
-    return [] if last is None else [{"epoch": last[0], "seconds": last[1], "bytes": last[2]}]
+    rows = []
+    for info in engine.durability.checkpoints():
+        row: Row = {"epoch": info.epoch, "taken": info.at_us, "parts": info.parts, "bytes": info.bytes}
+        if info.damage is not None:
+            row = {"epoch": info.epoch, "damage": info.damage}
+        elif last is not None and last[0] == info.epoch:
+            row |= {"seconds": last[1], "bytes_written": last[2]}
+        rows += [row | {"name": name} for name in info.names or (None,)]
+    return rows
 
 
 def _errors(engine: Engine) -> list[Row]:

@@ -26,7 +26,7 @@ from constellationdb.errors import (
     InvalidParameter,
 )
 from constellationdb.planner import statements as st
-from constellationdb.planner.analysis import kinds
+from constellationdb.planner.analysis import equality, kinds
 from constellationdb.planner.column_expressions import check_expression, check_generated, column_names, sequence_named
 from constellationdb.planner.pinning import unqualified
 from constellationdb.planner.rewrite.system_columns import NAMES as SYSTEM_COLUMNS
@@ -105,6 +105,7 @@ class TableDefiner:
             sequences += own
         table = replace(table, columns=tuple(columns))
         if statement.primary_key:
+            refuse_keyed(table, statement.primary_key)
             table = replace(table, key_name=self.key_name(place.label, statement.key_name))
         table = self.with_checks(table, statement.checks)
         for unique in statement.uniques:
@@ -179,6 +180,7 @@ class TableDefiner:
             raise DuplicateObject(f'constraint "{name}" for relation "{table.shown}" already exists')
 
     def with_unique(self, table: Relation, unique: st.UniqueDef, *, is_constraint: bool = True) -> Relation:
+        refuse_keyed(table, unique.columns)
         label = "key" if is_constraint else "idx"
         name = unique.name or chosen([table.shown, *unique.columns], label, self._taken)
         if is_constraint and unique.name is not None:
@@ -211,3 +213,14 @@ class TableDefiner:
                     position=check.expression_position + 1,
                 )
         self._defaults(table).check({c.name: c.default_position for c in columns if c.default is not None})
+
+
+def refuse_keyed(table: Relation, columns: Iterable[str]) -> None:
+    """Rows are found by what their values look like, which tells equal values of these types apart."""
+    for name in columns:
+        kind = kinds.of_field(table.schema.field(name)) if name in table.schema.names else None
+        if equality.any_keyed((kind,)):
+            raise FeatureNotSupported(
+                f"a unique key of {kind} values is not supported",
+                detail="Two of them may be equal and look different, such as 24 hours and 1 day.",
+            )

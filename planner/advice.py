@@ -1,8 +1,8 @@
 """What a view's owner should know before its state has grown: rows that nothing ever frees.
 
 Groups are as many as their keys, and tables as large as somebody makes them. What grows for ever are the rows of
-a source, or of a view to which rows are only added, kept one by one: by a join that no time bounds, by DISTINCT.
-And the windows over them, where no watermark closes these.
+a source, or of a view to which rows are only added, kept one by one: by a join that no time bounds, by DISTINCT,
+by OVER, by an array of all of a group. And the windows over them, where no watermark closes these.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class Advice(NamedTuple):
 _BOUND = "bound it by time, with a WATERMARK on each: … AND b.ts BETWEEN a.ts - INTERVAL '1 minute' AND a.ts"
 _WINDOWED = "put the bounds of a window into it: SELECT DISTINCT window_start, … FROM TUMBLE(…)"
 _KEYED = "say which columns are equal, or join the same windows of both"
+_BY_WINDOWS = "put the bounds of a window into it: GROUP BY, or PARTITION BY, window_start of TUMBLE(…)"
 _CLOSED = "declare WATERMARK FOR its time on the source"
 # Each row comes from one of the inputs', or from a pair of them.
 _ROW_BY_ROW = (plan.Fragment, plan.Union, plan.Unnest, plan.Join, plan.Asof, plan.WindowAssign, plan.SessionAssign)
@@ -44,6 +45,8 @@ class _Growth:
             grown = self._grown(node.input)
             if grown:
                 yield Advice(f"every different row of {_listed(grown)} is kept for ever", _WINDOWED)
+        if isinstance(node, plan.Over | plan.Recompute) and not node.closing and (grown := self._read(node)):
+            yield Advice(f"every row of {_listed(grown)} is kept for ever", _BY_WINDOWS)
         if isinstance(node, plan.Asof) and not node.expires:
             yield from self._of_asof(node)
         open_windows = list(dict.fromkeys(self._never_closed(node)))
@@ -51,7 +54,12 @@ class _Growth:
             yield Advice(f"no watermark closes the windows over {_listed(open_windows)}: all are kept", _CLOSED)
         passes = isinstance(node, plan.Fragment | plan.Union | plan.OnClose)
         for child in node.children:
-            yield from self.advice(child, shown=shown and passes)
+            kept = isinstance(node, plan.Join) and node.kind in ("semi", "anti") and child is node.left  # EXCEPT
+            yield from self.advice(child, shown=shown and (passes or kept))
+
+    def _read(self, node: plan.AnyNode) -> list[str]:
+        """The relations that grow without end of those below ``node``."""
+        return list(dict.fromkeys(name for child in node.children for name in self._grown(child)))
 
     def _of_join(self, node: plan.Join) -> Iterator[Advice]:
         left, right = self._grown(node.left), self._grown(node.right)

@@ -18,8 +18,9 @@ from substrait.proto import Rel
 
 from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.lower.asof import AsofCondition, asof_condition, check_times, whole_right
+from constellationdb.planner.lower.condition import conjunction
 from constellationdb.planner.lower.core import width_of
-from constellationdb.planner.shuttle import Shuttle, below, field, project, remap
+from constellationdb.planner.shuttle import Shuttle, below, field, project, remap, select
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class AsofCutter:
     def _stage(self, body: Any, condition: AsofCondition) -> Rel:
         right, places = whole_right(body.right)
         width, added = width_of(body.left), width_of(right)
+        if condition.right_conditions:
+            meets = remap(conjunction(self._shuttle, condition.right_conditions), places.__getitem__)
+            arithmetic.check(self._shuttle, right, added, meets)
+            right = select(right, meets)
         on_right = [remap(e, places.__getitem__) for e in (*condition.right, condition.right_time)]
         left, left_keys = self._side(body.left, width, [*condition.left, condition.left_time])
         right, right_keys = self._side(right, added, on_right)

@@ -100,8 +100,8 @@ class ContinuousPlanner:
 
     def _plan(self, query: Query, column_names: tuple[str, ...]) -> plan.Plan:
         emit = query.emit or Emit()
-        self._lateness = Lateness(emit.lateness_us, kept=emit.late_to is not None)
-        self._lowering.keeps_late_rows = emit.late_to is not None
+        self._lateness = Lateness(emit.lateness_us + emit.delay_us, kept=emit.late_to is not None)
+        self._lowering.keeps_late_rows, self._lowering.lateness_us = self._lateness.kept, self._lateness.us
         stream, names, columns = self._query(query)
         root = self._lowering.build.finish(stream)
         if emit.mode == "on_window_close":
@@ -250,27 +250,49 @@ def _check_storable(names: list[str], schema: pa.Schema) -> None:
 
 
 def _on_close(build: Builder, root: plan.AnyNode, emit: Emit) -> plan.AnyNode:
-    """EMIT ON WINDOW CLOSE: the policy goes into the aggregate where one stands at the root, else on top."""
-    if not root.closing:
+    """EMIT ON WINDOW CLOSE: the policy goes into the aggregate where one stands at the root, else on top.
+
+    What closes need not be in the output: then it is under the projections and filters at the root.
+    """
+    held = _held(build, root, emit)
+    if held is None:
         raise FeatureNotSupported(
             "EMIT ON WINDOW CLOSE needs a window_start or window_end column of a source with a watermark",
             hint="declare WATERMARK FOR on the source, and SELECT window_end",
             position=emit.position + 1,
         )
-    column = min(root.closing, key=lambda c: (c.offset_us, c.index))
-    if any(isinstance(node, plan.Windowing) and node.lateness_us for node in plan.walk(root)):
+    return held
+
+
+def _held(build: Builder, node: plan.AnyNode, emit: Emit) -> plan.AnyNode | None:
+    if not node.closing:
+        held = _held(build, node.input, emit) if isinstance(node, plan.Fragment) else None
+        return None if held is None else replace_struct(node, input=held, append_only=held.append_only)
+    column = min(node.closing, key=lambda c: (c.offset_us, c.index))
+    if any(_lets_in_late(inner) for inner in plan.walk(node)):
         column = plan.Column(column.index, column.offset_us - emit.lateness_us)  # shown at its end, corrected after
-    fused = None if emit.lateness_us else _fuse(root)
+    fused = None if emit.lateness_us else _fuse(node)
     if fused is not None:
         return fused
     return plan.OnClose(
         id=build.next_id(),
-        schema_ipc=root.schema_ipc,
+        schema_ipc=node.schema_ipc,
         append_only=emit.lateness_us == 0,
-        closing=root.closing,
-        input=root,
+        closing=node.closing,
+        input=node,
         column=column,
+        holds_nulls=any(
+            isinstance(inner, plan.Over | plan.TopN | plan.Recompute) and inner.expiry is not None
+            for inner in plan.walk(node)
+        ),
     )
+
+
+def _lets_in_late(node: plan.AnyNode) -> bool:
+    """Whether it keeps for the lateness what it would free."""
+    if isinstance(node, plan.Over | plan.TopN | plan.Recompute):
+        return plan.late_by(node) is not None
+    return isinstance(node, plan.Windowing) and node.watermarked
 
 
 def _fuse(root: plan.AnyNode) -> plan.AnyNode | None:

@@ -19,10 +19,14 @@ from datafusion import SessionContext, udf
 
 from constellationdb import errors
 from constellationdb.planner import (
+    array_orders,
     interval_functions,
     jsonb_functions,
     jsonpath_functions,
+    map_functions,
     math_functions,
+    moment_functions,
+    record_functions,
     regex_functions,
     row_functions,
     text_functions,
@@ -139,7 +143,14 @@ def _functions() -> list[Any]:
         made.append(udf(_unrun, [moment, pa.string()], pa.bool_(), "immutable", f"con_clock_{operator}"))
     defined = [*interval_functions.definitions(), *text_functions.definitions(), *math_functions.definitions()]
     defined += [*row_functions.definitions(), *zone_functions.definitions(), *jsonb_functions.definitions()]
-    defined += [*jsonpath_functions.definitions(), *regex_functions.definitions()]
+    defined += [
+        *jsonpath_functions.definitions(),
+        *regex_functions.definitions(),
+        *record_functions.definitions(),
+        *map_functions.definitions(),
+        *array_orders.definitions(),
+        *moment_functions.definitions(),
+    ]
     made += [udf(f, arguments, kind, "immutable", name) for f, arguments, kind, name in defined]
     return made
 

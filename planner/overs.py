@@ -20,14 +20,14 @@ from constellationdb.planner.shuttle import Shuttle, field, field_index, project
 
 
 def window_calls(expressions: Any) -> list[Expression]:
-    """Every window function in ``expressions``."""
+    """Every window function in ``expressions``, not in what their subqueries read."""
     calls: list[Expression] = []
 
     def collect(expression: Expression) -> None:
         if expression.WhichOneof("rex_type") == "window_function":
             calls.append(expression)
 
-    visit(expressions, collect)
+    visit(expressions, collect, enter_relations=False)
     return calls
 
 

@@ -25,6 +25,25 @@ def like(pattern: str, escape: str) -> str:
     return "".join(made)
 
 
+def similar(pattern: str, escape: str) -> str:
+    """A pattern of SIMILAR TO as a regular expression of the whole text."""
+    made, listing, letters = [], False, iter(pattern)
+    for letter in letters:
+        if letter == escape:
+            following = next(letters, "")
+            if following == '"':
+                raise FeatureNotSupported("parts of a pattern of SIMILAR TO are not supported")
+            made.append("\\" + following)
+        elif listing:
+            made.append("\\\\" if letter == "\\" else letter)
+            listing = letter != "]"
+        else:
+            listing = letter == "["
+            made.append(_SIMILAR.get(letter, letter))
+    return f"^(?:{''.join(made)})$"
+
+
+_SIMILAR = {"%": ".*", "_": ".", "(": "(?:", **{letter: "\\" + letter for letter in "\\.^$"}}
 _ESCAPES = {"m": r"\b{start}", "M": r"\b{end}", "y": r"\b", "Y": r"\B", "Z": r"\z"}
 
 

@@ -47,6 +47,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, tag_field="node"):
     append_only: bool
     times: tuple[int, ...] = ()  # event-time columns: no row arrives below the watermark but a late one
     closing: tuple[Column, ...] = ()
+    shifted: tuple[Column, ...] = ()  # as times, of columns computed from one: what is added to compare them with it
 
     @property
     def schema(self) -> pa.Schema:
@@ -264,7 +265,9 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     ``single``: it puts out at most one row a key. ``generic``: the output columns for which there is no accumulator.
     ``join``: it is one, of this kind, of two inputs, and ``condition`` (Substrait over slot0) says of a pair of rows
     with equal keys whether they match. Plans that are made now have a ``Join`` for it; stored ones may be older.
-    ``frames``: instead of a plan it computes these behind the columns of its one input.
+    ``frames``: instead of a plan it computes these behind the columns of its one input. ``expiry``: of its one
+    input, the key or the time in the order of all frames by which rows come late and are freed. Rows in whose frames
+    are others ``behind_us`` earlier and ``ahead_us`` later are final when the latter can come no more.
     """
 
     inputs: tuple[AnyNode, ...]
@@ -279,6 +282,9 @@ class Recompute(Node, frozen=True, kw_only=True, tag="recompute"):
     single: bool = False
     generic: tuple[int, ...] = ()
     frames: tuple[FrameSet, ...] = ()
+    expiry: Column | None = None
+    behind_us: int = 0
+    ahead_us: int = 0
 
     @property
     def children(self) -> tuple[AnyNode, ...]:
@@ -292,7 +298,7 @@ class TopN(OneInput, frozen=True, kw_only=True, tag="top_n"):
     """Of each key the rows whose ``rank`` by ``order`` is above ``offset`` and at most ``offset + limit``.
 
     Rows that tie stand in the order of ``ties``, which tells all different rows apart. ``numbered``: the rank is
-    one more column of the output.
+    one more column of the output. ``expiry``: the key by which rows come late, and keys are freed.
     """
 
     keys: tuple[int, ...]
@@ -302,6 +308,7 @@ class TopN(OneInput, frozen=True, kw_only=True, tag="top_n"):
     offset: int
     limit: int
     numbered: bool
+    expiry: Column | None = None
 
 
 Carry: TypeAlias = Literal["none", "add", "least", "greatest", "keep"]
@@ -313,13 +320,16 @@ MovingFunction: TypeAlias = Literal["sum", "count", "least", "greatest", "first"
 class Moving(msgspec.Struct, frozen=True):
     """A function of a column (-1: of rows) in the frame from ``first`` to ``last``, counted from the row itself.
 
-    ``value``: the one row of the frame; in other frames the rows beyond the partition are left out.
+    ``value``: the one row of the frame; in other frames the rows beyond the partition are left out. ``running``: the
+    frame begins at the beginning; ``tied``: it ends with the row's last peer.
     """
 
     function: MovingFunction
     column: int
     first: int
     last: int
+    running: bool = False
+    tied: bool = False
 
 
 class Over(OneInput, frozen=True, kw_only=True, tag="over"):
@@ -329,7 +339,8 @@ class Over(OneInput, frozen=True, kw_only=True, tag="over"):
     number of the stretch, the place and the number of the peers. ``carries``: how a function that begins at the
     beginning goes on from its value before the stretch. ``tied``: such frames end with the last peer. ``moving``: all
     the functions, where they follow from running sums and places, which is faster. ``frames``: instead of the plan it
-    computes these, of the same columns.
+    computes these, of the same columns. ``expiry``: the column by which rows come late: a key, which is freed as a
+    whole, or the first of the order, so that rows go which no frame can reach any more.
     """
 
     keys: tuple[int, ...]
@@ -344,6 +355,7 @@ class Over(OneInput, frozen=True, kw_only=True, tag="over"):
     shows: str
     moving: tuple[Moving, ...] = ()
     frames: tuple[FrameSet, ...] = ()
+    expiry: Column | None = None
 
 
 class Join(Node, frozen=True, kw_only=True, tag="join"):
@@ -488,9 +500,13 @@ class Recursion(Node, frozen=True, kw_only=True, tag="recursion"):
 
 
 class OnClose(OneInput, frozen=True, kw_only=True, tag="on_close"):
-    """EMIT ON WINDOW CLOSE: hold rows until the watermark passes their window's end."""
+    """EMIT ON WINDOW CLOSE: hold rows until the watermark passes their window's end.
+
+    ``holds_nulls``: those without one until nothing more can come.
+    """
 
     column: Column
+    holds_nulls: bool = False
 
 
 AnyNode: TypeAlias = (
@@ -607,6 +623,12 @@ def expiry(node: Join) -> tuple[Column | None, Column | None]:
             offset_us = max(left[a].offset_us, right[b].offset_us)
             return Column(a, offset_us), Column(b, offset_us)
     return node.expiry
+
+
+def late_by(node: Over | TopN | Recompute) -> Column | None:
+    """The time by which rows come too late for what is freed; None: its input brings none that do."""
+    closing = {column.index for column in node.children[0].closing}
+    return None if node.expiry is None or node.expiry.index in closing else node.expiry
 
 
 def relations_of(node: AnyNode) -> list[str]:

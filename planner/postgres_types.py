@@ -65,12 +65,20 @@ _DISPLAYED = {
 }  # fmt: skip
 
 
+_OF_USERS = "type "  # what the names of users' types begin with here, before their oid
+_FIRST_OF_USERS = 16384
+
+
 def oid_of(name: str) -> int:
-    return _OIDS[name]
+    return int(name.removeprefix(_OF_USERS)) if is_of_user(name) else _OIDS[name]
 
 
 def by_oid(oid: int) -> Type:
-    return _NAMES.get(oid)
+    return _NAMES.get(oid) or (f"{_OF_USERS}{oid}" if oid >= _FIRST_OF_USERS else None)
+
+
+def is_of_user(name: Type) -> bool:
+    return name is not None and name.startswith(_OF_USERS)
 
 
 def display(name: str) -> str:

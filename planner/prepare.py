@@ -24,6 +24,7 @@ from constellationdb.planner.analysis.literal_places import placing_literals
 from constellationdb.planner.analysis.nulls import name_nulls
 from constellationdb.planner.analysis.queries import Columns, Relations, analyse
 from constellationdb.planner.analysis.scope import Column
+from constellationdb.planner.analysis.type_names import tell_types
 from constellationdb.planner.analysis.user_calls import UserCalls, with_parameters
 from constellationdb.planner.analysis.zoning import Zoning
 from constellationdb.planner.ranked_limits import listed_columns, rank_limits
@@ -34,6 +35,7 @@ from constellationdb.planner.relations import (
     WindowCall,
     decode_body,
     functions_among,
+    types_among,
 )
 from constellationdb.planner.resolving import references
 from constellationdb.planner.rewrite.asof import call_asof_joins, mark_asof_joins
@@ -51,6 +53,7 @@ from constellationdb.planner.rewrite.refuse import refuse
 from constellationdb.planner.rewrite.row_values import expand_rows
 from constellationdb.planner.rewrite.series import expand_series
 from constellationdb.planner.rewrite.set_functions import read_set_functions
+from constellationdb.planner.rewrite.sorted_sets import sort_above_sets
 from constellationdb.planner.rewrite.spellings import respell
 from constellationdb.planner.rewrite.subquery_conditions import rewrite_conditions
 from constellationdb.planner.rewrite.system_columns import NAMES, read_system_columns
@@ -151,6 +154,8 @@ class Preparer:
             fold_count_filters(tree)
         name_outputs(tree)
         name_derived(tree)
+        if not self._continuous:
+            sort_above_sets(tree)
         prepared = PreparedQuery(tree, signatures=analysis.signatures, columns=analysis.columns)
         prepared.in_time = bool(query.asof) or any(clause.as_of is not None for clause in query.temporal)
         prepared.asking, prepared.doubtful, prepared.unsure = analysis.asking, analysis.doubtful, analysis.unsure
@@ -211,6 +216,7 @@ class Preparer:
 
     def _normal(self, query: Query) -> Any:
         tree = query_tree(query)
+        tell_types(tree, types_among(self._relations))
         mark_asof_joins(tree, query.asof, query.offset)
         mark_versions(tree, query, lambda name, schema: self._find(query.names, schema, name))
         tree = respell(normalise_intervals(expand_rows(tree)))

@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 
 from constellationdb.catalog.model import Function
-from constellationdb.catalog.types import of_arrow
+from constellationdb.catalog.types import SqlType, of_arrow
 from constellationdb.errors import DatatypeMismatch, UndefinedColumn
 from constellationdb.planner import plan
 from constellationdb.planner.statements import Query
@@ -33,6 +33,7 @@ RelationKind = Literal[
     "sequence",
     "changelog",
     "functions",
+    "types",
 ]
 
 
@@ -94,6 +95,41 @@ def watched(
         return relations, {}
     used: dict[int, Function] = {}
     return {**relations, FUNCTIONS: replace(functions, used=used)}, used
+
+
+# Where users' types stand.
+TYPES = "\0types"
+
+
+@dataclass(frozen=True)
+class PlannedTypes(PlannedRelation):
+    """Users' types by name. ``used``: the oids of those that queries have named since ``types_watched``."""
+
+    by_name: Mapping[str, SqlType] = field(default_factory=dict)
+    used: set[int] = field(default_factory=set)
+
+    def named(self, name: str) -> SqlType | None:
+        found = self.by_name.get(name)
+        if found is not None:
+            self.used.add(found.oid)
+        return found
+
+
+def types_among(relations: Mapping[str, PlannedRelation]) -> PlannedTypes | None:
+    found = relations.get(TYPES)
+    assert found is None or isinstance(found, PlannedTypes)
+    return found
+
+
+def types_watched(
+    relations: Mapping[str, PlannedRelation],
+) -> tuple[Mapping[str, PlannedRelation], set[int]]:
+    """The same relations, and which types what is planned over them will have named."""
+    types = types_among(relations)
+    if types is None:
+        return relations, set()
+    used: set[int] = set()
+    return {**relations, TYPES: replace(types, used=used)}, used
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from functools import reduce
 from itertools import groupby
 from operator import xor
@@ -26,6 +27,8 @@ def definitions() -> list[tuple[Any, list[pa.DataType], pa.DataType, str]]:
         (_json_string, [pa.string()], pa.string(), "con_json_string"),
         (_json_array, [texts, pa.bool_()], pa.string(), "con_json_array"),
         (_json_list, [texts], pa.string(), "con_json_list"),
+        (_json_elements, [texts, pa.bool_()], pa.string(), "con_json_elements"),
+        (_numeric_series, [pa.string()] * 3, texts, "con_numeric_series"),
         (_json_members, [texts], pa.string(), "con_json_members"),
         (_joined, [texts, texts], pa.string(), "con_joined"),
         (_longest_run, [texts], pa.int64(), "con_longest_run"),
@@ -85,8 +88,33 @@ def _value_at(values: pa.Array | None, fraction: float | None) -> float | None:
     return low + (place - int(place)) * (high - low)
 
 
+_LINE = "\n "  # before each element that is an object or an array, but the first
+
+
 def _json_list(arrays: pa.Array) -> pa.Array:
-    return pa.array([None if v is None else f"[{', '.join(v)}]" for v in arrays.to_pylist()], pa.string())
+    """The first element on the same line as the bracket."""
+    return pa.array(
+        [None if v is None else f"[{', '.join(v).removeprefix(_LINE)}]" for v in arrays.to_pylist()], pa.string()
+    )
+
+
+def _json_elements(arrays: pa.Array, quoted: pa.Array) -> pa.Array:
+    """What json_agg makes of the elements of an array; ``quoted`` as below."""
+    say = _quoted if quoted[:1].to_pylist() == [True] else _bare
+    return pa.array([None if v is None else f"[{', '.join(map(say, v))}]" for v in arrays.to_pylist()], pa.string())
+
+
+def _numeric_series(*bounds: pa.Array) -> pa.Array:
+    rows = zip(*(bound.to_pylist() for bound in bounds), strict=True)
+    return pa.array([_numbers(*map(Decimal, row)) for row in rows], pa.list_(pa.string()))
+
+
+def _numbers(start: Decimal, end: Decimal, step: Decimal) -> list[str]:
+    if not step:
+        raise ComputationError("22023", "step size cannot equal zero")
+    if (end - start) * step < 0:
+        return []
+    return [str(start + place * step) for place in range(int((end - start) // step) + 1)]
 
 
 def _json_array(arrays: pa.Array, quoted: pa.Array) -> pa.Array:

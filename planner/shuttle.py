@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 from datafusion import DataFrame, SessionConfig, SessionContext
 from datafusion.substrait import Consumer, Producer, Serde
-from substrait.proto import Expression, JoinRel, Plan, Rel, SimpleExtensionDeclaration
+from substrait.proto import Expression, JoinRel, Plan, ReadRel, Rel, SimpleExtensionDeclaration
 
 from constellationdb.planner import functions, python_functions
 
@@ -114,6 +114,7 @@ class Shuttle:
         plan.DiscardUnknownFields()
         self._adopt(plan)
         _give_conditions(plan)
+        _tell_columns_apart(plan)
         return plan.relations[0].root.input, frame.schema(), logical.display_indent()
 
     def _adopt(self, plan: Plan) -> None:
@@ -199,6 +200,18 @@ def _give_conditions(message: Any) -> None:
         if descriptor.message_type is not None:
             for item in value if _repeated(descriptor) else (value,):
                 _give_conditions(item)
+
+
+def _tell_columns_apart(message: Any) -> None:
+    """DataFusion writes no rows of a join as a table with the names of both sides, but reads none with a name twice."""
+    if isinstance(message, ReadRel) and message.HasField("virtual_table"):
+        names = list(message.base_schema.names)
+        if len(set(names)) < len(names):
+            message.base_schema.names[:] = [f"{name} {place}" for place, name in enumerate(names)]
+    for descriptor, value in message.ListFields():
+        if descriptor.message_type is not None:
+            for item in value if _repeated(descriptor) else (value,):
+                _tell_columns_apart(item)
 
 
 # Expressions are protobuf trees; these few functions are all the rest of the planner knows of their shape.

@@ -43,7 +43,7 @@ from constellationdb.planner.relations import PlannedRelation, WindowCall
 from constellationdb.planner.rewrite.names import user_name
 from constellationdb.planner.rewrite.set_all import rewrite_set_all
 from constellationdb.planner.rewrite.tree import to_sql
-from constellationdb.planner.shuttle import Shuttle, project, subqueries
+from constellationdb.planner.shuttle import Shuttle, parsed, project, subqueries
 from constellationdb.planner.statements import Query
 
 
@@ -181,12 +181,12 @@ class SnapshotPlanner:
         try:
             rel, _, display = self._shuttle.plan(sql)
             if has_grouping_sets(rel):  # its keys are followed by one that no field reference counts
-                return None, written.types
+                return None, self._types_as_text(sql, written)
             width = width_of(rel)
             gate.check(self._shuttle, rel, width, display)
         except Exception:
             # Whatever Substrait cannot write or read back still runs as text.
-            return None, written.types
+            return None, self._types_as_text(sql, written)
         try:
             if self._in_time:
                 cutter = AsofCutter(self._shuttle, harden)
@@ -198,7 +198,16 @@ class SnapshotPlanner:
         except (FeatureNotSupported, InvalidFrameSize, NullNotAllowed):
             raise
         except Exception:
-            return None, written.types
+            return None, self._types_as_text(sql, written)
+
+    def _types_as_text(self, sql: str, written: pa.Schema) -> list[pa.DataType]:
+        """The types of what runs as text. What is not optimized yet has a CASE of the type of its first result."""
+        try:
+            context = self._shuttle.context
+            optimized = parsed(context, sql).optimized_logical_plan()
+            return list(context.create_dataframe_from_logical_plan(optimized).schema().types)
+        except Exception:  # it fails in the same words when it is run
+            return list(written.types)
 
     def _cut_frames(self, rel: Rel) -> None:
         cutter = FrameCutter(self._shuttle, harden)

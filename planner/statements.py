@@ -14,6 +14,9 @@ from typing import Literal
 
 from constellationdb.catalog.types import SqlType
 
+# What SET c.f = value calls in the place of c: a function that no client can name.
+WITH_FIELD = "con_with_field"
+
 
 @dataclass(frozen=True)
 class ColumnDef:
@@ -28,6 +31,7 @@ class ColumnDef:
     generated_position: int = 0
     default_position: int = 0
     sequence_options: Mapping[str, object] = field(default_factory=dict)  # of an identity column
+    type_position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,14 @@ class WatermarkDef:
 
 @dataclass(frozen=True)
 class Emit:
-    """EMIT CHANGES | EMIT ON WINDOW CLOSE, with ALLOW LATENESS (µs) and LATE DATA TO."""
+    """EMIT CHANGES | EMIT ON WINDOW CLOSE [WITH DELAY], with ALLOW LATENESS (both µs) and LATE DATA TO."""
 
     mode: Literal["changes", "on_window_close"] = "changes"
     explicit: bool = False  # False when only ALLOW LATENESS or LATE DATA TO was said
     lateness_us: int = 0
     late_to: str | None = None
     position: int = 0
+    delay_us: int = 0
 
 
 @dataclass(frozen=True)
@@ -377,6 +382,35 @@ class Drop(Statement):
     names: tuple[str, ...]
     if_exists: bool = False
     cascade: bool = False
+
+
+@dataclass(frozen=True)
+class CreateType(Statement):
+    """Of rows with ``fields``, or an enum of ``labels``."""
+
+    name: str
+    fields: tuple[ColumnDef, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DropType(Statement):
+    names: tuple[str, ...]
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True)
+class AlterType(Statement):
+    """One change: ``rename``, ``add`` a field, or a ``label`` (``before`` or ``after`` another)."""
+
+    name: str
+    rename: str = ""
+    add: ColumnDef | None = None
+    label: str = ""
+    beside: str = ""
+    before: bool = False
+    if_not_exists: bool = False
 
 
 @dataclass(frozen=True)
@@ -701,6 +735,20 @@ class Wait(Statement):
 @dataclass(frozen=True)
 class Checkpoint(Statement):
     """CHECKPOINT: write the state down now, and shorten the log."""
+
+
+@dataclass(frozen=True)
+class CreateSavepoint(Statement):
+    """CREATE SAVEPOINT: a checkpoint that is kept."""
+
+    name: str
+    if_not_exists: bool
+
+
+@dataclass(frozen=True)
+class DropSavepoint(Statement):
+    name: str
+    if_exists: bool
 
 
 @dataclass(frozen=True)

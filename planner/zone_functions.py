@@ -21,9 +21,9 @@ from constellationdb.catalog.text import text_encoder
 from constellationdb.catalog.text.style import Style
 from constellationdb.catalog.text.zones import I64, UTC_ZONE, Zone, offset_text, zone_named, zone_of_expression
 from constellationdb.errors import ConstellationError
-from constellationdb.planner.analysis.texts import instant_us
 from constellationdb.planner.interval_functions import INTERVAL, parts_of
 from constellationdb.planner.raising import ComputationError
+from constellationdb.planner.scalar_texts import instant_us
 
 _TIMESTAMP, _TIMESTAMPTZ = types.TIMESTAMP.arrow, types.TIMESTAMPTZ.arrow
 _DAY_US = 86_400_000_000

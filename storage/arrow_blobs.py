@@ -27,7 +27,8 @@ _HEAD = struct.Struct("<4sIII")
 _ALIGN = 64
 
 
-def _stream(batch: pa.RecordBatch, compression: Compression | None) -> pa.Buffer:
+def ipc_buffer(batch: pa.RecordBatch, compression: Compression | None = None) -> pa.Buffer:
+    """The batch as an Arrow IPC stream, where it was written; of a slice, only the slice."""
     sink = pa.BufferOutputStream()
     options = pa.ipc.IpcWriteOptions(compression=compression)
     with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
@@ -36,8 +37,8 @@ def _stream(batch: pa.RecordBatch, compression: Compression | None) -> pa.Buffer
 
 
 def to_ipc(batch: pa.RecordBatch, compression: Compression | None = None) -> bytes:
-    """The batch as an Arrow IPC stream; of a slice, only the slice."""
-    encoded: bytes = _stream(batch, compression).to_pybytes()
+    """The same, copied into bytes."""
+    encoded: bytes = ipc_buffer(batch, compression).to_pybytes()
     return encoded
 
 
@@ -59,7 +60,7 @@ def pack(
     encoded = msgspec.msgpack.encode(header)
     if len(encoded) >= 2**32:
         raise LimitExceeded(f"the header of a stored record has {len(encoded)} bytes")
-    streams = [_stream(batch, compression) for batch in batches]
+    streams = [ipc_buffer(batch, compression) for batch in batches]
     lengths = struct.pack(f"<{len(streams)}Q", *(stream.size for stream in streams))
     parts: list[bytes | pa.Buffer] = [_HEAD.pack(_MAGIC, len(encoded), len(streams), 0), lengths, encoded]
     end = _HEAD.size + len(lengths) + len(encoded)

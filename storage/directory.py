@@ -1,13 +1,15 @@
 """A data directory: what lies where, which format it has, who owns it.
 
-    D/format        one line: "constellation data directory, format 1"
+    D/format        one line: "constellation data directory, format 2"
     D/owner.lock    held by the one process that has it open
+    D/identity      which database this is, and where its checkpoints are (`checkpoints/opening.py`)
     D/log/          the epoch log
-    D/checkpoints/  the checkpoint store
+    D/checkpoints/  the checkpoints, unless they are in an object store
     D/state/        keyed state that outgrew memory; derived, may be deleted while nobody has it open
 
 ``format`` is written last, so a directory whose creation was cut short is still empty in the eyes of the next
-opener, which finishes it.
+opener, which finishes it. A directory of format 1, whose checkpoint was in RocksDB, is of format 2 once it was opened:
+an earlier release would take it for one without a checkpoint.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from constellationdb.storage.disk import DISK, Disk
 from constellationdb.storage.lockfile import FILE_NAME as LOCK_NAME
 from constellationdb.storage.lockfile import DirectoryLock
 
-FORMAT = 1
+FORMAT = 2
 _LINE = re.compile(r"constellation data directory, format (\d+)\n")
 _PARTS = ("log", "checkpoints", "state")
 
@@ -46,6 +48,7 @@ class DataDirectory:
             self.close()
             raise
         self.log, self.checkpoints, self.state = (self.root / part for part in _PARTS)
+        self.identity = self.root / "identity"
 
     def _make_root(self, disk: Disk) -> None:
         missing = [path for path in (self.root, *self.root.parents) if not path.exists()]
@@ -55,17 +58,17 @@ class DataDirectory:
 
     def _create_or_check(self, disk: Disk) -> None:
         marker = self.root / "format"
-        if marker.exists():
-            _check_format(marker)
-        elif foreign := self._first_foreign():
+        is_new = not marker.exists()
+        if is_new and (foreign := self._first_foreign()):
             raise InvalidParameter(
                 f'directory "{self.root}" is not a constellation data directory',
                 detail=f'it has no "format" file but holds "{foreign}"',
                 hint="name an empty or missing directory to create a database there",
             )
+        current = not is_new and _checked_format(marker) == FORMAT
         for part in _PARTS:
             (self.root / part).mkdir(exist_ok=True)
-        if not marker.exists():
+        if not current:
             disk.sync_directory(self.root)
             disk.create(marker, f"constellation data directory, format {FORMAT}\n".encode())
 
@@ -86,7 +89,7 @@ class DataDirectory:
         self.close()
 
 
-def _check_format(marker: Path) -> None:
+def _checked_format(marker: Path) -> int:
     match = _LINE.fullmatch(marker.read_text("utf-8", errors="replace"))
     if match is None:
         raise CorruptState(f'file "{marker}" does not name a data directory format')
@@ -95,3 +98,4 @@ def _check_format(marker: Path) -> None:
             f'data directory "{marker.parent}" has format {found}, this release reads up to {FORMAT}',
             hint="open it with the release that wrote it, or a newer one",
         )
+    return found

@@ -10,11 +10,16 @@ import os
 import sys
 from pathlib import Path
 
+from constellationdb.storage.buffers import Bytes
+
+ASIDE = ".tmp"
+"""The suffix of a file that is not finished."""
+
 
 class Disk:
     """The operating system's files. Every method raises OSError and leaves judging it to the caller."""
 
-    def write(self, fd: int, data: bytes) -> None:
+    def write(self, fd: int, data: Bytes) -> None:
         """Writes all of ``data`` at the descriptor's position; not yet durable."""
         view = memoryview(data)
         while view:
@@ -37,17 +42,35 @@ class Disk:
         finally:
             os.close(fd)
 
-    def create(self, path: Path, content: bytes) -> None:
+    def create(self, path: Path, *pieces: Bytes) -> None:
         """A file that is either absent or whole: written aside, synced, renamed, and the name synced too."""
-        aside = path.with_name(path.name + ".tmp")
+        aside = path.with_name(path.name + ASIDE)
+        self._write_aside(aside, pieces)
+        os.rename(aside, path)
+        self.sync_directory(path.parent)
+
+    def create_only(self, path: Path, *pieces: Bytes) -> bool:
+        """The same, but False when there is such a file already: of all who try at once, one succeeds."""
+        aside = path.with_name(f"{path.name}-{os.urandom(4).hex()}{ASIDE}")
+        try:
+            self._write_aside(aside, pieces)
+            try:
+                os.link(aside, path)
+            except FileExistsError:
+                return False
+        finally:
+            aside.unlink(missing_ok=True)
+        self.sync_directory(path.parent)
+        return True
+
+    def _write_aside(self, aside: Path, pieces: tuple[Bytes, ...]) -> None:
         fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
-            self.write(fd, content)
+            for piece in pieces:
+                self.write(fd, piece)
             self.sync(fd)
         finally:
             os.close(fd)
-        os.rename(aside, path)
-        self.sync_directory(path.parent)
 
     def remove(self, path: Path) -> None:
         """Removes a file; durable after ``sync_directory``."""

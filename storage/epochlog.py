@@ -139,16 +139,24 @@ class _Segment:
 
 
 class FileEpochLog:
-    """The log as files in ``directory``, which it creates. One process at a time (DirectoryInUse)."""
+    """The log as files in ``directory``, which it creates. One process at a time (DirectoryInUse).
+
+    ``begins``: the first epoch of a new log, of a database that has a checkpoint of the one before.
+    """
 
     keeps = True
 
     def __init__(
-        self, directory: str | os.PathLike[str], segment_bytes: int = SEGMENT_BYTES, disk: Disk = DISK
+        self,
+        directory: str | os.PathLike[str],
+        segment_bytes: int = SEGMENT_BYTES,
+        disk: Disk = DISK,
+        begins: int = 1,
     ) -> None:
         self._directory = Path(directory)
         self._segment_bytes = segment_bytes
         self._disk = disk
+        self._begins = begins
         self._fd = -1
         self._failure: BaseException | None = None
         # Order of acquisition: _syncing before _state. _syncing guards the files, _state everything in memory.
@@ -187,7 +195,7 @@ class FileEpochLog:
             self._disk.sync(self._fd)
             self._disk.sync_directory(self._directory)
         else:
-            self._begin_segment(base=1)
+            self._begin_segment(self._begins)
 
     def _recover(self, path: Path, is_last: bool) -> None:
         data = path.read_bytes()

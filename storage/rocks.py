@@ -12,12 +12,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
-from rocksdict import DbClosedError, DBCompressionType, DBRecoveryMode, Options, Rdict, Snapshot
+from rocksdict import AccessType, BlockBasedOptions, DbClosedError, DBRecoveryMode, Options, Rdict, Snapshot
 
 from constellationdb.errors import ConstellationError, CorruptState, DirectoryInUse, InternalError, StorageFailure
 
+_BLOOM_BITS = 10  # a key: one of a hundred searches for a missing key reads a file
 
-def open_rocks(directory: Path, large_values: bool = False) -> Rdict:
+
+def open_rocks(directory: Path, read_only: bool = False) -> Rdict:
     """The database in ``directory``, created when missing; keys and values are plain bytes."""
     options = Options(raw_mode=True)
     options.create_if_missing(True)
@@ -25,13 +27,13 @@ def open_rocks(directory: Path, large_values: bool = False) -> Rdict:
     # After a crash, everything up to the first torn write. What comes after is no prefix of what was written.
     options.set_wal_recovery_mode(DBRecoveryMode.point_in_time())
     options.set_keep_log_file_num(2)
-    if large_values:  # beside the tree, so that compaction does not rewrite them; they are compressed or random already
-        options.set_compression_type(DBCompressionType.none())
-        options.set_enable_blob_files(True)
-        options.set_min_blob_size(4096)
-        options.set_enable_blob_gc(True)
+    # So many keys that most files are asked for ones they do not have.
+    table = BlockBasedOptions()
+    table.set_bloom_filter(_BLOOM_BITS, block_based=False)
+    options.set_block_based_table_factory(table)
     with rocks_errors(directory):
-        return Rdict(str(directory), options)
+        access = AccessType.read_only(False) if read_only else AccessType.read_write()
+        return Rdict(str(directory), options, access_type=access)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from constellationdb.wire.array_columns import array_cells
 from constellationdb.wire.cells import Cells, booleans, bytes_cells, fixed_cells, numbers, taken_cells, without_nulls_of
 from constellationdb.wire.kernels.binaries import uuids
 from constellationdb.wire.kernels.numerics import BINARY_WIDTH, numeric_words
+from constellationdb.wire.record_columns import record_cells
 from constellationdb.wire.text_columns import INTERVAL_PARTS, CellEncoder, printed, text_cells
 
 EPOCH_DAYS = 10_957  # 2000-01-01 in days since 1970
@@ -35,7 +36,10 @@ def binary_cells(arrow: pa.DataType, sql_type: SqlType, style: Style) -> CellEnc
     if pa.types.is_dictionary(arrow):
         value = binary_cells(arrow.value_type, sql_type, style)
         return lambda array: taken_cells(value(array.dictionary), array)
-    if sql_type.oid in _TEXTS:
+    if sql_type.fields:
+        fields = [binary_cells(kind.arrow, kind, style) for _, kind in sql_type.fields]
+        return record_cells(sql_type, fields)
+    if sql_type.oid in _TEXTS or sql_type.labels:
         return text_cells(arrow, sql_type, style)
     if sql_type.oid == _NUMERIC_OID:
         return _numeric(arrow, trim=sql_type.typmod < 0)

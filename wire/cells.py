@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import DTypeLike, NDArray
 
-from constellationdb.engine.kernels.arrowkeys import valid_of
+from constellationdb.storage.kernels.arrowkeys import valid_of
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]

@@ -59,6 +59,8 @@ def _one_binary(arrow: pa.DataType, sql_type: SqlType) -> Opener | None:
 
 
 def _one_text(arrow: pa.DataType, sql_type: SqlType, style: Style) -> Opener | None:
+    if sql_type.is_made and style != PLAIN:
+        return None
     if arrow == types.TIMESTAMPTZ.arrow:
         return in_memory("q", lambda us: one_zoned(us, style.zone).encode())
     if pa.types.is_decimal(arrow):

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.catalog import types
-from constellationdb.catalog.text import REGISTERED, Style, text_encoder
+from constellationdb.catalog.text import PLAIN, REGISTERED, Style, text_encoder
 from constellationdb.catalog.types import SqlType
 from constellationdb.wire.cells import (
     I32,
@@ -27,6 +27,7 @@ from constellationdb.wire.kernels.floats import FLOAT_WIDTH, doubles, singles
 from constellationdb.wire.kernels.intervals import INTERVAL_WIDTH, intervals
 from constellationdb.wire.kernels.numerics import NUMERIC_WIDTH, numeric_texts
 from constellationdb.wire.kernels.times import NO_ZONE, TIME_WIDTH, clocks, dates, timestamps
+from constellationdb.wire.record_columns import styled
 
 CellEncoder = Callable[[pa.Array], Cells]
 
@@ -41,6 +42,9 @@ def text_cells(arrow: pa.DataType, sql_type: SqlType, style: Style) -> CellEncod
         return lambda array: taken_cells(value(array.dictionary), array)
     if pa.types.is_decimal128(arrow):
         return _numeric(arrow.scale, trim=sql_type.typmod < 0)
+    if style != PLAIN and any(part.fields for part in types.parts_of(sql_type)):
+        plain = _from_arrow(arrow, sql_type, PLAIN)
+        return lambda array: plain(styled(array, sql_type, style))
     if arrow == types.TIMESTAMPTZ.arrow:
         return lambda array: _zoned(array, style)
     if pa.types.is_floating(arrow) and style.float_digits <= 0:

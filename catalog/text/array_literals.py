@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from constellationdb.errors import FeatureNotSupported, InvalidTextRepresentation
 
@@ -38,3 +39,20 @@ def vector_elements(text: str) -> list[str | None]:
 
 def _unescaped(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+
+
+_QUOTED = re.compile(r'^$|^null$|[{},"\\\s]', re.IGNORECASE)
+
+
+def array_text(elements: Iterable[str | None]) -> str:
+    """The text form of an array of these."""
+    return "{" + ",".join(map(_written, elements)) + "}"
+
+
+def _written(element: str | None) -> str:
+    if element is None:
+        return "NULL"
+    if not _QUOTED.search(element):
+        return element
+    escaped = element.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -74,6 +74,11 @@ class Zone:
         """What its clocks show, in microseconds since 1970, at each instant."""
         return us + self.offsets(us) * _US
 
+    def reach_us(self) -> tuple[int, int]:
+        """How far its clocks were ever ahead of UTC, at the least and at the most."""
+        offsets = np.array([self.fixed]) if self.fixed is not None else self._table[1]
+        return int(offsets.min()) * _US, int(offsets.max()) * _US
+
     def offset(self, us: int) -> int:
         return int(self.offsets(np.array([us], np.int64))[0])
 

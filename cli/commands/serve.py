@@ -11,6 +11,11 @@ from constellationdb.cli.commands.options import Address
 
 @click.command()
 @click.option("--dir", "directory", type=click.Path(file_okay=False, path_type=Path), help="Keep everything here.")
+@click.option(
+    "--checkpoint-store",
+    metavar="URL",
+    help="Keep checkpoints in an object store instead: s3://bucket/prefix, gs://…, az://… or file:///….",
+)
 @click.option("--listen", type=Address(), default="127.0.0.1:5433", show_default=True, help="Where clients connect.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Slices of the key space.")
 @click.option("--max-connections", type=click.IntRange(1), default=2000, show_default=True, help="Clients at a time.")
@@ -35,6 +40,7 @@ from constellationdb.cli.commands.options import Address
 )
 def command(
     directory: Path | None,
+    checkpoint_store: str | None,
     listen: tuple[str, int],
     workers: int,
     max_connections: int,
@@ -43,11 +49,20 @@ def command(
     enable_python_functions: bool,
 ) -> None:
     """Serve the Postgres port until Ctrl-C. Without --dir nothing survives the process."""
+    if checkpoint_store is not None and directory is None:
+        raise click.UsageError("--checkpoint-store needs --dir, for the log")
     from constellationdb.cli.running import banner, running, until_stopped
     from constellationdb.wire.limits import Limits
 
     limits = Limits(max_connections, auth_timeout, max_message << 20)
-    started = running(directory, *listen, workers=workers, limits=limits, python_functions=enable_python_functions)
+    started = running(
+        directory,
+        *listen,
+        workers=workers,
+        limits=limits,
+        python_functions=enable_python_functions,
+        checkpoint_store=checkpoint_store,
+    )
     with until_stopped() as stopped, started as database:
         click.echo(banner(database, directory))
         stopped.wait()

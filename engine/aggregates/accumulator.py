@@ -27,8 +27,8 @@ class Accumulator(Protocol):
         """The state of some slots, as plain arrays."""
         ...
 
-    def load(self, state: State, count: int) -> None:
-        """Replace everything by ``count`` slots as ``dump`` gave them."""
+    def load(self, state: State, slots: I64) -> None:
+        """Put what ``dump`` gave at these slots, in place of what is there."""
         ...
 
 
@@ -38,6 +38,11 @@ class Mergeable(Accumulator, Protocol):
     def merge(self, slots: I64, source: Self, others: I64) -> None:
         """Add to each of ``slots`` what ``source`` (it may be this one) has in the other slot in its place."""
         ...
+
+
+def end_of(slots: I64) -> int:
+    """How many slots there must be for these."""
+    return int(slots.max()) + 1 if len(slots) else 0
 
 
 def integers(values: pa.Array) -> I64:

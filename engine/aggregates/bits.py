@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from constellationdb.engine.aggregates.accumulator import I64, Bool, State, integers, none
+from constellationdb.engine.aggregates.accumulator import I64, Bool, State, end_of, integers, none
 from constellationdb.engine.aggregates.sums import Count
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.bits import add_bits
@@ -52,6 +52,7 @@ class Bits:
         bits = self._bits.reshape(-1, self._width)[slots].ravel()
         return {**self._values.dump(slots), "bits": bits}
 
-    def load(self, state: State, count: int) -> None:
-        self._values.load(state, count)
-        self._bits = grow(np.array(state["bits"]), max(count, 64) * self._width)
+    def load(self, state: State, slots: I64) -> None:
+        self.reserve(end_of(slots))
+        self._values.load(state, slots)
+        self._bits.reshape(-1, self._width)[slots] = np.array(state["bits"]).reshape(-1, self._width)

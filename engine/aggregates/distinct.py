@@ -73,6 +73,18 @@ class DistinctValues:
         self.reserve(slots)
         self._follow(self._values.all())
 
+    def follow_changes(self) -> None:
+        """From now on note what changes."""
+        self._values.follow_changes()
+
+    def changes(self, slots: I64) -> pa.RecordBatch | None:
+        """What has changed since the last time; None where that is not known."""
+        return self._values.changes(slots)
+
+    def put(self, rows: pa.RecordBatch, slots: I64) -> None:
+        """Take what ``changes`` gave, of groups that are at ``slots`` here."""
+        self._follow(self._values.put(rows, slots))
+
     def _follow(self, turns: Turns) -> None:
         for follower in self.followers:
             follower.follow(turns)

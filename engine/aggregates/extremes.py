@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from constellationdb.engine.aggregates.accumulator import I64, Bool, State, floats, integers, none
+from constellationdb.engine.aggregates.accumulator import I64, Bool, State, end_of, floats, integers, none
 from constellationdb.engine.aggregates.multiset import Multiset, Turns
 from constellationdb.engine.kernels import accumulate
 from constellationdb.engine.kernels.accumulate import grow
@@ -50,9 +50,9 @@ class Extreme:
     def dump(self, slots: I64) -> State:
         return {"values": self._values[slots], "has": self._has[slots]}
 
-    def load(self, state: State, count: int) -> None:
-        size = max(count, 64)
-        self._values, self._has = grow(np.array(state["values"]), size), grow(np.array(state["has"]), size, False)
+    def load(self, state: State, slots: I64) -> None:
+        self.reserve(end_of(slots))
+        self._values[slots], self._has[slots] = state["values"], state["has"]
 
 
 class End:

@@ -92,22 +92,49 @@ class Measures:
         return NumericOutOfRange.sqlstate, out_of_range(self._node.measures[place])
 
     def dump(self, slots: I64) -> dict[str, pa.RecordBatch]:
-        state = {}
-        for name, accumulator in self._named():
-            for part, array in accumulator.dump(slots).items():
-                state[f"{name}.{part}"] = pa.record_batch({"value": pa.array(array)})
+        state = self._dump(slots)
         for number, shared in enumerate(self._distinct.values()):
             state[f"values{number}"] = shared.dump(slots)
         return state
 
+    def _dump(self, slots: I64) -> dict[str, pa.RecordBatch]:
+        return {
+            f"{name}.{part}": pa.record_batch({"value": pa.array(array)})
+            for name, accumulator in self._named()
+            for part, array in accumulator.dump(slots).items()
+        }
+
+    def follow_changes(self) -> None:
+        """From now on note what changes within groups."""
+        for shared in self._distinct.values():
+            shared.follow_changes()
+
+    def changes(self, slots: I64) -> dict[str, pa.RecordBatch] | None:
+        """The state of groups that have changed; of their different values those that did. None: not known."""
+        state = self._dump(slots)
+        for number, shared in enumerate(self._distinct.values()):
+            if (found := shared.changes(slots)) is None:
+                return None
+            state[f"values{number}"] = found
+        return state
+
     def load(self, state: Mapping[str, pa.RecordBatch], slots: int) -> None:
         """Into fresh measures: what ``dump`` gave of so many slots."""
+        self._put(state, np.arange(slots, dtype=np.int64))
+        for number, shared in enumerate(self._distinct.values()):
+            shared.load(state[f"values{number}"], slots)
+
+    def put(self, changes: Mapping[str, pa.RecordBatch], slots: I64) -> None:
+        """Take what ``changes`` gave, of groups that are at ``slots`` here."""
+        self._put(changes, slots)
+        for number, shared in enumerate(self._distinct.values()):
+            shared.put(changes[f"values{number}"], slots)
+
+    def _put(self, state: Mapping[str, pa.RecordBatch], slots: I64) -> None:
         for name, accumulator in self._named():
             prefix = f"{name}."
             arrays = {k[len(prefix) :]: _array(v) for k, v in state.items() if k.startswith(prefix)}
             accumulator.load(arrays, slots)
-        for number, shared in enumerate(self._distinct.values()):
-            shared.load(state[f"values{number}"], slots)
 
     def _named(self) -> list[tuple[str, Accumulator]]:
         return [("rows", self._count), *((str(place), accumulator) for place, accumulator in self._own.items())]

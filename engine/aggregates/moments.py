@@ -88,12 +88,11 @@ class Spread:
             state |= {f"{name}.{part}.narrow": narrow.ravel(), f"{name}.{part}.wide": wide.ravel()}
         return state
 
-    def load(self, state: State, name: str, count: int) -> None:
-        self.count.load({"counts": state[f"{name}.counts"]}, count)
+    def load(self, state: State, name: str, slots: I64) -> None:
+        self.count.load({"counts": state[f"{name}.counts"]}, slots)
         for part in self._sums:
             narrow, wide = np.array(state[f"{name}.{part}.narrow"]), np.array(state[f"{name}.{part}.wide"])
-            self._sums[part] = ExactSums()
-            self._sums[part].load(np.arange(count), narrow.reshape(-1, NARROW_WORDS), wide.reshape(-1, WIDE_WORDS))
+            self._sums[part].load(slots, narrow.reshape(-1, NARROW_WORDS), wide.reshape(-1, WIDE_WORDS))
 
 
 class Variance:
@@ -122,8 +121,8 @@ class Variance:
     def dump(self, slots: I64) -> State:
         return self._spread.dump(slots, "xx")
 
-    def load(self, state: State, count: int) -> None:
-        self._spread.load(state, "xx", count)
+    def load(self, state: State, slots: I64) -> None:
+        self._spread.load(state, "xx", slots)
 
 
 class Regression:
@@ -156,9 +155,9 @@ class Regression:
     def dump(self, slots: I64) -> State:
         return {k: v for name, spread in self._spreads.items() for k, v in spread.dump(slots, name).items()}
 
-    def load(self, state: State, count: int) -> None:
+    def load(self, state: State, slots: I64) -> None:
         for name, spread in self._spreads.items():
-            spread.load(state, name, count)
+            spread.load(state, name, slots)
 
 
 Spreads = dict[str, Spread]

@@ -47,6 +47,7 @@ class Multiset:
         self._schema = pa.schema([pa.field("slot", pa.int64()), pa.field("value", kind)])
         self._least, self._greatest = least, greatest
         self._slot_count = 64
+        self._changed: Bool | None = None  # by entry, since the last ``dump`` or ``changes``; None: nobody asked yet
         self._clear()
 
     def _clear(self) -> None:
@@ -54,6 +55,7 @@ class Multiset:
         self._rows = RowStore(self._schema)
         self._counts: I64 = np.zeros(64, np.int64)
         self._dead = 0
+        self._changed = None  # entries have other numbers
         kind = self._schema.field(1).type
         self._heaps = {last: Heap(kind, last) for last in (False, True) if (self._greatest if last else self._least)}
         self.reserve(self._slot_count)
@@ -77,6 +79,9 @@ class Multiset:
         rows = zset.canonical_floats(pa.RecordBatch.from_arrays([pa.array(slots), values], schema=self._schema))
         known = len(self._index)
         entries = self._upsert(rows)
+        if self._changed is not None:
+            self._changed = grow(self._changed, len(self._index), False)
+            self._changed[slice(known, len(self._index)) if self._growing else entries] = True
         if self._growing:
             return self._grown(known)
         unique, _ = touched(entries, len(self._index))
@@ -149,6 +154,33 @@ class Multiset:
         """Replace everything by what ``dump`` gave."""
         self._slot_count = max(slots, 64)
         self._refill(rows)
+
+    def follow_changes(self) -> None:
+        """From now on note which entries change."""
+        self._changed = np.zeros(len(self._index), np.bool_)
+
+    def changes(self, slots: I64) -> pa.RecordBatch | None:
+        """Like ``dump``, of the entries that have changed: those that are gone with a count of 0. None: not known."""
+        if self._changed is None:
+            return None
+        entries = np.flatnonzero(self._changed[: len(self._index)])
+        self.follow_changes()
+        places = np.full(self._slot_count, -1, np.int64)
+        places[slots] = np.arange(len(slots))
+        rows = self._rows.take(entries).append_column("count", pa.array(self._counts[entries]))
+        renumbered = places[rows.column(0).to_numpy()]
+        rows = rows.set_column(0, "slot", pa.array(renumbered))
+        return rows.filter(pa.array(renumbered >= 0))
+
+    def put(self, rows: pa.RecordBatch, slots: I64) -> Turns:
+        """Take what ``changes`` gave, of groups that are at ``slots`` here."""
+        own: I64 = slots[rows.column(0).to_numpy()]
+        values, counts = rows.column(1), rows.column(2).to_numpy()
+        keyed = zset.canonical_floats(pa.RecordBatch.from_arrays([pa.array(own), values], schema=self._schema))
+        entries = self._index.probe(encode_rows(keyed, (0, 1)))
+        known = np.where(entries >= 0, self._counts[np.maximum(entries, 0)], 0)
+        changed = np.flatnonzero(known != counts)
+        return self.update(own[changed], values.take(pa.array(changed)), (counts - known)[changed], None)
 
     def _live(self) -> pa.RecordBatch:
         live = np.flatnonzero(self._counts[: len(self._index)])

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from constellationdb.engine.aggregates.accumulator import I64, Bool, State
+from constellationdb.engine.aggregates.accumulator import I64, Bool, State, end_of
 from constellationdb.errors import ExternalRoutineError
 from constellationdb.planner import python_functions
 
@@ -157,9 +157,10 @@ class Objects:
         except Exception as error:
             raise ExternalRoutineError(f"the state of {self._failure(error)}") from error
 
-    def load(self, state: State, count: int) -> None:
-        self._groups = [None] * count
-        for slot, data in enumerate(state[_STATE][:count]):
+    def load(self, state: State, slots: I64) -> None:
+        self.reserve(end_of(slots))
+        for slot, data in zip(slots.tolist(), state[_STATE], strict=False):
+            self._groups[slot] = None
             if data:
                 held, rows, failed, broken = pickle.loads(data)
                 self._groups[slot] = _Group(_with_state(self._aggregate.make(), held), rows, failed, broken)

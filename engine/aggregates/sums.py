@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from constellationdb.engine.aggregates.accumulator import I64, Bool, State, filled, floats, integers
+from constellationdb.engine.aggregates.accumulator import I64, Bool, State, end_of, filled, floats, integers
 from constellationdb.engine.kernels import accumulate
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.floatsum import NARROW_WORDS, WIDE_WORDS, ExactSums
@@ -37,8 +37,9 @@ class Count:
     def dump(self, slots: I64) -> State:
         return {"counts": self.counts[slots]}
 
-    def load(self, state: State, count: int) -> None:
-        self.counts = grow(np.array(state["counts"]), max(count, 64))
+    def load(self, state: State, slots: I64) -> None:
+        self.reserve(end_of(slots))
+        self.counts[slots] = state["counts"]
 
 
 class IntegerSum:
@@ -74,9 +75,10 @@ class IntegerSum:
     def dump(self, slots: I64) -> State:
         return {**self._count.dump(slots), "hi": self._hi[slots], "lo": self._lo[slots]}
 
-    def load(self, state: State, count: int) -> None:
-        self._count.load(state, count)
-        self._hi, self._lo = grow(np.array(state["hi"]), max(count, 64)), grow(np.array(state["lo"]), max(count, 64))
+    def load(self, state: State, slots: I64) -> None:
+        self.reserve(end_of(slots))
+        self._count.load(state, slots)
+        self._hi[slots], self._lo[slots] = state["hi"], state["lo"]
 
 
 class IntegerAverage(IntegerSum):
@@ -130,11 +132,10 @@ class DecimalSum:
         state = {"top": self._top[slots], "hi": self._hi[slots], "lo": self._lo[slots]}
         return {**self._count.dump(slots), **state}
 
-    def load(self, state: State, count: int) -> None:
-        self._count.load(state, count)
-        size = max(count, 64)
-        self._top, self._hi = grow(np.array(state["top"]), size), grow(np.array(state["hi"]), size)
-        self._lo = grow(np.array(state["lo"]), size)
+    def load(self, state: State, slots: I64) -> None:
+        self.reserve(end_of(slots))
+        self._count.load(state, slots)
+        self._top[slots], self._hi[slots], self._lo[slots] = state["top"], state["hi"], state["lo"]
 
 
 class FloatSum:
@@ -181,14 +182,14 @@ class FloatSum:
         narrow, wide = self._exact.dump(slots)
         return {**state, "narrow": narrow.ravel(), "wide": wide.ravel()}
 
-    def load(self, state: State, count: int) -> None:
-        self._count.load(state, count)
+    def load(self, state: State, slots: I64) -> None:
+        self.reserve(end_of(slots))
+        self._count.load(state, slots)
         if self._exact is None:
-            self._plain = grow(np.array(state["plain"]), max(count, 64))
-            return
-        self._exact = ExactSums()
-        narrow, wide = np.array(state["narrow"]), np.array(state["wide"])
-        self._exact.load(np.arange(count), narrow.reshape(-1, NARROW_WORDS), wide.reshape(-1, WIDE_WORDS))
+            self._plain[slots] = state["plain"]
+        else:
+            narrow, wide = np.array(state["narrow"]), np.array(state["wide"])
+            self._exact.load(slots, narrow.reshape(-1, NARROW_WORDS), wide.reshape(-1, WIDE_WORDS))
 
 
 def _decimals(raw: I64, present: Bool, kind: pa.DataType) -> pa.Array:

@@ -32,6 +32,6 @@ class Truth:
     def dump(self, slots: I64) -> State:
         return {"values": self._values.counts[slots], "true": self._true.counts[slots]}
 
-    def load(self, state: State, count: int) -> None:
-        self._values.load({"counts": state["values"]}, count)
-        self._true.load({"counts": state["true"]}, count)
+    def load(self, state: State, slots: I64) -> None:
+        self._values.load({"counts": state["values"]}, slots)
+        self._true.load({"counts": state["true"]}, slots)

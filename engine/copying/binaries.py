@@ -12,7 +12,7 @@ from constellationdb.catalog.types import SqlType, of_field
 from constellationdb.engine.copying.fields import I64, Fields, booleans, numbers
 from constellationdb.engine.copying.texts import checked_texts
 from constellationdb.engine.kernels import copybinary
-from constellationdb.engine.literals import parse_texts
+from constellationdb.planner.input_texts import parse_texts
 
 _WIDTHS = {
     types.BOOLEAN.oid: 1, types.SMALLINT.oid: 2, types.INTEGER.oid: 4, types.BIGINT.oid: 8, types.REAL.oid: 4,

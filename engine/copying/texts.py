@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from constellationdb.catalog.text.binary import utf8_text
-from constellationdb.catalog.text.reading import read_column, reader_of
+from constellationdb.catalog.text.reading import reader_of
 from constellationdb.catalog.text.zones import UTC_ZONE, Zone
 from constellationdb.catalog.types import of_field
 from constellationdb.engine.copying.fields import Fields, booleans, numbers
 from constellationdb.engine.kernels import copyfields
-from constellationdb.engine.literals import parse_texts
+from constellationdb.planner.records import read_values
 
 
 def text_column(fields: Fields, column: int, field: pa.Field, zone: Zone = UTC_ZONE) -> pa.Array:
@@ -24,14 +24,16 @@ def text_column(fields: Fields, column: int, field: pa.Field, zone: Zone = UTC_Z
     if fast is not None:
         return fast
     texts = [None if value is None else utf8_text(value) for value in fields.values(column)]
-    return read_column(parse_texts(texts, field.type, zone), of_field(field))
+    return read_values(texts, of_field(field), zone)
 
 
 def _fast(fields: Fields, column: int, field: pa.Field) -> pa.Array | None:
     """The column where all of its fields are spelled in the usual way, else None."""
     kind = field.type
     if pa.types.is_string(kind):
-        return checked_texts(fields, column) if reader_of(of_field(field)) is None else None
+        sql_type = of_field(field)
+        plain = reader_of(sql_type) is None and not sql_type.is_made
+        return checked_texts(fields, column) if plain else None
     if pa.types.is_integer(kind) and pa.types.is_signed_integer(kind):
         limit = (1 << (kind.bit_width - 1)) - 1
         return _read(copyfields.read_integers, fields, column, kind, limit)

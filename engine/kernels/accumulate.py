@@ -22,10 +22,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from constellationdb.engine.kernels.memory import prefetch
 from constellationdb.engine.kernels.rows import I64, U64, Bool
 from constellationdb.engine.kernels.wide import carry, mul_signed
 from constellationdb.jit import inlined, kernel
+from constellationdb.storage.kernels.memory import prefetch
 
 F64 = NDArray[np.float64]
 _T = TypeVar("_T", bound=np.generic)

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from constellationdb.engine.kernels.memory import prefetch
 from constellationdb.engine.kernels.rows import I64
 from constellationdb.jit import inlined, kernel
+from constellationdb.storage.kernels.memory import prefetch
 
 NONE = -1
 # ``died`` of an entry that lives.

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from constellationdb.engine.kernels.copytext import I64, U8
-from constellationdb.engine.kernels.memory import load32, load64
 from constellationdb.jit import inlined, kernel
+from constellationdb.storage.kernels.memory import load32, load64
 
 MORE, TRAILER, COUNT, SIZE = range(4)
 _M8, _M16 = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)

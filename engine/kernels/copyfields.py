@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from constellationdb.engine.kernels.copytext import I64, U8
-from constellationdb.engine.kernels.memory import copy_bytes
 from constellationdb.jit import inlined, kernel
+from constellationdb.storage.kernels.memory import copy_bytes
 
 I32 = np.typing.NDArray[np.int32]
 _DAYS_OF_MONTHS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)

@@ -138,7 +138,7 @@ def renumber(
         size = size_of(roots[slot], nodes)
         while rank < size:
             entry = at_rank(roots[slot], rank, nodes)
-            ties = before != NONE and are_peers(before, entry, data, offsets, peers)
+            ties = before != NONE and are_peers(before, entry, nodes, data, offsets, peers)
             number = _number(kind, rank, number, ties)
             if number > limit and seen >= counts[slot]:
                 break

@@ -18,9 +18,9 @@ from __future__ import annotations
 import numpy as np
 
 from constellationdb.engine.kernels.accumulate import F64, grow
-from constellationdb.engine.kernels.memory import mul_high, prefetch
 from constellationdb.engine.kernels.rows import I64, Bool
 from constellationdb.jit import inlined, kernel
+from constellationdb.storage.kernels.memory import mul_high, prefetch
 
 # A narrow row: a mark, then the window. Mark 0: nothing yet; n > 0: the window
 # starts at limb n - 1; n < 0: the sum is in wide row -n - 1 instead.

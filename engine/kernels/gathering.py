@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from constellationdb.engine.kernels.memory import bit_at, copy_from
 from constellationdb.engine.kernels.rows import I64, U8, Bool
 from constellationdb.jit import kernel
+from constellationdb.storage.kernels.memory import bit_at, copy_from
 
 
 @kernel("void(const i64[], const i64[], const i64[], i64, u8[])")

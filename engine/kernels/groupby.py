@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from constellationdb.engine.kernels.memory import prefetch, same_bytes
 from constellationdb.engine.kernels.rows import I64, U8, U64, Rows
 from constellationdb.jit import kernel
+from constellationdb.storage.kernels.memory import prefetch, same_bytes
 
 _AHEAD = 16
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)

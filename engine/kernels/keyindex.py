@@ -67,6 +67,13 @@ _NO_SKIP: Bool = np.zeros(0, np.bool_)
 _NEVER_INSERT = -1
 
 
+def stored_rows(data: U8, offsets: I64) -> Rows:
+    """Keys as they were written down."""
+    data, offsets = np.ascontiguousarray(data, np.uint8), np.ascontiguousarray(offsets, np.int64)
+    words = len(offsets) > 1 and bool((np.diff(offsets) == WORD_WIDTH).all())
+    return rows_of(data, offsets, WORD_WIDTH if words else VARIABLE)
+
+
 class KeyIndex:
     """A growing map from key bytes to slots 0, 1, 2, … Once it grows it has ``room`` for so many keys."""
 
@@ -152,9 +159,7 @@ class KeyIndex:
 
     def restore(self, data: U8, offsets: I64) -> None:
         """Append what ``snapshot`` gave: its keys get the next slots in their order."""
-        data, offsets = np.ascontiguousarray(data, np.uint8), np.ascontiguousarray(offsets, np.int64)
-        words = len(offsets) > 1 and bool((np.diff(offsets) == WORD_WIDTH).all())
-        _, added = self.upsert(rows_of(data, offsets, WORD_WIDTH if words else VARIABLE))
+        _, added = self.upsert(stored_rows(data, offsets))
         if added != len(offsets) - 1:
             raise CorruptState(
                 f"a snapshot of keys holds {len(offsets) - 1 - added} keys that are already known",

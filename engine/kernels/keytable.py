@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from constellationdb.engine.kernels.memory import copy_bytes, load64, prefetch, same_bytes, store64
-from constellationdb.engine.kernels.rows import I64, U8, U64, Bool, hash_word
+from constellationdb.engine.kernels.rows import I64, U8, U64, Bool
 from constellationdb.jit import inlined, kernel
+from constellationdb.storage.kernels.hashing import hash_word
+from constellationdb.storage.kernels.memory import copy_bytes, load64, prefetch, same_bytes, store64
 
 # How many rows ahead memory is asked for, and from which table size on that pays.
 _AHEAD = 16

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from constellationdb.engine.kernels.memory import load64, prefetch
 from constellationdb.engine.kernels.rows import I64, U8
 from constellationdb.jit import inlined
+from constellationdb.storage.kernels.memory import load64, prefetch
 
 NONE = -1
 WORD, LEFT, RIGHT, SIZE, NODE = 0, 1, 2, 3, 4
@@ -209,8 +209,10 @@ def fetch_paths(entries: I64, slots: I64, first: int, end: int, roots: I64, node
 
 
 @inlined
-def are_peers(a: int, b: int, data: U8, offsets: I64, peers: I64) -> bool:
+def are_peers(a: int, b: int, nodes: I64, data: U8, offsets: I64, peers: I64) -> bool:
     if peers[a] != peers[b]:
+        return False
+    if nodes[NODE * a] != nodes[NODE * b] and peers[a] > 0:  # its bytes are far away
         return False
     start, other = offsets[a], offsets[b]
     return compare_bytes(data, start, start + peers[a], data, other, other + peers[b]) == 0

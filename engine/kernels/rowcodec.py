@@ -27,17 +27,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from constellationdb.engine.kernels.arrowkeys import (
-    Column,
-    Decimals,
-    Texts,
-    Words,
-    checked_runs,
-    column_of,
-    unwrapped,
-    valid_of,
-)  # fmt: skip
-from constellationdb.engine.kernels.memory import copy_bytes, store64
 from constellationdb.engine.kernels.rows import (
     I64,
     U8,
@@ -48,11 +37,22 @@ from constellationdb.engine.kernels.rows import (
     Rows,
     WordRows,
     concat_rows,
-    hash_rows,
     rows_of,
     vnodes,
 )  # fmt: skip
 from constellationdb.jit import inlined, kernel
+from constellationdb.storage.kernels.arrowkeys import (
+    Column,
+    Decimals,
+    Texts,
+    Words,
+    checked_runs,
+    column_of,
+    unwrapped,
+    valid_of,
+)  # fmt: skip
+from constellationdb.storage.kernels.hashing import hash_rows
+from constellationdb.storage.kernels.memory import copy_bytes, store64
 
 __all__ = ["Rows", "concat_rows", "encode_rows", "hash_columns", "rows_of", "vnodes"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from constellationdb.engine.kernels.memory import prefetch
 from constellationdb.engine.kernels.orderedtrees import (
     GONE,
     LEFT,
@@ -26,8 +25,10 @@ from constellationdb.engine.kernels.orderedtrees import (
 )
 from constellationdb.engine.kernels.rows import I64, U8, Bool
 from constellationdb.jit import inlined, kernel
+from constellationdb.storage.kernels.memory import prefetch
 
 FAR = np.iinfo(np.int64).max
+_AHEAD = 16
 _DEEPEST = 1024  # no tree of numbered entries gets a tenth as deep, but by a chance that nobody will live to see
 # A lane walks over a span: its number; whether its beginning is sought; the next node, the rank sought below it, the
 # place of the next entry and those where its own begin and end, and the nodes that come later.
@@ -62,41 +63,76 @@ def displace(
 
 
 @inlined
-def _first_peer(rank: int, root: int, nodes: I64, data: U8, offsets: I64, peers: I64) -> int:
+def first_peer(rank: int, root: int, nodes: I64, data: U8, offsets: I64, peers: I64) -> int:
     entry = at_rank(root, rank, nodes)
     while rank > 0:
         before = at_rank(root, rank - 1, nodes)
-        if not are_peers(before, entry, data, offsets, peers):
+        if not are_peers(before, entry, nodes, data, offsets, peers):
             break
         rank -= 1
     return rank
 
 
+@inlined
+def _fetch_ranks(
+    slots: I64, first: int, end: int, low: I64, roots: I64, nodes: I64, offsets: I64, peers: I64, walks: I64
+) -> None:
+    """Fetch the nodes on the way to the rows before the first changed ones of some slots, all at once, and these."""
+    for i in range(first, end):
+        walk = 2 * (i - first)
+        walks[walk], walks[walk + 1] = roots[slots[i]], max(0, low[slots[i]] - 1)
+        prefetch(nodes, NODE * walks[walk])
+    going = 1
+    while going:
+        for walk in range(0, 2 * (end - first), 2):
+            if walks[walk] != NONE:
+                prefetch(nodes, NODE * nodes[NODE * walks[walk] + LEFT])
+                prefetch(nodes, NODE * nodes[NODE * walks[walk] + RIGHT])
+        going = 0
+        for walk in range(0, 2 * (end - first), 2):
+            node = walks[walk]
+            if node == NONE:
+                continue
+            before = size_of(nodes[NODE * node + LEFT], nodes)
+            prefetch(offsets, node)
+            prefetch(peers, node)
+            if walks[walk + 1] < before:
+                walks[walk] = nodes[NODE * node + LEFT]
+            else:  # on to the right where it is found, too: there is the row behind it
+                walks[walk + 1] = max(0, walks[walk + 1] - before - 1)
+                walks[walk] = nodes[NODE * node + RIGHT]
+            going += 1
+
+
 @kernel(
     "i64(const i64[], i64, i64, bool, bool, const i64[], const i64[], const u8[], const i64[], const i64[], i64[],"
-    " i64[], i64[])"
+    " i64[], i64[], i64[])"
 )
 def reach(
     slots: I64, before: int, after: int, running: bool, tied: bool, roots: I64, nodes: I64, data: U8, offsets: I64,
-    peers: I64, low: I64, tail: I64, spans: I64,
+    peers: I64, low: I64, tail: I64, spans: I64, walks: I64,
 ) -> int:  # fmt: skip
     """Per slot four ranks: of what is read the first and the end, and of what is computed. How much is read.
 
     A frame reaches ``before`` rows back and ``after`` on; ``running``: from the beginning, of which an answer before
-    tells enough; ``tied``: to the last of the rows that tie. ``low`` and ``tail`` are forgotten.
+    tells enough; ``tied``: to the last of the rows that tie. ``low`` and ``tail`` are forgotten. ``walks``: room for
+    some walks.
     """
     total = 0
     for i in range(len(slots)):
+        if tied and i % (len(walks) // 2) == 0:
+            end = min(i + len(walks) // 2, len(slots))
+            _fetch_ranks(slots, i, end, low, roots, nodes, offsets, peers, walks)
         slot = slots[i]
         root = roots[slot]
         size = size_of(root, nodes)
         start = max(0, low[slot] - after)
         end = size if running else min(size, size - tail[slot] + before)
         if tied and low[slot] > 0:
-            start = _first_peer(min(start, low[slot] - 1), root, nodes, data, offsets, peers)
+            start = first_peer(min(start, low[slot] - 1), root, nodes, data, offsets, peers)
         first = max(0, start - before)
         if tied and 0 < first < size:
-            first = _first_peer(first, root, nodes, data, offsets, peers)
+            first = first_peer(first, root, nodes, data, offsets, peers)
         last = min(size, end + after)
         spans[4 * i], spans[4 * i + 1], spans[4 * i + 2], spans[4 * i + 3] = first, last, start, end
         total += max(0, last - first)
@@ -211,7 +247,10 @@ def read(
     for i in range(len(slots)):
         first, last, start, end = spans[4 * i], spans[4 * i + 1], spans[4 * i + 2], spans[4 * i + 3]
         for rank in range(first, last):
-            if not tied or rank == first or not are_peers(entries[at - 1], entries[at], data, offsets, peers):
+            if tied and at + _AHEAD < len(entries):
+                prefetch(nodes, NODE * entries[at + _AHEAD])
+                prefetch(peers, entries[at + _AHEAD])
+            if not tied or rank == first or not are_peers(entries[at - 1], entries[at], nodes, data, offsets, peers):
                 group += 1
             slices[at], groups[at], computed[at] = i, group, start <= rank < end
             at += 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from constellationdb.engine.kernels.memory import mul_high
 from constellationdb.jit import inlined
+from constellationdb.storage.kernels.memory import mul_high
 
 _ZERO = np.uint64(0)
 

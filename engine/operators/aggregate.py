@@ -24,6 +24,8 @@ from constellationdb.engine.kernels.groupby import first_rows, touched
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.operators.base import ENDED, Context, FailedRow, Unheld
+from constellationdb.engine.operators.incremental import ChangedSlots
+from constellationdb.engine.operators.punctual import ends_of
 from constellationdb.engine.operators.windowed import determining
 from constellationdb.engine.rowstore import RowStore, empty
 from constellationdb.planner import plan
@@ -53,6 +55,7 @@ class AggregateOperator(Unheld):
         self._free_count = 0
         self._next_end = ENDED
         self._measures = Measures(self._node)
+        self._changed = ChangedSlots()
 
     def start(self, context: Context) -> Delta:
         """Without keys there is one group, and it has an answer before any row."""
@@ -83,6 +86,7 @@ class AggregateOperator(Unheld):
     def _absorb(self, batch: pa.RecordBatch, context: Context) -> Delta:
         known = len(self._index)
         slots = self._upsert(zset.data(batch))
+        self._changed.mark(slots, len(self._index))
         weights = zset.weights(batch)
         if self._node.emit_on_close:
             self._measures.update(batch, slots, weights)
@@ -107,16 +111,21 @@ class AggregateOperator(Unheld):
         return slots
 
     def _add_keys(self, rows: pa.RecordBatch, first: I64) -> None:
+        self._append_keys(
+            pa.RecordBatch.from_arrays([rows.column(k) for k in self._node.keys], schema=self._key_schema), first
+        )
+
+    def _append_keys(self, chosen: pa.RecordBatch, first: I64) -> None:
+        """The keys of new slots: of rows, the first that has each."""
         count = len(self._index)
         if self._node.keys:
-            chosen = pa.RecordBatch.from_arrays([rows.column(k) for k in self._node.keys], schema=self._key_schema)
-            keys = chosen if len(first) == rows.num_rows else zset.take(chosen, first)
+            keys = chosen if len(first) == chosen.num_rows else zset.take(chosen, first)
             self._keys.append(keys)
             if self._closing is not None:
                 self._ends = grow(self._ends, count)
-                ends = zset.micros(keys.column(self._closing.index))
-                self._ends[count - len(first) : count] = ends + self._closing.offset_us
-                self._next_end = min(self._next_end, int(ends.min()) + self._closing.offset_us)
+                ends = ends_of(keys.column(self._closing.index), self._closing.offset_us)
+                self._ends[count - len(first) : count] = ends
+                self._next_end = min(self._next_end, int(ends.min()))
         self._freed = grow(self._freed, count, False)
         self._measures.reserve(count)
 
@@ -163,7 +172,7 @@ class AggregateOperator(Unheld):
 
     def _close(self, context: Context) -> Delta:
         """Let go the groups whose window the watermark has passed; under EMIT ON WINDOW CLOSE show them first."""
-        limit = context.watermark - self._node.lateness_us
+        limit = context.closed_until(self._node.lateness_us)
         if self._closing is None or limit < self._next_end or not len(self._index):
             return None
         count = len(self._index)
@@ -173,27 +182,62 @@ class AggregateOperator(Unheld):
         if self._node.emit_on_close:
             alive = slots[self._alive(slots)]
             out = self._shown(alive, self._keys_of(alive), context, 1) if len(alive) else None
-        self._freed[slots] = True
-        self._free_count += len(slots)
-        open_ends = self._ends[:count][~self._freed[:count]]
-        self._next_end = int(open_ends.min()) if len(open_ends) else ENDED
+        self._let_go(slots)
+        self._changed.mark(slots, count)
         if self._free_count > _COMPACT_ABOVE and self._free_count * 2 > count:
             self._load(self._dump(np.flatnonzero(~self._freed[:count])), count)
         return out
 
+    def _let_go(self, slots: I64) -> None:
+        count = len(self._index)
+        self._freed[slots] = True
+        self._free_count += len(slots)
+        open_ends = self._ends[:count][~self._freed[:count]]
+        self._next_end = int(open_ends.min()) if len(open_ends) else ENDED
+
     # -- checkpoints ---------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
+        self._follow_changes()
         return self._dump(np.flatnonzero(~self._freed[: len(self._index)]))
+
+    def _follow_changes(self) -> None:
+        self._changed.begin()
+        self._measures.follow_changes()
+
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        slots = self._changed.take(len(self._index))
+        if slots is None:
+            return None
+        gone = self._freed[slots]
+        found = self._measures.changes(slots[~gone])
+        if found is None:
+            return None
+        return {**found, "keys": self._key_rows(slots[~gone]), "gone": self._key_rows(slots[gone])}
+
+    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
+        keys, gone = changes["keys"], changes["gone"]
+        rows = keys if self._node.keys else zset.rows_of_nothing(keys.num_rows)
+        known = len(self._index)
+        slots, new = self._index.upsert(encode_rows(rows, self._index_keys))
+        if new:
+            self._append_keys(keys, first_rows(slots, known, known + new))
+        self._measures.put(changes, slots)
+        if gone.num_rows:
+            over = self._index.probe(encode_rows(gone, self._index_keys))
+            self._let_go(over[over >= 0])
+        self._follow_changes()
 
     def _dump(self, slots: I64) -> dict[str, pa.RecordBatch]:
         """The state of some slots: their keys and measures."""
-        keys = self._keys_of(slots)
-        state = {"keys": keys if self._node.keys else pa.record_batch({"slots": pa.array(slots)})}
-        return state | self._measures.dump(slots)
+        return {"keys": self._key_rows(slots)} | self._measures.dump(slots)
+
+    def _key_rows(self, slots: I64) -> pa.RecordBatch:
+        return self._keys_of(slots) if self._node.keys else pa.record_batch({"slots": pa.array(slots)})
 
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
         self._load(state)
+        self._follow_changes()
 
     def _load(self, state: Mapping[str, pa.RecordBatch], room: int = 0) -> None:
         keys = state["keys"]
@@ -211,8 +255,8 @@ class AggregateOperator(Unheld):
         self._freed = np.zeros(max(64, keys.num_rows), np.bool_)
         self._free_count = 0
         if self._closing is not None:
-            ends = zset.micros(keys.column(self._closing.index))
-            self._ends = grow(np.asarray(ends + self._closing.offset_us), 64)
+            ends = ends_of(keys.column(self._closing.index), self._closing.offset_us)
+            self._ends = grow(ends, 64)
             self._next_end = int(self._ends[: keys.num_rows].min())
 
 

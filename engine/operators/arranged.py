@@ -16,9 +16,9 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from constellationdb.engine import batch as zset
-from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.kernels.rows import I64, Rows
+from constellationdb.engine.operators.followed import FollowedArrangement
+from constellationdb.engine.operators.punctual import ends_of
 from constellationdb.engine.operators.sweep import Sweep
 from constellationdb.engine.shared_index import SharedIndex
 from constellationdb.planner import plan
@@ -65,12 +65,18 @@ class Arranged(Protocol):
 
     def restore(self, state: pa.RecordBatch | None, epoch: int) -> None: ...
 
+    def changes(self) -> Mapping[str, pa.RecordBatch] | None:
+        """Like ``snapshot``, of what has changed since; see ``Incremental``."""
+        ...
+
+    def patch(self, changes: pa.RecordBatch | None, epoch: int) -> None: ...
+
 
 class Own:
     """An arrangement of the operator's own."""
 
     def __init__(self, schema: pa.Schema, keys: tuple[int, ...], *, append_only: bool = False) -> None:
-        self._rows = Arrangement(schema, keys, append_only=append_only)
+        self._rows = FollowedArrangement(schema, keys, append_only=append_only)
         self._sweep = Sweep()
 
     def apply(self, delta: pa.RecordBatch, epoch: int) -> None:
@@ -95,8 +101,8 @@ class Own:
     def evict(self, column: plan.Column, watermark: int, epoch: int) -> None:
         if not len(self._rows) or not self._sweep.due(len(self._rows), self._rows.live):
             return
-        ends = zset.micros(self._rows.column(column.index))
-        self._rows.evict(ends + column.offset_us <= watermark, epoch)
+        ends = ends_of(self._rows.column(column.index), column.offset_us)
+        self._rows.evict(ends <= watermark, epoch)
         self._rows.compact(epoch)
         self._sweep.swept(len(self._rows))
 
@@ -107,6 +113,15 @@ class Own:
         if state is None:
             raise KeyError("rows")
         self._rows.restore(state, epoch)
+
+    def changes(self) -> Mapping[str, pa.RecordBatch] | None:
+        found = self._rows.news()
+        return None if found is None else {"": found}
+
+    def patch(self, changes: pa.RecordBatch | None, epoch: int) -> None:
+        if changes is None:
+            raise KeyError("rows")
+        self._rows.patch(changes, epoch)
 
 
 class Borrowed:
@@ -161,6 +176,12 @@ class Borrowed:
 
     def restore(self, state: pa.RecordBatch | None, epoch: int) -> None:  # noqa: ARG002
         self._from = epoch
+
+    def changes(self) -> Mapping[str, pa.RecordBatch]:
+        return {}
+
+    def patch(self, changes: pa.RecordBatch | None, epoch: int) -> None:
+        """The relation has it."""
 
 
 def arrange(node: plan.AnyNode, keys: tuple[int, ...], borrow: Borrow | None, *, append_only: bool = False) -> Arranged:

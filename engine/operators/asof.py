@@ -26,7 +26,8 @@ from constellationdb.engine.closest import NOTHING, Bool, Timeline, ticks
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rows import I64, Rows
 from constellationdb.engine.operators.asof_side import AsofSide
-from constellationdb.engine.operators.base import NO_WATERMARK, Context, Unheld
+from constellationdb.engine.operators.base import Context, Unheld
+from constellationdb.engine.operators.punctual import punctual
 from constellationdb.planner import plan
 
 _NONE: I64 = np.zeros(0, np.int64)
@@ -40,6 +41,7 @@ class AsofOperator(Unheld):
         self._schema = node.schema
         self._expires = node.expires
         match = node.match
+        self._late = [plan.Column(t, 1) if node.expires else None for t in (match.left_time, match.right_time)]
         self._left = AsofSide(node.left, match.left_keys, match.left_time, match.null_safe)
         self._right = AsofSide(node.right, match.right_keys, match.right_time, match.null_safe)
 
@@ -47,29 +49,16 @@ class AsofOperator(Unheld):
         return None
 
     def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
-        left, right = (self._in_time(b, s, context) for b, s in zip(inputs, (self._left, self._right), strict=True))
+        left, right = (punctual(b, late, context) for b, late in zip(inputs, self._late, strict=True))
         parts: list[pa.RecordBatch] = []
-        if right is not None:
+        if right is not None and right.num_rows:
             self._correct(right, context.epoch, parts)
-        if left is not None:
+        if left is not None and left.num_rows:
             self._add(left, context.epoch, parts)
         if self._expires and context.watermark > context.watermark_before:
             self._free(context)
         whole = zset.concat(parts)
         return None if whole is None else zset.netted(whole)
-
-    def _in_time(self, batch: Delta, side: AsofSide, context: Context) -> Delta:
-        """The batch without what comes too late."""
-        if batch is None or not batch.num_rows:
-            return None
-        if not self._expires or context.watermark_before == NO_WATERMARK:
-            return batch
-        times, valid = ticks(batch.column(side.time))
-        late = valid & (times < context.watermark_before)
-        if not late.any():
-            return batch
-        context.dropped += int(late.sum())
-        return zset.take(batch, np.flatnonzero(~late)) if not late.all() else None
 
     def _add(self, delta: pa.RecordBatch, epoch: int, parts: list[pa.RecordBatch]) -> None:
         """New rows of the left (and those that go) with what they meet now."""
@@ -214,6 +203,14 @@ class AsofOperator(Unheld):
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
         self._left.restore(state["left"], epoch)
         self._right.restore(state["right"], epoch)
+
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        left, right = self._left.changes(), self._right.changes()
+        return None if left is None or right is None else {"left": left, "right": right}
+
+    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        self._left.patch(changes["left"], epoch)
+        self._right.patch(changes["right"], epoch)
 
 
 def _keys_of(index: KeyIndex) -> Rows | None:

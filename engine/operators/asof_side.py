@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
-from constellationdb.engine.arrangement import FOREVER, Arrangement
+from constellationdb.engine.arrangement import FOREVER
 from constellationdb.engine.closest import Bool, ticks
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import I64, Rows
+from constellationdb.engine.operators.followed import FollowedArrangement
 from constellationdb.planner import plan
 
 _SMALL = 1024
@@ -24,7 +25,7 @@ class AsofSide:
         self.time = time
         self._keys = keys
         self._needed = [key for key, safe in zip(keys, null_safe, strict=True) if not safe]
-        self._rows = Arrangement(node.schema, keys)
+        self._rows = FollowedArrangement(node.schema, keys)
         self._left_over = 0
 
     def matchable(self, rows: pa.RecordBatch) -> Bool:
@@ -83,3 +84,9 @@ class AsofSide:
 
     def restore(self, rows: pa.RecordBatch, epoch: int) -> None:
         self._rows.restore(rows, epoch)
+
+    def changes(self) -> pa.RecordBatch | None:
+        return self._rows.news()
+
+    def patch(self, changes: pa.RecordBatch, epoch: int) -> None:
+        self._rows.patch(changes, epoch)

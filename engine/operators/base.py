@@ -12,6 +12,7 @@ from constellationdb.engine.batch import Delta
 
 NO_WATERMARK = -(1 << 63)
 TICK_US = 100_000  # now() of a continuous query goes on in steps of this
+_FAR = 1 << 62  # far from where arithmetic of times overflows
 ENDED = (1 << 63) - 1  # the watermark of an input that will bring nothing more
 
 
@@ -61,6 +62,14 @@ class Context:
     now_us: int = NO_WATERMARK  # the last tick of the clock, where the query reads it
     answers: Sequence[LookupAnswer] = ()  # to this operator
     requests: list[LookupRequest] = field(default_factory=list)
+
+    def late_until(self, lateness_us: int) -> int:
+        """Up to which end windows had closed at the end of the previous epoch."""
+        return min(max(self.watermark_before - lateness_us, -_FAR), _FAR)
+
+    def closed_until(self, lateness_us: int) -> int:
+        """Up to which end windows close now."""
+        return min(max(self.watermark - lateness_us, -_FAR), ENDED)
 
     def emptied(self) -> Context:
         """The same epoch, with nothing said of it yet."""

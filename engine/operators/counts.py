@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.engine.kernels.accumulate import grow
-from constellationdb.engine.kernels.keyindex import KeyIndex
+from constellationdb.engine.kernels.keyindex import KeyIndex, stored_rows
 from constellationdb.engine.kernels.rows import I64, Rows
+from constellationdb.engine.operators.incremental import ChangedSlots
 from constellationdb.engine.operators.sweep import Sweep
 
 _FOREVER = np.int64(np.iinfo(np.int64).max)
@@ -29,6 +30,7 @@ class Counts:
         self._index = KeyIndex(room)
         self.columns = [np.zeros(64, np.int64) for _ in range(self._width)]
         self._ends = np.full(64, _FOREVER, np.int64)
+        self._changed = ChangedSlots()
         self._look_above = _COMPACT_ABOVE
 
     def __len__(self) -> int:
@@ -44,6 +46,7 @@ class Counts:
             self._ends = grow(self._ends, count, _FOREVER)
         if ends is not None:
             self._ends[slots] = ends
+        self._changed.mark(slots, count)
         return slots
 
     def first_of(self, keys: Rows) -> I64:
@@ -58,6 +61,7 @@ class Counts:
         over = np.flatnonzero(self._ends[:count] <= watermark)
         for column in self.columns:
             column[over] = 0
+        self._changed.mark(over, count)
         self.compact()
         self._sweep.swept(len(self._index))
 
@@ -72,7 +76,7 @@ class Counts:
             return
         state = self._dump(used)
         self._clear(count)
-        self.restore(state)
+        self._put(state)
         self._look_above = max(_COMPACT_ABOVE, 2 * len(used))
 
     def _used(self) -> I64:
@@ -81,7 +85,16 @@ class Counts:
     # -- checkpoints ---------------------------------------------------------------------------
 
     def snapshot(self) -> pa.RecordBatch:
+        self._changed.begin()
         return self._dump(self._used())
+
+    def changes(self) -> pa.RecordBatch | None:
+        slots = self._changed.take(len(self._index))
+        return None if slots is None else self._dump(slots)
+
+    def patch(self, changes: pa.RecordBatch) -> None:
+        self._put(changes)
+        self._changed.begin()
 
     def _dump(self, slots: I64) -> pa.RecordBatch:
         keys = self._index.keys_at(slots)
@@ -92,12 +105,17 @@ class Counts:
 
     def restore(self, state: pa.RecordBatch) -> None:
         """Into an empty one."""
+        self._put(state)
+        self._changed.begin()
+
+    def _put(self, state: pa.RecordBatch) -> None:
         if not state.num_rows:
             return
         keys = pa.concat_arrays([state.column(0)])  # without an offset
         _, offsets, data = keys.buffers()
         bounds = np.frombuffer(offsets, np.int64)[: len(keys) + 1]
-        self._index.restore(np.frombuffer(data, np.uint8)[: bounds[-1]], bounds)
-        *columns, ends = (np.array(column.to_numpy()) for column in state.columns[1:])
-        self.columns = [grow(column, 64) for column in columns]
-        self._ends = grow(ends, 64, _FOREVER)
+        slots = self.upsert(stored_rows(np.frombuffer(data, np.uint8)[: bounds[-1]], bounds), None)
+        *columns, ends = (column.to_numpy() for column in state.columns[1:])
+        for column, values in zip(self.columns, columns, strict=True):
+            column[slots] = values
+        self._ends[slots] = ends

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from constellationdb.engine import batch as zset
+from constellationdb.engine.operators.punctual import ends_of
 from constellationdb.planner import plan
 
 
@@ -21,7 +21,7 @@ class Expiring:
 
     def note(self, rows: pa.RecordBatch, column: plan.Column) -> None:
         """Rows of keys that are open from now on."""
-        self._open.update((np.unique(zset.micros(rows.column(column.index))) + column.offset_us).tolist())
+        self._open.update(np.unique(ends_of(rows.column(column.index), column.offset_us)).tolist())
 
     def close(self, watermark: int) -> bool:
         """Whether there are keys that the watermark has passed."""

@@ -25,6 +25,7 @@ from constellationdb.engine.operators.base import Context, FailedRow, Unheld
 from constellationdb.engine.operators.condition import Condition
 from constellationdb.engine.operators.matches import KeyMatches, RowMatches, Side, Turned
 from constellationdb.engine.operators.meeting import Pairs, Tallies, pairs_of
+from constellationdb.engine.operators.punctual import punctual
 from constellationdb.engine.operators.standing import Standing
 from constellationdb.engine.operators.windowed import determining_pairs
 from constellationdb.planner import plan
@@ -79,9 +80,9 @@ class JoinOperator(Unheld):
         for place, batch in enumerate(inputs):
             if batch is not None and not self._sides[place].keys and not self._node.children[place].append_only:
                 batch = zset.netted(batch)  # what cancels would meet every row of the other side
-            punctual = self._punctual(place, batch, context)
-            deltas.append(self._matchable(punctual, self._must(place)))
-            parts += self._unmatchable(place, punctual)
+            in_time = punctual(batch, self._node.late[place], context)
+            deltas.append(self._matchable(in_time, self._must(place)))
+            parts += self._unmatchable(place, in_time)
         tallies: list[Tallies | None] = [None, None]
         for place, delta in enumerate(deltas):
             if delta is None:
@@ -126,20 +127,6 @@ class JoinOperator(Unheld):
             weights = zset.weights(alone)
             assert weights is not None
             yield self._standing.shown(place, Turned(zset.data(alone), weights, np.zeros_like(weights)))
-
-    def _punctual(self, place: int, batch: Delta, context: Context) -> Delta:
-        """The rows that come in time to find all they match; the others are counted."""
-        time = self._node.late[place]
-        if time is None or batch is None or batch.num_rows == 0:
-            return batch
-        column = batch.column(time.index)
-        late = zset.micros(column) + time.offset_us <= context.watermark_before
-        if column.null_count:
-            late &= column.is_valid().to_numpy(zero_copy_only=False)
-        dropped = int(late.sum())
-        context.dropped += dropped
-        context.used += batch.num_rows - dropped
-        return zset.take(batch, np.flatnonzero(~late)) if dropped else batch
 
     # -- pairs ---------------------------------------------------------------------------------
 
@@ -227,6 +214,28 @@ class JoinOperator(Unheld):
             if matches is not None:
                 state[f"{name}_matches"] = matches.counts.snapshot()
         return state
+
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        names = ("left", "right")
+        found: dict[str, pa.RecordBatch] = {}
+        for name, side in zip(names, self.arranged, strict=False):
+            if (parts := side.changes()) is None:
+                return None
+            found.update((name, rows) for rows in parts.values())
+        for name, matches in zip(names, self._matches, strict=True):
+            if matches is not None:
+                if (counts := matches.counts.changes()) is None:
+                    return None
+                found[f"{name}_matches"] = counts
+        return found
+
+    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        names = ("left", "right")
+        for name, side in zip(names, self.arranged, strict=False):
+            side.patch(changes.get(name), epoch)
+        for name, matches in zip(names, self._matches, strict=True):
+            if matches is not None:
+                matches.counts.patch(changes[f"{name}_matches"])
 
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
         names = ("left", "right")

@@ -22,6 +22,7 @@ from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import I64
 from constellationdb.engine.operators.arranged import Arranged
 from constellationdb.engine.operators.counts import Counts
+from constellationdb.engine.operators.punctual import ends_of
 from constellationdb.errors import InternalError
 from constellationdb.planner import plan
 
@@ -37,7 +38,7 @@ class Side:
         """When the watermark frees each row; None: never."""
         if self.expiry is None:
             return None
-        return zset.micros(rows.column(self.expiry.index)) + self.expiry.offset_us
+        return ends_of(rows.column(self.expiry.index), self.expiry.offset_us)
 
 
 @dataclass(frozen=True)

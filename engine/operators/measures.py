@@ -70,11 +70,12 @@ class Measures:
             for part, array in accumulator.dump(slots).items()
         }
 
-    def load(self, state: Mapping[str, pa.RecordBatch], count: int) -> None:
+    def load(self, state: Mapping[str, pa.RecordBatch], slots: I64) -> None:
+        """Put what ``dump`` gave at these slots, in place of what is there."""
         for number, accumulator in enumerate(self._accumulators):
             prefix = f"{number}."
             parts = {k[len(prefix) :]: v.column(0) for k, v in state.items() if k.startswith(prefix)}
-            accumulator.load({k: v.to_numpy(zero_copy_only=False) for k, v in parts.items()}, count)
+            accumulator.load({k: v.to_numpy(zero_copy_only=False) for k, v in parts.items()}, slots)
 
 
 def _accumulator(measure: Measure, schema: pa.Schema, output: pa.DataType) -> Mergeable:

@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.operators.base import Context, Unheld
+from constellationdb.engine.operators.punctual import ends_of
 from constellationdb.planner import plan
 
 
 class OnCloseOperator(Unheld):
-    """State: the netted rows of windows still open. Changes to a closed window (within its lateness) pass at once."""
+    """State: the netted rows of windows still open. Changes to a closed window (within its lateness) pass at once.
+
+    A row without a time is let go at once by a join in time, which it meets nothing in; in an order of times it is
+    behind all that may come.
+    """
 
     def __init__(self, node: plan.OnClose) -> None:
         self._node = node
@@ -40,7 +45,10 @@ class OnCloseOperator(Unheld):
         return zset.expanded(out) if self._node.append_only else out
 
     def _ends(self, rows: pa.RecordBatch) -> NDArray[np.int64]:
-        return zset.micros(rows.column(self._node.column.index)) + self._node.column.offset_us
+        column = self._node.column
+        if self._node.holds_nulls:
+            return ends_of(rows.column(column.index), column.offset_us)
+        return zset.micros(rows.column(column.index)) + column.offset_us
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
         return {} if self._pending is None else {"pending": self._pending}

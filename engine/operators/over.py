@@ -6,6 +6,9 @@
 
 A function whose frame begins at the beginning goes on from the value of the row
 before, so that what comes at the end costs no more than itself.
+
+Where rows come in order but for late ones, which are counted and dropped, those
+that no frame will reach are freed; and keys that the watermark closes.
 """
 
 from __future__ import annotations
@@ -27,7 +30,10 @@ from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import I64, Bool
 from constellationdb.engine.moving import stretches_of, values_of
-from constellationdb.engine.operators.base import Context, Unheld
+from constellationdb.engine.operators.base import ENDED, Context, Unheld
+from constellationdb.engine.operators.closing_keys import ClosingKeys
+from constellationdb.engine.operators.punctual import ends_of, punctual
+from constellationdb.engine.operators.sweep import Sweep
 from constellationdb.engine.ordered import OrderedRows, Reached
 from constellationdb.engine.rowstore import RowStore
 from constellationdb.planner import plan
@@ -55,33 +61,69 @@ class OverOperator(Unheld):
         self._arguments = Chunks(pa.schema([source.field(c) for c in self._columns]), self._columns)
         self._value_of: I64 = np.full(64, -1, np.int64)
         self._count = 0  # entries with a value
+        self._late = plan.late_by(node)
+        keyed = node.expiry is not None and node.expiry.index in node.keys
+        self._closing = ClosingKeys(node.expiry if keyed else None)
+        self._time = None if keyed else node.expiry
+        self._ends: I64 = np.full(64, ENDED, np.int64)  # by entry, where rows expire by their time
+        self._sweep = Sweep()
+
+    @property
+    def unused(self) -> int:
+        """See ``footprint``."""
+        return self._values.rows - self._count
 
     def start(self, context: Context) -> Delta:  # noqa: ARG002
         return None
 
-    def process(self, inputs: Sequence[Delta], context: Context) -> Delta:  # noqa: ARG002
-        batch = inputs[0]
-        if batch is None or not batch.num_rows:
-            return None
-        if zset.is_weighted(batch):
+    def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
+        batch = punctual(inputs[0], self._late, context)
+        if batch is not None and zset.is_weighted(batch):
             batch = zset.netted(batch)
-            if batch is None:
-                return None
-        changed = self._absorb(batch)
+        changed = self._absorb(batch) if batch is not None and batch.num_rows else None
+        if self._node.expiry is not None and context.watermark > context.watermark_before:
+            self._free(context.watermark)
         if self._rows.wasteful or self._values.rows > 2 * self._count + _COMPACT_ABOVE:
             self._compact()
         return changed
 
-    def _absorb(self, batch: pa.RecordBatch) -> Delta:
-        slots = self._slots(zset.data(batch))
+    def _free(self, watermark: int) -> None:
+        gone = self._closing.closed(watermark, len(self._index))
+        if gone is not None:
+            self._forget(self._rows.free(gone))
+        if self._time is not None and self._sweep.due(self._rows.entries, self._rows.count):
+            node = self._node
+            slots = np.flatnonzero(self._rows.used(len(self._index) if node.keys else 1))
+            self._forget(
+                self._rows.behead(
+                    slots, self._ends, watermark, node.before, node.after, running=node.running, tied=node.tied
+                )
+            )
+            self._sweep.swept(self._rows.entries)
+
+    def _forget(self, gone: I64) -> None:
+        self._value_of[gone] = -1
+        self._count -= len(gone)
+
+    def _displace(self, batch: pa.RecordBatch, slots: I64) -> I64:
+        """Take the rows in; the entries that are gone."""
+        known = self._rows.entries
         gone = self._rows.displace(batch, slots)
         self._value_of = grow(self._value_of, self._rows.entries, -1)
+        if self._time is not None:
+            times = self._rows.take(np.arange(known, self._rows.entries)).column(self._time.index)
+            self._ends = grow(self._ends, self._rows.entries, ENDED)
+            self._ends[known : self._rows.entries] = ends_of(times, self._time.offset_us)
+        return gone
+
+    def _absorb(self, batch: pa.RecordBatch) -> Delta:
+        slots = self._slots(zset.data(batch))
+        gone = self._displace(batch, slots)
         reached = self._rows.reached(
             slots, self._node.before, self._node.after, running=self._node.running, tied=self._node.tied
         )
         parts = [self._shown(gone, self._values.take(self._value_of[gone]), -1)] if len(gone) else []
-        self._value_of[gone] = -1
-        self._count -= len(gone)
+        self._forget(gone)
         if reached.computed.any():
             parts += self._recomputed(reached)
         return zset.concat(parts)
@@ -90,14 +132,19 @@ class OverOperator(Unheld):
         if not self._node.keys:
             self._rows.reserve(1)
             return np.zeros(rows.num_rows, np.int64)
-        slots, _ = self._index.upsert(encode_rows(rows, self._node.keys))
-        self._rows.reserve(len(self._index))
+        known = len(self._index)
+        slots, new = self._index.upsert(encode_rows(rows, self._node.keys))
+        if new:
+            self._rows.reserve(known + new)
+            self._closing.opened(rows, slots, known, known + new)
         return slots
 
     def _recomputed(self, reached: Reached) -> list[pa.RecordBatch]:
         chosen = np.flatnonzero(reached.computed)
         entries = reached.entries[chosen]
         values = self._moved(reached) if self._node.moving else zset.take(self._computed(reached), chosen)
+        if self._node.running and bool((reached.carries >= 0).any()):
+            values = self._carried(values, reached.carries[reached.spans[chosen]])
         places = self._value_of[entries]
         known = np.flatnonzero(places >= 0)
         new = places < 0
@@ -121,7 +168,7 @@ class OverOperator(Unheld):
         self._arguments.follow(self._rows.chunks)
         read = self._arguments.take(reached.entries)
         columns = dict(zip(self._columns, read.columns, strict=True))
-        stretches = stretches_of(reached.spans, reached.computed)
+        stretches = stretches_of(reached.spans, reached.computed, reached.peers)
         return pa.RecordBatch.from_arrays(
             [
                 values_of(m, columns.get(m.column), stretches, kind)
@@ -147,20 +194,18 @@ class OverOperator(Unheld):
             back = np.empty_like(order)
             back[order] = places
             found = zset.take(found, back)
-        columns = found.columns[1:]
-        if self._node.running and bool((reached.carries >= 0).any()):
-            columns = self._carried(columns, reached)
-        return pa.RecordBatch.from_arrays(columns, schema=self._values_schema)
+        return pa.RecordBatch.from_arrays(found.columns[1:], schema=self._values_schema)
 
-    def _carried(self, columns: list[pa.Array], reached: Reached) -> list[pa.Array]:
-        entries = reached.carries[reached.spans]
+    def _carried(self, values: pa.RecordBatch, entries: I64) -> pa.RecordBatch:
+        """The values of rows as they go on from those of the entries before their stretches; -1: there is none."""
         begins = entries < 0
         places = np.where(begins, -1, self._value_of[np.maximum(entries, 0)])
         before = self._values.pick(pa.array(places, mask=begins))
-        return [
+        columns = [
             _carry(how, before.column(i), column, begins)
-            for i, (how, column) in enumerate(zip(self._node.carries, columns, strict=True))
+            for i, (how, column) in enumerate(zip(self._node.carries, values.columns, strict=True))
         ]
+        return pa.RecordBatch.from_arrays(columns, schema=self._values_schema)
 
     def _shown(self, entries: I64, values: pa.RecordBatch, weight: int) -> pa.RecordBatch:
         columns = [*self._rows.take(entries).columns, *values.columns]
@@ -170,7 +215,9 @@ class OverOperator(Unheld):
         if self._node.keys:
             keep = self._rows.used(len(self._index))
             self._index, _ = self._index.compact(keep)
-            kept = self._rows.compact(np.flatnonzero(keep))
+            slots = np.flatnonzero(keep)
+            kept = self._rows.compact(slots)
+            self._closing.compact(slots)
         else:
             kept = self._rows.compact(np.zeros(1, np.int64))
         values = self._values.take(self._value_of[kept])
@@ -178,13 +225,31 @@ class OverOperator(Unheld):
         if len(kept):
             self._values.append(values)
         self._value_of = grow(np.arange(len(kept), dtype=np.int64), 64, -1)
+        if self._time is not None:
+            self._ends = grow(self._ends[kept], 64, ENDED)
+            self._sweep.swept(len(kept))
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
-        return {"rows": self._rows.live()}
+        """The values, too, where they came from rows that are gone."""
+        if self._time is None:
+            return {"rows": self._rows.live()}
+        entries = self._rows.live_entries()
+        return {"rows": self._rows.take(entries), "values": self._values.take(self._value_of[entries])}
 
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
-        if state["rows"].num_rows:
-            self._absorb(state["rows"])
+        rows = state["rows"]
+        if rows.num_rows and "values" in state:
+            self._restore(rows, state["values"])
+        elif rows.num_rows:
+            self._absorb(rows)
+
+    def _restore(self, rows: pa.RecordBatch, values: pa.RecordBatch) -> None:
+        slots, node = self._slots(rows), self._node
+        self._displace(rows, slots)
+        self._rows.reached(slots, node.before, node.after, running=node.running, tied=node.tied)  # none is to be said
+        self._value_of[: rows.num_rows] = np.arange(rows.num_rows)
+        self._values.append(zset.named_like(values, self._values_schema))
+        self._count = rows.num_rows
 
 
 def _carry(how: plan.Carry, before: pa.Array, column: pa.Array, begins: Bool) -> pa.Array:
@@ -195,13 +260,18 @@ def _carry(how: plan.Carry, before: pa.Array, column: pa.Array, begins: Bool) ->
         case "keep":
             return pc.if_else(pa.array(begins), column, before)
         case "least":
-            return pc.min_element_wise(before, column)
+            return pc.min_element_wise(_instants(before), _instants(column)).cast(column.type)
         case "greatest":
-            return pc.max_element_wise(before, column)
+            return pc.max_element_wise(_instants(before), _instants(column)).cast(column.type)
         case "add":  # NULL, of nothing yet, changes nothing
             kind = pa.decimal256(40, 0) if pt.is_decimal(column.type) else column.type
             both = pc.add(before.cast(kind), column.cast(kind)).cast(column.type)
             return pc.coalesce(both, before, column)
+
+
+def _instants(times: pa.Array) -> pa.Array:
+    """Arrow compares no times of a zone."""
+    return times.cast(pa.timestamp(times.type.unit)) if pt.is_timestamp(times.type) else times
 
 
 def _same(left: pa.RecordBatch, right: pa.RecordBatch) -> Bool:

@@ -21,6 +21,7 @@ from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import I64
 from constellationdb.engine.operators.base import ENDED, Context, FailedRow, Unheld
+from constellationdb.engine.operators.incremental import ChangedSlots
 from constellationdb.engine.operators.measures import Measures
 from constellationdb.engine.operators.session import timed, with_window
 from constellationdb.engine.rowstore import RowStore
@@ -51,6 +52,7 @@ class PaneAggregateOperator(Unheld):
         self._free_count = 0
         self._next_end = ENDED
         self._measures = self._fresh()
+        self._changed = ChangedSlots()
 
     def _fresh(self) -> Measures:
         return Measures(self._node.measures, self._node.input.schema, self._schema.types[len(self._node.keys) + 2 :])
@@ -95,7 +97,7 @@ class PaneAggregateOperator(Unheld):
         """How many of each pane's windows were closed: one ends behind the pane, the next a slide later, and so on."""
         if not self._node.watermarked:
             return np.zeros(len(panes), np.int64)
-        limit = max(context.watermark_before - self._node.lateness_us, -(1 << 62))
+        limit = context.late_until(self._node.lateness_us)
         counts: I64 = np.clip((limit - panes) // self._node.slide_us, 0, self._panes)
         return counts
 
@@ -121,6 +123,7 @@ class PaneAggregateOperator(Unheld):
         starts = panes[pane] + (closed[pane] + number + 1) * self._node.slide_us - self._node.size_us
         known = len(self._index)
         slots = self._upsert(self._grouped(zset.take(rows, pane), starts), starts)
+        self._changed.mark(slots, len(self._index))
         if self._node.emit_on_close:
             self._measures.merge(slots, made, pane)
             return None
@@ -156,34 +159,59 @@ class PaneAggregateOperator(Unheld):
     # -- closing windows -----------------------------------------------------------------------
 
     def _close(self, context: Context) -> Delta:
-        limit, count = context.watermark - self._node.lateness_us, len(self._index)
+        limit, count = context.closed_until(self._node.lateness_us), len(self._index)
         if limit < self._next_end or not count:
             return None
         due = np.flatnonzero((self._ends[:count] <= limit) & ~self._freed[:count])
         out = self._shown(due, context, 1) if self._node.emit_on_close and len(due) else None
-        self._freed[due] = True
-        self._free_count += len(due)
-        open_ends = self._ends[:count][~self._freed[:count]]
-        self._next_end = int(open_ends.min()) if len(open_ends) else ENDED
+        self._let_go(due)
+        self._changed.mark(due, count)
         if self._free_count > _COMPACT_ABOVE and self._free_count * 2 > count:
             self._load(self.snapshot())
         return out
 
+    def _let_go(self, slots: I64) -> None:
+        count = len(self._index)
+        self._freed[slots] = True
+        self._free_count += len(slots)
+        open_ends = self._ends[:count][~self._freed[:count]]
+        self._next_end = int(open_ends.min()) if len(open_ends) else ENDED
+
     # -- checkpoints ---------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
+        self._changed.begin()
         live = np.flatnonzero(~self._freed[: len(self._index)])
         return {"groups": self._groups.take(live), **self._measures.dump(live)}
 
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        slots = self._changed.take(len(self._index))
+        if slots is None:
+            return None
+        gone = self._freed[slots]
+        groups = {"groups": self._groups.take(slots[~gone]), "gone": self._groups.take(slots[gone])}
+        return {**groups, **self._measures.dump(slots[~gone])}
+
+    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
+        groups, gone = changes["groups"], changes["gone"]
+        if groups.num_rows:
+            slots = self._upsert(groups, zset.micros(groups.column(len(self._node.keys))))
+            self._measures.load(changes, slots)
+        if gone.num_rows:
+            over = self._index.probe(encode_rows(gone, range(gone.num_columns)))
+            self._let_go(over[over >= 0])
+        self._changed.begin()
+
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
         self._load(state)
+        self._changed.begin()
 
     def _load(self, state: Mapping[str, pa.RecordBatch]) -> None:
         groups = state["groups"]
         self._reset(groups.num_rows)
         if groups.num_rows:
             self._upsert(groups, zset.micros(groups.column(len(self._node.keys))))
-        self._measures.load(state, groups.num_rows)
+        self._measures.load(state, np.arange(groups.num_rows, dtype=np.int64))
 
 
 def _counted(times: I64) -> tuple[I64, I64]:

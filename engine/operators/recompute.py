@@ -10,7 +10,8 @@ order could answer differently for the same rows and leave negative counts.
 Where order matters the rows are fed in the order of their canonical bytes.
 A key that cannot be computed has an error row instead of an answer, until it
 is touched again; of a join's key that are the pairs that cannot be computed. Keys that the
-watermark closes are freed, not retracted.
+watermark closes are freed, not retracted. Frames in the order of time keep the
+rows that those of rows to come can reach, and answers that are not final yet.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import Rows
 from constellationdb.engine.operators.arranged import Arranged, Borrow, Own, arrange
-from constellationdb.engine.operators.base import Context, Unheld
+from constellationdb.engine.operators.base import ENDED, Context, Unheld
 from constellationdb.engine.operators.expiring import Expiring, expiring
 from constellationdb.engine.operators.failures import Failures
 from constellationdb.engine.operators.pairs import Pairs
+from constellationdb.engine.operators.punctual import ends_of, punctual
 from constellationdb.engine.rowstore import empty
 from constellationdb.planner import plan
 
@@ -43,6 +45,7 @@ class RecomputeOperator(Unheld):
     def __init__(self, node: plan.Recompute, borrow: Borrow | None = None) -> None:
         self._node = node
         self._schema = node.schema
+        borrow = borrow if plan.late_by(node) is None else None  # the owner has late rows, too
         self.arranged = tuple(arrange(child, keys, borrow) for child, keys in zip(node.inputs, node.keys, strict=True))
         self._key_width = len(node.out_keys)
         # The output is kept with its key in front, for the key may be spread over several columns.
@@ -53,6 +56,11 @@ class RecomputeOperator(Unheld):
         self._pairs = None if node.condition is None else Pairs(node)
         self._failures = Failures(node.id)
         self._expiring = expiring(node)
+        self._late = plan.late_by(node)
+        self._final = self._until = None
+        if node.expiry is not None and (node.expiry.index,) not in node.out_keys:
+            self._final = plan.Column(node.expiry.index, node.expiry.offset_us + node.ahead_us)
+            self._until = plan.Column(node.expiry.index, self._final.offset_us + node.behind_us)
 
     def _key_type(self, index: int) -> pa.DataType:
         return self._schema.field(self._node.out_keys[index][0]).type
@@ -64,8 +72,14 @@ class RecomputeOperator(Unheld):
         return self._recompute(None, context)
 
     def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
+        if self._late is not None:
+            inputs = [punctual(b, self._late, context) for b in inputs]
         changed = [(i, b) for i, b in enumerate(inputs) if b is not None and b.num_rows]
         change = self._absorb(changed, context) if changed else None
+        if self._final is not None and self._until is not None and context.watermark > context.watermark_before:
+            self.arranged[0].evict(self._until, context.watermark, context.epoch)
+            place = plan.Column(self._final.index + self._key_width, self._final.offset_us)
+            self._output.evict(place, context.watermark, context.epoch)
         if self._expiring is not None and self._expiring.close(context.watermark):
             self._free(self._expiring, context)
         return change
@@ -88,8 +102,8 @@ class RecomputeOperator(Unheld):
             touched = encode_rows(zset.rows_of_nothing(1), ())
         rows = [self._rows_of(a, touched, context.epoch) for a in self.arranged]
         self._failures.take_back(touched, context)
-        after = self._run(rows, context)
-        before = self._stored(touched, context.epoch)
+        after = self._open(self._run(rows, context), context, 0)
+        before = self._open(self._stored(touched, context.epoch), context, self._key_width)
         parts = [] if after is None else [zset.weighted(self._keyed(after))]
         if before is not None:
             parts.append(zset.negate(before))
@@ -101,6 +115,14 @@ class RecomputeOperator(Unheld):
         self._output.apply(change, context.epoch)
         columns = change.columns[self._key_width :]
         return pa.RecordBatch.from_arrays(columns, schema=self._schema.append(pa.field(zset.WEIGHT, pa.int64())))
+
+    def _open(self, answers: Delta, context: Context, first: int) -> Delta:
+        """Less those that are final: of their frames rows may be gone. ``first``: columns in front of the output's."""
+        if answers is None or self._final is None:
+            return answers
+        ends = ends_of(answers.column(first + self._final.index), self._final.offset_us)
+        kept = np.flatnonzero((ends > context.watermark_before) | (ends == ENDED))
+        return zset.take(answers, kept) if len(kept) else None
 
     def _rows_of(self, arrangement: Arranged, touched: Rows, epoch: int) -> pa.RecordBatch:
         _, entries = arrangement.whole(touched, epoch)
@@ -166,12 +188,32 @@ class RecomputeOperator(Unheld):
         for i, arrangement in enumerate(self.arranged):
             arrangement.restore(state.get(f"input{i}"), epoch)
         self._output.restore(state["output"], epoch)
+        self._note(state)
+        self._failures.restore(state["failures"])
+
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        found: dict[str, pa.RecordBatch] = {}
+        for name, side in [*((f"input{i}", a) for i, a in enumerate(self.arranged)), ("output", self._output)]:
+            if (parts := side.changes()) is None:
+                return None
+            found.update((name, rows) for rows in parts.values())
+        return {**found, "failures": self._failures.snapshot()}
+
+    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        for i, arrangement in enumerate(self.arranged):
+            arrangement.patch(changes.get(f"input{i}"), epoch)
+        self._output.patch(changes["output"], epoch)
+        self._note(changes)
+        self._failures = Failures(self._node.id)
+        self._failures.restore(changes["failures"])
+
+    def _note(self, state: Mapping[str, pa.RecordBatch]) -> None:
+        """When the watermark closes what has been restored."""
         if self._expiring is not None:
             self._expiring.note(state["output"], self._expiring.output)
             for i, column in enumerate(self._expiring.inputs):
                 if f"input{i}" in state:
                     self._expiring.note(state[f"input{i}"], column)
-        self._failures.restore(state["failures"])
 
 
 def _plan(node: plan.Recompute) -> Fragment | FramedRows:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from constellationdb.engine import batch as zset
 from constellationdb.engine.kernels import dense
 from constellationdb.engine.kernels.accumulate import grow
-from constellationdb.engine.kernels.arrowkeys import Words, column_of
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.rowstore import empty
 from constellationdb.errors import InternalError
+from constellationdb.storage.kernels.arrowkeys import Words, column_of
 
 I64: TypeAlias = NDArray[np.int64]
 

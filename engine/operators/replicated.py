@@ -23,13 +23,18 @@ from constellationdb.planner import plan
 
 
 class ReplicatedLookupOperator(Unheld):
-    """State: what was emitted per row, where the input can retract and the table can change."""
+    """State: what was emitted per row, where the input can retract and the table can change.
+
+    The constant rows of a new job are there before the copy: they wait until it is filled.
+    """
 
     def __init__(self, node: plan.ReplicatedLookup) -> None:
         side = node.side.schema
         self._keys = node.input_keys
         self._replica = Replica(side, node.side_keys, node.width)
         columns = pa.schema(list(side)[: node.width])
+        self._filling = False
+        self._early: Delta = None
         self._out = Enrichment(node, columns, remembers=not (node.input.append_only or node.fixed))
 
     def start(self, context: Context) -> Delta:  # noqa: ARG002
@@ -39,7 +44,9 @@ class ReplicatedLookupOperator(Unheld):
         side, rows = inputs
         if side is not None and side.num_rows:
             self._replica.apply(side)
-        if rows is None or not rows.num_rows:
+        rows = zset.concat([part for part in (self._early, rows) if part is not None])
+        self._early = rows if self._filling else None
+        if self._filling or rows is None:
             return None
         parts: list[pa.RecordBatch] = []
         if self._out.emitted is not None:
@@ -48,6 +55,13 @@ class ReplicatedLookupOperator(Unheld):
             joined = self._out.join(rows, self._replica.find(zset.data(rows), self._keys), self._replica.take, context)
             parts += [joined] if joined is not None else []
         return zset.concat(parts)
+
+    def fill(self) -> None:
+        """The copy's rows are going to be fed."""
+        self._filling = True
+
+    def filled(self) -> None:
+        self._filling = False
 
     def _undone(self, rows: pa.RecordBatch, parts: list[pa.RecordBatch]) -> Delta:
         """The rows to join; those to take back are undone from memory, once the delta is netted."""
@@ -58,8 +72,10 @@ class ReplicatedLookupOperator(Unheld):
         return None if netted is None else self._out.retract(netted, parts)
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
-        return {} if self._out.emitted is None else {"emitted": self._out.emitted.snapshot()}
+        state = {} if self._out.emitted is None else {"emitted": self._out.emitted.snapshot()}
+        return state if self._early is None else {**state, "early": self._early}
 
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
         if self._out.emitted is not None:
             self._out.emitted.restore(state["emitted"], epoch)
+        self._early = state.get("early")

@@ -16,13 +16,13 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
-from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.kernels.groupby import group
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import I64
 from constellationdb.engine.kernels.sessions import runs, within_reach
 from constellationdb.engine.operators.base import ENDED, NO_WATERMARK, Context, Unheld
+from constellationdb.engine.operators.followed import FollowedArrangement
 from constellationdb.errors import InternalError
 from constellationdb.planner import plan
 
@@ -34,7 +34,7 @@ class SessionAssignOperator(Unheld):
         self._node = node
         self._schema = node.schema
         self._width = len(node.input.schema)
-        self._rows = Arrangement(self._schema, node.partition)
+        self._rows = FollowedArrangement(self._schema, node.partition)
         self._next_end = ENDED  # no session ends before it
 
     def start(self, context: Context) -> Delta:  # noqa: ARG002
@@ -57,7 +57,7 @@ class SessionAssignOperator(Unheld):
         stored = self._rows.take(entries)
         starts, ends = (zset.micros(stored.column(self._width + edge)) for edge in (0, 1))
         if node.watermarked:
-            limit = context.watermark_before - node.lateness_us
+            limit = context.late_until(node.lateness_us)
             closed = closed_ends(probes, ends, limit, len(firsts))
             late = (times + node.gap_us <= limit) | (times <= closed[groups])
             if late.any():
@@ -103,7 +103,7 @@ class SessionAssignOperator(Unheld):
         return with_window(rows, first, last + self._node.gap_us, self._schema)
 
     def _evict(self, context: Context) -> None:
-        limit = context.watermark - self._node.lateness_us - self._node.gap_us
+        limit = context.closed_until(self._node.lateness_us) - self._node.gap_us
         if limit < self._next_end or not len(self._rows):
             return
         ends = zset.micros(self._rows.column(self._width + 1))
@@ -118,8 +118,19 @@ class SessionAssignOperator(Unheld):
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
         rows = state["rows"]
         self._rows.restore(rows, epoch)
+        self._note(rows)
+
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        found = self._rows.news()
+        return None if found is None else {"rows": found}
+
+    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        self._rows.patch(changes["rows"], epoch)
+        self._note(changes["rows"])
+
+    def _note(self, rows: pa.RecordBatch) -> None:
         if rows.num_rows:
-            self._next_end = int(zset.micros(rows.column(self._width + 1)).min())
+            self._next_end = min(self._next_end, int(zset.micros(rows.column(self._width + 1)).min()))
 
 
 def timed(batch: Delta, column: int) -> Delta:

@@ -116,7 +116,7 @@ class SessionAggregateOperator(Unheld):
         self, batch: pa.RecordBatch, keys: I64, times: I64, context: Context
     ) -> tuple[pa.RecordBatch, I64, I64]:
         """The rows that are not late."""
-        limit = context.watermark_before - self._node.lateness_us
+        limit = context.late_until(self._node.lateness_us)
         if int(times.min()) > limit:  # a session that is closed ends no later than that
             return batch, keys, times
         late = (times + self._node.gap_us <= limit) | (times <= self._closed_end[keys])
@@ -157,7 +157,7 @@ class SessionAggregateOperator(Unheld):
     # -- closing sessions ----------------------------------------------------------------------
 
     def _close(self, context: Context) -> Delta:
-        limit = context.watermark - self._node.lateness_us
+        limit = context.closed_until(self._node.lateness_us)
         if limit < self._next_end or not self._count:
             return None
         live = np.flatnonzero(~self._gone[: self._count])
@@ -233,4 +233,4 @@ class SessionAggregateOperator(Unheld):
             target[:count] = sessions.column(name).to_numpy()
         if count:
             self._next_end = int(self._last[:count].min()) + self._node.gap_us
-        self._measures.load(state, count)
+        self._measures.load(state, np.arange(count, dtype=np.int64))

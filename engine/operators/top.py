@@ -9,12 +9,12 @@ import pyarrow as pa
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
-from constellationdb.engine.kernels.accumulate import grow
-from constellationdb.engine.kernels.groupby import first_rows
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import I64
-from constellationdb.engine.operators.base import ENDED, Context, Unheld
+from constellationdb.engine.operators.base import Context, Unheld
+from constellationdb.engine.operators.closing_keys import ClosingKeys
+from constellationdb.engine.operators.punctual import punctual
 from constellationdb.engine.ordered import OrderedRows
 from constellationdb.planner import plan
 
@@ -31,11 +31,11 @@ class TopNOperator(Unheld):
         self._node = node
         self._schema = node.schema
         self._numbered = node.numbered or node.rank != "row_number"
-        self._closing = min(node.closing, key=lambda c: (c.offset_us, c.index)) if node.closing else None
+        self._late = plan.late_by(node)
+        closing = min(node.closing, key=lambda c: (c.offset_us, c.index), default=None)
+        self._closing = ClosingKeys(node.expiry or closing)
         self._end = node.offset + node.limit
         self._index = KeyIndex()
-        self._ends: I64 = np.full(64, ENDED, np.int64)
-        self._next_end = ENDED
         grows, by_place = node.input.append_only, node.rank == "row_number"
         self._trims = grows and not by_place
         self._rows = OrderedRows(node.input.schema, node.order, node.ties, bounded=grows and by_place)
@@ -44,10 +44,11 @@ class TopNOperator(Unheld):
         return None
 
     def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
-        batch = inputs[0]
+        batch = punctual(inputs[0], self._late, context)
         changed = self._absorb(batch) if batch is not None and batch.num_rows else None
-        if context.watermark >= self._next_end:
-            self._close(context.watermark)
+        closed = self._closing.closed(context.watermark, len(self._index))
+        if closed is not None:
+            self._rows.free(closed)
         if self._rows.wasteful:
             self._compact()
         return changed
@@ -80,20 +81,8 @@ class TopNOperator(Unheld):
         slots, new = self._index.upsert(encode_rows(rows, self._node.keys))
         if new:
             self._rows.reserve(len(self._index))
-            self._ends = grow(self._ends, len(self._index), ENDED)
-            if self._closing is not None:
-                first = first_rows(slots, known, known + new)
-                times = rows.column(self._closing.index).take(pa.array(first))
-                self._ends[known : known + new] = _ends(times, self._closing)
-                self._next_end = min(self._next_end, int(self._ends[known : known + new].min()))
+            self._closing.opened(rows, slots, known, known + new)
         return slots
-
-    def _close(self, watermark: int) -> None:
-        count = len(self._index)
-        closed = np.flatnonzero(self._ends[:count] <= watermark)
-        self._rows.free(closed)
-        self._ends[closed] = ENDED
-        self._next_end = int(self._ends[:count].min(initial=ENDED))
 
     def _compact(self) -> None:
         if not self._node.keys:
@@ -103,7 +92,7 @@ class TopNOperator(Unheld):
         self._index, _ = self._index.compact(keep)
         slots = np.flatnonzero(keep)
         self._rows.compact(slots)
-        self._ends = grow(self._ends[slots], 64, ENDED)
+        self._closing.compact(slots)
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
         return {"rows": self._rows.live()}
@@ -111,11 +100,3 @@ class TopNOperator(Unheld):
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
         if state["rows"].num_rows:
             self._absorb(state["rows"])
-
-
-def _ends(times: pa.Array, column: plan.Column) -> I64:
-    """When the watermark closes each of these; a NULL never."""
-    ends = zset.micros(times) + column.offset_us
-    if times.null_count:
-        ends = np.where(times.is_valid().to_numpy(zero_copy_only=False), ends, ENDED)
-    return ends

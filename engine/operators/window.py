@@ -40,7 +40,7 @@ class WindowAssignOperator(Stateless):
         micros = times.cast(pa.int64()).to_numpy(zero_copy_only=False)
         row, start, end = self._assigned(micros)
         if node.watermarked and len(end):
-            limit = context.watermark_before - node.lateness_us
+            limit = context.late_until(node.lateness_us)
             if int(end.min()) <= limit:
                 late = end <= limit
                 context.late.append(self._windowed(batch, row[late], start[late], end[late]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from constellationdb.catalog.model import Check
+from constellationdb.catalog.model import PUBLIC, Check
 from constellationdb.catalog.postgres import rows
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.objects import (
@@ -95,9 +95,8 @@ def pg_attribute(relations: Iterable[Described]) -> Iterator[Row]:
 
 
 def _attributes(relation: int, attributes: Iterable[Attribute], *, is_index: bool) -> Iterator[Row]:
-    known = lookup.types_by_oid()
     for number, attribute in enumerate(attributes, 1):
-        kind = known[attribute.type_oid]
+        kind = lookup.type_of(attribute.type_oid, attribute.type_name)
         yield {
             "attrelid": relation, "attname": attribute.name, "atttypid": attribute.type_oid, "attstattarget": -1,
             "attlen": int(kind["typlen"]), "attnum": number, "attndims": int(lookup.is_array(kind)),
@@ -131,7 +130,6 @@ def default_oid(relation: int, number: int) -> int:
 
 def pg_index(relations: Iterable[Described]) -> Iterator[Row]:
     classes = lookup.default_classes()
-    kinds = lookup.types_by_oid()
     for index in indexes(relations):
         attributes, width = index.attributes, len(index.keys)
         yield {
@@ -140,7 +138,10 @@ def pg_index(relations: Iterable[Described]) -> Iterator[Row]:
             "indisexclusion": False, "indimmediate": True, "indisclustered": False, "indisvalid": True,
             "indcheckxmin": False, "indisready": True, "indislive": True, "indisreplident": False,
             "indkey": list(index.keys),
-            "indcollation": [int(kinds[attribute.type_oid]["typcollation"]) for attribute in attributes],
+            "indcollation": [
+                int(lookup.type_of(attribute.type_oid, attribute.type_name)["typcollation"])
+                for attribute in attributes
+            ],
             "indclass": [classes.get(_indexed_as(attribute.type_oid), 0) for attribute in attributes],
             "indoption": [0] * width,
         }  # fmt: skip
@@ -178,6 +179,12 @@ def checks_of(relation: Described) -> tuple[Check, ...]:
     return () if relation.relation is None else relation.relation.checks
 
 
+_ARRAY: Row = {
+    "typtype": "b", "typcategory": "A", "typsubscript": 6179, "typinput": 750, "typoutput": 751, "typreceive": 2400,
+    "typsend": 2401, "typanalyze": 3816,
+}  # fmt: skip
+
+
 def pg_type(relations: Iterable[Described]) -> Iterator[Row]:
     """The row type of each relation and the array of it; the system's own ship with the rest."""
     for relation in relations:
@@ -186,10 +193,9 @@ def pg_type(relations: Iterable[Described]) -> Iterator[Row]:
                 "typtype": "c", "typcategory": "C", "typrelid": relation.oid, "typarray": relation.array_type_oid,
                 "typinput": 2290, "typoutput": 2291, "typreceive": 2402, "typsend": 2403,
             }  # fmt: skip
-            yield _type(relation, relation.array_type_oid, f"_{relation.name}") | {
-                "typtype": "b", "typcategory": "A", "typelem": relation.type_oid, "typsubscript": 6179,
-                "typinput": 750, "typoutput": 751, "typreceive": 2400, "typsend": 2401, "typanalyze": 3816,
-            }  # fmt: skip
+            yield (
+                _type(relation, relation.array_type_oid, f"_{relation.name}") | _ARRAY | {"typelem": relation.type_oid}
+            )
 
 
 def _type(relation: Described, oid: int, name: str) -> Row:
@@ -200,6 +206,27 @@ def _type(relation: Described, oid: int, name: str) -> Row:
         "typalign": "d", "typstorage": "x", "typnotnull": False, "typbasetype": 0, "typtypmod": -1, "typndims": 0,
         "typcollation": 0,
     }  # fmt: skip
+
+
+def pg_enum_types(objects: Objects) -> Iterator[Row]:
+    """The types that are enums, and the arrays of them."""
+    for kind in objects.catalog.types.values():
+        if kind.labels:
+            array = Part.ARRAY_TYPE.of(kind.oid)
+            described = Described(0, PUBLIC, "public", kind.name, "", kind.oid, array, ())
+            yield _type(described, kind.oid, kind.name) | {
+                "typtype": "e", "typcategory": "E", "typarray": array, "typlen": 4, "typbyval": True, "typalign": "i",
+                "typstorage": "p", "typinput": 3506, "typoutput": 3507, "typreceive": 3532, "typsend": 3533,
+            }  # fmt: skip
+            yield _type(described, array, f"_{kind.name}") | _ARRAY | {"typelem": kind.oid, "typalign": "i"}
+
+
+def pg_enum(objects: Objects) -> Iterator[Row]:
+    """A label's oid is the type's and its place, above those of defaults."""
+    for kind in objects.catalog.types.values():
+        for place, label in enumerate(kind.labels, 1):
+            oid = default_oid(kind.oid, place)
+            yield {"oid": oid, "enumtypid": kind.oid, "enumsortorder": float(place), "enumlabel": label}
 
 
 def pg_rewrite(relations: Iterable[Described]) -> Iterator[Row]:
@@ -216,7 +243,8 @@ def pg_depend(objects: Objects) -> Iterator[Row]:
     """What would have to be dropped with what."""
     for relation in objects.own:
         made = relation.relation
-        assert made is not None
+        if made is None:  # of a composite type
+            continue
         yield from _sequence_depends(objects, relation)
         for name in (*made.depends_on, *([made.owner] if made.owner and made.sequence is None else [])):
             other = objects.catalog.relations.get(name)

@@ -19,7 +19,7 @@ _NUMERIC_HEADER = 4
 
 def facts_of(attribute: Attribute) -> dict[str, Any]:
     kinds = lookup.types_by_oid()
-    found = kinds[attribute.type_oid]
+    found = lookup.type_of(attribute.type_oid, attribute.type_name)
     typmod, domain = attribute.typmod, {}
     if found["typtype"] == "d":
         domain = {
@@ -32,7 +32,7 @@ def facts_of(attribute: Attribute) -> dict[str, Any]:
     return domain | {
         "data_type": _data_type(found),
         "udt_catalog": DATABASE,
-        "udt_schema": lookup.namespaces()[int(found["typnamespace"])],
+        "udt_schema": "public" if attribute.type_name else lookup.namespaces()[int(found["typnamespace"])],
         "udt_name": name,
         **_collated(int(found["typcollation"])),
         **_lengths(int(found["oid"]), typmod),

@@ -24,6 +24,19 @@ def types_by_name() -> Mapping[tuple[int, str], Texts]:
     return {(int(row["typnamespace"]), row["typname"]): row for row in rows.texts("pg_type")}
 
 
+def type_of(oid: int, name: str = "") -> Texts:
+    """A type's row; of a user's type, whose ``name`` pg_type has, what all such have in common."""
+    found = types_by_oid().get(oid)
+    if found is not None:
+        return found
+    is_list = name.startswith("_")
+    return {
+        "oid": str(oid), "typname": name, "typnamespace": str(PUBLIC), "typlen": "-1", "typbyval": "false",
+        "typalign": "d", "typstorage": "x", "typcollation": "0", "typtype": "b" if is_list else "c",
+        "typsubscript": _ARRAY_SUBSCRIPTS if is_list else "0",
+    }  # fmt: skip
+
+
 def is_array(kind: Texts) -> bool:
     """Whether a type is an array of another; vectors and names have elements, too, but are none."""
     return kind["typsubscript"] == _ARRAY_SUBSCRIPTS

@@ -88,7 +88,7 @@ def type_name(session: Session, oid: int, typmod: int | None = None) -> str:
         return "-"
     kind = lookup.types_by_oid().get(oid)
     if kind is None:
-        return _row_type_name(session, oid)
+        return session.objects.type_names.get(oid) or _row_type_name(session, oid)
     if lookup.is_array(kind) and kind["typstorage"] != _PLAIN_STORAGE:  # a vector is called by its own name
         return f"{type_name(session, int(kind['typelem']), typmod)}[]"
     name, namespace = kind["typname"], int(kind["typnamespace"])

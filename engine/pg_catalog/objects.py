@@ -25,6 +25,7 @@ from constellationdb.catalog.model import (
     TEMPORARY_SCHEMAS,
     ColumnDefinition,
     Relation,
+    UserType,
 )
 from constellationdb.catalog.postgres import rows
 from constellationdb.catalog.postgres.relations import SystemIndex, system_indexes, system_relations
@@ -64,6 +65,7 @@ class Attribute:
     identity: str = ""
     generated: bool = False  # ``default`` is what it is computed of
     sequence: str = ""
+    type_name: str = ""  # of a type that does not ship
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Described:
 
     @property
     def is_system(self) -> bool:
-        return self.relation is None
+        return self.relation is None and self.kind != "c"
 
     @property
     def is_temporary(self) -> bool:
@@ -128,9 +130,16 @@ class Objects:
 
     @cached_property
     def own(self) -> tuple[Described, ...]:
-        return tuple(
+        relations = [
             self.described(r) for r in self.catalog.relations.values() if not (r.is_upcoming or r.kind == "sink")
-        )
+        ]
+        return (*relations, *(_composite(kind) for kind in self.catalog.types.values() if kind.fields))
+
+    @cached_property
+    def type_names(self) -> dict[int, str]:
+        """Users' types and the arrays of them, by oid, as format_type() prints them."""
+        kinds = [kind.sql_type for kind in self.catalog.types.values()]
+        return {kind.oid: kind.name for both in kinds for kind in (both, types.array_of(both))}
 
     @property
     def relations(self) -> Iterator[Described]:
@@ -183,7 +192,7 @@ class Objects:
         kind = types.of_field(field) if declared is None else _declared_type(declared, field)
         in_key = field.name in relation.primary_key
         if declared is None:
-            return Attribute(field.name, kind.oid, kind.typmod, in_key)
+            return Attribute(field.name, kind.oid, kind.typmod, in_key, type_name=type_name_of(kind))
         return Attribute(
             field.name,
             kind.oid,
@@ -193,6 +202,7 @@ class Objects:
             declared.identity,
             declared.generated is not None,
             declared.sequence,
+            type_name_of(kind),
         )
 
     def _default(self, declared: ColumnDefinition) -> str | None:
@@ -204,6 +214,23 @@ class Objects:
             schema = "" if sequence.namespace == PUBLIC else f"{_quoted(self.schema_name(sequence.namespace))}."
             return next_value(schema + _quoted(sequence.shown))
         return declared.default if declared.generated is None else declared.generated
+
+
+def type_name_of(kind: SqlType) -> str:
+    """What pg_type calls a type of a user's; "" of one that ships."""
+    if not is_own(kind.oid):
+        return ""
+    return f"_{kind.element.name}" if kind.element is not None else kind.name
+
+
+def _composite(kind: UserType) -> Described:
+    """The relation without rows that says the fields of a type."""
+    sql_type = kind.sql_type
+    attributes = tuple(
+        Attribute(name, inner.oid, inner.typmod, type_name=type_name_of(inner)) for name, inner in sql_type.fields
+    )
+    oid, array = Part.ROW_TYPE.of(kind.oid), types.array_of(sql_type).oid
+    return Described(oid, PUBLIC, "public", kind.name, "c", kind.oid, array, attributes)
 
 
 def next_value(sequence: str) -> str:
@@ -224,7 +251,7 @@ def _relkind(relation: Relation) -> str:
 def _declared_type(declared: ColumnDefinition, field: pa.Field) -> SqlType:
     """varchar(n) and numeric(p,s) as written: their Arrow types have no length."""
     name, _, modifiers = declared.type_name.rstrip(")").partition("(")
-    if not modifiers:
+    if not modifiers or types.of_field(field).is_made:
         return types.of_field(field)
     return types.parse_type(name, tuple(int(number) for number in modifiers.split(",")))
 

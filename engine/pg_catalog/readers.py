@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -61,6 +62,7 @@ _OF_RELATIONS: Mapping[str, Callable[[Iterable[Described]], Rows]] = {
 # Of one version of the catalog.
 _OF_OBJECTS: Mapping[str, Callable[[Objects], Rows]] = {
     "pg_catalog.pg_depend": classes.pg_depend,
+    "pg_catalog.pg_enum": classes.pg_enum,
     "pg_catalog.pg_description": comments.pg_description,
     "pg_catalog.pg_foreign_data_wrapper": foreign.pg_foreign_data_wrapper,
     "pg_catalog.pg_foreign_server": foreign.pg_foreign_server,
@@ -121,6 +123,8 @@ def read(session: Session, objects: Objects, name: str) -> pa.Table:
 
 
 def _own(objects: Objects, name: str) -> Rows:
+    if name == "pg_catalog.pg_type":
+        return chain(classes.pg_type(objects.own), classes.pg_enum_types(objects))
     if name in _OF_RELATIONS:
         return _OF_RELATIONS[name](objects.own)
     return _OF_OBJECTS[name](objects) if name in _OF_OBJECTS else ()

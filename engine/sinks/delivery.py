@@ -108,6 +108,15 @@ class Delivery:
         self.held, self.position, self.marker = known.held, known.position, known.marker
         self.rows, self.bytes = known.rows, known.bytes
 
+    def went_back(self, epoch: int) -> None:
+        """Recovery: all up to ``epoch`` but what a checkpoint holds was undone, and is no longer in the log.
+
+        A target that had all there is now, and has got nothing since, can go on; its marker will tell.
+        """
+        if not self._is_behind():
+            self.held = epoch
+            self.position = None if self.position is None else epoch
+
     def committed(self, epoch: int) -> None:
         """Recovery: the epoch's record says that the table has everything up to ``epoch``."""
         self.position = self.marker = self.held = epoch

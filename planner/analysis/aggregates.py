@@ -38,6 +38,18 @@ def check(walk: Walk, node: Any, name: str, arguments: list[Typed], place: Place
             raise InvalidColumnReference(message, position=walk.at(sort.node))
 
 
+def without_constant_order(node: Any) -> None:
+    """In place: a number in the ORDER BY of an aggregate is a value like any, and no column's place to DataFusion."""
+    node.agg_order = tuple(sort for sort in node.agg_order or () if not forms.is_constant(sort.node)) or None
+
+
+def of_nothing(node: Any, name: str) -> None:
+    """In place: count(NULL), which DataFusion's plans have no words for, as the count of no rows."""
+    if name == "count" and not node.agg_star and len(node.args or ()) == 1 and forms.is_null(node.args[0]):
+        node.args, node.agg_star, node.agg_distinct = None, True, False
+        node.agg_filter = parse_expression("false")
+
+
 def _missing(walk: Walk, node: Any, name: str, given: list[Typed], hint: str) -> UndefinedFunction:
     shown = ", ".join(str(argument.kind) for argument in given)
     return UndefinedFunction(f"function {name}({shown}) does not exist", hint=hint, position=walk.at(node))

@@ -10,10 +10,12 @@ from typing import Any
 
 from pglast import ast
 
+from constellationdb.catalog import types
 from constellationdb.errors import CannotCoerce, FeatureNotSupported
 from constellationdb.planner.analysis import forms, kinds, printing, texts
 from constellationdb.planner.analysis.catalog_functions import Signature
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
+from constellationdb.planner.analysis.made_kinds import Made, pair_of
 from constellationdb.planner.analysis.typed import Typed
 from constellationdb.planner.rewrite.tree import last_name, nodes
 
@@ -27,7 +29,7 @@ _OF_TEXT = (None, UNKNOWN, *kinds.TEXTS)
 
 def is_carried(kind: Kind) -> bool:
     """Whether a cast to ``kind`` is none that DataFusion knows."""
-    return kinds.is_array(kind) or kind in kinds.OIDS or kind in _READ or kind == kinds.CHAR
+    return isinstance(kind, Made) or kinds.is_array(kind) or kind in kinds.OIDS or kind in _READ or kind == kinds.CHAR
 
 
 def converted(argument: Typed, kind: str, position: int | None) -> Any:
@@ -37,6 +39,8 @@ def converted(argument: Typed, kind: str, position: int | None) -> Any:
         return kinds.cast(node, kind) if node.isnull else texts.typed(node, kind, position)
     if found == kind:
         return node
+    if isinstance(kind, Made) and not kinds.is_array(kind):
+        return _made(node, found, kind, position)
     if kind == kinds.BYTEA and found is None:  # which may be one already
         return kinds.cast(node, kind)
     if kinds.is_array(kind):
@@ -45,13 +49,20 @@ def converted(argument: Typed, kind: str, position: int | None) -> Any:
         return _oid(node, found, kind, position)
     if kind == kinds.CHAR and found in _OF_TEXT:
         return forms.call("left", kinds.cast(node, kinds.TEXT), forms.integer(1))
-    if kind in (kinds.JSON, kinds.JSONB) and found in (kinds.JSON, kinds.JSONB):
+    if kind in (kinds.JSON, kinds.JSONB) and (found in (kinds.JSON, kinds.JSONB) or pair_of(found) is not None):
         return forms.call(_READ[kind], node)
     if kind == kinds.NAME and found is not None:
         return forms.call("con_name", kinds.cast(printing.printed(node, found), kinds.TEXT))
     if kind not in _READ or found not in _OF_TEXT:
         raise CannotCoerce(f"cannot cast type {found} to {kind}", position=position)
     return forms.call(_READ[kind], kinds.cast(node, kinds.TEXT))
+
+
+def _made(node: Any, found: Kind, kind: Made, position: int | None) -> Any:
+    is_object = pair_of(found) is not None or found in (kinds.JSON, kinds.JSONB)
+    if found not in _OF_TEXT and not (kind.sql_type.pair is not None and is_object):
+        raise CannotCoerce(f"cannot cast type {found} to {kind}", position=position)
+    return forms.call("con_made_in", kinds.cast(node, kinds.TEXT), forms.text(types.describe(kind.sql_type)))
 
 
 def _oid(node: Any, found: Kind, kind: str, position: int | None) -> Any:

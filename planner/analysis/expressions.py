@@ -10,16 +10,21 @@ from typing import Any
 from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType, NullTestType, SubLinkType
 
+from constellationdb.catalog import types
+from constellationdb.catalog.types import SqlType
 from constellationdb.errors import (
     CannotCoerce,
     DatatypeMismatch,
     FeatureNotSupported,
+    InvalidEscape,
     SqlSyntaxError,
     UndefinedColumn,
     UndefinedFunction,
     UndefinedObject,
     UndefinedParameter,
+    WrongObjectType,
 )
+from constellationdb.planner import patterns
 from constellationdb.planner.analysis import (
     array_functions,
     arrays,
@@ -29,19 +34,32 @@ from constellationdb.planner.analysis import (
     forms,
     jsonb,
     kinds,
+    made_values,
+    maps,
     maths,
     operators,
     printing,
+    records,
     set_functions,
     texts,
 )
 from constellationdb.planner.analysis.functions import Calls
 from constellationdb.planner.analysis.kinds import UNKNOWN, Kind
-from constellationdb.planner.analysis.scope import Column, Scope, reference
+from constellationdb.planner.analysis.made_kinds import Made, fields_of, parts_of
+from constellationdb.planner.analysis.scope import Column, Scope, Table, reference
 from constellationdb.planner.analysis.typed import Place, Typed
 from constellationdb.planner.analysis.user_calls import UserCalls
 from constellationdb.planner.analysis.zoning import Zoning, unknown
-from constellationdb.planner.rewrite.tree import MADE, copied, last_name, nodes, parse_query, strings
+from constellationdb.planner.rewrite.tree import (
+    MADE,
+    copied,
+    last_name,
+    nodes,
+    parse_expression,
+    parse_query,
+    strings,
+    to_sql,
+)
 
 NO_OPERATOR = "No operator matches the given name and argument types. You might need to add explicit type casts."
 _BETWEEN = (A_Expr_Kind.AEXPR_BETWEEN, A_Expr_Kind.AEXPR_NOT_BETWEEN)
@@ -58,6 +76,7 @@ _LISTS = ("SELECT", "RETURNING", "UPDATE")  # where IN is a value, not a conditi
 
 _KEYS = ("GROUP BY", "ORDER BY")  # where EXISTS is one, too
 
+Element = Callable[[Typed, Typed, "int | None"], Typed]
 Subquery = Callable[[Any, Scope], "tuple[Column, ...] | None"]
 
 
@@ -79,6 +98,7 @@ class Expressions:
         self.unsure = False  # there is a cast that might depend on the zone, for all that is known of its types
         self.checked = checked
         self._unnesting = unnesting
+        self._known: dict[int, Typed] = {}  # nodes that are analysed already, by identity
         self._outer: list[Any] = []  # columns of queries around the one that is being read
         self.correlated = self.asking = self.doubtful = self.guarded = False
         self._offset = offset
@@ -120,6 +140,14 @@ class Expressions:
         return self.boolean(node, what, place)
 
     def expression(self, node: Any, place: Place) -> Typed:
+        if id(node) in self._known:
+            return self._known[id(node)]
+        typed = self._typed(node, place)
+        if self.checked and typed.kind in _FLOATS and forms.is_value(typed.node):
+            return replace(typed, node=forms.canonical(typed.node, typed.kind))
+        return typed
+
+    def _typed(self, node: Any, place: Place) -> Typed:
         match node:
             case ast.A_Const():
                 return Typed(node, _constant_kind(node), constant=True)
@@ -139,16 +167,21 @@ class Expressions:
                 what = "COALESCE" if isinstance(node, ast.CoalesceExpr) else node.op.name.removeprefix("IS_")
                 members = [self.expression(argument, place) for argument in node.args]
                 node.args, kind = self.settle(members, what, [self.at(argument) for argument in node.args])
-                if kind == kinds.INTERVAL and what != "COALESCE":
-                    return Typed(equality.first_of(what, node.args), kind)
+                if equality.is_sorted_by_key(kind) and what != "COALESCE":
+                    return Typed(equality.first_of(what, node.args, kind), kind)
                 return Typed(node, kind, whole=all(member.is_whole for member in members))
             case ast.FuncCall():
                 return self._calls.call(node, place)
             case ast.SubLink():
                 return self._sublink(node, place)
             case ast.NullTest() | ast.BooleanTest():
-                node.arg = self.expression(node.arg, place).node
+                tested = self.expression(node.arg, place)
+                node.arg = tested.node
+                if isinstance(node, ast.NullTest) and records.is_row(tested.kind):
+                    return Typed(records.null_test(tested, node.nulltesttype), kinds.BOOLEAN)
                 return Typed(node, kinds.BOOLEAN)
+            case ast.RowExpr():
+                return self._row(node, place)
             case ast.SQLValueFunction() if node.op.name.removesuffix("_N") not in _CLOCKS:
                 word = node.op.name.removeprefix("SVFOP_").lower()
                 made = catalog_calls.answered(word, [], self.at(node))
@@ -190,13 +223,71 @@ class Expressions:
     def _whole(self, node: Any, place: Place) -> Typed:
         """An item of FROM as a value: the one column of a function that returns a set."""
         table = place.scope.table(strings(node)[0])
-        if table is None or not table.single or not table.columns:
-            raise FeatureNotSupported("a whole row as a value is not supported", position=self.at(node))
-        node.fields = (*node.fields, ast.String(sval=table.columns[0].name))
-        return self._column(node, place)
+        if table is None:
+            raise place.scope.missing(strings(node)[0], self.at(node))
+        if table.columns is None:  # perhaps there is no such relation, which is said later
+            return Typed(node, None)
+        if table.single:
+            node.fields = (*node.fields, ast.String(sval=table.columns[0].name))
+            return self._column(node, place)
+        made = records.row(self._members(node, place), [column.name for column in table.columns], self.at(node))
+        return self._joined_row(made, table, node) if table.nullable else made
+
+    def _members(self, node: Any, place: Place) -> list[Typed]:
+        """The columns of the table that ``node`` names."""
+        alias = strings(node)[0]
+        table = place.scope.table(alias)
+        return [
+            self._column(ast.ColumnRef(fields=(ast.String(sval=alias), ast.String(sval=column.name))), place)
+            for column in (table.columns if table is not None else None) or ()
+        ]
+
+    def _joined_row(self, made: Typed, table: Table, node: Any) -> Typed:
+        """Where an outer join found no row, the row is NULL, and not one of NULLs."""
+        keys = [m.node for c, m in zip(table.columns or (), made.members, strict=True) if c.name in table.key]
+        if not keys:
+            raise FeatureNotSupported(
+                "a whole row of the side of an outer join that may be missing is not supported"
+                " where it has no primary key",
+                hint="say its columns: ROW(t.a, t.b)",
+                position=self.at(node),
+            )
+        text = f"CASE WHEN ({to_sql(keys[0])}) IS NOT NULL THEN {to_sql(made.node)} END"
+        return replace(made, node=parse_expression(text))
+
+    def _row(self, node: Any, place: Place) -> Typed:
+        """ROW(a, t.*)."""
+        members: list[Typed] = []
+        for part in node.args or ():
+            if isinstance(part, ast.ColumnRef) and isinstance(part.fields[-1], ast.A_Star) and len(part.fields) == 2:
+                members += self._members(part, place)
+            else:
+                members.append(self.expression(part, place))
+        if place.scope.visible is None and any(member.kind is None for member in members):
+            node.args = tuple(member.node for member in members)
+            return Typed(node, None)
+        return records.row(members, records.numbered(len(members)), self.at(node))
+
+    def rows_fields(self, node: Any, place: Place) -> list[tuple[str, Typed]] | None:
+        """The columns that ``(row).*`` stands for; None where it is none."""
+        if not isinstance(node, ast.A_Indirection) or not isinstance(node.indirection[-1], ast.A_Star):
+            return None
+        inner = (
+            node.arg
+            if len(node.indirection) == 1
+            else ast.A_Indirection(arg=node.arg, indirection=node.indirection[:-1])
+        )
+        typed = self.expression(inner, place)
+        if typed.kind is None:
+            return None
+        if not records.is_row(typed.kind):
+            raise WrongObjectType(f"type {typed.kind} is not composite", position=self.at(node.arg))
+        return records.fields(typed)
 
     def _column(self, node: Any, place: Place) -> Typed:
         names = strings(node)
+        if len(names) == 1 and len(node.fields) == 2:
+            return self._whole(node, place)
         if len(names) != len(node.fields) or len(names) > 2:
             return Typed(node, None)
         if len(names) == 1:
@@ -214,11 +305,22 @@ class Expressions:
         table = place.scope.table(names[0])
         if table is None:
             raise place.scope.missing(names[0], self.at(node))
+        if table.merged:
+            return self._merged(node, table, place)
         self._note(node, table in place.scope.tables, place)
         if self._unnesting:
             node = reference(table.name, names[1])
         found = [c for c in table.columns or () if c.name == names[1]]
         return Typed(node, found[0].kind, whole=found[0].whole) if len(found) == 1 else Typed(node, None)
+
+    def _merged(self, node: Any, table: Table, place: Place) -> Typed:
+        """A column by the alias that USING has."""
+        name = strings(node)[-1]
+        for visible in table.merged:
+            if visible.column.name == name:
+                self._note(visible.node, table in place.scope.tables, place)
+                return Typed(copied(visible.node), visible.column.kind, whole=visible.column.whole)
+        raise UndefinedColumn(f"column {table.alias}.{name} does not exist", position=self.at(node))
 
     def _check_body(self, name: str, place: Place) -> None:
         """What a function's body reads may have lost a column since: one of the caller's must not be taken for it."""
@@ -249,18 +351,31 @@ class Expressions:
             position = self.at(node.arg)
             if isinstance(step, ast.String):
                 found = set_functions.field(typed, step.sval, position)
-                if found is None:
-                    raise FeatureNotSupported(f'the field "{step.sval}" of a value is not supported', position=position)
-                typed = found
+                if typed.kind is None:
+                    return Typed(node, None)
+                if found is None and not records.is_row(typed.kind):
+                    raise WrongObjectType(
+                        f"column notation .{step.sval} applied to type {typed.kind}, which is not a composite type",
+                        position=position,
+                    )
+                if found is None and _names_table(node.arg, place) and step.sval not in dict(fields_of(typed.kind)):
+                    raise UndefinedColumn(
+                        f"column {strings(node.arg)[0]}.{step.sval} does not exist", position=position
+                    )
+                typed = found or records.field(typed, step.sval, position)
             elif not isinstance(step, ast.A_Indices):
                 raise FeatureNotSupported("a row as a value is not supported", position=position)
+            elif step.is_slice and maps.is_map(typed.kind):
+                raise DatatypeMismatch(f"type {typed.kind} has no slices", position=position)
             elif step.is_slice:
                 lower, upper = (
                     None if bound is None else self.expression(bound, place).node for bound in (step.lidx, step.uidx)
                 )
                 typed = array_functions.slice_of(typed, lower, upper, position)
             else:
-                element = jsonb.element if typed.kind == kinds.JSONB else array_functions.element
+                element: Element = jsonb.element if typed.kind == kinds.JSONB else array_functions.element
+                if maps.is_map(typed.kind):
+                    element = maps.element
                 typed = element(typed, self.expression(step.uidx, place), position)
         return typed
 
@@ -270,6 +385,12 @@ class Expressions:
         if isinstance(node.arg, ast.A_ArrayExpr) and kind is not None and kind.endswith("[]"):
             return self._array_of(node, kind, place)
         argument = self.expression(node.arg, place)
+        if records.is_row(kind) and isinstance(kind, Made) and argument.members:
+            return self._cast_row(argument, kind, node)
+        if argument.kind != kind:
+            self.refuse_zoned(kind, "a cast", position)
+        if records.is_row(argument.kind) and kind in kinds.TEXTS:
+            self.refuse_zoned(argument.kind, "a cast to text", position)
         node.arg = argument.node
         if kind is None:
             return self._cut(node, argument.kind)
@@ -289,7 +410,7 @@ class Expressions:
             if kind == kinds.TEXT and node.location == MADE:
                 return Typed(node.arg, kind, constant=True)  # a parameter, as good as a constant
             read = texts.typed(node.arg, kind, position)
-            if kind in kinds.MOMENTS and isinstance(read, ast.TypeCast):
+            if kind in (*kinds.MOMENTS, kinds.TIME) and isinstance(read, ast.TypeCast):
                 node.arg = read.arg
             elif kind in (kinds.BOOLEAN, kinds.INTERVAL, kinds.BYTEA) or kind in kinds.INTEGERS:
                 return Typed(read, kind, constant=True)
@@ -304,6 +425,40 @@ class Expressions:
         elif kind == kinds.TEXT:
             node.arg = printing.printed(node.arg, argument.kind)
         return Typed(node, kind, argument.constant)
+
+    def _cast_row(self, row: Typed, kind: Made, node: Any) -> Typed:
+        """ROW(…)::type: each field is cast."""
+        wanted = kind.sql_type.fields
+        if len(row.members) != len(wanted):
+            word = "few" if len(row.members) < len(wanted) else "many"
+            raise CannotCoerce(
+                f"cannot cast type {row.kind} to {kind}",
+                detail=f"Input has too {word} columns.",
+                position=self.at(node),
+            )
+        members = [self.as_field(m, sql_type) for m, (_, sql_type) in zip(row.members, wanted, strict=True)]
+        return records.row(members, [name for name, _ in wanted], self.at(node), kind)
+
+    def as_field(self, member: Typed, sql_type: SqlType) -> Typed:
+        """What is analysed already, once more behind a cast."""
+        if kinds.of_sql_type(sql_type) == member.kind and sql_type.typmod < 0:
+            return member
+        known = self._known
+        self._known = {**known, id(member.node): member}
+        try:
+            name = kinds.declared_name(sql_type)
+            return self._cast(ast.TypeCast(arg=member.node, typeName=name, location=-1), Place(Scope(), "SELECT"))
+        finally:
+            self._known = known
+
+    def refuse_zoned(self, kind: Kind, what: str, position: int | None) -> None:
+        """A row is carried with its instants in UTC: as text it would show them so."""
+        if self.zoning.explicit and any(inner.arrow == types.TIMESTAMPTZ.arrow for inner in parts_of(kind)):
+            raise FeatureNotSupported(
+                f"{what} of a row with a timestamp with time zone is only supported in UTC",
+                hint="SET TIME ZONE 'UTC'",
+                position=position,
+            )
 
     def _array_of(self, node: Any, kind: str, place: Place) -> Typed:
         """ARRAY[…]::type[]: each element is cast."""
@@ -397,7 +552,7 @@ class Expressions:
 
     def _like(self, node: Any, place: Place) -> Typed:
         if node.kind == A_Expr_Kind.AEXPR_SIMILAR:
-            raise FeatureNotSupported("SIMILAR TO is not supported", hint="use LIKE or ~", position=self.at(node))
+            return self._similar(node, place)
         if isinstance(node.rexpr, ast.FuncCall) and last_name(node.rexpr) == "like_escape":
             node.rexpr = forms.escaped(node.rexpr)
         left, right = self.expression(node.lexpr, place), self.expression(node.rexpr, place)
@@ -406,6 +561,22 @@ class Expressions:
             raise UndefinedFunction(message, hint=NO_OPERATOR, position=self.at(node))
         node.lexpr, node.rexpr = left.node, right.node
         return Typed(node, kinds.BOOLEAN)
+
+    def _similar(self, node: Any, place: Place) -> Typed:
+        """As a regular expression, by a constant pattern."""
+        given = [argument.arg if forms.is_made_text(argument) else argument for argument in node.rexpr.args]
+        if not all(isinstance(a, ast.A_Const) and (a.isnull or isinstance(a.val, ast.String)) for a in given):
+            message = "SIMILAR TO with a pattern that is no constant is not supported"
+            raise FeatureNotSupported(message, hint="use LIKE or ~", position=self.at(node))
+        pattern, escape = ast.A_Const(isnull=True), "\\"
+        if len(given) > 1:
+            escape = "" if given[1].isnull else given[1].val.sval
+        if len(escape) > 1:
+            raise InvalidEscape("invalid escape string", hint="Escape string must be empty or one character.")
+        if not any(a.isnull for a in given):
+            pattern = forms.text(patterns.similar(given[0].val.sval, escape))
+        node.kind = A_Expr_Kind.AEXPR_OP
+        return self._binary(node, self.expression(node.lexpr, place), Typed(pattern, kinds.TEXT, constant=True))
 
     def _unary(self, node: Any, place: Place) -> Typed:
         operand = self.expression(node.rexpr, place)
@@ -432,6 +603,11 @@ class Expressions:
         name = node.name[0].sval
         if (made := jsonb.operated(name, left, right, self.at(node))) is not None:
             return made
+        left, right = self._read_made(left, right.kind), self._read_made(right, left.kind)
+        if (made := records.compared(name, left, right, self.at(node))) is not None:
+            return made
+        if (made := made_values.operated(name, left, right, self.at(node))) is not None:
+            return made
         if name == "||":
             left, right = _null_text(left, right.kind), _null_text(right, left.kind)
         left, right = self._read_literal(name, left, right.kind), self._read_literal(name, right, left.kind)
@@ -443,6 +619,11 @@ class Expressions:
             return Typed(moved, kinds.TIMESTAMPTZ, left.constant and right.constant)
         if left.kind == right.kind == kinds.JSONB and name not in ("=", "<>"):
             raise FeatureNotSupported("the order of jsonb values is not supported", position=self.at(node))
+        if name in operators.COMPARISONS and kinds.is_array(left.kind) and kinds.is_array(right.kind):
+            found = equality.compared_arrays(left.node, right.node, (left.kind, right.kind), self.at(node))
+            left, right = (
+                Typed(side, kinds.TEXT, old.constant) for side, old in zip(found, (left, right), strict=True)
+            )
         if left.kind == right.kind == kinds.JSONB:
             left, right = (replace(side, node=equality.key(side.node, side.kind)) for side in (left, right))
         self._doubt_meeting({left.kind, right.kind})
@@ -471,6 +652,15 @@ class Expressions:
             return Typed(made, kind, constant)
         node.lexpr, node.rexpr = left.node, right.node
         return Typed(node, kind, constant, whole=left.is_whole and right.is_whole)
+
+    def _read_made(self, operand: Typed, other: Kind) -> Typed:
+        """A literal beside a row, an enum or a map is one, too."""
+        constant = isinstance(operand.node, ast.A_Const) and not operand.node.isnull
+        if constant and operand.kind == UNKNOWN:
+            self.refuse_zoned(other, "a literal", self.at(operand.node))
+        if operand.kind != UNKNOWN or not constant or not isinstance(other, Made) or other == "record":
+            return operand
+        return Typed(texts.typed(operand.node, other, self.at(operand.node)), other, constant=True)
 
     def _meet(self, name: str, operand: Typed, other: Typed) -> Typed:
         """An operand as what Postgres makes of it beside the other: a numeric beside a double becomes one, too."""
@@ -542,7 +732,10 @@ class Expressions:
             node = member.node
             if kind not in (None, UNKNOWN) and member.kind == UNKNOWN and isinstance(node, ast.A_Const):
                 assert kind is not None
+                self.refuse_zoned(kind, "a literal", position)
                 node = texts.typed(node, kind, position)
+            elif isinstance(kind, Made) and maps.is_map(kind) and member.kind not in (kind, UNKNOWN):
+                node = conversions.converted(member, kind, position)
             elif kind in _FLOATS and member.kind == kinds.NUMERIC:
                 node = forms.as_float(node, kinds.DOUBLE if what is None or kind is None else kind)
             elif kind == kinds.INTEGER and what is not None:
@@ -561,12 +754,12 @@ class Expressions:
             node.arg, *tests = (equality.key(side, kind) for side in sides)
             for when, test in zip(node.args, tests, strict=True):
                 when.expr = test
-        results = [when.result for when in node.args] + ([node.defresult] if node.defresult is not None else [])
-        settled, kind = self.together(results, "CASE", place)
-        for when, result in zip(node.args, settled, strict=False):
+        others = [node.defresult] if node.defresult is not None else []  # which Postgres looks at first
+        settled, kind = self.together([*others, *(when.result for when in node.args)], "CASE", place)
+        if others:
+            node.defresult = settled[0]
+        for when, result in zip(node.args, settled[len(others) :], strict=True):
             when.result = result
-        if node.defresult is not None:
-            node.defresult = settled[-1]
         return Typed(node, kind)
 
     # -- subqueries ----------------------------------------------------------------------------
@@ -650,15 +843,12 @@ class Expressions:
         self, node: Any, test: Typed, columns: tuple[Column, ...] | None
     ) -> tuple[Typed, tuple[Column, ...] | None]:
         """Both sides by their keys, where values that look different may be equal."""
-        if not columns or not equality.is_keyed(columns[0].kind):
+        if not columns or not _by_keys(node, columns[0].kind):
             return test, columns
-        kind, target = columns[0].kind, forms.only_target(node.subselect)
-        if target is None or node.subselect.distinctClause or node.subselect.groupClause:
-            equality.refuse("a subquery of this form", (kind,), self.at(node))
-        assert target is not None
+        kind = columns[0].kind
         test = self._read_literal("=", test, kind)
-        target.name, target.val = target.name or "key", equality.key(target.val, kind)
-        return Typed(equality.key(test.node, kind), None), (replace(columns[0], kind=None),)
+        node.subselect = forms.read_by(node.subselect, lambda column: equality.order_key(column, kind))
+        return Typed(equality.order_key(test.node, kind), None), (replace(columns[0], kind=None),)
 
     def _row_in(self, node: Any, place: Place, *, negated: bool) -> Any:
         self.asking = True
@@ -669,7 +859,11 @@ class Expressions:
 
     def _row_members(self, node: Any, columns: tuple[Column, ...] | None, place: Place) -> None:
         tests = [self.expression(member, place) for member in node.testexpr.args]
-        equality.refuse("IN with a row", (column.kind for column in columns or ()), self.at(node))
+        found = [column.kind for column in columns or ()]
+        if equality.any_keyed(found) or any(map(kinds.is_array, found)):
+            node.subselect = forms.read_all_by(node.subselect, [_row_key(kind) for kind in found])
+            tests = [self._read_literal("=", test, kind) for test, kind in zip(tests, found, strict=True)]
+            tests = [replace(t, node=_row_key(kind)(t.node)) for t, kind in zip(tests, found, strict=True)]
         if self.zoning.explicit:
             tests = [self._met_column(test, column) for test, column in zip(tests, columns or (), strict=True)]
         node.testexpr.args = tuple(test.node for test in tests)
@@ -705,6 +899,25 @@ class Expressions:
         if place.clause in _LISTS and node.subLinkType == SubLinkType.ANY_SUBLINK:
             return Typed(forms.in_value(node, kind), kinds.BOOLEAN)
         return Typed(node, kinds.BOOLEAN)
+
+
+def _by_keys(link: Any, kind: Kind) -> bool:
+    """Whether a subquery's values are compared by their keys."""
+    ordered = bool(link.operName) and link.operName[-1].sval in operators.COMPARISONS - {"=", "<>"}
+    return equality.is_keyed(kind) or kinds.is_array(kind) or (ordered and equality.is_sorted_by_key(kind))
+
+
+def _names_table(node: Any, place: Place) -> bool:
+    """Whether a row is that of an item of FROM."""
+    if not isinstance(node, ast.ColumnRef) or len(node.fields) != 1:
+        return False
+    return place.scope.named(strings(node)[0]) is None and place.scope.table(strings(node)[0]) is not None
+
+
+def _row_key(kind: Kind) -> Callable[[Any], Any]:
+    """How a member of a row with values of ``kind`` is compared."""
+    by = equality.sort_key if kinds.is_array(kind) else equality.key
+    return lambda node: by(node, kind)
 
 
 def _null_text(operand: Typed, other: Kind) -> Typed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pglast import ast
@@ -13,8 +13,10 @@ from constellationdb.errors import InvalidColumnReference
 from constellationdb.planner import patterns
 from constellationdb.planner.analysis import calls, kinds, operators
 from constellationdb.planner.analysis.kinds import Kind
-from constellationdb.planner.rewrite.tree import MADE, copied, last_name, nodes, parse_expression, to_sql
+from constellationdb.planner.rewrite.names import fresh
+from constellationdb.planner.rewrite.tree import MADE, copied, last_name, nodes, parse_expression, parse_query, to_sql
 
+_CANONICAL = {kinds.REAL: "con_canonical_f32", kinds.DOUBLE: "con_canonical_f64"}
 _NAMES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulus"}
 
 
@@ -55,6 +57,25 @@ def as_float(node: Any, kind: str) -> Any:
     elif isinstance(node, ast.TypeCast) and node.location == MADE:
         node = node.arg
     return kinds.cast(node, kind)
+
+
+def is_value(node: Any) -> bool:
+    """Whether it can be the argument of a call wherever it stands: no constant, set, subquery, aggregate or OVER."""
+    if isinstance(node, ast.FuncCall):
+        called = last_name(node)
+        return node.over is None and not (calls.is_aggregate(called) or called in (*_CANONICAL.values(), "unnest"))
+    return isinstance(node, ast.ColumnRef | ast.A_Expr | ast.TypeCast)
+
+
+def canonical(node: Any, kind: str) -> Any:
+    """A double, or real, as one NaN and one zero: where nothing corrects the plan, DataFusion tells others apart."""
+    return call(_CANONICAL[kind], node)
+
+
+def plain(node: Any) -> Any:
+    """A column as it is, where it is only shown."""
+    shown = isinstance(node, ast.FuncCall) and last_name(node) in _CANONICAL.values()
+    return node.args[0] if shown and isinstance(node.args[0], ast.ColumnRef) else node
 
 
 def regex(node: Any) -> Any:
@@ -110,6 +131,12 @@ def is_null(node: Any) -> bool:
     while isinstance(node, ast.TypeCast):
         node = node.arg
     return isinstance(node, ast.A_Const) and bool(node.isnull)
+
+
+def is_constant(node: Any) -> bool:
+    """Whether ``node`` says the same of every row."""
+    changing = ast.ColumnRef | ast.SubLink | ast.FuncCall | ast.SQLValueFunction | ast.ParamRef
+    return not any(isinstance(part, changing) for part in nodes(node))
 
 
 def rounded(node: Any, kind: Kind) -> Any:
@@ -197,6 +224,31 @@ def only_target(select: Any) -> Any | None:
     value = targets[0].val
     starred = isinstance(value, ast.ColumnRef) and isinstance(value.fields[-1], ast.A_Star)
     return None if starred else targets[0]
+
+
+def read_by(select: Any, key: Callable[[Any], Any]) -> Any:
+    """A query of one column as one of that column's keys."""
+    target = only_target(select)
+    if target is not None and not (select.distinctClause or select.groupClause):
+        target.name, target.val = target.name or "key", key(target.val)
+        return select
+    alias = fresh("keyed")
+    made = parse_query(f"SELECT {alias}.c0 AS key FROM (SELECT) AS {alias}(c0)")
+    made.fromClause[0].subquery = select
+    made.targetList[0].val = key(made.targetList[0].val)
+    return made
+
+
+def read_all_by(select: Any, keys: Sequence[Callable[[Any], Any]]) -> Any:
+    """A query with each of its columns as a key of it."""
+    alias = fresh("keyed")
+    columns = [f"c{place}" for place in range(len(keys))]
+    listed = ", ".join(f"{alias}.{column} AS {column}" for column in columns)
+    made = parse_query(f"SELECT {listed} FROM (SELECT) AS {alias}({', '.join(columns)})")
+    made.fromClause[0].subquery = select
+    for target, key in zip(made.targetList, keys, strict=True):
+        target.val = key(target.val)
+    return made
 
 
 def output_place(node: Any, select: Any, names: Sequence[str]) -> int:

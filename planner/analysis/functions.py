@@ -10,8 +10,10 @@ from pglast.enums import A_Expr_Kind, CoercionForm
 
 from constellationdb.catalog.model import Function
 from constellationdb.errors import (
+    DatatypeMismatch,
     FeatureNotSupported,
     GroupingError,
+    UndefinedColumn,
     UndefinedFunction,
     UndefinedObject,
     WindowingError,
@@ -34,10 +36,14 @@ from constellationdb.planner.analysis import (
     jsonb,
     kinds,
     listed,
+    made_values,
+    maps,
     maths,
+    moments_made,
     ordered_sets,
     over_calls,
     printing,
+    records,
     regexes,
     set_functions,
     spans,
@@ -45,10 +51,12 @@ from constellationdb.planner.analysis import (
     zoned_calls,
 )
 from constellationdb.planner.analysis.kinds import UNKNOWN
+from constellationdb.planner.analysis.made_kinds import Made, fields_of, labels_of
 from constellationdb.planner.analysis.overloads import NO_FUNCTION
 from constellationdb.planner.analysis.typed import Place, Typed, Walk
 from constellationdb.planner.analysis.user_calls import UserCalls
 from constellationdb.planner.rewrite.tree import last_name, nodes
+from constellationdb.planner.statements import WITH_FIELD
 
 _RENAMED = {"every": "bool_and", "variance": "var_samp", "sign": "signum", "substring": "substr", "position": "strpos",
             "ceiling": "ceil"}  # fmt: skip
@@ -63,6 +71,11 @@ _TEXT_ONLY = frozenset(
 _NO_TEXTS = (*kinds.NUMBERS, *kinds.MOMENTS, kinds.TIME, kinds.BOOLEAN, kinds.INTERVAL)
 _UNORDERED = (kinds.BOOLEAN, kinds.UUID, kinds.JSON, kinds.JSONB)
 _NO_BOOLEANS = frozenset({"min", "max"})
+# Calls that hand rows on as they are, or only count them; others print them.
+_PASSING = frozenset(
+    {"count", "array_agg", "unnest", "first_value", "last_value", "nth_value", "lag", "lead", "any_value",
+     "cardinality", "row_number", "rank", "dense_rank", "map_keys", "map_values", WITH_FIELD}
+)  # fmt: skip
 _PRINTING = frozenset({"concat", "concat_ws", "format"})
 _ROUNDING = frozenset({"ceil", "ceiling", "floor", "round", "trunc"})
 
@@ -84,6 +97,7 @@ class Calls:
                 return made
             self._check(node, name, place)
             corrected.count_rows(node, name)
+            aggregates.of_nothing(node, name)
             if (made := ordered_sets.answered(walk, node, place)) is not None:
                 return made
         if name == "make_interval" and not own_schema:
@@ -91,6 +105,8 @@ class Calls:
         inner = replace(place, aggregate=True) if calls.is_aggregate(name) and node.over is None else place
         mentioned = walk.outer_columns
         arguments = [walk.expression(argument, inner) for argument in node.args or ()]
+        if name == "count" and node.agg_distinct and len(arguments) == 1 and isinstance(node.args[0], ast.RowExpr):
+            arguments = [_fields_apart(node.args[0], arguments[0])]
         if inner.aggregate and not place.aggregate:
             self._check_level(node, walk.outer_columns - mentioned)
         arguments = [
@@ -103,11 +119,17 @@ class Calls:
         self._clauses(node, inner)
         if not own_schema and calls.is_aggregate(name) and node.over is None:
             aggregates.check(walk, node, name, arguments, inner)
+            aggregates.without_constant_order(node)
         if not own_schema:
             arguments = over_calls.filtered(walk, node, name, arguments)
             if (made := over_calls.with_default(walk, node, name, arguments)) is not None:
                 return made
         shown = [argument.kind for argument in arguments]
+        if node.agg_distinct and name != "count":
+            self._refuse_distinct(name, shown, position)
+        if name not in _PASSING:
+            for kind in shown:
+                walk.refuse_zoned(kind, name, position)
         if None in shown and name in zoned_calls.BY_CLOCKS:
             walk.doubt_zone(node)
         if not own_schema and name in _PRINTING:
@@ -116,6 +138,10 @@ class Calls:
             walk.signatures[node.location] = f"{name}({', '.join(str(kind) for kind in shown)})"
         if name in set_functions.NAMES:
             return self._set(node, name, arguments, place)
+        if name in maps.MAKERS and not own_schema:
+            return maps.made(walk, arguments, position)
+        if name == WITH_FIELD:
+            return self._with_field(arguments, position)
         if len(node.funcname) > 1 and not own_schema and node.funcformat != CoercionForm.COERCE_SQL_SYNTAX:
             node.funcname = node.funcname[-1:]
         if not own_schema and (made := self._answered(node, name, arguments)) is not None:
@@ -138,13 +164,15 @@ class Calls:
         position = self._expressions.at(node)
         if (zoned := zoned_calls.answered(name, arguments, self._expressions.zoning, position)) is not None:
             return zoned
+        if (made := moments_made.answered(name, arguments, self._expressions.zoning)) is not None:
+            return made
         if (made := aggregates.answered(node, name, arguments)) is not None:
             return made
         if (made := listed.answered(node, name, arguments, position)) is not None:
             return made
         for answer in (
             array_functions.answered, json_functions.answered, jsonb.answered, about.answered, catalog_calls.answered,
-            regexes.answered, spans.answered,
+            made_values.answered, maps.answered, regexes.answered, spans.answered,
         ):  # fmt: skip
             if (made := answer(name, arguments, position)) is not None:
                 return made
@@ -158,6 +186,28 @@ class Calls:
             where = _NOWHERE.get(place.clause, place.clause)
             raise FeatureNotSupported(f"set-returning functions are not allowed in {where}", position=position)
         return set_functions.rows_of(set_functions.array_of(name, arguments, self._expressions.zoning, position))
+
+    def _refuse_distinct(self, name: str, shown: list[kinds.Kind], position: int | None) -> None:
+        """Postgres sorts what it tells apart, rows and enums in their own order."""
+        for kind in shown:
+            if isinstance(kind, Made) and equality.is_sorted_by_key(kind):
+                raise FeatureNotSupported(
+                    f"{name}(DISTINCT …) of {kind} values is not supported",
+                    hint="aggregate over a subquery with SELECT DISTINCT",
+                    position=position,
+                )
+
+    def _with_field(self, arguments: list[Typed], position: int | None) -> Typed:
+        row, name, new, column = arguments
+        field, shown = name.node.val.sval, column.node.val.sval
+        known = dict(fields_of(row.kind))
+        if field not in known:
+            what = f"because there is no such column in data type {row.kind}"
+            if not records.is_row(row.kind):
+                what = f"because its type {row.kind} is not a composite type"
+                raise DatatypeMismatch(f'cannot assign to field "{field}" of column "{shown}" {what}')
+            raise UndefinedColumn(f'cannot assign to field "{field}" of column "{shown}" {what}')
+        return records.with_field(row, field, self._expressions.as_field(new, known[field]), position)
 
     def _printing(self, node: Any, name: str, arguments: list[Typed]) -> Any:
         """concat, concat_ws and format take values of any type and print them."""
@@ -188,6 +238,9 @@ class Calls:
             raise WrongObjectType(f"window function {name} requires an OVER clause", position=position)
         if aggregate and place.aggregate:
             raise GroupingError("aggregate function calls cannot be nested", position=position)
+        if node.over is not None and place.aggregate:
+            message = "aggregate function calls cannot contain window function calls"
+            raise GroupingError(message, position=position)
         if aggregate and place.clause in _NOWHERE:
             raise GroupingError(f"aggregate functions are not allowed in {_NOWHERE[place.clause]}", position=position)
         if node.over is not None and (place.clause in _NOWHERE or place.clause == "HAVING"):
@@ -233,6 +286,8 @@ class Calls:
             if name != "count":
                 equality.refuse(f"{name}(DISTINCT …)", shown, self._expressions.at(node))
             node.args = tuple(equality.key(part, kind) for part, kind in zip(arguments, shown, strict=True)) or None
+        if name in ("min", "max") and shown == [UNKNOWN]:
+            node.args = (kinds.cast(arguments[0], kinds.TEXT),)
         if name in ("min", "max") and shown == [kinds.INTERVAL]:
             over, condition = node.over, node.agg_filter
             made = equality.extreme(name, arguments[0])
@@ -252,7 +307,9 @@ class Calls:
             return guarded
         if name == "factorial" or (name == "sign" and shown == [kinds.NUMERIC]):
             return _whole(node)
-        if name in _NO_BOOLEANS and shown and shown[0] in _UNORDERED:
+        if name in _NO_BOOLEANS and shown and labels_of(shown[0]):
+            return made_values.extreme(node, labels_of(shown[0]))
+        if name in _NO_BOOLEANS and shown and (shown[0] in _UNORDERED or isinstance(shown[0], Made)):
             raise self._missing(node, name, shown)
         if name in ("to_char", "to_date", "to_timestamp") and len(shown) == 2:
             return self._templated(node, name, shown)
@@ -318,6 +375,12 @@ def _whole(node: Any) -> Any:
     name.typmods = (forms.integer(38), forms.integer(0))
     node.funcname = (ast.String(sval=_RENAMED.get(last_name(node), last_name(node))),)
     return ast.TypeCast(arg=node, typeName=name)
+
+
+def _fields_apart(node: Any, row: Typed) -> Typed:
+    """A row of which only the different ones are counted: DataFusion need not print it to tell them apart."""
+    node.args = tuple(equality.key(member.node, member.kind) for member in row.members)
+    return replace(row, node=node, kind=None)
 
 
 def _scaled(node: Any, arguments: Any) -> Any:

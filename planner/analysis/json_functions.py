@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from pglast import ast
+
+from constellationdb.catalog import types
 from constellationdb.errors import FeatureNotSupported, InvalidParameter
-from constellationdb.planner.analysis import forms, kinds, printing
+from constellationdb.planner.analysis import forms, kinds, printing, records
+from constellationdb.planner.analysis.made_kinds import Made
 from constellationdb.planner.analysis.typed import Typed
 from constellationdb.planner.rewrite.tree import parse_expression, to_sql
 
 _BARE = (*kinds.INTEGERS, kinds.NUMERIC)
-_QUOTED = (kinds.UNKNOWN, kinds.UUID, kinds.DATE, *kinds.TEXTS, *kinds.OIDS)
+_QUOTED = (kinds.UNKNOWN, kinds.UUID, kinds.DATE, kinds.TIME, kinds.INTERVAL, *kinds.TEXTS, *kinds.OIDS)
 
 
 def answered(name: str, arguments: list[Typed], position: int | None) -> Typed | None:
-    if name in ("to_json", "to_jsonb") and len(arguments) == 1 and arguments[0].kind != kinds.UNKNOWN:
+    if name == "row_to_json" and len(arguments) == 1 and not records.is_row(arguments[0].kind):
+        return None
+    if name in ("to_json", "to_jsonb", "row_to_json") and len(arguments) == 1 and arguments[0].kind != kinds.UNKNOWN:
         given, value = to_sql(arguments[0].node), to_sql(value_of(arguments[0], position))
         value = f"con_jsonb({value})" if name == "to_jsonb" else value
         kind = kinds.JSONB if name == "to_jsonb" else kinds.JSON
@@ -66,11 +72,19 @@ def _array_value(value: Typed, position: int | None) -> Any:
     return parse_expression(f"coalesce(con_json_array({texts}, {quoted}), 'null')")
 
 
+def _made_value(node: Any, kind: Made) -> Any:
+    element, name = kind.sql_type.element, "con_made_json" if kind.sql_type.element is None else "con_made_json_list"
+    made = forms.call(name, node, forms.text(types.describe(element or kind.sql_type)))
+    return ast.CoalesceExpr(args=(made, forms.text("null")))
+
+
 def value_of(value: Typed, position: int | None) -> Any:
     """A value as JSON text."""
     if value.kind == kinds.BOOLEAN:
         said = to_sql(value.node)
         return parse_expression(f"CASE WHEN {said} THEN 'true' WHEN NOT ({said}) THEN 'false' ELSE 'null' END")
+    if isinstance(value.kind, Made):
+        return _made_value(value.node, value.kind)
     if kinds.is_array(value.kind):
         return _array_value(value, position)
     text = to_sql(kinds.cast(printing.printed(value.node, value.kind), kinds.TEXT))
@@ -81,6 +95,9 @@ def value_of(value: Typed, position: int | None) -> Any:
         return parse_expression(f"coalesce(CASE WHEN {bare} THEN concat('\"', {text}, '\"') ELSE {text} END, 'null')")
     if value.kind == kinds.TIMESTAMP:
         return parse_expression(f"coalesce('\"' || replace({text}, ' ', 'T') || '\"', 'null')")
+    if value.kind == kinds.TIMESTAMPTZ:  # with the minutes of its displacement, which are not printed if there are none
+        said = f"regexp_replace(replace({text}, ' ', 'T'), '([+-][0-9][0-9])$', '\\\\1:00')"
+        return parse_expression(f"coalesce('\"' || {said} || '\"', 'null')")
     if value.kind not in _QUOTED:
         raise FeatureNotSupported(f"a JSON value of type {value.kind or 'unknown'} is not supported", position=position)
     return parse_expression(f"coalesce(con_json_string({text}), 'null')")

@@ -10,6 +10,7 @@ from pglast import ast
 
 from constellationdb.catalog import types
 from constellationdb.catalog.types import parse_type
+from constellationdb.planner.analysis.made_kinds import Made, pair_of
 
 Kind = str | None
 
@@ -47,6 +48,8 @@ def of_field(field: pa.Field) -> Kind:
 
 
 def of_sql_type(found: types.SqlType) -> str:
+    if found.is_made:
+        return Made(found)
     if found.element is not None and found.name not in VECTORS:
         return of_sql_type(found.element) + "[]"
     return TEXT if found.oid == types.VARCHAR.oid else found.name.split("(")[0]
@@ -54,7 +57,7 @@ def of_sql_type(found: types.SqlType) -> str:
 
 def sql_type(kind: Kind) -> types.SqlType | None:
     """The type a result's column has; None where the kind is not known."""
-    return None if kind is None else types.named(kind)
+    return kind.sql_type if isinstance(kind, Made) else None if kind is None else types.named(kind)
 
 
 def is_array(kind: Kind) -> bool:
@@ -62,6 +65,8 @@ def is_array(kind: Kind) -> bool:
 
 
 def element(array: str) -> str:
+    if isinstance(array, Made) and array.sql_type.element is not None:
+        return of_sql_type(array.sql_type.element)
     return VECTORS.get(array) or array.removesuffix("[]")
 
 
@@ -69,6 +74,8 @@ def array(kind: Kind) -> Kind:
     """The array of a kind; an array of arrays is of the same type."""
     if kind is None or is_array(kind):
         return kind
+    if isinstance(kind, Made):
+        return Made(types.array_of(kind.sql_type))
     return (TEXT if kind == UNKNOWN else kind) + "[]"
 
 
@@ -81,6 +88,9 @@ def of_type_name(type_name: Any, position: int | None) -> Kind:
     if len(type_name.names) > 2:
         return None
     name = type_name.names[-1].sval
+    if (said := type_name.names[0].sval).startswith(SAID):
+        found = of_sql_type(types.of_description(said.removeprefix(SAID)))
+        return array(found) if type_name.arrayBounds else found
     if len(type_name.names) == 2 and type_name.names[0].sval != "pg_catalog":
         return None
     if name in VECTORS:
@@ -92,6 +102,8 @@ def of_type_name(type_name: Any, position: int | None) -> Kind:
     return of_sql_type(parse_type(_SPELLED.get(name, name), (), position))
 
 
+# What the schema of a type begins with that says all of the type (``analysis.type_names``).
+SAID = "\0type "
 _SPELLED = {"timestamptz": "timestamptz", "timetz": "time"}
 _PASSED = frozenset({"varchar", "bpchar"})
 
@@ -102,7 +114,7 @@ def type_name(kind: str) -> Any:
         made = type_name(element(kind))
         made.arrayBounds = (ast.Integer(ival=-1),)
         return made
-    if kind in _AS_TEXT or kind == DATE:
+    if is_text(kind) or kind == DATE:
         name = DATE if kind == DATE else TEXT
         return ast.TypeName(names=(ast.String(sval=name),), typemod=-1)
     if kind in OIDS:
@@ -115,12 +127,29 @@ def type_name(kind: str) -> Any:
     return made
 
 
+def declared_name(sql_type: types.SqlType) -> Any:
+    """The type as a user's cast names it, its length and digits with it."""
+    if sql_type.is_made:
+        said = (ast.String(sval=SAID + types.describe(sql_type)), ast.String(sval=sql_type.name))
+        return ast.TypeName(names=said, typemod=-1)
+    made = type_name(of_sql_type(sql_type))
+    if sql_type.typmod >= 0 and sql_type.oid == types.VARCHAR.oid:
+        made = ast.TypeName(names=(ast.String(sval="pg_catalog"), ast.String(sval="varchar")), typemod=-1)
+        made.typmods = (ast.A_Const(isnull=False, val=ast.Integer(ival=sql_type.typmod - 4)),)
+    elif sql_type.typmod >= 0 and sql_type.element is None:
+        digits = (sql_type.arrow.precision, sql_type.arrow.scale)
+        made.typmods = tuple(ast.A_Const(isnull=False, val=ast.Integer(ival=n)) for n in digits)
+    elif sql_type.element is None and of_sql_type(sql_type) in (UUID, JSON, JSONB, NAME, CHAR, BPCHAR, *OIDS):
+        made.names = (ast.String(sval="pg_catalog"), ast.String(sval=of_sql_type(sql_type).strip('"')))
+    return made
+
+
 _AS_TEXT = frozenset({*TEXTS, UUID, JSON, JSONB})  # what DataFusion carries as text
 
 
 def is_text(kind: Kind) -> bool:
     """Whether a value of ``kind`` is a text to DataFusion."""
-    return kind in _AS_TEXT
+    return kind in _AS_TEXT or (isinstance(kind, Made) and kind.sql_type.element is None)
 
 
 def cast(node: Any, kind: str) -> Any:
@@ -150,6 +179,8 @@ def unify(kinds: Iterable[Kind]) -> Kind:
     for family in (NUMBERS, MOMENTS):
         if all(kind in family for kind in known):
             return max(known, key=family.index)
+    if len(set(known)) > 1 and all(map(pair_of, known)):
+        return _unified_maps([pair for kind in known if (pair := pair_of(kind)) is not None])
     if len(set(known)) > 1 and all(map(is_array, known)):
         together = unify(element(str(kind)) for kind in known)
         return None if together in (None, UNKNOWN) else f"{together}[]"
@@ -158,6 +189,12 @@ def unify(kinds: Iterable[Kind]) -> Kind:
     if all(kind in OIDS or kind in INTEGERS for kind in known):
         return known[0] if len(set(known)) == 1 else "oid"
     return known[0] if len(set(known)) == 1 else None
+
+
+def _unified_maps(pairs: list[tuple[types.SqlType, types.SqlType]]) -> Kind:
+    """The map that maps of related types become together."""
+    parts = [sql_type(unify(of_sql_type(pair[place]) for pair in pairs)) for place in (0, 1)]
+    return None if parts[0] is None or parts[1] is None else Made(types.map_of(parts[0], parts[1]))
 
 
 def clash(kinds: Iterable[Kind]) -> tuple[str, str] | None:
@@ -179,4 +216,6 @@ def family(kind: str) -> str:
         return TEXT
     if is_array(kind):
         return family(element(kind)) + "[]"
+    if (pair := pair_of(kind)) is not None:
+        return f"map of {' '.join(family(of_sql_type(part)) for part in pair)}"
     return "moment" if kind in MOMENTS else kind

@@ -64,8 +64,23 @@ def _of_arrays(operator: str, left: str, right: str) -> Kind:
         fits = kinds.family(left) == kinds.family(right) if both else _belongs(left, right)
         return kind if fits else _MISSING
     if operator in COMPARISONS:
-        return BOOLEAN if both and kinds.family(left) == kinds.family(right) else _MISSING
-    return BOOLEAN if both and operator in CONTAINMENT else _MISSING if operator in ARITHMETIC else None
+        return BOOLEAN if both and _are_compared(left, right) else _MISSING
+    return (
+        BOOLEAN
+        if both and operator in CONTAINMENT and _are_compared(left, right)
+        else _MISSING
+        if both
+        else _MISSING
+        if operator in ARITHMETIC
+        else None
+    )
+
+
+def _are_compared(left: str, right: str) -> bool:
+    """Arrays of numbers are compared with arrays of the same numbers only."""
+    if left in kinds.VECTORS or right in kinds.VECTORS or kinds.element(left) in kinds.TEXTS:
+        return kinds.family(left) == kinds.family(right)
+    return left == right
 
 
 def _belongs(left: str, right: str) -> bool:

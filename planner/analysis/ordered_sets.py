@@ -126,6 +126,8 @@ class _Group:
 def _discrete(walk: Walk, node: Any, place: Place) -> Typed:
     group, sort = _Group(walk, node, place), node.agg_order[0]
     value, fraction = walk.expression(sort.node, group.inner), walk.expression(node.args[0], place)
+    if value.constant:
+        return _constant(group, value, fraction)
     values, counted = _sorted(group, value, to_sql(value.node), sort), group.call(f"count({to_sql(value.node)})")
     share = to_sql(kinds.cast(fraction.node, kinds.DOUBLE))
     where = f"CAST(greatest(ceil({share} * CAST({counted} AS double precision)), 1) AS bigint)"
@@ -141,6 +143,8 @@ def _interpolated(walk: Walk, node: Any, place: Place) -> Typed:
         raise FeatureNotSupported("percentile_cont of intervals is not supported", position=walk.at(node))
     if value.kind not in (None, kinds.UNKNOWN, *kinds.NUMBERS):
         raise _undefined(walk, node, [fraction, value])
+    if value.constant:
+        return Typed(kinds.cast(_constant(group, value, fraction).node, kinds.DOUBLE), kinds.DOUBLE)
     values = _sorted(group, value, to_sql(kinds.cast(value.node, kinds.DOUBLE)), sort)
     share = to_sql(kinds.cast(fraction.node, kinds.DOUBLE))
     return Typed(parse_expression(f"con_percentile_cont({values}, {share})"), kinds.DOUBLE)
@@ -149,11 +153,21 @@ def _interpolated(walk: Walk, node: Any, place: Place) -> Typed:
 def _mode(walk: Walk, node: Any, place: Place) -> Typed:
     group, sort = _Group(walk, node, place), node.agg_order[0]
     value = walk.expression(sort.node, group.inner)
+    if value.constant:
+        return _constant(group, value)
     keyed = equality.is_keyed(value.kind)
     key = equality.key(value.node, value.kind) if keyed else printing.printed(copied(value.node), value.kind)
     text = to_sql(kinds.cast(key, kinds.TEXT))
     values, texts = (_sorted(group, value, listed, sort) for listed in (to_sql(value.node), text))
     return Typed(parse_expression(f"array_element({values}, con_longest_run({texts}))"), value.kind)
+
+
+def _constant(group: _Group, value: Typed, fraction: Typed | None = None) -> Typed:
+    """Of rows that are all alike, the one value there is; NULL of no rows, and at no fraction."""
+    shown = group.call(f"min({to_sql(forms.as_integer(value.node))})")
+    if fraction is not None:
+        shown = f"CASE WHEN {to_sql(fraction.node)} IS NOT NULL THEN {shown} END"
+    return Typed(parse_expression(shown), value.kind)
 
 
 def _sorted(group: _Group, value: Typed, listed: str, sort: Any) -> str:

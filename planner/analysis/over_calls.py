@@ -17,7 +17,7 @@ from constellationdb.planner.analysis import calls, forms, kinds
 from constellationdb.planner.analysis.kinds import UNKNOWN
 from constellationdb.planner.analysis.overloads import NO_FUNCTION
 from constellationdb.planner.analysis.typed import Typed, Walk
-from constellationdb.planner.rewrite.tree import copied, parse_expression, to_sql
+from constellationdb.planner.rewrite.tree import copied, nodes, parse_expression, to_sql
 
 _KEEP_NULLS = frozenset({"array_agg", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg"})
 
@@ -40,7 +40,12 @@ def filtered(walk: Walk, node: Any, name: str, arguments: list[Typed]) -> list[T
 
 def with_default(walk: Walk, node: Any, name: str, arguments: list[Typed]) -> Typed | None:
     """lag and lead with a default that is not a constant of the value's type; None for anything else."""
-    if node.over is None or name not in ("lag", "lead") or len(arguments) != 3:
+    if node.over is None or name not in ("lag", "lead"):
+        return None
+    if len(arguments) > 1 and any(isinstance(part, ast.ColumnRef | ast.SubLink) for part in nodes(arguments[1].node)):
+        message = f"{name} with a distance that is not the same for all rows is not supported"
+        raise FeatureNotSupported(message, position=walk.at(node))
+    if len(arguments) != 3:
         return None
     value, _, default = arguments
     if _is_constant(default.node) and default.kind in (None, UNKNOWN, value.kind):

@@ -31,6 +31,7 @@ from constellationdb.planner.analysis import (
     jsonb,
     kinds,
     named_windows,
+    set_functions,
     texts,
 )
 from constellationdb.planner.analysis.expressions import NO_OPERATOR, Expressions
@@ -60,7 +61,7 @@ from constellationdb.planner.analysis.zoning import IN_UTC, Zoning, unknown
 from constellationdb.planner.references import split
 from constellationdb.planner.rewrite.names import column_name, fresh, mark
 from constellationdb.planner.rewrite.series import is_table_function
-from constellationdb.planner.rewrite.tree import copied, links, parse_query, strings, to_sql
+from constellationdb.planner.rewrite.tree import copied, links, nodes, parse_query, strings, to_sql
 from constellationdb.planner.rewrite.tree import replace as substituted
 from constellationdb.planner.rewrite.windows import window_call
 from constellationdb.planner.syntax.edits import identifier
@@ -157,6 +158,13 @@ class _Queries:
                     "WITH clause containing a data-modifying statement must be at the top level",
                     position=self.expressions.at(cte),
                 )
+            for part, word in ((cte.search_clause, "SEARCH"), (cte.cycle_clause, "CYCLE")):
+                if part is not None:
+                    raise FeatureNotSupported(
+                        f"{word} of a recursive query is not supported",
+                        hint="carry a depth or the path in a column of your own",
+                        position=self.expressions.at(part),
+                    )
         if clause.recursive:
             check_recursion(clause.ctes, self.expressions.at)
         for cte in clause.ctes:
@@ -199,17 +207,21 @@ class _Queries:
         if cte is not None:
             first = _target(select.larg, 0)
             check_types(cte, left, found, None if first is None else self.expressions.at(first.val))
-        zoning = self.expressions.zoning
+        zoning, canonical = self.expressions.zoning, self.expressions.checked and not (select.all and word == "UNION")
         select.larg, select.rarg = (
-            _conformed(side, columns, found, zoning) for side, columns in ((select.larg, left), (select.rarg, right))
+            _conformed(side, columns, found, zoning, canonical=canonical)
+            for side, columns in ((select.larg, left), (select.rarg, right))
         )
         for sort in select.sortClause or ():
             self._output_sort(sort.node, found)
         if equality.any_keyed(column.kind for column in found) and not (select.all and word == "UNION"):
-            if cte is not None or word != "UNION":
+            if cte is not None or select.all:
+                word += " ALL" if select.all else ""
                 equality.refuse(word, (column.kind for column in found), self.expressions.at(_first_value(select.rarg)))
             select.all = True
-            equality.distinct(select, [c.name for c in found], [c.kind for c in found])
+            equality.distinct(select, [c.name for c in found], [c.kind for c in found], word)
+        elif select.sortClause and any(equality.is_sorted_by_key(column.kind) for column in found):
+            equality.sorted_outputs(select, [c.name for c in found], [c.kind for c in found])
         return found
 
     def _meet(self, select: Any, index: int, word: str, left: kinds.Kind, right: kinds.Kind) -> kinds.Kind:
@@ -282,7 +294,7 @@ class _Queries:
         self._grouping(select, place, columns)
         self._order(select, place, columns)
         self._limits(select)
-        if select.distinctClause == (None,) and columns is not None and equality.any_keyed(c.kind for c in columns):
+        if select.distinctClause == (None,) and columns is not None and _is_keyed(columns, bool(select.sortClause)):
             equality.distinct(select, [c.name for c in columns], [c.kind for c in columns])
         return None if columns is None else tuple(columns)
 
@@ -297,8 +309,15 @@ class _Queries:
             if _is_star(target.val):
                 targets += self._expanded(target, place.scope, found, alone=len(select.targetList) == 1)
                 continue
+            if (fields := self.expressions.rows_fields(target.val, place)) is not None:
+                for label, member in fields:
+                    targets.append(ast.ResTarget(name=label, val=member.node, location=target.location))
+                    found[id(targets[-1])] = member
+                continue
             name = column_name(target)
             typed = self.expressions.expression(target.val, place)
+            if not (select.groupClause or select.distinctClause):
+                typed = replace(typed, node=forms.plain(typed.node))
             node = forms.as_integer(typed.node)
             target.val = node
             if target.name is None and name is not None and (column_name(target) != name or node is not typed.node):
@@ -375,8 +394,13 @@ class _Queries:
 
         def key(node: Any) -> Any:
             if self._position(node, count, "GROUP BY") or self._is_output(node, select, place):
+                target = _grouped_target(node, select)
+                kind = None if target is None or columns is None else columns[select.targetList.index(target)].kind
+                equality.refuse("GROUPING SETS", (kind,), self.expressions.at(node))
                 return _target_of(node, select.targetList or ()) or node
-            return self.expressions.expression(node, grouping).node
+            typed = self.expressions.expression(node, grouping)
+            equality.refuse("GROUPING SETS", (typed.kind,), self.expressions.at(node))
+            return typed.node
 
         if grouping_sets.has_sets(clause):
             select.groupClause = grouping_sets.spelled(clause, key, distinct=distinct) or None
@@ -435,7 +459,7 @@ class _Queries:
                 )
         if distinct:
             keys = [self.expressions.expression(node, self._in(place, "DISTINCT ON")) for node in distinct]
-            select.distinctClause = tuple(equality.key(typed.node, typed.kind) for typed in keys)
+            select.distinctClause = tuple(equality.order_key(typed.node, typed.kind) for typed in keys)
 
     def _of_inputs(self, node: Any, scope: Scope, outputs: set[Any]) -> Any:
         """HAVING, and an expression in ORDER BY: a bare name means a column of FROM, never one of the output."""
@@ -624,6 +648,7 @@ class _Queries:
         left_tables, left = self._item(join.larg, scope)
         right_tables, right = self._item(join.rarg, scope.beside(left_tables, left))
         join.larg, join.rarg = self._replaced(join.larg), self._replaced(join.rarg)
+        left_tables, right_tables = _nullable(join, left_tables, right_tables)
         inner = Scope(parent=scope)
         inner.add(left_tables, left, self.expressions.at(join.larg))
         inner.add(right_tables, right, self.expressions.at(join.rarg))
@@ -634,6 +659,11 @@ class _Queries:
                 position = self.expressions.at(join)
                 self._check_merged(names, left, right, position)
                 visible = merge(join, names, left, right, position, equality.key)
+                if join.join_using_alias is not None:
+                    alias = join.join_using_alias.aliasname
+                    shared = tuple(visible[: len(names)])
+                    right_tables = [*right_tables, Table(alias, "", tuple(v.column for v in shared), merged=shared)]
+                    join.join_using_alias = None
         elif join.quals is not None:
             place = Place(inner, "JOIN/ON")
             join.quals = self.expressions.condition(join.quals, "JOIN/ON", place)
@@ -649,6 +679,24 @@ class _Queries:
                 raise UndefinedFunction(f"operator does not exist: {clash[0]} = {clash[1]}", hint=NO_OPERATOR)
             if self.expressions.zoning.explicit and kinds.TIMESTAMPTZ in found and len(set(found)) > 1:
                 raise unknown(position)
+
+
+def _nullable(join: Any, left: list[Table], right: list[Table]) -> tuple[list[Table], list[Table]]:
+    """The tables of both sides, those that the join may put NULLs for marked."""
+    sides = {
+        "JOIN_LEFT": (False, True), "JOIN_RIGHT": (True, False), "JOIN_FULL": (True, True),
+    }.get(join.jointype.name, (False, False))  # fmt: skip
+    marked = [
+        [replace(table, nullable=True) for table in side] if outer else side
+        for side, outer in zip((left, right), sides, strict=True)
+    ]
+    return marked[0], marked[1]
+
+
+def _is_keyed(columns: Sequence[Column], is_sorted: bool) -> bool:
+    """Whether rows are told apart, or sorted, by keys of theirs."""
+    found = [column.kind for column in columns]
+    return equality.any_keyed(found) or (is_sorted and any(map(equality.is_sorted_by_key, found)))
 
 
 def _window(columns: Sequence[Column], call: Call) -> tuple[Column, Column]:
@@ -691,8 +739,15 @@ def _shown_key(node: Any, select: Any, columns: list[Column] | None) -> Any:
     """What ORDER BY sorts by when it means an output column."""
     place = node.val.ival - 1 if forms.is_integer(node) else None
     for index, column in enumerate(columns or ()):
-        if column.kind == kinds.INTERVAL and (index == place or (place is None and column.name == strings(node)[0])):
+        if equality.is_sorted_by_key(column.kind) and (
+            index == place or (place is None and column.name == strings(node)[0])
+        ):
             target = _target(select, index)
+            if target is not None and any(set_functions.is_set(part) for part in nodes(target.val)):
+                raise FeatureNotSupported(
+                    f"ORDER BY of {column.kind} values that a function in the list returns is not supported",
+                    hint="call it in FROM",
+                )
             shown = reference(column.name) if target is None else copied(target.val)
             return equality.sort_key(shown, column.kind)
     return node
@@ -714,14 +769,22 @@ def _target(select: Any, index: int) -> Any | None:
     return targets[index]
 
 
-def _conformed(side: Any, columns: tuple[Column, ...], wanted: tuple[Column, ...], zoning: Zoning) -> Any:
-    """One side of a set operation with its numerics as doubles, its dates as instants, where the other has those."""
+def _conformed(
+    side: Any, columns: tuple[Column, ...], wanted: tuple[Column, ...], zoning: Zoning, *, canonical: bool
+) -> Any:
+    """One side of a set operation with its numerics as doubles, its dates as instants, where the other has those.
+
+    ``canonical``: equal doubles are to look the same.
+    """
     references = [ast.ColumnRef(fields=(ast.String(sval=f"c{i}"),)) for i in range(len(columns))]
     made = [
         forms.as_float(node, b.kind)
         if b.kind is not None and _becomes_float(a.kind, b.kind) else zoning.met(node, a.kind, b.kind)
         for node, a, b in zip(references, columns, wanted, strict=True)
     ]  # fmt: skip
+    if canonical:
+        pairs = zip(made, wanted, strict=True)
+        made = [forms.canonical(n, c.kind) if c.kind in (kinds.REAL, kinds.DOUBLE) else n for n, c in pairs]
     if all(new is old for new, old in zip(made, references, strict=True)):
         return side
     inner, values = [to_sql(node) for node in references], [to_sql(node) for node in made]

@@ -32,6 +32,8 @@ class Table:
     own: str = ""  # the alias that the tree gives it, where it is not the user's
     single: bool = False  # a function that returns a set of values: a row is its one column
     key: tuple[str, ...] = ()  # the columns of its primary key
+    nullable: bool = False  # an outer join may put NULLs in the place of its rows
+    merged: tuple[Visible, ...] = ()  # of the alias of a USING: what its columns stand for
 
     @property
     def name(self) -> str:
@@ -115,6 +117,8 @@ def reference(*names: str) -> Any:
 
 
 def visible_of(table: Table) -> list[Visible] | None:
+    if table.merged:
+        return list(table.merged)
     if table.columns is None:
         return None
     return [Visible(column, reference(table.name, column.name)) for column in table.columns]

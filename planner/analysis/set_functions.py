@@ -12,12 +12,13 @@ pg_options_to_table(a)            unnest(a), cut in two at the equals sign
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pglast import ast
 
-from constellationdb.errors import FeatureNotSupported, UndefinedFunction
-from constellationdb.planner.analysis import forms, jsonb, kinds, regexes, texts
+from constellationdb.errors import FeatureNotSupported, SqlSyntaxError, UndefinedFunction
+from constellationdb.planner.analysis import forms, jsonb, kinds, records, regexes, texts
 from constellationdb.planner.analysis.kinds import BIGINT, INTEGER, UNKNOWN, Kind
 from constellationdb.planner.analysis.scope import Column
 from constellationdb.planner.analysis.typed import Typed
@@ -37,6 +38,7 @@ NAMES = frozenset(
 )
 _EXPANDED = "record of "  # the kind of _pg_expandarray's rows, before that of x
 _OPTION = "option"  # the kind of pg_options_to_table's rows
+_NUMBER = re.compile(r"-? ?\d*\.?\d+")
 _SUFFIXES = {kinds.SMALLINT: "i16", kinds.INTEGER: "i32", "oid": "i64", kinds.BIGINT: "i64"}
 
 
@@ -81,15 +83,25 @@ def array_of(name: str, arguments: list[Typed], zoning: Zoning, position: int | 
 
 def _series(arguments: list[Typed], position: int | None) -> Typed:
     kind = kinds.unify(argument.kind for argument in arguments)
+    written = [to_sql(argument.node) for argument in arguments]
+    if kind == kinds.NUMERIC and all(map(_NUMBER.fullmatch, written)):
+        return Typed(_of_numerics(written), kind)
     if kind == UNKNOWN or kind not in kinds.INTEGERS:
         raise FeatureNotSupported(
-            "generate_series is only supported over integers, dates and timestamps", position=position
+            "generate_series is only supported over integers, constants, dates and timestamps", position=position
         )
     kind = INTEGER if kind == kinds.SMALLINT else kind
     numbers = [kinds.cast(argument.node, BIGINT) for argument in arguments]
     if len(numbers) == 3:
         numbers[2] = forms.call("con_step", numbers[2])
     return Typed(_cast(forms.call("generate_series", *numbers), kind), kind)
+
+
+def _of_numerics(written: list[str]) -> Any:
+    """A series of the digits that its ends and its step have."""
+    digits = max(len(number.partition(".")[2]) for number in written)
+    start, end, step = (f"'{number}'" for number in (*written, "1")[:3])
+    return parse_expression(f"CAST(con_numeric_series({start}, {end}, {step}) AS numeric(38, {digits})[])")
 
 
 def _moments(arguments: list[Typed], zoning: Zoning, position: int | None) -> Typed | None:
@@ -161,6 +173,10 @@ def columns_of(array: Typed, name: str) -> list[tuple[Any, Column]]:
             (parse_expression(f"split_part({row}, '=', 1)"), Column("option_name", kinds.TEXT)),
             (value, Column("option_value", kinds.TEXT)),
         ]
+    if records.is_row(array.kind):
+        if array.kind == "record":
+            raise SqlSyntaxError('a column definition list is required for functions returning "record"')
+        return [(member.node, Column(n, member.kind)) for n, member in records.fields(rows_of(array))]
     if not is_row(array.kind):
         return [(forms.call("unnest", array.node), Column(name, array.kind))]
     rows = rows_of(array)

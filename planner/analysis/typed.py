@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from constellationdb.catalog.types import SqlType
 from constellationdb.planner.analysis.kinds import INTEGERS, Kind
 from constellationdb.planner.analysis.scope import Scope
 from constellationdb.planner.analysis.zoning import Zoning
@@ -13,12 +14,16 @@ from constellationdb.planner.analysis.zoning import Zoning
 
 @dataclass(frozen=True)
 class Typed:
-    """A node, its type, and whether it is made of constants alone; ``whole``: without digits after the point."""
+    """A node, its type, and whether it is made of constants alone; ``whole``: without digits after the point.
+
+    ``members``: the fields of a row that is put together right here.
+    """
 
     node: Any
     kind: Kind
     constant: bool = False
     whole: bool = False
+    members: tuple[Typed, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -51,10 +56,18 @@ class Walk(Protocol):
 
     def doubt_zone(self, node: Any) -> None: ...
 
+    def as_field(self, value: Typed, sql_type: SqlType) -> Typed: ...
+
+    def refuse_zoned(self, kind: Kind, what: str, position: int | None) -> None: ...
+
     def expression(self, node: Any, place: Place) -> Typed: ...
 
     def many(self, nodes: Sequence[Any] | None, place: Place) -> tuple[Any, ...]: ...
 
     def together(self, nodes: Sequence[Any], what: str | None, place: Place) -> tuple[tuple[Any, ...], Kind]: ...
+
+    def settle(
+        self, typed: Sequence[Typed], what: str | None, positions: Sequence[int | None]
+    ) -> tuple[tuple[Any, ...], Kind]: ...
 
     def boolean(self, node: Any, what: str, place: Place) -> Any: ...

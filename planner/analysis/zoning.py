@@ -17,9 +17,10 @@ from pglast import ast
 from constellationdb.catalog.text.times import one_timestamp
 from constellationdb.catalog.text.zones import UTC_ZONE, zone_named
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner.analysis import forms, kinds, texts
+from constellationdb.planner.analysis import forms, kinds
 from constellationdb.planner.analysis.kinds import DATE, INTERVAL, TIMESTAMP, TIMESTAMPTZ, Kind
 from constellationdb.planner.rewrite.tree import last_name, replace
+from constellationdb.planner.scalar_texts import instant_us
 from constellationdb.planner.text_functions import SUFFIX_OF_NAME, list_printer
 
 _LOCAL = (DATE, TIMESTAMP)
@@ -95,7 +96,7 @@ class Zoning:
             return None
         if not isinstance(node.arg.val, ast.String):
             return None
-        us = texts.instant_us(node.arg.val.sval, zone_named(self.name) or UTC_ZONE, None)
+        us = instant_us(node.arg.val.sval, zone_named(self.name) or UTC_ZONE, None)
         node.arg = forms.text(one_timestamp(us, "+00"))
         return None
 

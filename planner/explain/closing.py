@@ -37,6 +37,23 @@ def passes(names: Names, node: plan.AnyNode, column: plan.Column, lateness_us: i
     return f"{watermark(names, node)} reaches {name}{f' + {interval(offset)}' if offset else ''}"
 
 
+def beyond(names: Names, node: plan.AnyNode, column: plan.Column) -> str:
+    """When the watermark of ``node`` has gone by all times up to that of a row of its output."""
+    above = column.offset_us - 1
+    if above < 0 or above % 1000:  # a window's edge, which no row of the window is at
+        return passes(names, node, column)
+    name = names.of(node)[column.index].brief()
+    return f"{watermark(names, node)} passes {name}{f' + {interval(above)}' if above else ''}"
+
+
+def late(names: Names, node: plan.Over | plan.TopN | plan.Recompute) -> list[tuple[str, str]]:
+    """Which rows it drops and counts."""
+    time = plan.late_by(node)
+    if time is None:
+        return []
+    return [("late", f"rows that come in an epoch after {beyond(names, node.children[0], time)}")]
+
+
 def join_closes(names: Names, node: plan.Join) -> str:
     """What frees the rows of a join's sides."""
     freed = plan.expiry(node)

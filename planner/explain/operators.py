@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from constellationdb.planner import plan
 from constellationdb.planner.explain.asof import asof
-from constellationdb.planner.explain.closing import join_closes, late_for_join, passes, scanned
+from constellationdb.planner.explain.closing import beyond, join_closes, late, late_for_join, passes, scanned
 from constellationdb.planner.explain.facts import NETTED, PER_EPOCH, Facts, rows_of
 from constellationdb.planner.explain.literals import interval
 from constellationdb.planner.explain.lookups import lookup, replicated
@@ -94,13 +94,13 @@ def _window(node: plan.WindowAssign, names: Names) -> Facts:
         sizes.append(("step" if node.cumulative else "slide", interval(node.slide_us)))
     if node.offset_us:
         sizes.append(("offset", interval(node.offset_us)))
-    late = "never: no watermark closes these windows"
+    missed = "never: no watermark closes these windows"
     if node.watermarked:
         end = plan.Column(len(node.schema) - 1, node.lateness_us)
-        late = f"rows that come in an epoch after {passes(names, node, end)}"
+        missed = f"rows that come in an epoch after {passes(names, node, end)}"
     title = f"{kind} on {names.of(node.input)[node.time_column].brief()}"
     emits = f"every epoch: what its input brings, {'once' if kind == 'Tumble' else 'once per window'}"
-    return Facts(title, None, None, None, emits, rows_of(node), details=[*sizes, ("late", late)])
+    return Facts(title, None, None, None, emits, rows_of(node), details=[*sizes, ("late", missed)])
 
 
 def _temporal_filter(node: plan.TemporalFilter, names: Names) -> Facts:
@@ -157,8 +157,12 @@ def _recompute(node: plan.Recompute, names: Names) -> Facts:
         alone = ", ".join(steps.columns[i].brief() for i in node.generic)
         details = [*details, ("generic", f"{alone}: no accumulator; the rest is computed with it")]
     closes = "nothing: kept for ever"
-    if node.closing:
-        closes = f"a key, when {passes(names, node, min(node.closing, key=lambda c: (c.offset_us, c.index)))}"
+    if node.expiry is not None and (node.expiry.index,) not in node.out_keys:
+        last = plan.Column(node.expiry.index, node.expiry.offset_us + node.behind_us + node.ahead_us)
+        closes = f"rows, when {beyond(names, node.inputs[0], last)}"
+    elif node.closing:
+        closes = f"a key, when {beyond(names, node, min(node.closing, key=lambda c: (c.offset_us, c.index)))}"
+    details = [*details, *late(names, node)]
     return Facts("RecomputeAffected (no fast operator)", key, state, closes, emits, rows_of(node),
                  details=details)  # fmt: skip
 
@@ -192,10 +196,10 @@ _JOIN_EMITS = {
 
 
 def _on_close(node: plan.OnClose, names: Names) -> Facts:
-    when = passes(names, node, node.column)
-    late = "" if node.append_only else "; later changes at once"
+    when = beyond(names, node, node.column)
+    then = "" if node.append_only else "; later changes at once"
     return Facts("Emit on window close", listed(names.brief(node.input)), "the rows of open windows, netted",
-                 f"rows, when {when}", f"when the window closes{late}", rows_of(node))  # fmt: skip
+                 f"rows, when {when}", f"when the window closes{then}", rows_of(node))  # fmt: skip
 
 
 def _recursion(node: plan.Recursion) -> Facts:

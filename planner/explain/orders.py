@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from constellationdb.planner import plan
-from constellationdb.planner.explain.closing import passes
+from constellationdb.planner.explain.closing import beyond, late
 from constellationdb.planner.explain.facts import Facts, rows_of
 from constellationdb.planner.explain.names import Names, listed, ordered, rank
 from constellationdb.planner.explain.steps import Columns
@@ -21,8 +21,9 @@ def top(node: plan.TopN, names: Names) -> Facts:
         state = f"{shown}{each}, in order"
     closes = "nothing: kept for ever"
     if node.closing:
-        column = min(node.closing, key=lambda c: (c.offset_us, c.index))
-        closes = f"a key, when {passes(names, node, column)}"
+        column = node.expiry or min(node.closing, key=lambda c: (c.offset_us, c.index))
+        closes = f"a key, when {beyond(names, node.input, column)}"
+    details += late(names, node)
     key = listed([below[k] for k in node.keys])
     return Facts("Top N (fast operator)", key or "none: one order of everything", state, closes,
                  "every epoch: what changes of the rows shown", rows_of(node), details=details)  # fmt: skip
@@ -31,11 +32,22 @@ def top(node: plan.TopN, names: Names) -> Facts:
 def over(node: plan.Over, names: Names) -> Facts:
     below = names.brief(node.input)
     details = [("over", column.text) for column in names.of(node)[len(below) :]]
-    details += [("order by", _order(node, below)), ("reach", _reach(node))]
+    details += [("order by", _order(node, below)), ("reach", _reach(node)), *late(names, node)]
     key = listed([below[k] for k in node.keys])
     return Facts("Over (fast operator)", key or "none: one order of everything", "every row, in order, with its values",
-                 "nothing: kept for ever", "every epoch: what changes of the rows that a changed row reaches",
+                 _over_closes(node, names), "every epoch: what changes of the rows that a changed row reaches",
                  rows_of(node), details=details)  # fmt: skip
+
+
+def _over_closes(node: plan.Over, names: Names) -> str:
+    if node.expiry is None:
+        return "nothing: kept for ever"
+    passed = beyond(names, node.input, node.expiry)
+    if node.expiry.index in node.keys:
+        return f"a key, when {passed}"
+    last = node.before + node.after + node.running
+    kept = "" if not last else " but the last of each key" if last == 1 else f" but the last {last} of each key"
+    return f"rows{kept}, when {passed}"
 
 
 def _order(node: plan.TopN | plan.Over, columns: Columns) -> str:

@@ -29,7 +29,16 @@ _ASSOCIATIVE = frozenset({"or", "and", "add", "multiply", "str_concat"})
 _POSTFIX = {"is_null": "IS NULL", "is_not_null": "IS NOT NULL", "is_true": "IS TRUE", "is_false": "IS FALSE"}
 _AT_ZONE = frozenset({f"con_{word}_{way}" for word in ("zone", "timezone") for way in ("local", "instant")})
 # Functions of ours that only make a value comparable as Postgres compares it.
-_UNSEEN = ("con_canonical_", "con_rank_", "con_unrank_", "con_interval_order", "con_trim_scale", "con_in_range")
+_UNSEEN = (
+    "con_made_key",
+    "con_value_",
+    "con_canonical_",
+    "con_rank_",
+    "con_unrank_",
+    "con_interval_order",
+    "con_trim_scale",
+    "con_in_range",
+)
 # Functions of ours over the array of a group's values.
 _OF_LISTS = frozenset(
     {"con_longest_run", "con_percentile_cont", "con_json_list", "con_json_members", "con_json_string", "con_joined"}
@@ -101,6 +110,8 @@ class Words:
         if name.startswith("con_quotient_"):  # the numerics come as texts
             shown = [_numeric(self.show(_uncast(a), columns)) for a in arguments]
             return _joined("divide", shown)
+        if name == "con_record":
+            return Shown(f"ROW({', '.join(shown.text for shown in self._members(arguments[0], columns))})")
         name = _written(name)
         shown = [self.show(argument, columns) for argument in arguments]
         if name.startswith(_UNSEEN):
@@ -120,6 +131,11 @@ class Words:
         if name in ("negate", "negative"):
             return Shown(f"-{shown[0].inside(CAST)}", CAST)
         return Shown(f"{name}({', '.join(s.text for s in shown)})")
+
+    def _members(self, listed: Expression, columns: Sequence[Shown]) -> list[Shown]:
+        """The values that are a row's fields, without the casts that print them."""
+        call = _uncast(listed).scalar_function
+        return [self.show(_uncast(argument.value), columns) for argument in call.arguments]
 
     def _as_intervals(self, arguments: Sequence[Expression], shown: Sequence[Shown]) -> Sequence[Shown]:
         """Intervals are compared by their length in µs: the other side is one, too."""
@@ -184,7 +200,8 @@ def _written(name: str) -> str:
     parts = name.split("_")
     if parts[0] == "con" and len(parts) == 3 and parts[1] in _BINARY | {"negate": None, "text": None, "xor": None}:
         return parts[1]
-    return name.removeprefix("con_") if name in _OF_LISTS else name
+    made = name in _OF_LISTS or name.startswith(("con_record_", "con_made_", "con_map"))
+    return name.removeprefix("con_") if made else name
 
 
 def _uncast(argument: Expression) -> Expression:

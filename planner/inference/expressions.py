@@ -27,6 +27,7 @@ _BETWEEN = {
     A_Expr_Kind.AEXPR_BETWEEN: (">=", "<="), A_Expr_Kind.AEXPR_NOT_BETWEEN: ("<", ">"),
     A_Expr_Kind.AEXPR_BETWEEN_SYM: (">=", "<=", ">=", "<="), A_Expr_Kind.AEXPR_NOT_BETWEEN_SYM: ("<", ">", "<", ">"),
 }  # fmt: skip
+_COMPARISONS = frozenset({"=", "<>", "!=", "<", "<=", ">", ">="})
 _QUANTIFIED = (A_Expr_Kind.AEXPR_OP_ANY, A_Expr_Kind.AEXPR_OP_ALL)
 BOOL = Typed("bool")
 NOTHING = Typed(None)
@@ -162,6 +163,11 @@ class Expressions:
 
     def operator(self, name: str, left: Typed | None, right: Typed, node: Any) -> Typed:
         operands = [right] if left is None else [left, right]
+        users = next((o.type for o in operands if types.is_of_user(o.type)), None)
+        if users is not None and name in _COMPARISONS:
+            for operand in operands:
+                self.parameters.become(operand, users)
+            return BOOL
         found = self._resolved(name, [o.type for o in operands], node)
         if found is None:
             return self.unknown_here()

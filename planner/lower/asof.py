@@ -1,4 +1,8 @@
-"""ASOF joins: the call that stands for one, taken apart into keys, times and a direction."""
+"""ASOF joins: the call that stands for one, taken apart into keys, times, a direction, and conditions of either side.
+
+Which row is the closest is asked of those of the right that meet its conditions; a row of the left that does not
+meet its own has no time to find one by.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,13 @@ import pyarrow as pa
 from substrait.proto import Expression, JoinRel, Rel
 
 from constellationdb.errors import FeatureNotSupported
-from constellationdb.planner import plan
+from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.lower.casts import align
-from constellationdb.planner.lower.condition import split_condition
+from constellationdb.planner.lower.condition import conjunction, split_condition
 from constellationdb.planner.lower.core import Lowering, read_columns, width_of
 from constellationdb.planner.lower.keys import with_keys
 from constellationdb.planner.lower.stream import Stream
-from constellationdb.planner.shuttle import Shuttle, field, fields_used, remap
+from constellationdb.planner.shuttle import Shuttle, field, fields_used, remap, select
 
 _CALLS: dict[str, tuple[Literal["inner", "left"], bool]] = {
     "con_asof_inner": ("inner", False),
@@ -28,7 +32,7 @@ _MIRRORED = {"gte": "lte", "gt": "lt", "lte": "gte", "lt": "gt"}
 
 @dataclass(frozen=True)
 class AsofCondition:
-    """Keys and times as expressions over their own side's columns."""
+    """Keys, times and conditions as expressions over their own side's columns."""
 
     left: list[Expression]
     right: list[Expression]
@@ -38,6 +42,7 @@ class AsofCondition:
     direction: plan.AsofDirection
     inclusive: bool
     join_type: Literal["inner", "left"]
+    right_conditions: list[Expression]
 
     def match(self, left_keys: list[int], right_keys: list[int]) -> plan.AsofMatch:
         """The same over columns: the keys', then the time's."""
@@ -65,22 +70,45 @@ def asof_condition(shuttle: Shuttle, body: JoinRel) -> AsofCondition | None:
     order, equalities = (argument.value for argument in expression.scalar_function.arguments)
     width = width_of(body.left)
     keys = split_condition(shuttle, equalities, width)
-    if keys.residual:
-        raise FeatureNotSupported(
-            "an ASOF JOIN can only compare a column of one side with one of the other for equality",
-            hint="put other conditions into WHERE, or into a subquery of the right side",
-        )
+    ours, theirs = _conditions(keys.residual, width)
     operator, left, right = _times(shuttle, order, width)
     return AsofCondition(
         left=keys.left,
         right=keys.right,
         null_safe=tuple(keys.null_safe),
-        left_time=left,
+        left_time=_where(conjunction(shuttle, ours), left) if ours else left,
         right_time=remap(right, lambda i: i - width),
         direction="nearest" if nearest else "backward" if operator in ("gte", "gt") else "forward",
         inclusive=operator in ("gte", "lte"),
         join_type=join_type,
+        right_conditions=theirs,
     )
+
+
+def _conditions(residual: list[Expression], width: int) -> tuple[list[Expression], list[Expression]]:
+    """Those of the left, and those of the right over its own columns."""
+    ours, theirs = [], []
+    for part in residual:
+        sides = _sides(part, width)
+        if sides == {"left", "right"}:
+            raise FeatureNotSupported(
+                "an ASOF JOIN can only compare a column of one side with one of the other for equality",
+                hint="put other conditions into WHERE, or into a subquery of the right side",
+            )
+        if sides == {"left"}:
+            ours.append(part)
+        else:
+            theirs.append(remap(part, lambda i: i - width))
+    return ours, theirs
+
+
+def _where(condition: Expression, time: Expression) -> Expression:
+    """CASE WHEN condition THEN time END."""
+    made = Expression()
+    clause = made.if_then.ifs.add()
+    getattr(clause, "if").CopyFrom(condition)
+    clause.then.CopyFrom(time)
+    return made
 
 
 def _times(shuttle: Shuttle, order: Expression, width: int) -> tuple[str, Expression, Expression]:
@@ -130,6 +158,10 @@ def lower_asof(lowering: Lowering, body: JoinRel, condition: AsofCondition) -> S
     width = left.width
     left, left_keys = with_keys(lowering, left, [*condition.left, condition.left_time])
     on_right = [remap(e, places.__getitem__) for e in (*condition.right, condition.right_time)]
+    if condition.right_conditions:
+        meets = remap(conjunction(lowering.shuttle, condition.right_conditions), places.__getitem__)
+        arithmetic.check(lowering.shuttle, lowering.build.source(right), right.width, meets)
+        right = lowering.build.filter(right, lambda chain: select(chain, meets))
     right, right_keys = with_keys(lowering, right, on_right)
     left, right = align(lowering, left, right, left_keys, right_keys)
     check_times(left.schema.types[left_keys[-1]], right.schema.types[right_keys[-1]])

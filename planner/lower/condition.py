@@ -113,10 +113,15 @@ def hidden(shuttle: Shuttle, part: Expression) -> Expression:
 
 
 def hide_residual(shuttle: Shuttle, expression: Expression, left_width: int) -> None:
-    """In place: of a whole join condition, the equalities that are not between the sides."""
+    """In place: of a whole join condition, the equalities that are not between the sides.
+
+    Also those that take NULLs for equal beside others that do not: a join of DataFusion's takes all of its keys alike.
+    """
     parts = conjuncts(shuttle, expression)
     if parts:
-        keys = [_key_pair(shuttle, part, left_width) is not None for part in parts]
+        pairs = [_key_pair(shuttle, part, left_width) for part in parts]
+        mixed = len({pair[2] for pair in pairs if pair is not None}) > 1
+        keys = [pair is not None and not (mixed and pair[2]) for pair in pairs]
         made = [part if key else hidden(shuttle, part) for part, key in zip(parts, keys, strict=True)]
         copy = Expression()
         copy.CopyFrom(conjunction(shuttle, made))

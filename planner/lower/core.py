@@ -51,6 +51,7 @@ class Lowering:
         self.relations = relations
         self.stages = stages
         self.keeps_late_rows = False  # as they came, with the window each missed
+        self.lateness_us = 0
         self._rules = rules
 
     def lower(self, rel: Rel) -> Stream:

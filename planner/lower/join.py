@@ -10,12 +10,13 @@ from substrait.proto import Expression, JoinRel, Rel
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner import plan
 from constellationdb.planner.lower.asof import asof_condition, lower_asof
-from constellationdb.planner.lower.bounds import Between, Bounds, is_time
+from constellationdb.planner.lower.bounds import Between, Bounds
 from constellationdb.planner.lower.casts import align
 from constellationdb.planner.lower.condition import Condition, condition_plan, split_condition
 from constellationdb.planner.lower.core import JOIN_TYPES, MIRRORED, Lowering, width_of
 from constellationdb.planner.lower.keys import with_keys
 from constellationdb.planner.lower.lookup import find_lookup, lower_lookup
+from constellationdb.planner.lower.moments import is_time
 from constellationdb.planner.lower.stream import Stream
 from constellationdb.planner.lower.temporal_filter import divided, lower_clock, refuse_clock
 from constellationdb.planner.lower.times import Expiry, expiry_of

@@ -1,4 +1,5 @@
-"""Window functions whose values follow from sums, or from places, in rows that lie in order: of moving frames."""
+"""Window functions whose values follow from sums, or from places, in rows that lie in order: of frames that move, or
+grow from the beginning."""
 
 from __future__ import annotations
 
@@ -20,15 +21,18 @@ _FUNCTIONS: dict[str, plan.MovingFunction] = {
 
 def moving_of(name: str, function: Any, frame: Reach, value: pa.DataType, source: pa.Schema) -> plan.Moving | None:
     """``value``: the type of what the function says. None where that does not follow from sums or places."""
-    if name not in _FUNCTIONS or frame.tied or frame.carry != "none" or not function.arguments:
+    running = frame.carry != "none"
+    if name == "row_number":
+        return plan.Moving("count", -1, 0, 0, running=running)
+    if name not in _FUNCTIONS or (frame.tied and not running) or not function.arguments:
         return None
     argument = function.arguments[0].value
     column = field_index(argument.cast.input if argument.WhichOneof("rex_type") == "cast" else argument)
     if name == "count" and argument.WhichOneof("rex_type") == "literal" and not argument.literal.HasField("null"):
-        return plan.Moving("count", -1, *_reach(name, function, frame))
+        return plan.Moving("count", -1, *_reach(name, function, frame), running, frame.tied)
     if column is None or not _is_known(name, function, argument, source.field(column).type, value):
         return None
-    return plan.Moving(_FUNCTIONS[name], column, *_reach(name, function, frame))
+    return plan.Moving(_FUNCTIONS[name], column, *_reach(name, function, frame), running, frame.tied)
 
 
 def _is_known(name: str, function: Any, argument: Expression, kind: pa.DataType, value: pa.DataType) -> bool:

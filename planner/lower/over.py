@@ -13,6 +13,7 @@ from substrait.proto import Expression, SortField
 from constellationdb.planner import plan
 from constellationdb.planner.frame import Frame
 from constellationdb.planner.lower.core import Lowering
+from constellationdb.planner.lower.expiry import closing_with, key_expiry, order_expiry
 from constellationdb.planner.lower.frames import FARTHEST, Reach, cannot_fail, frame_of
 from constellationdb.planner.lower.framing import Framing
 from constellationdb.planner.lower.moving import moving_of
@@ -50,7 +51,7 @@ def lower_over(lowering: Lowering, stream: Stream, expressions: Sequence[Express
 
 
 def over_frames(lowering: Lowering, stream: Stream, found: Framing) -> plan.Over | None:
-    """The node for frames of rows that are not DataFusion's; None where one has no bounds, or keys would be freed.
+    """The node for frames of rows that are not DataFusion's; None where one has no bounds.
 
     Its FrameSets are of stretches in order: by their number, and by place.
     """
@@ -60,8 +61,8 @@ def over_frames(lowering: Lowering, stream: Stream, found: Framing) -> plan.Over
     if not alike or None in reaches or any(pt.is_nested(t) or pt.is_decimal256(t) for t in found.schema.types):
         return None
     node = lowering.build.finish(lowering.build.project(stream, found.columns))
-    if any(column.index in first.keys for column in node.closing):
-        return None
+    before, after = (max(reach[side] for reach in reaches if reach) for side in (0, 1))
+    expiry = _expiry(lowering, node, first.keys, first.order)
     frames = [
         structs.replace(
             part, keys=(width,) * bool(part.keys), order=(plan.Order(width + 1),), ties=(),
@@ -73,19 +74,47 @@ def over_frames(lowering: Lowering, stream: Stream, found: Framing) -> plan.Over
         id=lowering.build.next_id(),
         schema_ipc=plan.encode_schema(found.schema),
         append_only=False,
+        times=_times(expiry, first.order, after),
+        closing=_closing(node, first.keys, expiry, after),
         input=node,
         keys=first.keys,
         order=first.order,
         ties=first.ties,
         substrait=b"",
-        before=max(reach[0] for reach in reaches if reach),
-        after=max(reach[1] for reach in reaches if reach),
+        before=before,
+        after=after,
         running=False,
         tied=False,
         carries=tuple("none" for _ in found.calls),
         shows="; ".join(part.frame.shown() for part in found.sets),
         frames=tuple(frames),
+        expiry=expiry,
     )
+
+
+def _expiry(
+    lowering: Lowering, node: plan.AnyNode, keys: tuple[int, ...], order: tuple[plan.Order, ...]
+) -> plan.Column | None:
+    """A key frees more than the order."""
+    return key_expiry(lowering, node, keys) or order_expiry(lowering, node, order)
+
+
+def _closing(
+    node: plan.AnyNode,
+    keys: tuple[int, ...],
+    expiry: plan.Column | None,
+    after: int,
+) -> tuple[plan.Column, ...]:
+    """In order, a row whose frame ends with itself is final when nothing before it can come."""
+    if expiry is None or expiry.index in keys:
+        return closing_with(node, keys, expiry)
+    return () if after else (expiry,)
+
+
+def _times(expiry: plan.Column | None, order: tuple[plan.Order, ...], after: int) -> tuple[int, ...]:
+    """The order's time, where rows that are final do not change."""
+    timed = expiry is not None and expiry.offset_us <= 1 and expiry.index == order[0].column and not after
+    return (expiry.index,) if timed and expiry is not None else ()
 
 
 def _reach(frame: Frame) -> tuple[int, int] | None:
@@ -145,23 +174,27 @@ def _over(
     read = [*stream.schema, *(pa.field(name, pa.int64()) for name in ("span", "place", "peers"))]
     over = project(shuttle.slot(0, pa.schema(read)), len(read), [field(stream.width + 1), *calls])
     found = shuttle.schema_of(over, 1 + len(calls))
+    after, expiry = max(frame.after for frame in frames), _expiry(lowering, node, key_columns, tuple(terms))
     schema = [*stream.schema, *(f.with_name(f"c{stream.width + i}") for i, f in enumerate(list(found)[1:]))]
     return plan.Over(
         id=lowering.build.next_id(),
         schema_ipc=plan.encode_schema(pa.schema(schema)),
         append_only=False,
+        times=_times(expiry, tuple(terms), after),
+        closing=_closing(node, key_columns, expiry, after),
         input=node,
         keys=key_columns,
         order=tuple(terms),
         ties=tuple(plan.Order(i) for i in range(width) if i not in known),
         substrait=shuttle.encode(over, 1 + len(calls)),
         before=max(frame.before for frame in frames),
-        after=max(frame.after for frame in frames),
+        after=after,
         running=any(frame.carry != "none" for frame in frames),
         tied=any(frame.tied for frame in frames),
         carries=tuple(frame.carry for frame in frames),
         shows=describe(shuttle.display_of(over, 1 + len(calls))),
         moving=tuple(m for m in moving if m is not None) if all(moving) else (),
+        expiry=expiry,
     )
 
 

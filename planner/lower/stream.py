@@ -6,7 +6,7 @@ something stateful needs them as a node; then ``finish`` makes one Fragment.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from substrait.proto import Expression, Rel
 
 from constellationdb.planner import plan
 from constellationdb.planner.lower.merged import merged_closing
+from constellationdb.planner.lower.moments import Moments
 from constellationdb.planner.shuttle import Shuttle, field, field_index, project
 
 
@@ -21,7 +22,7 @@ from constellationdb.planner.shuttle import Shuttle, field, field_index, project
 class Stream:
     """``base`` then ``chain`` over it. ``passthrough[j]``: the base column that output ``j`` repeats, or -1.
 
-    ``merged``: computed columns that close, for they are a key that does.
+    ``merged``: computed columns that close, for they are a key or a time that does. ``moved``: computed from a time.
     """
 
     base: plan.AnyNode
@@ -29,6 +30,7 @@ class Stream:
     schema: pa.Schema
     passthrough: tuple[int, ...]
     merged: tuple[plan.Column, ...] = ()
+    moved: tuple[plan.Column, ...] = ()
 
     @property
     def width(self) -> int:
@@ -40,6 +42,10 @@ class Stream:
     def closing(self) -> tuple[plan.Column, ...]:
         offsets = {c.index: c.offset_us for c in self.base.closing}
         return (*(plan.Column(j, offsets[o]) for j, o in enumerate(self.passthrough) if o in offsets), *self.merged)
+
+    def shifted(self) -> tuple[plan.Column, ...]:
+        offsets = {c.index: c.offset_us for c in self.base.shifted}
+        return (*(plan.Column(j, offsets[o]) for j, o in enumerate(self.passthrough) if o in offsets), *self.moved)
 
 
 class Builder:
@@ -76,9 +82,22 @@ class Builder:
         chain = project(self.source(stream), stream.width, expressions)
         schema = self.shuttle.schema_of(chain, len(expressions))
         passthrough = tuple(-1 if o is None else stream.passthrough[o] for o in origins)
-        kept = [plan.Column(j, c.offset_us) for j, o in enumerate(origins) for c in stream.merged if c.index == o]
         made = merged_closing(self.shuttle, stream.base, stream.passthrough, expressions)
-        return Stream(stream.base, chain, schema, passthrough, (*kept, *made))
+        merged = (*_kept(stream.merged, origins), *made, *self._moved(stream, expressions, stream.closing()))
+        arriving = (*(plan.Column(i, 1) for i in stream.times()), *stream.shifted())
+        moved = (*_kept(stream.moved, origins), *self._moved(stream, expressions, arriving))
+        return Stream(stream.base, chain, schema, passthrough, merged, moved)
+
+    def _moved(
+        self, stream: Stream, expressions: list[Expression], known: tuple[plan.Column, ...]
+    ) -> Iterator[plan.Column]:
+        """Those of ``expressions`` that are one of the ``known`` times and some more."""
+        offsets = {c.index: c.offset_us for c in known}
+        moments = Moments(self.shuttle, stream.schema.types)
+        for place, expression in enumerate(expressions if offsets else []):
+            moved = moments.moved(expression) if field_index(expression) is None else None
+            if moved is not None and moved.column in offsets:
+                yield plan.Column(place, offsets[moved.column] - moved.least)
 
     def finish(self, stream: Stream) -> plan.AnyNode:
         """The stream as a node."""
@@ -96,6 +115,7 @@ class Builder:
             append_only=append_only,
             times=stream.times(),
             closing=stream.closing(),
+            shifted=stream.shifted(),
             input=stream.base,
             substrait=self.shuttle.encode(chain, width),
             weighted=not append_only,
@@ -123,6 +143,11 @@ class Builder:
             del mapping[:]
             mapping.extend(range(width + 1, width + 1 + len(body.expressions)))
         return copy
+
+
+def _kept(columns: tuple[plan.Column, ...], origins: list[int | None]) -> Iterator[plan.Column]:
+    """The same columns where a projection repeats them."""
+    return (plan.Column(j, c.offset_us) for j, origin in enumerate(origins) for c in columns if c.index == origin)
 
 
 def _width(chain: Rel, base: int) -> int:

@@ -76,7 +76,7 @@ def arrivals(node: plan.AnyNode) -> Mapping[int, int]:
     """
     found = {c.index: c.offset_us for c in node.closing}
     if node.append_only:
-        found = dict.fromkeys(node.times, 1) | found
+        found = dict.fromkeys(node.times, 1) | {c.index: c.offset_us for c in node.shifted} | found
     match node:
         case plan.WindowAssign() if node.watermarked and node.append_only:
             found.setdefault(node.time_column, node.size_us + node.lateness_us)

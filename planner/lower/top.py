@@ -11,6 +11,7 @@ from substrait.proto import Expression, SortField
 
 from constellationdb.planner import plan
 from constellationdb.planner.lower.core import Lowering
+from constellationdb.planner.lower.expiry import closing_with, key_expiry
 from constellationdb.planner.lower.stream import Stream
 from constellationdb.planner.shuttle import field, field_index, project
 
@@ -58,12 +59,13 @@ def top_n(
     known = {*key_columns, *(term.column for term in terms)}
     node = lowering.build.finish(stream)
     number = [pa.field(f"c{stream.width}", NUMBER)] if top.numbered else []
+    expiry = key_expiry(lowering, node, key_columns)
     found = lowering.build.stream(
         plan.TopN(
             id=lowering.build.next_id(),
             schema_ipc=plan.encode_schema(pa.schema([*stream.schema, *number])),
             append_only=False,
-            closing=tuple(c for c in node.closing if c.index in key_columns),
+            closing=closing_with(node, key_columns, expiry),
             input=node,
             keys=key_columns,
             order=tuple(terms),
@@ -72,6 +74,7 @@ def top_n(
             offset=top.offset,
             limit=top.limit,
             numbered=top.numbered,
+            expiry=expiry,
         )
     )
     columns = [*range(width), *range(stream.width, stream.width + len(number))]

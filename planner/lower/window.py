@@ -6,6 +6,7 @@ from substrait.proto import Expression, Rel
 
 from constellationdb.planner import arithmetic, plan
 from constellationdb.planner.lower.core import Lowering
+from constellationdb.planner.lower.expiry import closing_with, key_expiry, order_expiry, range_reach
 from constellationdb.planner.lower.framing import Framing, framing
 from constellationdb.planner.lower.order import tie_breakers
 from constellationdb.planner.lower.over import lower_over, over_frames
@@ -59,12 +60,13 @@ def lower_window(lowering: Lowering, rel: Rel) -> Stream:
         columns.append(field(column))
     width = stream.width + len(over.project.expressions)
     over.project.common.emit.output_mapping.extend(range(width))
+    expiry = key_expiry(lowering, node, keys)
     computed = lowering.build.stream(
         plan.Recompute(
             id=lowering.build.next_id(),
             schema_ipc=plan.encode_schema(shuttle.schema_of(over, width)),
             append_only=False,
-            closing=tuple(c for c in node.closing if c.index in keys),
+            closing=closing_with(node, keys, expiry),
             inputs=(node,),
             keys=(keys,),
             out_keys=tuple((k,) for k in keys),
@@ -72,6 +74,7 @@ def lower_window(lowering: Lowering, rel: Rel) -> Stream:
             reusable=True,
             ordered=True,
             shows=describe(shuttle.display_of(over, width)),
+            expiry=expiry,
         )
     )
     return _as_written(lowering, computed, rel, quotients(columns), written_width)
@@ -90,11 +93,16 @@ def _framed(lowering: Lowering, stream: Stream, calls: list[Expression]) -> Stre
 
 def _recomputed(lowering: Lowering, stream: Stream, found: Framing) -> plan.Recompute:
     node = lowering.build.finish(lowering.build.project(stream, found.columns))
+    expiry = key_expiry(lowering, node, found.keys)
+    closing, behind, ahead = closing_with(node, found.keys, expiry), 0, 0
+    if not closing and (timed := _timed(lowering, node, found)) is not None:
+        expiry, (behind, ahead) = timed
+        closing = (plan.Column(expiry.index, expiry.offset_us + ahead),)
     return plan.Recompute(
         id=lowering.build.next_id(),
         schema_ipc=plan.encode_schema(found.schema),
         append_only=False,
-        closing=tuple(c for c in node.closing if c.index in found.keys),
+        closing=closing,
         inputs=(node,),
         keys=(found.keys,),
         out_keys=tuple((k,) for k in found.keys),
@@ -103,7 +111,19 @@ def _recomputed(lowering: Lowering, stream: Stream, found: Framing) -> plan.Reco
         ordered=True,
         shows="; ".join(part.frame.shown() for part in found.sets),
         frames=found.sets,
+        expiry=expiry,
+        behind_us=behind,
+        ahead_us=ahead,
     )
+
+
+def _timed(lowering: Lowering, node: plan.AnyNode, found: Framing) -> tuple[plan.Column, tuple[int, int]] | None:
+    """The time that all frames are in the order of, and how far they reach in it."""
+    expiry = order_expiry(lowering, node, found.sets[0].order)
+    reach = range_reach(found.sets)
+    if expiry is None or reach is None or any(part.order[:1] != found.sets[0].order[:1] for part in found.sets):
+        return None
+    return expiry, reach
 
 
 def _as_written(lowering: Lowering, stream: Stream, rel: Rel, columns: list[Expression], width: int) -> Stream:

@@ -46,8 +46,10 @@ def window_node(
     call: WindowCall, number: int, node: plan.AnyNode, time: int, partition: tuple[int, ...], lateness_us: int = 0
 ) -> plan.WindowAssign | plan.SessionAssign:
     """Node ``number``: a window call over ``node``, whose columns ``time`` and ``partition`` it goes by."""
-    closes = {c.index for c in node.closing if c.offset_us <= lateness_us}
-    watermarked = time in node.times or time in closes
+    comes_until = _arrival(node, time)
+    watermarked = comes_until is not None
+    # Of the source's own time a window is complete when the watermark reaches its end; of others so much later.
+    lateness_us += comes_until - 1 if comes_until else 0
     width, kind = len(node.schema), node.schema.field(time).type
     types = [*node.schema.types, kind, kind]
     schema = plan.encode_schema(pa.schema([pa.field(f"c{i}", k) for i, k in enumerate(types)]))
@@ -80,3 +82,11 @@ def window_node(
         lateness_us=lateness_us,
         cumulative=call.kind == "cumulate",
     )
+
+
+def _arrival(node: plan.AnyNode, time: int) -> int | None:
+    """What is added to a time that comes no more once the watermark has reached the sum; None: it may ever come."""
+    if time in node.times:
+        return 1
+    known = (*node.closing, *node.shifted)
+    return min((c.offset_us for c in known if c.index == time), default=None)

@@ -33,11 +33,11 @@ def mark_asof_joins(tree: Any, clauses: tuple[AsofClause, ...], offset: int) -> 
         found = min((j for j in joins if j[0] > clause.condition_position), key=lambda j: j[0], default=None)
         if found is None:  # never said as another join than it is
             raise FeatureNotSupported("an ASOF JOIN is not supported here", position=clause.position + 1)
-        mark(found[1], list(_conjuncts(found[1].quals)), clause.position + 1, offset)
+        mark(found[1], list(_conjuncts(found[1].quals)), clause.position + 1, offset, conditions=True)
 
 
-def mark(join: Any, parts: list[Any], position: int, offset: int) -> None:
-    """Make ``join`` an ASOF join on these conjuncts: one order of times, equalities."""
+def mark(join: Any, parts: list[Any], position: int, offset: int, *, conditions: bool = False) -> None:
+    """Make ``join`` an ASOF join on these conjuncts: one order of times, equalities, and conditions if they may be."""
     if join.jointype not in (JoinType.JOIN_INNER, JoinType.JOIN_LEFT) or isinstance(join.rarg, ast.JoinExpr):
         raise FeatureNotSupported(
             "the right side of an ASOF JOIN must be one relation or subquery",
@@ -45,7 +45,9 @@ def mark(join: Any, parts: list[Any], position: int, offset: int) -> None:
             position=position,
         )
     orders = [part for part in parts if _is_order(part)]
-    keys = [part for part in parts if not _is_order(part)]
+    if conditions and len(orders) > 1:
+        orders = [part for part in orders if _is_of_columns(part)] or orders
+    keys = [part for part in parts if all(part is not order for order in orders)]
     if len(orders) != 1:
         raise FeatureNotSupported(
             "an ASOF JOIN needs exactly one comparison of times by >=, >, <= or <",
@@ -53,7 +55,7 @@ def mark(join: Any, parts: list[Any], position: int, offset: int) -> None:
             position=position if len(orders) < 2 else _position(orders[1], offset) or position,
         )
     for key in keys:
-        if not _is_equality(key):
+        if not _is_equality(key) and not (conditions and not any(isinstance(n, ast.SubLink) for n in nodes(key))):
             raise FeatureNotSupported(
                 "besides its comparison of times an ASOF JOIN can only compare for equality",
                 hint="put other conditions into WHERE, or into a subquery of the right side",
@@ -92,6 +94,12 @@ def _is_order(node: Any) -> bool:
     if isinstance(node, ast.FuncCall):
         return last_name(node) == "nearest" and len(node.args or ()) == 2
     return is_operator(node, ORDERS)
+
+
+def _is_of_columns(node: Any) -> bool:
+    """Whether both that are compared are more than constants."""
+    sides = node.args if isinstance(node, ast.FuncCall) else (node.lexpr, node.rexpr)
+    return all(any(isinstance(part, ast.ColumnRef) for part in nodes(side)) for side in sides)
 
 
 def is_operator(node: Any, names: frozenset[str]) -> bool:

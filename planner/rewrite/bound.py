@@ -48,7 +48,7 @@ def bound(tree: Any, parameters: Sequence[Argument]) -> Any:
 def constant(argument: Argument) -> Any:
     """The node that stands for ``argument``; an error where its text is no value of its type."""
     kind = types.by_oid(argument.oid)
-    if kind in (None, types.UNKNOWN):
+    if kind in (None, types.UNKNOWN) or types.is_of_user(kind):
         return _string(argument.text)
     assert kind is not None
     text = argument.text

@@ -12,6 +12,7 @@ from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.rewrite.tree import last_name, nodes
 
 CLOCK_HINT = "compare a time of the row with it, as one of the conditions of WHERE: ts > now() - INTERVAL '1 hour'"
+CHANGING_HINT = "its answer is another each time: let a column's DEFAULT keep one, and read that"
 VOLATILE = frozenset(
     {"now", "random", "gen_random_uuid", "uuid", "clock_timestamp", "statement_timestamp", "transaction_timestamp",
      "timeofday", "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "proctime",
@@ -31,7 +32,14 @@ def refuse(tree: Any, offset: int, *, continuous: bool, accepted: Collection[int
         if message:
             location = getattr(node, "location", None)
             position = None if location is None or location < 0 else location + offset + 1
-            raise FeatureNotSupported(message, hint=CLOCK_HINT if _is_clock(node) else None, position=position)
+            raise FeatureNotSupported(message, hint=_hint(node), position=position)
+
+
+def _hint(node: Any) -> str | None:
+    if _is_clock(node):
+        return CLOCK_HINT
+    changing = isinstance(node, ast.FuncCall) and last_name(node) in VOLATILE
+    return CHANGING_HINT if changing and last_name(node) != "proctime" else None
 
 
 def _is_clock(node: Any) -> bool:
@@ -48,18 +56,12 @@ def _continuous(node: Any) -> str | None:
     match node:
         case ast.FuncCall() if last_name(node) in VOLATILE:
             return f"{last_name(node)}() is not supported in a continuous query"
-        case ast.FuncCall() if last_name(node) != "count" and _has_row(node):
-            return f"a row as an argument of {last_name(node)}() is not supported in a continuous query"
         case ast.SQLValueFunction():
             return "the current date, time or user is not supported in a continuous query"
         case ast.SelectStmt() if node.lockingClause:
             return "FOR UPDATE and FOR SHARE are not supported in a continuous query"
         case _:
             return None
-
-
-def _has_row(call: Any) -> bool:
-    return any(isinstance(argument, ast.RowExpr) for argument in call.args or ())
 
 
 def is_set_all(node: Any) -> bool:

@@ -42,6 +42,8 @@ def _null_test(node: Any, field: Any) -> Any:
 def _comparison(node: Any) -> Any | None:
     operator = node.name[-1].sval
     if node.kind == A_Expr_Kind.AEXPR_IN:
+        if not all(isinstance(member, ast.RowExpr) for member in node.rexpr):
+            return None
         equal = [_equal(node, node.lexpr, member) for member in node.rexpr]
         found = _join(BoolExprType.OR_EXPR, equal)
         return _not(found) if operator == "<>" else found

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from constellationdb.errors import FeatureNotSupported, SqlSyntaxError, UndefinedObject
+from constellationdb.errors import FeatureNotSupported, SqlSyntaxError
 from constellationdb.planner.statements import (
     Accepted,
     AddCheck,
@@ -166,11 +166,7 @@ def _add_constraints(region: Region, element: Any) -> Iterator[AlterAction]:
 def _set_type(region: Region, command: Any) -> SetType:
     column = command.def_
     check_collation(region, column)
-    try:
-        kind = read_type(column.typeName, region.start)
-    except UndefinedObject as error:
-        error.position = None
-        raise
+    kind = read_type(column.typeName, region.start, users=True)
     if column.raw_default is None:
         return SetType(command.name, kind)
     words = ("set", "data", "type") if _says_set(region, command) else ("type",)

@@ -11,10 +11,10 @@ from typing import Any, Literal, TypeAlias
 from pglast import ast
 
 from constellationdb.errors import FeatureNotSupported, SqlSyntaxError
-from constellationdb.planner.statements import Delete, Insert, OnConflict, Query, Statement, Update
+from constellationdb.planner.statements import WITH_FIELD, Delete, Insert, OnConflict, Query, Statement, Update
 from constellationdb.planner.syntax import postgres
 from constellationdb.planner.syntax.cursor import Cursor
-from constellationdb.planner.syntax.edits import Edit, overlay
+from constellationdb.planner.syntax.edits import Edit, identifier, literal, overlay
 from constellationdb.planner.syntax.mask import Masked, mask
 from constellationdb.planner.syntax.rows import Rows, read_rows
 from constellationdb.planner.syntax.tokens import Region
@@ -267,11 +267,24 @@ def assignments(cursor: Cursor, stops: tuple[str, ...]) -> tuple[tuple[str, str]
                 return tuple(found)
             continue
         column = cursor.identifier()
-        _refuse(cursor, "SET on a part of a column", cursor.at(".") or cursor.at("["))
+        path: list[str] = []
+        while cursor.accept("."):
+            path.append(cursor.identifier())
+        _refuse(cursor, "SET on a part of a column", cursor.at("[") or len(path) > 1)
         cursor.expect("=")
-        found.append((column, _expression(cursor, (",", *stops))))
+        value = _expression(cursor, (",", *stops))
+        if path:
+            value, found = _with_field(column, path[0], value, found)
+        found.append((column, value))
         if not cursor.accept(","):
             return tuple(found)
+
+
+def _with_field(column: str, field: str, value: str, found: list[tuple[str, str]]) -> tuple[str, list[tuple[str, str]]]:
+    """SET c.f = value: the row that ``c`` is, with another field; and the assignments that are no part of it."""
+    before = next((text for name, text in found if name == column), identifier(column))
+    made = f"{WITH_FIELD}({before}, {literal(field)}, ({value}), {literal(column)})"
+    return made, [assignment for assignment in found if assignment[0] != column]
 
 
 def _row_assignment(cursor: Cursor) -> list[tuple[str, str]]:

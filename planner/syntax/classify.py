@@ -34,10 +34,12 @@ from constellationdb.planner.syntax import (
     postgres,
     prepared,
     queries,
+    savepoints,
     schemas,
     sequences,
     session,
     sinks,
+    user_types,
     views,
 )
 from constellationdb.planner.syntax.changing_with import changing_with
@@ -82,6 +84,7 @@ def _refuse_broken(region: Region, word: str) -> None:
     if word not in ("subscribe", "flush", "wait", "fetch", "declare", "prepare") and _object_word(region) not in (
         "source",
         "lookup",
+        "savepoint",
         "sink",
     ):
         postgres.check(region)
@@ -125,6 +128,8 @@ def _alter(region: Region) -> Statement:
     cursor.expect("alter")
     if cursor.at("schema"):
         return schemas.alter_schema(region)
+    if cursor.at("type"):
+        return user_types.alter_type(region) or _refuse(region)
     if cursor.at("sink"):
         return sinks.alter_sink(region)
     if cursor.at("sequence") and _is_about_parameters(region):
@@ -137,12 +142,16 @@ def _is_about_parameters(region: Region) -> bool:
 
 
 def _drop(region: Region) -> Statement:
+    if _object_word(region) == "savepoint":
+        return savepoints.drop_savepoint(region)
     if session.drop_kind(region) is not None:
         return session.drop(region)
     if _object_word(region) == "index":
         return session.drop_index(region)
     if _object_word(region) == "schema":
         return schemas.drop_schema(region)
+    if _object_word(region) == "type":
+        return user_types.drop_type(region)
     if _object_word(region) in ("function", "routine", "aggregate"):
         return functions.drop_function(region)
     return accepted.drop_nothing(region) or _refuse(region)
@@ -276,8 +285,10 @@ _CREATED: tuple[tuple[tuple[str, ...], Reader], ...] = (
     (("lookup", "table"), definitions.create_lookup_table),
     (("materialized", "view"), views.create_view),
     (("stream",), views.create_view),
+    (("savepoint",), savepoints.create_savepoint),
     (("schema",), schemas.create_schema),
     (("function",), functions.create_function),
+    (("type",), user_types.create_type),
     (("extension",), accepted.create_extension),
 )
 

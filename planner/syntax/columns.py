@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from constellationdb.catalog.types import SqlType, array_of, parse_type
+from constellationdb.catalog.types import SqlType, array_of, parse_type, unresolved
 from constellationdb.errors import (
     ConstellationError,
     DuplicateColumn,
@@ -13,6 +13,7 @@ from constellationdb.errors import (
     InvalidDefinition,
     SqlSyntaxError,
     UndefinedColumn,
+    UndefinedObject,
 )
 from constellationdb.planner.statements import CheckDef, ColumnDef, UniqueDef
 from constellationdb.planner.syntax.constraints import bracketed, check_column, checks, constraints_of, uniques
@@ -97,7 +98,8 @@ def read_column(region: Region, element: Any, table: str) -> ColumnDef:
         generated, begin = bracketed(region, region.start + computed.location)
     return ColumnDef(
         name=element.colname,
-        type=parse_type(_SERIAL[type_name]) if serial else read_type(element.typeName, region.start),
+        type=parse_type(_SERIAL[type_name]) if serial else read_type(element.typeName, region.start, users=True),
+        type_position=region.start + element.typeName.location,
         not_null=serial or identity is not None or "CONSTR_NOTNULL" in found,
         default=None if default is None else default.text,
         position=position,
@@ -120,7 +122,8 @@ def check_collation(region: Region, element: Any) -> None:
         )
 
 
-def read_type(node: Any, base: int) -> SqlType:
+def read_type(node: Any, base: int, *, users: bool = False) -> SqlType:
+    """``users``: a type that is not known here may be one that a user has declared."""
     if node is None:
         raise FeatureNotSupported("a column without a type is not supported", position=base + 1)
     position = base + node.location
@@ -130,7 +133,12 @@ def read_type(node: Any, base: int) -> SqlType:
             "character(n) is not supported", hint="declare text or varchar(n)", position=position + 1
         )
     modifiers = tuple(value for value in map(_integer, node.typmods or ()) if value is not None)
-    found = parse_type(name, modifiers, position + 1)
+    try:
+        found = parse_type(name, modifiers, position + 1)
+    except UndefinedObject:
+        if not users:
+            raise
+        found = unresolved(name)
     return array_of(found) if node.arrayBounds else found
 
 

@@ -1,6 +1,7 @@
 """What may stand at the very end of a query and Postgres does not know.
 
-    EMIT CHANGES | EMIT ON UPDATE | EMIT ON WINDOW CLOSE | EMIT FINAL | EMIT AFTER WATERMARK
+    EMIT CHANGES | EMIT ON UPDATE
+    EMIT ON WINDOW CLOSE | EMIT FINAL | EMIT AFTER WATERMARK, of these three each WITH DELAY interval
     ALLOW LATENESS interval
     LATE DATA TO table
     AS OF EPOCH n | AS OF AT LEAST EPOCH n | AS OF TIMESTAMP expression
@@ -43,6 +44,7 @@ class Tail:
     """What was said so far; ``position`` is that of the first clause about emitting."""
 
     mode: Mode | None = None
+    delay_us: int = 0
     lateness_us: int | None = None
     late_to: str | None = None
     as_of_epoch: int | None = None
@@ -57,7 +59,10 @@ class Tail:
     def emit(self) -> Emit | None:
         if self.position is None:
             return None
-        return Emit(self.mode or "changes", self.mode is not None, self.lateness_us or 0, self.late_to, self.position)
+        return Emit(
+            self.mode or "changes", self.mode is not None, self.lateness_us or 0, self.late_to, self.position,
+            self.delay_us,
+        )  # fmt: skip
 
 
 def find_tail(region: Region) -> tuple[Tail, int] | None:
@@ -99,8 +104,9 @@ def _clause(cursor: Cursor, tail: Tail) -> bool:
     start = cursor.position
     for words, mode in _MODES:
         if tail.mode is None and cursor.accept(*words):
-            _refuse_delay(cursor)
             tail.mode = mode
+            if mode == "on_window_close" and cursor.accept("with", "delay"):
+                tail.delay_us = interval_literal(cursor)
             break
     else:
         if cursor.at("emit"):
@@ -138,15 +144,6 @@ def instant(cursor: Cursor) -> str:
     if cursor.index == lo:
         raise cursor.error()
     return cursor.region.slice(lo, cursor.index)
-
-
-def _refuse_delay(cursor: Cursor) -> None:
-    if cursor.at("with", "delay"):
-        raise FeatureNotSupported(
-            "EMIT AFTER WATERMARK WITH DELAY is not supported",
-            hint="put the delay into the source's WATERMARK clause, or use ALLOW LATENESS",
-            position=cursor.position + 1,
-        )
 
 
 def _refuse_periodic(cursor: Cursor) -> None:

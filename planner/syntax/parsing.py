@@ -8,6 +8,7 @@ from functools import lru_cache
 from constellationdb.errors import CharacterNotInRepertoire, ConstellationError, SqlSyntaxError
 from constellationdb.planner.statements import Insert, Statement
 from constellationdb.planner.syntax.classify import read_statement
+from constellationdb.planner.syntax.maps import spelled
 from constellationdb.planner.syntax.rows import Rows, find_long_rows, read_one_row
 from constellationdb.planner.syntax.split import statements
 from constellationdb.planner.syntax.tokens import Source, read_tokens
@@ -48,7 +49,7 @@ def _templates(head: str, width: int) -> list[Insert]:  # noqa: ARG001 - what it
 def _parse(sql: str) -> tuple[Statement, ...]:
     long = find_long_rows(sql)
     try:
-        source = read_tokens(sql, None if long is None else long.scanned)
+        source = read_tokens(spelled(sql), None if long is None else spelled(long.scanned))
     except (SqlSyntaxError, CharacterNotInRepertoire) as error:
         raise _earlier_error(sql, error) or error from None
     return _read_all(source, None if long is None else long.rows)

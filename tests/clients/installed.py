@@ -34,6 +34,13 @@ def node_command() -> tuple[list[str], dict[str, str]]:
     return [node], {**os.environ, "NODE_PATH": str(packages)}
 
 
+def azurite_command() -> list[str]:
+    """The start of a command that runs Azure's storage, emulated."""
+    node = _found(shutil.which("node"), "node")
+    folder = FOLDER / "azurite" / "node_modules" / "azurite" / "dist" / "src" / "blob"
+    return [node, str(_found(_folder(folder), "azurite") / "main.js")]
+
+
 def duckdb_scanner() -> Path:
     """The folder with a DuckDB for which the Postgres scanner is released."""
     return _found(_folder(FOLDER / f"duckdb-{sys.implementation.cache_tag}"), "Postgres scanner of DuckDB")

@@ -17,6 +17,7 @@ import pytest
 from constellationdb.engine.graph import Graph, Input, Output
 from constellationdb.engine.operators import counts, join, sweep
 from constellationdb.engine.operators.base import NO_WATERMARK, Context
+from constellationdb.engine.operators.punctual import punctual
 from constellationdb.planner import plan
 from constellationdb.planner.continuous import ContinuousPlanner
 from constellationdb.planner.lower import times
@@ -182,19 +183,17 @@ def _frees_early(patch: pytest.MonkeyPatch) -> None:
 
 
 def _joins_late_rows(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(join.JoinOperator, "_punctual", lambda _self, _place, batch, _context: batch)
+    patch.setattr(join, "punctual", lambda batch, _time, _context: batch)
 
 
 def _late_by_the_watermark_of_this_epoch(patch: pytest.MonkeyPatch) -> None:
-    known = join.JoinOperator._punctual
-
-    def punctual(self: Any, place: int, batch: Any, context: Context) -> Any:
+    def early(batch: Any, time: Any, context: Context) -> Any:
         now = Context(context.epoch, context.watermark, context.watermark)
-        found = known(self, place, batch, now)
+        found = punctual(batch, time, now)
         context.used, context.dropped = context.used + now.used, context.dropped + now.dropped
         return found
 
-    patch.setattr(join.JoinOperator, "_punctual", punctual)
+    patch.setattr(join, "punctual", early)
 
 
 def _closes_with_its_own_side(patch: pytest.MonkeyPatch) -> None:

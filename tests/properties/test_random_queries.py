@@ -1,7 +1,8 @@
 """Random queries over random data on random schedules equal DuckDB's batch answers after every epoch.
 
-At least CASES of them, then more until SECONDS are up. ``CONSTELLATION_ORACLE_CASES=5000`` runs more,
-``CONSTELLATION_SEED=n`` begins with another seed; ``python -m tests.properties.oracle.hunt`` is the same without end.
+At least CASES of them, then more until SECONDS are up, then the turns of what proved nothing yet.
+``CONSTELLATION_ORACLE_CASES=5000`` runs more, ``CONSTELLATION_SEED=n`` begins with another seed;
+``python -m tests.properties.oracle.hunt`` is the same without end.
 """
 
 from __future__ import annotations
@@ -14,8 +15,13 @@ from itertools import count
 import pytest
 
 from tests.properties.oracle.answers import Answers
+from tests.properties.oracle.case import Case, Met
 from tests.properties.oracle.choices import Draws, shrink
-from tests.properties.oracle.hunt import Hunter
+from tests.properties.oracle.constructs import CONSTRUCTS, wanted
+from tests.properties.oracle.forms import form as form_of
+from tests.properties.oracle.generate import Generated
+from tests.properties.oracle.hunt import Hunter, draw_case
+from tests.properties.oracle.tally import Tally
 
 CASES = int(os.environ.get("CONSTELLATION_ORACLE_CASES", "240"))
 SECONDS = float(os.environ.get("CONSTELLATION_ORACLE_SECONDS", "90"))
@@ -36,12 +42,34 @@ def test_random_queries(answers: Answers) -> None:
     until = time.monotonic() + SECONDS
     hunter = Hunter(answers, shrinks=300)
     hunter.hunt(range(FIRST_SEED, FIRST_SEED + CASES))
-    tally = hunter.hunt(count(FIRST_SEED + CASES), until)
+    hunter.hunt(count(FIRST_SEED + CASES), until)
+    tally = hunter.complete(FIRST_SEED + CASES)
     print(f"from CONSTELLATION_SEED={FIRST_SEED}: {tally.report()}")
     assert not tally.defects, "\n\n".join(map(str, tally.defects))
     assert tally.refused.total() <= MOST_REFUSED * tally.cases, tally.report()
     assert tally.unjudged.total() <= MOST_UNJUDGED * tally.cases, tally.report()
     assert not tally.missing(), f"this proves nothing: there was no {', no '.join(tally.missing())}"
+
+
+@pytest.mark.parametrize(
+    ("met", "proved"),
+    [
+        (Met(answers=3, taken_back=1), {"JOIN"}),
+        (Met(answers=3, late=1), {"EMIT ON WINDOW CLOSE"}),
+        (Met(answers=3), set()),
+        (Met(taken_back=1, late=1), set()),
+    ],
+)
+def test_a_construct_counts_when_rows_of_its_answer_went(met: Met, proved: set[str]) -> None:
+    tally, form = Tally(), form_of("some", "SELECT 1")
+    tally.add(Case(form, "table", 0, 1), Generated(form, frozenset({"JOIN", "EMIT ON WINDOW CLOSE"})), met)
+    assert set(tally.proved) == proved
+    assert set(tally.unproved()) == set(CONSTRUCTS) - proved
+
+
+@pytest.mark.parametrize("seed", range(0, len(CONSTRUCTS), 7))
+def test_every_construct_has_its_turn(seed: int) -> None:
+    assert wanted(seed) in draw_case(seed, Draws(str(seed)))[1].tags
 
 
 def test_a_seed_draws_the_same_again() -> None:
@@ -50,6 +78,14 @@ def test_a_seed_draws_the_same_again() -> None:
     replayed = Draws("other", first.recorded())
     third = Draws("7")
     assert [replayed.part("a").randint(0, 99) for _ in range(9)] == [third.part("a").randint(0, 99) for _ in range(9)]
+
+
+def test_what_does_not_fit_is_drawn_anew_and_replayed_as_it_was() -> None:
+    draws = Draws("7")
+    found = draws.until(("a",), lambda: draws.part("a").randint(0, 99), lambda drawn: drawn == 42)
+    assert found == 42
+    again = Draws("other", draws.recorded())
+    assert again.until(("a",), lambda: again.part("a").randint(0, 99), lambda _: False) == 42
 
 
 def test_draws_that_have_run_out_still_choose() -> None:

@@ -97,6 +97,7 @@ GOLDEN = {
     "StringTooLong": ("22001", "CON-2017"),
     "InvalidTimeZone": ("22009", "CON-2018"),
     "InvalidRegularExpression": ("2201B", "CON-2070"),
+    "InvalidEscape": ("22025", "CON-2071"),
     "DatetimeOverflow": ("22008", "CON-2010"),
     "InvalidLimit": ("2201W", "CON-2011"),
     "InvalidOffset": ("2201X", "CON-2012"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from constellationdb.engine.kernels.memory import copy_bytes
 from constellationdb.jit import inlined, kernel
+from constellationdb.storage.kernels.memory import copy_bytes
 from constellationdb.wire.kernels.digits import I32, I64, U8
 from constellationdb.wire.kernels.framing import put_long
 

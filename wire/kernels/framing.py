@@ -7,8 +7,8 @@ places, and every column is copied to them.
 
 from __future__ import annotations
 
-from constellationdb.engine.kernels.memory import copy_bytes, store32_reversed
 from constellationdb.jit import inlined, kernel
+from constellationdb.storage.kernels.memory import copy_bytes, store32_reversed
 from constellationdb.wire.kernels.digits import I32, I64, U8
 
 _NULL = -1

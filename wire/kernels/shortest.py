@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from constellationdb.engine.kernels.memory import mul_high
 from constellationdb.jit import inlined
+from constellationdb.storage.kernels.memory import mul_high
 
 _U64 = np.uint64
 _LEAST_POWER, _GREATEST_POWER = -292, 325

@@ -13,6 +13,7 @@ CREATE LOOKUP TABLE [IF NOT EXISTS] name (column type, … PRIMARY KEY …)
     "CREATE MATERIALIZED VIEW": """
 CREATE MATERIALIZED VIEW [IF NOT EXISTS] name [WITH (retain_history = '1h')] AS query
     [EMIT CHANGES | EMIT ON WINDOW CLOSE [ALLOW LATENESS interval] [LATE DATA TO name]]""",
+    "CREATE SAVEPOINT": "CREATE SAVEPOINT [IF NOT EXISTS] name    -- a checkpoint that is kept",
     "CREATE SOURCE": """
 CREATE SOURCE [IF NOT EXISTS] name [(column type, …, WATERMARK FOR column AS column - INTERVAL '…')]
     [WITH (connector = 'generator' | 'file', …)]""",
@@ -21,6 +22,7 @@ CREATE TABLE [IF NOT EXISTS] name (column type [NOT NULL] [DEFAULT value] [PRIMA
 CREATE TABLE [IF NOT EXISTS] name AS query""",
     "CREATE VIEW": "CREATE [OR REPLACE] VIEW name AS query",
     "DELETE": "DELETE FROM table [USING …] [WHERE condition] [RETURNING …]",
+    "DROP SAVEPOINT": "DROP SAVEPOINT [IF EXISTS] name",
     "DROP": "DROP TABLE | SOURCE | LOOKUP TABLE | VIEW | MATERIALIZED VIEW [IF EXISTS] name, … [CASCADE]",
     "EXPLAIN": "EXPLAIN statement",
     "FLUSH": "FLUSH    -- waits until every view has what this session wrote",

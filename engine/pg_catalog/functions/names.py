@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from constellationdb.catalog import types
+from constellationdb.catalog.model import PUBLIC
 from constellationdb.engine.pg_catalog import lookup
 from constellationdb.engine.pg_catalog.cluster import roles
 from constellationdb.engine.pg_catalog.functions.base import name_parts
@@ -125,10 +126,22 @@ def _named_type(session: Session, text: str) -> int:
         row = session.objects.by_name.get((place, name))
         if row is not None:
             return row.type_oid
+        if place == PUBLIC and (oid := _own_type(session, name)) is not None:
+            return oid
     raise UndefinedObject(f'type "{text}" does not exist')
 
 
+def _own_type(session: Session, name: str) -> int | None:
+    """A user's type, or the array of one by pg_type's name."""
+    for kind in session.catalog.types.values():
+        if name in (kind.name, f"_{kind.name}"):
+            return kind.oid if name == kind.name else types.array_of(kind.sql_type).oid
+    return None
+
+
 def _array_of(session: Session, element: int) -> int:
+    if element in session.catalog.types:
+        return types.array_of(session.catalog.types[element].sql_type).oid
     known = lookup.types_by_oid().get(element)
     if known is not None:
         return int(known["typarray"])

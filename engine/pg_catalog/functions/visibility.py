@@ -26,6 +26,8 @@ def _type(session: Session, oid: int) -> bool | None:
     found = lookup.types_by_oid().get(oid)
     if found is not None:
         return int(found["typnamespace"]) in search_path(session)
+    if oid in session.objects.type_names:
+        return PUBLIC in search_path(session)
     for part in (Part.ROW_TYPE, Part.ARRAY_TYPE):
         row = session.objects.by_oid.get(oid - part.of(0))
         if row is not None:

@@ -10,13 +10,30 @@
 - ``compare``: multisets of canonical rows; exact, or within a form's stated number of ulps.
 - ``pipeline``: the system under test: one graph per stage, the output of one the input of the next; often with
   rows borrowed by the shared index, whose writer is ahead, and with jobs made over rows that are already there.
+- ``again``: a second run beside the first, by other workers, in other batches and epochs, with another restart.
 - ``snapshots``: the same query as one SELECT over the rows there are.
 - ``case``: one case: its schedule of epochs, checkpoints and restarts, and the comparison.
 - ``forms_*``: the query forms. ``run``: a form's cases, and what they must have seen to count.
 - ``expressions``, ``calls``, ``items``, ``queries``, ``shapes``, ``generate``: random queries in the words of both.
-- ``hunt``: random queries on random schedules, counted by form. ``choices``, ``script``: a failure made small.
+- ``constructs``: what random queries must have met; each has its turn. ``tally``: what they met.
+- ``hunt``: random queries on random schedules. ``choices``, ``script``: a failure made small.
 - ``planted``: bugs that must be found.
 
-It shares no code with the engine or the planner beyond calling them. What it
-leaves out: sessions, the epoch log and lookup tables, which have tests of their own.
+It shares no code with the engine or the planner beyond calling them. Who draws what, all at every epoch, with
+retractions and restarts (``postgres`` is the other hunt, of whole databases):
+
+    joins of every kind, LATERAL, subqueries, ASOF, versions of sources   here; versions of tables: postgres
+    interval joins and what they leave out                               here, for tables; test_interval_joins
+    temporal filters, lookup tables                                      postgres; test_temporal_filters
+    aggregates, FILTER, grouping sets                                    here; jsonb, moments, ordered sets: postgres
+    windows, sessions, late rows (assigned = used + late), ON CLOSE      here
+    idle timeouts, watermarks per partition, now()-driven closes         tests/unit/engine, sqllogic/streaming
+    ranking, frames, DISTINCT ON, LIMIT; sets, WITH, recursion, arrays   here
+    texts, times, time zones, jsonb, regular expressions, casts          here where DuckDB agrees; postgres
+    DML of all kinds, constraints, transactions, errors of statements    postgres
+    ADD COLUMN, OR REPLACE with dependants, CREATE INDEX                 postgres; test_replaced_views
+    views made over rows that are there (backfill)                       here ("jobs made late"); postgres
+    changelog, EMIT CHANGES, SUBSCRIBE, AS OF EPOCH, read-only snapshots postgres
+    user functions                                                       test_user_functions
+    EXPLAIN, system views                                                tests/unit/planner, sqllogic/streaming
 """

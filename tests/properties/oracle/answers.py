@@ -34,7 +34,7 @@ class Answers:
 
     def __init__(self) -> None:
         self._connection: Any = duckdb.connect(config={"threads": 1})
-        self._connection.execute("SET default_null_order = 'postgres'")
+        self._connection.execute("SET default_null_order = 'postgres'; SET TimeZone = 'UTC'")
         self._connection.create_function(
             "exact_text", exact_sum, ["DOUBLE[]"], "VARCHAR", null_handling="special", exception_handling="default"
         )

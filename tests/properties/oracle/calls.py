@@ -6,7 +6,7 @@ from random import Random
 
 from tests.properties.oracle.expressions import CALCULATED, NUMBERS, Expressions, Kind, Scope, Sql, write
 
-_ORDERED: tuple[Kind, ...] = (*NUMBERS, "g", "f", "text", "date", "ts")
+_ORDERED: tuple[Kind, ...] = (*NUMBERS, "g", "f", "text", "date", "ts", "tstz")
 
 
 class Aggregates:
@@ -144,7 +144,10 @@ class Overs:
         return f" GROUPS BETWEEN {start} AND {end}{self._exclude()}"
 
     def _exclude(self) -> str:
-        return self._random.choice(("", "", "", " EXCLUDE CURRENT ROW", " EXCLUDE GROUP", " EXCLUDE TIES"))
+        chosen = self._random.choice(("", "", "", " EXCLUDE CURRENT ROW", " EXCLUDE GROUP", " EXCLUDE TIES"))
+        if chosen:
+            self.tags.add("EXCLUDE")
+        return chosen
 
     def _ordered(self, name: str, partition: list[Sql]) -> Sql:
         """Calls that depend on the order of single rows."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from constellationdb.engine import arrangement
 from constellationdb.engine.operators import aggregate
+from tests.properties.oracle.again import RunAgain
 from tests.properties.oracle.answers import Answers
 from tests.properties.oracle.compare import canonical, canonical_rows, difference, slack_difference
 from tests.properties.oracle.forms import Form, Mode
@@ -32,6 +33,7 @@ class Case:
     mode: Mode
     seed: int
     workers: int
+    again: bool = False  # run a second time beside the first, in other batches and by other workers
 
     def __str__(self) -> str:
         return f"{self.form.name} over {self.mode}s, {self.workers} workers, seed {self.seed}"
@@ -49,6 +51,8 @@ class Met:
     begun: int = 0  # jobs that were made while their inputs already held rows
     borrowed: bool = False  # whether an operator read the rows of a relation by the shared index
     answers: int = 0
+    taken_back: int = 0  # rows of the answer that went again
+    again: int = 0  # comparisons with the second run
     busy: frozenset[int] | None = None  # the workers that got keyed rows; None where no key is exchanged
 
 
@@ -68,6 +72,7 @@ class CaseRun:
             name: window.reference(tables[window.relation].places, case.form.lateness)
             for name, window in case.form.windows.items()
         }
+        self._again = RunAgain(case.form, self.relations, self.setting, part("again")) if case.again else None
         self.met = Met()
 
     def run(self) -> Met:
@@ -88,7 +93,7 @@ class CaseRun:
                     self.met.replayed += self._pipeline.recover(self._schedule)
         self._ask()
         self._pipeline.finish()
-        self.met.retractions = self._history.retractions
+        self.met.retractions, self.met.taken_back = self._history.retractions, self._pipeline.taken_back
         self.met.borrowed = bool(self._pipeline.borrowed)
         if self._pipeline.exchanged:
             self.met.busy = frozenset(worker for worker, rows in enumerate(self._pipeline.rows_on) if rows)
@@ -114,6 +119,8 @@ class CaseRun:
                 given = {name: given.get(name) for name in self.relations}
             batches.append((given, marks if last else {}))
         self._pipeline.run(epoch, batches, self._schedule)
+        if self._again is not None:
+            self._again.epoch(epoch, batches, last=epoch == self._epochs)
 
     def _compare(self, epoch: int) -> None:
         self._answers.hold(self.relations, self._references)
@@ -129,6 +136,9 @@ class CaseRun:
             self._fail(epoch, f"unexpected error rows: {dict(self._pipeline.errors)}")
         if self._pipeline.window_calls == len(self._references):  # else a call was proven to be of no use
             self._fail(epoch, self._late_difference())
+        if self._again is not None and epoch:
+            self._fail(epoch, self._again.difference(self._pipeline))
+            self.met.again += self._again.compared
 
     def _ask(self) -> None:
         """At the end also as one SELECT, which must give the same."""

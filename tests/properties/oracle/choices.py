@@ -13,6 +13,7 @@ from typing import TypeAlias, TypeVar
 
 Recorded: TypeAlias = dict[str, tuple[int, ...]]
 _BITS = 16
+_ATTEMPTS = 1000
 _T = TypeVar("_T")
 
 
@@ -57,6 +58,16 @@ class Draws:
             given = None if self.given is None else self.given.get(name, ())
             self._parts[name] = Choices(f"{self._seed}/{name}", given)
         return self._parts[name]
+
+    def until(self, parts: Sequence[str], drawn: Callable[[], _T], fits: Callable[[_T], bool]) -> _T:
+        """What ``drawn`` makes of these parts, drawn anew until it fits, or too often; what was given is drawn once."""
+        made = drawn()
+        for attempt in range(1, _ATTEMPTS if self.given is None else 1):
+            if fits(made):
+                break
+            self._parts |= {name: Choices(f"{self._seed}/{name}, {attempt}") for name in parts}
+            made = drawn()
+        return made
 
     def recorded(self) -> Recorded:
         return {name: tuple(part.taken) for name, part in self._parts.items()}

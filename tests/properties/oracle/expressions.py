@@ -17,8 +17,8 @@ import pyarrow as pa
 Kind: TypeAlias = str
 NUMBERS: tuple[Kind, ...] = ("int", "big", "dec")
 DOUBLES: tuple[Kind, ...] = ("g", "f")
-PLAIN: tuple[Kind, ...] = ("text", "bool", "date", "ts", "time", "tstz", "bytes", "real")
-CALCULATED: tuple[Kind, ...] = ("int", "big", "dec", "g", "f", "text", "bool", "date", "ts")
+PLAIN: tuple[Kind, ...] = ("text", "bool", "date", "ts", "tstz", "time", "bytes", "real")
+CALCULATED: tuple[Kind, ...] = ("int", "big", "dec", "g", "f", "text", "bool", "date", "ts", "tstz")
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,13 @@ _LITERALS: dict[Kind, tuple[str, ...]] = {
     "bool": ("true", "false"),
     "date": ("DATE '2024-02-29'", "DATE '2024-03-01'", "DATE '2024-02-28'"),
     "ts": ("TIMESTAMP '2024-02-29 23:59:05'", "TIMESTAMP '2024-03-01 00:00:00'", "TIMESTAMP '2024-02-29 23:59:30.5'"),
+    "tstz": tuple(
+        f"TIMESTAMPTZ '{v}'" for v in ("2024-03-31 01:00:00+00", "2024-03-10 02:00:00-05", "2024-03-01 00:00:00Z")
+    ),
 }
 _TYPE_NAMES: dict[Kind, str] = {
     "int": "integer", "big": "bigint", "dec": "numeric(12,2)", "g": "double", "f": "double", "text": "text",
-    "bool": "boolean", "date": "date", "ts": "timestamp",
+    "bool": "boolean", "date": "date", "ts": "timestamp", "tstz": "timestamptz",
 }  # fmt: skip
 _OF_TEXTS = (
     "reverse({})", "right({}, 2)", "lpad({}, 4, 'xy')", "rpad({}, 3, '-')", "repeat({}, 2)", "split_part({}, 'a', 1)",
@@ -91,10 +94,13 @@ def comparable(a: Kind, b: Kind) -> bool:
 class Expressions:
     """Expressions over ``scope``, at most ``depth`` calls deep."""
 
-    def __init__(self, random: Random, scope: Scope, subquery: Subquery | None = None) -> None:
+    def __init__(
+        self, random: Random, scope: Scope, subquery: Subquery | None = None, tags: set[str] | None = None
+    ) -> None:
         self._random = random
         self._scope = scope
         self._subquery = subquery
+        self.tags: set[str] = set() if tags is None else tags
 
     def columns(self, *kinds: Kind) -> list[Sql]:
         return [c for c in self._scope if c.kind in kinds]
@@ -258,7 +264,11 @@ class Expressions:
                 return write("({} - 1)", self._column_or("date"), kind="date")
 
     def _ts(self, depth: int) -> Sql:
-        match self._random.randrange(6):
+        match self._random.randrange(7):
+            case 6:
+                self.tags.add("time zones")
+                zone = self._random.choice(("Europe/Berlin", "America/New_York", "UTC", "Asia/Kolkata"))
+                return write(f"({{}} AT TIME ZONE '{zone}')", self._column_or("tstz"), kind="ts")
             case 3:
                 return write("({} + {} * INTERVAL '1 second')", self.of("ts", depth), self.of("int", depth), kind="ts")
             case 4:
@@ -273,6 +283,21 @@ class Expressions:
                 return write("date_trunc('minute', {})", self.of("ts", depth), kind="ts")
             case _:
                 return write("CAST({} AS timestamp)", self._column_or("date"), kind="ts")
+
+    def _tstz(self, depth: int) -> Sql:
+        """Of local times only those of a zone whose clock never changes: the others disagree which of two is meant."""
+        self.tags.add("time zones")
+        match self._random.randrange(4):
+            case 0:
+                return write("({} AT TIME ZONE 'Asia/Kolkata')", self._column_or("ts"), kind="tstz")
+            case 1:
+                return write("({} + {} * INTERVAL '1 hour')", self._column_or("tstz"), self.of("int", 0), kind="tstz")
+            case 2:
+                word = self._random.choice(("hour", "day", "month"))
+                return write(f"date_trunc('{word}', {{}})", self._column_or("tstz"), kind="tstz")
+            case _:
+                span = self._random.choice(("90 seconds", "-26 hours"))
+                return write(f"({{}} + INTERVAL '{span}')", self.of("tstz", depth), kind="tstz")
 
     def _column_or(self, kind: Kind) -> Sql:
         columns = self.columns(kind)

@@ -36,6 +36,14 @@ def generate_over(name: str, scopes: Mapping[str, Scope], random: Random, author
     return _updating(name, scopes, (), random, author)
 
 
+def generate_one(name: str, scopes: Mapping[str, Scope], random: Random, author: type[Shapes] = Shapes) -> Generated:
+    """The same as one view."""
+    readable = Readable(dict(scopes))
+    queries = author(random, readable)
+    select = queries.select(random.choice(_DEPTH))
+    return _form(name, [Stage(select.sql.ours, select.sql.duck)], queries, readable, 0)
+
+
 def _scope(table: Table, source: bool) -> Scope:
     def kind(name: str, known: Kind) -> Kind:
         return "event" if source and name == "ts" else known

@@ -12,9 +12,7 @@ import argparse
 import sys
 import time
 import traceback
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 import duckdb
 
@@ -22,120 +20,17 @@ from constellationdb.errors import FeatureNotSupported
 from tests.properties.oracle.answers import Answers
 from tests.properties.oracle.case import Case, CaseRun, Met, MismatchError
 from tests.properties.oracle.choices import Draws, Recorded, shrink
+from tests.properties.oracle.constructs import CONSTRUCTS, wanted
 from tests.properties.oracle.forms import Mode
 from tests.properties.oracle.generate import Generated, generate
 from tests.properties.oracle.script import script
 from tests.properties.oracle.tables import draw_tables
+from tests.properties.oracle.tally import Defect, Refused, Tally
 
 EPOCHS = 5
 MODES: tuple[Mode, ...] = ("table", "table", "source", "mixed")
 _SHRINKS = 600
-
-
-# What a run of some hundred cases must have met, or it proves nothing about it.
-CONSTRUCTS = (
-    "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "CROSS JOIN", "residual", "join without equality",
-    "three-way outer join of aggregates", "EXISTS", "NOT EXISTS", "IN", "NOT IN", "quantified", "scalar", "correlated",
-    "correlated by inequality", "row IN", "LATERAL aggregate", "LATERAL top-N", "GROUP BY", "global aggregate",
-    "HAVING", "aggregate FILTER", "distinct", "sum distinct", "string_agg", "array_agg", "percentile", "grouping sets",
-    "GROUPING SETS", "DISTINCT", "DISTINCT ON", "ORDER BY LIMIT", "top-N per key", "OVER framed", "OVER ranged",
-    "OVER grouped", "UNION", "UNION ALL",
-    "EXCEPT", "EXCEPT ALL", "INTERSECT", "INTERSECT ALL", "WITH", "recursion UNION", "recursion UNION ALL", "unnest",
-    "generate_series", "array_agg unnested", "ASOF JOIN", "interval join",
-    "IS NOT DISTINCT FROM join", "view on view", "plain view", "TUMBLE", "HOP", "CUMULATE", "SESSION",
-    "EMIT ON WINDOW CLOSE", "ALLOW LATENESS", "TLP", "NoREC",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A query that was not run: by us, or by DuckDB (``ours`` False), which then judges nothing."""
-
-    message: str
-    ours: bool
-
-
-@dataclass
-class Defect:
-    seed: int
-    error: BaseException
-    text: str  # the script that shows it, made small
-
-    def __str__(self) -> str:
-        return f"seed {self.seed}: {kind_of_error(self.error)}\n{self.text}"
-
-
-@dataclass
-class Tally:
-    """What a hunt went through, by form."""
-
-    cases: int = 0
-    tags: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
-    refused_tags: Counter[str] = field(default_factory=Counter)
-    unjudged: Counter[str] = field(default_factory=Counter)
-    modes: Counter[str] = field(default_factory=Counter)
-    met: Met = field(default_factory=Met)
-    borrowing: int = 0  # cases with an operator that borrows
-    empty: int = 0  # cases whose every answer was empty
-    busy: dict[int, set[int]] = field(default_factory=dict)
-    defects: list[Defect] = field(default_factory=list)
-
-    def add(self, case: Case, generated: Generated, result: Met | Refused) -> None:
-        self.cases += 1
-        match result:
-            case Refused(message, ours=True):
-                self.refused[message] += 1
-                self.refused_tags.update(generated.tags)
-            case Refused(message):
-                self.unjudged[message] += 1
-            case Met():
-                self.tags.update(generated.tags or {"plain SELECT"})
-                self.modes[case.mode] += 1
-                self.met.retractions += result.retractions
-                self.met.late += result.late
-                self.met.restarts += result.restarts
-                self.met.replayed += result.replayed
-                self.met.begun += result.begun
-                self.met.asked += result.asked
-                self.borrowing += result.borrowed
-                self.met.answers += result.answers
-                self.empty += not result.answers
-                if result.busy is not None:
-                    self.busy.setdefault(case.workers, set()).update(result.busy)
-
-    @property
-    def compared(self) -> int:
-        return sum(self.modes.values())
-
-    def missing(self) -> list[str]:
-        """What a hunt must have met to prove anything."""
-        met = self.met
-        counts = {"retraction": met.retractions, "late row": met.late, "restart": met.restarts,
-                  "replayed epoch": met.replayed, "answer": met.answers, "job made late": met.begun,
-                  "SELECT": met.asked,                  "borrowed row": self.borrowing}  # fmt: skip
-        idle = [f"worker {w} of {n}" for n in (1, 2, 3) for w in range(n) if n > 1 and w not in self.busy.get(n, ())]
-        unseen = [construct for construct in CONSTRUCTS if not self.tags[construct]]
-        return [name for name, count in counts.items() if not count] + idle + unseen
-
-    def report(self) -> str:
-        met = self.met
-        lines = [
-            f"{self.cases} cases: {self.compared} compared, {self.refused.total()} refused,"
-            f" {self.unjudged.total()} that DuckDB cannot judge, {len(self.defects)} defects",
-            f"{met.answers} rows of answers ({self.empty} cases had none), {met.retractions} retractions,"
-            f" {met.late} late rows, {met.restarts} restarts, {met.replayed} epochs replayed,"
-            f" {met.begun} jobs made late, {self.borrowing} cases that borrow, {met.asked} also asked as one SELECT",
-            f"modes: {_counts(self.modes)}",
-            f"forms: {_counts(self.tags)}",
-            f"refused: {_counts(self.refused) or 'none'}",
-            f"not judged: {_counts(self.unjudged) or 'none'}",
-        ]
-        return "\n".join(lines)
-
-
-def _counts(counter: Counter[str]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counter.most_common())
+_ROUNDS = 8  # further turns of a construct that was met in no case worth anything
 
 
 class Hunter:
@@ -151,9 +46,16 @@ class Hunter:
             self.one(seed)
         return self.tally
 
+    def complete(self, first: int) -> Tally:
+        """The turns of what was not met yet, from the seed ``first`` on."""
+        for seed in range(first, first + _ROUNDS * len(CONSTRUCTS)):
+            if wanted(seed) in self.tally.unproved():
+                self.one(seed)
+        return self.tally
+
     def one(self, seed: int) -> None:
         draws = Draws(str(seed))
-        case, generated = _case(seed, draws)
+        case, generated = draw_case(seed, draws)
         try:
             self.tally.add(case, generated, self._attempt(case, draws))
         except Exception as error:
@@ -178,7 +80,7 @@ class Hunter:
             nonlocal last
             draws = Draws(str(seed), candidate)
             try:
-                self._attempt(_case(seed, draws)[0], draws)
+                self._attempt(draw_case(seed, draws)[0], draws)
             except Exception as found:
                 if kind_of_error(found) == known:
                     last = found
@@ -187,8 +89,8 @@ class Hunter:
 
         small = shrink(recorded, fails, self._shrinks)
         draws = Draws(str(seed), small)
-        case, _ = _case(seed, draws)
-        return Defect(seed, last, script(case, draws, EPOCHS, last))
+        case, _ = draw_case(seed, draws)
+        return Defect(seed, last, script(case, draws, EPOCHS, last), kind_of_error(last))
 
 
 def kind_of_error(error: BaseException) -> str:
@@ -201,13 +103,17 @@ def kind_of_error(error: BaseException) -> str:
     return f"{type(error).__name__} {told} in {place.name if place else ''}"
 
 
-def _case(seed: int, draws: Draws) -> tuple[Case, Generated]:
-    """Everything but the changes: schema, query, mode and number of workers."""
-    shape = draws.part("shape")
-    mode, workers = shape.choice(MODES), shape.randint(1, 3)
+def draw_case(seed: int, draws: Draws) -> tuple[Case, Generated]:
+    """Everything but the changes: schema, query, mode and number of workers; with the construct whose turn it is."""
     tables = draw_tables(Draws(str(seed), draws.given).part("tables"))
-    generated = generate(f"random query {seed}", tables, mode, draws.part("query"))
-    return Case(generated.form, mode, seed, workers), generated
+
+    def drawn() -> tuple[Case, Generated]:
+        shape = draws.part("shape")
+        mode, workers, again = shape.choice(MODES), shape.randint(1, 3), shape.random() < 0.3
+        generated = generate(f"random query {seed}", tables, mode, draws.part("query"))
+        return Case(generated.form, mode, seed, workers, again=again), generated
+
+    return draws.until(("shape", "query"), drawn, lambda made: wanted(seed) in made[1].tags)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -228,6 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(hunter.tally.defects[-1], flush=True)
         if time.monotonic() > until or len(hunter.tally.defects) >= options.defects:
             break
+    if options.complete:
+        hunter.complete(options.seed + options.cases)
     print(hunter.tally.report())
     answers.close()
     missing = hunter.tally.missing() if options.complete else []

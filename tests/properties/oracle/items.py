@@ -100,7 +100,7 @@ class Items(ABC):
         alias, random = self.alias(), self.random
         call = f"W{len(self.readable.windows)}"
         self.readable.windows[call] = window = random.choice(_windows(relation))
-        self.tags.add(window.kind)
+        self.tags |= {window.kind} | ({"window offset"} if isinstance(window, Window) and window.offset else set())
         edges = (named_as("window_end", "ts"), named_as("window_start", "ts"))
         # Braces twice: the text is formatted once more when a query is written around it.
         text = Sql(f"{{{call}}} AS {alias}", f"{{{call}}} AS {alias}")
@@ -123,14 +123,23 @@ class Items(ABC):
         able = pairs(left.scope, right.scope)
         if kind == "CROSS JOIN" or not able:
             self.tags.add("CROSS JOIN")
+            self._count_sides(left, right)
             return Item(join_text(left, "CROSS JOIN", right, None), together, joined=True)
         self.tags.add(kind)
+        self._count_sides(left, right)
         times = [(a, b) for a, b in able if a.kind == "ts"]
         if times and self.chance(0.15):
             on = self._close_in_time(times, able if kind == "FULL JOIN" or self.chance(0.6) else [])
         else:
             on = self._on(kind, able, together)
         return Item(join_text(left, kind, right, on), together, joined=True)
+
+    def _count_sides(self, left: Item, right: Item) -> None:
+        names = [side.sql.ours.partition(" ")[0] for side in (left, right) if not side.joined]
+        if len(names) == 2 and names[0] == names[1] and names[0] in self.readable.relations:
+            self.tags.add("self join")
+        if left.joined or right.joined:
+            self.tags.add("join of three")
 
     def _close_in_time(self, times: list[tuple[Sql, Sql]], able: list[tuple[Sql, Sql]]) -> Sql:
         """An interval join: bounds on one side or on both, with equal columns or without."""
@@ -144,6 +153,8 @@ class Items(ABC):
                 (f"{{}} + {low} > {{}}", [a, b]),
             )
         )
+        if len(sides) == 2:
+            self.tags.add("interval join open")
         if able:
             template, sides = f"{{}} = {{}} AND {template}", [*self.random.choice(able), *sides]
         return write(template, *sides, kind="bool")
@@ -218,7 +229,7 @@ class Items(ABC):
         return write("WHERE " + " AND ".join("{}" for _ in conditions), *conditions, kind="")
 
     def expressions(self, scope: Scope) -> Expressions:
-        return Expressions(self.random, scope, self.subquery)
+        return Expressions(self.random, scope, self.subquery, self.tags)
 
 
 def named_as(text: str, kind: Kind = "") -> Sql:

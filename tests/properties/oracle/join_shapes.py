@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from tests.properties.oracle.expressions import CALCULATED, Expressions, Sql, pairs, write
-from tests.properties.oracle.items import Item, Select, columns_of, join_text, last_name, named_as
+from tests.properties.oracle.items import Item, Select, columns_of, last_name, named_as
 from tests.properties.oracle.queries import Queries
+
+_DIRECTIONS = {">=": "backward", ">": "backward", "<=": "forward", "<": "forward", "nearest": "nearest"}
 
 
 class JoinShapes(Queries):
@@ -23,7 +25,7 @@ class JoinShapes(Queries):
         if len(keys) > 1:
             return None
         word = self.random.choice(("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"))
-        self.tags.add(f"{word} USING")
+        self.tags |= {"USING", f"{word} USING"}
         item = Item(named_as(f"{left} AS {a} {word} {right} AS {b} USING (k)"), (*scopes[0], *scopes[1]), joined=True)
         outputs = [named_as("k", keys.pop()), *self.random.sample(item.scope, 2)]
         return self._written("SELECT", outputs, item, self._where(item.scope, 0.3))
@@ -60,15 +62,65 @@ class JoinShapes(Queries):
         keys = [(a, b) for a, b in pairs(left.scope, right.scope) if (a, b) not in times]
         if not times or not keys:
             return None
-        self.tags.add("ASOF JOIN")
         (a, b), (k, j) = self.random.choice(times), self.random.choice(keys)
         word, comparison = (
             self.random.choice(("ASOF JOIN", "ASOF LEFT JOIN")),
-            self.random.choice((">=", ">", "<=", "<")),
+            self.random.choice((">=", ">", "<=", "<", "nearest")),
         )
-        on = write(f"{{}} = {{}} AND {{}} {comparison} {{}}", k, j, a, b, kind="bool")
-        item = Item(join_text(left, word, right, on), (*left.scope, j, b), joined=True)
+        self.tags |= {word, f"ASOF {_DIRECTIONS[comparison]}"}
+        nearest = comparison == "nearest"
+        meets = write("NEAREST({}, {})" if nearest else f"{{}} {comparison} {{}}", a, b, kind="bool")
+        keyed = write("{} = {}", k, j, kind="bool")
+        if self.chance(0.3):
+            self.tags.add("MATCH_CONDITION")
+            ours = f"{left.sql.ours} {word} {right.sql.ours} MATCH_CONDITION ({meets.ours}) ON {keyed.ours}"
+        else:
+            ours = f"{left.sql.ours} {word} {right.sql.ours} ON {keyed.ours} AND {meets.ours}"
+        duck = f"{left.sql.duck} {word} {right.sql.duck} ON {keyed.duck} AND {meets.duck}"
+        if nearest:
+            j, b, duck = self._nearest(left, right, word, ((a, b), (k, j)))
+        item = Item(Sql(ours, duck), (*left.scope, j, b), joined=True)
         shown = [*self.random.sample(left.scope, min(3, len(left.scope))), j, b]
+        return self._written("SELECT", shown, item, self._where(item.scope, 0.3))
+
+    def _nearest(
+        self, left: Item, right: Item, word: str, pairs_: tuple[tuple[Sql, Sql], tuple[Sql, Sql]]
+    ) -> tuple[Sql, Sql, str]:
+        """DuckDB has no NEAREST: the first of all by the distance."""
+        ((a, b), (k, j)), alias = pairs_, self.alias()
+        away = "abs({} - {})" if a.kind != "ts" else "abs(epoch_us({}) - epoch_us({}))"
+        first = (
+            f"(SELECT {j.duck} AS j, {b.duck} AS b FROM {right.sql.duck}"
+            f" WHERE {k.duck} = {j.duck} AND {a.duck} IS NOT NULL AND {b.duck} IS NOT NULL"
+            f" ORDER BY {away.format(a.duck, b.duck)}, {b.duck} LIMIT 1) AS {alias}"
+        )
+        join = "LEFT JOIN LATERAL {} ON true" if "LEFT" in word else "CROSS JOIN LATERAL {}"
+        found = Sql(j.ours, f"{alias}.j", j.kind), Sql(b.ours, f"{alias}.b", b.kind)
+        return *found, f"{left.sql.duck} {join.format(first)}"
+
+    def _versions(self, depth: int) -> Select | None:
+        """The version of a source's row that held at a time: of rows of one time it is open which, as above."""
+        sources = [
+            n for n, scope in self.readable.relations.items() if any((c.ours, c.kind) == ("ts", "event") for c in scope)
+        ]
+        left = self._alone(depth)
+        if not sources:
+            return None
+        name, alias = self.random.choice(sources), self.alias()
+        right = columns_of(alias, self.readable.relations[name])
+        since = next(c for c in right if last_name(c) == "ts")
+        times = [c for c in left.scope if c.kind == "ts"]
+        keys = [(a, b) for a, b in pairs(left.scope, right) if a not in times]
+        if not times or not keys:
+            return None
+        self.tags.add("FOR SYSTEM_TIME AS OF")
+        at, (k, j) = self.random.choice(times), self.random.choice(keys)
+        word = self.random.choice(("JOIN", "LEFT JOIN"))
+        ours = f"{left.sql.ours} {word} {name} FOR SYSTEM_TIME AS OF {at.ours} AS {alias} ON {k.ours} = {j.ours}"
+        meets = f"{k.duck} = {j.duck} AND {at.duck} >= {since.duck}"
+        duck = f"{left.sql.duck} ASOF {word} {name} AS {alias} ON {meets}"
+        item = Item(Sql(ours, duck), (*left.scope, j, since), joined=True)
+        shown = [*self.random.sample(left.scope, min(3, len(left.scope))), j, since]
         return self._written("SELECT", shown, item, self._where(item.scope, 0.3))
 
     def _alone(self, depth: int) -> Item:
@@ -82,7 +134,7 @@ class JoinShapes(Queries):
         if not able:
             return None
         word = self.random.choice(("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"))
-        self.tags.add(f"NATURAL {word}")
+        self.tags |= {"NATURAL", f"NATURAL {word}"}
         a, b = self.random.choice(able)
         x, y = self.random.choice(left.scope), self.random.choice(right.scope)
         one, other = self.alias(), self.alias()

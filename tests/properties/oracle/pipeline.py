@@ -35,19 +35,33 @@ class NegativeCountError(AssertionError):
     """A row would occur less than zero times."""
 
 
+# Changes to a state that are kept before it is written as a whole again.
+_LONGEST_CHAIN = 3
+
+
 class ReplayError(AssertionError):
     """An epoch that was run once more did not come out as before."""
 
 
 @dataclass(frozen=True)
+class GraphState:
+    """A graph's state as bytes: as a whole at some checkpoint, and what has changed at ``later`` ones."""
+
+    graph: Graph
+    whole: dict[str, pa.RecordBatch]
+    later: list[dict[str, pa.RecordBatch]]
+    marks: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Checkpoint:
-    """``states``: of each stage its graph's state as bytes and its watermarks. ``seen``: content, errors, late.
+    """``states``: of each stage. ``seen``: content, errors, late.
 
     ``contents``: the rows of the relations that are borrowed from.
     """
 
     tick: int
-    states: list[tuple[dict[str, pa.RecordBatch], dict[str, int]]]
+    states: list[GraphState]
     contents: dict[str, pa.RecordBatch]
     seen: tuple[Counter[Row], ...]
     used: int
@@ -76,7 +90,7 @@ def plan_form(
 
 def query_of(sql: str) -> Query:
     """The query without what Postgres' grammar does not know; windows stand in it as they are once they were masked."""
-    if "ASOF" not in sql:
+    if "ASOF" not in sql and "SYSTEM_TIME" not in sql:
         return Query(sql)
     source = read_tokens(sql)
     return mask(Region(source, 0, len(source.tokens))).query()
@@ -116,11 +130,13 @@ class Pipeline:
         self.borrowed: set[str] = set()
         self._relations = self._empty_relations()
         self._graphs = [self._graph(lowered) for _, lowered in stages]
+        self._checkpoint: Checkpoint | None = None
         self._tick = 0
         self.content: Counter[Row] = Counter()
         self.errors: Counter[Row] = Counter()
         self.late: Counter[Row] = Counter()
         self.used = 0
+        self.taken_back = 0  # rows of the last stage that went again
         self.dropped = 0  # by joins that compare times
         self.rows_on = [0] * setting.workers
         self.exchanged = False
@@ -249,6 +265,8 @@ class Pipeline:
         inputs[name] = Input(joined, output.watermark)
         self._apply(name, delta, tick)
         if name == self._stages[-1][0] and delta is not None:
+            weights = zset.weights(delta)
+            self.taken_back += 0 if weights is None else int((weights < 0).sum())
             _add(self.content, delta)
             _drop_zeros(self.content)
         _drop_zeros(self.errors)
@@ -257,7 +275,8 @@ class Pipeline:
 
     def checkpoint(self) -> None:
         """Remember everything as it is now; the log begins anew after it."""
-        states = [({k: _through_bytes(b) for k, b in g.snapshot().items()}, g.watermarks()) for g in self._graphs]
+        known = [] if self._checkpoint is None else self._checkpoint.states
+        states = [_state(graph, known[place] if known else None) for place, graph in enumerate(self._graphs)]
         seen = tuple(Counter(c) for c in (self.content, self.errors, self.late))
         contents = {n: _through_bytes(s.version().weighted(self._tick)) for n, s in self._relations.items()}
         self._checkpoint = Checkpoint(self._tick, states, contents, seen, self.used)
@@ -271,18 +290,23 @@ class Pipeline:
         """
         self._note_workers()
         held = self._checkpoint
+        assert held is not None
         self._relations = self._empty_relations()
         for name, rows in held.contents.items():
             contents = self._relations[name].contents
             assert contents is not None
             contents.restore(_permuted(rows, random), held.tick)
-        for number, ((name, lowered), (state, marks)) in enumerate(zip(self._stages, held.states, strict=True)):
+        states = []
+        for number, ((name, lowered), state) in enumerate(zip(self._stages, held.states, strict=True)):
             reread = plans.decode(plans.encode(lowered))
             self._graphs[number] = fresh = self._graph(reread)
-            fresh.restore({key: _permuted(batch, random) for key, batch in state.items()}, marks, held.tick)
+            later = [_all_permuted(changes, random) for changes in state.later]
+            fresh.restore(_all_permuted(state.whole, random), state.marks, held.tick, later)
+            states.append(replace(state, graph=fresh))
             self._stages[number] = (name, reread)
         self.content, self.errors, self.late = (Counter(c) for c in held.seen)
         self.used, self._tick = held.used, held.tick
+        self._checkpoint = replace(held, states=states)  # a restored graph goes on telling what changes
         log, self._log = self._log, []
         for epoch, batches, content in log:
             self.run(epoch, batches, random)
@@ -321,6 +345,25 @@ def _drop_zeros(content: Counter[Row]) -> None:
         raise NegativeCountError(f"negative counts: {negative}")
     for row in [row for row, count in content.items() if count == 0]:
         del content[row]
+
+
+def _state(graph: Graph, known: GraphState | None) -> GraphState:
+    """Of a graph whose last state is known, what has changed since, but not every time."""
+    if known is None or known.graph is not graph or len(known.later) == _LONGEST_CHAIN:
+        return GraphState(graph, _all_through_bytes(graph.snapshot()), [], graph.watermarks())
+    found = graph.changes()
+    again = tuple(found.anew)
+    whole, *later = ({k: b for k, b in part.items() if not k.startswith(again)} for part in (known.whole, *known.later))
+    whole |= _all_through_bytes(found.whole)
+    return GraphState(graph, whole, [*later, _all_through_bytes(found.changed)], graph.watermarks())
+
+
+def _all_through_bytes(state: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
+    return {key: _through_bytes(batch) for key, batch in state.items()}
+
+
+def _all_permuted(state: Mapping[str, pa.RecordBatch], random: Random) -> dict[str, pa.RecordBatch]:
+    return {key: _permuted(batch, random) for key, batch in state.items()}
 
 
 def _permuted(batch: pa.RecordBatch, random: Random) -> pa.RecordBatch:

@@ -19,11 +19,12 @@ from constellationdb.engine import arrangement, exchange, graph
 from constellationdb.engine import batch as zset
 from constellationdb.engine.aggregates import multiset, sums
 from constellationdb.engine.aggregates.heap import Heap
-from constellationdb.engine.kernels import accumulate, arrowkeys, groupby, windows
+from constellationdb.engine.kernels import accumulate, groupby, windows
 from constellationdb.engine.operators import aggregate, counts, join, matches, recompute, standing, window
 from constellationdb.engine.operators.base import NO_WATERMARK, Context
 from constellationdb.engine.operators.condition import Condition
 from constellationdb.engine.operators.expiring import Expiring
+from constellationdb.storage.kernels import arrowkeys
 
 Patch = pytest.MonkeyPatch
 

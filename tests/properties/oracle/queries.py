@@ -71,8 +71,9 @@ class Queries(Items):
         # Not over joins: DataFusion takes columns that a join made equal for equal in grouping sets, too, and a
         # snapshot SELECT orders by the first of them only (docs/sql/limits.md).
         if not item.joined and self.chance(0.15):
-            self.tags.add("grouping sets")
-            listed = f"{self.random.choice(('ROLLUP', 'CUBE'))} ({listed})"
+            word = self.random.choice(("ROLLUP", "CUBE"))
+            self.tags.add(word)
+            listed = f"{word} ({listed})"
         tail = write(f"GROUP BY {listed}", *keys, kind="")
         if calls and self.chance(0.3):
             tail = write("{} HAVING {}", tail, self._having((*keys, *calls)), kind="")
@@ -152,6 +153,8 @@ class Queries(Items):
         offset = self.random.choice(("", "", " OFFSET 2"))
         if any(k.kind == "out" for k in keys):  # rounding must not decide who is in
             return inner
+        if offset:
+            self.tags.add("OFFSET")
         tail = f" LIMIT {self.random.randint(0, 6)}{offset}"
         return Select(write("{} ORDER BY " + ", ".join("{}" for _ in order) + tail, inner.sql, *order, kind=""),
                       inner.columns)  # fmt: skip
@@ -203,6 +206,7 @@ class Queries(Items):
             ends = next(pair for pair in able if last_name(pair[0]) == "window_end")
             on = write("{} = {} AND {} = {}", *ends, *self.random.choice(able), kind="bool")
             item = Item(join_text(item, "JOIN", other, on), (*item.scope, *other.scope), joined=True)
+            self.tags.add("window join closed")
         end = next(c for c in item.scope if last_name(c) == "window_end")
         made = Expressions(self.random, item.scope)
         if self.chance(0.3):

@@ -24,7 +24,7 @@ class Shapes(JoinShapes):
         shapes = (
             self._distinct_on, self._grouping_sets, self._using, self._lateral, self._recursive, self._unnest,
             self._series, self._partitioned, self._counted, self._in_rows, self._three_way, self._correlated_scalar,
-            self._asof, self._natural, self._gathered,
+            self._asof, self._versions, self._natural, self._gathered,
         )  # fmt: skip
         made = self.random.choice(shapes)(depth)
         return super().select(depth) if made is None else made

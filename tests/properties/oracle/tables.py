@@ -44,6 +44,12 @@ KEY_PAIRS = (
 )
 _WILD: Pool = [0.0, -0.0, NAN, 0.1, 0.2, 0.3, 1e16, -1e16, 1.0, 1e-300, 5e-324, 1e100, -1e100, 3.5]
 _TEXTS: Pool = ["", "a", "b", "x", "7", "ab", "A", "ü", " a "]
+# About midnights and changes of clocks in several time zones.
+_INSTANTS: Pool = [
+    datetime.datetime(2024, month, day, hour, minute, tzinfo=datetime.UTC)
+    for month, day, hour, minute in ((2, 29, 23, 59), (3, 1, 0, 0), (3, 10, 6, 59), (3, 10, 7, 0), (3, 31, 0, 59),
+                                     (3, 31, 1, 0), (6, 30, 22, 0), (12, 31, 18, 30))
+]  # fmt: skip
 _OTHERS: tuple[tuple[pa.DataType, Pool], ...] = (
     (pa.float32(), [0.0, -0.0, NAN, 0.5, -1.5, 2.0**100]),
     (pa.time64("us"), [datetime.time(), datetime.time(12), datetime.time(23, 59, 59, 999_999)]),
@@ -64,7 +70,8 @@ class Column:
 @dataclass(frozen=True)
 class Table:
     """``k`` a key, ``b`` and ``c`` small integers, ``big`` extreme ones, ``f`` wild and ``g`` tame doubles,
-    ``d`` numeric, ``s`` text, ``x`` boolean, ``dt`` date, ``ts`` timestamp; ``z0`` and ``z1`` others."""
+    ``d`` numeric, ``s`` text, ``x`` boolean, ``dt`` date, ``ts`` timestamp, ``tz`` with time
+    zone; ``z0`` and ``z1`` others."""
 
     name: str
     columns: tuple[Column, ...]
@@ -116,6 +123,7 @@ def _table(random: Random, name: str, key: str, small: str, scale: int) -> Table
         _pooled("x", pa.bool_(), [True, False], 0.2),
         _pooled("dt", pa.date32(), [BASE.date() + datetime.timedelta(days=n) for n in range(-2, 3)], 0.2),
         _pooled("ts", pa.timestamp("us"), [BASE], 0.0),
+        _pooled("tz", pa.timestamp("us", "UTC"), _INSTANTS, 0.15),
         *[_pooled(f"z{i}", *random.choice(_OTHERS), 0.2) for i in range(random.randint(0, 2))],
     ]
     random.shuffle(columns)

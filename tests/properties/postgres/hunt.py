@@ -14,9 +14,15 @@ from dataclasses import dataclass, field, fields
 
 from constellationdb.errors import FeatureNotSupported
 from tests.properties.oracle.choices import Draws, Recorded, shrink
-from tests.properties.oracle.hunt import Defect, kind_of_error
-from tests.properties.postgres.case import CaseRun, DifferenceError, Met, NotJudgedError, draw_case
+from tests.properties.oracle.constructs import wanted
+from tests.properties.oracle.hunt import kind_of_error
+from tests.properties.oracle.tally import Defect, listed
+from tests.properties.postgres.case import CaseRun, Met, NotJudgedError, draw_case
+from tests.properties.postgres.constructs import CONSTRUCTS, ERRORS, STATEMENTS
+from tests.properties.postgres.probes import DifferenceError
 from tests.properties.postgres.server import Postgres, postgres
+
+_ROUNDS = 4  # further turns of a construct that was met in no comparison worth anything
 
 
 @dataclass
@@ -35,9 +41,14 @@ class Tally:
     def missing(self) -> list[str]:
         """What must have happened for this to prove anything."""
         met = self.met
-        counts = {"restart": met.restarts, "row": met.rows, "told epoch": met.followed, "retraction": met.retractions,
-                  "refused statement": met.errors, "SELECT": met.asked}  # fmt: skip
-        return [name for name, count in counts.items() if not count] + [k for k in KINDS if not met.statements[k]]
+        totals = {"restart": met.restarts, "row": met.rows, "row taken back": met.taken_back, "SELECT": met.asked}
+        lacks = [name for name, count in totals.items() if not count]
+        lacks += [kind for kind in STATEMENTS if not met.statements[kind]]
+        lacks += [f"error {code}" for code in ERRORS if not met.errors[code]]
+        return lacks + self.unproved()
+
+    def unproved(self) -> list[str]:
+        return [construct for construct in CONSTRUCTS if not self.met.proved[construct]]
 
     def report(self) -> str:
         met = self.met
@@ -46,24 +57,15 @@ class Tally:
                 f"{self.cases} cases, {self.refused.total()} refused, {self.unjudged.total()} that Postgres refuses,"
                 f" {len(self.defects)} defects",
                 f"{met.compared} comparisons of {met.rows} rows, {met.failing} that fail in Postgres,"
-                f" {met.asked} asked as one SELECT, {met.restarts} restarts, {met.followed} epochs told to subscribers"
-                f" with {met.retractions} retractions, {met.errors} statements refused alike",
-                f"statements: {_counts(met.statements)}",
-                f"forms: {_counts(self.tags)}",
-                f"refused: {_counts(self.refused)}",
-                f"not judged: {_counts(self.unjudged)}",
+                f" {met.asked} asked as one SELECT, {met.restarts} restarts, {met.taken_back} rows taken back",
+                f"statements that changed rows: {listed(met.statements)}",
+                f"refused alike: {listed(met.errors)}",
+                f"forms: {listed(self.tags)}",
+                f"comparisons that prove: {listed(Counter({name: met.proved[name] for name in CONSTRUCTS}))}",
+                f"refused: {listed(self.refused)}",
+                f"not judged: {listed(self.unjudged)}",
             )
         )
-
-
-KINDS = (
-    "INSERT", "INSERT SELECT", "ON CONFLICT DO NOTHING", "ON CONFLICT DO UPDATE", "UPDATE", "DELETE", "TRUNCATE",
-    "transaction commit", "transaction rollback",
-)  # fmt: skip
-
-
-def _counts(counter: Counter[str]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counter.most_common()) or "none"
 
 
 class Hunter:
@@ -86,6 +88,12 @@ class Hunter:
         except Exception as error:
             self.tally.defects.append(self._defect(seed, draws.recorded(), error))
 
+    def complete(self, first: int) -> None:
+        """The turns of what was not met yet, from the seed ``first`` on."""
+        for seed in range(first, first + _ROUNDS * len(CONSTRUCTS)):
+            if wanted(seed, CONSTRUCTS) in self.tally.unproved():
+                self.one(seed)
+
     def _defect(self, seed: int, recorded: Recorded, error: Exception) -> Defect:
         known, last, text = _kind(error), error, ""
 
@@ -105,7 +113,7 @@ class Hunter:
 
         fails(recorded)
         shrink(recorded, fails, self._shrinks)
-        return Defect(seed, last, f"{text}\n-- {last}\n-- {last.__cause__ or ''}")
+        return Defect(seed, last, f"{text}\n-- {last}\n-- {last.__cause__ or ''}", _kind(last))
 
 
 def _kind(error: Exception) -> str:
@@ -131,6 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(hunter.tally.defects[-1], flush=True)
             if time.monotonic() > until or len(hunter.tally.defects) >= options.defects:
                 break
+        if options.complete:
+            hunter.complete(options.seed + options.cases)
     print(hunter.tally.report())
     missing = hunter.tally.missing() if options.complete else []
     print("".join(f"never met: {name}\n" for name in missing), end="")

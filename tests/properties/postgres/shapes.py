@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.properties.oracle.expressions import Expressions, Sql, write
-from tests.properties.oracle.items import Item, Select, named_as
+from tests.properties.oracle.items import Item, Select, columns_of, named_as
 from tests.properties.oracle.shapes import Shapes
 from tests.properties.postgres.words import AGGREGATES, WORDS
 
@@ -14,7 +14,7 @@ class PostgresShapes(Shapes):
             return super().select(depth)
         shapes = (
             self._computed, self._computed, self._computed, self._aggregated, self._aggregated, self._elements,
-            self._pieces, self._members, self._over_groups,
+            self._pieces, self._members, self._over_groups, self._recent, self._looked_up, self._version_of,
         )  # fmt: skip
         made = self.random.choice(shapes)(depth)
         return super().select(depth) if made is None else made
@@ -73,6 +73,67 @@ class PostgresShapes(Shapes):
         )
         sql = write(text, key, value, value, item.sql, self._where(item.scope, 0.4), kind="")
         return Select(sql, (named_as("c0", key.kind), named_as("c1", kind), named_as("c2", "int")))
+
+    def _asof(self, depth: int) -> Select | None:  # noqa: ARG002
+        """Postgres has none."""
+        return None
+
+    def _recent(self, depth: int) -> Select | None:
+        """Rows of a while about now; where the condition may stand is among those that AND combines."""
+        item = self.item(max(0, depth - 1))
+        time = self._of(item, "ts")
+        if time is None:
+            return None
+        self.tags.add("temporal filter")
+        condition = self.random.choice(
+            (
+                "{} > now() - INTERVAL '15 seconds'",
+                "{} <= now() - INTERVAL '9 seconds'",
+                "{} BETWEEN now() - INTERVAL '20 seconds' AND now() + INTERVAL '1 second'",
+                "now() - INTERVAL '12 seconds' < {}",
+            )
+        )
+        where = write(f"WHERE {condition}", time, kind="")
+        if self.chance(0.4):
+            where = write("{} AND {}", where, self._word(item, "bool"), kind="")
+        if self.chance(0.5):
+            return self._written("SELECT", self.random.sample(item.scope, min(3, len(item.scope))), item, where)
+        key = self._of(item, "int", "text", "bool") or self.random.choice(item.scope)
+        calls = self._calls(item, Expressions(self.random, item.scope), 2)
+        return self._written("SELECT", [key, *calls], item, where, write("GROUP BY {}", key, kind=""))
+
+    def _looked_up(self, depth: int) -> Select | None:
+        item = self.item(max(0, depth - 1))
+        key = self._of(item, "int")
+        if key is None:
+            return None
+        self.tags.add("lookup table")
+        alias = self.alias()
+        if self.chance(0.3):
+            key = write("({} + 1)", key, kind="int")
+        on = write(f"{alias}.n = {{}}", key, kind="bool")
+        if self.chance(0.3):
+            on = write(f"{{}} AND {alias}.size {self.random.choice(('<', '>'))} 1", on, kind="bool")
+        left = write("({})", item.sql, kind="") if item.joined else item.sql
+        word = self.random.choice(("JOIN", "LEFT JOIN"))
+        found = columns_of(alias, (named_as("word", "text"), named_as("size", "int")))
+        joined = Item(write(f"{{}} {word} names AS {alias} ON {{}}", left, on, kind=""), (*item.scope, *found), True)
+        outputs = [*self.random.sample(item.scope, min(2, len(item.scope))), *found]
+        return self._written("SELECT", outputs, joined, self._where(joined.scope, 0.3))
+
+    def _version_of(self, depth: int) -> Select | None:
+        """The row of ``r`` that held at a time of the other side."""
+        item = self._alone(depth)
+        at, key = self._of(item, "ts"), self._of(item, "int")
+        if at is None or key is None:
+            return None
+        self.tags.add("FOR SYSTEM_TIME AS OF")
+        alias, word = self.alias(), self.random.choice(("JOIN", "LEFT JOIN"))
+        text = f"{{}} {word} r FOR SYSTEM_TIME AS OF {{}} AS {alias} ON {alias}.c = {{}}"
+        found = columns_of(alias, (named_as("b", "int"), named_as("s", "text"), named_as("ts", "ts")))
+        joined = Item(write(text, item.sql, at, key, kind=""), (*item.scope, *found), True)
+        outputs = [*self.random.sample(item.scope, min(2, len(item.scope))), *found]
+        return self._written("SELECT", outputs, joined, self._where(joined.scope, 0.3))
 
     def _pieces(self, depth: int) -> Select | None:
         item = self.item(depth - 1)

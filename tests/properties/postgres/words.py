@@ -1,7 +1,8 @@
 """Calls that DuckDB has not, or means otherwise: written once, for us and for Postgres.
 
-A template's arguments stand in it by their kind, as ``{int}``; what it gives has a kind, too, by which
-the rest of a query may go on with it. ``out`` is only shown. No other braces: those are windows.
+A template's arguments stand in it by their kind, as ``{int}``, and the last of a kind again as ``{int=}``; what it
+gives has a kind, too, by which the rest of a query may go on with it. ``out`` is only shown. No other braces: those
+are windows.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 from tests.properties.oracle.expressions import Expressions, Kind, Sql
 
-_ARGUMENT = re.compile(r"\{(int|big|dec|g|f|text|bool|date|ts)\}")
+_ARGUMENT = re.compile(r"\{(int|big|dec|g|f|text|bool|date|ts|tstz)(=?)\}")
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,14 @@ class Word:
     kind: Kind
 
     def written(self, made: Expressions, depth: int) -> Sql:
-        text = _ARGUMENT.sub(lambda found: made.of(found[1], depth).ours, self.template)
+        last: dict[Kind, str] = {}
+
+        def argument(found: re.Match[str]) -> str:
+            if not found[2]:
+                last[found[1]] = made.of(found[1], depth).ours
+            return last[found[1]]
+
+        text = _ARGUMENT.sub(argument, self.template)
         return Sql(text, text, self.kind)
 
 
@@ -138,8 +146,22 @@ _CASES = (
             "({int} BETWEEN SYMMETRIC {int} AND {int})", "({bool} > {bool})"),
 )  # fmt: skip
 
+# In the time zone of the session, too.
+_ZONES = (
+    *_words("text", "CAST({tstz} AS text)", "to_char({tstz}, 'YYYY-MM-DD HH24:MI')",
+            "CAST({tstz} AT TIME ZONE 'Europe/Berlin' AS text)"),
+    *_words("date", "CAST({tstz} AS date)", "CAST({tstz} AT TIME ZONE 'Asia/Tokyo' AS date)"),
+    *_words("tstz", "date_trunc('day', {tstz})", "date_trunc('day', {tstz}, 'Europe/Berlin')",
+            "CAST({ts} AS timestamptz)", "({tstz} + INTERVAL '1 month')", "({tstz} - INTERVAL '1 day 1 hour')",
+            "make_timestamptz(2024, 3, 10, CAST(abs({int}) % 24 AS integer), 30, 0)"),
+    *_words("ts", "CAST({tstz} AS timestamp)", "({tstz} AT TIME ZONE 'America/New_York')"),
+    *_words("int", "CAST(extract(hour FROM {tstz}) AS integer)", "CAST(extract(doy FROM {tstz}) AS integer)"),
+    *_words("bool", "({tstz} < CAST({ts} AS timestamptz))", "({tstz} BETWEEN {tstz} AND {tstz})"),
+)  # fmt: skip
+
 WORDS: dict[str, tuple[Word, ...]] = {
-    "texts": _TEXTS, "times": _TIMES, "numbers": _NUMBERS, "jsonb": _JSON, "arrays": _ARRAYS, "cases": _CASES,
+    "texts": _TEXTS, "times": _TIMES, "zones": _ZONES, "numbers": _NUMBERS, "jsonb": _JSON, "arrays": _ARRAYS,
+    "cases": _CASES,
 }  # fmt: skip
 
 
@@ -151,12 +173,12 @@ def _near(template: str) -> str:
 # Aggregates; ``ORDER BY`` in them leaves nothing open.
 AGGREGATES = (
     *_words(
-        "text", "CAST(json_agg({int} ORDER BY {int}) AS text)", "CAST(jsonb_agg({text} ORDER BY {text}) AS text)",
-        "CAST(json_object_agg(coalesce({text}, '-'), {int} ORDER BY {text}, {int}) AS text)",
-        "CAST(jsonb_object_agg(coalesce({text}, '-'), {int} ORDER BY {text}, {int}) AS text)",
-        "string_agg(DISTINCT {text}, ',')", "string_agg({text}, ',' ORDER BY {text} DESC)",
+        "text", "CAST(json_agg({int} ORDER BY {int=}) AS text)", "CAST(jsonb_agg({text} ORDER BY {text=}) AS text)",
+        "CAST(json_object_agg(coalesce({text}, '-'), {int} ORDER BY {text=}, {int=}) AS text)",
+        "CAST(jsonb_object_agg(coalesce({text}, '-'), {int} ORDER BY {text=}, {int=}) AS text)",
+        "string_agg(DISTINCT {text}, ',')", "string_agg({text}, ',' ORDER BY {text=} DESC)",
         "CAST(array_agg(DISTINCT {int}) AS text)",
-        "array_to_string(array_agg({text} ORDER BY {text} NULLS FIRST), '+')",
+        "array_to_string(array_agg({text} ORDER BY {text=} NULLS FIRST), '+')",
         "CAST(max({ts}) - min({ts}) AS text)",
     ),
     *_words(

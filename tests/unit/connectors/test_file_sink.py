@@ -23,6 +23,7 @@ from constellationdb.errors import (
     SinkFailure,
     UndefinedColumn,
 )
+from constellationdb.storage.buffers import Bytes
 from constellationdb.storage.disk import Disk
 
 SCHEMA = pa.schema([("id", pa.int64()), ("place", pa.string())])
@@ -44,7 +45,7 @@ class FailingDisk(Disk):
         if self.left == 0:
             raise self._error
 
-    def write(self, fd: int, data: bytes) -> None:
+    def write(self, fd: int, data: Bytes) -> None:
         self._step()
         super().write(fd, data)
 
@@ -56,9 +57,9 @@ class FailingDisk(Disk):
         self._step()
         super().sync_directory(path)
 
-    def create(self, path: Path, content: bytes) -> None:
+    def create(self, path: Path, *pieces: Bytes) -> None:
         self._step()
-        super().create(path, content)
+        super().create(path, *pieces)
 
     def remove(self, path: Path) -> None:
         self._step()

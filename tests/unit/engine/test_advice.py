@@ -12,6 +12,7 @@ from constellationdb.errors import ConstellationError
 
 BOUND = "bound it by time, with a WATERMARK on each: … AND b.ts BETWEEN a.ts - INTERVAL '1 minute' AND a.ts"
 WINDOWED = "put the bounds of a window into it: SELECT DISTINCT window_start, … FROM TUMBLE(…)"
+BY_WINDOWS = "put the bounds of a window into it: GROUP BY, or PARTITION BY, window_start of TUMBLE(…)"
 OPEN_WINDOWS = 'no watermark closes the windows over "timeless": all are kept'
 CLOSED = "declare WATERMARK FOR its time on the source"
 KEYED = "say which columns are equal, or join the same windows of both"
@@ -71,6 +72,15 @@ def told(session: Session, sql: str) -> list[tuple[str, str | None]]:
         ),
         ("SELECT DISTINCT k FROM a", 'every different row of "a" is kept for ever', WINDOWED),
         ("SELECT k FROM a UNION SELECT k FROM b", 'every different row of "a" and "b" is kept for ever', WINDOWED),
+        ("SELECT k FROM a EXCEPT SELECT k FROM t", 'every different row of "a" is kept for ever', WINDOWED),
+        ("SELECT k FROM a INTERSECT SELECT k FROM b", 'every different row of "a" is kept for ever', WINDOWED),
+        ("SELECT k, array_agg(x ORDER BY ts) AS xs FROM a GROUP BY k", 'every row of "a" is kept for ever', BY_WINDOWS),
+        ("SELECT k, sum(x) OVER (PARTITION BY k ORDER BY ts) FROM a", 'every row of "a" is kept for ever', BY_WINDOWS),
+        (
+            "SELECT row_number() OVER (ORDER BY x) FROM kept JOIN t USING (k)",
+            'every row of "kept" is kept for ever',
+            BY_WINDOWS,
+        ),
     ],
 )
 def test_what_is_never_freed_is_told(session: Session, query: str, message: str, hint: str) -> None:
@@ -92,6 +102,11 @@ def test_what_is_never_freed_is_told(session: Session, query: str, message: str,
         "SELECT a.x FROM a ASOF JOIN b ON a.k = b.k AND a.ts >= b.ts",
         "SELECT k, count(*) FROM a GROUP BY k",
         "SELECT count(DISTINCT k) FROM a",
+        "SELECT k, array_agg(x) AS xs FROM t GROUP BY k",
+        "SELECT k, sum(x) OVER (ORDER BY k) FROM t",
+        f"SELECT window_end, array_agg(x) AS xs FROM TUMBLE(a, ts, {MINUTE}) GROUP BY window_end",
+        f"SELECT rank() OVER (PARTITION BY window_end ORDER BY x) FROM TUMBLE(a, ts, {MINUTE})",
+        "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY k ORDER BY ts DESC) AS n FROM a) q WHERE n <= 3",
         "SELECT x FROM a WHERE k > (SELECT avg(k) FROM b)",
         "SELECT a.x, n FROM a JOIN (SELECT k, count(*) AS n FROM b GROUP BY k) AS c USING (k)",
     ],

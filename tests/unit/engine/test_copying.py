@@ -14,8 +14,8 @@ from constellationdb.engine.copying.columns import BatchReader
 from constellationdb.engine.copying.fields import Fields
 from constellationdb.engine.copying.texts import text_column
 from constellationdb.engine.copying.tuples import TupleScanner
-from constellationdb.engine.literals import parse_texts
 from constellationdb.errors import ConstellationError, FeatureNotSupported
+from constellationdb.planner.input_texts import parse_texts
 
 
 def fields_of(texts: Sequence[str | None]) -> Fields:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from threading import Thread
+from time import sleep
 
 import pytest
 
@@ -132,6 +133,11 @@ def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str | None], No
     standing[0] = None
 
 
+def _until_cut(engine: Engine) -> None:
+    while not engine.pins:
+        sleep(0.01)
+
+
 def test_epochs_go_on_while_a_view_comes_to_the_cut(tmp_path: Path, stand: Callable[[str | None], None]) -> None:
     with Engine(tmp_path) as engine:
         session = engine.session()
@@ -144,7 +150,7 @@ def test_epochs_go_on_while_a_view_comes_to_the_cut(tmp_path: Path, stand: Calla
         taken: list[int | None] = []
         taking = Thread(target=lambda: taken.append(engine.durability.checkpoint()))
         taking.start()
-        assert engine.wait(lambda: bool(engine.pins), timeout=30.0)
+        _until_cut(engine)
         run(session, "INSERT INTO t VALUES (10)")
         assert run(session, "SELECT s FROM quick") == [(11,)]
         assert taking.is_alive()
@@ -169,7 +175,7 @@ def test_a_definition_meanwhile_lets_it_begin_again(tmp_path: Path, stand: Calla
         taken: list[int | None] = []
         taking = Thread(target=lambda: taken.append(engine.durability.checkpoint()))
         taking.start()
-        assert engine.wait(lambda: bool(engine.pins), timeout=30.0)
+        _until_cut(engine)
         run(session, "CREATE TABLE other (b int)", "INSERT INTO other VALUES (5)")
         stand(None)
         with engine.lock:

@@ -114,7 +114,7 @@ def test_importing_the_package_loads_no_compiler() -> None:
 def test_a_kernel_refuses_other_types_instead_of_compiling_for_them() -> None:
     import numpy as np
 
-    from constellationdb.engine.kernels.rows import hash_rows
+    from constellationdb.storage.kernels.hashing import hash_rows
 
     with pytest.raises(TypeError, match="No matching definition"):
         hash_rows(np.zeros(3, np.float32), np.zeros(2, np.int64), np.zeros(1, np.uint64))

@@ -78,6 +78,6 @@ def test_regression() -> None:
         made.update(_slots([*xs, 0.0]), pairs, None, None)
         made.update(_ONE, pairs.slice(n), np.array([-1]), None)
         copy = Regression(kind, pa.int64() if kind == "regr_count" else pa.float64())
-        copy.load(made.dump(_ONE), 1)
+        copy.load(made.dump(_ONE), _ONE)
         for each in (made, copy):
             assert each.result(_ONE)[0][0].as_py() == pytest.approx(float(value), rel=1e-14)

@@ -65,7 +65,7 @@ def test_a_frame_says_what_its_rows_say(
     asked = np.array([random.random() < 0.7 for _ in numbers])
     column = pa.array([v for stretch in stretches for v in stretch], kind)
     moving = plan.Moving(function, 0, first, last)
-    found = values_of(moving, column, stretches_of(numbers, asked), value)
+    found = values_of(moving, column, stretches_of(numbers, asked, np.arange(len(numbers))), value)
     found.validate(full=True)
     assert found.type == value
     expected = [
@@ -75,15 +75,41 @@ def test_a_frame_says_what_its_rows_say(
     assert found.to_pylist() == [v for v, is_asked in zip(expected, asked, strict=True) if is_asked]
 
 
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize(
+    ("function", "kind", "value"),
+    [("count", pa.string(), pa.int64()), ("sum", pa.int64(), _BIG), ("sum", pa.int32(), pa.int64()),
+     ("least", pa.int64(), pa.int64()), ("greatest", pa.date32(), pa.date32()), ("first", pa.string(), pa.string())],
+)  # fmt: skip
+def test_a_frame_from_the_beginning_says_what_its_rows_say(
+    function: plan.MovingFunction, kind: pa.DataType, value: pa.DataType, tied: bool
+) -> None:
+    random = Random(f"{function} {kind} {tied}")
+    stretches = [[random.choice(_VALUES[kind]) for _ in range(random.choice([1, 2, 9]))] for _ in range(12)]
+    ties = [np.cumsum([random.random() < 0.6 for _ in stretch]) for stretch in stretches]
+    numbers = np.repeat(np.arange(12), [len(stretch) for stretch in stretches])
+    asked = np.array([random.random() < 0.7 for _ in numbers])
+    peers = np.unique(np.concatenate([100 * i + t for i, t in enumerate(ties)]), return_inverse=True)[1]
+    column = pa.array([v for stretch in stretches for v in stretch], kind)
+    moving = plan.Moving(function, 0, 0, 0, running=True, tied=tied)
+    found = values_of(moving, column, stretches_of(numbers, asked, peers), value)
+    found.validate(full=True)
+    expected = [
+        _said(function, [v for j, v in enumerate(stretch) if j <= i or (tied and tie[j] == tie[i])])
+        for stretch, tie in zip(stretches, ties, strict=True) for i in range(len(stretch))
+    ]  # fmt: skip
+    assert found.to_pylist() == [v for v, is_asked in zip(expected, asked, strict=True) if is_asked]
+
+
 def test_rows_are_counted_without_a_column() -> None:
-    stretches = stretches_of(np.array([0, 0, 0, 1]), np.array([True, True, True, True]))
+    stretches = stretches_of(np.array([0, 0, 0, 1]), np.array([True, True, True, True]), np.arange(4))
     assert values_of(plan.Moving("count", -1, -1, 0), None, stretches, pa.int64()).to_pylist() == [1, 2, 2, 1]
 
 
 def test_a_sum_of_greatest_bigints_is_exact() -> None:
     column, stretches = (
         pa.array([2**63 - 1] * 5 + [-(2**63)] * 5),
-        stretches_of(np.zeros(10, np.int64), np.ones(10, bool)),
+        stretches_of(np.zeros(10, np.int64), np.ones(10, bool), np.arange(10)),
     )
     found = values_of(plan.Moving("sum", 0, -4, 0), column, stretches, _BIG).to_pylist()
     assert found[4] == Decimal(5 * (2**63 - 1))
@@ -107,8 +133,11 @@ _ALL = "OVER (PARTITION BY k ORDER BY b)"
         (f"min(f) {_MOVING}", []),
         (f"sum(d) {_MOVING}", []),
         (f"nth_value(c, 2) {_MOVING}", []),
-        (f"sum(c) {_ALL}", []),
-        (f"lag(c) {_ALL}, row_number() {_ALL}", []),
+        (f"sum(c) {_ALL}", [plan.Moving("sum", 2, 0, 0, running=True, tied=True)]),
+        (
+            f"lag(c) {_ALL}, row_number() {_ALL}",
+            [plan.Moving("value", 2, -1, -1), plan.Moving("count", -1, 0, 0, running=True)],
+        ),
     ],
 )
 def test_what_follows_from_sums_and_places(calls: str, moving: list[plan.Moving]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from constellationdb import connect
 from constellationdb.embedded.database import Database
+from constellationdb.engine.going_back import go_back
 from constellationdb.errors import ConstellationError
 
 SETUP = (
@@ -230,3 +231,32 @@ def test_a_view_replaced_under_its_sink_tells_it_the_difference(db: Database, tm
     assert folded(tmp_path / "out", "g")["a"] == {"g": "a", "n": 1, "s": 20}
     with pytest.raises(ConstellationError, match="a sink depends on them"):
         db.execute("CREATE OR REPLACE MATERIALIZED VIEW m AS SELECT g, 1::bigint AS n, v::bigint AS s FROM t")
+
+
+def test_going_back_is_told_from_going_on(tmp_path: Path) -> None:
+    """A target with epochs that were undone is refused; a table here went back together with its sink."""
+    with connect(tmp_path / "data") as database:
+        for statement in SETUP:
+            database.execute(statement)
+        database.execute("CREATE TABLE totals (g text PRIMARY KEY, n bigint, s bigint)")
+        database.execute("CREATE SINK k INTO totals FROM m")
+        database.execute(sink(tmp_path / "ahead"))
+        database.execute(sink(tmp_path / "level", name="level"))
+        database.execute("WAIT")
+        database.execute("CHECKPOINT")
+        ((epoch,),) = database.sql("SELECT max(epoch) FROM constellation.checkpoints").fetchall()
+        shutil.copytree(tmp_path / "level", tmp_path / "aside")
+        database.execute("INSERT INTO t VALUES (9, 'undone', 1)")
+        database.execute("WAIT")
+    shutil.rmtree(tmp_path / "level")
+    shutil.move(tmp_path / "aside", tmp_path / "level")
+    go_back(tmp_path / "data", epoch)
+    with connect(tmp_path / "data") as database:
+        database.execute("INSERT INTO t VALUES (10, 'a', 1)")
+        database.execute("WAIT")
+        assert state(database)[0] == "failed"
+        assert "those between are lost" in str(state(database)[1])
+        assert state(database, "level") == state(database, "k") == ("running", None)
+        expected = [("a", 2, 11), ("b", 1, 20)]
+        assert database.sql("SELECT * FROM totals ORDER BY g").fetchall() == expected
+        assert sorted(tuple(row.values()) for row in folded(tmp_path / "level", "g").values()) == expected

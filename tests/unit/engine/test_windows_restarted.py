@@ -1,4 +1,7 @@
-"""Windows go on after a restart as if there had been none: open sessions, their late rows, and what was counted."""
+"""Windows go on after a restart as if there had been none: open sessions, their late rows, and what was counted.
+
+So do frames over the time of a watermark, whose rows are freed.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,12 @@ DEFINITIONS = (
     " EMIT ON WINDOW CLOSE LATE DATA TO late_hit",
     "CREATE MATERIALIZED VIEW hops AS SELECT k, window_end, avg(v) AS a, max(v) AS m"
     " FROM HOP(hit, at, INTERVAL '10 seconds', INTERVAL '30 seconds') GROUP BY k, window_end EMIT ON WINDOW CLOSE",
+    "CREATE MATERIALIZED VIEW running AS SELECT k, at, v - lag(v) OVER w AS step, sum(v) OVER w AS total FROM hit"
+    " WINDOW w AS (PARTITION BY k ORDER BY at) EMIT ON WINDOW CLOSE",
+    "CREATE MATERIALIZED VIEW ranged AS SELECT k, at, sum(v) OVER (PARTITION BY k ORDER BY at"
+    " RANGE BETWEEN INTERVAL '10 seconds' PRECEDING AND CURRENT ROW) AS near FROM hit",
+    "CREATE MATERIALIZED VIEW shown AS SELECT window_start, count(*) AS n FROM TUMBLE((SELECT v, at + INTERVAL '1 hour'"
+    " AS later FROM hit), later, INTERVAL '10 seconds') GROUP BY window_start, window_end EMIT ON WINDOW CLOSE",
     "CREATE MATERIALIZED VIEW changing AS SELECT k, window_start, window_end, count(*) AS n"
     " FROM SESSION(kept PARTITION BY k, at, INTERVAL '10 seconds') GROUP BY k, window_start, window_end",
 )
@@ -38,6 +47,10 @@ READ = (
     "SELECT * FROM fast ORDER BY k, window_start",
     "SELECT * FROM general ORDER BY k, window_start",
     "SELECT * FROM hops ORDER BY k, window_end",
+    "SELECT * FROM running ORDER BY k, at, total",
+    "SELECT * FROM ranged ORDER BY k, at, near",
+    "SELECT * FROM shown ORDER BY window_start",
+    "SELECT name, rows_late FROM constellation.jobs ORDER BY name",
     "SELECT * FROM changing ORDER BY k, window_start",
     "SELECT * FROM late_hit ORDER BY v",
     "SELECT name, kind, rows_assigned, rows_used, rows_late FROM constellation.windows ORDER BY name",
@@ -72,10 +85,10 @@ def test_every_restart_goes_on_where_it_was(
 
 
 def test_what_was_assigned_is_used_or_late(undisturbed: list[list[list[tuple[object, ...]]]]) -> None:
-    fast, general, hops, _, late, windows = undisturbed[-1]
+    fast, general, hops, running, ranged, shown, _, _, late, windows = undisturbed[-1]
     assert fast == general
     assert [row[-3:] for row in fast] == [(3, 9, 1), (1, 8, 8), (1, 3, 3), (1, 4, 4), (1, 9, 9)]
-    assert len(hops) > 0
+    assert min(map(len, (hops, running, ranged, shown))) > 0
     counted = {name: tuple(map(int, map(str, numbers))) for name, _, *numbers in windows}
     for assigned, used, missed in counted.values():
         assert assigned == used + missed

@@ -1,32 +1,58 @@
-"""What every checkpoint store promises, and what the one on disk keeps through restarts and damage."""
+"""What the checkpoint store promises: commits as one, what is kept, who may write."""
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
-from rocksdict import Rdict
 
-from constellationdb.errors import CorruptState, DirectoryInUse, InternalError, StorageFailure
-from constellationdb.storage.checkpoints import CheckpointStore, MemoryCheckpointStore, RocksCheckpointStore
-from constellationdb.storage.rocks import open_rocks
+from constellationdb import __version__
+from constellationdb.errors import (
+    CorruptState,
+    DuplicateObject,
+    FeatureNotSupported,
+    InternalError,
+    StorageFailure,
+    UndefinedObject,
+)
+from constellationdb.storage.buffers import Bytes
+from constellationdb.storage.checkpoints.manifest import manifest_name
+from constellationdb.storage.checkpoints.packing import MAX_PACKS
+from constellationdb.storage.checkpoints.reader import CheckpointReader
+from constellationdb.storage.checkpoints.store import CheckpointStore
+from constellationdb.storage.checkpoints.verifying import verify
+from constellationdb.storage.disk import Disk
+from constellationdb.storage.objects import format as object_format
+from constellationdb.storage.objects.local import LocalObjects
 
 
-@pytest.fixture(params=["memory", "rocks"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CheckpointStore]:
-    opened: CheckpointStore = MemoryCheckpointStore() if request.param == "memory" else RocksCheckpointStore(tmp_path)
+@pytest.fixture
+def objects(tmp_path: Path) -> LocalObjects:
+    return LocalObjects(tmp_path)
+
+
+@pytest.fixture
+def store(objects: LocalObjects) -> Iterator[CheckpointStore]:
+    opened = CheckpointStore(objects)
     yield opened
     opened.close()
+
+
+def _parts(objects: LocalObjects) -> list[str]:
+    return [info.name.partition("/")[2].partition("-")[0].lstrip("0") for info in objects.list("parts/")]
 
 
 def test_begins_without_a_checkpoint(store: CheckpointStore) -> None:
     assert store.latest() is None
     assert (store.get("job/agg/0/1"), store.keys(), list(store.blobs())) == (None, [], [])
+    assert (store.epochs(), store.infos, store.oldest_retained()) == ([], [], 0)
 
 
 def test_a_commit_brings_and_takes_blobs(store: CheckpointStore) -> None:
@@ -53,61 +79,177 @@ def test_refuses_an_epoch_that_does_not_increase(store: CheckpointStore, epoch: 
     assert (store.latest(), store.get("a")) == ((5, b"five"), b"5")
 
 
-def test_a_reader_is_not_disturbed_by_a_later_commit(store: CheckpointStore) -> None:
-    store.commit(1, b"", {"a": b"1", "b": b"1"})
-    reader = store.blobs()
-    store.commit(2, b"", {"a": b"2"}, deleted=["b"])
-    assert list(reader) == [("a", b"1"), ("b", b"1")]
-
-
 def test_names_and_epochs_of_any_size(store: CheckpointStore) -> None:
-    blobs = {"": b"empty name", "job/ñ/☃": b"x", "b": b"looks like a body", "i": b"or an index record"}
+    blobs = {"": b"empty name", "job/ñ/☃": b"x", "../b": b"looks like a path", ".tmp": b"or a file"}
     store.commit(2**64 - 1, bytes(range(256)), blobs)
     assert dict(store.blobs()) == blobs
     assert store.latest() == (2**64 - 1, bytes(range(256)))
 
 
-# ---------------------------------------------------------------------- on disk
+def test_blobs_are_taken_as_they_are(store: CheckpointStore) -> None:
+    body = random.Random(1).randbytes(3 << 20)
+    batch = pa.array(range(100_000)).buffers()[1]
+    store.commit(1, b"", {"buffer": pa.py_buffer(body), "view": memoryview(body)[5:9], "array": batch})
+    assert store.get("buffer") == body
+    assert store.get("view") == body[5:9]
+    assert store.get("array") == batch.to_pybytes()
+    assert store.get_all(["array", "view"]) == {"array": batch.to_pybytes(), "view": body[5:9]}
+    with pytest.raises(CorruptState, match='the checkpoint of epoch 1 lacks its blob "other"'):
+        store.get_all(["view", "other"])
 
 
-def test_reopening_gives_the_same_and_goes_on(tmp_path: Path) -> None:
+def test_reopening_gives_the_same_and_goes_on(objects: LocalObjects) -> None:
     for epoch in range(1, 6):
-        store = RocksCheckpointStore(tmp_path)
+        store = CheckpointStore(objects)
         assert store.latest() == ((epoch - 1, b"m%d" % (epoch - 1)) if epoch > 1 else None)
         store.commit(epoch, b"m%d" % epoch, {f"k/{epoch}": b"x" * 5000 * epoch}, deleted=[f"k/{epoch - 2}"])
         store.close()
         store.close()
-    store = RocksCheckpointStore(tmp_path)
-    assert dict(store.blobs()) == {"k/4": b"x" * 20000, "k/5": b"x" * 25000}
-    store.close()
+    assert dict(CheckpointStore(objects).blobs()) == {"k/4": b"x" * 20000, "k/5": b"x" * 25000}
 
 
-def test_deleted_blobs_leave_the_disk(tmp_path: Path) -> None:
-    store = RocksCheckpointStore(tmp_path)
-    for epoch in range(1, 60):
-        store.commit(epoch, b"", {str(epoch): random.Random(epoch).randbytes(1 << 20)}, deleted=[str(epoch - 1)])
-    store.close()
-    store = RocksCheckpointStore(tmp_path)
-    used = sum(path.stat().st_size for path in tmp_path.iterdir())
-    store.close()
-    assert used < 200 << 20  # two write buffers' worth; grows by 1 MB per commit otherwise
-
-
-def test_a_second_opening_is_refused_with_the_pid(tmp_path: Path) -> None:
-    child = "import sys; from constellationdb.storage.checkpoints import *; RocksCheckpointStore(sys.argv[1])"
-    store = RocksCheckpointStore(tmp_path)
-    done = subprocess.run([sys.executable, "-c", child, str(tmp_path)], capture_output=True, text=True)
-    with pytest.raises(DirectoryInUse) as refused:
-        RocksCheckpointStore(tmp_path)
-    assert refused.value.message in done.stderr
-    store.close()
-
-
-def test_a_closed_store_says_so(tmp_path: Path) -> None:
-    store = RocksCheckpointStore(tmp_path)
+def test_a_closed_store_says_so(store: CheckpointStore) -> None:
     store.close()
     with pytest.raises(InternalError, match="is closed"):
         store.commit(1, b"", {})
+
+
+def test_the_newest_three_are_kept_and_can_be_gone_back_to(store: CheckpointStore, objects: LocalObjects) -> None:
+    for epoch in range(1, 7):
+        store.commit(epoch, b"m%d" % epoch, {f"k/{epoch}": b"%d" % epoch}, deleted=[f"k/{epoch - 1}"])
+    assert (store.epochs(), store.oldest_retained()) == ([6, 5, 4], 4)
+    assert _parts(objects) == ["4", "5", "6"]
+    assert store.go_to(4) == b"m4"
+    assert dict(store.blobs()) == {"k/4": b"4"}
+    with pytest.raises(CorruptState, match="is missing"):
+        store.go_to(3)
+
+
+def test_what_was_gone_back_behind_is_set_aside_by_the_next_commit(
+    store: CheckpointStore, objects: LocalObjects
+) -> None:
+    for epoch in (1, 2, 3):
+        store.commit(epoch, b"m%d" % epoch, {f"k/{epoch}": b"%d" % epoch})
+    again = CheckpointStore(objects)
+    again.go_to(1)
+    assert again.epochs() == [3, 2, 1]
+    again.commit(2, b"another second", {"l/2": b"two"})
+    assert again.epochs() == [2, 1]
+    assert dict(again.blobs()) == {"k/1": b"1", "l/2": b"two"}
+    for epoch in range(3, 8):
+        again.commit(epoch, b"", {}, deleted=["k/1", "l/2"])
+    reader = CheckpointReader(objects)
+    aside = [manifest for _, manifest in reader.set_aside()]
+    assert [manifest.content for manifest in aside] == [b"m2", b"m3"]
+    assert all(not finding.damages for finding in verify(objects))  # and nothing of them was collected
+
+
+def test_orphans_of_an_attempt_that_came_to_nothing_are_collected(objects: LocalObjects) -> None:
+    class Failing(LocalObjects):
+        def create(self, name: str, pieces: Sequence[Bytes]) -> bool:
+            if name.startswith("manifests/"):
+                raise StorageFailure("no more")
+            return super().create(name, pieces)
+
+    store = CheckpointStore(Failing(objects.place))
+    with pytest.raises(StorageFailure, match="no more"):
+        store.commit(1, b"", {"a": b"1", "b": bytes(2 << 20)})
+    assert _parts(objects) == ["1", "1"]
+    again = CheckpointStore(objects)
+    assert again.latest() is None
+    again.commit(1, b"", {"a": b"one"})
+    assert _parts(objects) == ["1"]
+    assert dict(again.blobs()) == {"a": b"one"}
+
+
+def test_parts_that_cannot_all_be_written_go_again(objects: LocalObjects) -> None:
+    class Full(Disk):
+        def write(self, fd: int, data: Bytes) -> None:
+            if len(data) == 3 << 20:
+                raise OSError(28, "No space left on device")
+            super().write(fd, data)
+
+    store = CheckpointStore(LocalObjects(objects.place, Full()))
+    store.commit(1, b"", {"a": b"1"})
+    with pytest.raises(StorageFailure, match="No space left on device") as failed:
+        store.commit(2, b"", {"b": bytes(2 << 20), "c": bytes(3 << 20)})
+    assert failed.value.hint == "free space there; it is tried again"
+    assert _parts(objects) == ["1"]
+    store.commit(2, b"", {"b": bytes(2 << 20)})
+    assert store.keys() == ["a", "b"]
+
+
+def test_a_pack_that_is_mostly_dead_is_left(store: CheckpointStore, objects: LocalObjects) -> None:
+    store.commit(1, b"", {str(n): b"%d" % n * 100 for n in range(10)})
+    store.commit(2, b"", {}, deleted=map(str, range(4)))
+    assert {place.object[-17:-5] for place in CheckpointReader(objects).manifest(2).blobs.values()} == {
+        place.object[-17:-5] for place in CheckpointReader(objects).manifest(1).blobs.values()
+    }
+    for epoch in range(3, 6):
+        store.commit(epoch, b"", {}, deleted=map(str, range(6)))
+    assert _parts(objects) == ["3"]
+    assert dict(store.blobs()) == {str(n): b"%d" % n * 100 for n in range(6, 10)}
+
+
+def test_packs_do_not_become_many(store: CheckpointStore, objects: LocalObjects) -> None:
+    for epoch in range(1, MAX_PACKS + 20):
+        store.commit(epoch, b"", {str(epoch): b"%d" % epoch})
+    newest = CheckpointReader(objects).manifest(MAX_PACKS + 19)
+    assert len(newest.parts) == MAX_PACKS
+    assert len(list(store.blobs())) == MAX_PACKS + 19
+
+
+def test_a_named_checkpoint_is_kept(store: CheckpointStore, objects: LocalObjects) -> None:
+    store.commit(1, b"first", {"a": b"1"})
+    store.add_name("before the ☃/..")
+    with pytest.raises(DuplicateObject, match=r'savepoint "before the ☃/.." already exists'):
+        store.add_name("before the ☃/..")
+    for epoch in range(2, 7):
+        store.commit(epoch, b"", {"a": b"%d" % epoch})
+    assert [(info.epoch, info.names) for info in store.infos] == [
+        (6, ()),
+        (5, ()),
+        (4, ()),
+        (1, ("before the ☃/..",)),
+    ]
+    assert store.oldest_retained() == 4
+    assert CheckpointStore(objects).go_to(1) == b"first"
+    store = CheckpointStore(objects)
+    store.drop_name("before the ☃/..")
+    with pytest.raises(UndefinedObject, match=r'savepoint "before the ☃/.." does not exist'):
+        store.drop_name("before the ☃/..")
+    store.commit(7, b"", {})
+    assert store.epochs() == [7, 6, 5]
+
+
+def test_whoever_opens_a_store_takes_it_over(objects: LocalObjects) -> None:
+    former = CheckpointStore(objects)
+    former.commit(1, b"first", {"a": b"1"})
+    store = CheckpointStore(objects)
+    with pytest.raises(StorageFailure, match="another process has taken over the checkpoints"):
+        former.commit(2, b"", {"a": b"2"})
+    store.commit(2, b"second", {"b": b"2"})
+    assert dict(store.blobs()) == {"a": b"1", "b": b"2"}
+
+
+def test_a_checkpoint_of_a_later_format_is_refused(
+    store: CheckpointStore, objects: LocalObjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as later:
+        later.setattr(object_format, "FORMAT", 2)
+        later.setattr(object_format, "WRITER", "9.9")
+        store.commit(3, b"", {"a": b"1"})
+    with pytest.raises(FeatureNotSupported, match="has format 2, this release reads up to 1") as refused:
+        CheckpointStore(objects).latest()
+    assert refused.value.detail == "it was written by release 9.9"
+
+
+def test_objects_say_which_release_wrote_them(store: CheckpointStore, objects: LocalObjects) -> None:
+    store.commit(1, b"", {"a": b"1"})
+    data = objects.get(manifest_name(1))
+    assert data is not None
+    header, _ = object_format.decode(data, object_format.Kind.MANIFEST, "")
+    assert header.writer == object_format.WRITER == __version__
 
 
 def _can_trace() -> bool:
@@ -117,107 +259,32 @@ def _can_trace() -> bool:
 
 
 @pytest.mark.skipif(not _can_trace(), reason="needs a working strace to see system calls")
-def test_a_commit_ends_with_a_sync_of_everything_written(tmp_path: Path) -> None:
+def test_the_manifest_gets_its_name_when_all_before_it_is_synced(tmp_path: Path) -> None:
     child = """
 import os, sys
-from constellationdb.storage.checkpoints import RocksCheckpointStore
-store = RocksCheckpointStore(sys.argv[1])
+from constellationdb.storage.checkpoints.store import CheckpointStore
+from constellationdb.storage.objects.local import LocalObjects
+store = CheckpointStore(LocalObjects(sys.argv[1]))
+store.commit(1, b"m", {"a": b"1"})
 os.write(2, b"begin")
-store.commit(1, b"m", {"a": b"x" * 100_000})
+store.commit(2, b"m", {"a": b"x" * 100_000})
 os.write(2, b"end")
 os._exit(0)
 """
     trace = tmp_path / "trace"
-    strace = ["strace", "-f", "-qq", "-y", "-e", "trace=write,fdatasync,fsync", "-o", str(trace)]
+    calls = "trace=write,fdatasync,fsync,rename,link"
+    strace = ["strace", "-f", "-qq", "-y", "-e", calls, "-o", str(trace)]
     subprocess.run([*strace, sys.executable, "-c", child, str(tmp_path / "store")], check=True, stderr=subprocess.PIPE)
     commit = trace.read_text().partition('"begin"')[2].partition('"end"')[0]
-    log_calls = [line.split()[1].partition("(")[0] for line in commit.splitlines() if ".log>" in line]
-    assert log_calls == ["write", "write", "fdatasync"]
+    ours = [line.split()[1].partition("(")[0] for line in commit.splitlines() if str(tmp_path) in line]
+    part = ["write", "write", "fdatasync", "rename", "fsync"]
+    manifest = ["write", "write", "fdatasync", "link", "fsync"]
+    assert ours == part + manifest
 
 
-@pytest.mark.parametrize(
-    ("change", "detail"),
-    [
-        (lambda db, body, _: db.put(body, b"other"), 'blob "a" fails its checksum'),
-        (lambda db, body, _: db.put(body, db.get(body) + b"more"), 'blob "a" fails its checksum'),
-        (lambda db, body, other: db.put(body, db.get(other)), 'blob "a" fails its checksum'),
-        (lambda db, body, _: db.delete(body), 'blob "a" is missing'),
-        (lambda db, *_: db.delete(b"ia"), "the manifest counts 2 blobs, the index has 1"),
-        (lambda db, *_: db.put(b"ia", b"short"), "the index record of b'a' has 5 bytes"),
-        (lambda db, *_: db.put(b"m", db.get(b"m")[:-1]), "the manifest fails its checksum"),
-        (lambda db, *_: db.put(b"m", b""), "the manifest fails its checksum"),
-    ],
-)
-def test_what_rocksdb_thinks_is_whole_is_verified_too(
-    tmp_path: Path, change: Callable[[Rdict, bytes, bytes], None], detail: str
-) -> None:
-    store = RocksCheckpointStore(tmp_path)
-    store.commit(7, b"manifest", {"a": b"first", "b": b"third"})
-    store.close()
-    db = open_rocks(tmp_path)
-    body, other = (b"b" + (7).to_bytes(8, "big") + name for name in (b"a", b"b"))
-    change(db, body, other)
-    db.close()
-    with pytest.raises(CorruptState, match=r"the checkpoint in .* is damaged") as found:
-        _contents(tmp_path)
-    assert found.value.detail == detail
-
-
-def _contents(directory: Path) -> tuple[tuple[int, bytes] | None, dict[str, bytes]]:
-    store = RocksCheckpointStore(directory)
-    try:
-        return store.latest(), dict(store.blobs())
-    finally:
-        store.close()
-
-
-KILLED_CHILD = """
-import os, random, signal, sys
-from constellationdb.storage.checkpoints import RocksCheckpointStore
-store = RocksCheckpointStore(sys.argv[1])
-for epoch in (4, 5):
-    store.commit(epoch, b"m", {f"k/{epoch}": random.Random(epoch).randbytes(6000)})
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-def _store_with_every_kind_of_file(directory: Path) -> list[tuple[tuple[int, bytes] | None, dict[str, bytes]]]:
-    """Table and blob files by closing, a log by being killed. What the store held after each commit."""
-    store = RocksCheckpointStore(directory)
-    states = [(store.latest(), dict(store.blobs()))]
-    for epoch in range(1, 4):
-        added = {f"k/{epoch}/{i}": random.Random(10 * epoch + i).randbytes(6000) for i in range(3)}
-        store.commit(epoch, b"m", added, deleted=[f"k/{epoch - 1}/0"])
-        states.append((store.latest(), dict(store.blobs())))
-    store.close()
-    subprocess.run([sys.executable, "-c", KILLED_CHILD, str(directory)])
-    for epoch in (4, 5):
-        states.append(((epoch, b"m"), states[-1][1] | {f"k/{epoch}": random.Random(epoch).randbytes(6000)}))
-    return states
-
-
-def test_a_flipped_bit_is_an_error_or_changes_nothing(tmp_path: Path) -> None:
-    """Or, in RocksDB's own log, brings back an earlier checkpoint, whole. Never other bytes."""
-    good, chance = tmp_path / "good", random.Random(1)
-    states = _store_with_every_kind_of_file(good)
-    files = [
-        path for path in sorted(good.iterdir()) if path.suffix in {".log", ".sst", ".blob"} and path.stat().st_size
-    ]
-    assert {path.suffix for path in files} == {".log", ".sst", ".blob"}
-    outcomes = set()
-    for path in files:
-        for trial in range(10):
-            bad = tmp_path / f"bad-{path.name}-{trial}"
-            shutil.copytree(good, bad)
-            data = bytearray(path.read_bytes())
-            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
-            (bad / path.name).write_bytes(data)
-            try:
-                found = _contents(bad)
-            except (CorruptState, StorageFailure):
-                outcomes.add("error")
-            else:
-                outcomes.add("earlier" if found != states[-1] else "unchanged")
-                assert found in states if path.suffix == ".log" else found == states[-1]
-            shutil.rmtree(bad)
-    assert outcomes >= {"error", "earlier"}
+def test_collected_objects_leave_the_disk(store: CheckpointStore, tmp_path: Path) -> None:
+    for epoch in range(1, 20):
+        store.commit(epoch, b"", {str(epoch): random.Random(epoch).randbytes(1 << 20)}, deleted=[str(epoch - 1)])
+    used = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+    assert used < (3 << 20) + 10_000
+    assert os.listdir(tmp_path / "parts")

@@ -15,7 +15,7 @@ from constellationdb.storage.directory import DataDirectory
 def test_creates_and_reopens(tmp_path: Path) -> None:
     for _ in range(2):
         with DataDirectory(tmp_path / "deep" / "data") as directory:
-            assert (directory.root / "format").read_text() == "constellation data directory, format 1\n"
+            assert (directory.root / "format").read_text() == "constellation data directory, format 2\n"
             assert directory.log.is_dir()
             assert directory.checkpoints.is_dir()
             assert directory.state.is_dir()
@@ -43,7 +43,7 @@ def test_refuses_somebody_elses_directory(tmp_path: Path, name: str) -> None:
 def test_refuses_a_newer_format_and_lets_go(tmp_path: Path) -> None:
     DataDirectory(tmp_path).close()
     for text, error, message in [
-        ("constellation data directory, format 2\n", FeatureNotSupported, "has format 2, this release reads up to 1"),
+        ("constellation data directory, format 3\n", FeatureNotSupported, "has format 3, this release reads up to 2"),
         ("", CorruptState, "does not name a data directory format"),
         ("constellation data directory, format 1\n\n", CorruptState, "does not name a data directory format"),
     ]:

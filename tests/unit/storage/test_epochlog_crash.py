@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from constellationdb.errors import CorruptState, StorageFailure
+from constellationdb.storage.buffers import Bytes, as_view, size_of
 from constellationdb.storage.disk import Disk
 from constellationdb.storage.epochlog import FileEpochLog
 
@@ -131,11 +132,11 @@ class FaultyDisk(Disk):
         if self.failing == operation:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    def write(self, fd: int, data: bytes) -> None:
+    def write(self, fd: int, data: Bytes) -> None:
         stat = os.fstat(fd)
         self.synced.setdefault(stat.st_ino, stat.st_size)
         if self.failing == "write":
-            super().write(fd, data[: len(data) // 2])
+            super().write(fd, as_view(data)[: size_of(data) // 2])
         self._fail("write")
         super().write(fd, data)
 

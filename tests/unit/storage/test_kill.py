@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from constellationdb.storage.checkpoints import RocksCheckpointStore
+from constellationdb.storage.checkpoints.store import CheckpointStore
 from constellationdb.storage.epochlog import FileEpochLog
-from constellationdb.storage.rocks import open_rocks
+from constellationdb.storage.objects.local import LocalObjects
 
 LOG_CHILD = """
 import random, sys
@@ -28,8 +28,9 @@ while True:
 
 CHECKPOINT_CHILD = """
 import sys
-from constellationdb.storage.checkpoints import RocksCheckpointStore
-store = RocksCheckpointStore(sys.argv[1])
+from constellationdb.storage.checkpoints.store import CheckpointStore
+from constellationdb.storage.objects.local import LocalObjects
+store = CheckpointStore(LocalObjects(sys.argv[1]))
 epoch = (store.latest() or (0, b""))[0]
 while True:
     epoch += 1
@@ -40,21 +41,21 @@ while True:
 
 HALF_COMMIT_CHILD = """
 import os, signal, sys
-from constellationdb.storage import checkpoints
-class Dying(checkpoints.RocksCheckpointStore):
-    def _closing_batch(self, *args):
-        self._db.flush()  # as happens by itself when much is written
-        os.kill(os.getpid(), signal.SIGKILL)
-checkpoints.RocksCheckpointStore.commit(Dying(sys.argv[1]), 2, b"second", {"a": b"2" * 9000, "c": b"2"}, ["b"])
+from constellationdb.storage.checkpoints.store import CheckpointStore
+from constellationdb.storage.disk import Disk
+from constellationdb.storage.objects.local import LocalObjects
+class Dying(Disk):
+    def create_only(self, path, *pieces):
+        if path.parent.name == "manifests":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().create_only(path, *pieces)
+CheckpointStore(LocalObjects(sys.argv[1], Dying())).commit(2, b"second", {"a": b"2" * 9000, "c": bytes(1 << 20)}, ["b"])
 """
 
 
-def _bodies(directory: Path) -> list[tuple[int, bytes]]:
-    """Epoch and name of every body in the database, also of those that no checkpoint refers to."""
-    db = open_rocks(directory)
-    keys = [key for key in db.keys() if key.startswith(b"b")]  # noqa: SIM118 (it is no dict)
-    db.close()
-    return [(int.from_bytes(key[1:9], "big"), key[9:]) for key in keys]
+def _parts(directory: Path) -> list[int]:
+    """The epochs of all parts, also of those that no checkpoint refers to."""
+    return sorted(int(path.name[:20]) for path in (directory / "parts").iterdir())
 
 
 def _run_and_kill(child: str, directory: Path, after_lines: int, pause: float) -> int:
@@ -88,7 +89,7 @@ def test_every_acknowledged_checkpoint_survives_whole(tmp_path: Path) -> None:
     chance = random.Random(11)
     for _ in range(10):
         acknowledged = _run_and_kill(CHECKPOINT_CHILD, tmp_path, chance.randrange(1, 4), chance.random() / 40)
-        store = RocksCheckpointStore(tmp_path)
+        store = CheckpointStore(LocalObjects(tmp_path))
         latest = store.latest()
         assert latest is not None
         epoch = latest[0]
@@ -100,18 +101,17 @@ def test_every_acknowledged_checkpoint_survives_whole(tmp_path: Path) -> None:
 
 
 def test_a_commit_cut_short_leaves_the_previous_checkpoint(tmp_path: Path) -> None:
-    store = RocksCheckpointStore(tmp_path)
+    store = CheckpointStore(LocalObjects(tmp_path))
     store.commit(1, b"first", {"a": b"1" * 9000, "b": b"1"})
     store.close()
     done = subprocess.run([sys.executable, "-c", HALF_COMMIT_CHILD, str(tmp_path)])
     assert done.returncode == -signal.SIGKILL
-    assert _bodies(tmp_path) == [(1, b"a"), (1, b"b"), (2, b"a"), (2, b"c")]
-    store = RocksCheckpointStore(tmp_path)
+    assert _parts(tmp_path) == [1, 2, 2]
+    store = CheckpointStore(LocalObjects(tmp_path))
     assert (store.latest(), dict(store.blobs())) == ((1, b"first"), {"a": b"1" * 9000, "b": b"1"})
     store.close()
-    assert _bodies(tmp_path) == [(1, b"a"), (1, b"b")]
-    store = RocksCheckpointStore(tmp_path)
+    store = CheckpointStore(LocalObjects(tmp_path))
     store.commit(2, b"again", {"a": b"2"})
     assert dict(store.blobs()) == {"a": b"2", "b": b"1"}
     store.close()
-    assert _bodies(tmp_path) == [(1, b"b"), (2, b"a")]
+    assert _parts(tmp_path) == [1, 2]
