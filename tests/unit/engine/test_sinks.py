@@ -58,6 +58,7 @@ def sink(path: Path, over: str = "FROM m", name: str = "s", **options: str) -> s
 
 def test_upserts_come_to_what_the_view_is(db: Database, tmp_path: Path) -> None:
     db.execute(sink(tmp_path / "out"))
+    db.execute("WAIT")
     db.execute("INSERT INTO t VALUES (3, 'a', 5), (4, 'c', 1)")
     db.execute("WAIT")
     db.execute("DELETE FROM t WHERE g = 'b'")
