@@ -104,6 +104,8 @@ class Commits:
                 self._disk.remove(record)
 
     def _records(self) -> list[Path]:
+        if self._directory.exists() and not self._directory.is_dir():
+            raise NotADirectoryError(20, "Not a directory")  # which does not mean that nothing was committed
         return sorted(self._folder.glob("commit-*.json")) if self._folder.is_dir() else []
 
 
