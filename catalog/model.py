@@ -10,7 +10,7 @@ import pyarrow as pa
 from constellationdb.catalog.types import SqlType, composite, enum, of_description, quoted
 
 RelationKind: TypeAlias = Literal[
-    "table", "source", "lookup table", "view", "materialized view", "side output", "sequence"
+    "table", "source", "lookup table", "view", "materialized view", "side output", "sequence", "sink"
 ]
 
 FunctionKind: TypeAlias = Literal["scalar", "aggregate", "table"]
@@ -94,7 +94,7 @@ class Relation(msgspec.Struct, frozen=True):
 
     ``schema_ipc``: its Arrow schema, serialised. ``plan``: a materialized view's lowered plan, encoded.
     ``depends_on``: relations it reads; ``owner``: the view that a side output (errors, late rows) belongs to, or that
-    this is the next version of, or the table that a sequence belongs to.
+    this is the next version of, or the table that a sequence belongs to, or the view that a sink has for itself.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The seams that a connector fills: Source, SourceReader, LookupSource.
+"""The seams that a connector fills: Source, SourceReader, LookupSource, Sink, SinkWriter.
 
 A source is split into partitions; a reader of one partition is polled by the
 engine and never blocks. Its ``position`` is what the epoch log stores, so a
@@ -121,6 +121,62 @@ class TableSource(Protocol):
     def table(self) -> pa.Table:
         """Every row, in the columns of ``schema``."""
         ...
+
+
+SinkType = Literal["append", "upsert", "debezium"]
+
+
+@dataclass(frozen=True)
+class SinkShape:
+    """What a sink writes. ``id``: no other sink, here or elsewhere, has it; the target keeps it beside its marker.
+
+    ``schema``: of the rows it hands over; ``key``: the columns that rows replace each other by.
+    """
+
+    name: str
+    id: str
+    type: SinkType
+    schema: pa.Schema
+    key: tuple[str, ...] = ()
+
+
+class SinkWriter(Protocol):
+    """One connection to a target, used by one thread. Everything since the last commit is one transaction.
+
+    ConnectorFailure: it may go better the next time, with another writer, which begins by asking for the position.
+    SinkFailure and all else: it never will. In both cases nothing of the transaction is ever visible, unless it was
+    ``commit`` that failed: then the position tells.
+    """
+
+    def position(self) -> int | None:
+        """The epoch of the last commit, asked of the target itself; None when it has nothing of this sink.
+
+        SinkFailure when what it has is another sink's.
+        """
+        ...
+
+    def write(self, rows: pa.RecordBatch, deleted: pa.RecordBatch | None = None) -> None:
+        """Rows of the transaction. For an upsert they take the places of those with their keys, no two of which are
+        equal; ``deleted``: further keys, whose rows go."""
+        ...
+
+    def commit(self, epoch: int) -> int:
+        """Make the transaction visible and durable, all or nothing, with its marker; how many bytes were written."""
+        ...
+
+    def close(self) -> None:
+        """Without a trace of what was not committed."""
+        ...
+
+
+class Sink(Protocol):
+    """An opened CREATE SINK. Both calls may block."""
+
+    def check(self) -> None:
+        """Ask the target whether it can take these rows, so that what is wrong is said when the sink is created."""
+        ...
+
+    def open(self) -> SinkWriter: ...
 
 
 Options = Mapping[str, str]

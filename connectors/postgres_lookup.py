@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 
@@ -17,31 +16,18 @@ from constellationdb.catalog.types import INTERVAL
 from constellationdb.connectors.api import LookupCapabilities, LookupPredicate, Options
 from constellationdb.connectors.key_index import fit_keys
 from constellationdb.connectors.options import Option, Settings, read_options
+from constellationdb.connectors.postgres_conninfo import CONNECTION_OPTIONS, conninfo_of, table_of
 from constellationdb.connectors.postgres_pool import PoolStats, PostgresPool
-from constellationdb.connectors.postgres_sql import build_query, quote
+from constellationdb.connectors.postgres_sql import build_query
 from constellationdb.connectors.pushdown import ALL_PREDICATES
-from constellationdb.errors import ConnectorFailure, FeatureNotSupported, InvalidParameter, UndefinedColumn
+from constellationdb.errors import ConnectorFailure, FeatureNotSupported, UndefinedColumn
 
 OPTIONS = (
-    Option("dsn", secret=True),
-    Option("connection", secret=True),
-    Option("host"),
-    Option("port", "integer", minimum=1, maximum=65_535),
-    Option("user"),
-    Option("password", secret=True),
-    Option("dbname"),
-    Option("sslmode", "choice", choices=("disable", "allow", "prefer", "require", "verify-ca", "verify-full")),
-    Option("table", required=True),
-    Option("schema"),
+    *CONNECTION_OPTIONS,
     Option("pool_size", "integer", "4", minimum=1, maximum=64),
     Option("max_keys", "integer", "1000", minimum=1, maximum=100_000),
-    Option("connect_timeout", "duration", "5s", minimum=1),
     Option("statement_timeout", "duration", "5s", minimum=1_000),
 )
-# A server that vanished without a word would otherwise hold its connection for minutes; seconds, but for the last.
-_NOTICE_A_DEAD_PEER = {
-    "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 15_000,
-}  # fmt: skip
 _COLUMN_TYPES = (
     "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute"
     " WHERE attrelid = to_regclass($1::text) AND attnum > 0 AND NOT attisdropped"
@@ -60,8 +46,8 @@ class PostgresLookup:
         self.schema = schema
         self.capabilities = LookupCapabilities(ALL_PREDICATES.predicates, True, settings.integer("max_keys"))
         self._key = tuple(primary_key)
-        self._table = _table(settings)
-        conninfo, password = _conninfo(settings)
+        self._table = table_of(settings)
+        conninfo, password = conninfo_of(settings)
         self._pool = PostgresPool(
             conninfo, password, settings.integer("pool_size"), settings.integer("statement_timeout")
         )
@@ -123,42 +109,6 @@ class PostgresLookup:
                     f'table {self._table} in Postgres has no column "{name}"', hint="it has " + ", ".join(types)
                 )
         return types
-
-
-def _table(settings: Settings) -> str:
-    """The quoted name; ``sales.products`` is a schema and a table when no schema is given apart."""
-    name, schema = settings.text("table"), settings.text_or_none("schema")
-    if schema is None and "." in name:
-        schema, name = name.split(".", 1)
-    return quote(name) if schema is None else f"{quote(schema)}.{quote(name)}"
-
-
-def _conninfo(settings: Settings) -> tuple[str, str | None]:
-    """The connection string and its password; both from dsn and from the options beside it, which win."""
-    import psycopg
-    from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
-    if settings.has("dsn") and settings.has("connection"):
-        raise InvalidParameter('options "dsn" and "connection" of connector "postgres" mean the same: give one')
-    dsn = settings.text_or_none("dsn") or settings.text_or_none("connection") or ""
-    given: dict[str, Any] = {
-        name: settings.values[name]
-        for name in ("host", "port", "user", "password", "dbname", "sslmode")
-        if settings.has(name)
-    }
-    timeout_s = max(settings.integer("connect_timeout") // 1_000_000, 1)
-    try:
-        there = conninfo_to_dict(dsn)
-        alive = {name: value for name, value in _NOTICE_A_DEAD_PEER.items() if name not in there}
-        conninfo = make_conninfo(dsn, connect_timeout=timeout_s, application_name="constellation", **alive, **given)
-        password = conninfo_to_dict(conninfo).get("password")
-    except psycopg.Error:
-        # the driver's own message quotes the text, password and all
-        raise InvalidParameter(
-            'invalid value for option "dsn" of connector "postgres"',
-            hint="expected a connection string like host=… dbname=… user=… or postgresql://user@host/dbname",
-        ) from None
-    return conninfo, str(password) if password else None
 
 
 def _without_nul(keys: pa.RecordBatch) -> pa.RecordBatch:

@@ -104,7 +104,7 @@ class PostgresPool:
             ) from None
         except psycopg.Error as error:
             message = self._redacted(str(error))
-            if _is_transient(error):
+            if is_transient(error):
                 raise _TransientError(message) from None
             raise ConnectorFailure(f"lookup in Postgres failed: {message}") from None
         self._count(rows=len(rows))
@@ -170,7 +170,7 @@ class _TransientError(Exception):
     """Worth trying again: the connection failed, or the server was too busy."""
 
 
-def _is_transient(error: psycopg.Error) -> bool:
+def is_transient(error: psycopg.Error) -> bool:
     import psycopg
 
     state = error.sqlstate

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 import pyarrow as pa
 
 from constellationdb.clock import Clock, SystemClock
-from constellationdb.connectors.api import LookupSource, Options, Source
+from constellationdb.connectors.api import LookupSource, Options, Sink, SinkShape, Source
 from constellationdb.connectors.file.source import FileSource
 from constellationdb.connectors.file_lookup import open_file_lookup
+from constellationdb.connectors.file_sink.sink import FileSink
 from constellationdb.connectors.generator.source import GeneratorSource
 from constellationdb.connectors.inline import open_inline
 from constellationdb.connectors.postgres_lookup import open_postgres
+from constellationdb.connectors.postgres_sink.sink import PostgresSink
 from constellationdb.errors import InvalidParameter
 
 SOURCES: dict[str, Callable[[pa.Schema | None, Options, Clock], Source]] = {
@@ -23,6 +25,11 @@ LOOKUPS: dict[str, Callable[[pa.Schema, Sequence[str], Options], LookupSource]] 
     "file": open_file_lookup,
     "inline": open_inline,
     "postgres": open_postgres,
+}
+
+SINKS: dict[str, Callable[[SinkShape, Options], Sink]] = {
+    "file": FileSink,
+    "postgres": PostgresSink,
 }
 
 
@@ -38,6 +45,13 @@ def open_lookup(name: str, schema: pa.Schema, primary_key: Sequence[str], option
     if name not in LOOKUPS:
         raise _unknown("lookup", name, LOOKUPS)
     return LOOKUPS[name](schema, primary_key, options)
+
+
+def open_sink(name: str, shape: SinkShape, options: Options) -> Sink:
+    """The target of CREATE SINK … WITH (connector = name, …)."""
+    if name not in SINKS:
+        raise _unknown("sink", name, SINKS)
+    return SINKS[name](shape, options)
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> InvalidParameter:

@@ -94,6 +94,7 @@
     ├── RelationUnusable            55000  CON-4006
     ├── ObjectNotReady              55000  CON-4100
     ├── ObjectInUse                 55006  CON-4101
+    ├── SinkFailure                 55000  CON-4150
     ├── ScrollRefused               55000  CON-4060
     ├── IdleSessionTimeout          57P05  CON-4061
     ├── AddressInUse                58000  CON-5001
@@ -528,6 +529,12 @@ class ObjectNotReady(ConstellationError):
 
 class ObjectInUse(ConstellationError):
     sqlstate, code = "55006", "CON-4101"
+
+
+class SinkFailure(ConstellationError):
+    """What trying again does not mend: the sink stops, and says why."""
+
+    sqlstate, code = "55000", "CON-4150"
 
 
 class ScrollRefused(ConstellationError):

@@ -18,6 +18,7 @@ from constellationdb.engine.naming import Place
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.replacing import replace_view
 from constellationdb.engine.result import Notice, Result
+from constellationdb.engine.sinks import statements as sinks
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.stopped import is_stopped, refuse_stopped, state_of
 from constellationdb.engine.temporary import ON_COMMIT
@@ -84,6 +85,10 @@ def define(session: Session, statement: st.Statement) -> Result:
             return Altering(session).create_index(statement)
         case st.DropIndex():
             return Altering(session).drop_index(statement)
+        case st.CreateSink():
+            return sinks.create_sink(session, statement)
+        case st.AlterSink():
+            return sinks.alter_sink(session, statement)
         case st.CreateSequence() | st.AlterSequence():
             return sequence_statements.perform(session, statement)
         case _:
@@ -157,6 +162,8 @@ _COMMANDS = {
     "CreateType": "CREATE TYPE",
     "DropType": "DROP TYPE",
     "AlterType": "ALTER TYPE",
+    "CreateSink": "CREATE SINK",
+    "AlterSink": "ALTER SINK",
     "CreateSchema": "CREATE SCHEMA",
     "DropSchema": "DROP SCHEMA",
     "RenameSchema": "ALTER SCHEMA",
@@ -311,7 +318,8 @@ def _drop(session: Session, statement: st.Drop) -> Result:
         notices.append(Notice(f"{missing.message}, skipping"))
     if present:
         catalog, shown = session.catalog, session.names.shown
-        command = definitions.drop(catalog, statement, present, shown)
+        present = definitions.to_drop(catalog, statement, present, shown)
+        command = Drop(catalog.to_drop(present, cascade=statement.cascade, name_of=shown))
         freed = sequence_statements.without_defaults(catalog, command.names, shown, cascade=statement.cascade)
         dropped = catalog.cascaded(present, command.names, shown)
         _submit(session, *freed.commands, command)

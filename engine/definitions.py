@@ -11,7 +11,6 @@ from constellationdb.catalog.catalog import Catalog, NameOf
 from constellationdb.catalog.model import (
     ColumnDefinition,
     Create,
-    Drop,
     Function,
     Relation,
     Replace,
@@ -33,6 +32,7 @@ from constellationdb.engine.side import errors_name, errors_relation, late_relat
 from constellationdb.engine.table_definitions import schema_of
 from constellationdb.errors import (
     DatatypeMismatch,
+    DependentObjects,
     DuplicateColumn,
     DuplicateRelation,
     FeatureNotSupported,
@@ -260,7 +260,8 @@ def _check_same_column(was: pa.Field, becomes: pa.Field, position: int) -> None:
         )
 
 
-def drop(catalog: Catalog, statement: st.Drop, present: list[str], name_of: NameOf) -> Drop:
+def to_drop(catalog: Catalog, statement: st.Drop, present: list[str], name_of: NameOf) -> list[str]:
+    """What DROP is said of, which must be of its kind: of a sink with a query of its own that is the query's view."""
     for name in present:
         relation = catalog.get(name)
         if relation.kind != statement.kind:
@@ -268,7 +269,16 @@ def drop(catalog: Catalog, statement: st.Drop, present: list[str], name_of: Name
                 f'"{relation.shown}" is not a {statement.kind}',
                 hint=f"Use DROP {relation.kind.upper()} to remove a {relation.kind}.",
             )
-    return Drop(catalog.to_drop(present, cascade=statement.cascade, name_of=name_of))
+    if statement.kind == "sink":
+        return [catalog.get(name).owner or name for name in present]
+    for sink in catalog.relations.values():
+        if sink.kind == "sink" and sink.owner in present:
+            view = catalog.get(sink.owner)
+            raise DependentObjects(
+                f"cannot drop {view.kind} {name_of(view)} because sink {name_of(sink)} requires it",
+                hint=f"You can drop sink {name_of(sink)} instead.",
+            )
+    return present
 
 
 def refuse_existing(catalog: Catalog, place: Place) -> None:

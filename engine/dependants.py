@@ -62,6 +62,7 @@ class Views:
 
 def adapted(catalog: Catalog, relations: Planned, functions: Functions, change: Change) -> Views:
     """``relations`` are as before the change."""
+    refuse_sinks(catalog, change.relation)
     views, after = Views(), _after(relations, change)
     for view in catalog.relations.values():
         if view.kind not in ("view", "materialized view") or change.relation not in catalog.bases_of(view.name):
@@ -80,6 +81,18 @@ def adapted(catalog: Catalog, relations: Planned, functions: Functions, change: 
         if found.kind == "view":
             after[view.name] = planned_view(found)
     return views
+
+
+def refuse_sinks(catalog: Catalog, relation: str) -> None:
+    """0A000: what is at their targets has the columns, and the key, that the relation has."""
+    sinks = [r for r in catalog.relations.values() if r.kind == "sink" and relation in r.depends_on]
+    if sinks:
+        changed = catalog.get(relation)
+        raise FeatureNotSupported(
+            f'cannot change the columns or the key of {changed.kind} "{changed.shown}": a sink depends on them',
+            detail="\n".join(f'sink "{sink.shown}" depends on {changed.kind} "{changed.shown}"' for sink in sinks),
+            hint="Drop the sink first.",
+        )
 
 
 def with_new_name(catalog: Catalog, relation: Relation, new: str) -> list[Relation]:

@@ -222,7 +222,7 @@ class Durability:
             {job: cut.jobs[job].position for job in cut.order},
             {job: taken.failure for job, taken in cut.jobs.items() if taken.failure is not None},
         )
-        since, anew = standings.read_since(cut.number), standings.anew()
+        since, anew = self._read_since(cut, standings), standings.anew()
         stored = {name for name, state in cut.states.items() if state.contents is not None} - anew
         kept = {name: self._state(cut, name) for name in sorted(stored | since.keys())}
         positions = {out.name: taken.position for job, taken in cut.jobs.items() for out in job.outputs.all()}
@@ -235,6 +235,7 @@ class Durability:
                 self._history(draft, state, min(cut.number, positions.get(name, cut.number)), since.get(name))
                 for name, state in kept.items()
             ]
+            sinks = {name: sink.manifest() for name, sink in self._engine.sinks.items()}
             forgotten_us = {name: state.log.forgotten_us for name, state in kept.items()}
         for part in history:
             draft.history(part.name, part.changes, part.forgotten, part.upto, part.since)
@@ -263,8 +264,19 @@ class Durability:
             cut.at_us,
             since,
             list(cut.catalog.types.values()),
+            sinks,
         )
         return draft, manifest
+
+    def _read_since(self, cut: Cut, standings: Standings) -> dict[str, int]:
+        """A source keeps only its log, so that is written as far as a sink still needs it."""
+        since = standings.read_since(cut.number)
+        with self._engine.lock:
+            for sink in self._engine.sinks.values():
+                if sink.follows.contents is None and sink.held < cut.number:
+                    name = sink.follows.name
+                    since[name] = min(since.get(name, cut.number), sink.held)
+        return since
 
     def _state(self, cut: Cut, name: str) -> RelationState:
         return self._engine.ticks if name == CLOCK else cut.states[name]

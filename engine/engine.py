@@ -19,6 +19,7 @@ import pyarrow as pa
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Alter, Command, Create, CreateFunction, Drop, Relation, Supersede
 from constellationdb.clock import Clock, SystemClock
+from constellationdb.connectors.api import Sink
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
 from constellationdb.engine import redefining
@@ -47,6 +48,8 @@ from constellationdb.engine.sequences import SequencePosition, SequenceState
 from constellationdb.engine.sessions import Client, Sessions
 from constellationdb.engine.shared_index import SharedIndex
 from constellationdb.engine.side import ERRORS_SCHEMA, errors_name
+from constellationdb.engine.sinks.delivery import Delivery
+from constellationdb.engine.sinks.targets import open_target
 from constellationdb.engine.snapshot_plans import SnapshotPlans
 from constellationdb.engine.sources import SourceEnd, SourceState, error_rows
 from constellationdb.engine.subscription import Subscription
@@ -94,6 +97,7 @@ class Engine:
         self.sources: dict[str, SourceState] = {}  # those of the states that are sources
         self.sequences: dict[str, SequenceState] = {}
         self.jobs: dict[str, Job] = {}
+        self.sinks: dict[str, Delivery] = {}
         self.lookups = LookupTables(self._deliver, self.submit, workers)
         self.started_us = self.clock.now_us()
         self.planned = PlannedCatalog(self)
@@ -130,6 +134,8 @@ class Engine:
         self.worker.start()
         self.lookups.replicas.start()
         self.durability.start()
+        for sink in list(self.sinks.values()):
+            sink.start()
         self._drop_temporary_tables()
         return self
 
@@ -144,6 +150,8 @@ class Engine:
         if self.waiting.stopping:
             return
         self.alarms.close()
+        for sink in list(self.sinks.values()):
+            sink.close()
         self.durability.stop()
         if self.sequencer is not None:
             self._settle_sequences()
@@ -289,10 +297,24 @@ class Engine:
                 self._begin(self.make_job(relation, relation.oid), before, at_us, int(relation.options.get(RATE, 0)))
             case "sequence":
                 self.sequences[relation.name] = SequenceState(relation)
+            case "sink":
+                self.add_sink(Delivery(self, relation, self.states[relation.depends_on[0]], before, self._open_target))
             case "view":
                 return
         if (state := self.states.get(relation.name)) is not None:
             state.log.forgotten_us = at_us
+
+    def add_sink(self, sink: Delivery) -> None:
+        """Under the lock; it begins at once, but when the log is replayed."""
+        self.sinks[sink.relation.name] = sink
+        if self.sequencer is not None:
+            sink.start()
+
+    def redefine_sink(self, relation: Relation) -> None:
+        self.add_sink(self.sinks[relation.name].redefined(relation, self._open_target))
+
+    def _open_target(self, sink: Delivery) -> Sink:
+        return open_target(self, sink)
 
     def _relation(self, relation: Relation, epoch: int, contents: Contents) -> RelationState:
         kept = retained_us(relation.options)
@@ -337,6 +359,9 @@ class Engine:
 
     def _uninstall(self, name: str) -> None:
         self.sequences.pop(name, None)
+        sink = self.sinks.pop(name, None)
+        if sink is not None:
+            sink.end()
         job = self.jobs.pop(name, None)
         if job is not None:
             self.end(job)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from constellationdb.connectors.sink_options import SinkSettings
 from constellationdb.engine.changes import plan_of_change
 from constellationdb.engine.point_reads import index_of
 from constellationdb.engine.point_reads import point_read as reading
@@ -27,6 +28,26 @@ _CLAUSES = {"SELECT": "rows", "UPDATE": "rows and their new values", "RETURNING"
 def view(session: Session, statement: st.CreateView) -> list[str]:
     lowered = ContinuousPlanner(session.relations).plan(statement.query, statement.column_names)
     return explain_plan(lowered, session.relations, Sink(statement.name, errors_name(statement.name)))
+
+
+def sink(session: Session, statement: st.CreateSink) -> list[str]:
+    """What it delivers and where to, and the plan of a query of its own."""
+    settings, into = SinkSettings.of(statement.options), statement.into
+    target = f"table {into}" if into is not None else f"connector {statement.options.get('connector', '')}"
+    when = f"at most every {settings.interval_us / 1e6:g} s, up to {settings.rows} rows and more at a time"
+    fields = [
+        ("to", target),
+        ("type", settings.type or "append, if rows are only added; else upsert"),
+        ("commits", f"{when}, each with its epoch as marker"),
+        ("state", "none of its own: the relation's log is kept up to the target's marker"),
+    ]
+    if statement.query is None:
+        fields.insert(0, ("from", statement.relation or ""))
+        return [f"Sink {statement.name}: no operator runs", *aligned(fields, "  ")]
+    lowered = ContinuousPlanner(session.relations).plan(statement.query)
+    view_name = f"{statement.name}_query"
+    plan_lines = explain_plan(lowered, session.relations, Sink(view_name, errors_name(view_name)))
+    return [f"Sink {statement.name}", *aligned(fields, "  "), *(f"  {line}" for line in plan_lines)]
 
 
 def continuous(session: Session, lowered: plan.Plan, limit: int | None = None) -> list[str]:

@@ -51,6 +51,16 @@ class JobManifest(msgspec.Struct, frozen=True):
     ahead: dict[str, int] = {}
 
 
+class SinkManifest(msgspec.Struct, frozen=True):
+    """How far a sink was: see ``Delivery``."""
+
+    held: int
+    position: int | None
+    marker: int | None
+    rows: int
+    bytes: int
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """``blobs``: name → the key it is stored under; unchanged ones keep the key of an earlier checkpoint."""
 
@@ -70,6 +80,7 @@ class Manifest(msgspec.Struct, frozen=True):
     at_us: int = 0
     since: dict[str, int] = {}  # relation → the epoch from which on its contents can be read, if not the checkpoint's
     types: list[UserType] = []
+    sinks: dict[str, SinkManifest] = {}
 
 
 def catalog_of(manifest: Manifest) -> Catalog:

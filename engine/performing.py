@@ -19,6 +19,7 @@ from constellationdb.engine.defining import define
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.result import Notice, Result, ResultColumn
 from constellationdb.engine.savepoints import create_savepoint, drop_savepoint
+from constellationdb.engine.sinks.statements import TITLES, show_create_sink
 from constellationdb.engine.transaction_control import control, set_transaction
 from constellationdb.errors import (
     ActiveTransaction,
@@ -59,6 +60,8 @@ def perform(session: Session, statement: st.Statement) -> Result:
             return set_transaction(session, statement)
         case st.Show():
             return variables.show(session, statement)
+        case st.ShowCreateSink():
+            return show_create_sink(session, statement)
         case st.Discard():
             return variables.discard(session, statement)
         case st.Explain():
@@ -150,6 +153,8 @@ def describe(session: Session, statement: st.Statement) -> tuple[ResultColumn, .
         case st.Show(name=name):
             title = session.settings.title(name)
             return answers.SETTINGS if name == "all" else (ResultColumn(title, types.TEXT),)
+        case st.ShowCreateSink():
+            return tuple(ResultColumn(title, types.TEXT) for title in TITLES)
         case st.Fetch(moves=False):
             return session.portals.get(statement.cursor).columns
         case st.ExecutePrepared():

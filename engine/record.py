@@ -39,6 +39,7 @@ class Header(msgspec.Struct, frozen=True):
     sequences: dict[int, SequencePosition] = {}  # by oid
     timer: bool = False  # opened by the clock, which alone may be what it brings
     gone_back: bool = False
+    sinks: dict[str, int] = {}  # that write a table here → the epoch of their relation that it has now
 
 
 class AnswerHeader(msgspec.Struct, frozen=True):
@@ -71,9 +72,10 @@ class EpochRecord:
     sequences: dict[int, SequencePosition] = field(default_factory=dict)
     timer: bool = False
     gone_back: bool = False  # the epochs before it, up to those of the checkpoint that was gone back to, were undone
+    sinks: dict[str, int] = field(default_factory=dict)
 
     def is_empty(self) -> bool:
-        moved = self.watermarks or self.sequences or self.timer
+        moved = self.watermarks or self.sequences or self.timer or self.sinks
         return not (self.commands or self.deltas or self.ranges or self.answers or moved)
 
 
@@ -89,6 +91,7 @@ def encode_record(record: EpochRecord) -> bytes:
         record.sequences,
         record.timer,
         record.gone_back,
+        record.sinks,
     )
     batches = [batch for _, batch in record.deltas]
     for answer in record.answers:
@@ -111,4 +114,5 @@ def decode_record(payload: bytes) -> EpochRecord:
         dict(header.sequences),
         header.timer,
         header.gone_back,
+        dict(header.sinks),
     )

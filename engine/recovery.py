@@ -108,6 +108,8 @@ def _restore_checkpoint(engine: Engine, stored: _Stored) -> Manifest:
     for name in restored:
         _restore_relation(_state(engine, name), manifest, blobs)
     engine.restore_sequences(manifest.sequences)
+    for name, sink in manifest.sinks.items():
+        engine.sinks[name].restore(sink)
     for name, job in manifest.jobs.items():
         restore_job(engine, name, job, *state_and_changes(_under(f"job/{name}/", blobs)), manifest)
     with engine.lock:
@@ -193,6 +195,9 @@ def _replay(engine: Engine, number: int, record: EpochRecord) -> None:
         engine.take_answer(answer, number, record.at_us)
     whole = {name: w for name, parts in deltas.items() if (w := zset.concat(parts)) is not None}
     engine.restore_sequences(record.sequences)
+    for name, epoch in record.sinks.items():
+        if name in engine.sinks:
+            engine.sinks[name].committed(epoch)
     for name, watermark in record.watermarks.items():
         source = engine.states.get(name)
         if isinstance(source, SourceState):
@@ -201,6 +206,8 @@ def _replay(engine: Engine, number: int, record: EpochRecord) -> None:
     engine.worker.drain(everything=record.gone_back)
     if record.gone_back:
         with engine.lock:
+            for sink in engine.sinks.values():
+                sink.went_back(number)
             for state in engine.states.values():
                 state.log.begin_at(number, record.at_us)
 

@@ -125,6 +125,8 @@ def _redefine(engine: Engine, command: Alter, relation: Relation, before: int) -
                 fresh = source.redefined(relation)
                 engine.add_source(fresh)
                 source.give_way(fresh)
+        case "sink":
+            engine.redefine_sink(relation)
         case "materialized view" if relation.indexes:
             engine.states[relation.name].arrange()
         case _:

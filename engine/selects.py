@@ -317,6 +317,8 @@ def _explained(session: Session, statement: st.Explain) -> list[str]:
             return analyses.view(session, inner, analyze=False)
         case st.CreateView(materialized=True):
             return explains.view(session, inner)
+        case st.CreateSink():
+            return explains.sink(session, inner)
         case st.CreateView():
             title = f"View {inner.name}: keeps nothing, its query is planned as part of each that reads it"
             return [title, *(f"  {line}" for line in _explained_query(session, inner.query))]

@@ -381,7 +381,10 @@ class Session:
         engine.wait(reached, self.cancelled)
 
     def wait(self) -> None:
-        """Until no first answer of a view, or of its next version, is being computed; the error of one that failed."""
+        """Until no first answer of a view, or of its next version, is being computed, and sinks have delivered.
+
+        The error of an answer that failed.
+        """
         engine = self.engine
         with engine.lock:
             begun = [job for job in engine.jobs.values() if job.starting or self._is_coming(job)]
@@ -394,6 +397,16 @@ class Session:
         for job in begun:
             if not job.closed:
                 refuse_failed(engine, job)
+        self._wait_for_sinks()
+
+    def _wait_for_sinks(self) -> None:
+        """Until those that work have delivered what there is."""
+        engine = self.engine
+        with engine.lock:
+            asked = [(sink, sink.follows.frontier) for sink in engine.sinks.values()]
+        for sink, _ in asked:
+            sink.hurry()
+        engine.wait(lambda: all(sink.has_delivered(epoch) for sink, epoch in asked), self.cancelled)
 
     def _is_coming(self, job: Job) -> bool:
         """Whether readers do not have its answer yet: that of a next version they have once it has taken over."""

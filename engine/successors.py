@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from constellationdb.catalog.model import Relation
 from constellationdb.catalog.types import of_field
-from constellationdb.engine.dependants import Change, adapted
+from constellationdb.engine.dependants import Change, adapted, refuse_sinks
 from constellationdb.engine.operators.base import NO_WATERMARK
 from constellationdb.engine.pg_catalog.functions import NoSession
+from constellationdb.engine.sinks.keys import key_of
 from constellationdb.errors import DependentObjects, FeatureNotSupported
 from constellationdb.planner import plan
 
@@ -45,6 +46,8 @@ def views_over(engine: Engine, old: Relation, new: Relation) -> tuple[Relation, 
     catalog = engine.catalog
     dependants = [catalog.relations[name] for name in catalog.dependants(old.name)]
     _refuse_growing(engine, old, dependants)
+    if key_of(catalog, old) != key_of(catalog, new):
+        refuse_sinks(catalog, old.name)
     if not dependants or same_columns(old.schema, new.schema):
         return ()
     change = Change(old.name, old.schema, new.schema, columns_before(old.schema, new.schema))
@@ -61,11 +64,11 @@ def views_over(engine: Engine, old: Relation, new: Relation) -> tuple[Relation, 
 
 
 def _refuse_growing(engine: Engine, old: Relation, dependants: list[Relation]) -> None:
-    computed = [relation for relation in dependants if relation.kind == "materialized view"]
+    computed = [relation for relation in dependants if relation.kind in ("materialized view", "sink")]
     if computed and (old.append_only or engine.states[old.name].watermark != NO_WATERMARK):
         raise FeatureNotSupported(
             f'cannot replace materialized view "{old.shown}": its rows are never taken away, and others count on that',
-            detail="\n".join(f'materialized view "{r.shown}" depends on it' for r in computed),
+            detail="\n".join(f'{r.kind} "{r.shown}" depends on it' for r in computed),
             hint="Drop the dependent objects first.",
         )
 

@@ -53,6 +53,11 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
         [("view", _TEXT), ("rows_done", _INT), ("rows_total", _INT), ("started", _TIME), ("state", _TEXT),
          ("error", _TEXT)]
     ),
+    "constellation.sinks": pa.schema(
+        [("name", _TEXT), ("relation", _TEXT), ("connector", _TEXT), ("type", _TEXT), ("key", _TEXT), ("state", _TEXT),
+         ("position", _INT), ("marker", _INT), ("epochs_behind", _INT), ("rows", _INT), ("bytes", _INT),
+         ("error", _TEXT)]
+    ),
     "constellation.epochs": pa.schema([("epoch", _INT), ("durable_epoch", _INT), ("frontier", _INT)]),
     "constellation.checkpoints": pa.schema(
         [("name", _TEXT), ("epoch", _INT), ("taken", _TIME), ("parts", _INT), ("bytes", _INT),
@@ -250,6 +255,27 @@ def _lookups(engine: Engine) -> list[Row]:
     return [status | {"rows_waiting": waiting.get(status["name"], 0)} for status in engine.lookups.status()]
 
 
+def _sinks(engine: Engine) -> list[Row]:
+    """``rows`` and ``bytes`` are those that were delivered, deletes of an upsert among them."""
+    return [
+        {
+            "name": sink.relation.name,
+            "relation": sink.follows.name,
+            "connector": sink.relation.options.get("connector", "table"),
+            "type": sink.relation.options["type"],
+            "key": ", ".join(sink.relation.primary_key) or None,
+            "state": sink.standing,
+            "position": sink.position,
+            "marker": sink.marker,
+            "epochs_behind": sink.behind,
+            "rows": sink.rows,
+            "bytes": sink.bytes,
+            "error": sink.error,
+        }
+        for sink in engine.sinks.values()
+    ]
+
+
 def _epochs(engine: Engine) -> list[Row]:
     durable = engine.durability.log.durable_epoch
     return [{"epoch": engine.epoch, "durable_epoch": durable, "frontier": engine.floor()}]
@@ -292,6 +318,7 @@ _READERS: dict[str, Callable[[Engine], list[Row]]] = {
     "constellation.sources": _sources,
     "constellation.lookups": _lookups,
     "constellation.backfills": _backfills,
+    "constellation.sinks": _sinks,
     "constellation.epochs": _epochs,
     "constellation.checkpoints": _checkpoints,
     "constellation.errors": _errors,

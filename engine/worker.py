@@ -105,8 +105,8 @@ class Worker:
     def news(self, followers: Iterable[Follower]) -> None:
         """Under the engine's lock: a relation that they read has changed."""
         for job in followers:
-            assert isinstance(job, Job)
-            self.add(job)
+            if isinstance(job, Job):  # sinks are called like all who wait for a relation
+                self.add(job)
 
     def moved(self) -> None:
         """Under the engine's lock: a frontier that some job waits for may have moved."""

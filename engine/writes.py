@@ -56,6 +56,7 @@ _REFUSED = {
     "view": 'cannot change view "{name}"',
     "lookup table": 'cannot change lookup table "{name}"',
     "sequence": 'cannot change sequence "{name}"',
+    "sink": 'cannot change sink "{name}"',
     "side output": 'cannot change "{name}", which the engine writes itself',
 }
 

@@ -340,7 +340,40 @@ class CreateTableAs(Statement):
     temporary: OnCommit | None = None
 
 
-RelationKind = Literal["table", "source", "lookup table", "view", "materialized view", "sequence"]
+@dataclass(frozen=True)
+class CreateSink(Statement):
+    """The rows of ``relation`` or of ``query``, into table ``into`` or to where the options say."""
+
+    name: str
+    relation: str | None
+    query: Query | None
+    into: str | None
+    options: Mapping[str, str]
+    if_not_exists: bool = False
+    or_replace: bool = False
+    name_position: int = 0
+    relation_position: int = 0
+    into_position: int = 0
+    query_text: str = ""  # as it was written
+
+
+@dataclass(frozen=True)
+class AlterSink(Statement):
+    """ALTER SINK … SET (…)."""
+
+    name: str
+    options: Mapping[str, str]
+    if_exists: bool = False
+    name_position: int = 0
+
+
+@dataclass(frozen=True)
+class ShowCreateSink(Statement):
+    name: str
+    name_position: int = 0
+
+
+RelationKind = Literal["table", "source", "lookup table", "view", "materialized view", "sequence", "sink"]
 
 
 @dataclass(frozen=True)

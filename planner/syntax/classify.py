@@ -7,6 +7,7 @@ from collections.abc import Callable
 from constellationdb.errors import FeatureNotSupported, SqlSyntaxError
 from constellationdb.planner.statements import (
     Checkpoint,
+    CreateSink,
     CreateTableAs,
     CreateView,
     Delete,
@@ -37,6 +38,7 @@ from constellationdb.planner.syntax import (
     schemas,
     sequences,
     session,
+    sinks,
     user_types,
     views,
 )
@@ -49,7 +51,7 @@ from constellationdb.planner.syntax.tokens import Region, word_set
 
 Reader = Callable[[Region], Statement]
 
-_EXPLAINED = (Select, CreateView, CreateTableAs, Subscribe, NamedView, Insert, Update, Delete, Merge)
+_EXPLAINED = (Select, CreateView, CreateTableAs, CreateSink, Subscribe, NamedView, Insert, Update, Delete, Merge)
 # Statements of streaming systems, unknown to Postgres' grammar, that we recognise only to name them.
 _STREAMING_OBJECTS = word_set("sink connection secret source stream lookup")
 # Postgres parses their bodies in ways that do not fit into one statement; no use in asking it.
@@ -83,6 +85,7 @@ def _refuse_broken(region: Region, word: str) -> None:
         "source",
         "lookup",
         "savepoint",
+        "sink",
     ):
         postgres.check(region)
     raise region.source.error_at(at)
@@ -127,6 +130,8 @@ def _alter(region: Region) -> Statement:
         return schemas.alter_schema(region)
     if cursor.at("type"):
         return user_types.alter_type(region) or _refuse(region)
+    if cursor.at("sink"):
+        return sinks.alter_sink(region)
     if cursor.at("sequence") and _is_about_parameters(region):
         return sequences.alter_sequence(region)
     return alterations.alter(region) or _refuse(region)
@@ -253,14 +258,14 @@ def _is_ours_unsupported(region: Region) -> bool:
     tokens = region.source.tokens
     word, what = tokens[region.lo].word, _object_word(region)
     if word == "create":
-        is_ours = what in ("source", "stream") or _begins(region, ("lookup", "table"))
+        is_ours = what in ("sink", "source", "stream") or _begins(region, ("lookup", "table"))
         if what == "stream":
             is_ours = views.is_table_as(region)
         return what in _BODIES or (what in _STREAMING_OBJECTS and not is_ours)
     if word == "drop":
-        return what in ("sink", "connection", "secret")
+        return what in ("connection", "secret")
     if word == "alter":
-        return what in _STREAMING_OBJECTS - {"source"}
+        return what in _STREAMING_OBJECTS - {"sink", "source"}
     return word in ("pause", "resume") and region.hi - region.lo > 1
 
 
@@ -275,6 +280,7 @@ def _command_name(region: Region) -> str:
 
 
 _CREATED: tuple[tuple[tuple[str, ...], Reader], ...] = (
+    (("sink",), sinks.create_sink),
     (("source",), definitions.create_source),
     (("lookup", "table"), definitions.create_lookup_table),
     (("materialized", "view"), views.create_view),

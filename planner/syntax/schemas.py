@@ -32,6 +32,7 @@ _KINDS: dict[str, CommentedKind] = {
 }
 # What Postgres' grammar has another word for.
 _OURS: tuple[tuple[tuple[str, ...], CommentedKind], ...] = (
+    (("sink",), "sink"),
     (("source",), "source"),
     (("lookup", "table"), "lookup table"),
     (("foreign", "table"), "foreign table"),

@@ -114,6 +114,7 @@ GOLDEN = {
     "ActiveTransaction": ("25001", "CON-3060"),
     "IdleInTransactionTimeout": ("25P03", "CON-3061"),
     "ScrollRefused": ("55000", "CON-4060"),
+    "SinkFailure": ("55000", "CON-4150"),
     "IdleSessionTimeout": ("57P05", "CON-4061"),
 }
 
