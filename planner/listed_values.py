@@ -12,6 +12,7 @@ from pglast import ast
 
 from constellationdb.planner.analysis import kinds
 from constellationdb.planner.analysis.kinds import Kind
+from constellationdb.planner.analysis.made_kinds import Made
 from constellationdb.planner.rewrite.tree import parse_expression, parse_query, to_sql
 
 _PASSED = frozenset({None, *kinds.TEXTS, *kinds.OIDS, *kinds.VECTORS})  # what a text is stored as in any case
@@ -30,6 +31,8 @@ def read_as(text: str, columns: Sequence[Kind]) -> str:
 
 
 def _read(value: Any, kind: Kind) -> Any:
+    if isinstance(kind, Made):  # it stands beside rows, which are given their type later
+        return value
     if kind in _PASSED or not isinstance(value, ast.A_Const) or not isinstance(value.val, ast.String) or value.isnull:
         return value
     cast = parse_expression(f"CAST(NULL AS {kind})")

@@ -17,6 +17,7 @@ from typing import Any
 from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType
 
+from constellationdb.catalog.text.zones import zone_named
 from constellationdb.errors import FeatureNotSupported
 from constellationdb.planner.rewrite.asof import ORDERS, conjuncts, is_operator
 from constellationdb.planner.rewrite.intervals import interval_text
@@ -28,6 +29,13 @@ CALLS = {">": "con_clock_gt", ">=": "con_clock_gte", "<": "con_clock_lt", "<=": 
 _MIRRORED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
 _DAY_US = 86_400_000_000
 _NOW = frozenset({"now", "transaction_timestamp"})
+
+
+def _has_even_days(zone: str) -> bool:
+    """Whether every day of it has had 24 hours, and will."""
+    found = zone_named(zone)
+    least, most = (0, 1) if found is None else found.reach_us()
+    return least == most
 
 
 @dataclass
@@ -90,7 +98,7 @@ class ClockFilters:
 
     def _micros(self, text: str, position: int) -> int:
         months, days, micros = parse_span(text, position)
-        if months or (days and self.zone != "UTC"):
+        if months or (days and not _has_even_days(self.zone)):
             raise FeatureNotSupported(
                 "an interval of months, or of days in a time zone with its own clock, is not supported beside now()",
                 hint="say it in days, or in hours",

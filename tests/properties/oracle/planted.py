@@ -194,9 +194,9 @@ def _restart_loses_the_matches(patch: Patch) -> None:
 def _compaction_forgets_who_lives(patch: Patch) -> None:
     known = arrangement.Arrangement.compact
 
-    def compact(self: Any, floor: int) -> None:
+    def compact(self: Any, floor: int, written: int = -1) -> None:
         rows = len(self)
-        known(self, floor)
+        known(self, floor, written)
         if len(self) < rows:
             self._live_entry[:] = -1
 

@@ -75,7 +75,7 @@ def told(session: Session, sql: str) -> list[tuple[str, str | None]]:
         ("SELECT k FROM a EXCEPT SELECT k FROM t", 'every different row of "a" is kept for ever', WINDOWED),
         ("SELECT k FROM a INTERSECT SELECT k FROM b", 'every different row of "a" is kept for ever', WINDOWED),
         ("SELECT k, array_agg(x ORDER BY ts) AS xs FROM a GROUP BY k", 'every row of "a" is kept for ever', BY_WINDOWS),
-        ("SELECT k, sum(x) OVER (PARTITION BY k ORDER BY ts) FROM a", 'every row of "a" is kept for ever', BY_WINDOWS),
+        ("SELECT k, sum(x) OVER (PARTITION BY k ORDER BY x) FROM a", 'every row of "a" is kept for ever', BY_WINDOWS),
         (
             "SELECT row_number() OVER (ORDER BY x) FROM kept JOIN t USING (k)",
             'every row of "kept" is kept for ever',
