@@ -20,6 +20,7 @@ from constellationdb.engine.replacing import replace_view
 from constellationdb.engine.result import Notice, Result
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.stopped import is_stopped, refuse_stopped, state_of
+from constellationdb.engine.subscription_statements import create_subscription, refuse_active
 from constellationdb.engine.temporary import ON_COMMIT
 from constellationdb.errors import (
     ConstellationError,
@@ -84,6 +85,8 @@ def define(session: Session, statement: st.Statement) -> Result:
             return Altering(session).create_index(statement)
         case st.DropIndex():
             return Altering(session).drop_index(statement)
+        case st.CreateSubscription():
+            return create_subscription(session, statement)
         case st.CreateSequence() | st.AlterSequence():
             return sequence_statements.perform(session, statement)
         case _:
@@ -154,6 +157,7 @@ _COMMANDS = {
     "Rename": "ALTER TABLE",
     "CreateSource": "CREATE SOURCE",
     "CreateLookupTable": "CREATE LOOKUP TABLE",
+    "CreateSubscription": "CREATE SUBSCRIPTION",
     "CreateType": "CREATE TYPE",
     "DropType": "DROP TYPE",
     "AlterType": "ALTER TYPE",
@@ -314,6 +318,7 @@ def _drop(session: Session, statement: st.Drop) -> Result:
         command = definitions.drop(catalog, statement, present, shown)
         freed = sequence_statements.without_defaults(catalog, command.names, shown, cascade=statement.cascade)
         dropped = catalog.cascaded(present, command.names, shown)
+        refuse_active(session, command.names)
         _submit(session, *freed.commands, command)
         notices += schemas.cascade_notices([*freed.said, *dropped])
     return Result(f"DROP {statement.kind.upper()}", notices=notices)

@@ -62,6 +62,7 @@ class Views:
 
 def adapted(catalog: Catalog, relations: Planned, functions: Functions, change: Change) -> Views:
     """``relations`` are as before the change."""
+    _refuse_subscriptions(catalog, change.relation)
     views, after = Views(), _after(relations, change)
     for view in catalog.relations.values():
         if view.kind not in ("view", "materialized view") or change.relation not in catalog.bases_of(view.name):
@@ -80,6 +81,18 @@ def adapted(catalog: Catalog, relations: Planned, functions: Functions, change: 
         if found.kind == "view":
             after[view.name] = planned_view(found)
     return views
+
+
+def _refuse_subscriptions(catalog: Catalog, relation: str) -> None:
+    """0A000: their clients have been given rows of the columns that the relation has."""
+    over = [r for r in catalog.relations.values() if r.kind == "subscription" and relation in r.depends_on]
+    if over:
+        changed = catalog.get(relation)
+        raise FeatureNotSupported(
+            f'cannot change the columns of {changed.kind} "{changed.shown}": a subscription depends on them',
+            detail="\n".join(f'subscription "{s.shown}" depends on {changed.kind} "{changed.shown}"' for s in over),
+            hint="Drop the subscription first.",
+        )
 
 
 def with_new_name(catalog: Catalog, relation: Relation, new: str) -> list[Relation]:

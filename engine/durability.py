@@ -262,6 +262,7 @@ class Durability:
             cut.at_us,
             since,
             list(cut.catalog.types.values()),
+            cut.subscriptions,
         )
         return draft, manifest
 

@@ -30,6 +30,7 @@ from constellationdb.engine.cancellation import Cancellation
 from constellationdb.engine.changelog import Change
 from constellationdb.engine.contents import AppendedRows, Contents, view_contents
 from constellationdb.engine.durability import Durability
+from constellationdb.engine.durable_subscriptions import DurableSubscription, SubscriptionPosition
 from constellationdb.engine.first_answers import Chunks, tick
 from constellationdb.engine.graph import CLOCK, Graph
 from constellationdb.engine.job import CHUNK_ROWS, Answered, Job, Outputs
@@ -93,6 +94,7 @@ class Engine:
         self.states: dict[str, RelationState] = {}
         self.sources: dict[str, SourceState] = {}  # those of the states that are sources
         self.sequences: dict[str, SequenceState] = {}
+        self.subscriptions: dict[str, DurableSubscription] = {}
         self.jobs: dict[str, Job] = {}
         self.lookups = LookupTables(self._deliver, self.submit, workers)
         self.started_us = self.clock.now_us()
@@ -267,6 +269,12 @@ class Engine:
             if sequence.relation.oid in positions:
                 sequence.restore(positions[sequence.relation.oid])
 
+    def acknowledge(self, positions: Mapping[int, SubscriptionPosition]) -> None:
+        """What clients of subscriptions, by oid, have is kept for them no longer."""
+        for subscription in self.subscriptions.values() if positions else ():
+            if subscription.relation.oid in positions:
+                subscription.position = positions[subscription.relation.oid]
+
     def _install(self, relation: Relation, epoch: int, at_us: int) -> None:
         before = epoch - 1
         match relation.kind:
@@ -289,6 +297,9 @@ class Engine:
                 self._begin(self.make_job(relation, relation.oid), before, at_us, int(relation.options.get(RATE, 0)))
             case "sequence":
                 self.sequences[relation.name] = SequenceState(relation)
+            case "subscription":
+                follows = self.states[relation.depends_on[0]]
+                self.subscriptions[relation.name] = DurableSubscription(relation, follows, before)
             case "view":
                 return
         if (state := self.states.get(relation.name)) is not None:
@@ -337,6 +348,9 @@ class Engine:
 
     def _uninstall(self, name: str) -> None:
         self.sequences.pop(name, None)
+        subscription = self.subscriptions.pop(name, None)
+        if subscription is not None:
+            subscription.end()
         job = self.jobs.pop(name, None)
         if job is not None:
             self.end(job)
@@ -458,6 +472,8 @@ class Engine:
     def publish(self, epoch: Epoch, deltas: dict[str, pa.RecordBatch]) -> None:
         for answer in epoch.record.answers:
             self.take_answer(answer, epoch.number, epoch.at_us)
+        with self.lock:
+            self.acknowledge(epoch.record.acknowledged)
         self.publish_base(epoch.number, epoch.at_us, deltas, epoch.record.watermarks)
         if epoch.number % _TIDY_EVERY == 0:
             self.tidy_base()

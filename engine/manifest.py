@@ -9,6 +9,7 @@ import msgspec
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Function, Relation, UserType
 from constellationdb.connectors.api import Position
+from constellationdb.engine.durable_subscriptions import SubscriptionPosition
 from constellationdb.engine.sequences import SequencePosition
 
 
@@ -70,6 +71,7 @@ class Manifest(msgspec.Struct, frozen=True):
     at_us: int = 0
     since: dict[str, int] = {}  # relation → the epoch from which on its contents can be read, if not the checkpoint's
     types: list[UserType] = []
+    subscriptions: dict[int, SubscriptionPosition] = {}  # by oid
 
 
 def catalog_of(manifest: Manifest) -> Catalog:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from constellationdb.catalog.model import Command
 from constellationdb.connectors.api import Position
+from constellationdb.engine.durable_subscriptions import SubscriptionPosition
 from constellationdb.engine.sequences import SequencePosition
 from constellationdb.storage.arrow_blobs import pack, unpack
 
@@ -39,6 +40,7 @@ class Header(msgspec.Struct, frozen=True):
     sequences: dict[int, SequencePosition] = {}  # by oid
     timer: bool = False  # opened by the clock, which alone may be what it brings
     gone_back: bool = False
+    acknowledged: dict[int, SubscriptionPosition] = {}  # by the oid of the subscription
 
 
 class AnswerHeader(msgspec.Struct, frozen=True):
@@ -71,9 +73,10 @@ class EpochRecord:
     sequences: dict[int, SequencePosition] = field(default_factory=dict)
     timer: bool = False
     gone_back: bool = False  # the epochs before it, up to those of the checkpoint that was gone back to, were undone
+    acknowledged: dict[int, SubscriptionPosition] = field(default_factory=dict)
 
     def is_empty(self) -> bool:
-        moved = self.watermarks or self.sequences or self.timer
+        moved = self.watermarks or self.sequences or self.timer or self.acknowledged
         return not (self.commands or self.deltas or self.ranges or self.answers or moved)
 
 
@@ -89,6 +92,7 @@ def encode_record(record: EpochRecord) -> bytes:
         record.sequences,
         record.timer,
         record.gone_back,
+        record.acknowledged,
     )
     batches = [batch for _, batch in record.deltas]
     for answer in record.answers:
@@ -111,4 +115,5 @@ def decode_record(payload: bytes) -> EpochRecord:
         dict(header.sequences),
         header.timer,
         header.gone_back,
+        dict(header.acknowledged),
     )

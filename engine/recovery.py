@@ -108,6 +108,7 @@ def _restore_checkpoint(engine: Engine, stored: _Stored) -> Manifest:
     for name in restored:
         _restore_relation(_state(engine, name), manifest, blobs)
     engine.restore_sequences(manifest.sequences)
+    engine.acknowledge(manifest.subscriptions)
     for name, job in manifest.jobs.items():
         restore_job(engine, name, job, *state_and_changes(_under(f"job/{name}/", blobs)), manifest)
     with engine.lock:
@@ -193,6 +194,7 @@ def _replay(engine: Engine, number: int, record: EpochRecord) -> None:
         engine.take_answer(answer, number, record.at_us)
     whole = {name: w for name, parts in deltas.items() if (w := zset.concat(parts)) is not None}
     engine.restore_sequences(record.sequences)
+    engine.acknowledge(record.acknowledged)
     for name, watermark in record.watermarks.items():
         source = engine.states.get(name)
         if isinstance(source, SourceState):

@@ -52,6 +52,8 @@ class PlannedCatalog:
             return planned
         before, known = self._known, {}
         for relation in catalog.relations.values():
+            if relation.kind == "subscription":
+                continue  # no query reads one
             found = before.get(relation.name)
             if found is None or found[0] is not relation:
                 found = (relation, _planned(self._engine, relation))

@@ -53,6 +53,10 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
         [("view", _TEXT), ("rows_done", _INT), ("rows_total", _INT), ("started", _TIME), ("state", _TEXT),
          ("error", _TEXT)]
     ),
+    "constellation.subscriptions": pa.schema(
+        [("name", _TEXT), ("relation", _TEXT), ("position", _INT), ("rows", _INT), ("lag_epochs", _INT),
+         ("lag_rows", _INT), ("retained_bytes", _INT), ("retention_ms", _INT), ("state", _TEXT), ("pid", _INT)]
+    ),
     "constellation.epochs": pa.schema([("epoch", _INT), ("durable_epoch", _INT), ("frontier", _INT)]),
     "constellation.checkpoints": pa.schema(
         [("name", _TEXT), ("epoch", _INT), ("taken", _TIME), ("parts", _INT), ("bytes", _INT),
@@ -250,6 +254,26 @@ def _lookups(engine: Engine) -> list[Row]:
     return [status | {"rows_waiting": waiting.get(status["name"], 0)} for status in engine.lookups.status()]
 
 
+def _subscriptions(engine: Engine) -> list[Row]:
+    """``rows``: how many of those after ``position`` are acknowledged, too."""
+    return [
+        {
+            "name": subscription.relation.name,
+            "relation": subscription.follows.name,
+            "position": subscription.position.epoch,
+            "rows": subscription.position.rows,
+            "lag_epochs": epochs,
+            "lag_rows": rows,
+            "retained_bytes": subscription.retained_bytes,
+            "retention_ms": subscription.retention_us // 1000,
+            "state": subscription.standing,
+            "pid": subscription.reader,
+        }
+        for subscription in engine.subscriptions.values()
+        for epochs, rows in (subscription.lag,)
+    ]
+
+
 def _epochs(engine: Engine) -> list[Row]:
     durable = engine.durability.log.durable_epoch
     return [{"epoch": engine.epoch, "durable_epoch": durable, "frontier": engine.floor()}]
@@ -292,6 +316,7 @@ _READERS: dict[str, Callable[[Engine], list[Row]]] = {
     "constellation.sources": _sources,
     "constellation.lookups": _lookups,
     "constellation.backfills": _backfills,
+    "constellation.subscriptions": _subscriptions,
     "constellation.epochs": _epochs,
     "constellation.checkpoints": _checkpoints,
     "constellation.errors": _errors,

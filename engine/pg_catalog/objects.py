@@ -130,7 +130,8 @@ class Objects:
 
     @cached_property
     def own(self) -> tuple[Described, ...]:
-        relations = [self.described(r) for r in self.catalog.relations.values() if not r.is_upcoming]
+        catalog = self.catalog.relations.values()
+        relations = [self.described(r) for r in catalog if not (r.is_upcoming or r.kind == "subscription")]
         return (*relations, *(_composite(kind) for kind in self.catalog.types.values() if kind.fields))
 
     @cached_property

@@ -37,6 +37,7 @@ from constellationdb.planner.syntax import (
     schemas,
     sequences,
     session,
+    subscriptions,
     user_types,
     views,
 )
@@ -83,6 +84,7 @@ def _refuse_broken(region: Region, word: str) -> None:
         "source",
         "lookup",
         "savepoint",
+        "subscription",
     ):
         postgres.check(region)
     raise region.source.error_at(at)
@@ -281,6 +283,7 @@ _CREATED: tuple[tuple[tuple[str, ...], Reader], ...] = (
     (("stream",), views.create_view),
     (("savepoint",), savepoints.create_savepoint),
     (("schema",), schemas.create_schema),
+    (("subscription",), subscriptions.create_subscription),
     (("function",), functions.create_function),
     (("type",), user_types.create_type),
     (("extension",), accepted.create_extension),

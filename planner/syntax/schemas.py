@@ -35,6 +35,7 @@ _OURS: tuple[tuple[tuple[str, ...], CommentedKind], ...] = (
     (("source",), "source"),
     (("lookup", "table"), "lookup table"),
     (("foreign", "table"), "foreign table"),
+    (("subscription",), "subscription"),
 )
 
 

@@ -17,7 +17,7 @@ from constellationdb.planner.statements import (
     Transaction,
     Truncate,
 )
-from constellationdb.planner.syntax import postgres
+from constellationdb.planner.syntax import postgres, subscriptions
 from constellationdb.planner.syntax.accepted import set_constraints
 from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.edits import overlay
@@ -95,7 +95,7 @@ def _text(node: Any) -> str:
 
 
 def show(region: Region) -> Statement:
-    return Show(region.text, region.start, postgres.tree(region).name)
+    return subscriptions.show(region) or Show(region.text, region.start, postgres.tree(region).name)
 
 
 def discard(region: Region) -> Statement:
@@ -104,7 +104,7 @@ def discard(region: Region) -> Statement:
 
 
 def drop(region: Region) -> Statement:
-    """DROP of a relation; SOURCE, STREAM and LOOKUP TABLE are shown to Postgres as TABLE."""
+    """DROP of a relation; SOURCE, STREAM, LOOKUP TABLE and SUBSCRIPTION are shown to Postgres as TABLE."""
     found = drop_kind(region)
     assert found is not None, "the caller has asked"
     kind, hi = found
@@ -129,6 +129,7 @@ _DROPPED: tuple[tuple[tuple[str, ...], RelationKind], ...] = (
     (("sequence",), "sequence"),
     (("source",), "source"),
     (("stream",), "view"),
+    (("subscription",), "subscription"),
     (("table",), "table"),
     (("view",), "view"),
 )

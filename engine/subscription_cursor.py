@@ -1,0 +1,140 @@
+"""The cursor over a subscription: what it hands out stays unacknowledged until the client says that it has it.
+
+    in a transaction block    COMMIT acknowledges what was fetched in it; ROLLBACK and ROLLBACK TO go back
+    outside of one            the next FETCH acknowledges what the ones before gave
+
+So it stays open at COMMIT, like a cursor WITH HOLD. Whatever ends it without one of these loses nothing: the rows come
+again, in the same epochs and the same order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from constellationdb.engine.canonical_order import by_epoch
+from constellationdb.engine.cursors import StreamCursor
+from constellationdb.engine.durable_subscriptions import DurableSubscription, SubscriptionPosition, check_there
+from constellationdb.engine.subscription import Subscription
+from constellationdb.errors import UndefinedObject, WrongObjectType
+from constellationdb.planner import statements as st
+
+if TYPE_CHECKING:
+    from constellationdb.engine.engine import Engine
+    from constellationdb.engine.sequencer import Epoch
+    from constellationdb.engine.session import Session
+
+
+class SubscriptionRows:
+    """The rows after a position, each epoch in its order: a ``Feed``."""
+
+    def __init__(self, session: Session, durable: DurableSubscription, position: SubscriptionPosition) -> None:
+        self._subscription = Subscription(
+            session.engine,
+            durable.follows,
+            snapshot=position.snapshot,
+            as_of=position.epoch,
+            cancelled=session.cancelled,
+        )
+        self._skipped = position.rows
+        self._waiting: deque[pa.RecordBatch] = deque()
+        self.schema = self._subscription.schema
+
+    @property
+    def over(self) -> bool:
+        return not self._waiting and self._subscription.over
+
+    def next(self, timeout: float | None = None) -> pa.RecordBatch | None:
+        """The rows of one epoch."""
+        if not self._waiting:
+            rows = self._subscription.next(timeout)
+            if rows is None:
+                return None
+            self._waiting += by_epoch(rows)
+        rows = self._waiting.popleft().slice(self._skipped)
+        self._skipped = 0
+        return rows
+
+    def close(self) -> None:
+        self._subscription.leave()
+
+
+class SubscriptionCursor(StreamCursor):
+    """``given``: the position behind what was handed out; ``unit``: in which unit of work that was."""
+
+    def __init__(self, session: Session, statement: st.DeclareCursor, durable: DurableSubscription) -> None:
+        self._session = session
+        self.durable = durable
+        self.given = durable.position
+        self.unit: object = None
+        super().__init__(statement, session.engine.clock.now_us(), SubscriptionRows(session, durable, self.given))
+
+    @property
+    def oid(self) -> int:
+        return self.durable.relation.oid
+
+    def fetch(self, move: st.Fetch) -> list[pa.RecordBatch]:
+        """Acknowledges first what an earlier unit of work was given."""
+        if self.given != self.durable.position and self.unit != self._session.unit:
+            engine, positions = self._session.engine, {self.oid: self.given}
+            engine.submit(lambda epoch: acknowledge(engine, epoch, positions)).result()
+        with self._session.engine.lock:
+            self.durable.check()
+        return super().fetch(move)
+
+    def go_back(self, position: SubscriptionPosition) -> None:
+        """What was handed out after it comes again."""
+        self._stream.close()
+        self._waiting.clear()
+        self.given = position
+        self._stream = SubscriptionRows(self._session, self.durable, position)
+
+    def close(self) -> None:
+        super().close()
+        with self._session.engine.lock:
+            self.durable.close()
+
+    def _taken(self, count: int | None) -> list[pa.RecordBatch]:
+        taken = super()._taken(count)
+        if taken:
+            self.given, self.unit = self._behind(taken), self._session.unit
+        return taken
+
+    def _behind(self, taken: list[pa.RecordBatch]) -> SubscriptionPosition:
+        """The position once these rows are done with: within an epoch, if the first that waits is of the last one's."""
+        position = self.given
+        for rows in taken[:-1]:
+            position = SubscriptionPosition(_epoch(rows))
+        last = taken[-1]
+        if self._waiting and _epoch(self._waiting[0]) == _epoch(last):
+            return SubscriptionPosition(position.epoch, position.rows + last.num_rows, position.snapshot)
+        return SubscriptionPosition(_epoch(last))
+
+
+def _epoch(rows: pa.RecordBatch) -> int:
+    epoch: int = rows.column(0)[0].as_py()
+    return epoch
+
+
+def acknowledge(engine: Engine, epoch: Epoch, positions: Mapping[int, SubscriptionPosition]) -> None:
+    """On the sequencer's thread: the positions become part of the epoch."""
+    check_there(engine, positions)
+    epoch.record.acknowledged.update(positions)
+
+
+def open_subscription(session: Session, statement: st.DeclareCursor, named: st.NamedSubscription) -> SubscriptionCursor:
+    """One session at a time has it."""
+    position = named.name_position + 1
+    relation = session.names.relation(named.name, position)
+    if relation.kind != "subscription":
+        raise WrongObjectType(f'"{relation.shown}" is not a subscription', position=position)
+    engine = session.engine
+    with engine.lock:
+        durable = engine.subscriptions.get(relation.name)
+        if durable is None:
+            raise UndefinedObject(f'subscription "{relation.shown}" does not exist', position=position)
+        durable.open(session.pid)
+    return SubscriptionCursor(session, statement, durable)
