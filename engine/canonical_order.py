@@ -13,8 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from constellationdb.engine import batch as zset
 from constellationdb.engine.kernels.groupby import consolidate
 from constellationdb.engine.kernels.rowcodec import encode_rows
+from constellationdb.engine.kernels.rows import I64
 
 _EPOCH, _DIFF, _OWN = 0, 1, 2  # the columns of change rows
 
@@ -24,7 +26,9 @@ def by_epoch(rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     epochs = rows.column(_EPOCH).to_numpy()
     edges = [0, *(np.flatnonzero(np.diff(epochs)) + 1).tolist(), len(epochs)]
     for start, end in pairwise(edges):
-        yield _ordered(rows.slice(start, end - start))
+        ordered = _ordered(rows.slice(start, end - start))
+        if ordered.num_rows:
+            yield ordered
 
 
 def _ordered(rows: pa.RecordBatch) -> pa.RecordBatch:
@@ -32,16 +36,17 @@ def _ordered(rows: pa.RecordBatch) -> pa.RecordBatch:
         return rows
     diffs = rows.column(_DIFF).to_numpy()
     if rows.num_columns == _OWN:
-        rows, diffs = rows.slice(0, 1), np.array([diffs.sum()])
-        return rows.set_column(_DIFF, rows.schema.field(_DIFF), pa.array(diffs))
+        return _with_diffs(rows.slice(0, 1), np.array([diffs.sum()]))
     keys = encode_rows(rows, range(_OWN, rows.num_columns))
     first, net = consolidate(keys, diffs)
     found = keys.take(first)
     bodies = pa.LargeBinaryArray.from_buffers(
         pa.large_binary(), len(first), [None, pa.py_buffer(found.offsets), pa.py_buffer(found.data)]
     )
-    order = pc.sort_indices(
-        pa.table({"comes": pa.array(net > 0), "row": bodies}), [("comes", "ascending"), ("row", "ascending")]
-    )
-    chosen = rows.take(pa.array(first).take(order))
-    return chosen.set_column(_DIFF, rows.schema.field(_DIFF), pa.array(net).take(order))
+    table = pa.table({"comes": pa.array(net > 0), "row": bodies})
+    order = pc.sort_indices(table, [("comes", "ascending"), ("row", "ascending")]).to_numpy()
+    return _with_diffs(zset.take(rows, first[order]), net[order])
+
+
+def _with_diffs(rows: pa.RecordBatch, diffs: I64) -> pa.RecordBatch:
+    return rows.set_column(_DIFF, rows.schema.field(_DIFF), pa.array(diffs))

@@ -19,7 +19,7 @@ from constellationdb.engine.canonical_order import by_epoch
 from constellationdb.engine.cursors import StreamCursor
 from constellationdb.engine.durable_subscriptions import DurableSubscription, SubscriptionPosition, check_there
 from constellationdb.engine.subscription import Subscription
-from constellationdb.errors import UndefinedObject, WrongObjectType
+from constellationdb.errors import SubscriberTooSlow, UndefinedObject, WrongObjectType
 from constellationdb.planner import statements as st
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class SubscriptionRows:
     """The rows after a position, each epoch in its order: a ``Feed``."""
 
     def __init__(self, session: Session, durable: DurableSubscription, position: SubscriptionPosition) -> None:
+        self._engine, self._durable = session.engine, durable
         self._subscription = Subscription(
             session.engine,
             durable.follows,
@@ -49,14 +50,22 @@ class SubscriptionRows:
 
     def next(self, timeout: float | None = None) -> pa.RecordBatch | None:
         """The rows of one epoch."""
-        if not self._waiting:
-            rows = self._subscription.next(timeout)
+        while not self._waiting:
+            rows = self._came(timeout)
             if rows is None:
                 return None
             self._waiting += by_epoch(rows)
         rows = self._waiting.popleft().slice(self._skipped)
         self._skipped = 0
         return rows
+
+    def _came(self, timeout: float | None) -> pa.RecordBatch | None:
+        try:
+            return self._subscription.next(timeout)
+        except SubscriberTooSlow:
+            with self._engine.lock:
+                self._durable.check()  # which knows better what to say
+            raise
 
     def close(self) -> None:
         self._subscription.leave()

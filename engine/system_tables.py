@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Relation
+from constellationdb.engine.exchange import owned
 from constellationdb.engine.job import Job
 from constellationdb.engine.operators.base import ENDED, NO_WATERMARK
 from constellationdb.engine.sources import SourceState
@@ -52,6 +54,13 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
     "constellation.backfills": pa.schema(
         [("view", _TEXT), ("rows_done", _INT), ("rows_total", _INT), ("started", _TIME), ("state", _TEXT),
          ("error", _TEXT)]
+    ),
+    "constellation.state": pa.schema(
+        [("view", _TEXT), ("operator", _INT), ("kind", _TEXT), ("vnodes", _TEXT), ("rows", _INT), ("bytes", _INT)]
+    ),
+    "constellation.workers": pa.schema(
+        [("name", _TEXT), ("kind", _TEXT), ("jobs", _INT), ("jobs_waiting", _INT), ("steps", _INT),
+         ("busy_ms", pa.float64()), ("busy_share", pa.float64())]
     ),
     "constellation.subscriptions": pa.schema(
         [("name", _TEXT), ("relation", _TEXT), ("position", _INT), ("rows", _INT), ("lag_epochs", _INT),
@@ -162,6 +171,44 @@ def _operators(engine: Engine) -> list[Row]:
             for measured in job.graph.measured()
         ]
     return rows
+
+
+def _state(engine: Engine) -> list[Row]:
+    """The rows and bytes in memory of each operator that keeps some, by the vnodes of its keys."""
+    rows = []
+    for job in engine.jobs.values():
+        job.kinds = job.kinds or kinds(job.plan.root, engine.planned.of(engine.catalog))
+        rows += [
+            {
+                "view": job.name,
+                "operator": node.id,
+                "kind": job.kinds[node.id].title,
+                "vnodes": "{}-{}".format(*owned(worker, job.graph.workers)),
+                "rows": kept.rows,
+                "bytes": kept.bytes,
+            }
+            for node, worker, kept in job.graph.kept()
+        ]
+    return rows
+
+
+def _workers(engine: Engine) -> list[Row]:
+    """The threads that run jobs: how many there are, how many have something to do, and how busy they were so far."""
+    worker = engine.worker
+    age_ns = perf_counter_ns() - worker.started_ns
+    starting = sum(job.starting for job in engine.jobs.values())
+    return [
+        {
+            "name": line.name,
+            "kind": "thread",
+            "jobs": jobs,
+            "jobs_waiting": len(line.jobs),
+            "steps": line.steps,
+            "busy_ms": line.busy_ns / 1e6,
+            "busy_share": min(line.busy_ns / max(age_ns, 1), 1.0),
+        }
+        for line, jobs in zip(worker.lines, (len(engine.jobs) - starting, starting), strict=True)
+    ]
 
 
 def _backfills(engine: Engine) -> list[Row]:
@@ -316,6 +363,8 @@ _READERS: dict[str, Callable[[Engine], list[Row]]] = {
     "constellation.sources": _sources,
     "constellation.lookups": _lookups,
     "constellation.backfills": _backfills,
+    "constellation.state": _state,
+    "constellation.workers": _workers,
     "constellation.subscriptions": _subscriptions,
     "constellation.epochs": _epochs,
     "constellation.checkpoints": _checkpoints,
