@@ -29,6 +29,7 @@ from constellationdb.errors import (
     InvalidDefinition,
     ReadOnlyTransaction,
     SqlSyntaxError,
+    UndefinedObject,
     UndefinedRelation,
     UndefinedSchema,
 )
@@ -307,7 +308,8 @@ def _drop(session: Session, statement: st.Drop) -> Result:
             present.append(found.name)
             continue
         schema, name = split(said)
-        missing: ConstellationError = UndefinedRelation(f'{statement.kind} "{name}" does not exist')
+        undefined = UndefinedObject if statement.kind == "subscription" else UndefinedRelation
+        missing: ConstellationError = undefined(f'{statement.kind} "{name}" does not exist')
         if schema is not None and session.names.schema(schema) is None:
             missing = UndefinedSchema(f'schema "{schema}" does not exist')
         if not statement.if_exists:

@@ -137,13 +137,12 @@ def acknowledge(engine: Engine, epoch: Epoch, positions: Mapping[int, Subscripti
 def open_subscription(session: Session, statement: st.DeclareCursor, named: st.NamedSubscription) -> SubscriptionCursor:
     """One session at a time has it."""
     position = named.name_position + 1
-    relation = session.names.relation(named.name, position)
-    if relation.kind != "subscription":
+    engine, relation = session.engine, session.catalog.relations.get(session.names.find(named.name))
+    if relation is not None and relation.kind != "subscription":
         raise WrongObjectType(f'"{relation.shown}" is not a subscription', position=position)
-    engine = session.engine
     with engine.lock:
-        durable = engine.subscriptions.get(relation.name)
+        durable = None if relation is None else engine.subscriptions.get(relation.name)
         if durable is None:
-            raise UndefinedObject(f'subscription "{relation.shown}" does not exist', position=position)
+            raise UndefinedObject(f'subscription "{named.name}" does not exist', position=position)
         durable.open(session.pid)
     return SubscriptionCursor(session, statement, durable)

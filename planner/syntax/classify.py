@@ -61,7 +61,7 @@ _MODIFIERS = word_set(
 _EXPLAIN_OPTIONS = word_set(
     "analyze verbose format costs buffers timing summary settings wal memory generic_plan serialize"
 )
-_TWO_WORDS = word_set("materialized foreign event access text operator user default large lookup subscription")
+_TWO_WORDS = word_set("materialized foreign event access text operator user default large lookup")
 
 
 def read_statement(region: Region, rows: Rows | None = None) -> Statement:

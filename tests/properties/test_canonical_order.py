@@ -1,4 +1,4 @@
-"""The rows of an epoch in an order that the rows alone decide: however they are split up and shuffled, it is the same."""
+"""The rows of an epoch in an order that they alone decide: however they are split up and shuffled, it is the same."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ def test_one_session_at_a_time(engine: Engine) -> None:
             run(second, statement)
     run(first, "CLOSE c")
     run(second, DECLARE, "CLOSE c", "DROP SUBSCRIPTION s")
-    with pytest.raises(ConstellationError, match='relation "s" does not exist'):
+    with pytest.raises(ConstellationError, match='subscription "s" does not exist'):
         run(first, DECLARE)
 
 
