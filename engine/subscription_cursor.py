@@ -9,13 +9,13 @@ again, in the same epochs and the same order.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
-from constellationdb.engine.canonical_order import by_epoch
+from constellationdb.engine.canonical_order import ordered
 from constellationdb.engine.cursors import StreamCursor
 from constellationdb.engine.durable_subscriptions import DurableSubscription, SubscriptionPosition, check_there
 from constellationdb.engine.subscription import Subscription
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class SubscriptionRows:
-    """The rows after a position, each epoch in its order: a ``Feed``."""
+    """The rows after a position, each epoch's in order: a ``Feed``."""
 
     def __init__(self, session: Session, durable: DurableSubscription, position: SubscriptionPosition) -> None:
         self._engine, self._durable = session.engine, durable
@@ -41,23 +41,20 @@ class SubscriptionRows:
             cancelled=session.cancelled,
         )
         self._skipped = position.rows
-        self._waiting: deque[pa.RecordBatch] = deque()
         self.schema = self._subscription.schema
 
     @property
     def over(self) -> bool:
-        return not self._waiting and self._subscription.over
+        return self._subscription.over
 
     def next(self, timeout: float | None = None) -> pa.RecordBatch | None:
-        """The rows of one epoch."""
-        while not self._waiting:
-            rows = self._came(timeout)
-            if rows is None:
-                return None
-            self._waiting += by_epoch(rows)
-        rows = self._waiting.popleft().slice(self._skipped)
-        self._skipped = 0
-        return rows
+        """The rows of some epochs, each whole but for the first."""
+        while (rows := self._came(timeout)) is not None:
+            rows = ordered(rows).slice(self._skipped)
+            if rows.num_rows:
+                self._skipped = 0
+                return rows
+        return None
 
     def _came(self, timeout: float | None) -> pa.RecordBatch | None:
         try:
@@ -114,18 +111,15 @@ class SubscriptionCursor(StreamCursor):
 
     def _behind(self, taken: list[pa.RecordBatch]) -> SubscriptionPosition:
         """The position once these rows are done with: within an epoch, if the first that waits is of the last one's."""
+        epochs = np.concatenate([rows.column(0).to_numpy() for rows in taken])
+        last = int(epochs[-1])
+        if not self._waiting or self._waiting[0].column(0)[0].as_py() != last:
+            return SubscriptionPosition(last)
+        begin = int(np.searchsorted(epochs, last))
+        if begin:
+            return SubscriptionPosition(int(epochs[begin - 1]), len(epochs) - begin)
         position = self.given
-        for rows in taken[:-1]:
-            position = SubscriptionPosition(_epoch(rows))
-        last = taken[-1]
-        if self._waiting and _epoch(self._waiting[0]) == _epoch(last):
-            return SubscriptionPosition(position.epoch, position.rows + last.num_rows, position.snapshot)
-        return SubscriptionPosition(_epoch(last))
-
-
-def _epoch(rows: pa.RecordBatch) -> int:
-    epoch: int = rows.column(0)[0].as_py()
-    return epoch
+        return SubscriptionPosition(position.epoch, position.rows + len(epochs), position.snapshot)
 
 
 def acknowledge(engine: Engine, epoch: Epoch, positions: Mapping[int, SubscriptionPosition]) -> None:

@@ -5,7 +5,16 @@ STATEMENTS = (
     "INSERT INTO", "RELEASE SAVEPOINT", "RESET", "ROLLBACK", "SAVEPOINT", "SELECT", "SET", "SHOW", "SUBSCRIBE",
     "TRUNCATE", "UPDATE", "VALUES", "WITH",
 )  # fmt: skip
-CREATED = ("TABLE", "SOURCE", "LOOKUP TABLE", "VIEW", "MATERIALIZED VIEW", "OR REPLACE VIEW", "SAVEPOINT", "SUBSCRIPTION")
+CREATED = (
+    "TABLE",
+    "SOURCE",
+    "LOOKUP TABLE",
+    "VIEW",
+    "MATERIALIZED VIEW",
+    "OR REPLACE VIEW",
+    "SAVEPOINT",
+    "SUBSCRIPTION",
+)
 DROPPED = {
     "TABLE": "table", "SOURCE": "source", "LOOKUP TABLE": "lookup table", "VIEW": "view",
     "MATERIALIZED VIEW": "materialized view", "SUBSCRIPTION": "subscription",

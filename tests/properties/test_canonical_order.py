@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constellationdb.engine.canonical_order import by_epoch
+from constellationdb.engine.canonical_order import ordered as in_order
 
 _SCHEMA = pa.schema(
     [
@@ -33,9 +33,10 @@ def batch(changes: Changes) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(rows, schema=_SCHEMA)
 
 
-def ordered(changes: Changes) -> list[list[dict[str, object]]]:
-    """Each epoch's rows; the epochs come in sequence."""
-    return [rows.to_pylist() for rows in by_epoch(batch(sorted(changes, key=lambda change: change[0])))]
+def ordered(changes: Changes) -> list[dict[str, object]]:
+    """The epochs come in sequence."""
+    rows: list[dict[str, object]] = in_order(batch(sorted(changes, key=lambda change: change[0]))).to_pylist()
+    return rows
 
 
 def key(row: dict[str, object]) -> str:
@@ -56,9 +57,11 @@ def test_it_is_what_the_epoch_changed(changes: Changes) -> None:
     for change in changes:
         row = batch([change]).to_pylist()[0]
         expected.setdefault(change[0], Counter())[key(row)] += change[1]
-    netted = {epoch: {k: n for k, n in rows.items() if n} for epoch, rows in sorted(expected.items())}
     found = ordered(changes)
-    assert [{key(row): row["_diff"] for row in rows} for rows in found] == [rows for rows in netted.values() if rows]
-    for rows in found:
-        comes = [int(str(row["_diff"])) > 0 for row in rows]
+    for epoch, rows in expected.items():
+        theirs = [row for row in found if row["_epoch"] == epoch]
+        assert {key(row): row["_diff"] for row in theirs} == {k: n for k, n in rows.items() if n}
+        comes = [int(str(row["_diff"])) > 0 for row in theirs]
         assert comes == sorted(comes), "what goes is before what comes"
+    epochs = [int(str(row["_epoch"])) for row in found]
+    assert epochs == sorted(epochs)
