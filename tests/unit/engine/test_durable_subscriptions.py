@@ -149,6 +149,16 @@ def test_what_fails_as_one_comes_again_as_one(engine: Engine) -> None:
     assert seen(run(session, "FETCH 2 FROM c")) == [(1, 1, 10), (1, 2, 20)]
 
 
+def test_what_could_not_be_sent_comes_again(engine: Engine) -> None:
+    """As when a value has no form that the client asked for: it gets an error instead of the rows."""
+    session = engine.session()
+    run(session, DECLARE)
+    results = session.execute("FETCH 1 FROM c")
+    assert next(results).tag(1) == "FETCH 1"
+    session.fail()
+    assert seen(run(session, "FETCH 1 FROM c")) == [(1, 1, 10)]
+
+
 def test_position_and_writes_are_one_epoch(engine: Engine, tmp_path: Path) -> None:
     """Rows taken from a subscription into a table: both or none, whenever it ends."""
     session = engine.session()
@@ -221,6 +231,18 @@ def test_each_epoch_takes_away_before_it_adds(engine: Engine) -> None:
     session = engine.session()
     run(session, DECLARE, "FETCH 2 FROM c", "UPDATE t SET v = v - 10")
     assert seen(run(session, "FETCH 9 FROM c")) == [(-1, 1, 10), (-1, 2, 20), (1, 1, 0), (1, 2, 10)]
+
+
+def test_the_order_of_rows_is_that_of_no_statement(engine: Engine) -> None:
+    session = engine.session()
+    found = []
+    for name, listed in (("a", "(7), (3), (9), (1)"), ("b", "(1), (9), (7), (3)")):
+        run(session, f"CREATE TABLE {name} (id int PRIMARY KEY)", f"INSERT INTO {name} VALUES {listed}")
+        run(session, f"CREATE SUBSCRIPTION of_{name} FROM {name}", f"UPDATE {name} SET id = id + 10")
+        run(session, f"DECLARE {name} SUBSCRIPTION CURSOR FOR of_{name}")
+        found.append(seen(run(session, f"FETCH ALL FROM {name} WITH (timeout = '0s')")))
+    assert found[0] == found[1]
+    assert [diff for diff, _ in found[0]] == [1] * 4 + [-1] * 4 + [1] * 4
 
 
 def test_the_snapshot_is_of_the_epoch_it_was_created_in(engine: Engine) -> None:
