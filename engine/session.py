@@ -342,6 +342,8 @@ class Session:
         except BaseException:
             self.unacknowledged.give_back(unit)
             raise
+        if transaction.explicit:
+            self.unacknowledged.settle(unit)
         self.wrote(epoch, work.relations)
         if work.commands:
             self.engine.nudge()

@@ -37,6 +37,12 @@ class Unacknowledged:
             if cursor.unit == unit:
                 cursor.go_back(places.get(cursor.oid, cursor.durable.position))
 
+    def settle(self, unit: object) -> None:
+        """It is committed."""
+        for cursor in self._cursors():
+            if cursor.unit == unit:
+                cursor.unit = None
+
     def give_back(self, unit: object) -> None:
         """The unit came to nothing."""
         self.back_to({}, unit)
