@@ -10,7 +10,7 @@ import pyarrow as pa
 from constellationdb.catalog.types import SqlType, composite, enum, of_description, quoted
 
 RelationKind: TypeAlias = Literal[
-    "table", "source", "lookup table", "view", "materialized view", "side output", "sequence", "sink"
+    "table", "source", "lookup table", "view", "materialized view", "side output", "sequence", "sink", "subscription"
 ]
 
 FunctionKind: TypeAlias = Literal["scalar", "aggregate", "table"]

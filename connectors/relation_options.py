@@ -1,6 +1,7 @@
 """The options of a relation itself, whatever connector it has: what ``WITH (…)`` takes besides the connector's own.
 
 table, materialized view    retain_history
+subscription                retention, snapshot
 source                      watermark.idle_timeout, watermark.advance_when_idle, scan.startup, on_error
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from constellationdb.connectors.options import Option, duration_us, read_options
+from constellationdb.connectors.options import Option, Settings, duration_us, read_options
 from constellationdb.errors import FeatureNotSupported
 
 RETAIN_HISTORY = "retain_history"
@@ -17,6 +18,10 @@ IDLE_TIMEOUT = "watermark.idle_timeout"
 ADVANCE_WHEN_IDLE = "watermark.advance_when_idle"
 
 _STORED = (Option(RETAIN_HISTORY, "duration", minimum=0),)
+_SUBSCRIPTION = (
+    Option("retention", "duration", default="1 day", minimum=1),
+    Option("snapshot", "flag", default="true"),
+)
 _SOURCE = (
     Option(IDLE_TIMEOUT, "duration", minimum=1),
     Option(ADVANCE_WHEN_IDLE, "duration", minimum=1),
@@ -45,6 +50,10 @@ def check_source(options: Mapping[str, str]) -> None:
             f"on_error = '{settings.text('on_error')}' is not supported",
             hint="rows that cannot be read become rows of the source's errors relation",
         )
+
+
+def subscription_settings(options: Mapping[str, str]) -> Settings:
+    return read_options("", _SUBSCRIPTION, options, called="a subscription")
 
 
 def retained_us(options: Mapping[str, str]) -> int | None:

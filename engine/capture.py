@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from constellationdb.engine.arrangement import FOREVER
 from constellationdb.engine.contents import Version
+from constellationdb.engine.durable_subscriptions import SubscriptionPosition
 from constellationdb.engine.job import Job
 from constellationdb.engine.job_checkpoints import job_manifest
 from constellationdb.engine.manifest import JobManifest, SourceManifest
@@ -81,6 +82,7 @@ class Cut:
     catalog: Catalog
     sources: dict[str, SourceManifest]
     sequences: dict[int, SequencePosition]
+    subscriptions: dict[int, SubscriptionPosition]
     states: dict[str, RelationState]
     order: tuple[Job, ...]  # in which they were defined
     waiting: set[Job]
@@ -119,6 +121,7 @@ class Capture:
                 engine.catalog,
                 {n: _source_manifest(s) for n, s in engine.states.items() if isinstance(s, SourceState)},
                 {sequence.relation.oid: sequence.logged for sequence in engine.sequences.values()},
+                {known.relation.oid: known.position for known in engine.subscriptions.values()},
                 {n: s for n, s in engine.states.items() if not n.startswith("#")},
                 tuple(jobs),
                 set(jobs),

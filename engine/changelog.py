@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -52,6 +53,14 @@ class _Pack:
 UNKNOWN_US = 1 << 62
 
 
+class Keeper(Protocol):
+    """Somebody who is not there all the time, and wants to find what came meanwhile."""
+
+    def keeps(self, epoch: int, at_us: int, now_us: int) -> bool:
+        """Whether the change of this epoch, or the pack that ends with it, has to stay."""
+        ...
+
+
 class RelationLog:
     """The changes of a relation in epoch order. One writer; readers hold the engine's lock."""
 
@@ -63,6 +72,7 @@ class RelationLog:
         self._bytes = 0
         self.forgotten = 0  # changes at or before this epoch are gone
         self.forgotten_us = UNKNOWN_US  # no change that is gone was later
+        self.keepers: set[Keeper] = set()
 
     def append(self, change: Change) -> None:
         self._changes.append(change)
@@ -82,6 +92,42 @@ class RelationLog:
         old = [change for change in self._unpacked(epoch) if change.epoch <= limit]
         return old + self._changes[bisect_right(self._epochs, epoch) : bisect_right(self._epochs, limit)]
 
+    def some_after(self, epoch: int, limit: int, rows: int) -> tuple[list[Change], int]:
+        """The first changes in ``(epoch, limit]``, about so many rows, and the epoch up to which these are all."""
+        found: list[Change] = []
+        for change in self._from(epoch):
+            if change.epoch > limit:
+                break
+            found.append(change)
+            rows -= 0 if change.delta is None else change.delta.num_rows
+            if rows <= 0:
+                return found, change.epoch
+        return found, limit
+
+    def _from(self, epoch: int) -> Iterator[Change]:
+        yield from self._unpacked(epoch)
+        for index in range(bisect_right(self._epochs, epoch), len(self._epochs)):
+            yield self._changes[index]
+
+    def extent_after(self, epoch: int) -> tuple[int | None, int]:
+        """The last epoch with a change after ``epoch``, if there is one, and how many rows there are in these."""
+        last, rows = None, 0
+        for pack in self._packs_after(epoch):
+            last = pack.epoch
+            rows += int((pack.batch.column(_EPOCH).to_numpy() > epoch).sum())
+        for change in self._changes[bisect_right(self._epochs, epoch) :]:
+            if change.delta is not None:
+                last, rows = change.epoch, rows + change.delta.num_rows
+        return last, rows
+
+    def bytes_after(self, epoch: int) -> int:
+        """How much is kept of what came after ``epoch``; of a pack all or nothing."""
+        later = self._changes[bisect_right(self._epochs, epoch) :]
+        return sum(pack.size for pack in self._packs_after(epoch)) + sum(map(_size, later))
+
+    def _packs_after(self, epoch: int) -> list[_Pack]:
+        return self._packs[bisect_right(self._packs, epoch, key=lambda pack: pack.epoch) :]
+
     def around(self, at_us: int) -> tuple[bool, int | None]:
         """Whether it is known what there was at a time, and the epoch of the first change after it."""
         known = self.forgotten_us <= at_us
@@ -100,20 +146,19 @@ class RelationLog:
         return known, None
 
     def _unpacked(self, epoch: int) -> Iterator[Change]:
-        first = bisect_right(self._packs, epoch, key=lambda pack: pack.epoch)
-        for pack in self._packs[first:]:
+        for pack in self._packs_after(epoch):
             yield from (change for change in unpacked(pack.batch) if change.epoch > epoch)
 
     def forget(self, consumed: int, now_us: int, *, retain: bool) -> None:
         """Drop what every follower has passed and retention does not hold; pack the rest of it."""
         if retain:
             self._pack(bisect_right(self._epochs, consumed))
-        while self._packs and not (retain and self._keeps(self._packs[0].at_us, now_us)):
+        while self._packs and not (retain and self._keeps(self._packs[0], now_us)):
             pack = self._packs.pop(0)
             self._drop(pack.epoch, pack.at_us, pack.size)
         gone = 0
         for change in self._changes[: bisect_right(self._epochs, consumed)]:
-            if self._packs or (retain and self._keeps(change.at_us, now_us)):
+            if self._packs or (retain and self._keeps(change, now_us)):
                 break
             gone += 1
             self._drop(change.epoch, change.at_us, _size(change))
@@ -151,11 +196,14 @@ class RelationLog:
         if epoch > self.forgotten:
             self.forgotten, self.forgotten_us = epoch, at_us
 
-    def _keeps(self, at_us: int, now_us: int) -> bool:
+    def _keeps(self, one: Change | _Pack, now_us: int) -> bool:
         """Whether somebody may still ask for it: for the usual time if it is not too much, or for as long as asked."""
+        age_us = now_us - one.at_us
+        if any(keeper.keeps(one.epoch, one.at_us, now_us) for keeper in self.keepers):
+            return True
         if self.retained_us is not None:
-            return now_us - at_us <= self.retained_us
-        return now_us - at_us <= RETAINED_US and self._bytes <= RETAINED_BYTES
+            return age_us <= self.retained_us
+        return age_us <= RETAINED_US and self._bytes <= RETAINED_BYTES
 
 
 def _size(change: Change) -> int:

@@ -10,6 +10,7 @@ from constellationdb.engine import answers, selects
 from constellationdb.engine.cursors import StreamCursor, TableCursor
 from constellationdb.engine.pg_catalog.registered import with_names
 from constellationdb.engine.result import Result
+from constellationdb.engine.subscription_cursor import open_subscription
 from constellationdb.errors import InvalidCursorDefinition, NoActiveTransaction
 from constellationdb.planner import statements as st
 from constellationdb.planner.continuous import is_continuous
@@ -44,6 +45,8 @@ def _keep(session: Session, name: str) -> None:
 
 def _cursor(session: Session, statement: st.DeclareCursor) -> TableCursor | StreamCursor:
     source, now = statement.source, session.engine.clock.now_us()
+    if isinstance(source, st.NamedSubscription):
+        return open_subscription(session, statement, source)
     if isinstance(source, st.Select) and not is_continuous(source.query, session.relations):
         columns, rows = selects.later(session, source.query)
         return TableCursor(statement, with_names(session, columns, ())[0], now, lambda: _named(session, rows()))

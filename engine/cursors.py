@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,6 @@ import pyarrow as pa
 from constellationdb.engine import answers
 from constellationdb.engine.portals import Portals
 from constellationdb.engine.result import ResultColumn
-from constellationdb.engine.streams import Stream
 from constellationdb.errors import ScrollRefused
 from constellationdb.planner import statements as st
 
@@ -116,8 +116,25 @@ class TableCursor(_Cursor):
             raise _forward_only("Declare it with SCROLL option to enable backward scan.")
 
 
+class Feed(Protocol):
+    """Rows that come one batch after the other."""
+
+    schema: pa.Schema
+
+    @property
+    def over(self) -> bool:
+        """Whether no row can come any more."""
+        ...
+
+    def next(self, timeout: float | None = None) -> pa.RecordBatch | None:
+        """None after ``timeout`` seconds and at the end. A cancelled call has taken nothing."""
+        ...
+
+    def close(self) -> None: ...
+
+
 class StreamCursor(_Cursor):
-    def __init__(self, statement: st.DeclareCursor, made_us: int, stream: Stream) -> None:
+    def __init__(self, statement: st.DeclareCursor, made_us: int, stream: Feed) -> None:
         super().__init__(statement, answers.columns_of(stream.schema), made_us)
         self.scrollable = False
         self._stream = stream

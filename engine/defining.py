@@ -21,6 +21,7 @@ from constellationdb.engine.result import Notice, Result
 from constellationdb.engine.sinks import statements as sinks
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.stopped import is_stopped, refuse_stopped, state_of
+from constellationdb.engine.subscription_statements import create_subscription, refuse_active
 from constellationdb.engine.temporary import ON_COMMIT
 from constellationdb.errors import (
     ConstellationError,
@@ -29,6 +30,7 @@ from constellationdb.errors import (
     InvalidDefinition,
     ReadOnlyTransaction,
     SqlSyntaxError,
+    UndefinedObject,
     UndefinedRelation,
     UndefinedSchema,
 )
@@ -89,6 +91,8 @@ def define(session: Session, statement: st.Statement) -> Result:
             return sinks.create_sink(session, statement)
         case st.AlterSink():
             return sinks.alter_sink(session, statement)
+        case st.CreateSubscription():
+            return create_subscription(session, statement)
         case st.CreateSequence() | st.AlterSequence():
             return sequence_statements.perform(session, statement)
         case _:
@@ -159,6 +163,7 @@ _COMMANDS = {
     "Rename": "ALTER TABLE",
     "CreateSource": "CREATE SOURCE",
     "CreateLookupTable": "CREATE LOOKUP TABLE",
+    "CreateSubscription": "CREATE SUBSCRIPTION",
     "CreateType": "CREATE TYPE",
     "DropType": "DROP TYPE",
     "AlterType": "ALTER TYPE",
@@ -310,7 +315,8 @@ def _drop(session: Session, statement: st.Drop) -> Result:
             present.append(found.name)
             continue
         schema, name = split(said)
-        missing: ConstellationError = UndefinedRelation(f'{statement.kind} "{name}" does not exist')
+        undefined = UndefinedObject if statement.kind == "subscription" else UndefinedRelation
+        missing: ConstellationError = undefined(f'{statement.kind} "{name}" does not exist')
         if schema is not None and session.names.schema(schema) is None:
             missing = UndefinedSchema(f'schema "{schema}" does not exist')
         if not statement.if_exists:
@@ -322,6 +328,7 @@ def _drop(session: Session, statement: st.Drop) -> Result:
         command = Drop(catalog.to_drop(present, cascade=statement.cascade, name_of=shown))
         freed = sequence_statements.without_defaults(catalog, command.names, shown, cascade=statement.cascade)
         dropped = catalog.cascaded(present, command.names, shown)
+        refuse_active(session, command.names)
         _submit(session, *freed.commands, command)
         notices += schemas.cascade_notices([*freed.said, *dropped])
     return Result(f"DROP {statement.kind.upper()}", notices=notices)

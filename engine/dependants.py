@@ -63,6 +63,7 @@ class Views:
 def adapted(catalog: Catalog, relations: Planned, functions: Functions, change: Change) -> Views:
     """``relations`` are as before the change."""
     refuse_sinks(catalog, change.relation)
+    _refuse_subscriptions(catalog, change.relation)
     views, after = Views(), _after(relations, change)
     for view in catalog.relations.values():
         if view.kind not in ("view", "materialized view") or change.relation not in catalog.bases_of(view.name):
@@ -85,13 +86,22 @@ def adapted(catalog: Catalog, relations: Planned, functions: Functions, change: 
 
 def refuse_sinks(catalog: Catalog, relation: str) -> None:
     """0A000: what is at their targets has the columns, and the key, that the relation has."""
-    sinks = [r for r in catalog.relations.values() if r.kind == "sink" and relation in r.depends_on]
-    if sinks:
+    _refuse(catalog, relation, "sink", "the columns or the key")
+
+
+def _refuse_subscriptions(catalog: Catalog, relation: str) -> None:
+    """0A000: their clients have been given rows of the columns that the relation has."""
+    _refuse(catalog, relation, "subscription", "the columns")
+
+
+def _refuse(catalog: Catalog, relation: str, kind: str, what: str) -> None:
+    over = [r for r in catalog.relations.values() if r.kind == kind and relation in r.depends_on]
+    if over:
         changed = catalog.get(relation)
         raise FeatureNotSupported(
-            f'cannot change the columns or the key of {changed.kind} "{changed.shown}": a sink depends on them',
-            detail="\n".join(f'sink "{sink.shown}" depends on {changed.kind} "{changed.shown}"' for sink in sinks),
-            hint="Drop the sink first.",
+            f'cannot change {what} of {changed.kind} "{changed.shown}": a {kind} depends on them',
+            detail="\n".join(f'{kind} "{r.shown}" depends on {changed.kind} "{changed.shown}"' for r in over),
+            hint=f"Drop the {kind} first.",
         )
 
 

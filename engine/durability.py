@@ -265,6 +265,7 @@ class Durability:
             since,
             list(cut.catalog.types.values()),
             sinks,
+            cut.subscriptions,
         )
         return draft, manifest
 

@@ -31,6 +31,7 @@ from constellationdb.engine.cancellation import Cancellation
 from constellationdb.engine.changelog import Change
 from constellationdb.engine.contents import AppendedRows, Contents, view_contents
 from constellationdb.engine.durability import Durability
+from constellationdb.engine.durable_subscriptions import DurableSubscription, SubscriptionPosition
 from constellationdb.engine.first_answers import Chunks, tick
 from constellationdb.engine.graph import CLOCK, Graph
 from constellationdb.engine.job import CHUNK_ROWS, Answered, Job, Outputs
@@ -96,6 +97,7 @@ class Engine:
         self.states: dict[str, RelationState] = {}
         self.sources: dict[str, SourceState] = {}  # those of the states that are sources
         self.sequences: dict[str, SequenceState] = {}
+        self.subscriptions: dict[str, DurableSubscription] = {}
         self.jobs: dict[str, Job] = {}
         self.sinks: dict[str, Delivery] = {}
         self.lookups = LookupTables(self._deliver, self.submit, workers)
@@ -275,6 +277,12 @@ class Engine:
             if sequence.relation.oid in positions:
                 sequence.restore(positions[sequence.relation.oid])
 
+    def acknowledge(self, positions: Mapping[int, SubscriptionPosition]) -> None:
+        """What clients of subscriptions, by oid, have is kept for them no longer."""
+        for subscription in self.subscriptions.values() if positions else ():
+            if subscription.relation.oid in positions:
+                subscription.position = positions[subscription.relation.oid]
+
     def _install(self, relation: Relation, epoch: int, at_us: int) -> None:
         before = epoch - 1
         match relation.kind:
@@ -299,6 +307,9 @@ class Engine:
                 self.sequences[relation.name] = SequenceState(relation)
             case "sink":
                 self.add_sink(Delivery(self, relation, self.states[relation.depends_on[0]], before, self._open_target))
+            case "subscription":
+                follows = self.states[relation.depends_on[0]]
+                self.subscriptions[relation.name] = DurableSubscription(relation, follows, before)
             case "view":
                 return
         if (state := self.states.get(relation.name)) is not None:
@@ -362,6 +373,9 @@ class Engine:
         sink = self.sinks.pop(name, None)
         if sink is not None:
             sink.end()
+        subscription = self.subscriptions.pop(name, None)
+        if subscription is not None:
+            subscription.end()
         job = self.jobs.pop(name, None)
         if job is not None:
             self.end(job)
@@ -483,6 +497,8 @@ class Engine:
     def publish(self, epoch: Epoch, deltas: dict[str, pa.RecordBatch]) -> None:
         for answer in epoch.record.answers:
             self.take_answer(answer, epoch.number, epoch.at_us)
+        with self.lock:
+            self.acknowledge(epoch.record.acknowledged)
         self.publish_base(epoch.number, epoch.at_us, deltas, epoch.record.watermarks)
         if epoch.number % _TIDY_EVERY == 0:
             self.tidy_base()

@@ -20,7 +20,7 @@ import pyarrow as pa
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.kernels.rowcodec import encode_rows
-from constellationdb.engine.kernels.rows import vnodes
+from constellationdb.engine.kernels.rows import VNODES, vnodes
 from constellationdb.errors import InternalError
 
 
@@ -132,8 +132,14 @@ def worker_of(batch: pa.RecordBatch, keys: tuple[int, ...], workers: int) -> np.
     """The owner of each row's key: vnodes are dealt to workers in equal ranges; without keys all is worker 0's."""
     if not keys:
         return np.zeros(batch.num_rows, np.int64)
-    owned = vnodes(encode_rows(zset.data(batch), keys).hashes).astype(np.int64)
-    return owned * workers // 256
+    theirs = vnodes(encode_rows(zset.data(batch), keys).hashes).astype(np.int64)
+    return theirs * workers // VNODES
+
+
+def owned(worker: int, workers: int) -> tuple[int, int]:
+    """The first and the last vnode that a worker is dealt."""
+    first, behind = (-(-VNODES * number // workers) for number in (worker, worker + 1))
+    return first, behind - 1
 
 
 def spread(batch: pa.RecordBatch, workers: int) -> list[Delta]:

@@ -116,6 +116,10 @@ class Graph:
         self.rows_on = [0] * workers  # rows each worker's keyed operators received: an idle worker shows here
 
     @property
+    def workers(self) -> int:
+        return self._workers
+
+    @property
     def relations(self) -> list[str]:
         return list(self._inputs)
 
@@ -257,6 +261,14 @@ class Graph:
             kept = footprint(*self._operators.get(node.id, ()))
             yield Measured(node, rows_in, meter.rows, meter.late, meter.errors, meter.busy_ns, kept,
                            self._watermarks[node.id])  # fmt: skip
+
+    def kept(self) -> Iterator[tuple[plan.AnyNode, int, Footprint]]:
+        """What each of a keyed operator's instances keeps, by worker; none for those that keep nothing."""
+        for node in self._nodes:
+            for worker, operator in enumerate(self._operators.get(node.id, ())):
+                found = footprint(operator)
+                if found.rows or found.bytes:
+                    yield node, worker, found
 
     def fed(self, relation: str, epoch: int) -> None:
         """A new job has read all of a relation, as of ``epoch``: those who borrow it, or have a copy, may look."""

@@ -15,13 +15,18 @@ from constellationdb.errors import HistoryExpired
 
 def changes_since(state: RelationState, epoch: int) -> list[Change]:
     """Under the engine's lock: the changes later than ``epoch``; HistoryExpired when some are no longer kept."""
+    check_kept(state, epoch)
+    return state.log.all_after(epoch, state.frontier)
+
+
+def check_kept(state: RelationState, epoch: int) -> None:
+    """Under the engine's lock: HistoryExpired when some changes later than ``epoch`` are no longer kept."""
     if state.log.forgotten > epoch:
         raise HistoryExpired(
             f'epoch {epoch} of "{state.name}" is no longer kept',
             detail=f"changes are kept from epoch {state.log.forgotten} on",
             hint="ask for a later epoch, or create it WITH (retain_history = '1 hour')",
         )
-    return state.log.all_after(epoch, state.frontier)
 
 
 def rewound(version: Version, now: int, changes: Sequence[Change]) -> pa.RecordBatch:

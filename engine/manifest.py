@@ -9,6 +9,7 @@ import msgspec
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Function, Relation, UserType
 from constellationdb.connectors.api import Position
+from constellationdb.engine.durable_subscriptions import SubscriptionPosition
 from constellationdb.engine.sequences import SequencePosition
 
 
@@ -81,6 +82,7 @@ class Manifest(msgspec.Struct, frozen=True):
     since: dict[str, int] = {}  # relation → the epoch from which on its contents can be read, if not the checkpoint's
     types: list[UserType] = []
     sinks: dict[str, SinkManifest] = {}
+    subscriptions: dict[int, SubscriptionPosition] = {}  # by oid
 
 
 def catalog_of(manifest: Manifest) -> Catalog:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from constellationdb.catalog.model import Command
 from constellationdb.connectors.api import Position
+from constellationdb.engine.durable_subscriptions import SubscriptionPosition
 from constellationdb.engine.sequences import SequencePosition
 from constellationdb.storage.arrow_blobs import pack, unpack
 
@@ -40,6 +41,7 @@ class Header(msgspec.Struct, frozen=True):
     timer: bool = False  # opened by the clock, which alone may be what it brings
     gone_back: bool = False
     sinks: dict[str, int] = {}  # that write a table here → the epoch of their relation that it has now
+    acknowledged: dict[int, SubscriptionPosition] = {}  # by the oid of the subscription
 
 
 class AnswerHeader(msgspec.Struct, frozen=True):
@@ -73,9 +75,10 @@ class EpochRecord:
     timer: bool = False
     gone_back: bool = False  # the epochs before it, up to those of the checkpoint that was gone back to, were undone
     sinks: dict[str, int] = field(default_factory=dict)
+    acknowledged: dict[int, SubscriptionPosition] = field(default_factory=dict)
 
     def is_empty(self) -> bool:
-        moved = self.watermarks or self.sequences or self.timer or self.sinks
+        moved = self.watermarks or self.sequences or self.timer or self.sinks or self.acknowledged
         return not (self.commands or self.deltas or self.ranges or self.answers or moved)
 
 
@@ -92,6 +95,7 @@ def encode_record(record: EpochRecord) -> bytes:
         record.timer,
         record.gone_back,
         record.sinks,
+        record.acknowledged,
     )
     batches = [batch for _, batch in record.deltas]
     for answer in record.answers:
@@ -115,4 +119,5 @@ def decode_record(payload: bytes) -> EpochRecord:
         header.timer,
         header.gone_back,
         dict(header.sinks),
+        dict(header.acknowledged),
     )

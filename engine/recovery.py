@@ -110,6 +110,7 @@ def _restore_checkpoint(engine: Engine, stored: _Stored) -> Manifest:
     engine.restore_sequences(manifest.sequences)
     for name, sink in manifest.sinks.items():
         engine.sinks[name].restore(sink)
+    engine.acknowledge(manifest.subscriptions)
     for name, job in manifest.jobs.items():
         restore_job(engine, name, job, *state_and_changes(_under(f"job/{name}/", blobs)), manifest)
     with engine.lock:
@@ -198,6 +199,7 @@ def _replay(engine: Engine, number: int, record: EpochRecord) -> None:
     for name, epoch in record.sinks.items():
         if name in engine.sinks:
             engine.sinks[name].committed(epoch)
+    engine.acknowledge(record.acknowledged)
     for name, watermark in record.watermarks.items():
         source = engine.states.get(name)
         if isinstance(source, SourceState):

@@ -52,7 +52,7 @@ class PlannedCatalog:
             return planned
         before, known = self._known, {}
         for relation in catalog.relations.values():
-            if relation.kind == "sink":
+            if relation.kind in ("sink", "subscription"):
                 continue  # no query reads one
             found = before.get(relation.name)
             if found is None or found[0] is not relation:

@@ -191,15 +191,21 @@ def _subscribed(rows: int) -> str:
     return f"SUBSCRIBE {rows}"
 
 
+_SUBSCRIBE_HINTS = {
+    "view": "SUBSCRIBE (SELECT …)",
+    "subscription": "DECLARE … SUBSCRIPTION CURSOR FOR it, and FETCH",
+}
+
+
 def _open(session: Session, statement: st.Subscribe) -> Stream:
     assert statement.relation is not None
     relation = session.names.relation(statement.relation, statement.name_position + 1)
     if session.transaction is not None:
         session.transaction.check_reads(session.catalog, [relation.name], changes=True)
-    if relation.kind in ("lookup table", "view"):
+    if relation.kind in ("lookup table", "view", "subscription"):
         raise WrongObjectType(
             f'"{relation.shown}" is a {relation.kind}: it has no changes of its own',
-            hint="SUBSCRIBE (SELECT …)" if relation.kind == "view" else None,
+            hint=_SUBSCRIBE_HINTS.get(relation.kind),
             position=statement.name_position + 1,
         )
     subscription = session.engine.subscribe(

@@ -35,6 +35,7 @@ from constellationdb.engine.shortcuts import Shortcuts
 from constellationdb.engine.stopped import is_stopped
 from constellationdb.engine.temporary import TemporaryTables
 from constellationdb.engine.transaction import Transaction
+from constellationdb.engine.unacknowledged import Unacknowledged
 from constellationdb.engine.writes import commit
 from constellationdb.errors import (
     ConstellationError,
@@ -86,6 +87,8 @@ class Session:
         self.transaction: Transaction | None = None
         self.statements = PreparedStatements()
         self.portals = Portals()
+        self.unacknowledged = Unacknowledged(self.portals)
+        self._exchanges = 0  # of messages, each up to its Sync
         self.temporary = TemporaryTables(self)
         self.sequences = SessionSequences(self)
         self.names = Names(self)
@@ -258,6 +261,7 @@ class Session:
 
     def _rest(self) -> None:
         """Until the client says something again."""
+        self._exchanges += 1
         self.activity.rest(self.engine.clock.now_us())
         name, problem = _IDLE[self.transaction_status]
         limit_ms = milliseconds(self.settings.get(name))
@@ -273,6 +277,12 @@ class Session:
             return "I"
         return "E" if self.transaction.failed else "T"
 
+    @property
+    def unit(self) -> object:
+        """What is undone as one when it fails: the transaction that BEGIN opened, or all up to the next Sync."""
+        transaction = self.transaction
+        return transaction if transaction is not None and transaction.explicit else self._exchanges
+
     def fail(self) -> None:
         """An error went to the client: an explicit transaction waits for its end, an implicit one is undone."""
         self._stop_timer()
@@ -280,6 +290,8 @@ class Session:
             self.transaction.failed = True
         elif self.transaction is not None:
             self.rollback()
+        else:
+            self.unacknowledged.give_back(self.unit)
         self._rest()
 
     def start(self, *, explicit: bool) -> Transaction:
@@ -317,11 +329,21 @@ class Session:
         except BaseException:
             self.rollback()
             raise
+        unit = self.unit
+        given = self.unacknowledged.of(unit)
         transaction = self._leave(committed=True)
+        if transaction.explicit:
+            transaction.acknowledged = given
         work = transaction.to_commit(self.engine)
         if work is None:
             return
-        epoch = self.engine.submit(lambda e: commit(self.engine, e, work), first=bool(work.commands)).result()
+        try:
+            epoch = self.engine.submit(lambda e: commit(self.engine, e, work), first=bool(work.commands)).result()
+        except BaseException:
+            self.unacknowledged.give_back(unit)
+            raise
+        if transaction.explicit:
+            self.unacknowledged.settle(unit)
         self.wrote(epoch, work.relations)
         if work.commands:
             self.engine.nudge()
@@ -343,7 +365,9 @@ class Session:
             self.engine.define(epoch, Drop(self.engine.catalog.to_drop(starting, cascade=True)))
 
     def rollback(self) -> None:
+        unit = self.unit
         self._leave(committed=False)
+        self.unacknowledged.give_back(unit)
 
     def _leave(self, *, committed: bool) -> Transaction:
         transaction, self.transaction = self.transaction, None

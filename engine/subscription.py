@@ -20,7 +20,7 @@ import pyarrow as pa
 from constellationdb.engine import batch as zset
 from constellationdb.engine.bell import Bell
 from constellationdb.engine.cancellation import Cancellation
-from constellationdb.engine.history import changes_since, rewound
+from constellationdb.engine.history import changes_since, check_kept, rewound
 from constellationdb.engine.job import Job
 from constellationdb.engine.operators.base import ENDED
 from constellationdb.engine.relation import RelationState
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
 
 _LARGE_ROWS = 16_384
+_MOST_ROWS = 262_144  # taken from the log at once, by one who is far behind
 
 
 class Subscription:
@@ -112,13 +113,13 @@ class Subscription:
         with self._engine.lock:
             if self._at_least:
                 epoch = max(epoch, self._state.log.forgotten)
-            changes = changes_since(self._state, epoch)
-            version, now = self._state.version(), self._state.frontier
+            if self._snapshot:
+                changes, version, now = changes_since(self._state, epoch), self._state.version(), self._state.frontier
+            else:
+                check_kept(self._state, epoch)
             self.epoch = epoch
             self._enroll()
-        if not self._snapshot:
-            return None
-        return self._snapshot_rows(rewound(version, now, changes))
+        return self._snapshot_rows(rewound(version, now, changes)) if self._snapshot else None
 
     def _enroll(self) -> None:
         """Under the engine's lock. A source is read, and its changes kept, only while somebody wants them."""
@@ -241,8 +242,7 @@ class Subscription:
                     f'the subscription to "{state.name}" fell behind the changes that are kept',
                     hint=f"it ended after epoch {self.epoch}; subscribe anew, or WITH (retain_history = …) on creation",
                 )
-            frontier = state.frontier
-            changes = state.log.all_after(self.epoch, frontier)
+            changes, frontier = state.log.some_after(self.epoch, state.frontier, _MOST_ROWS)
         parts: list[pa.RecordBatch] = []
         for change in changes:
             if change.delta is not None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Relation
+from constellationdb.engine.exchange import owned
 from constellationdb.engine.job import Job
 from constellationdb.engine.operators.base import ENDED, NO_WATERMARK
 from constellationdb.engine.sources import SourceState
@@ -57,6 +59,17 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
         [("name", _TEXT), ("relation", _TEXT), ("connector", _TEXT), ("type", _TEXT), ("key", _TEXT), ("state", _TEXT),
          ("position", _INT), ("marker", _INT), ("epochs_behind", _INT), ("rows", _INT), ("bytes", _INT),
          ("error", _TEXT)]
+    ),
+    "constellation.state": pa.schema(
+        [("view", _TEXT), ("operator", _INT), ("kind", _TEXT), ("vnodes", _TEXT), ("rows", _INT), ("bytes", _INT)]
+    ),
+    "constellation.workers": pa.schema(
+        [("name", _TEXT), ("kind", _TEXT), ("jobs", _INT), ("jobs_waiting", _INT), ("steps", _INT),
+         ("busy_ms", pa.float64()), ("busy_share", pa.float64())]
+    ),
+    "constellation.subscriptions": pa.schema(
+        [("name", _TEXT), ("relation", _TEXT), ("position", _INT), ("rows", _INT), ("lag_epochs", _INT),
+         ("lag_rows", _INT), ("retained_bytes", _INT), ("retention_ms", _INT), ("state", _TEXT), ("pid", _INT)]
     ),
     "constellation.epochs": pa.schema([("epoch", _INT), ("durable_epoch", _INT), ("frontier", _INT)]),
     "constellation.checkpoints": pa.schema(
@@ -163,6 +176,44 @@ def _operators(engine: Engine) -> list[Row]:
             for measured in job.graph.measured()
         ]
     return rows
+
+
+def _state(engine: Engine) -> list[Row]:
+    """The rows and bytes in memory of each operator that keeps some, by the vnodes of its keys."""
+    rows = []
+    for job in engine.jobs.values():
+        job.kinds = job.kinds or kinds(job.plan.root, engine.planned.of(engine.catalog))
+        rows += [
+            {
+                "view": job.name,
+                "operator": node.id,
+                "kind": job.kinds[node.id].title,
+                "vnodes": "{}-{}".format(*owned(worker, job.graph.workers)),
+                "rows": kept.rows,
+                "bytes": kept.bytes,
+            }
+            for node, worker, kept in job.graph.kept()
+        ]
+    return rows
+
+
+def _workers(engine: Engine) -> list[Row]:
+    """The threads that run jobs: how many there are, how many have something to do, and how busy they were so far."""
+    worker = engine.worker
+    age_ns = perf_counter_ns() - worker.started_ns
+    starting = sum(job.starting for job in engine.jobs.values())
+    return [
+        {
+            "name": line.name,
+            "kind": "thread",
+            "jobs": jobs,
+            "jobs_waiting": len(line.jobs),
+            "steps": line.steps,
+            "busy_ms": line.busy_ns / 1e6,
+            "busy_share": min(line.busy_ns / max(age_ns, 1), 1.0),
+        }
+        for line, jobs in zip(worker.lines, (len(engine.jobs) - starting, starting), strict=True)
+    ]
 
 
 def _backfills(engine: Engine) -> list[Row]:
@@ -276,6 +327,26 @@ def _sinks(engine: Engine) -> list[Row]:
     ]
 
 
+def _subscriptions(engine: Engine) -> list[Row]:
+    """``rows``: how many of those after ``position`` are acknowledged, too."""
+    return [
+        {
+            "name": subscription.relation.name,
+            "relation": subscription.follows.name,
+            "position": subscription.position.epoch,
+            "rows": subscription.position.rows,
+            "lag_epochs": epochs,
+            "lag_rows": rows,
+            "retained_bytes": subscription.retained_bytes,
+            "retention_ms": subscription.retention_us // 1000,
+            "state": subscription.standing,
+            "pid": subscription.reader,
+        }
+        for subscription in engine.subscriptions.values()
+        for epochs, rows in (subscription.lag,)
+    ]
+
+
 def _epochs(engine: Engine) -> list[Row]:
     durable = engine.durability.log.durable_epoch
     return [{"epoch": engine.epoch, "durable_epoch": durable, "frontier": engine.floor()}]
@@ -319,6 +390,9 @@ _READERS: dict[str, Callable[[Engine], list[Row]]] = {
     "constellation.lookups": _lookups,
     "constellation.backfills": _backfills,
     "constellation.sinks": _sinks,
+    "constellation.state": _state,
+    "constellation.workers": _workers,
+    "constellation.subscriptions": _subscriptions,
     "constellation.epochs": _epochs,
     "constellation.checkpoints": _checkpoints,
     "constellation.errors": _errors,

@@ -20,6 +20,7 @@ import pyarrow as pa
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Alter, Command, Create, Drop, Relation
 from constellationdb.engine import batch as zset
+from constellationdb.engine.durable_subscriptions import SubscriptionPosition
 from constellationdb.engine.lookups import first_copy, is_replicated
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.relation import RelationState
@@ -63,12 +64,13 @@ Operation: TypeAlias = Written | Pushed | Defined
 
 @dataclass(frozen=True)
 class Savepoint:
-    """``operations``, ``settings`` and ``portals``: what ROLLBACK TO comes back to."""
+    """``operations``, ``settings``, ``portals`` and ``given``, by subscription: what ROLLBACK TO comes back to."""
 
     name: str
     operations: int
     settings: Mark
     portals: int
+    given: Mapping[int, SubscriptionPosition] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Commit:
     settled: Mapping[str, int]  # tables of changed columns and rows → since when nobody else may have written them
     reads: frozenset[str] = frozenset()  # tables that must not have changed since ``read_at``
     read_at: int = 0
+    acknowledged: Mapping[int, SubscriptionPosition] = field(default_factory=dict)  # by the oid of the subscription
 
     @property
     def relations(self) -> set[str]:
@@ -126,6 +129,7 @@ class Transaction:
     shapes: dict[str, Reshape] = field(default_factory=dict)  # tables of which it has changed the columns
     written: dict[str, int] = field(default_factory=dict)  # tables → the epoch that it first wrote over
     reads: set[str] = field(default_factory=set)  # the tables that it has looked at, itself or through views
+    acknowledged: Mapping[int, SubscriptionPosition] = field(default_factory=dict)  # what COMMIT says was received
 
     # -- its view of the catalog and the tables ------------------------------------------------
 
@@ -266,7 +270,7 @@ class Transaction:
                 case _:
                     pass
         rows = {name: whole for name, parts in pushed.items() if (whole := zset.concat(parts)) is not None}
-        if not (commands or changes or rows):
+        if not (commands or changes or rows or self.acknowledged):
             return None
         over: dict[str, RelationState] = {n: t.committed for n, t in self.tables.items() if t.committed is not None}
         over |= {n: s for n, s in self.sources.items() if not self.created(n)}
@@ -276,7 +280,9 @@ class Transaction:
         given = {name: sequence.position for name, sequence in self.sequences.items()}
         reads = frozenset(self.reads) if self.serializable and self.epoch is not None else frozenset()
         base, read_at = self.base or engine.catalog, self.epoch or 0
-        return Commit(base, commands, changes, rows, copies, over, given, tables, settled, reads, read_at)
+        return Commit(
+            base, commands, changes, rows, copies, over, given, tables, settled, reads, read_at, self.acknowledged
+        )
 
     def next_statement(self, engine: Engine) -> None:
         """READ COMMITTED takes the latest epoch anew for each statement."""
@@ -291,8 +297,8 @@ class Transaction:
 
     # -- savepoints ----------------------------------------------------------------------------
 
-    def savepoint(self, name: str, settings: Mark, portals: int) -> None:
-        self.savepoints.append(Savepoint(name, len(self.operations), settings, portals))
+    def savepoint(self, name: str, settings: Mark, portals: int, given: Mapping[int, SubscriptionPosition]) -> None:
+        self.savepoints.append(Savepoint(name, len(self.operations), settings, portals, given))
 
     def rollback_to(self, engine: Engine, name: str) -> Savepoint:
         index = self._find(name)

@@ -28,7 +28,9 @@ def control(session: Session, statement: st.Transaction) -> Result:
     name = statement.savepoint or ""
     match statement.action:
         case "savepoint":
-            transaction.savepoint(name, session.settings.mark(), session.portals.mark())
+            transaction.savepoint(
+                name, session.settings.mark(), session.portals.mark(), session.unacknowledged.places()
+            )
             return Result("SAVEPOINT")
         case "release":
             transaction.release(name)
@@ -48,6 +50,7 @@ def _block(session: Session, what: str) -> Transaction:
 def _back_to(session: Session, savepoint: Savepoint) -> None:
     session.settings.back_to(savepoint.settings)
     session.portals.back_to(savepoint.portals)
+    session.unacknowledged.back_to(savepoint.given, session.unit)
     if session.transaction is not None:
         session.set_modes(session.transaction)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from constellationdb.engine.bell import Bell
@@ -30,10 +31,13 @@ _TIDY_EVERY = 256  # steps, or less when they are of so many rows:
 _TIDY_ROWS = 1 << 22
 
 
-class _Line:
+class Line:
     """The jobs that one thread has something to do for, in the order of their turns. Under the engine's lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.busy_ns = 0  # since the thread started
+        self.steps = 0
         self.jobs: dict[Job, None] = {}
         self.bell = Bell()
 
@@ -49,6 +53,10 @@ class _Line:
                 self.jobs[job] = None
                 return job
         return None
+
+    def count(self, busy_ns: int) -> None:
+        self.busy_ns += busy_ns
+        self.steps += 1
 
     def pause(self, now: float) -> float | None:
         """In how many seconds one that goes slowly may take its next step."""
@@ -69,12 +77,13 @@ class Worker:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._stopping = False
-        self._following = _Line()
-        self._starting = _Line()
+        self._following = Line("worker")
+        self._starting = Line("first answers")
         self._threads = [
-            threading.Thread(target=self._follow_epochs, name="worker", daemon=True),
-            threading.Thread(target=self._first_answers, name="first answers", daemon=True),
+            threading.Thread(target=self._follow_epochs, name=self._following.name, daemon=True),
+            threading.Thread(target=self._first_answers, name=self._starting.name, daemon=True),
         ]
+        self.started_ns = perf_counter_ns()
 
     def start(self) -> None:
         with self._engine.lock:
@@ -86,8 +95,15 @@ class Worker:
                 self._engine.successions.look(job)
         for job in list(self._engine.jobs.values()):
             self.send_requests(job)
+        self.started_ns = perf_counter_ns()
+        for line in self.lines:
+            line.busy_ns = line.steps = 0  # those of the recovery
         for thread in self._threads:
             thread.start()
+
+    @property
+    def lines(self) -> tuple[Line, Line]:
+        return self._following, self._starting
 
     def stop(self) -> None:
         with self._engine.lock:
@@ -152,7 +168,7 @@ class Worker:
         while (job := self._next(self._starting)) is not None:
             self._step(job)
 
-    def _next(self, line: _Line) -> Job | None:
+    def _next(self, line: Line) -> Job | None:
         """The next job of a line, as soon as there is one; None at the end."""
         while True:
             with self._engine.lock:
@@ -195,8 +211,13 @@ class Worker:
         return rows
 
     def _compute(self, job: Job, work: Work | None) -> list[tuple[RelationState, Change]]:
+        line = self._starting if job.starting else self._following
         with self._engine.turn.of(SMALL_ROWS if work is None else work.rows):
-            return job.step(work)
+            begin = perf_counter_ns()
+            try:
+                return job.step(work)
+            finally:
+                line.count(perf_counter_ns() - begin)
 
     def _go_on(self, job: Job) -> None:
         """To the end of the line that follows epochs, if there is more to do."""

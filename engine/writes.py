@@ -18,6 +18,7 @@ import pyarrow as pa
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Alter, Create, CreateFunction, Drop, Function, Relation, Replace
 from constellationdb.engine import batch as zset
+from constellationdb.engine.durable_subscriptions import check_there
 from constellationdb.engine.overlay import TableOverlay
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.replicas import ReplicaState
@@ -57,6 +58,7 @@ _REFUSED = {
     "lookup table": 'cannot change lookup table "{name}"',
     "sequence": 'cannot change sequence "{name}"',
     "sink": 'cannot change sink "{name}"',
+    "subscription": 'cannot change subscription "{name}"',
     "side output": 'cannot change "{name}", which the engine writes itself',
 }
 
@@ -127,6 +129,7 @@ def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
     """A transaction's definitions and changes, all or none: check everything, then put everything into effect."""
     _check_definitions(engine, work)
     _check_reads(engine, epoch, work)
+    check_there(engine, work.acknowledged)
     for name, state in work.over.items():
         if engine.states.get(name) is not state:
             raise defined_anew(name)
@@ -155,6 +158,7 @@ def commit(engine: Engine, epoch: Epoch, work: Commit) -> int:
         assert isinstance(source, SourceState)
         source.push(rows)
         epoch.change(name, rows)
+    epoch.record.acknowledged.update(work.acknowledged)
     return epoch.number
 
 

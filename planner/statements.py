@@ -373,7 +373,29 @@ class ShowCreateSink(Statement):
     name_position: int = 0
 
 
-RelationKind = Literal["table", "source", "lookup table", "view", "materialized view", "sequence", "sink"]
+@dataclass(frozen=True)
+class CreateSubscription(Statement):
+    """CREATE SUBSCRIPTION name FROM relation WITH (…)."""
+
+    name: str
+    relation: str
+    options: Mapping[str, str]
+    if_not_exists: bool = False
+    name_position: int = 0
+    relation_position: int = 0
+
+
+@dataclass(frozen=True)
+class NamedSubscription(Statement):
+    """What DECLARE … SUBSCRIPTION CURSOR is for."""
+
+    name: str
+    name_position: int = 0
+
+
+RelationKind = Literal[
+    "table", "source", "lookup table", "view", "materialized view", "sequence", "sink", "subscription"
+]
 
 
 @dataclass(frozen=True)
@@ -697,7 +719,7 @@ class DeclareCursor(Statement):
     """``scroll`` None when neither SCROLL nor NO SCROLL was said."""
 
     name: str
-    source: Select | Subscribe
+    source: Select | Subscribe | NamedSubscription
     binary: bool = False
     scroll: bool | None = None
     hold: bool = False

@@ -5,10 +5,19 @@ STATEMENTS = (
     "INSERT INTO", "RELEASE SAVEPOINT", "RESET", "ROLLBACK", "SAVEPOINT", "SELECT", "SET", "SHOW", "SUBSCRIBE",
     "TRUNCATE", "UPDATE", "VALUES", "WITH",
 )  # fmt: skip
-CREATED = ("TABLE", "SOURCE", "LOOKUP TABLE", "VIEW", "MATERIALIZED VIEW", "OR REPLACE VIEW", "SAVEPOINT")
+CREATED = (
+    "TABLE",
+    "SOURCE",
+    "LOOKUP TABLE",
+    "VIEW",
+    "MATERIALIZED VIEW",
+    "OR REPLACE VIEW",
+    "SAVEPOINT",
+    "SUBSCRIPTION",
+)
 DROPPED = {
     "TABLE": "table", "SOURCE": "source", "LOOKUP TABLE": "lookup table", "VIEW": "view",
-    "MATERIALIZED VIEW": "materialized view",
+    "MATERIALIZED VIEW": "materialized view", "SUBSCRIPTION": "subscription",
 }  # fmt: skip
 CLAUSES = (
     "ALL", "ALLOW LATENESS", "AND", "ANY", "AS", "AS OF EPOCH", "ASC", "BETWEEN", "BY", "CASCADE", "CASE", "CAST",

@@ -130,9 +130,9 @@ class Objects:
 
     @cached_property
     def own(self) -> tuple[Described, ...]:
-        relations = [
-            self.described(r) for r in self.catalog.relations.values() if not (r.is_upcoming or r.kind == "sink")
-        ]
+        catalog = self.catalog.relations.values()
+        hidden = ("sink", "subscription")
+        relations = [self.described(r) for r in catalog if not (r.is_upcoming or r.kind in hidden)]
         return (*relations, *(_composite(kind) for kind in self.catalog.types.values() if kind.fields))
 
     @cached_property

@@ -39,6 +39,7 @@ from constellationdb.planner.syntax import (
     sequences,
     session,
     sinks,
+    subscriptions,
     user_types,
     views,
 )
@@ -62,7 +63,7 @@ _MODIFIERS = word_set(
 _EXPLAIN_OPTIONS = word_set(
     "analyze verbose format costs buffers timing summary settings wal memory generic_plan serialize"
 )
-_TWO_WORDS = word_set("materialized foreign event access text operator user default large lookup subscription")
+_TWO_WORDS = word_set("materialized foreign event access text operator user default large lookup")
 
 
 def read_statement(region: Region, rows: Rows | None = None) -> Statement:
@@ -86,6 +87,7 @@ def _refuse_broken(region: Region, word: str) -> None:
         "lookup",
         "savepoint",
         "sink",
+        "subscription",
     ):
         postgres.check(region)
     raise region.source.error_at(at)
@@ -287,6 +289,7 @@ _CREATED: tuple[tuple[tuple[str, ...], Reader], ...] = (
     (("stream",), views.create_view),
     (("savepoint",), savepoints.create_savepoint),
     (("schema",), schemas.create_schema),
+    (("subscription",), subscriptions.create_subscription),
     (("function",), functions.create_function),
     (("type",), user_types.create_type),
     (("extension",), accepted.create_extension),

@@ -1,6 +1,6 @@
 """DECLARE, FETCH, MOVE and CLOSE.
 
-DECLARE … FOR SUBSCRIBE and FETCH … WITH (timeout = …) are ours: they are read
+DECLARE … FOR SUBSCRIBE, DECLARE … SUBSCRIPTION CURSOR and FETCH … WITH (timeout = …) are ours: they are read
 here and blanked out, and Postgres' grammar judges the rest in its place.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from constellationdb.errors import FeatureNotSupported, InvalidCursorDefinition, SqlSyntaxError
 from constellationdb.planner.statements import CloseCursor, DeclareCursor, Direction, Fetch, Select, Subscribe
-from constellationdb.planner.syntax import postgres
+from constellationdb.planner.syntax import postgres, subscriptions
 from constellationdb.planner.syntax.changing_with import changes_rows
 from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.edits import overlay
@@ -29,6 +29,8 @@ _ALL = 2**63 - 1  # how Postgres writes it
 
 def declare(region: Region) -> DeclareCursor:
     cursor = Cursor(region)
+    if (named := subscriptions.declare(region)) is not None:
+        return named
     while not cursor.done and not cursor.at("for"):
         cursor.next()
     if cursor.done or cursor.index + 1 >= region.hi:

@@ -36,6 +36,7 @@ _OURS: tuple[tuple[tuple[str, ...], CommentedKind], ...] = (
     (("source",), "source"),
     (("lookup", "table"), "lookup table"),
     (("foreign", "table"), "foreign table"),
+    (("subscription",), "subscription"),
 )
 
 

@@ -17,7 +17,7 @@ from constellationdb.planner.statements import (
     Transaction,
     Truncate,
 )
-from constellationdb.planner.syntax import postgres, sinks
+from constellationdb.planner.syntax import postgres, sinks, subscriptions
 from constellationdb.planner.syntax.accepted import set_constraints
 from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.edits import overlay
@@ -95,7 +95,8 @@ def _text(node: Any) -> str:
 
 
 def show(region: Region) -> Statement:
-    return sinks.show(region) or Show(region.text, region.start, postgres.tree(region).name)
+    shown = sinks.show(region) or subscriptions.show(region)
+    return shown or Show(region.text, region.start, postgres.tree(region).name)
 
 
 def discard(region: Region) -> Statement:
@@ -104,7 +105,7 @@ def discard(region: Region) -> Statement:
 
 
 def drop(region: Region) -> Statement:
-    """DROP of a relation; SINK, SOURCE, STREAM and LOOKUP TABLE are shown to Postgres as TABLE."""
+    """DROP of a relation; SINK, SOURCE, STREAM, LOOKUP TABLE and SUBSCRIPTION are shown to Postgres as TABLE."""
     found = drop_kind(region)
     assert found is not None, "the caller has asked"
     kind, hi = found
@@ -130,6 +131,7 @@ _DROPPED: tuple[tuple[tuple[str, ...], RelationKind], ...] = (
     (("sink",), "sink"),
     (("source",), "source"),
     (("stream",), "view"),
+    (("subscription",), "subscription"),
     (("table",), "table"),
     (("view",), "view"),
 )

@@ -44,6 +44,10 @@ JOIN lookup_table FOR SYSTEM_TIME AS OF PROCTIME() ON …""",
     "SUBSCRIBE": """
 SUBSCRIBE [TO] relation | (query) [WITH (snapshot = true, progress = false)]
     [AS OF [AT LEAST] EPOCH n | AS OF TIMESTAMP t] [WHERE condition]""",
+    "CREATE SUBSCRIPTION": """
+CREATE SUBSCRIPTION [IF NOT EXISTS] name FROM relation [WITH (retention = '1 day', snapshot = true)]
+DECLARE cursor SUBSCRIPTION CURSOR FOR name""",
+    "DROP SUBSCRIPTION": "DROP SUBSCRIPTION [IF EXISTS] name, …",
     "TRUNCATE": "TRUNCATE [TABLE] name, …",
     "UPDATE": "UPDATE table SET column = value, … [FROM …] [WHERE condition] [RETURNING …]",
 }
