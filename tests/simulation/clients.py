@@ -18,7 +18,18 @@ def drawn_change(now: State, draw: random.Random) -> Change | None:
     """One to three statements, as one transaction; None where there is nothing to change."""
     after, texts = now.copy(), []
     for _ in range(draw.choice([1, 1, 1, 1, 2, 3])):
-        kinds = [_insert, _insert, _insert, _insert, _update, _delete, _name, _push, _push, *([_aside] if "side" in now.there else [])]
+        kinds = [
+            _insert,
+            _insert,
+            _insert,
+            _insert,
+            _update,
+            _delete,
+            _name,
+            _push,
+            _push,
+            *([_aside] if "side" in now.there else []),
+        ]
         text = draw.choice(kinds)(after, draw)
         if text is not None:
             texts.append(text)
@@ -75,8 +86,9 @@ def _aside(state: State, draw: random.Random) -> str:
     return _values("side", [(state.side[-1],)])
 
 
-def _values(table: str, rows: list[tuple[int, int, int]] | list[tuple[int, int]] | list[tuple[int, str]]
-            | list[tuple[int]]) -> str:
+def _values(
+    table: str, rows: list[tuple[int, int, int]] | list[tuple[int, int]] | list[tuple[int, str]] | list[tuple[int]]
+) -> str:
     shown = ", ".join("(" + ", ".join(map(repr, row)) + ")" for row in rows)
     return f"INSERT INTO {table} VALUES {shown}"
 

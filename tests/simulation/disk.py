@@ -19,13 +19,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 from constellationdb.storage.buffers import Bytes
 from constellationdb.storage.disk import Disk
 
 SECTOR = 512
 Crash = Literal["kill", "power cut"]
+CRASHES: list[Crash] = ["kill", "power cut"]
 
 
 class CrashError(BaseException):
@@ -90,6 +91,18 @@ def _torn(offset: int, data: bytes, draw: random.Random) -> bytes:
     return bytes(torn)
 
 
+@dataclass
+class Left:
+    """What a crash has left: the files as the next process sees them, and what of them the medium has.
+
+    Paths are below the root. Several names may be of one file.
+    """
+
+    files: dict[Path, File]
+    names: dict[Path, dict[str, File]]
+    folders: set[Path]
+
+
 @dataclass(frozen=True)
 class Trouble:
     """What happens at the ``count``-th operation of a name: a crash, or an error of the system."""
@@ -108,7 +121,7 @@ class SimulatedDisk(Disk):
         self._draw = draw
         self._files: dict[int, File] = {}  # by inode
         self._names: dict[Path, dict[str, File]] = {}  # what the medium has of each directory; no entry: nothing
-        self._left: tuple[dict[Path, File], dict[Path, dict[str, File]], set[Path]] | None = None
+        self.left: Left | None = None
         self.steps: Counter[str] = Counter()
         self.crashed_at: Counter[str] = Counter()
         self.trouble: Trouble | None = None
@@ -118,7 +131,9 @@ class SimulatedDisk(Disk):
 
     def write(self, fd: int, data: Bytes) -> None:
         view = bytes(memoryview(data).cast("B"))
-        self._do("write", _path_of(fd), lambda: self._write(fd, view), lambda: self._write(fd, view[: len(view) // 2]))
+        self._do(
+            "write in", _folder_of(fd), lambda: self._write(fd, view), lambda: self._write(fd, view[: len(view) // 2])
+        )
 
     def _write(self, fd: int, data: bytes) -> None:
         status = os.fstat(fd)
@@ -129,13 +144,13 @@ class SimulatedDisk(Disk):
 
     def sync(self, fd: int) -> None:
         file = self._files[os.fstat(fd).st_ino]
-        self._do("sync", _path_of(fd), file.sync, None, file.fail)
+        self._do("sync in", _folder_of(fd), file.sync, None, file.fail)
 
     def sync_directory(self, path: Path) -> None:
-        self._do("sync", path, lambda: self._sync_names(path))
+        self._do("sync names in", path, lambda: self._sync_names(path))
 
     def _sync_names(self, path: Path) -> None:
-        self._names[path] = {entry.name: self._entry(entry) for entry in os.scandir(path)}
+        self._names[path.relative_to(self.root)] = {entry.name: self._entry(entry) for entry in os.scandir(path)}
 
     def _entry(self, entry: os.DirEntry[str]) -> File:
         """A file, or an empty one in place of a directory."""
@@ -147,16 +162,16 @@ class SimulatedDisk(Disk):
         return self._files[inode]
 
     def rename(self, path: Path, to: Path) -> None:
-        self._do("rename", to, lambda: os.rename(path, to))
+        self._do("rename in", to.parent, lambda: os.rename(path, to))
 
     def link(self, path: Path, to: Path) -> None:
-        self._do("link", to, lambda: os.link(path, to))
+        self._do("link in", to.parent, lambda: os.link(path, to))
 
     def remove(self, path: Path) -> None:
-        self._do("remove", path, path.unlink)
+        self._do("remove in", path.parent, path.unlink)
 
     def truncate(self, fd: int, size: int) -> None:
-        self._do("truncate", _path_of(fd), lambda: self._truncate(fd, size))
+        self._do("truncate in", _folder_of(fd), lambda: self._truncate(fd, size))
 
     def _truncate(self, fd: int, size: int) -> None:
         os.ftruncate(fd, size)
@@ -165,41 +180,40 @@ class SimulatedDisk(Disk):
     def _do(
         self,
         what: str,
-        path: Path,
+        folder: Path,
         work: Callable[[], None],
         half: Callable[[], None] | None = None,
         fail: Callable[[], None] | None = None,
     ) -> None:
         """An operation, or the trouble that is due at it: before, after or in the middle of it."""
-        if self._left is not None:
+        if self.left is not None:
             raise CrashError
-        step = f"{what} {self._kind(path)}"
+        step = f"{what} {folder.relative_to(self.root)}"
         self.steps[step] += 1
         trouble = self.trouble
         if trouble is None or trouble.step not in (None, step):
-            return work()
+            work()
+            return
         self._since += 1
         if self._since < trouble.count:
-            return work()
+            work()
+            return
         self.set_trouble(None)
         if trouble.crash is None:
-            (fail or half or (lambda: None))()
+            if (failing := fail or half) is not None:
+                failing()
             raise OSError(trouble.error, os.strerror(trouble.error))
-        self._draw.choice([work, half or work, lambda: None])()
+        for part in self._draw.choice([[work], [half or work], []]):
+            part()
         self.crashed_at[step] += 1
         self.crash(trouble.crash)
-
-    def _kind(self, path: Path) -> str:
-        folders = path.relative_to(self.root).parts
-        kind = "/".join(folders[:-1] if path.is_file() or path.suffix or len(folders) > 2 else folders)
-        return kind or "."
 
     def flip(self, path: Path, draw: random.Random) -> None:
         """A bit of a file at rest."""
         content = bytearray(path.read_bytes())
         content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
         path.write_bytes(content)
-        self._files[path.stat().st_ino] = self._names[path.parent][path.name] = File(content)
+        self._files[path.stat().st_ino] = self._names[path.parent.relative_to(self.root)][path.name] = File(content)
 
     # ------------------------------------------------------------------ trouble
 
@@ -208,59 +222,58 @@ class SimulatedDisk(Disk):
 
     @property
     def has_crashed(self) -> bool:
-        return self._left is not None
+        return self.left is not None
 
-    def crash(self, crash: Crash) -> None:
+    def crash(self, crash: Crash) -> NoReturn:
         """Settles what is left, and ends the process."""
-        self._left = self._after_kill() if crash == "kill" else self._after_power_cut()
+        self.left = self._after_kill() if crash == "kill" else self._after_power_cut()
         raise CrashError
 
-    def _after_kill(self) -> tuple[dict[Path, File], dict[Path, dict[str, File]], set[Path]]:
+    def _after_kill(self) -> Left:
         folders = self._folders()
-        files = {folder / n: file for folder in folders for n, file in self._cached(folder).items()}
-        return files, self._names, folders
+        files = {folder / name: file for folder in folders for name, file in self._cached(folder).items()}
+        return Left(files, self._names, folders)
 
-    def _after_power_cut(self) -> tuple[dict[Path, File], dict[Path, dict[str, File]], set[Path]]:
+    def _after_power_cut(self) -> Left:
         """Each name for itself: as it is in the cache, or as it was when its directory was synced."""
-        lost: set[Path] = set()
         contents: dict[int, File] = {}
-        files: dict[Path, File] = {}
-        for folder in sorted(self._folders(), key=lambda path: len(path.parts)):
-            known = folder == self.root or folder.name in self._names.get(folder.parent, {})
-            if folder.parent in lost or (not known and self._draw.random() < 0.5):
-                lost.add(folder)
+        left = Left({}, {}, set())
+        for folder in sorted(self._folders(), key=lambda path: (len(path.parts), path)):
+            known = folder == Path() or folder.name in self._names.get(folder.parent, {})
+            if folder != Path() and (folder.parent not in left.folders or not (known or self._draw.random() < 0.5)):
                 continue
+            left.folders.add(folder)
             cached, safe = self._cached(folder), self._names.get(folder, {})
             for name in sorted(cached.keys() | safe.keys()):
                 file = (cached if self._draw.random() < 0.5 else safe).get(name)
-                if file is not None and not (folder / name).is_dir():
-                    left = contents.setdefault(id(file), File(bytearray(file.after_power_cut(self._draw))))
-                    files[folder / name] = left
-        folders = self._folders() - lost
-        names: dict[Path, dict[str, File]] = {folder: {} for folder in folders}
-        for path, file in files.items():
-            names[path.parent][path.name] = file
-        for folder in folders - {self.root}:
-            names[folder.parent][folder.name] = File()
-        return files, names, folders
+                if file is not None and not (self.root / folder / name).is_dir():
+                    if id(file) not in contents:
+                        contents[id(file)] = File(bytearray(file.after_power_cut(self._draw)))
+                    left.files[folder / name] = contents[id(file)]
+        left.names = {folder: {} for folder in left.folders}
+        for path, file in [*left.files.items(), *((folder, File()) for folder in left.folders - {Path()})]:
+            left.names[path.parent][path.name] = file
+        return left
 
     def _folders(self) -> set[Path]:
-        return {self.root, *(path for path in self.root.rglob("*") if path.is_dir())}
+        below = (path.relative_to(self.root) for path in self.root.rglob("*") if path.is_dir())
+        return {Path(), *below}
 
     def _cached(self, folder: Path) -> dict[str, File]:
-        return {entry.name: self._entry(entry) for entry in os.scandir(folder) if entry.is_file()}
+        return {entry.name: self._entry(entry) for entry in os.scandir(self.root / folder) if entry.is_file()}
 
     def restart(self) -> None:
         """The next process finds what the crash has left."""
-        assert self._left is not None
-        files, self._names, folders = self._left
-        self._left, self._files = None, {}
+        assert self.left is not None
+        left, self.left = self.left, None
+        self._names, self._files = left.names, {}
         self.set_trouble(None)
         shutil.rmtree(self.root)
-        for folder in sorted(folders):
-            folder.mkdir(exist_ok=True)
+        for folder in sorted(left.folders):
+            (self.root / folder).mkdir(exist_ok=True)
         made: dict[int, Path] = {}
-        for path, file in files.items():
+        for name, file in left.files.items():
+            path = self.root / name
             if id(file) in made:
                 os.link(made[id(file)], path)
             else:
@@ -269,5 +282,5 @@ class SimulatedDisk(Disk):
             self._files[path.stat().st_ino] = file
 
 
-def _path_of(fd: int) -> Path:
-    return Path(os.readlink(f"/proc/self/fd/{fd}"))
+def _folder_of(fd: int) -> Path:
+    return Path(os.readlink(f"/proc/self/fd/{fd}")).parent

@@ -22,7 +22,7 @@ class Feed:
     def partitions(self) -> Sequence[str]:
         return ["0"]
 
-    def open(self, partition: str, position: Position) -> FeedReader:
+    def open(self, _: str, position: Position) -> FeedReader:
         return FeedReader(self, position.get("n", 0))
 
 

@@ -12,13 +12,15 @@ from __future__ import annotations
 import errno
 import os
 import random
+import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
-from typing import ClassVar
 from unittest import mock
 
 import msgspec
@@ -32,25 +34,37 @@ from constellationdb.storage.checkpoints import packing, reader
 from constellationdb.storage.checkpoints.verifying import verify
 from constellationdb.storage.objects.local import LocalObjects
 from tests.simulation.clients import Change, drawn_change, drawn_definition
-from tests.simulation.disk import CrashError, SimulatedDisk, Trouble
+from tests.simulation.disk import CRASHES, CrashError, Left, SimulatedDisk, Trouble
 from tests.simulation.feed import Feed
 from tests.simulation.follower import Follower
 from tests.simulation.model import OPTIONAL, SOURCES, TABLES, VIEWS, History, Rows, State
 from tests.simulation.stepped import SteppedEngine
 
-_BASE = "/dev/shm" if os.path.isdir("/dev/shm") else None
+BASE = "/dev/shm" if os.path.isdir("/dev/shm") else None
+
+# Everything that is done to the disk, by the kind of file. Crashes and errors are aimed at these.
+STEPS = [
+    *("write in data/log", "sync in data/log", "rename in data/log", "sync names in data/log", "remove in data/log"),
+    *("write in data/checkpoints/parts", "sync in data/checkpoints/parts", "rename in data/checkpoints/parts"),
+    *("sync names in data/checkpoints/parts", "remove in data/checkpoints/parts"),
+    *("write in data/checkpoints/manifests", "sync in data/checkpoints/manifests"),
+    *("link in data/checkpoints/manifests", "sync names in data/checkpoints/manifests"),
+    *("remove in data/checkpoints/manifests", "remove in data/checkpoints/owners"),
+    *("write in data/checkpoints/owners", "sync in data/checkpoints/owners", "link in data/checkpoints/owners"),
+    *("sync names in data/checkpoints/owners", "sync names in data/checkpoints/names"),
+    *("write in data/checkpoints/names", "sync in data/checkpoints/names", "link in data/checkpoints/names"),
+    *("remove in data/checkpoints/names",),
+]
 
 
 class Simulation:
     """``run`` one seed; AssertionError, or an error of the engine, when something is not as it must be."""
 
-    known_steps: ClassVar[list[str]] = []  # of all runs of this process: crashes are aimed at them too
-
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.draw = random.Random(seed)
         self.trace: list[str] = []
-        self.base = Path(tempfile.mkdtemp(prefix="simulated-", dir=_BASE))
+        self.base = Path(tempfile.mkdtemp(prefix="simulated-", dir=BASE))
         self.data = self.base / "data"
         self.disk = SimulatedDisk(self.base, self.draw)
         self.clock = ManualClock(1_700_000_000_000_000)
@@ -70,29 +84,52 @@ class Simulation:
     # ------------------------------------------------------------------ a run
 
     def run(self) -> None:
+        try:
+            with self._surroundings():
+                if self.draw.random() < 0.9:
+                    self._begin_defined()
+                for _ in range(self.draw.randint(1, 4)):
+                    self._live()
+                self._open(calm=True)
+        finally:
+            if self.engine is not None:
+                self.engine.abandon()
+            shutil.rmtree(self.base, ignore_errors=True)
+
+    @contextmanager
+    def _surroundings(self) -> Iterator[None]:
+        """One thread, chance of our own, and parts and packs so small that there are many."""
         with (
-            mock.patch.dict(registry.SOURCES, {"simulated": lambda columns, options, clock: self.feed}),
+            mock.patch.dict(registry.SOURCES, {"simulated": lambda *_: self.feed}),
             mock.patch.object(os, "urandom", self.draw.randbytes),
             mock.patch.object(packing, "in_parallel", _one_by_one),
             mock.patch.object(reader, "in_parallel", _one_by_one),
             mock.patch.object(packing, "PACKED_BELOW", 2048),
             mock.patch.object(packing, "MAX_PACKS", 4),
         ):
-            try:
-                for _ in range(self.draw.randint(1, 4)):
-                    self._live()
-                self._open(calm=True)
-            finally:
-                if self.engine is not None:
-                    self.engine.abandon()
-                shutil.rmtree(self.base, ignore_errors=True)
+            yield
+
+    def _begin_defined(self) -> None:
+        """Most seeds begin with everything defined, as it takes its time."""
+        self.disk.left, self.published = deepcopy(defined())
+        self.disk.restart()
+
+    def define(self) -> tuple[Left, int]:
+        """What is left of a process that has defined everything."""
+        with self._surroundings(), suppress(CrashError):
+            self._open(calm=True)
+            self.disk.crash("kill")
+        left, engine = self.disk.left, self._running
+        engine.abandon()
+        assert left is not None
+        return left, engine.epoch
 
     def _live(self) -> None:
         self._open()
         engine = self._running
         try:
             for _ in range(self.draw.randint(2, 18)):
-                self._arm(0.08)
+                self._arm(0.05)
                 self._act()
                 if engine.stepped._failure is not None:
                     break
@@ -104,7 +141,7 @@ class Simulation:
     def _end(self) -> None:
         self.disk.set_trouble(None)
         self._say("ends")
-        self.disk.crash(self.draw.choice(["kill", "power cut"]))
+        self.disk.crash(self.draw.choice(CRASHES))
 
     def _note_end(self) -> None:
         assert self.engine is not None
@@ -119,18 +156,23 @@ class Simulation:
         assert self.engine is not None
         return self.engine
 
-    def _arm(self, probability: float) -> None:
-        """Something will go wrong soon, perhaps."""
-        if self.draw.random() >= probability:
+    def _arm(self, probability: float, *folders: str) -> None:
+        """Something will go wrong soon, perhaps: at what is done to a kind of file, or at any operation."""
+        if self.draw.random() >= probability or self.disk.trouble is not None:
             return
-        step = self.draw.choice(self.known_steps) if self.known_steps and self.draw.random() < 0.6 else None
+        steps = [step for step in STEPS if step.endswith(folders)] if folders else STEPS
+        step = self.draw.choice(steps) if folders or self.draw.random() < 0.6 else None
         count = self.draw.randint(1, 3 if step else 25)
-        crash = self.draw.choice([None, "kill", "power cut", "power cut"])
+        crash = self.draw.choice([None, *CRASHES, "power cut"])
         self.disk.set_trouble(Trouble(step, count, crash, self.draw.choice([errno.EIO, errno.ENOSPC])))
         self._say(f"armed: {self.disk.trouble}")
 
     def _say(self, what: str) -> None:
         self.trace.append(what)
+
+    def told(self) -> list[str]:
+        """What happened, without where it was and how long it took."""
+        return [re.sub(r"simulated-\w+| in \d+\.\d+ s", "", what) for what in self.trace]
 
     # ------------------------------------------------------------------ opening
 
@@ -141,7 +183,7 @@ class Simulation:
         for attempt in range(4):
             self._check_checkpoints()
             if not calm and attempt < 3:
-                self._arm(0.3)
+                self._arm(0.35)
             try:
                 self.engine = None
                 self.engine = SteppedEngine(self.data, self.disk, self.clock, self.draw)
@@ -157,7 +199,7 @@ class Simulation:
                 else:
                     self._say(f"was not opened: {failure.message}")
                     with suppress(CrashError):
-                        self.disk.crash(self.draw.choice(["kill", "power cut"]))
+                        self.disk.crash(self.draw.choice(CRASHES))
             assert attempt < 3, "it does not open"
             self.counts["crashes while opening"] += 1
             if self.engine is not None:
@@ -167,7 +209,7 @@ class Simulation:
     def _damage(self) -> None:
         """A bit of the newest manifest flips, where there is another one to go back to."""
         manifests = sorted((self.data / "checkpoints/manifests").glob("0*[0-9]"))
-        if len(manifests) < 2 or self.damaged or self.draw.random() > 0.15:
+        if len(manifests) < 2 or self.damaged or self.draw.random() > 0.3:
             return
         self.disk.flip(manifests[-1], self.draw)
         self.damaged = True
@@ -247,7 +289,7 @@ class Simulation:
             (12, self._poll),
             (20, lambda: self._running.work(self.draw.randint(1, 12))),
             (12, self._follow_all),
-            (14, self._checkpoint),
+            (16, self._checkpoint),
             (5, self._define),
             (3, self._savepoint),
             (3, self._tidy),
@@ -325,6 +367,7 @@ class Simulation:
     def _checkpoint(self) -> None:
         engine = self._running
         self._say("checkpoint")
+        self._arm(0.35, "parts", "manifests", "log")
         try:
             engine.between = self._between
             epoch = engine.durability.checkpoint()
@@ -346,7 +389,8 @@ class Simulation:
 
     def _check_manifest(self, epoch: int) -> None:
         latest = self._running.durability.store.latest()
-        assert latest is not None and latest[0] == epoch
+        assert latest is not None
+        assert latest[0] == epoch
         manifest = msgspec.msgpack.decode(latest[1], type=Manifest)
         if "feed" in manifest.sources and epoch in self.history.fed:
             assert manifest.sources["feed"].positions.get("0", {}).get("n", 0) == self.history.fed[epoch]
@@ -363,6 +407,7 @@ class Simulation:
         durability = self._running.durability
         name = f"s{self.draw.randrange(4)}"
         self._say(f"savepoint {name}")
+        self._arm(0.35, "names")
         self.unsure.add(name)
         try:
             if name in self.savepoints:
@@ -388,6 +433,14 @@ class Simulation:
         engine.worker._tidy_views()
 
 
+@cache
+def defined() -> tuple[Left, int]:
+    simulation = Simulation(0)
+    try:
+        return simulation.define()
+    finally:
+        shutil.rmtree(simulation.base)
+
+
 def _one_by_one(work: Callable[[str], object], names: list[str]) -> list[object]:
     return [work(name) for name in names]
-

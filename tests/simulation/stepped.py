@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 from constellationdb import jit
 from constellationdb.clock import ManualClock
@@ -20,7 +21,7 @@ from constellationdb.engine.waiting import Condition, Waiting
 from constellationdb.storage.epochlog import FileEpochLog
 from tests.simulation.disk import SimulatedDisk
 
-SEGMENT_BYTES = 4096  # so that the log has many files
+SEGMENT_BYTES = 2048  # so that the log has many files
 
 
 class SteppedSequencer(Sequencer):
@@ -54,7 +55,7 @@ class SteppedWaiting(Waiting):
         condition: Condition,
         cancelled: Cancellation | None = None,
         timeout: float | None = None,
-        relation: RelationState | None = None,
+        relation: RelationState | None = None,  # noqa: ARG002
     ) -> bool:
         while True:
             with self._lock:
@@ -71,11 +72,9 @@ class SteppedEngine(Engine):
     """``between`` is what clients do while somebody waits: called now and then, when it may submit requests."""
 
     def __init__(self, directory: Path, disk: SimulatedDisk, clock: ManualClock, draw: random.Random) -> None:
-        durability.FileEpochLog = partial(FileEpochLog, segment_bytes=SEGMENT_BYTES)  # type: ignore[misc, assignment]
-        try:
+        small = partial(FileEpochLog, segment_bytes=SEGMENT_BYTES)
+        with mock.patch.object(durability, "FileEpochLog", small):
             super().__init__(directory, clock=clock, disk=disk)
-        finally:
-            durability.FileEpochLog = FileEpochLog  # type: ignore[misc]
         self._draw = draw
         self.between: Callable[[], None] | None = None
         self.waiting = SteppedWaiting(self.lock, clock)
