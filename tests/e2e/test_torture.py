@@ -23,7 +23,7 @@ from constellationdb import connect
 from tests.e2e.conftest import Serve, Served, ServeEndedError
 from tests.e2e.test_kills import SETUP, VIEWS, WRITERS, Follower, Writer, check, checkpoint
 
-KILLS = int(os.environ.get("CONSTELLATION_TORTURE", "5"))
+KILLS = int(os.environ.get("CONSTELLATION_TORTURE", "3"))
 SEED = int(os.environ.get("CONSTELLATION_TORTURE_SEED", "1"))
 
 # What is done while it runs, and to how many of it one may have to wait.

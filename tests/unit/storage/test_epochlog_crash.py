@@ -347,6 +347,7 @@ def test_files_go_one_after_the_other_whatever_a_power_cut_keeps(tmp_path: Path,
             log.truncate_before(6)
         log.close()
         disk.restart()
-        found, _ = _read(disk.root / "log")
-        assert [epoch for epoch, _ in found] == list(range(found[0][0], 8))
-        assert found[0][0] <= 6
+        log = FileEpochLog(disk.root / "log")
+        assert [epoch for epoch, _ in log.read_from(log.first_epoch)] == list(range(log.first_epoch, 8))
+        assert log.first_epoch <= 6
+        log.close()
