@@ -1,4 +1,4 @@
-.PHONY: demo test clients slt oracle differential tpch consistency kills fuzz check bench docs lint
+.PHONY: demo test clients slt oracle differential tpch consistency kills torture simulate planted fuzz check bench docs lint
 
 demo:
 	constellation demo flights
@@ -38,6 +38,20 @@ consistency:
 # kill -9 at random moments under writers, followers and checkpoints, more often than the default run's twenty.
 kills:
 	CONSTELLATION_KILLS=$${CONSTELLATION_KILLS:-100} python -m pytest tests/e2e/test_kills.py --timeout=0
+
+# kill -9 at every kind of operation on the disk, at random moments, and while the server recovers.
+torture:
+	CONSTELLATION_TORTURE=$${CONSTELLATION_TORTURE:-100} python -m pytest tests/e2e/test_torture.py --timeout=0 -n0 -s
+
+# The engine on a disk that forgets: 100,000 seeds, or as many as an hour gives. SEED is the first.
+SIMULATE_SEEDS ?= 100000
+SIMULATE_SECONDS ?= 3600
+simulate:
+	python -m tests.simulation.run --seed $(SEED) --seeds $(SIMULATE_SEEDS) --seconds $(SIMULATE_SECONDS)
+
+# Every bug that is planted into what makes state durable is found by the simulation within a thousand seeds.
+planted:
+	CONSTELLATION_SIMULATION_BUGS=all python -m pytest tests/simulation/test_planted_bugs.py --timeout=0
 
 # A hostile client of the wire protocol: the parser, whole conversations in this process, and sockets.
 FUZZ_SECONDS ?= 600

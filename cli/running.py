@@ -15,6 +15,7 @@ from constellationdb import __version__
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.python import PythonFunctions
 from constellationdb.server.listener import Server
+from constellationdb.storage.failpoint import disk_of_environment
 from constellationdb.wire.limits import Limits
 
 PORT = 5433
@@ -52,7 +53,9 @@ def running(
     ``python_functions``: clients may define functions in Python.
     """
     functions = PythonFunctions(sources=python_functions)
-    engine = Engine(directory, workers=workers, python=functions, checkpoint_store=checkpoint_store)
+    engine = Engine(
+        directory, workers=workers, python=functions, checkpoint_store=checkpoint_store, disk=disk_of_environment()
+    )
     try:
         engine.start()
         with Server(engine, host, port, limits=limits) as server:

@@ -29,6 +29,7 @@ from constellationdb.storage.checkpoints.opening import open_checkpoints
 from constellationdb.storage.checkpoints.reader import CheckpointInfo
 from constellationdb.storage.checkpoints.store import CheckpointStore
 from constellationdb.storage.directory import DataDirectory
+from constellationdb.storage.disk import DISK, Disk
 from constellationdb.storage.epochlog import EpochLog, FileEpochLog, MemoryEpochLog
 
 if TYPE_CHECKING:
@@ -56,15 +57,18 @@ class _History:
 class Durability:
     """The log, the checkpoint store and the timer between them. Without a directory only a log in memory."""
 
-    def __init__(self, engine: Engine, directory: Path | None, checkpoint_store: str | None = None) -> None:
+    def __init__(
+        self, engine: Engine, directory: Path | None, checkpoint_store: str | None = None, disk: Disk = DISK
+    ) -> None:
         self._engine = engine
-        self._directory = None if directory is None else DataDirectory(directory)
+        self._directory = None if directory is None else DataDirectory(directory, disk)
         self.log: EpochLog = MemoryEpochLog(keep=directory is not None)
         self._store: CheckpointStore | None = None
         if self._directory is not None:
             try:
-                self._store = open_checkpoints(self._directory, checkpoint_store)
-                self.log = FileEpochLog(self._directory.log, begins=max(self._store.epochs(), default=0) + 1)
+                self._store = open_checkpoints(self._directory, checkpoint_store, disk)
+                begins = max(self._store.epochs(), default=0) + 1
+                self.log = FileEpochLog(self._directory.log, disk=disk, begins=begins)
             except BaseException:
                 self.close()
                 raise

@@ -61,6 +61,7 @@ from constellationdb.engine.waiting import Condition, Waiting
 from constellationdb.engine.worker import Worker
 from constellationdb.errors import ConstellationError, InternalError
 from constellationdb.planner import plan
+from constellationdb.storage.disk import DISK, Disk
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -86,6 +87,7 @@ class Engine:
         clock: Clock | None = None,
         python: PythonFunctions | None = None,
         checkpoint_store: str | None = None,
+        disk: Disk = DISK,
     ) -> None:
         self.python = python or PythonFunctions()
         self.clock = clock or SystemClock()
@@ -113,7 +115,7 @@ class Engine:
         self.restored: str | None = None
         self._transients = 0
         self.held_back = False  # sources wait for a view to catch up
-        self.durability = Durability(self, directory, checkpoint_store)
+        self.durability = Durability(self, directory, checkpoint_store, disk)
         self.sequencer: Sequencer | None = None
         self.successions = Successions(self)
         self.worker = Worker(self)

@@ -46,7 +46,7 @@ class Disk:
         """A file that is either absent or whole: written aside, synced, renamed, and the name synced too."""
         aside = path.with_name(path.name + ASIDE)
         self._write_aside(aside, pieces)
-        os.rename(aside, path)
+        self.rename(aside, path)
         self.sync_directory(path.parent)
 
     def create_only(self, path: Path, *pieces: Bytes) -> bool:
@@ -55,7 +55,7 @@ class Disk:
         try:
             self._write_aside(aside, pieces)
             try:
-                os.link(aside, path)
+                self.link(aside, path)
             except FileExistsError:
                 return False
         finally:
@@ -71,6 +71,14 @@ class Disk:
             self.sync(fd)
         finally:
             os.close(fd)
+
+    def rename(self, path: Path, to: Path) -> None:
+        """Gives a file another name, in place of what has it; durable after ``sync_directory``."""
+        os.rename(path, to)
+
+    def link(self, path: Path, to: Path) -> None:
+        """Gives a file a second name, FileExistsError if there is such a one; durable after ``sync_directory``."""
+        os.link(path, to)
 
     def remove(self, path: Path) -> None:
         """Removes a file; durable after ``sync_directory``."""

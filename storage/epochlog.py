@@ -189,13 +189,18 @@ class FileEpochLog:
         for path in paths:
             self._recover(path, is_last=path == paths[-1])
         if self._segments:
-            self._fd = os.open(self._segments[-1].path, os.O_WRONLY | os.O_APPEND)
-            self._disk.truncate(self._fd, self._segments[-1].size)
-            # What a killed process wrote but never synced reads fine and would still be lost by a power cut.
-            self._disk.sync(self._fd)
-            self._disk.sync_directory(self._directory)
+            self._write_anew(self._segments[-1])
         else:
             self._begin_segment(self._begins)
+
+    def _write_anew(self, part: _Segment) -> None:
+        """The last file, without its torn tail, before anything follows it.
+
+        What a process that ended never synced reads fine and would be lost by a power cut. Syncing it now is not
+        enough: where the drive had refused it, the system takes it for written, and the medium does not have it.
+        """
+        self._disk.create(part.path, part.path.read_bytes()[: part.size])
+        self._fd = os.open(part.path, os.O_WRONLY | os.O_APPEND)
 
     def _recover(self, path: Path, is_last: bool) -> None:
         data = path.read_bytes()
@@ -303,9 +308,8 @@ class FileEpochLog:
                 gone = [s for s in segments[:-1] if s.last < epoch]
                 self._segments = segments[len(gone) :]
             try:
-                for part in gone:  # oldest first, so a crash between two leaves no gap
+                for part in gone:  # oldest first, each for good before the next: a power cut leaves no gap
                     self._disk.remove(part.path)
-                if gone:
                     self._disk.sync_directory(self._directory)
             except OSError as error:
                 raise self._fail("shorten", error) from error

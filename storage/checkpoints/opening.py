@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from constellationdb.errors import InvalidParameter
+from constellationdb.errors import InvalidParameter, StorageFailure
 from constellationdb.storage.checkpoints.former import find_former
 from constellationdb.storage.checkpoints.manifest import DATABASE
 from constellationdb.storage.checkpoints.store import CheckpointStore
@@ -45,7 +45,10 @@ def read_identity(path: Path) -> Identity | None:
 
 
 def write_identity(path: Path, identity: Identity, disk: Disk = DISK) -> None:
-    disk.create(path, *encode(Kind.DATABASE, msgspec.msgpack.encode(identity)))
+    try:
+        disk.create(path, *encode(Kind.DATABASE, msgspec.msgpack.encode(identity)))
+    except OSError as error:
+        raise StorageFailure(f'could not write file "{path}": {error.strerror}') from error
 
 
 def open_objects(url: str, folder: Path) -> ObjectStore:

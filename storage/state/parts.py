@@ -54,7 +54,7 @@ def write_part(
             disk.sync(fd)
         finally:
             os.close(fd)
-        os.rename(aside, path)
+        disk.rename(aside, path)
         disk.sync_directory(path.parent)
     except OSError as error:
         raise StorageFailure(f'could not write "{path}": {error.strerror}') from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from constellationdb.storage.failpoint import VARIABLE
 
 PATIENCE_S = 60.0
 
@@ -33,6 +36,10 @@ class Served:
         return self.process.wait(PATIENCE_S)
 
 
+class ServeEndedError(AssertionError):
+    """It did before it was ready."""
+
+
 Serve = Callable[..., Served]
 
 
@@ -46,10 +53,13 @@ def _servers() -> Iterator[Serve]:
     """Starts a server, ready when it returns; whatever still runs at the end is killed."""
     running: list[Served] = []
 
-    def start(directory: Path | None = None) -> Served:
+    def start(directory: Path | None = None, failpoint: str | None = None) -> Served:
         place = ["--dir", str(directory)] if directory else []
         command = [sys.executable, "-m", "constellationdb", "serve", "--listen", "127.0.0.1:0", *place]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        environment = os.environ | ({VARIABLE: failpoint} if failpoint else {})
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        )
         served = Served(process)
         running.append(served)
         assert process.stdout is not None
@@ -58,7 +68,7 @@ def _servers() -> Iterator[Serve]:
             if found := re.search(r"psql -h 127.0.0.1 -p (\d+)", line):
                 served.port = int(found[1])
                 return served
-        raise AssertionError("serve ended: " + "\n".join(served.lines))
+        raise ServeEndedError("serve ended: " + "\n".join(served.lines))
 
     try:
         yield start

@@ -157,7 +157,7 @@ def test_kills_at_random_moments_lose_nothing_and_change_no_epoch(serve: Serve, 
             if life == 0:
                 for statement in SETUP:
                     database.execute(statement)
-            _check(database, writers, followers, draw)
+            check(database, writers, followers, draw)
         if life == KILLS:
             break
         with ThreadPoolExecutor(WRITERS + len(VIEWS)) as pool:
@@ -165,7 +165,7 @@ def test_kills_at_random_moments_lose_nothing_and_change_no_epoch(serve: Serve, 
             running = [pool.submit(run, served.dsn) for run in runs]
             time.sleep(draw.uniform(0.05, 0.5))
             if life % 2:
-                checkpoints += _checkpoint(served.dsn)
+                checkpoints += checkpoint(served.dsn)
                 time.sleep(draw.uniform(0.0, 0.3))
             served.stop(signal.SIGKILL)
             for ended in running:
@@ -176,7 +176,7 @@ def test_kills_at_random_moments_lose_nothing_and_change_no_epoch(serve: Serve, 
     assert all(follower.resumed >= KILLS // 2 for follower in followers)
 
 
-def _checkpoint(dsn: str) -> int:
+def checkpoint(dsn: str) -> int:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("CHECKPOINT")
         # The last one that this process took, and no other, says how long it took.
@@ -184,7 +184,7 @@ def _checkpoint(dsn: str) -> int:
         return len(connection.execute(query).fetchall())
 
 
-def _check(database: Database, writers: list[Writer], followers: list[Follower], draw: random.Random) -> None:
+def check(database: Database, writers: list[Writer], followers: list[Follower], draw: random.Random) -> None:
     entries = database.sql("SELECT id, writer, amount FROM entry").fetchall()
     for writer in writers:
         writer.check({entry: amount for entry, number, amount in entries if number == writer.number})

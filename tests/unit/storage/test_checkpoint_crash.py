@@ -11,8 +11,10 @@ import pytest
 from constellationdb.errors import StorageFailure
 from constellationdb.storage.buffers import Bytes, as_view, size_of
 from constellationdb.storage.checkpoints import packing
+from constellationdb.storage.checkpoints.opening import open_checkpoints
 from constellationdb.storage.checkpoints.store import CheckpointStore
 from constellationdb.storage.checkpoints.verifying import verify
+from constellationdb.storage.directory import DataDirectory
 from constellationdb.storage.disk import Disk
 from constellationdb.storage.objects.local import LocalObjects
 
@@ -137,3 +139,12 @@ def test_a_commit_has_fewer_steps(tmp_path: Path) -> None:
     begin = disk.left
     _commit(store, 2)
     assert 10 < begin - disk.left < _STEPS
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_a_disk_that_fails_when_a_directory_gets_its_identity(tmp_path: Path, steps: int) -> None:
+    with DataDirectory(tmp_path) as directory:
+        disk = FailingDisk(steps, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+        with pytest.raises(StorageFailure, match=r"could not .*: No space left on device"):
+            open_checkpoints(directory, disk=disk)
+        open_checkpoints(directory).commit(1, b"", {"a": b"1"})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from constellationdb.errors import CorruptState, StorageFailure
 from constellationdb.storage.buffers import Bytes, as_view, size_of
 from constellationdb.storage.disk import Disk
 from constellationdb.storage.epochlog import FileEpochLog
+from tests.simulation.disk import CrashError, SimulatedDisk, Trouble
 
 SECTOR = 512
 
@@ -305,3 +308,46 @@ TestCrashingLog = CrashingLog.TestCase
 TestCrashingLog.settings = settings(
     max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+
+
+def test_what_the_drive_refused_is_written_anew(tmp_path: Path) -> None:
+    """After a failed sync the cache has what the medium has not, and the next sync of the same file says nothing."""
+    disk = SimulatedDisk(tmp_path, random.Random(1))
+    log = FileEpochLog(tmp_path / "log", disk=disk)
+    disk.sync_directory(tmp_path)
+    log.append(1, b"one" * 500)
+    disk.set_trouble(Trouble("sync in log", 1))
+    with pytest.raises(StorageFailure, match="Input/output error"):
+        log.sync()
+    log.close()
+    log = FileEpochLog(tmp_path / "log", disk=disk)
+    assert log.durable_epoch == 1  # as the cache has it
+    log.append(2, b"two")
+    log.sync()
+    with suppress(CrashError):
+        disk.crash("power cut")
+    log.close()
+    disk.restart()
+    assert _read(tmp_path / "log")[0] == [(1, b"one" * 500), (2, b"two")]
+
+
+@pytest.mark.parametrize("removal", range(1, 5))
+def test_files_go_one_after_the_other_whatever_a_power_cut_keeps(tmp_path: Path, removal: int) -> None:
+    """A name that was removed may come back, and a later one not: never so that a file in the middle is missing."""
+    for seed in range(20):
+        disk = SimulatedDisk(tmp_path / f"{removal}-{seed}", random.Random(seed))
+        disk.root.mkdir()
+        log = FileEpochLog(disk.root / "log", segment_bytes=50, disk=disk)
+        disk.sync_directory(disk.root)
+        for epoch in range(1, 8):
+            log.append(epoch, b"x")
+            log.sync()
+        disk.set_trouble(Trouble("remove in log", removal, "power cut"))
+        with pytest.raises(CrashError):
+            log.truncate_before(6)
+        log.close()
+        disk.restart()
+        log = FileEpochLog(disk.root / "log")
+        assert [epoch for epoch, _ in log.read_from(log.first_epoch)] == list(range(log.first_epoch, 8))
+        assert log.first_epoch <= 6
+        log.close()

@@ -1,0 +1,57 @@
+"""A process that kills itself at a chosen operation, and leaves what it had done until then."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from constellationdb.errors import InvalidParameter
+from constellationdb.storage.disk import DISK
+from constellationdb.storage.epochlog import FileEpochLog
+from constellationdb.storage.failpoint import VARIABLE, disk_of_environment
+
+CHILD = """
+import sys
+from constellationdb.storage.epochlog import FileEpochLog
+from constellationdb.storage.failpoint import disk_of_environment
+log = FileEpochLog(sys.argv[1], segment_bytes=200, disk=disk_of_environment())
+for epoch in range(1, 30):
+    log.append(epoch, b"x" * 50)
+    log.sync()
+    log.truncate_before(epoch - 10)
+"""
+
+
+@pytest.mark.parametrize(
+    ("failpoint", "durable"),
+    [
+        ("write log:3", 1),  # the first is the header of the file
+        ("sync log:4", 3),
+        ("rename log:2", 3),
+        ("names log:2", 3),
+        ("remove log:1", 14),
+    ],
+)
+def test_it_ends_where_it_is_told_to(tmp_path: Path, failpoint: str, durable: int) -> None:
+    place = tmp_path / "log"
+    ended = subprocess.run(
+        [sys.executable, "-c", CHILD, str(place)], env=os.environ | {VARIABLE: failpoint}, check=False
+    )
+    assert ended.returncode == -signal.SIGKILL
+    log = FileEpochLog(place)
+    assert log.durable_epoch == durable
+    log.close()
+
+
+def test_what_is_not_a_failpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert disk_of_environment() is DISK
+    for value in ("sync log", "17", "sync log:x", ":3"):
+        monkeypatch.setenv(VARIABLE, value)
+        with pytest.raises(InvalidParameter, match="invalid value for CONSTELLATION_FAILPOINT"):
+            disk_of_environment()
