@@ -81,7 +81,7 @@ def open_checkpoints(directory: DataDirectory, url: str | None = None, disk: Dis
     place = known.checkpoints if known else url or HERE
     objects = LocalObjects(directory.checkpoints, disk) if place == HERE else open_objects(place, directory.checkpoints)
     if isinstance(objects, LocalObjects):
-        objects.remove_unfinished()
+        objects.settle()
     found = _database_of(objects)
     if known is None:
         ours = place == HERE or not any(directory.log.glob("*.wal"))

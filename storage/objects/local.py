@@ -87,11 +87,18 @@ class LocalObjects:
             with self._failures("remove", folder.name):
                 self._disk.sync_directory(folder)
 
-    def remove_unfinished(self) -> None:
-        """What writes that were cut short have left. For the one who owns the directory."""
+    def settle(self) -> None:
+        """For the one who opens the directory: writes that were cut short leave nothing, and what there is stays.
+
+        A name that a process saw before it was killed may not have been synced.
+        """
         for path in self._root.rglob(f"*{ASIDE}"):
             with self._failures("remove", path.name):
                 self._disk.remove(path)
+        for folder in (self._root, *self._root.rglob("*/")):
+            if folder.is_dir():
+                with self._failures("sync", folder.name):
+                    self._disk.sync_directory(folder)
 
     def close(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""A source that can be read again from anywhere: row n holds the number n."""
+"""A source that can be read again from anywhere: row n holds the number n, and of which of three groups it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from constellationdb.connectors.api import Polled, Position
 
-SCHEMA = pa.schema([("n", pa.int64())])
+SCHEMA = pa.schema([("n", pa.int64()), ("g", pa.int64())])
 
 
 class Feed:
@@ -42,4 +42,7 @@ class FeedReader:
 
 
 def _rows(start: int, end: int) -> pa.RecordBatch:
-    return pa.record_batch([pa.array(range(start, end), pa.int64())], schema=SCHEMA)
+    numbers = range(start, end)
+    return pa.record_batch(
+        [pa.array(numbers, pa.int64()), pa.array([n % 3 for n in numbers], pa.int64())], schema=SCHEMA
+    )

@@ -88,7 +88,7 @@ class Simulation:
             with self._surroundings():
                 if self.draw.random() < 0.9:
                     self._begin_defined()
-                for _ in range(self.draw.randint(1, 4)):
+                for _ in range(self.draw.randint(1, 3)):
                     self._live()
                 self._open(calm=True)
         finally:
@@ -291,7 +291,7 @@ class Simulation:
             (12, self._follow_all),
             (16, self._checkpoint),
             (5, self._define),
-            (3, self._savepoint),
+            (4, self._savepoint),
             (3, self._tidy),
         ]
         weights, works = zip(*actions, strict=True)
@@ -405,9 +405,9 @@ class Simulation:
 
     def _savepoint(self) -> None:
         durability = self._running.durability
-        name = f"s{self.draw.randrange(4)}"
+        name = f"s{self.draw.randrange(2)}"
         self._say(f"savepoint {name}")
-        self._arm(0.35, "names")
+        self._arm(0.5, "names")
         self.unsure.add(name)
         try:
             if name in self.savepoints:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import random
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from constellationdb.storage.checkpoints.verifying import verify
 from constellationdb.storage.directory import DataDirectory
 from constellationdb.storage.disk import Disk
 from constellationdb.storage.objects.local import LocalObjects
+from tests.simulation.disk import CrashError, SimulatedDisk, Trouble
 
 _STEPS = 20  # more than a commit has
 
@@ -100,7 +103,7 @@ def test_a_power_cut_at_any_step(tmp_path: Path, steps: int) -> None:
         allowed = {1, 2}
     disk.cut_power(root, before)
     objects = LocalObjects(root)
-    objects.remove_unfinished()
+    objects.settle()
     store = CheckpointStore(objects, retained=1)
     epoch, manifest = store.latest() or (0, b"")
     assert epoch - 1 in allowed
@@ -148,3 +151,24 @@ def test_a_disk_that_fails_when_a_directory_gets_its_identity(tmp_path: Path, st
         with pytest.raises(StorageFailure, match=r"could not .*: No space left on device"):
             open_checkpoints(directory, disk=disk)
         open_checkpoints(directory).commit(1, b"", {"a": b"1"})
+
+
+def test_a_name_that_was_seen_after_a_kill_stays(tmp_path: Path) -> None:
+    """It was not synced when the process that made it was killed; whoever opens the directory syncs it."""
+    for seed in range(10):
+        disk = SimulatedDisk(tmp_path / str(seed), random.Random(seed))
+        disk.root.mkdir()
+        with DataDirectory(disk.root / "data", disk) as directory:
+            store = open_checkpoints(directory, disk=disk)
+            store.commit(1, b"", {"a": b"1"})
+            disk.set_trouble(Trouble("sync names in data/checkpoints/names", 1, "kill"))
+            with pytest.raises(CrashError):
+                store.add_name("before")
+        disk.restart()
+        with DataDirectory(disk.root / "data", disk) as directory:
+            seen = open_checkpoints(directory, disk=disk).has_name("before")
+            with suppress(CrashError):
+                disk.crash("power cut")
+        disk.restart()
+        with DataDirectory(disk.root / "data", disk) as directory:
+            assert open_checkpoints(directory, disk=disk).has_name("before") == seen
