@@ -49,8 +49,10 @@ SIMULATE_SECONDS ?= 3600
 simulate:
 	python -m tests.simulation.run --seed $(SEED) --seeds $(SIMULATE_SEEDS) --seconds $(SIMULATE_SECONDS)
 
-# Every bug that is planted into what makes state durable is found by the simulation within a thousand seeds.
+# Every bug that is planted into what makes state durable is found by the simulation within a thousand seeds, and every
+# one for the comparison with Postgres by that.
 planted:
+	CONSTELLATION_POSTGRES_BUGS=all python -m pytest tests/properties/test_beside_postgres.py -k planted --timeout=0
 	CONSTELLATION_SIMULATION_BUGS=all python -m pytest tests/simulation/test_planted_bugs.py --timeout=0
 
 # A hostile client of the wire protocol: the parser, whole conversations in this process, and sockets.

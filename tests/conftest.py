@@ -18,7 +18,8 @@ def pytest_xdist_auto_num_workers() -> int:
 
 # Files of few tests that take long, the longest first: each is a process' own, and would be the last.
 _LONG = (
-    "e2e/test_kills.py", "e2e/test_sink_kills.py", "properties/test_random_queries.py",
+    "e2e/test_kills.py", "e2e/test_sink_kills.py", "simulation/test_simulation.py",
+    "e2e/test_subscription_kills.py", "properties/test_random_queries.py",
     "properties/test_beside_postgres.py",
     "properties/test_oracle.py", "properties/test_interval_joins.py", "e2e/consistency/test_consistency.py",
     "properties/test_planted_bugs.py", "e2e/test_demo_flights.py", "e2e/test_demo_market.py",

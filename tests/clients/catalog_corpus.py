@@ -129,7 +129,8 @@ _CALLED = {"constellation": "postgres"}
 _OURS = frozenset(
     {"per_product_errors", "_per_product_errors", "checkpoints", "epochs", "errors", "jobs", "lookups", "sources"}
     | {"_checkpoints", "_epochs", "_errors", "_jobs", "_lookups", "_sources", "relations", "_relations"}
-    | {"backfills", "_backfills", "operators", "_operators", "windows", "_windows"}
+    | {"backfills", "_backfills", "operators", "_operators", "windows", "_windows", "sinks", "_sinks"}
+    | {"state", "_state", "subscriptions", "_subscriptions", "workers", "_workers"}
 )
 _THEIRS = frozenset(
     {"template0", "template1", "plpgsql", "vector", "pg_create_subscription", "pg_use_reserved_connections"}
