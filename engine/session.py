@@ -422,6 +422,9 @@ class Session:
             if not job.closed:
                 refuse_failed(engine, job)
         self._wait_for_sinks()
+        with engine.lock:
+            last = engine.epoch  # what sinks into tables have written, too
+        engine.wait(lambda: all(j.starting or _has_reached(j, last) for j in engine.jobs.values()), self.cancelled)
 
     def _wait_for_sinks(self) -> None:
         """Until those that work have delivered what there is."""
