@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter_ns
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -39,6 +40,7 @@ from constellationdb.engine.operators.temporal_filter import TemporalFilterOpera
 from constellationdb.errors import CorruptState
 from constellationdb.planner import plan
 
+Part = TypeVar("Part")
 CLOCK = "#clock"  # the input that brings no rows: its watermark is now()
 
 
@@ -359,9 +361,9 @@ class Graph:
             for worker, operator in enumerate(operators):
                 prefix = f"{node_id}/{worker}/"
                 try:
-                    operator.restore(_under(prefix, state), epoch)
+                    operator.restore(parts_under(prefix, state), epoch)
                     for changes in later:
-                        if own := _under(prefix, changes):
+                        if own := parts_under(prefix, changes):
                             assert isinstance(operator, Incremental)
                             operator.patch(own, epoch)
                 except KeyError as missing:
@@ -370,8 +372,9 @@ class Graph:
         self._inputs |= {name: watermarks[f"input/{name}"] for name in self._inputs}
 
 
-def _under(prefix: str, state: Mapping[str, pa.RecordBatch]) -> dict[str, pa.RecordBatch]:
-    return {name[len(prefix) :]: batch for name, batch in state.items() if name.startswith(prefix)}
+def parts_under(prefix: str, state: Mapping[str, Part]) -> dict[str, Part]:
+    """The parts of a state whose names begin with ``prefix``, by the rest of their names."""
+    return {name[len(prefix) :]: part for name, part in state.items() if name.startswith(prefix)}
 
 
 class Nested:

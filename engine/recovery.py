@@ -19,8 +19,8 @@ from constellationdb.catalog.model import Alter, Create, Supersede
 from constellationdb.engine import batch as zset
 from constellationdb.engine.capture import mark_of
 from constellationdb.engine.changelog import UNKNOWN_US, marked, unpacked
-from constellationdb.engine.checkpoint_blobs import Blob, Chain, Written, last_of, state_and_changes
-from constellationdb.engine.graph import CLOCK
+from constellationdb.engine.checkpoint_blobs import Chain, Written, last_of, state_and_changes
+from constellationdb.engine.graph import CLOCK, parts_under
 from constellationdb.engine.job_checkpoints import restore_job
 from constellationdb.engine.manifest import Manifest, catalog_of
 from constellationdb.engine.record import EpochRecord, decode_record
@@ -112,7 +112,7 @@ def _restore_checkpoint(engine: Engine, stored: _Stored) -> Manifest:
         engine.sinks[name].restore(sink)
     engine.acknowledge(manifest.subscriptions)
     for name, job in manifest.jobs.items():
-        restore_job(engine, name, job, *state_and_changes(_under(f"job/{name}/", blobs)), manifest)
+        restore_job(engine, name, job, *state_and_changes(parts_under(f"job/{name}/", blobs)), manifest)
     with engine.lock:
         frontiers = {name: min(manifest.epoch, _state(engine, name).frontier) for name in restored}
     engine.durability.restored(_written(engine, manifest, stored.sizes, frontiers), manifest.epoch)
@@ -127,7 +127,7 @@ def _written(engine: Engine, manifest: Manifest, sizes: Mapping[str, int], front
         if not job.again and job.failure is None and job.first is None
     }
     job_chains = {
-        name: _job_chain(manifest.epoch, _under(f"job/{name}/", sizes))
+        name: _job_chain(manifest.epoch, parts_under(f"job/{name}/", sizes))
         for name in manifest.jobs
         if f"job/{name}" in marks
     }
@@ -218,7 +218,3 @@ def _in_order(prefix: str, blobs: Mapping[str, object]) -> list[str]:
     """The blobs of one relation's rows or changes, oldest first."""
     names = [name for name in blobs if name.startswith(prefix)]
     return sorted(names, key=lambda name: -1 if name == prefix else last_of(name))
-
-
-def _under(prefix: str, blobs: Mapping[str, Blob]) -> dict[str, Blob]:
-    return {name[len(prefix) :]: blob for name, blob in blobs.items() if name.startswith(prefix)}

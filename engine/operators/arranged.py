@@ -10,7 +10,7 @@ epoch, a borrowed input counts as empty until its turn is over (``fed``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -182,6 +182,16 @@ class Borrowed:
 
     def patch(self, changes: pa.RecordBatch | None, epoch: int) -> None:
         """The relation has it."""
+
+
+def changes_of(sides: Iterable[tuple[str, Arranged]]) -> dict[str, pa.RecordBatch] | None:
+    """What has changed in each, by name; None when one of them cannot say."""
+    found: dict[str, pa.RecordBatch] = {}
+    for name, side in sides:
+        if (parts := side.changes()) is None:
+            return None
+        found.update((name, rows) for rows in parts.values())
+    return found
 
 
 def arrange(node: plan.AnyNode, keys: tuple[int, ...], borrow: Borrow | None, *, append_only: bool = False) -> Arranged:

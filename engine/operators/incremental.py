@@ -40,10 +40,6 @@ class ChangedSlots:
         """Everything is written as it is now."""
         self._marks = np.zeros(64, np.bool_)
 
-    def end(self) -> None:
-        """Slots are other ones now: what changed cannot be said."""
-        self._marks = None
-
     def mark(self, slots: I64, count: int) -> None:
         """``count``: how many slots there are."""
         if self._marks is not None:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.kernels.rows import I64, Rows
-from constellationdb.engine.operators.arranged import Arranged, Borrow, Own, arrange
+from constellationdb.engine.operators.arranged import Arranged, Borrow, Own, arrange, changes_of
 from constellationdb.engine.operators.base import Context, FailedRow, Unheld
 from constellationdb.engine.operators.condition import Condition
 from constellationdb.engine.operators.matches import KeyMatches, RowMatches, Side, Turned
@@ -217,11 +217,9 @@ class JoinOperator(Unheld):
 
     def changes(self) -> dict[str, pa.RecordBatch] | None:
         names = ("left", "right")
-        found: dict[str, pa.RecordBatch] = {}
-        for name, side in zip(names, self.arranged, strict=False):
-            if (parts := side.changes()) is None:
-                return None
-            found.update((name, rows) for rows in parts.values())
+        found = changes_of(zip(names, self.arranged, strict=False))
+        if found is None:
+            return None
         for name, matches in zip(names, self._matches, strict=True):
             if matches is not None:
                 if (counts := matches.counts.changes()) is None:

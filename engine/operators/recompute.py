@@ -29,7 +29,7 @@ from constellationdb.engine.frames import FramedRows
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import Rows
-from constellationdb.engine.operators.arranged import Arranged, Borrow, Own, arrange
+from constellationdb.engine.operators.arranged import Arranged, Borrow, Own, arrange, changes_of
 from constellationdb.engine.operators.base import ENDED, Context, Unheld
 from constellationdb.engine.operators.expiring import Expiring, expiring
 from constellationdb.engine.operators.failures import Failures
@@ -192,12 +192,9 @@ class RecomputeOperator(Unheld):
         self._failures.restore(state["failures"])
 
     def changes(self) -> dict[str, pa.RecordBatch] | None:
-        found: dict[str, pa.RecordBatch] = {}
-        for name, side in [*((f"input{i}", a) for i, a in enumerate(self.arranged)), ("output", self._output)]:
-            if (parts := side.changes()) is None:
-                return None
-            found.update((name, rows) for rows in parts.values())
-        return {**found, "failures": self._failures.snapshot()}
+        inputs: list[tuple[str, Arranged]] = [(f"input{i}", side) for i, side in enumerate(self.arranged)]
+        found = changes_of([*inputs, ("output", self._output)])
+        return None if found is None else {**found, "failures": self._failures.snapshot()}
 
     def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:
         for i, arrangement in enumerate(self.arranged):
