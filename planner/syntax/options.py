@@ -11,6 +11,14 @@ _TRUE = frozenset(("true", "on", "yes", "1"))
 _FALSE = frozenset(("false", "off", "no", "0"))
 
 
+def with_options(cursor: Cursor) -> dict[str, str]:
+    """The options of the WITH (…) that comes next; none where something else does."""
+    if not cursor.at("with", "("):
+        return {}
+    cursor.expect("with")
+    return read_options(cursor.group())
+
+
 def read_options(region: Region) -> dict[str, str]:
     """The options between two brackets; a key without a value is ``true``."""
     cursor = Cursor(region)

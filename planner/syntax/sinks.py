@@ -11,7 +11,7 @@ from constellationdb.errors import FeatureNotSupported, SqlSyntaxError
 from constellationdb.planner.statements import AlterSink, CreateSink, Query, Select, ShowCreateSink, Statement
 from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.names import Name
-from constellationdb.planner.syntax.options import read_options
+from constellationdb.planner.syntax.options import read_options, with_options
 from constellationdb.planner.syntax.queries import read_query
 from constellationdb.planner.syntax.tokens import Region
 
@@ -32,7 +32,6 @@ def create_sink(region: Region) -> Statement:
     relation: Name | None = None
     query: Query | None = None
     text = ""
-    options: dict[str, str] = {}
     if cursor.accept("as"):
         end = _options_at(cursor)
         inside = region.of(cursor.index, end)
@@ -41,9 +40,7 @@ def create_sink(region: Region) -> Statement:
     else:
         cursor.expect("from")
         relation = cursor.name()
-    if cursor.at("with", "("):
-        cursor.expect("with")
-        options = read_options(cursor.group())
+    options = with_options(cursor)
     cursor.expect_end()
     return CreateSink(
         region.text,

@@ -18,7 +18,7 @@ from constellationdb.planner.statements import (
     Statement,
 )
 from constellationdb.planner.syntax.cursor import Cursor
-from constellationdb.planner.syntax.options import read_options
+from constellationdb.planner.syntax.options import with_options
 from constellationdb.planner.syntax.tokens import Region
 
 _SHOWN = (
@@ -43,10 +43,7 @@ def create_subscription(region: Region) -> Statement:
         )
     cursor.expect("from")
     relation = cursor.name()
-    options: dict[str, str] = {}
-    if cursor.at("with", "("):
-        cursor.expect("with")
-        options = read_options(cursor.group())
+    options = with_options(cursor)
     cursor.expect_end()
     return CreateSubscription(
         region.text,
