@@ -232,7 +232,8 @@ class Arrangement:
         for part in parts:
             rows, slots = zset.data(part.delta).slice(part.gone), part.slots[part.gone :]
             start = self._store.rows
-            _check(rows, np.arange(len(slots)), self._places.at(part.worker, slots) < 0, "a unique key would occur twice")
+            free = self._places.at(part.worker, slots) < 0
+            _check(rows, np.arange(len(slots)), free, "a unique key would occur twice")
             self._append(rows, 1, epoch)
             self._places.put(part.worker, slots, np.arange(start, self._store.rows, dtype=np.int64))
         self.version = self._publish()

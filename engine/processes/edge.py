@@ -19,7 +19,9 @@ import pyarrow as pa
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
-from constellationdb.engine.channels import Message, Receiver, Sender
+from constellationdb.engine.channels.messages import Message
+from constellationdb.engine.channels.receiver import Receiver
+from constellationdb.engine.channels.sender import Sender
 from constellationdb.engine.exchange import Aligner, Marker, worker_of
 from constellationdb.errors import InternalError
 

@@ -9,7 +9,7 @@ from time import perf_counter_ns
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
-from constellationdb.engine.channels import Message
+from constellationdb.engine.channels.messages import Message
 from constellationdb.engine.graph import Graph, Input, Output
 from constellationdb.engine.processes import protocol as p
 from constellationdb.engine.processes.edge import Mesh, PeerFailed, Ways

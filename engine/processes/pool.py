@@ -22,7 +22,11 @@ import msgspec
 import pyarrow as pa
 import structlog
 
-from constellationdb.engine.channels import ChannelClosed, Message, Receiver, Ring, Sender, wait_any
+from constellationdb.engine.channels.messages import Message
+from constellationdb.engine.channels.receiver import Receiver
+from constellationdb.engine.channels.ring import Ring
+from constellationdb.engine.channels.sender import ChannelClosed, Sender
+from constellationdb.engine.channels.waiting import wait_any
 from constellationdb.engine.processes.protocol import Command, Drop, encode
 from constellationdb.engine.processes.worker import Spec
 from constellationdb.engine.reply import Reply
@@ -58,6 +62,11 @@ class Process:
     ready: bool = False
     answered: int = 0
     pending: deque[Reply[Message]] = field(default_factory=deque)
+
+    def send(self, message: Message) -> None:
+        """As soon as there is room; of one that is dead, never."""
+        while not self.commands.offer(message) and self.popen.poll() is None:
+            wait_any([self.commands], _LOOK_SECONDS)
 
     def take_in(self) -> bool:
         """The next answer, if there is one."""
@@ -103,18 +112,20 @@ class Pool:
         if self._thread.is_alive():
             self._thread.join()
 
-    def call(self, command: Command | Sequence[Command], batches: Beside = None) -> list[Message]:
-        """Let every worker do a command, the same or each its own: what each of them answers."""
+    def call(self, generation: int, command: Command | Sequence[Command], batches: Beside = None) -> list[Message]:
+        """Let every worker of a generation do a command, the same or each its own: what each of them answers."""
         replies: list[Reply[Message]] = []
         with self._sending:
             self._await_ready()
+            if generation != self.generation:
+                raise WorkerLost(guilty=False)
             for process in self._processes:
                 own = command[process.worker] if isinstance(command, Sequence) else command
                 beside = () if batches is None else tuple(batches[process.worker])
                 reply: Reply[Message] = Reply()
                 process.pending.append(reply)
                 replies.append(reply)
-                process.commands.push(Message(encode(own), beside))
+                process.send(Message(encode(own), beside))
         return [reply.result() for reply in replies]
 
     def drop(self, graph: int) -> None:
@@ -122,14 +133,15 @@ class Pool:
         with self._sending:
             for process in self._processes:
                 if process.ready and process.popen.poll() is None:
-                    process.commands.push(Message(encode(Drop(graph))))
+                    process.send(Message(encode(Drop(graph))))
 
     # -- life ----------------------------------------------------------------------------------
 
     def _await_ready(self) -> None:
         with self._changed:
             there = self._changed.wait_for(
-                lambda: self._stopping or all(p.ready for p in self._processes), _FIRST_SECONDS
+                lambda: self._stopping or (bool(self._processes) and all(p.ready for p in self._processes)),
+                _FIRST_SECONDS,
             )
         if self._stopping or not there:
             raise InternalError("the worker processes have been stopped" if self._stopping else "no worker starts")

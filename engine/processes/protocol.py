@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from constellationdb.engine.graph import FailedRow
+from constellationdb.engine.operators.base import FailedRow
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):

@@ -10,7 +10,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
-from constellationdb.engine.channels import Message
+from constellationdb.engine.channels.messages import Message
 from constellationdb.engine.footprint import Footprint
 from constellationdb.engine.graph import CLOCK, GraphChanges, Input, Measured, Output, Placed
 from constellationdb.engine.manifest import Home
@@ -18,7 +18,7 @@ from constellationdb.engine.meters import Meter
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer, LookupRequest
 from constellationdb.engine.operators.lookup import LookupJoinOperator
 from constellationdb.engine.processes import protocol as p
-from constellationdb.engine.processes.journal import Journal
+from constellationdb.engine.processes.journal import Journal, State
 from constellationdb.engine.processes.pool import Beside, Pool, WorkerLost
 from constellationdb.errors import InternalError
 from constellationdb.planner import plan
@@ -140,7 +140,12 @@ class RemoteGraph:
                 self._state[worker] = ran.state
             self._watermarks = ran.watermarks
         for node, several in meters.items():
-            self.meters[node] = Meter(*(sum(getattr(m, f) for m in several) for f in ("rows", "late", "errors", "busy_ns")))
+            self.meters[node] = Meter(
+                sum(m.rows for m in several),
+                sum(m.late for m in several),
+                sum(m.errors for m in several),
+                sum(m.busy_ns for m in several),
+            )
         self._due_us = min(dues, default=None)
         output.delta = zset.concat(deltas)
         output.placed = placed if self._load.unique is not None else None
@@ -151,7 +156,7 @@ class RemoteGraph:
 
     def _do(self, command: p.Command, batches: Beside = None) -> list[Message]:
         """What every worker answers; all of it is done again when a worker is lost meanwhile."""
-        messages = self._surely(lambda: self._pool.call(command, batches))
+        messages = self._surely(lambda: self._pool.call(self._generation, command, batches))
         self._journal.add(command, batches)
         return messages
 
@@ -159,8 +164,8 @@ class RemoteGraph:
         losses = 0
         while True:
             try:
-                if self._generation != self._pool.generation:
-                    self._set_up()
+                if self._generation != (generation := self._pool.generation):
+                    self._set_up(generation)
                 messages = call()
                 break
             except WorkerLost as lost:
@@ -174,19 +179,19 @@ class RemoteGraph:
             _check(message)
         return messages
 
-    def _set_up(self) -> None:
+    def _set_up(self, generation: int) -> None:
         """On workers that do not know it: as it was, and what has been done since, without telling anybody again."""
-        generation = self._pool.generation
-        self._all(self._load)
-        if (state := self._journal.state()) is not None:
-            self._give_state(state.whole, state.watermarks, state.epoch, state.later)
-        for entry in self._journal.since:
-            self._all(entry.command, entry.batches)
-        self._generation = generation
 
-    def _all(self, command: p.Command | Sequence[p.Command], batches: Beside = None) -> None:
-        for message in self._pool.call(command, batches):
-            _check(message)
+        def call(command: p.Command | Sequence[p.Command], batches: Beside = None) -> None:
+            for message in self._pool.call(generation, command, batches):
+                _check(message)
+
+        call(self._load)
+        if (state := self._journal.state()) is not None:
+            call(*self._given(state))
+        for entry in self._journal.since:
+            call(entry.command, entry.batches)
+        self._generation = generation
 
     # -- checkpoints ---------------------------------------------------------------------------
 
@@ -205,7 +210,7 @@ class RemoteGraph:
 
     def _taken(self, *, changes: bool) -> GraphChanges:
         found = GraphChanges({}, {}, set())
-        for message in self._surely(lambda: self._pool.call(p.Snapshot(self._number, changes))):
+        for message in self._surely(lambda: self._pool.call(self._generation, p.Snapshot(self._number, changes))):
             taken = _answer(message, p.Taken)
             batches = iter(message.batches)
             found.whole.update((name, next(batches)) for name in taken.whole)
@@ -229,23 +234,16 @@ class RemoteGraph:
         self._watermarks, self._epoch = dict(watermarks), epoch
         self._surely(list)
 
-    def _give_state(
-        self,
-        state: Mapping[str, pa.RecordBatch],
-        watermarks: Mapping[str, int],
-        epoch: int,
-        later: Sequence[Mapping[str, pa.RecordBatch]],
-    ) -> None:
-        names, batches = [], []
+    def _given(self, state: State) -> tuple[list[p.Command], list[list[pa.RecordBatch]]]:
+        """What each worker is told of a state that it has to go on from: its own part."""
+        commands: list[p.Command] = []
+        batches = []
         for worker in range(self.workers):
-            own = [_own(parts, worker) for parts in (state, *later)]
-            names.append(own)
-            batches.append([batch for parts in own for batch in parts.values()])
-        commands = [
-            p.Restore(self._number, epoch, dict(watermarks), tuple(own[0]), tuple(tuple(parts) for parts in own[1:]))
-            for own in names
-        ]
-        self._all(commands, batches)
+            whole, *later = [_own(parts, worker) for parts in (state.whole, *state.later)]
+            names = tuple(tuple(parts) for parts in later)
+            commands.append(p.Restore(self._number, state.epoch, dict(state.watermarks), tuple(whole), names))
+            batches.append([batch for parts in (whole, *later) for batch in parts.values()])
+        return commands, batches
 
     # -- what is told of it --------------------------------------------------------------------
 
@@ -315,5 +313,5 @@ def _check(message: Message) -> None:
     """Raises what went wrong in a worker."""
     _, answer = p.answer_of(message.head)
     if isinstance(answer, p.Failed) and answer.error is not None:
-        error = pickle.loads(answer.error)  # noqa: S301 - from a process of our own
+        error = pickle.loads(answer.error)
         raise error if isinstance(error, Exception) else InternalError(str(error))

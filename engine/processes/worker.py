@@ -13,7 +13,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from constellationdb.engine.channels import ChannelClosed, Message, Receiver, Ring, Sender, wait_any
+from constellationdb.engine.channels.messages import Message
+from constellationdb.engine.channels.receiver import Receiver
+from constellationdb.engine.channels.ring import Ring
+from constellationdb.engine.channels.sender import ChannelClosed, Sender
+from constellationdb.engine.channels.waiting import wait_any
 
 
 class Spec(msgspec.Struct, frozen=True):
