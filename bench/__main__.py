@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
+from bench import channels as channel_bench
 from bench import checkpoints as checkpoint_bench
 from bench import curves as curve_bench
 from bench import joins as join_bench
@@ -18,6 +19,7 @@ from bench import latency as latencies
 from bench import nexmark as nexmark_bench
 from bench import orders as order_bench
 from bench import state as state_bench
+from bench.channel_ends import TRANSPORTS
 from bench.curve_cases import CASES as CURVES
 from bench.queries import QUERIES, query_named
 from bench.run import INPUTS
@@ -134,11 +136,21 @@ def checkpoints(megabytes: int, core: int | None, only_json: bool) -> None:
     _report(checkpoint_bench.measure(megabytes, _core(core)), checkpoint_bench.table_of, only_json)
 
 
+@main.command()
+@click.option("--transport", "names", multiple=True, type=click.Choice(TRANSPORTS), help="default: all")
+@click.option("--trips", type=click.IntRange(min=100), default=20_000, show_default=True, help="there and back")
+@click.option("--megabytes", type=click.IntRange(min=1), default=1000, show_default=True, help="of rows, one way")
+@click.option("--json", "only_json", is_flag=True, help="JSON lines only")
+def channels(names: tuple[str, ...], trips: int, megabytes: int, only_json: bool) -> None:
+    """Rows from one process to another: rings in shared memory, a socket, a pipe."""
+    _report(channel_bench.measure(names or TRANSPORTS, trips, megabytes), channel_bench.table_of, only_json)
+
+
 @main.command("all")
 @click.pass_context
 def everything(context: click.Context) -> None:
     """All of them, as they are by default."""
-    for command in (nexmark, joins, orders, curves, state, checkpoints, latency, wire):
+    for command in (nexmark, joins, orders, curves, state, checkpoints, channels, latency, wire):
         try:
             context.invoke(command)
         except SystemExit as end:

@@ -4,7 +4,9 @@ A channel has one IPC stream for each distinct schema, under a number. A schema 
 dictionary when it changed; everything else is the batch alone. A standalone message depends on none before it, so it
 may be dropped or cut into pieces: each of its batches is a stream of its own, which nobody remembers, under number 0.
 
-    u32 length of the head | u32 batches | head, to a multiple of 8 | per batch: u32 number, u32 opens, piece of stream
+    u32 length of the head | u32 batches | head, to a multiple of 8 | per batch: u32 number, u32 opens, u64 size, stream
+
+The size is 0 unless the batch comes alone, without schema or dictionaries: then no reader of a stream is asked for it.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ import pyarrow as pa
 from constellationdb.errors import InternalError
 
 _PREFIX = struct.Struct("=II")
-_ENTRY = struct.Struct("=II")
-_STANDALONE = _ENTRY.pack(0, 1)
+_ENTRY = struct.Struct("=IIQ")
+_STANDALONE = _ENTRY.pack(0, 1, 0)
 _MOST_STREAMS = 256
 
 
@@ -65,8 +67,7 @@ class Encoder:
         size = _prefix_size(message)
         for batch in message.batches:
             stream = self._open_stream(batch.schema)
-            alone = stream is not None and not stream.has_dictionaries
-            size += _ENTRY.size + (pa.ipc.get_record_batch_size(batch) if alone else _stream_size(batch))
+            size += _ENTRY.size + (_size_alone(stream, batch) or _stream_size(batch))
         return size
 
     def write(self, message: Message) -> None:
@@ -82,10 +83,10 @@ class Encoder:
     def _write_batch(self, batch: pa.RecordBatch) -> None:
         stream = self._open_stream(batch.schema)
         if stream is not None:
-            self._sink.write(_ENTRY.pack(stream.number, 0))
+            self._sink.write(_ENTRY.pack(stream.number, 0, _size_alone(stream, batch)))
         else:
             number = len(self._streams) + 1 if len(self._streams) < _MOST_STREAMS else self._streams.pop().number
-            self._sink.write(_ENTRY.pack(number, 1))
+            self._sink.write(_ENTRY.pack(number, 1, 0))
             writer = pa.ipc.new_stream(self._sink, batch.schema)
             stream = _Stream(number, batch.schema, writer, any(_has_dictionaries(f.type) for f in batch.schema))
             self._streams.insert(0, stream)
@@ -118,13 +119,14 @@ class Decoder:
 
     def _batches(self, count: int) -> Iterator[pa.RecordBatch]:
         for _ in range(count):
-            number, opens = _ENTRY.unpack_from(self._feed.read(_ENTRY.size))
+            number, opens, size = _ENTRY.unpack_from(self._feed.read(_ENTRY.size))
             if opens:
                 # A file of its own, since a reader that goes closes it.
                 self._readers[number] = pa.ipc.open_stream(pa.PythonFile(self._feed, mode="r"))
             elif number not in self._readers:
                 raise InternalError(f"stream {number} of a channel was opened before its receiver came")
-            yield self._readers[number].read_next_batch()
+            reader = self._readers[number]
+            yield pa.ipc.read_record_batch(self._feed.read(size), reader.schema) if size else reader.read_next_batch()
 
 
 class _Feed:
@@ -163,6 +165,13 @@ def _write_prefix(message: Message, sink: pa.NativeFile) -> None:
 
 def _aligned(size: int) -> int:
     return -(-size // 8) * 8
+
+
+def _size_alone(stream: _Stream | None, batch: pa.RecordBatch) -> int:
+    """Of the batch in a stream that is open, if nothing else can come with it; else 0."""
+    if stream is None or stream.has_dictionaries:
+        return 0
+    return int(pa.ipc.get_record_batch_size(batch))
 
 
 def _stream_size(batch: pa.RecordBatch) -> int:
