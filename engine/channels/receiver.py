@@ -37,6 +37,15 @@ class Receiver:
             if not rings.peek(self._memory, self._seen):
                 raise ChannelClosed
 
+    @property
+    def depth(self) -> tuple[int, int]:
+        """The messages that wait here, and the bytes of ring that they take."""
+        sent, taken, dropped, head, tail = (
+            rings.read_word(self._memory, word)
+            for word in (rings.SENT, rings.TAKEN, rings.DROPPED, rings.HEAD, rings.TAIL)
+        )
+        return max(sent - taken - dropped, 0), tail - head
+
     def ready(self, looks: int = 1) -> bool:
         """Whether there is a message, or will be none any more."""
         return rings.await_message(self._memory, looks)

@@ -94,7 +94,7 @@ class Ring:
             )
         )  # fmt: skip
         inside = max(sent - taken - dropped, 0)
-        return ChannelMetrics(inside, max(tail - head, 0), capacity, sent, sent_bytes, dropped, blocked)
+        return ChannelMetrics(inside, tail - head, capacity, sent, sent_bytes, dropped, blocked)
 
     def close(self) -> None:
         """Give the memory and the descriptors back; close this process' sender and receiver before."""

@@ -55,7 +55,7 @@ def test_a_full_ring_refuses(ring: Ring) -> None:
         sender.push(_message(number))
     with pytest.raises(ChannelFull):
         sender.push(_message(sent))
-    assert ring.metrics().blocked_ns > 0 or ring.metrics().messages == sent
+    assert ring.metrics().messages == sent
 
 
 def test_a_full_ring_drops_the_oldest(ring: Ring) -> None:
@@ -67,11 +67,14 @@ def test_a_full_ring_drops_the_oldest(ring: Ring) -> None:
 
 def test_a_full_ring_blocks_until_the_time_is_over(ring: Ring) -> None:
     sender, receiver = ring.sender(), ring.receiver()
+    inside = 4096 // 576
+    for number in range(inside):
+        sender.push(_message(number), timeout=60)
+        assert receiver.depth == (number + 1, 576 * (number + 1))
     with pytest.raises(ChannelTimeout):
-        for number in range(100):
-            sender.push(_message(number), timeout=0.01)
-    inside = ring.metrics().messages
-    assert ring.metrics().blocked_ns >= 10_000_000
+        sender.push(_message(inside), timeout=0.01)
+    assert ring.metrics().messages == inside
+    assert ring.metrics().blocked_ns > 0
     for number in range(inside):
         assert received(receiver).head == _message(number).head
     assert sender.ready()
@@ -131,7 +134,7 @@ def test_closing_wakes_a_sender_that_waits(ring: Ring) -> None:
 @pytest.mark.parametrize("when_full", [WhenFull.BLOCK, WhenFull.DROP_OLDEST], ids=lambda policy: policy.value)
 def test_two_threads(wait: WaitStrategy, when_full: WhenFull) -> None:
     """All rows come, or the newest of them and never a torn one: each message's rows are decided by its number."""
-    ring, count = Ring.create(16_384), 3000
+    ring, count = Ring.create(16_384), 1000
     sender, receiver = ring.sender(when_full, wait), ring.receiver()
     numbers: list[int] = []
 
