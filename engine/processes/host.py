@@ -113,11 +113,13 @@ class Host:
     def __init__(self, ways: Ways) -> None:
         self._ways = ways
         self._shares: dict[int, Share] = {}
+        self._busy_ns = 0
 
     def do(self, message: Message) -> Message | None:
         """A command, and what to answer to it; what goes wrong is an answer, too."""
         command = p.command_of(message.head)
         self._ways.command += 1
+        began = perf_counter_ns()
         if isinstance(command, p.Drop):
             self._shares.pop(command.graph, None)
             return None
@@ -128,7 +130,8 @@ class Host:
         except Exception as error:
             answer, batches = p.Failed(_pickled(error)), ()
             self._ways.fail()
-        return Message(p.encode((command.graph, answer)), tuple(batches))
+        self._busy_ns += perf_counter_ns() - began
+        return Message(p.encode_answer(answer, self._busy_ns), tuple(batches))
 
     def _do(self, command: p.Command, batches: Batches) -> tuple[p.Answer, Batches]:
         if isinstance(command, p.Load):

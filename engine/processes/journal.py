@@ -7,9 +7,9 @@ are; their rows are for the most part those that the logs of relations hold, too
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import IO
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -41,11 +41,12 @@ class State:
     epoch: int
 
 
-@dataclass
 class _Spool:
-    """Named batches in a file, by where they are: (offset, length)."""
+    """Named batches in a file, by where they are: (offset, length). It ends with this."""
 
-    file: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
+    def __init__(self) -> None:
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115
+        weakref.finalize(self, self.file.close)
 
     def put(self, parts: Mapping[str, pa.RecordBatch]) -> dict[str, tuple[int, int]]:
         places = {}

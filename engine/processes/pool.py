@@ -13,9 +13,10 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import perf_counter_ns
 from typing import TypeAlias
 
 import msgspec
@@ -24,10 +25,10 @@ import structlog
 
 from constellationdb.engine.channels.messages import Message
 from constellationdb.engine.channels.receiver import Receiver
-from constellationdb.engine.channels.ring import Ring
+from constellationdb.engine.channels.ring import ChannelMetrics, Ring
 from constellationdb.engine.channels.sender import ChannelClosed, Sender
 from constellationdb.engine.channels.waiting import wait_any
-from constellationdb.engine.processes.protocol import Command, Drop, encode
+from constellationdb.engine.processes.protocol import Command, Drop, busy_of, encode
 from constellationdb.engine.processes.worker import Spec
 from constellationdb.engine.reply import Reply
 from constellationdb.errors import InternalError
@@ -60,7 +61,9 @@ class Process:
     answers: Receiver
     alive: int  # a descriptor that can be read when the process has ended, or -1
     ready: bool = False
+    started_ns: int = field(default_factory=perf_counter_ns)
     answered: int = 0
+    busy_ns: int = 0
     pending: deque[Reply[Message]] = field(default_factory=deque)
 
     def send(self, message: Message) -> None:
@@ -77,6 +80,7 @@ class Process:
             self.ready = True
         else:
             self.answered += 1
+            self.busy_ns = busy_of(message.head)
             self.pending.popleft().set_result(message)
         return True
 
@@ -89,7 +93,7 @@ class Pool:
         self.generation = 0
         self.lost = 0
         self._processes: list[Process] = []
-        self._rings: list[Ring] = []
+        self._rings: dict[tuple[str, str], Ring] = {}
         self._sending = threading.Lock()  # of commands: all workers get them in the same order
         self._changed = threading.Condition()  # the processes, or what is ready of them
         self._stopping = False
@@ -135,6 +139,12 @@ class Pool:
                 if process.ready and process.popen.poll() is None:
                     process.send(Message(encode(Drop(graph))))
 
+    def channels(self) -> Iterator[tuple[str, str, ChannelMetrics]]:
+        """(sender, receiver, what is and was in the ring between them)"""
+        with self._changed:
+            for (sender, receiver), ring in self._rings.items():
+                yield sender, receiver, ring.metrics()
+
     # -- life ----------------------------------------------------------------------------------
 
     def _await_ready(self) -> None:
@@ -148,17 +158,19 @@ class Pool:
 
     def _spawn(self) -> None:
         n = self.workers
-        self._rings = []
+        rings = self._rings
 
-        def ring(size: int) -> Ring:
-            made = Ring.create(size)
-            self._rings.append(made)
+        def ring(sender: str, receiver: str, size: int) -> Ring:
+            made = rings[sender, receiver] = Ring.create(size)
             return made
 
-        edges = {(a, b): ring(_EDGE_BYTES) for a in range(n) for b in range(n) if a != b}
+        edges = {(a, b): ring(_name(a), _name(b), _EDGE_BYTES) for a in range(n) for b in range(n) if a != b}
         processes = []
         for worker in range(n):
-            commands, answers = ring(_COMMANDS_BYTES), ring(_ANSWERS_BYTES)
+            commands, answers = (
+                ring("server", _name(worker), _COMMANDS_BYTES),
+                ring(_name(worker), "server", _ANSWERS_BYTES),
+            )
             peers = tuple(
                 (peer, edges[worker, peer].fds, edges[peer, worker].fds) for peer in range(n) if peer != worker
             )
@@ -230,17 +242,20 @@ class Pool:
                 os.close(process.alive)
             assert process.popen.stdin is not None
             process.popen.stdin.close()
-        self._processes = []
-        for ring in self._rings:
-            ring.close()
-        self._rings = []
+        with self._changed:  # nobody is reading what is in the rings
+            self._processes = []
+            rings, self._rings = self._rings, {}
+            for ring in rings.values():
+                ring.close()
+
+
+def _name(worker: int) -> str:
+    return f"worker {worker}"
 
 
 def _start(spec: Spec) -> subprocess.Popen[bytes]:
-    import constellationdb
-
-    here = str(Path(constellationdb.__file__).parent.parent)
-    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
+    package = Path(__file__).parents[2]
+    path = os.pathsep.join([str(package.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.Popen(
         [sys.executable, "-m", "constellationdb.engine.processes.worker", msgspec.json.encode(spec).decode()],
         stdin=subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TypeAlias
 
 import msgspec
@@ -134,17 +135,27 @@ Answer: TypeAlias = Ran | Taken | Done | Failed
 
 _encoder = msgspec.msgpack.Encoder()
 _commands = msgspec.msgpack.Decoder(Command)
-_answers = msgspec.msgpack.Decoder(tuple[int, Answer])
+_answers = msgspec.msgpack.Decoder(Answer)
+_BUSY = struct.Struct("<Q")
 
 
-def encode(message: Command | tuple[int, Answer]) -> bytes:
-    return _encoder.encode(message)
+def encode(command: Command) -> bytes:
+    return _encoder.encode(command)
+
+
+def encode_answer(answer: Answer, busy_ns: int) -> bytes:
+    return _BUSY.pack(busy_ns) + _encoder.encode(answer)
 
 
 def command_of(head: bytes) -> Command:
     return _commands.decode(head)
 
 
-def answer_of(head: bytes) -> tuple[int, Answer]:
-    """(the graph, what was answered)"""
-    return _answers.decode(head)
+def answer_of(head: bytes) -> Answer:
+    return _answers.decode(memoryview(head)[_BUSY.size :])
+
+
+def busy_of(head: bytes) -> int:
+    """The nanoseconds for which the worker has been busy since it started."""
+    (busy,) = _BUSY.unpack_from(head)
+    return int(busy)

@@ -25,11 +25,12 @@ from constellationdb.planner import plan
 
 AnswerT = TypeVar("AnswerT", bound=p.Answer)
 _MOST_LOSSES = 3  # of workers, by one command: then it is the command
-_JOURNAL_BYTES = 64 << 20
+# More than this is not done again after a loss, but state is written: of a graph without checkpoints, or with them.
+_JOURNAL_BYTES, _JOURNAL_BYTES_KEPT = 64 << 20, 512 << 20
 
 
 class RemoteGraph:
-    """``encoded``: the plan. ``is_kept``: checkpoints are taken of it, so that it need not write its state itself."""
+    """``encoded``: the plan. ``is_kept``: checkpoints are taken of it, so it need hardly write its state itself."""
 
     def __init__(self, pool: Pool, number: int, encoded: bytes, *, is_kept: bool) -> None:
         self._pool = pool
@@ -46,7 +47,8 @@ class RemoteGraph:
         self._watermarks = {f"node/{node.id}": NO_WATERMARK for node in self._nodes}
         self._watermarks |= {f"input/{name}": NO_WATERMARK for name in self._inputs}
         self._journal = Journal()
-        self._is_kept = is_kept
+        self._most_bytes = _JOURNAL_BYTES_KEPT if is_kept else _JOURNAL_BYTES
+        self._untold = False  # the workers have given state that the next checkpoint does not know of
         self._epoch = 0
         self._generation = -1  # of the workers that have it
         self._due_us: int | None = None
@@ -92,8 +94,8 @@ class RemoteGraph:
                 slices.append(_slices(rows, self.workers))
         command = p.Run(self._number, epoch, at_us, tuple(parts))
         output = self._ran(self._do(command, list(zip(*slices, strict=True)) if slices else None), epoch)
-        if not self._is_kept and self._journal.bytes > _JOURNAL_BYTES:
-            self.changes()
+        if self._journal.bytes > self._most_bytes:
+            self._write_down()
         return output
 
     def fed(self, relation: str, epoch: int) -> None:
@@ -195,13 +197,22 @@ class RemoteGraph:
 
     # -- checkpoints ---------------------------------------------------------------------------
 
+    def _write_down(self) -> None:
+        """For itself: what came since the last state is not needed any more."""
+        if self._journal.is_long:
+            self.snapshot()
+        else:
+            self._journal.changed(self._taken(changes=True), self._watermarks, self._epoch)
+        self._untold = True
+
     def snapshot(self) -> dict[str, pa.RecordBatch]:
+        self._untold = False
         whole = self._taken(changes=False).whole
         self._journal.whole(whole, self._watermarks, self._epoch)
         return whole
 
     def changes(self) -> GraphChanges:
-        if self._journal.is_long:
+        if self._journal.is_long or self._untold:
             whole = self.snapshot()
             return GraphChanges(whole, {}, {f"{node.id}/{w}/" for node in self._nodes for w in range(self.workers)})
         found = self._taken(changes=True)
@@ -304,14 +315,14 @@ def _own(parts: Mapping[str, pa.RecordBatch], worker: int) -> dict[str, pa.Recor
 
 
 def _answer(message: Message, kind: type[AnswerT]) -> AnswerT:
-    _, answer = p.answer_of(message.head)
+    answer = p.answer_of(message.head)
     assert isinstance(answer, kind)
     return answer
 
 
 def _check(message: Message) -> None:
     """Raises what went wrong in a worker."""
-    _, answer = p.answer_of(message.head)
+    answer = p.answer_of(message.head)
     if isinstance(answer, p.Failed) and answer.error is not None:
         error = pickle.loads(answer.error)
         raise error if isinstance(error, Exception) else InternalError(str(error))
