@@ -27,7 +27,6 @@ How it works::
     relation  contents  arrangement  rowstore            epoch deltas (Z-sets: ``batch``) and what they add up to
     worker  job  graph  operators/  fragment  exchange   how a view follows
     accumulators  shared_index  kernels/                 what keyed operators keep, and the loops over it
-    channels/                                            batches from process to process
     processes/  channels/                                jobs on other cores, and the rings to them
     lookups  fetching  replicas                          tables that somebody else changes
     reads  visible  point_index  overlay                 one epoch for all of a SELECT; a transaction's own changes
