@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.aggregates.measures import Measures
+from constellationdb.engine.aggregates.partials import Partials
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.groupby import first_rows, touched
@@ -55,6 +56,7 @@ class AggregateOperator(Unheld):
         self._free_count = 0
         self._next_end = ENDED
         self._measures = Measures(self._node)
+        self._partials = Partials(self._node) if isinstance(self._node.input, plan.PartialAggregate) else None
         self._changed = ChangedSlots()
 
     def start(self, context: Context) -> Delta:
@@ -87,21 +89,27 @@ class AggregateOperator(Unheld):
         known = len(self._index)
         slots = self._upsert(zset.data(batch))
         self._changed.mark(slots, len(self._index))
-        weights = zset.weights(batch)
         if self._node.emit_on_close:
-            self._measures.update(batch, slots, weights)
+            self._take_in(batch, slots)
             return None
         if self._node.append_only:  # no measures, and no group ever goes: only the new ones show
-            self._measures.update(batch, slots, weights)
+            self._take_in(batch, slots)
             return self._keys.last(len(self._index) - known) if len(self._index) > known else None
         unique, _ = touched(slots, len(self._index))
         keys = self._keys_of(unique)
         before = self._alive(unique)
         old = self._shown(unique[before], _where(keys, before), context, -1)
-        self._measures.update(batch, slots, weights)
+        self._take_in(batch, slots)
         after = self._alive(unique)
         new = self._shown(unique[after], _where(keys, after), context, 1)
         return self._difference(old, after[before], new, before[after])
+
+    def _take_in(self, batch: pa.RecordBatch, slots: I64) -> None:
+        if self._partials is None:
+            self._measures.update(batch, slots, zset.weights(batch))
+        else:
+            self._partials.take_in(self._measures, batch, slots)
+        self._measures.check(slots)
 
     def _upsert(self, rows: pa.RecordBatch) -> I64:
         known = len(self._index)
