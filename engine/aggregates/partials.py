@@ -1,4 +1,4 @@
-"""Partial aggregates: what a worker knows of some rows, as rows itself, and how the worker that owns a group takes them.
+"""Partial aggregates: what a worker knows of some rows, as rows itself, and how a group's owner takes them in.
 
 A row of an aggregate's input leaves a worker as one of three, which its last column tells apart:
 

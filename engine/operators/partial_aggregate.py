@@ -6,7 +6,7 @@ batch by batch, and only that it pays: few rows, or rows of many groups, leave a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +17,12 @@ from constellationdb.engine.aggregates.partials import Partials
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.kernels.groupby import group
 from constellationdb.engine.kernels.rowcodec import encode_rows
-from constellationdb.engine.operators.base import Context, Stateless
+from constellationdb.engine.operators.base import NO_WATERMARK, Context, Stateless
+from constellationdb.engine.operators.partial_map import Part
 from constellationdb.planner import plan
 
 LEAST_ROWS = 512
-ROWS_PER_SENT = 8
+ROWS_PER_SENT = 8.0
 _SAMPLE = 256
 _PAUSE = 15  # batches that leave as they came after one that did not pay
 
@@ -36,9 +37,17 @@ class PartialAggregateOperator(Stateless):
             )
         )  # fmt: skip
         self._pause = 0
+        self.part: Part | None = None
 
-    def process(self, inputs: Sequence[Delta], context: Context) -> Delta:  # noqa: ARG002
-        batch = inputs[0]
+    def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
+        changed = self._changed(inputs[0])
+        self.part = Part(context.epoch, context.at_us, context.watermark)
+        return changed
+
+    def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
+        self.part = Part(epoch, 0, NO_WATERMARK)
+
+    def _changed(self, batch: Delta) -> Delta:
         if batch is None or not batch.num_rows:
             return None
         if batch.num_rows < LEAST_ROWS:
