@@ -21,7 +21,7 @@ from constellationdb.engine.operators.base import NO_WATERMARK, Context, Statele
 from constellationdb.engine.operators.partial_map import Part
 from constellationdb.planner import plan
 
-LEAST_ROWS = 512
+LEAST_ROWS = 4096  # below, building accumulators costs more than sending the rows
 ROWS_PER_SENT = 8.0
 _SAMPLE = 256
 _PAUSE = 15  # batches that leave as they came after one that did not pay
