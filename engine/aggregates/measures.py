@@ -18,7 +18,8 @@ from constellationdb.errors import InternalError, NumericOutOfRange
 from constellationdb.planner import plan
 from constellationdb.planner.python_functions import EXCEPTION
 
-_Source: TypeAlias = tuple[int, tuple[int, ...], int]  # of different values: their columns, and the filter's
+# Of different values: what counts them, their columns, and the filter's.
+_Source: TypeAlias = tuple[plan.MeasureKind, int, tuple[int, ...], int]
 
 
 class Measures:
@@ -165,11 +166,13 @@ class Measures:
 def sources(node: plan.Aggregate) -> list[plan.Measure]:
     """Where the different values come from that its measures look at, each once: as what counts them."""
     found = dict.fromkeys(_source(measure) for measure in node.measures if measure.distinct)
-    return [plan.Measure("count", argument, guard, more=more) for argument, more, guard in found]
+    return [plan.Measure(kind, argument, guard, more=more) for kind, argument, more, guard in found]
 
 
 def _source(measure: plan.Measure) -> _Source:
-    return measure.argument, measure.more, measure.filter
+    """A row counts whatever is NULL in it; a pair only if nothing is."""
+    kind: plan.MeasureKind = "regr_count" if measure.more and measure.kind != "count" else "count"
+    return kind, measure.argument, measure.more, measure.filter
 
 
 def out_of_range(measure: plan.Measure) -> str:

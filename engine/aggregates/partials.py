@@ -12,7 +12,7 @@ are exact wherever they are added up in parts: the answer does not depend on how
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -26,6 +26,7 @@ from constellationdb.engine.aggregates.accumulator import I64, Accumulator
 from constellationdb.engine.aggregates.measures import Measures, counted, sources
 from constellationdb.engine.aggregates.moments import Regression, Variance
 from constellationdb.engine.aggregates.sums import FloatSum
+from constellationdb.engine.batch import Delta
 from constellationdb.planner import plan
 
 _U8: TypeAlias = NDArray[np.uint8]
@@ -55,47 +56,40 @@ class Partials:
 
     def unchanged(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Rows as they came."""
-        return self._rows(batch, range(len(self._schema) - 1), None)
+        columns = dict(enumerate(zset.data(batch).columns))
+        return self._rows(columns, pa.nulls(batch.num_rows, pa.binary()), zset.weights(batch))
 
     def combined(self, batch: pa.RecordBatch, groups: I64, first: I64) -> Iterator[pa.RecordBatch]:
         """Accumulators of the groups of a batch (``first``: a row of each), and the values that must be seen."""
         measures = Measures(self._summing)
         measures.reserve(len(first))
         measures.update(batch, groups, zset.weights(batch))
-        keys = zset.take(zset.data(batch), first) if self._node.keys else zset.rows_of_nothing(len(first))
-        yield self._rows(keys, self._node.keys, _pack(measures.accumulators, len(first)))
-        for number, measure in enumerate(self._sources):
-            valid = counted(batch, measure)
-            rows = batch if valid is None else batch.filter(pa.array(valid))
-            columns = list(dict.fromkeys((*self._node.keys, measure.argument, *measure.more)))
-            values = pa.RecordBatch.from_arrays(
-                [rows.column(c) for c in columns], schema=pa.schema([self._schema.field(c) for c in columns])
-            )
-            weights = zset.weights(rows)
-            netted = zset.netted(values if weights is None else zset.with_weights(values, weights))
-            if netted is not None:
-                mark = pa.array([bytes([number])] * netted.num_rows, pa.binary())
-                yield self._rows(self._spread(netted, columns), columns, mark)
+        keys = {k: batch.column(k).take(pa.array(first)) for k in self._node.keys}
+        yield self._rows(keys, _pack(measures.accumulators, len(first)), None)
+        for number, source in enumerate(self._sources):
+            columns = list(dict.fromkeys((*self._node.keys, source.argument, *source.more)))
+            values = self._values(batch, source, columns)
+            if values is not None:
+                mark = pa.array([bytes([number])] * values.num_rows, pa.binary())
+                found = dict(zip(columns, zset.data(values).columns, strict=True))
+                yield self._rows(found, mark, zset.weights(values))
 
-    def _spread(self, rows: pa.RecordBatch, columns: list[int]) -> pa.RecordBatch:
-        """Rows of some ``columns`` at the places that these have in the input."""
-        arrays = [pa.nulls(rows.num_rows, field.type) for field in list(self._schema)[:-1]]
-        for place, column in enumerate(columns):
-            arrays[column] = rows.column(place)
-        spread = pa.RecordBatch.from_arrays(arrays, schema=pa.schema(list(self._schema)[:-1]))
+    def _values(self, batch: pa.RecordBatch, source: plan.Measure, columns: list[int]) -> Delta:
+        """The different values of ``columns`` among the rows that a source counts, and how often they came or went."""
+        valid = counted(batch, source)
+        rows = batch if valid is None else batch.filter(pa.array(valid))
         weights = zset.weights(rows)
-        return spread if weights is None else zset.with_weights(spread, weights)
+        schema = pa.schema([self._schema.field(c) for c in columns])
+        values = pa.RecordBatch.from_arrays([rows.column(c) for c in columns], schema=schema)
+        return zset.netted(values if weights is None else zset.with_weights(values, weights))
 
-    def _rows(self, batch: pa.RecordBatch, columns: Iterable[int], mark: pa.Array | None) -> pa.RecordBatch:
-        """``columns`` of a batch, the others NULL, then the mark, then the weight if rows of this edge have one."""
-        kept, count = set(columns), batch.num_rows
-        fields = list(self._schema)
-        arrays = [batch.column(i) if i in kept else pa.nulls(count, field.type) for i, field in enumerate(fields[:-1])]
-        arrays.append(pa.nulls(count, pa.binary()) if mark is None else mark)
-        rows = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+    def _rows(self, columns: Mapping[int, pa.Array], mark: pa.Array, weights: I64 | None) -> pa.RecordBatch:
+        """Some columns, NULLs for the others, then the mark, then the weight if rows of this edge have one."""
+        count, fields = len(mark), list(self._schema)[:-1]
+        arrays = [columns[i] if i in columns else pa.nulls(count, field.type) for i, field in enumerate(fields)]
+        rows = pa.RecordBatch.from_arrays([*arrays, mark], schema=self._schema)
         if self._node.input.append_only:
             return rows
-        weights = zset.weights(batch)
         return zset.with_weights(rows, 1 if weights is None else weights)
 
     # -- the receiver --------------------------------------------------------------------------
@@ -132,8 +126,7 @@ def _pack(accumulators: Iterable[Accumulator], count: int) -> pa.Array:
 def _unpack(accumulators: Iterable[Accumulator], packed: pa.Array) -> None:
     """Into fresh accumulators: what ``_pack`` gave, at slots 0, 1, 2, …"""
     count = len(packed)
-    start = packed.offset + 0
-    offsets = np.frombuffer(packed.buffers()[1], np.int32)[start : start + count + 1]
+    offsets = np.frombuffer(packed.buffers()[1], np.int32)[packed.offset : packed.offset + count + 1]
     rows = np.frombuffer(packed.buffers()[2], np.uint8)[offsets[0] : offsets[-1]].reshape(count, -1)
     at = 0
     for accumulator in accumulators:

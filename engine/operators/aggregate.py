@@ -113,7 +113,8 @@ class AggregateOperator(Unheld):
             self._measures.update(batch, slots, zset.weights(batch))
         else:
             self._partials.take_in(self._measures, batch, slots)
-        self._measures.check(slots)
+        if zset.is_weighted(batch):
+            self._measures.check(slots)
 
     def _upsert(self, rows: pa.RecordBatch) -> I64:
         known = len(self._index)
