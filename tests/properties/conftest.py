@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from constellationdb.engine.operators import partial_aggregate
 
 
-@pytest.fixture(autouse=True, scope="session")
-def partials_of_any_batch() -> None:
-    partial_aggregate.LEAST_ROWS = 2
-    partial_aggregate.ROWS_PER_SENT = 0.5
+@pytest.fixture(autouse=True, scope="package")
+def parts_of_any_batch() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(partial_aggregate, "LEAST_ROWS", 2)
+        patch.setattr(partial_aggregate, "ROWS_PER_SENT", 0.5)
+        yield
