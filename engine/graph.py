@@ -24,6 +24,7 @@ from constellationdb.engine.footprint import Footprint, footprint
 from constellationdb.engine.kernels.rows import I64
 from constellationdb.engine.manifest import Home
 from constellationdb.engine.meters import Meter
+from constellationdb.engine.operators.aggregate import AggregateOperator
 from constellationdb.engine.operators.arranged import Borrow, Borrowed
 from constellationdb.engine.operators.base import (
     ENDED,
@@ -37,6 +38,8 @@ from constellationdb.engine.operators.base import (
 from constellationdb.engine.operators.build import LookupFactory, build, exchange_keys
 from constellationdb.engine.operators.incremental import Incremental
 from constellationdb.engine.operators.lookup import LookupJoinOperator
+from constellationdb.engine.operators.partial_aggregate import PartialAggregateOperator
+from constellationdb.engine.operators.partial_map import Merged
 from constellationdb.engine.operators.replicated import ReplicatedLookupOperator
 from constellationdb.engine.operators.temporal_filter import TemporalFilterOperator
 from constellationdb.errors import CorruptState
@@ -306,6 +309,15 @@ class Graph:
                 found = footprint(operator)
                 if found.rows or found.bytes:
                     yield node, worker, found
+
+    def merged(self) -> Iterator[Merged]:
+        """The aggregates whose parts come from every worker."""
+        for node in self._nodes:
+            if isinstance(node, plan.Aggregate) and isinstance(node.input, plan.PartialAggregate):
+                firsts = [o for o in self._operators[node.input.id] if isinstance(o, PartialAggregateOperator)]
+                finals = [o.answer for o in self._operators[node.id] if isinstance(o, AggregateOperator)]
+                answer = next((found for found in finals if found is not None), None)
+                yield Merged(node, tuple(first.part for first in firsts), answer)
 
     def fed(self, relation: str, epoch: int) -> None:
         """A new job has read all of a relation, as of ``epoch``: those who borrow it, or have a copy, may look."""

@@ -17,7 +17,7 @@ from constellationdb.engine.operators.base import ENDED, NO_WATERMARK
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.stopped import state_of
 from constellationdb.planner import plan
-from constellationdb.planner.explain import kinds
+from constellationdb.planner.explain import kinds, measures
 from constellationdb.planner.references import reference
 
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
     ),
     "constellation.state": pa.schema(
         [("view", _TEXT), ("operator", _INT), ("kind", _TEXT), ("vnodes", _TEXT), ("rows", _INT), ("bytes", _INT)]
+    ),
+    "constellation.aggregates": pa.schema(
+        [("view", _TEXT), ("operator", _INT), ("aggregate", _TEXT), ("value", _TEXT), ("partitions_reporting", _INT),
+         ("partitions_total", _INT), ("is_complete", _BOOL), ("epoch", _INT), ("staleness_ms", _INT),
+         ("watermark", _TIME)]
     ),
     "constellation.workers": pa.schema(
         [("name", _TEXT), ("kind", _TEXT), ("jobs", _INT), ("jobs_waiting", _INT), ("steps", _INT),
@@ -200,6 +205,28 @@ def _state(engine: Engine) -> list[Row]:
             for node, worker, kept in job.graph.kept()
         ]
     return rows
+
+
+def _aggregates(engine: Engine) -> list[Row]:
+    """One for each measure whose parts come from every worker; the value of those without keys."""
+    planned = engine.planned.of(engine.catalog)
+    return [
+        {
+            "view": job.name,
+            "operator": merged.node.id,
+            "aggregate": text,
+            "value": merged.value(place) if not merged.node.keys else None,
+            "partitions_reporting": merged.reporting,
+            "partitions_total": len(merged.parts),
+            "is_complete": merged.is_complete,
+            "epoch": merged.epoch,
+            "staleness_ms": None if merged.staleness_us is None else merged.staleness_us // 1000,
+            "watermark": _time(merged.watermark),
+        }
+        for job in engine.jobs.values()
+        for merged in job.graph.merged()
+        for place, text in enumerate(measures(merged.node, planned))
+    ]
 
 
 def _workers(engine: Engine) -> list[Row]:
@@ -428,6 +455,7 @@ _READERS: dict[str, Callable[[Engine], list[Row]]] = {
     "constellation.backfills": _backfills,
     "constellation.sinks": _sinks,
     "constellation.state": _state,
+    "constellation.aggregates": _aggregates,
     "constellation.workers": _workers,
     "constellation.channels": _channels,
     "constellation.subscriptions": _subscriptions,
