@@ -20,6 +20,7 @@ from constellationdb.engine.contents import AppendedRows, Contents, Version, arr
 from constellationdb.engine.operators.base import NO_WATERMARK
 from constellationdb.engine.point_index import PointIndex
 from constellationdb.engine.shared_index import SharedIndex
+from constellationdb.errors import ConstellationError
 
 
 class Follower(Protocol):
@@ -69,6 +70,7 @@ class RelationState:
         self._indexes: WeakValueDictionary[tuple[int, ...], SharedIndex] = WeakValueDictionary()
         self.written = -1  # the epoch of which the newest checkpoint has its contents
         self.dropped = False
+        self.end_reason: ConstellationError | None = None  # the whole database went back; what its followers are told
         self.successor: RelationState | None = None  # it was dropped for one with other columns, of the same name
         self.consumers: set[Follower] = set()  # who reads the log
         self.readers: set[Bell] = set()  # of those who wait for a change
@@ -92,6 +94,11 @@ class RelationState:
     def give_way(self, successor: RelationState) -> None:
         """Under the engine's lock: it is no longer the relation of its name."""
         self.dropped, self.successor = True, successor
+        self.wake_readers()
+
+    def end(self, reason: ConstellationError) -> None:
+        """Under the engine's lock: it is no part of the database any more."""
+        self.dropped, self.end_reason = True, reason
         self.wake_readers()
 
     def wake_readers(self) -> None:

@@ -38,6 +38,18 @@ class Duration(click.ParamType[float]):
         return float(match[1]) * _SECONDS[match[2]]
 
 
+ADAPTIVE = "adaptive"
+
+
+class Interval(click.ParamType[float | str]):
+    """A duration, or ``adaptive``."""
+
+    name = "duration|adaptive"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        return ADAPTIVE if value == ADAPTIVE else Duration().convert(value, param, ctx)
+
+
 class Server(click.ParamType[str]):
     """A server's address; anything else would be opened as a directory."""
 

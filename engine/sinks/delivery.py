@@ -90,8 +90,12 @@ class Delivery:
             self._engine.wait(lambda: self.state != "running" or not self._is_behind(), timeout=_PATIENCE_S)
         with self._engine.lock:
             self._stop()
+        self.await_end(_PATIENCE_S)
+
+    def await_end(self, seconds: float) -> None:
+        """After ``end``, without the lock."""
         if self._thread.is_alive():
-            self._thread.join(_PATIENCE_S)
+            self._thread.join(seconds)
 
     def redefined(self, relation: Relation, opens: Callable[[Delivery], Sink]) -> Delivery:
         """Under the lock: the same sink with other options, from where it is; it begins when this one has ended."""
@@ -111,14 +115,15 @@ class Delivery:
     def went_back(self, epoch: int) -> None:
         """Recovery: all up to ``epoch`` but what a checkpoint holds was undone, and is no longer in the log.
 
-        A target that had all there is now, and has got nothing since, can go on; its marker will tell.
+        A target that has got nothing since can go on, and lacks nothing if it had all there is now; its marker will
+        tell.
         """
         if not self._is_behind():
             self.held = epoch
             self.position = None if self.position is None else epoch
 
     def committed(self, epoch: int) -> None:
-        """Recovery: the epoch's record says that the table has everything up to ``epoch``."""
+        """The record of an epoch says that the table has everything up to ``epoch``."""
         self.position = self.marker = self.held = epoch
 
     def hurry(self) -> None:
@@ -209,6 +214,11 @@ class Delivery:
             raise SinkFailure(
                 f"the target has epoch {marker}, which is later than the last one here, {self._engine.epoch}:"
                 " it belongs to another history",
+                hint="drop the sink and create it anew for an empty target",
+            )
+        if self.follows.log.has_undone(marker):
+            raise SinkFailure(
+                f"the target has epoch {marker}, which was undone when the database went back to an earlier checkpoint",
                 hint="drop the sink and create it anew for an empty target",
             )
         if marker != self.marker or self.position is None:
