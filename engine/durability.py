@@ -80,6 +80,7 @@ class Durability:
         self.log: EpochLog = MemoryEpochLog(keep=directory is not None)
         self._store: CheckpointStore | None = None
         self.went_back: WentBack | None = None  # when it was opened
+        self.has_lost_log = False  # as after the loss of the machine: there are only checkpoints, in an object store
         if self._directory is not None:
             try:
                 self._open(self._directory)
@@ -92,6 +93,7 @@ class Durability:
         self.went_back = finish_going_back(directory, disk=self._disk)
         self._store = open_checkpoints(directory, self._settings.store, self._disk, self._settings.kept)
         begins = max(self._store.epochs(), default=0) + 1
+        self.has_lost_log = begins > 1 and not any(directory.log.glob("*.wal"))
         self.log = FileEpochLog(directory.log, disk=self._disk, begins=begins)
 
     def _reset(self) -> None:

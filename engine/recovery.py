@@ -7,7 +7,7 @@ still kept were in the checkpoint: a token that was good before a restart is goo
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -56,14 +56,24 @@ def recover(engine: Engine) -> None:
             f"restored epoch {engine.epoch} from {at} and {replayed} replayed epochs"
             f" in {time.perf_counter() - begin:.2f} s"
         )
-        if engine.durability.went_back is not None:
-            engine.restored += f"; {engine.durability.went_back.undone}"
+        engine.restored += "".join(f"; {loss}" for loss in _losses(engine))
         for damage in passed_over:
             engine.restored += f"; passed over the damaged {damage}"
         anew = [name for name, job in manifest.jobs.items() if job.again] if manifest else []
         if anew:
             shown = ", ".join(engine.catalog.relations[n].shown for n in anew if n in engine.catalog.relations)
             engine.restored += f"; computing anew what had failed: {shown}"
+
+
+def _losses(engine: Engine) -> Iterator[str]:
+    """What was there once and is not any more."""
+    durability, cut = engine.durability, engine.durability.log.recovered
+    if durability.went_back is not None:
+        yield durability.went_back.undone
+    if durability.has_lost_log:
+        yield "there was no log: what came after that epoch is lost"
+    if cut.cut_bytes:
+        yield f"{cut.cut_bytes} bytes at the end of the log, which nobody was told of, were cut off"
 
 
 @dataclass(frozen=True)

@@ -153,11 +153,13 @@ def test_a_machine_that_is_lost_is_replaced(url: str, tmp_path: Path) -> None:
         run(engine.session(), *_SETUP, _rows(1, 10), "CHECKPOINT", _rows(11, 20), "FLUSH")
         with Engine(tmp_path / "new", checkpoints=CheckpointSettings(url)) as replacing:
             _check(replacing, 10)
+            assert "there was no log: what came after that epoch is lost" in (replacing.restored or "")
             run(replacing.session(), _rows(11, 15), "CHECKPOINT")
             with pytest.raises(StorageFailure, match="another process has taken over the checkpoints"):
                 run(engine.session(), "CHECKPOINT")
     with Engine(tmp_path / "new", checkpoints=CheckpointSettings(url)) as engine:
         _check(engine, 15)
+        assert "lost" not in (engine.restored or "")
 
 
 def test_no_two_databases_share_a_place(url: str, tmp_path: Path) -> None:
