@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
@@ -48,6 +48,7 @@ class _Pack:
     at_us: int
     batch: pa.RecordBatch
     size: int
+    on_disk: bool = False
 
 
 UNKNOWN_US = 1 << 62
@@ -167,11 +168,14 @@ class RelationLog:
         for pack in self._packs_after(epoch):
             yield from (change for change in unpacked(pack.batch) if change.epoch > epoch)
 
-    def forget(self, consumed: int, now_us: int, *, retain: bool) -> None:
-        """Drop what every follower has passed and retention does not hold; pack the rest of it."""
-        if retain:
-            self._pack(bisect_right(self._epochs, consumed))
-        while self._packs and not (retain and self._keeps(self._packs[0], now_us)):
+    def forget(self, consumed: int, now_us: int, *, retain: bool, packed_to: int = 0) -> None:
+        """Drop what every follower has passed and retention does not hold; pack the rest of it.
+
+        ``packed_to``: those who have not passed what comes before this want nothing but rows, and may get them packed.
+        """
+        if retain or packed_to > consumed:
+            self._pack(bisect_right(self._epochs, max(consumed, packed_to)))
+        while self._packs and self._packs[0].epoch <= consumed and not (retain and self._keeps(self._packs[0], now_us)):
             pack = self._packs.pop(0)
             self._drop(pack.epoch, pack.at_us, pack.size)
         gone = 0
@@ -181,6 +185,14 @@ class RelationLog:
             gone += 1
             self._drop(change.epoch, change.at_us, _size(change))
         del self._changes[:gone], self._epochs[:gone]
+
+    def in_memory_after(self, epoch: int) -> list[_Pack]:
+        """The packs that could be moved to disk."""
+        return [pack for pack in self._packs_after(epoch) if not pack.on_disk]
+
+    def move_to_disk(self, pack: _Pack, batch: pa.RecordBatch) -> None:
+        """``batch`` is the same, if the pack is still there."""
+        self._packs = [replace(known, batch=batch, on_disk=True) if known is pack else known for known in self._packs]
 
     def undo(self, after: int, epoch: int, at_us: int) -> None:
         """Who looks back begins at ``epoch``. The changes up to ``after`` stay for a sink that lacks them."""

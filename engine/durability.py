@@ -39,6 +39,7 @@ from constellationdb.storage.checkpoints.store import CheckpointStore
 from constellationdb.storage.directory import DataDirectory
 from constellationdb.storage.disk import DISK, Disk
 from constellationdb.storage.epochlog import EpochLog, FileEpochLog, MemoryEpochLog
+from constellationdb.storage.spool import Spool
 
 if TYPE_CHECKING:
     from constellationdb.engine.changelog import Change, Undone
@@ -90,6 +91,7 @@ class Durability:
         self._reset()
 
     def _open(self, directory: DataDirectory) -> None:
+        Spool(directory.state).clear()
         self.went_back = finish_going_back(directory, disk=self._disk)
         self._store = open_checkpoints(directory, self._settings.store, self._disk, self._settings.kept)
         begins = max(self._store.epochs(), default=0) + 1
@@ -155,6 +157,11 @@ class Durability:
                 _log.error("checkpoint failed", error=str(error))
             else:
                 pause = self._settings.pause_seconds(0.0 if taken is None else time.perf_counter() - begin)
+
+    @property
+    def spool(self) -> Spool | None:
+        """Where batches can lie that are too many for the memory."""
+        return None if self._directory is None else Spool(self._directory.state)
 
     @property
     def is_kept(self) -> bool:

@@ -31,6 +31,13 @@ class Follower(Protocol):
         ...
 
 
+class Receiver(Follower, Protocol):
+    """Somebody who is given the rows of epochs, and does not look at contents once he has the first."""
+
+    @property
+    def reads_contents(self) -> bool: ...
+
+
 class Progress:
     """How far the sequencer has come. ``moves`` counts whatever may have changed a frontier since the start."""
 
@@ -73,6 +80,7 @@ class RelationState:
         self.end_reason: ConstellationError | None = None  # the whole database went back; what its followers are told
         self.successor: RelationState | None = None  # it was dropped for one with other columns, of the same name
         self.consumers: set[Follower] = set()  # who reads the log
+        self.receivers: set[Receiver] = set()  # who is given what the log says: sinks
         self.readers: set[Bell] = set()  # of those who wait for a change
         self.subscribers: WeakSet[object] = WeakSet()  # who want its changes kept, but not for as long as they like
         self._point_indexes: dict[tuple[int, ...], PointIndex] = {}
@@ -146,7 +154,10 @@ class RelationState:
             self.contents.compact(consumed, self.written)
 
     def forget(self, now_us: int, floor: int) -> int:
-        """Under the engine's lock: the changes that nobody needs; up to which epoch all have read."""
-        consumed = min([floor, self.frontier, *(consumer.reached() for consumer in self.consumers)])
-        self.log.forget(consumed, now_us, retain=self.contents is not None or bool(self.subscribers))
-        return consumed
+        """Under the engine's lock: the changes that nobody needs; up to which epoch its contents are read no more."""
+        readers = [*self.consumers, *(receiver for receiver in self.receivers if receiver.reads_contents)]
+        read = min([floor, self.frontier, *(reader.reached() for reader in readers)])
+        consumed = min([read, *(receiver.reached() for receiver in self.receivers)])
+        retain = self.contents is not None or bool(self.subscribers)
+        self.log.forget(consumed, now_us, retain=retain, packed_to=read)
+        return read
