@@ -148,8 +148,9 @@ class Delivery:
 
     def has_delivered(self, epoch: int) -> bool:
         """Under the lock: whether the target has all up to ``epoch``, or waiting for it would be in vain."""
-        done = self.position is not None and (self.held >= epoch or not self._is_behind())
-        return done or self.state in ("retrying", "failed") or self.standing == "stopped" or self._stopping.is_set()
+        has_all = self.position is not None and (self.held >= epoch or not self._is_behind())
+        in_vain = self.state in ("retrying", "failed") or self.standing == "stopped" or self._stopping.is_set()
+        return in_vain or (has_all and self.state == "running")
 
     @property
     def standing(self) -> str:
