@@ -13,6 +13,7 @@ from types import FrameType
 
 from constellationdb import __version__
 from constellationdb.engine.engine import Engine
+from constellationdb.engine.in_flight import Unaligned
 from constellationdb.engine.python import PythonFunctions
 from constellationdb.server.listener import Server
 from constellationdb.storage.failpoint import disk_of_environment
@@ -47,6 +48,7 @@ def running(
     limits: Limits = Limits(),  # noqa: B008 - frozen
     python_functions: bool = False,
     checkpoint_store: str | None = None,
+    unaligned: Unaligned = Unaligned(),  # noqa: B008 - frozen
 ) -> Iterator[Running]:
     """Everything is up when the body begins; clients go first and the engine last when it ends.
 
@@ -54,7 +56,12 @@ def running(
     """
     functions = PythonFunctions(sources=python_functions)
     engine = Engine(
-        directory, workers=workers, python=functions, checkpoint_store=checkpoint_store, disk=disk_of_environment()
+        directory,
+        workers=workers,
+        python=functions,
+        checkpoint_store=checkpoint_store,
+        disk=disk_of_environment(),
+        unaligned=unaligned,
     )
     try:
         engine.start()

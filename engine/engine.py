@@ -34,6 +34,7 @@ from constellationdb.engine.durability import Durability
 from constellationdb.engine.durable_subscriptions import DurableSubscription, SubscriptionPosition
 from constellationdb.engine.first_answers import Chunks, tick
 from constellationdb.engine.graph import CLOCK, Graph
+from constellationdb.engine.in_flight import Unaligned
 from constellationdb.engine.job import CHUNK_ROWS, Answered, Job, Outputs
 from constellationdb.engine.lookups import LookupTables
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer
@@ -88,6 +89,7 @@ class Engine:
         python: PythonFunctions | None = None,
         checkpoint_store: str | None = None,
         disk: Disk = DISK,
+        unaligned: Unaligned = Unaligned(),  # noqa: B008 - frozen
     ) -> None:
         self.python = python or PythonFunctions()
         self.clock = clock or SystemClock()
@@ -115,7 +117,7 @@ class Engine:
         self.restored: str | None = None
         self._transients = 0
         self.held_back = False  # sources wait for a view to catch up
-        self.durability = Durability(self, directory, checkpoint_store, disk)
+        self.durability = Durability(self, directory, checkpoint_store, disk, unaligned)
         self.sequencer: Sequencer | None = None
         self.successions = Successions(self)
         self.worker = Worker(self)

@@ -33,10 +33,20 @@ class FirstAnswerManifest(msgspec.Struct, frozen=True):
     ends: dict[str, tuple[dict[str, Position], list[str]]]
 
 
+class AnsweredManifest(msgspec.Struct, frozen=True):
+    """When it was answered, and which node had asked; what is in two blobs: the keys, and what was found."""
+
+    epoch: int
+    at_us: int
+    node: int
+    keys: str
+    rows: str
+
+
 class JobManifest(msgspec.Struct, frozen=True):
     """``position``: where it stands, if not at the checkpoint's epoch. ``again``: it is to be computed anew.
 
-    ``ahead``: by input, the epoch that it has read of it already.
+    ``ahead``: by input, the epoch that it has read of it already. ``answers``: to its lookups, that it has yet to take.
     """
 
     watermarks: dict[str, int]
@@ -50,6 +60,7 @@ class JobManifest(msgspec.Struct, frozen=True):
     ready: bool = True
     first: FirstAnswerManifest | None = None
     ahead: dict[str, int] = {}
+    answers: list[AnsweredManifest] = []
 
 
 class SinkManifest(msgspec.Struct, frozen=True):
@@ -59,6 +70,13 @@ class SinkManifest(msgspec.Struct, frozen=True):
     position: int | None
     marker: int | None
     rows: int
+    bytes: int
+
+
+class InFlightManifest(msgspec.Struct, frozen=True):
+    """``positions``: by view that had not come to the checkpoint's epoch, where it stood. ``bytes``: in memory."""
+
+    positions: dict[str, int]
     bytes: int
 
 
@@ -83,6 +101,17 @@ class Manifest(msgspec.Struct, frozen=True):
     types: list[UserType] = []
     sinks: dict[str, SinkManifest] = {}
     subscriptions: dict[int, SubscriptionPosition] = {}  # by oid
+    in_flight: InFlightManifest | None = None  # None: every view that goes on had come to the epoch
+
+
+class _InFlightAlone(msgspec.Struct, frozen=True):
+    """A manifest of which nothing else is wanted."""
+
+    in_flight: InFlightManifest | None = None
+
+
+def in_flight_of(content: bytes) -> InFlightManifest | None:
+    return msgspec.msgpack.decode(content, type=_InFlightAlone).in_flight
 
 
 def catalog_of(manifest: Manifest) -> Catalog:

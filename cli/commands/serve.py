@@ -16,6 +16,21 @@ from constellationdb.cli.commands.options import Address
     metavar="URL",
     help="Keep checkpoints in an object store instead: s3://bucket/prefix, gs://…, az://… or file:///….",
 )
+@click.option(
+    "--unaligned-after",
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    help="A checkpoint waits so long for views, then takes what is in flight to them with it.",
+)
+@click.option(
+    "--max-in-flight",
+    type=click.IntRange(1),
+    default=512,
+    show_default=True,
+    help="MB that may be in flight; with more there is no checkpoint for now.",
+)
 @click.option("--listen", type=Address(), default="127.0.0.1:5433", show_default=True, help="Where clients connect.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Slices of the key space.")
 @click.option("--max-connections", type=click.IntRange(1), default=2000, show_default=True, help="Clients at a time.")
@@ -41,6 +56,8 @@ from constellationdb.cli.commands.options import Address
 def command(
     directory: Path | None,
     checkpoint_store: str | None,
+    unaligned_after: float,
+    max_in_flight: int,
     listen: tuple[str, int],
     workers: int,
     max_connections: int,
@@ -52,6 +69,7 @@ def command(
     if checkpoint_store is not None and directory is None:
         raise click.UsageError("--checkpoint-store needs --dir, for the log")
     from constellationdb.cli.running import banner, running, until_stopped
+    from constellationdb.engine.in_flight import Unaligned
     from constellationdb.wire.limits import Limits
 
     limits = Limits(max_connections, auth_timeout, max_message << 20)
@@ -62,6 +80,7 @@ def command(
         limits=limits,
         python_functions=enable_python_functions,
         checkpoint_store=checkpoint_store,
+        unaligned=Unaligned(unaligned_after, max_in_flight << 20),
     )
     with until_stopped() as stopped, started as database:
         click.echo(banner(database, directory))

@@ -35,7 +35,7 @@ PARALLEL = 8
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """A checkpoint as it is listed. ``damage``: why nothing more is known of it."""
+    """A checkpoint as it is listed. ``damage``: why nothing more is known of it. ``content``: its caller's manifest."""
 
     epoch: int
     at_us: int
@@ -43,6 +43,7 @@ class CheckpointInfo:
     bytes: int
     names: tuple[str, ...]
     damage: str | None = None
+    content: bytes = b""
 
 
 class CheckpointReader:
@@ -100,7 +101,7 @@ class CheckpointReader:
             manifest = self.manifest(epoch)
         except CorruptState as damage:
             return CheckpointInfo(epoch, 0, 0, 0, names, damage.message)
-        return CheckpointInfo(epoch, manifest.at_us, len(manifest.blobs), manifest.size, names)
+        return CheckpointInfo(epoch, manifest.at_us, len(manifest.blobs), manifest.size, names, None, manifest.content)
 
     # ------------------------------------------------------------------ blobs
 
