@@ -11,6 +11,7 @@ from constellationdb.catalog.model import Function, Relation, UserType
 from constellationdb.connectors.api import Position
 from constellationdb.engine.durable_subscriptions import SubscriptionPosition
 from constellationdb.engine.sequences import SequencePosition
+from constellationdb.storage.buffers import Bytes
 
 
 class SourceManifest(msgspec.Struct, frozen=True):
@@ -110,7 +111,7 @@ class _InFlightAlone(msgspec.Struct, frozen=True):
     in_flight: InFlightManifest | None = None
 
 
-def in_flight_of(content: bytes) -> InFlightManifest | None:
+def in_flight_of(content: Bytes) -> InFlightManifest | None:
     return msgspec.msgpack.decode(content, type=_InFlightAlone).in_flight
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from constellationdb.errors import CorruptState
+from constellationdb.storage.buffers import Bytes
 from constellationdb.storage.checkpoints.manifest import (
     MANIFESTS,
     NAMES,
@@ -43,7 +44,7 @@ class CheckpointInfo:
     bytes: int
     names: tuple[str, ...]
     damage: str | None = None
-    content: bytes = b""
+    content: Bytes = b""
 
 
 class CheckpointReader:
