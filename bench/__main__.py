@@ -13,6 +13,7 @@ import msgspec
 
 from bench import checkpoints as checkpoint_bench
 from bench import curves as curve_bench
+from bench import idle as idle_bench
 from bench import joins as join_bench
 from bench import latency as latencies
 from bench import nexmark as nexmark_bench
@@ -134,11 +135,21 @@ def checkpoints(megabytes: int, core: int | None, only_json: bool) -> None:
     _report(checkpoint_bench.measure(megabytes, _core(core)), checkpoint_bench.table_of, only_json)
 
 
+@main.command()
+@click.option("--views", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--epochs", type=click.IntRange(min=10), default=1000, show_default=True)
+@click.option("--core", type=int, help="which core it runs on; default: the last")
+@click.option("--json", "only_json", is_flag=True, help="JSON lines only")
+def idle(views: int, epochs: int, core: int | None, only_json: bool) -> None:
+    """What views cost an epoch that brings them nothing."""
+    _report(idle_bench.measure(views, epochs, _core(core)), idle_bench.table_of, only_json)
+
+
 @main.command("all")
 @click.pass_context
 def everything(context: click.Context) -> None:
     """All of them, as they are by default."""
-    for command in (nexmark, joins, orders, curves, state, checkpoints, latency, wire):
+    for command in (nexmark, joins, orders, curves, state, checkpoints, idle, latency, wire):
         try:
             context.invoke(command)
         except SystemExit as end:
