@@ -251,7 +251,7 @@ def _lives(tmp_path: Path, seed: int, standing: set[str], check: Callable[[Sessi
     """Views stand and go on at random, checkpoints come at any time, a kill after some; how many were unaligned."""
     draw, clock, unaligned = Random(seed), [0], 0
     at, told = tmp_path / "0", dict[int, dict[str, list[tuple[object, ...]]]]()
-    for life in range(4):
+    for life in range(3):
         with Engine(at, unaligned=_AT_ONCE) as engine:
             session = engine.session()
             if life == 0:
@@ -260,7 +260,7 @@ def _lives(tmp_path: Path, seed: int, standing: set[str], check: Callable[[Sessi
                 for name, query in _VIEWS.items():
                     run(session, f"CREATE MATERIALIZED VIEW {name} AS {query}")
             run(session, "FLUSH")
-            for epoch in sorted(told)[-12:]:
+            for epoch in sorted(told):
                 assert _answers(session, epoch) == told[epoch], f"epoch {epoch}"
             check(session)
             first = engine.epoch
@@ -280,12 +280,12 @@ def _lives(tmp_path: Path, seed: int, standing: set[str], check: Callable[[Sessi
             _let_go(engine, standing)
             run(session, "FLUSH")
             check(session)
-            told = {epoch: _answers(session, epoch) for epoch in range(first, engine.epoch + 1)}
+            told = {epoch: _answers(session, epoch) for epoch in range(max(first, engine.epoch - 7), engine.epoch + 1)}
         standing.clear()
     return unaligned
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_wherever_views_stand_they_go_on_as_they_would_have(tmp_path: Path, seed: int, standing: set[str]) -> None:
     """At every epoch, as if nothing had happened; and at the end what the query answers over the tables."""
 
