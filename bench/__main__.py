@@ -14,6 +14,7 @@ import msgspec
 from bench import channels as channel_bench
 from bench import checkpoints as checkpoint_bench
 from bench import curves as curve_bench
+from bench import idle as idle_bench
 from bench import joins as join_bench
 from bench import latency as latencies
 from bench import nexmark as nexmark_bench
@@ -162,11 +163,21 @@ def channels(names: tuple[str, ...], trips: int, megabytes: int, only_json: bool
     _report(channel_bench.measure(names or TRANSPORTS, trips, megabytes), channel_bench.table_of, only_json)
 
 
+@main.command()
+@click.option("--views", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--epochs", type=click.IntRange(min=10), default=1000, show_default=True)
+@click.option("--core", type=int, help="which core it runs on; default: the last")
+@click.option("--json", "only_json", is_flag=True, help="JSON lines only")
+def idle(views: int, epochs: int, core: int | None, only_json: bool) -> None:
+    """What views cost an epoch that brings them nothing."""
+    _report(idle_bench.measure(views, epochs, _core(core)), idle_bench.table_of, only_json)
+
+
 @main.command("all")
 @click.pass_context
 def everything(context: click.Context) -> None:
     """All of them, as they are by default."""
-    for command in (nexmark, joins, orders, curves, state, checkpoints, channels, latency, wire):
+    for command in (nexmark, joins, orders, curves, scaling, state, checkpoints, idle, channels, latency, wire):
         try:
             context.invoke(command)
         except SystemExit as end:

@@ -14,6 +14,7 @@ from types import FrameType
 from constellationdb import __version__
 from constellationdb.engine.checkpoint_settings import CheckpointSettings
 from constellationdb.engine.engine import Engine
+from constellationdb.engine.in_flight import Unaligned
 from constellationdb.engine.python import PythonFunctions
 from constellationdb.server.listener import Server
 from constellationdb.storage.failpoint import disk_of_environment
@@ -48,6 +49,7 @@ def running(
     limits: Limits = Limits(),  # noqa: B008 - frozen
     python_functions: bool = False,
     checkpoints: CheckpointSettings = CheckpointSettings(),  # noqa: B008 - frozen
+    unaligned: Unaligned = Unaligned(),  # noqa: B008 - frozen
 ) -> Iterator[Running]:
     """Everything is up when the body begins; clients go first and the engine last when it ends.
 
@@ -61,6 +63,7 @@ def running(
         python=functions,
         checkpoints=checkpoints,
         disk=disk_of_environment(),
+        unaligned=unaligned,
     )
     try:
         engine.start()

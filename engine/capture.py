@@ -5,8 +5,9 @@
     job b         ── n-1 ── n ──┃···n+1 ──▶    comes to the cut later; nobody else waits for it
 
 What relations hold is read as of n from their versions, which later epochs do not change. Between the
-cut and the end nothing is forgotten that readers of n would see (``pins``). A job that has stopped, is far behind or
-still computes its first answer is taken where it is (``standings``). A definition in between makes all of it void.
+cut and the end nothing is forgotten that readers of n would see (``pins``). A job that has stopped, is far behind, does
+not come for long or still computes its first answer is taken where it is (``standings``, ``in_flight``): between two
+steps; or in the middle of one, if its state from before is on disk. A definition in between makes all of it void.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
 import pyarrow as pa
 
 from constellationdb.engine.arrangement import FOREVER
 from constellationdb.engine.contents import Version
 from constellationdb.engine.durable_subscriptions import SubscriptionPosition
-from constellationdb.engine.job import Job
+from constellationdb.engine.job import Answered, Job
 from constellationdb.engine.job_checkpoints import job_manifest
 from constellationdb.engine.manifest import JobManifest, SinkManifest, SourceManifest
 from constellationdb.engine.sequences import SequencePosition
@@ -34,9 +36,8 @@ if TYPE_CHECKING:
     from constellationdb.engine.relation import RelationState
     from constellationdb.engine.sequencer import Epoch
 
-# A view that is so many epochs behind is not waited for, and no view for longer than this before it is taken as it is.
+# A view that is so many epochs behind is not waited for.
 _FAR = 64
-_PATIENCE_SECONDS = 2.0
 # One step of a job may take longer; then there is no checkpoint for now.
 _LONGEST_STEP_SECONDS = 60.0
 
@@ -63,14 +64,28 @@ class TakenState:
 
 
 @dataclass(frozen=True)
+class WrittenJob:
+    """What is on disk of a job: its state's mark, whether changes can be added to that, and what is said of it."""
+
+    mark: Hashable
+    extensible: bool
+    manifest: JobManifest | None
+
+
+@dataclass(frozen=True)
 class TakenJob:
-    """A job at the cut, or where it stood. ``state`` is None where it is as it was written last, or of no use."""
+    """A job at the cut, or where it stood. ``state`` is None where it is as it was written last, or of no use.
+
+    ``answers``: of lookups, up to the cut, that it had not taken. ``starting``: its first answer was not there.
+    """
 
     position: int
     manifest: JobManifest
     mark: Hashable
     state: TakenState | None
     failure: BaseException | None
+    answers: list[Answered]
+    starting: bool
 
 
 @dataclass
@@ -94,15 +109,16 @@ class Cut:
 class Capture:
     """``cut`` on the sequencer's thread, then ``collect`` on any, then ``release`` whatever has come of it.
 
-    ``written``: the mark of a job's state that is on disk, and whether changes can be added to that.
+    ``written``: what is on disk of a job. ``patience``: so many seconds jobs are waited for.
     """
 
     def __init__(
-        self, engine: Engine, written: Callable[[Job], tuple[Hashable, bool]], stopping: Callable[[], bool]
+        self, engine: Engine, written: Callable[[Job], WrittenJob], stopping: Callable[[], bool], patience: float
     ) -> None:
         self._engine = engine
         self._written = written
         self._stopping = stopping
+        self._patience = patience
         self._cut: Cut | None = None
 
     def cut(self, epoch: Epoch) -> Cut | None:
@@ -114,7 +130,7 @@ class Capture:
             jobs = named_jobs(engine)
             for job in jobs:
                 job.until = number
-                job.held = job.starting or is_stopped(job) or _is_far(job, number)
+                job.held = job.starting or is_stopped(job) or self._is_not_waited_for(job, number)
             sinks = {name: sink.manifest() for name, sink in engine.sinks.items()}
             reached = [*(job.reached() for job in jobs), *(sink.held for sink in sinks.values())]
             engine.pins[self] = min([engine.floor(), number, *reached])
@@ -139,7 +155,7 @@ class Capture:
         """Every job's state. Some stay ``waiting`` when they do not come to rest, or something was defined."""
         cut, engine = self._cut, self._engine
         assert cut is not None
-        self._take_those_that_come(cut, _PATIENCE_SECONDS)
+        self._take_those_that_come(cut, self._patience)
         with engine.lock:
             for job in cut.waiting:
                 job.held = job.held or not job.handing_over
@@ -180,15 +196,28 @@ class Capture:
 
     def _is_ready(self, job: Job) -> bool:
         assert self._cut is not None
-        return job.at_rest and (job.held or job.failure is not None or job.reached() >= self._cut.number)
+        if job.at_rest:
+            return job.held or job.failure is not None or job.reached() >= self._cut.number
+        return job.held and self._is_as_written(job)
+
+    def _is_as_written(self, job: Job) -> bool:
+        """Whether a job that is in a step was written as it was before that."""
+        if job.starting or job.handing_over:
+            return False
+        written = self._written(job)
+        return written.manifest is not None and written.mark == mark_of(job)
+
+    def _is_not_waited_for(self, job: Job, number: int) -> bool:
+        return (self._patience == 0 or number - job.reached() > _FAR) and not job.handing_over
 
     def _take(self, cut: Cut, job: Job) -> None:
-        """A job that takes no step meanwhile. Its state is copied outside the lock."""
+        """A job that takes no step meanwhile, or is in one. Its state is copied outside the lock."""
         engine = self._engine
         with engine.lock:
             position = min(job.reached(), cut.number)
-            manifest = job_manifest(job, position)
-            failure, mark = job.failure, mark_of(job)
+            failure, mark, resting = job.failure, mark_of(job), job.at_rest
+            manifest = job_manifest(job, position) if resting else self._written_manifest(job, position)
+            starting, answers = job.starting, job.unprocessed(cut.number)
         for state in job.outputs.all():
             assert state.contents is not None
             version = state.contents.version
@@ -197,15 +226,23 @@ class Capture:
             if job.starting:
                 whole = position == cut.number
                 eager = ipc_buffer(version.weighted(position) if whole else version.stamped(position, position))
-            cut.held[state.name] = Held(version, position, state.contents.changes, eager)
-        taken = None if failure is not None else self._state(job, mark)
-        cut.jobs[job] = TakenJob(position, manifest, mark, taken, failure)
+            # What the step under way brings may be counted already.
+            changes = state.contents.changes if resting else -1 - job.steps
+            cut.held[state.name] = Held(version, position, changes, eager)
+        taken = self._state(job, mark) if resting and failure is None else None
+        cut.jobs[job] = TakenJob(position, manifest, mark, taken, failure, answers, starting)
+
+    def _written_manifest(self, job: Job, position: int) -> JobManifest:
+        known = self._written(job).manifest
+        assert known is not None
+        ahead = {name: epoch for name, epoch in job.ahead.items() if epoch > position}
+        return msgspec.structs.replace(known, position=position, ahead=ahead)
 
     def _state(self, job: Job, mark: Hashable) -> TakenState | None:
-        known, extensible = self._written(job)
-        if known == mark:
+        written = self._written(job)
+        if written.mark == mark:
             return None
-        if not extensible:
+        if not written.extensible:
             return TakenState(_encoded(job.graph.snapshot()), {}, None)
         changes = job.graph.changes()
         return TakenState(_encoded(changes.whole), _encoded(changes.changed), frozenset(changes.anew))
@@ -223,10 +260,6 @@ def mark_of(job: Job) -> Hashable:
 def named_jobs(engine: Engine) -> list[Job]:
     """Those of views: a query that nobody named ends with the process."""
     return [job for job in engine.jobs.values() if not job.name.startswith("#")]
-
-
-def _is_far(job: Job, number: int) -> bool:
-    return number - job.reached() > _FAR and not job.handing_over
 
 
 def _let_go(job: Job) -> None:

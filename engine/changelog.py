@@ -143,6 +143,10 @@ class RelationLog:
         later = self._changes[bisect_right(self._epochs, epoch) :]
         return sum(pack.size for pack in self._packs_after(epoch)) + sum(map(_size, later))
 
+    def size_between(self, epoch: int, limit: int) -> int:
+        """The bytes of the changes in ``(epoch, limit]``."""
+        return sum(map(_size, self.all_after(epoch, limit)))
+
     def _packs_after(self, epoch: int) -> list[_Pack]:
         return self._packs[bisect_right(self._packs, epoch, key=lambda pack: pack.epoch) :]
 

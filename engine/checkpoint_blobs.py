@@ -3,6 +3,7 @@
     contents/<relation>/            its rows, as they were at some checkpoint
     contents/<relation>/<epoch>     what changed from the one before to this epoch: at most ten, then all rows again
     job/<view>/<operator>/…         an operator's state, …+<epoch>: what changed in it up to that checkpoint
+    answers/<view>/…                what lookups have found, where that was still on its way to the view
     history/<relation>/<epoch>      the changes that are kept for those who look back; marks/…: their watermarks
 
 Nothing is remembered of a checkpoint before it is written (``Draft.accept``): what failed is as if it had not been.
@@ -18,6 +19,8 @@ import pyarrow as pa
 
 from constellationdb.engine.capture import Held, TakenJob
 from constellationdb.engine.changelog import Change, packed, packed_marks
+from constellationdb.engine.job import Answered
+from constellationdb.engine.manifest import AnsweredManifest, JobManifest
 from constellationdb.storage.arrow_blobs import ipc_buffer
 
 _LONGEST_CHAIN = 10
@@ -49,6 +52,7 @@ class Written:
     chains: dict[str, Chain] = field(default_factory=dict)  # by relation
     job_chains: dict[str, Chain] = field(default_factory=dict)
     changes: dict[str, int] = field(default_factory=dict)  # relation → the last epoch whose changes are in blobs
+    jobs: dict[str, JobManifest] = field(default_factory=dict)
 
     def under(self, prefix: str) -> dict[str, str]:
         return {name: key for name, key in self.names.items() if name.startswith(prefix)}
@@ -117,6 +121,7 @@ class Draft:
 
     def job(self, name: str, taken: TakenJob) -> None:
         group, state, chain = f"job/{name}", taken.state, self._written.job_chains.get(name)
+        self._next.jobs[name] = taken.manifest
         if state is None:
             self._keep(group, taken.mark)
             if chain is not None:
@@ -136,6 +141,17 @@ class Draft:
             )
         later = {f"{part}{_LATER}{self._number}": body for part, body in state.changed.items()}
         self._write(group, taken.mark, {**state.whole, **later})
+
+    def answers(self, name: str, answers: Sequence[Answered]) -> list[AnsweredManifest]:
+        """What lookups of a job have found that it has yet to take."""
+        found = []
+        for number, given in enumerate(answers):
+            prefix = f"answers/{name}/{number}"
+            keys, rows = f"{prefix}/keys@{self._number}", f"{prefix}/rows@{self._number}"
+            self._put(keys, given.answer.keys)
+            self._put(rows, given.answer.rows)
+            found.append(AnsweredManifest(given.epoch, given.at_us, given.node, keys, rows))
+        return found
 
     def history(self, name: str, changes: Sequence[Change], forgotten: int, upto: int, since: int | None) -> None:
         """The changes after those that are written, as blobs of their own, beside those that are still kept.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from constellationdb.engine.capture import Capture, Cut, mark_of, named_jobs
+from constellationdb.engine.capture import Capture, Cut, WrittenJob, mark_of, named_jobs
 from constellationdb.engine.checkpoint_blobs import Draft, Written
 from constellationdb.engine.checkpoint_settings import CheckpointSettings
 from constellationdb.engine.going_back import (
@@ -28,7 +27,8 @@ from constellationdb.engine.going_back import (
     write_order,
 )
 from constellationdb.engine.graph import CLOCK
-from constellationdb.engine.manifest import Manifest
+from constellationdb.engine.in_flight import Unaligned, in_flight
+from constellationdb.engine.manifest import InFlightManifest, Manifest
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.sequencer import Epoch
 from constellationdb.engine.standings import Standings
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 
 # Definitions make a checkpoint void that they come into; after so many of these they wait for one.
 _VOID_IN_A_ROW = 3
+# Views are waited for no longer than this while no epoch begins.
+_BLOCKING_SECONDS = 2.0
+_BUSY = "the views have too much to do"
 _log = structlog.get_logger()
 
 
@@ -72,9 +75,11 @@ class Durability:
         directory: Path | None,
         settings: CheckpointSettings = CheckpointSettings(),  # noqa: B008 - frozen
         disk: Disk = DISK,
+        unaligned: Unaligned = Unaligned(),  # noqa: B008 - frozen
     ) -> None:
         self._engine = engine
         self._settings = settings
+        self.unaligned = unaligned
         self._disk = disk
         self._taking = threading.Lock()
         self._directory = None if directory is None else DataDirectory(directory, disk)
@@ -104,6 +109,7 @@ class Durability:
         self._redefined: set[str] = set()  # what has to be written as a whole the next time
         self._handed_over: set[str] = set()  # what has to be looked at the next time, whatever its marks say
         self.last: tuple[int, float, int] | None = None  # epoch, seconds, bytes: of this process' own
+        self.refused: str | None = None  # why the last attempt came to nothing
         self._covered = 0  # the epoch of the newest checkpoint on disk, whoever took it
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
@@ -153,6 +159,8 @@ class Durability:
             begin = time.perf_counter()
             try:
                 taken = self.checkpoint()
+                if taken is None and self.refused is not None:
+                    _log.warning("no checkpoint was taken", reason=self.refused)
             except Exception as error:
                 _log.error("checkpoint failed", error=str(error))
             else:
@@ -187,7 +195,7 @@ class Durability:
         if not self.checkpoint_now():
             raise ObjectNotReady(
                 f'savepoint "{name}" was not created: no checkpoint can be taken now',
-                detail="the views have too much to do",
+                detail=self.refused,
                 hint="try again in some seconds",
             )
         with self._taking:
@@ -226,6 +234,7 @@ class Durability:
         return self._store is None or self._covered >= epoch or self.checkpoint() is not None or self._covered >= epoch
 
     def _take(self) -> int | None:
+        self.refused = None
         if self._store is None:
             return None
         # As if it defined something: before any change of its epoch.
@@ -234,26 +243,32 @@ class Durability:
         cut: Cut | None = None
         self._engine.forget()
         for attempt in range(_VOID_IN_A_ROW + 1):
-            capture = Capture(self._engine, self._known, self._stopping.is_set)
+            waits, patience = attempt == _VOID_IN_A_ROW, self.unaligned.after_seconds
+            patience = min(patience, _BLOCKING_SECONDS) if waits else patience
+            capture = Capture(self._engine, self._known, self._stopping.is_set, patience)
             try:
-                if (cut := self._cut(capture, waits=attempt == _VOID_IN_A_ROW)) is None:
+                if (cut := self._cut(capture, waits=waits)) is None:
+                    self.refused = _BUSY
                     return None
                 if not cut.waiting and (taken := self._assemble(capture, cut)) is not None:
                     return self._write(*taken)
                 if capture.holds():
+                    self.refused = self.refused or _still_busy(cut)
                     return None
             finally:
                 capture.release()
                 if cut is not None and self._covered < cut.number:  # the changes that jobs have told of are lost
                     self.handed_over({job.name for job, told in cut.jobs.items() if told.state is not None})
+        self.refused = _BUSY
         return None
 
-    def _known(self, job: Job) -> tuple[Hashable, bool]:
-        """The mark of a job's state that is on disk, and whether changes can be added to that."""
+    def _known(self, job: Job) -> WrittenJob:
         if job.name in self._handed_over:
-            return None, False
-        chain = self._written.job_chains.get(job.name)
-        return self._written.marks.get(f"job/{job.name}"), chain is not None and not chain.is_long
+            return WrittenJob(None, extensible=False, manifest=None)
+        written, name = self._written, job.name
+        chain = written.job_chains.get(name)
+        extensible = chain is not None and not chain.is_long
+        return WrittenJob(written.marks.get(f"job/{name}"), extensible, written.jobs.get(name))
 
     def _cut(self, capture: Capture, *, waits: bool) -> Cut | None:
         """``waits``: no epoch begins before all jobs have come to it."""
@@ -278,7 +293,7 @@ class Durability:
             return self._covered >= engine.epoch and any(known.get(name, mark) != mark for name, mark in marks.items())
 
     def _assemble(self, capture: Capture, cut: Cut) -> tuple[Draft, Manifest] | None:
-        """What to write, once every job has been taken; None when something was defined meanwhile."""
+        """What to write, once every job has been taken; None when something was defined meanwhile, or too much lags."""
         standings = Standings(
             {job: cut.jobs[job].position for job in cut.order},
             {job: taken.failure for job, taken in cut.jobs.items() if taken.failure is not None},
@@ -289,6 +304,10 @@ class Durability:
         positions = {out.name: taken.position for job, taken in cut.jobs.items() for out in job.outputs.all()}
         with self._engine.lock:
             if not capture.holds():
+                return None
+            under_way = self._in_flight(cut, standings)
+            if under_way is not None and under_way.bytes > self.unaligned.most_bytes:
+                self.refused = _too_much(under_way, self.unaligned.most_bytes)
                 return None
             draft = Draft(self._written, cut.number, self._redefined, self._handed_over)
             self._redefined, self._handed_over = set(), set()
@@ -301,8 +320,8 @@ class Durability:
             draft.history(part.name, part.changes, part.forgotten, part.upto, part.since)
         for name in sorted(stored):
             draft.contents(name, cut.catalog.relations[name].oid, cut.held[name], since.get(name))
-        for job, stands in standings.of.items():
-            if not stands.again and stands.failure is None:
+        for job in cut.order:
+            if standings.goes_on(job):
                 draft.job(job.name, cut.jobs[job])
         manifest = Manifest(
             cut.number,
@@ -311,7 +330,12 @@ class Durability:
             list(cut.catalog.relations.values()),
             cut.sources,
             {
-                job.name: msgspec.structs.replace(cut.jobs[job].manifest, again=s.again, failure=s.failure)
+                job.name: msgspec.structs.replace(
+                    cut.jobs[job].manifest,
+                    again=s.again,
+                    failure=s.failure,
+                    answers=draft.answers(job.name, cut.jobs[job].answers) if standings.goes_on(job) else [],
+                )
                 for job, s in standings.of.items()
             },
             draft.names,
@@ -327,8 +351,15 @@ class Durability:
             cut.sinks,
             cut.subscriptions,
             {part.name: part.undone for part in history if part.undone},
+            in_flight=under_way,
         )
         return draft, manifest
+
+    def _in_flight(self, cut: Cut, standings: Standings) -> InFlightManifest | None:
+        """A first answer that is still being computed is no lag, however much comes meanwhile."""
+        taken = {job: cut.jobs[job] for job in cut.order if standings.goes_on(job) and not cut.jobs[job].starting}
+        behind = {job: t.position for job, t in taken.items() if t.position < cut.number}
+        return in_flight(behind, [taken[job].answers for job in behind], cut.number)
 
     def _read_since(self, cut: Cut, standings: Standings) -> dict[str, int]:
         """A source keeps only its log, so that is written as far as a sink still needs it."""
@@ -371,3 +402,13 @@ class Durability:
             for name, state in self._engine.states.items():
                 chain = written.chains.get(name)
                 state.written = -1 if chain is None or chain.epoch is None else chain.epoch
+
+
+def _still_busy(cut: Cut) -> str:
+    busy = ", ".join(sorted(f'"{job.name}"' for job in cut.waiting))
+    return f"the step that is under way takes too long: {busy}" if busy else _BUSY
+
+
+def _too_much(under_way: InFlightManifest, most: int) -> str:
+    names = ", ".join(sorted(f'"{name}"' for name in under_way.positions))
+    return f"{under_way.bytes} bytes are in flight to {names}, and {most} may be"

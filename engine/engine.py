@@ -36,6 +36,7 @@ from constellationdb.engine.durable_subscriptions import DurableSubscription, Su
 from constellationdb.engine.first_answers import Chunks, tick
 from constellationdb.engine.going_back import WentBack
 from constellationdb.engine.graph import CLOCK, Graph
+from constellationdb.engine.in_flight import Unaligned
 from constellationdb.engine.job import CHUNK_ROWS, Answered, Job, Outputs
 from constellationdb.engine.lookups import LookupTables
 from constellationdb.engine.manifest import Home
@@ -93,6 +94,7 @@ class Engine:
         python: PythonFunctions | None = None,
         checkpoints: CheckpointSettings = CheckpointSettings(),  # noqa: B008 - frozen
         disk: Disk = DISK,
+        unaligned: Unaligned = Unaligned(),  # noqa: B008 - frozen
     ) -> None:
         self.python = python or PythonFunctions()
         self.clock = clock or SystemClock()
@@ -109,7 +111,7 @@ class Engine:
         self._transients = 0
         self._life = threading.Lock()  # nobody comes while it ends or goes back
         self._set_up()
-        self.durability = Durability(self, directory, checkpoints, disk)
+        self.durability = Durability(self, directory, checkpoints, disk, unaligned)
 
     def _set_up(self) -> None:
         """With nothing in it."""

@@ -8,20 +8,27 @@ is the least that came with the markers. Rows of a later epoch wait.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol, TypeAlias
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
+from constellationdb.engine.barriers.aligner import BarrierAligner
+from constellationdb.engine.barriers.barrier import Barrier
+from constellationdb.engine.barriers.items import Aborted, Arrived, Ignored, Item, Pass, Snapshot, Watermark
+from constellationdb.engine.barriers.limits import Limits
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import VNODES, vnodes
 from constellationdb.errors import InternalError
+
+_FOR_EPOCHS = Limits(timeout_seconds=math.inf, unaligned_after=None)
 
 
 @dataclass(frozen=True)
@@ -35,59 +42,67 @@ class Marker:
 Message: TypeAlias = "pa.RecordBatch | Marker"
 
 
-class Channel(Protocol):
-    """One sender to one receiver, in order, nothing lost."""
-
-    def push(self, message: Message) -> None: ...
-
-    def pull(self) -> Message | None:
-        """The next message, or None when there is none now."""
-        ...
+Sent = TypeVar("Sent")
 
 
-class InProcessChannel:
-    """A queue between operators of one process."""
+class InProcessChannel(Generic[Sent]):
+    """A queue between operators of one process: one sender to one receiver, in order, nothing lost."""
 
     def __init__(self) -> None:
-        self._queue: deque[Message] = deque()
+        self._queue: deque[Sent] = deque()
 
-    def push(self, message: Message) -> None:
+    def push(self, message: Sent) -> None:
         self._queue.append(message)
 
-    def pull(self) -> Message | None:
+    def pull(self) -> Sent | None:
+        """The next message, or None when there is none now."""
         return self._queue.popleft() if self._queue else None
 
 
 class Aligner:
-    """The receiver's half, without I/O: ``step`` takes a message of one sender, ``ready`` tells of whole epochs."""
+    """The epochs of one receiver, without I/O: ``step`` takes a message of one sender, ``ready`` tells of whole epochs.
+
+    The end of every epoch is a barrier. A channel holds back what is past it (``wants``), and no epoch is given up.
+    """
 
     def __init__(self, senders: int) -> None:
+        self._aligner = BarrierAligner(senders, _FOR_EPOCHS)
         self._batches: list[list[pa.RecordBatch]] = [[] for _ in range(senders)]
-        self._markers: list[Marker | None] = [None] * senders
+        self._done: Marker | None = None
+        self._cuts = 0  # a first answer brings many of the same epoch
 
     def wants(self, sender: int) -> bool:
         """Whether a message of this sender may come: not while its marker waits for the others."""
-        return self._markers[sender] is None
+        return self._done is None and not self._aligner.is_blocked(sender)
 
     def step(self, sender: int, message: Message) -> None:
         if not self.wants(sender):
             raise InternalError(f"sender {sender} went on past the marker of an unfinished epoch")
         if isinstance(message, Marker):
-            self._markers[sender] = message
+            self._take(sender, Watermark(message.watermark))
+            self._take(sender, Barrier(self._cuts, message.epoch))
         else:
-            self._batches[sender].append(message)
+            self._take(sender, message)
+
+    def _take(self, sender: int, item: Item) -> None:
+        for action in self._aligner.step(Arrived(sender, item), 0.0):
+            match action:
+                case Pass(item=pa.RecordBatch() as rows):
+                    self._batches[sender].append(rows)
+                case Snapshot(barrier, watermark):
+                    self._done = Marker(barrier.epoch, watermark)
+                    self._cuts += 1
+                case Aborted(reason=reason) | Ignored(reason=reason):
+                    raise InternalError(f"an epoch cannot be received as a whole: {reason}")
 
     def ready(self) -> tuple[Marker, list[pa.RecordBatch]] | None:
         """The epoch that every sender has ended, its rows in the order of senders; None while one is missing."""
-        markers = [m for m in self._markers if m is not None]
-        if len(markers) < len(self._markers):
+        if self._done is None:
             return None
-        if len({m.epoch for m in markers}) != 1:
-            raise InternalError(f"senders ended different epochs: {sorted({m.epoch for m in markers})}")
+        done, self._done = self._done, None
         rows = [batch for batches in self._batches for batch in batches]
         self._batches = [[] for _ in self._batches]
-        self._markers = [None] * len(self._markers)
-        return Marker(markers[0].epoch, min(m.watermark for m in markers)), rows
+        return done, rows
 
 
 class Edge(Protocol):
@@ -95,7 +110,6 @@ class Edge(Protocol):
 
     def run(self, parts: Sequence[Delta], epoch: int, watermark: int) -> list[Delta]:
         """One epoch through the edge, from the workers that are here: what each of them receives."""
-        ...
 
 
 class Exchange:
@@ -104,7 +118,7 @@ class Exchange:
     def __init__(self, keys: tuple[int, ...], workers: int) -> None:
         self._keys = keys
         self._workers = workers
-        self._channels = [[InProcessChannel() for _ in range(workers)] for _ in range(workers)]
+        self._channels = [[InProcessChannel[Message]() for _ in range(workers)] for _ in range(workers)]
         self._aligners = [Aligner(workers) for _ in range(workers)]
 
     def run(self, parts: Sequence[Delta], epoch: int, watermark: int) -> list[Delta]:

@@ -104,6 +104,7 @@ class Job:
     failure: BaseException | None = None
     answers: list[Answered] = field(default_factory=list)  # not yet processed, in epoch order
     requests: list[LookupRequest] = field(default_factory=list)  # not yet sent
+    _taken: list[Answered] = field(default_factory=list)  # by the step under way
     oid: int = 0  # the view's; negative for a query's
     started_us: int = 0
     enough: int | None = None  # rows that only come: with so many its reader has all that it wants
@@ -243,6 +244,7 @@ class Job:
         answers: dict[int, list[LookupAnswer]] = {}
         while self.answers and self.answers[0].epoch <= epoch:
             answered = self.answers.pop(0)
+            self._taken.append(answered)
             answers.setdefault(answered.node, []).append(answered.answer)
             at_us = max(at_us, answered.at_us)
         return Work(epoch, at_us, inputs, answers)
@@ -261,6 +263,7 @@ class Job:
     def settle(self) -> None:
         """Under the engine's lock, with what the last step brought published: the job is that far."""
         self._stepping = False
+        self._taken.clear()
         self.steps += 1
         if self.backfill is None:
             self.position = self._done
@@ -310,6 +313,10 @@ class Job:
         if handover is not None and isinstance(self.outputs.view.contents, Arrangement):
             self.outputs.view.contents.identify_by(unique_key(self.plan.root), epoch)
         return made
+
+    def unprocessed(self, upto: int) -> list[Answered]:
+        """Under the engine's lock: the lookup answers up to an epoch that are in no step that is done."""
+        return [answered for answered in (*self._taken, *self.answers) if answered.epoch <= upto]
 
     def take_requests(self) -> list[LookupRequest]:
         """The lookups to send for; each is handed out once."""

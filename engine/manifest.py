@@ -12,6 +12,7 @@ from constellationdb.connectors.api import Position
 from constellationdb.engine.changelog import Undone
 from constellationdb.engine.durable_subscriptions import SubscriptionPosition
 from constellationdb.engine.sequences import SequencePosition
+from constellationdb.storage.buffers import Bytes
 
 
 class SourceManifest(msgspec.Struct, frozen=True):
@@ -41,10 +42,21 @@ class Home(msgspec.Struct, frozen=True):
     remote: bool
 
 
+class AnsweredManifest(msgspec.Struct, frozen=True):
+    """When it was answered, and which node had asked; what is in two blobs: the keys, and what was found."""
+
+    epoch: int
+    at_us: int
+    node: int
+    keys: str
+    rows: str
+
+
 class JobManifest(msgspec.Struct, frozen=True):
     """``position``: where it stands, if not at the checkpoint's epoch. ``again``: it is to be computed anew.
 
     ``ahead``: by input, the epoch that it has read of it already. ``home``: where its graph ran.
+    ``answers``: to its lookups, that it has yet to take.
     """
 
     watermarks: dict[str, int]
@@ -59,6 +71,7 @@ class JobManifest(msgspec.Struct, frozen=True):
     first: FirstAnswerManifest | None = None
     ahead: dict[str, int] = {}
     home: Home | None = None
+    answers: list[AnsweredManifest] = []
 
 
 class SinkManifest(msgspec.Struct, frozen=True):
@@ -68,6 +81,13 @@ class SinkManifest(msgspec.Struct, frozen=True):
     position: int | None
     marker: int | None
     rows: int
+    bytes: int
+
+
+class InFlightManifest(msgspec.Struct, frozen=True):
+    """``positions``: by view that had not come to the checkpoint's epoch, where it stood. ``bytes``: in memory."""
+
+    positions: dict[str, int]
     bytes: int
 
 
@@ -93,6 +113,17 @@ class Manifest(msgspec.Struct, frozen=True):
     sinks: dict[str, SinkManifest] = {}
     subscriptions: dict[int, SubscriptionPosition] = {}  # by oid
     undone: dict[str, list[Undone]] = {}  # by relation
+    in_flight: InFlightManifest | None = None  # None: every view that goes on had come to the epoch
+
+
+class _InFlightAlone(msgspec.Struct, frozen=True):
+    """A manifest of which nothing else is wanted."""
+
+    in_flight: InFlightManifest | None = None
+
+
+def in_flight_of(content: Bytes) -> InFlightManifest | None:
+    return msgspec.msgpack.decode(content, type=_InFlightAlone).in_flight
 
 
 def catalog_of(manifest: Manifest) -> Catalog:

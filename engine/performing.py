@@ -132,9 +132,11 @@ def _check_columns(named: tuple[str, ...], there: list[str]) -> None:
 
 
 def _checkpoint(session: Session) -> Result:
-    taken = session.engine.durability.checkpoint_now()
-    note = "no checkpoint was taken: the views have too much to do, and the next one is tried in some seconds"
-    return Result("CHECKPOINT", notices=[] if taken else [Notice(note)])
+    durability = session.engine.durability
+    if durability.checkpoint_now():
+        return Result("CHECKPOINT")
+    note = f"no checkpoint was taken: {durability.refused}, and the next one is tried in some seconds"
+    return Result("CHECKPOINT", notices=[Notice(note)])
 
 
 def describe(session: Session, statement: st.Statement) -> tuple[ResultColumn, ...] | None:

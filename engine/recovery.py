@@ -21,6 +21,7 @@ from constellationdb.engine.capture import mark_of
 from constellationdb.engine.changelog import UNKNOWN_US, marked, unpacked
 from constellationdb.engine.checkpoint_blobs import Chain, Written, last_of, state_and_changes
 from constellationdb.engine.graph import CLOCK, parts_under
+from constellationdb.engine.in_flight import answers_in_flight
 from constellationdb.engine.job_checkpoints import restore_job
 from constellationdb.engine.manifest import Manifest, catalog_of
 from constellationdb.engine.record import EpochRecord, decode_record
@@ -125,6 +126,7 @@ def _restore_checkpoint(engine: Engine, stored: _Stored) -> Manifest:
     engine.acknowledge(manifest.subscriptions)
     for name, job in manifest.jobs.items():
         restore_job(engine, name, job, *state_and_changes(parts_under(f"job/{name}/", blobs)), manifest)
+        engine.jobs[name].answers = answers_in_flight(job, blobs)
     with engine.lock:
         frontiers = {name: min(manifest.epoch, _state(engine, name).frontier) for name in restored}
     engine.durability.restored(_written(engine, manifest, stored.sizes, frontiers), manifest.epoch)
@@ -148,7 +150,8 @@ def _written(engine: Engine, manifest: Manifest, sizes: Mapping[str, int], front
         for name in frontiers
         if f"contents/{name}/" in manifest.blobs
     }
-    return Written(dict(manifest.blobs), marks, chains, job_chains, frontiers)
+    jobs = {name: job for name, job in manifest.jobs.items() if f"job/{name}" in marks}
+    return Written(dict(manifest.blobs), marks, chains, job_chains, frontiers, jobs)
 
 
 def _job_chain(epoch: int, sizes: Mapping[str, int]) -> Chain:

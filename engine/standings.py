@@ -53,6 +53,11 @@ class Standings:
     def _is_anew(self, state: RelationState) -> bool:
         return isinstance(state.writer, Job) and self._begins_again(state.writer)
 
+    def goes_on(self, job: Job) -> bool:
+        """Whether the next start goes on from the state that is written."""
+        stands = self.of[job]
+        return not stands.again and stands.failure is None
+
     def anew(self) -> set[str]:
         """The relations that will be empty at first."""
         return {out.name for job, stands in self.of.items() if stands.again for out in job.outputs.all()}

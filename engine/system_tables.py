@@ -13,6 +13,7 @@ from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Relation
 from constellationdb.engine.exchange import owned
 from constellationdb.engine.job import Job
+from constellationdb.engine.manifest import in_flight_of
 from constellationdb.engine.operators.base import ENDED, NO_WATERMARK
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.stopped import state_of
@@ -84,7 +85,8 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
     "constellation.epochs": pa.schema([("epoch", _INT), ("durable_epoch", _INT), ("frontier", _INT)]),
     "constellation.checkpoints": pa.schema(
         [("name", _TEXT), ("epoch", _INT), ("taken", _TIME), ("parts", _INT), ("bytes", _INT),
-         ("seconds", pa.float64()), ("bytes_written", _INT), ("damage", _TEXT)]
+         ("seconds", pa.float64()), ("bytes_written", _INT), ("unaligned", _BOOL), ("in_flight_bytes", _INT),
+         ("damage", _TEXT)]
     ),
     "constellation.errors": pa.schema(
         [("relation", _TEXT), ("node", _INT), ("sqlstate", _TEXT), ("message", _TEXT), ("payload", _TEXT)]
@@ -422,10 +424,12 @@ def _checkpoints(engine: Engine) -> list[Row]:
     last = engine.durability.last
     rows = []
     for info in engine.durability.checkpoints():
-        row: Row = {"epoch": info.epoch, "taken": info.at_us, "parts": info.parts, "bytes": info.bytes}
-        if info.damage is not None:
-            row = {"epoch": info.epoch, "damage": info.damage}
-        elif last is not None and last[0] == info.epoch:
+        row: Row = {"epoch": info.epoch, "damage": info.damage}
+        if info.damage is None:
+            under_way = in_flight_of(info.content)
+            row |= {"taken": info.at_us, "parts": info.parts, "bytes": info.bytes, "unaligned": under_way is not None}
+            row["in_flight_bytes"] = 0 if under_way is None else under_way.bytes
+        if last is not None and last[0] == info.epoch:
             row |= {"seconds": last[1], "bytes_written": last[2]}
         rows += [row | {"name": name} for name in info.names or (None,)]
     return rows

@@ -184,6 +184,8 @@ class Worker:
         """One step of a job, a failure of which stops it and nothing else: of how many rows it was."""
         engine = self._engine
         with engine.lock:
+            if not job.runnable():  # somebody has told it to wait since it was chosen
+                return 0
             work = job.take()
         rows = 0 if work is None else work.rows
         try:

@@ -36,6 +36,21 @@ from constellationdb.cli.commands.options import ADAPTIVE, Address, Interval, Wo
     show_envvar=True,
     help="The newest so many are kept, and those with a name.",
 )
+@click.option(
+    "--unaligned-after",
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    help="A checkpoint waits so long for views, then takes what is in flight to them with it.",
+)
+@click.option(
+    "--max-in-flight",
+    type=click.IntRange(1),
+    default=512,
+    show_default=True,
+    help="MB that may be in flight; with more there is no checkpoint for now.",
+)
 @click.option("--listen", type=Address(), default="127.0.0.1:5433", show_default=True, help="Where clients connect.")
 @click.option("--workers", type=Workers(), default=1, show_default=True, help="Processes that run views, or auto.")
 @click.option("--max-connections", type=click.IntRange(1), default=2000, show_default=True, help="Clients at a time.")
@@ -63,6 +78,8 @@ def command(
     checkpoint_store: str | None,
     checkpoint_interval: float | str,
     checkpoints_kept: int,
+    unaligned_after: float,
+    max_in_flight: int,
     listen: tuple[str, int],
     workers: int,
     max_connections: int,
@@ -75,6 +92,7 @@ def command(
         raise click.UsageError("--checkpoint-store needs --dir, for the log")
     from constellationdb.cli.running import banner, running, until_stopped
     from constellationdb.engine.checkpoint_settings import CheckpointSettings
+    from constellationdb.engine.in_flight import Unaligned
     from constellationdb.wire.limits import Limits
 
     limits = Limits(max_connections, auth_timeout, max_message << 20)
@@ -87,6 +105,7 @@ def command(
         checkpoints=CheckpointSettings(
             checkpoint_store, None if checkpoint_interval == ADAPTIVE else float(checkpoint_interval), checkpoints_kept
         ),
+        unaligned=Unaligned(unaligned_after, max_in_flight << 20),
     )
     with until_stopped() as stopped, started as database:
         click.echo(banner(database, directory))

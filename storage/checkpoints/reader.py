@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from constellationdb.errors import CorruptState
+from constellationdb.storage.buffers import Bytes
 from constellationdb.storage.checkpoints.manifest import (
     MANIFESTS,
     NAMES,
@@ -35,7 +36,7 @@ PARALLEL = 8
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """A checkpoint as it is listed. ``damage``: why nothing more is known of it."""
+    """A checkpoint as it is listed. ``damage``: why nothing more is known of it. ``content``: its caller's manifest."""
 
     epoch: int
     at_us: int
@@ -43,6 +44,7 @@ class CheckpointInfo:
     bytes: int
     names: tuple[str, ...]
     damage: str | None = None
+    content: Bytes = b""
 
 
 class CheckpointReader:
@@ -100,7 +102,7 @@ class CheckpointReader:
             manifest = self.manifest(epoch)
         except CorruptState as damage:
             return CheckpointInfo(epoch, 0, 0, 0, names, damage.message)
-        return CheckpointInfo(epoch, manifest.at_us, len(manifest.blobs), manifest.size, names)
+        return CheckpointInfo(epoch, manifest.at_us, len(manifest.blobs), manifest.size, names, None, manifest.content)
 
     # ------------------------------------------------------------------ blobs
 

@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 
 from constellationdb.engine import capture
+from constellationdb.engine.barriers.aligner import BarrierAligner
+from constellationdb.engine.barriers.barrier import Barrier
 from constellationdb.engine.checkpoint_blobs import Draft
 from constellationdb.engine.durability import Durability
+from constellationdb.engine.exchange import InProcessChannel
 from constellationdb.engine.sequencer import Epoch, Sequencer
 from constellationdb.engine.sources import SourceState
 from constellationdb.storage import segment
@@ -27,6 +30,7 @@ from constellationdb.storage.checkpoints.store import CheckpointStore
 from constellationdb.storage.disk import ASIDE, Disk
 from constellationdb.storage.epochlog import FileEpochLog
 from constellationdb.storage.state.versions import VersionLog
+from tests.simulation.alignment import Alignment
 from tests.simulation.run import Scenario
 from tests.simulation.simulation import Simulation
 from tests.simulation.snapshots import Snapshots
@@ -210,6 +214,31 @@ def _compaction_keeps_no_tombstones(patch: Patch) -> None:
     patch.setattr(VersionLog, "_changed", without)
 
 
+def _a_barrier_overtakes_data(patch: Patch) -> None:
+    """ "Barriers have priority" taken too far."""
+    push = InProcessChannel.push
+
+    def jump_the_queue(self: Any, message: Any) -> None:
+        if isinstance(message, Barrier):
+            self._queue.appendleft(message)
+        else:
+            push(self, message)
+
+    patch.setattr(InProcessChannel, "push", jump_the_queue)
+
+
+def _alignment_drops_a_buffer(patch: Patch) -> None:
+    """What was buffered is thrown away, not handed on, when a checkpoint is given up."""
+    give_up = BarrierAligner._give_up
+
+    def forget(self: Any, reason: str) -> Any:
+        for given in self._inputs:
+            given.buffer.clear()
+        return give_up(self, reason)
+
+    patch.setattr(BarrierAligner, "_give_up", forget)
+
+
 PLANTED = [
     PlantedBug("the log is not synced", _log_is_not_synced),
     PlantedBug("objects are not synced", _objects_are_not_synced),
@@ -226,6 +255,8 @@ PLANTED = [
     PlantedBug("an epoch is told before it is durable", _told_before_it_is_durable),
     PlantedBug("a torn tail counts", _a_torn_tail_counts),
     PlantedBug("compaction keeps no tombstones", _compaction_keeps_no_tombstones, Snapshots),
+    PlantedBug("a barrier overtakes data", _a_barrier_overtakes_data, Alignment),
+    PlantedBug("alignment drops a buffer", _alignment_drops_a_buffer, Alignment),
 ]
 _QUICK = (
     "the log is not synced",
@@ -233,5 +264,7 @@ _QUICK = (
     "positions are not in the manifest",
     "a delta is left out",
     "compaction keeps no tombstones",
+    "a barrier overtakes data",
+    "alignment drops a buffer",
 )
 QUICK = [bug for bug in PLANTED if bug.name in _QUICK]

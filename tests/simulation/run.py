@@ -11,6 +11,7 @@ from typing import Protocol
 
 import structlog
 
+from tests.simulation.alignment import Alignment
 from tests.simulation.simulation import Simulation
 from tests.simulation.snapshots import Snapshots
 
@@ -33,11 +34,12 @@ class Report:
         self.crashed_at: Counter[str] = Counter()
 
     def run(self, seed: int) -> None:
-        """Both simulations; what is wrong is raised with the seed and the last things that happened as notes."""
+        """All simulations; what is wrong is raised with the seed and the last things that happened as notes."""
         simulation = Simulation(seed)
         try:
             simulation.run()
             Snapshots(seed).run()
+            Alignment(seed).run()
         except BaseException as error:
             error.add_note(f"seed {seed}; python -m tests.simulation.run --seed {seed} --seeds 1\n…")
             error.add_note("\n".join(simulation.trace[-_SHOWN:]))

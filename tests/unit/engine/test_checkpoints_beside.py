@@ -12,6 +12,7 @@ import pytest
 from constellationdb.engine import capture
 from constellationdb.engine.backfills import BackfillProgress
 from constellationdb.engine.engine import Engine
+from constellationdb.engine.in_flight import Unaligned
 from constellationdb.engine.job import Job
 from constellationdb.engine.session import Session
 from constellationdb.errors import RelationUnusable
@@ -106,7 +107,6 @@ def stand(monkeypatch: pytest.MonkeyPatch) -> Callable[[str | None], None]:
     runnable = Job.runnable
     standing: list[str | None] = [None]
     monkeypatch.setattr(Job, "runnable", lambda job: job.name != standing[0] and runnable(job))
-    monkeypatch.setattr(capture, "_PATIENCE_SECONDS", 0.2)
 
     def stands(name: str | None) -> None:
         standing[0] = name
@@ -119,7 +119,7 @@ def test_one_far_behind_goes_on_from_where_it_is(
     tmp_path: Path, stand: Callable[[str | None], None], monkeypatch: pytest.MonkeyPatch, far: int
 ) -> None:
     monkeypatch.setattr(capture, "_FAR", far)
-    with Engine(tmp_path / "data") as engine:
+    with Engine(tmp_path / "data", unaligned=Unaligned(after_seconds=0.2)) as engine:
         session = engine.session()
         run(session, *CHAIN)
         run(session, "CREATE TABLE u (a int)", "INSERT INTO u VALUES (1), (1), (2), (7)")
