@@ -98,7 +98,7 @@ def test_a_slow_view_does_not_hold_the_checkpoint_up(tmp_path: Path, slow: tuple
         assert run(session, _CHECKPOINTS)[0] == (False, False)
     with Engine(crashed) as engine:
         session = engine.session()
-        run(session, "FLUSH")
+        run(session, "WAIT")
         assert run(session, "SELECT * FROM slow ORDER BY v") == [(1, 2), (2, 2)]
         assert run(session, "SELECT most FROM higher") == [(2,)]
         for epoch in epochs:
@@ -209,7 +209,7 @@ def test_damage_to_what_was_in_flight_is_passed_over(tmp_path: Path, standing: s
         assert engine.restored is not None
         assert "passed over the damaged checkpoint" in engine.restored
         session = engine.session()
-        run(session, "FLUSH")
+        run(session, "WAIT")
         assert run(session, "SELECT s FROM m") == [(6,)]
 
 
