@@ -35,7 +35,7 @@ tpch:
 consistency:
 	CONSTELLATION_TRANSACTIONS=$${CONSTELLATION_TRANSACTIONS:-2000} python -m pytest tests/e2e/consistency --timeout=0
 
-# kill -9 at random moments under writers, followers and checkpoints, more often than the default run's twenty.
+# kill -9 at random moments under writers, followers and checkpoints, more often than the default run's twelve.
 kills:
 	CONSTELLATION_KILLS=$${CONSTELLATION_KILLS:-100} python -m pytest tests/e2e/test_kills.py --timeout=0
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import gc
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from constellationdb import __version__
 from constellationdb.engine.checkpoint_settings import CheckpointSettings
@@ -87,19 +84,3 @@ def banner(database: Running, directory: Path | None) -> str:
     if database.engine.restored:
         lines.append(database.engine.restored)
     return "\n".join([*lines, f"  {database.psql}", "Ctrl-C stops it."])
-
-
-@contextmanager
-def until_stopped() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, instead of ending the process where it stands."""
-    stopped = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopped.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

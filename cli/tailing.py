@@ -7,7 +7,7 @@ import sys
 from typing import TextIO
 
 from constellationdb.cli.display import tab_line, texts_of
-from constellationdb.cli.running import until_stopped
+from constellationdb.cli.stopping import until_stopped
 from constellationdb.embedded import Database
 
 _LOOK_S = 0.2  # between looks at Ctrl-C

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
+import tempfile
 from collections.abc import Iterator
 
 import pytest
 
 from tests.postgres_fixture import start_postgres
+
+# A run starts a few hundred processes. Where Python may not write its bytecode beside the sources, as in many
+# containers, each would compile a thousand modules anew: a third of what a start costs.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    sys.pycache_prefix = os.path.join(tempfile.gettempdir(), f"constellationdb-bytecode-{os.getuid()}")
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+    sys.dont_write_bytecode = False
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -7,14 +7,13 @@ once, and remembers where it stopped, so a portal can go on from there.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
 from constellationdb.catalog.text import PLAIN, STYLE_SETTINGS, Style, style_of
 from constellationdb.catalog.types import SqlType
 from constellationdb.engine.result import CopySink, Result, ResultColumn, SessionProtocol
-from constellationdb.engine.subscription import Subscription
 from constellationdb.errors import ConstellationError, ProtocolViolation, QueryCanceled
 from constellationdb.wire import replies
 from constellationdb.wire.binary_columns import check_binary
@@ -23,6 +22,9 @@ from constellationdb.wire.copy_out import CopyWriter
 from constellationdb.wire.messages import CopyData, CopyDone, CopyFail, Flush, FrontendMessage, Sync
 from constellationdb.wire.registered import numbered
 from constellationdb.wire.rows import Bytes, chunk_rows, data_rows
+
+if TYPE_CHECKING:  # a client that writes rows as text needs no engine
+    from constellationdb.engine.subscription import Subscription
 
 
 class Peer(Protocol):

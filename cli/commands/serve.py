@@ -90,7 +90,8 @@ def command(
     """Serve the Postgres port until Ctrl-C. Without --dir nothing survives the process."""
     if checkpoint_store is not None and directory is None:
         raise click.UsageError("--checkpoint-store needs --dir, for the log")
-    from constellationdb.cli.running import banner, running, until_stopped
+    from constellationdb.cli.running import banner, running
+    from constellationdb.cli.stopping import until_stopped
     from constellationdb.engine.checkpoint_settings import CheckpointSettings
     from constellationdb.engine.in_flight import Unaligned
     from constellationdb.wire.limits import Limits

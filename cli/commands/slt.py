@@ -15,8 +15,12 @@ import click
 def command(paths: tuple[Path, ...], dsn: str | None, labels: tuple[str, ...]) -> None:
     """Run sqllogictest scripts, or the .slt files below a folder; the exit code is 1 when any check failed."""
     from constellationdb.cli.slt.engines import LABEL, wire_suite
-    from constellationdb.cli.slt_local import local_suite
 
     chosen = frozenset({LABEL, *labels})
-    suite = wire_suite(dsn, chosen) if dsn else local_suite(chosen)
+    if dsn:
+        suite = wire_suite(dsn, chosen)
+    else:
+        from constellationdb.cli.slt_local import local_suite
+
+        suite = local_suite(chosen)
     sys.exit(suite.run(paths))

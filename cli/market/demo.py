@@ -12,7 +12,8 @@ from rich.table import Table
 from constellationdb.cli.market.checked import Expect, expected, follow, settled_differences
 from constellationdb.cli.market.live import show
 from constellationdb.cli.market.setup import RATE, create_source, create_views, exists
-from constellationdb.cli.running import banner, running, until_stopped
+from constellationdb.cli.running import banner, running
+from constellationdb.cli.stopping import until_stopped
 from constellationdb.embedded import Database, Subscription, connect
 from constellationdb.errors import ConnectorFailure, InvalidParameter
 

@@ -26,19 +26,20 @@ import inspect
 import pickle
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 from uuid import UUID
 
 import pyarrow as pa
 from msgspec.structs import replace
 
 from constellationdb.catalog.types import of_arrow
-from constellationdb.engine.functions import definition
-from constellationdb.engine.python import PythonFunction
 from constellationdb.errors import InvalidFunctionDefinition, InvalidParameter
 from constellationdb.planner import statements as st
 from constellationdb.planner.syntax import parse
 from constellationdb.planner.syntax.edits import identifier
+
+if TYPE_CHECKING:
+    from constellationdb.engine.python import PythonFunction
 
 Given = TypeVar("Given", bound=Callable[..., Any])
 _MARK = "__constellation_function__"  # the attribute that says what a function is to SQL
@@ -90,6 +91,8 @@ def aggregate(declared: str, *, vectorised: bool = False) -> Callable[[Given], G
 
 def registered(given: Any) -> PythonFunction:
     """What a function or class was made by ``function`` or ``aggregate``."""
+    from constellationdb.engine.python import PythonFunction
+
     found = getattr(given, _MARK, None)
     if not isinstance(found, PythonFunction):
         raise InvalidParameter(
@@ -114,6 +117,10 @@ def _python(
     statement = statements[0]
     if statement.rows and kind == "aggregate":
         raise InvalidFunctionDefinition("an aggregate returns one value")
+    # A client that has no functions needs no engine.
+    from constellationdb.engine.functions import definition
+    from constellationdb.engine.python import PythonFunction
+
     retracts = kind == "aggregate" and callable(getattr(does, "retract", None))
     if retracts:
         _check_state(does)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import pyarrow as pa
 
 from constellationdb.catalog.types import field_of
 from constellationdb.embedded.parameters import Parameter
-from constellationdb.engine.python import PythonFunction
 from constellationdb.engine.result import Notice, ResultColumn
+
+if TYPE_CHECKING:
+    from constellationdb.engine.python import PythonFunction
 
 OnNotice = Callable[[Notice], None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pyarrow as pa
@@ -20,9 +20,11 @@ from constellationdb.embedded.parameters import Parameter
 from constellationdb.embedded.remote_errors import as_ours
 from constellationdb.embedded.remote_feed import RemoteFeed
 from constellationdb.embedded.texts import Columns, batch_of, fitting, kinds_of
-from constellationdb.engine.python import PythonFunction
 from constellationdb.engine.result import Notice
 from constellationdb.errors import FeatureNotSupported
+
+if TYPE_CHECKING:
+    from constellationdb.engine.python import PythonFunction
 
 _READING = ("SELECT", "SHOW", "EXPLAIN", "FLUSH", "")
 _CANCEL_SECONDS = 10.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from operator import is_
 from typing import Any
 
@@ -48,15 +49,25 @@ _INNER = (ast.Node, tuple, list)  # what has nodes in it; a tuple, for a union w
 
 def nodes(tree: Any) -> Iterator[Any]:
     """``tree`` and every node below it, parents first."""
-    if isinstance(tree, tuple | list):
-        for member in tree:
-            yield from nodes(member)
-    elif isinstance(tree, ast.Node):
-        yield tree
-        for name in tree:
-            value = getattr(tree, name)
-            if isinstance(value, _INNER):
-                yield from nodes(value)
+    left = [tree]
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.Node):
+            yield node
+            left += [value for name in reversed(_fields(node.__class__)) if (value := getattr(node, name)) is not None]
+        elif isinstance(node, tuple | list):
+            left += reversed(node)
+
+
+@cache
+def _fields(kind: Any) -> tuple[str, ...]:
+    """The attributes of a kind of node that may have nodes in them: others hold a number, a flag, a place in the text.
+
+    pglast tells the Python types of each.
+    """
+    types = {name: slot.py_type for name, slot in kind.__slots__.items()}
+    listed = ((name, one if isinstance(one, tuple) else (one,)) for name, one in types.items())
+    return tuple(name for name, some in listed if any(issubclass(each, _INNER) for each in some))
 
 
 def replace(tree: Any, change: Callable[[Any], Any]) -> Any:
@@ -66,9 +77,9 @@ def replace(tree: Any, change: Callable[[Any], Any]) -> Any:
     if not isinstance(tree, ast.Node):
         members = [replace(member, change) for member in tree]
         return tree if all(map(is_, members, tree)) else tuple(members)
-    for name in tree:
+    for name in _fields(tree.__class__):
         value = getattr(tree, name)
-        if isinstance(value, _INNER):
+        if value is not None:
             changed = replace(value, change)
             if changed is not value:
                 setattr(tree, name, changed)

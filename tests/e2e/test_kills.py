@@ -24,7 +24,7 @@ from constellationdb.embedded.subscription import Subscription
 from constellationdb.errors import ConstellationError
 from tests.e2e.conftest import Serve
 
-KILLS = int(os.environ.get("CONSTELLATION_KILLS", "20"))
+KILLS = int(os.environ.get("CONSTELLATION_KILLS", "12"))
 WRITERS = 3
 VIEWS = ("ledger", "largest", "entry")
 

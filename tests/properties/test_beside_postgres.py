@@ -3,7 +3,7 @@
 ``CONSTELLATION_POSTGRES_BUGS=all`` plants every bug, ``CONSTELLATION_POSTGRES_CASES=2000`` runs more cases and
 ``CONSTELLATION_SEED=n`` begins with another seed;
 ``python -m tests.properties.postgres.hunt`` is the same without end. With ``test_random_queries`` a default run
-has 300 random cases, and goes on with those until its time is up.
+has 300 random cases.
 """
 
 from __future__ import annotations

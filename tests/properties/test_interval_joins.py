@@ -4,6 +4,7 @@ grow. Rows that come too late to find all they match are counted, and no others.
 from __future__ import annotations
 
 import datetime
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ BASE = datetime.datetime(2024, 5, 1)
 SECOND = datetime.timedelta(seconds=1)
 DELAY = 5
 EPOCHS = 160
+# Beyond the first, every fourth is compared with DuckDB; ``make oracle`` compares all.
+COMPARED = EPOCHS if "CONSTELLATION_ORACLE_RUNS" in os.environ else 40
 Row = tuple[Any, ...]
 
 
@@ -156,7 +159,8 @@ def test_is_the_batch_answer_from_a_bounded_state(name: str, monkeypatch: pytest
     run = Run(name, sum(name.encode()))
     most = 0
     for epoch in run.steps():
-        assert +run.content == +run.expected(), f"epoch {epoch}"
+        if epoch <= COMPARED or epoch % 4 == 0:
+            assert +run.content == +run.expected(), f"epoch {epoch}"
         most = max(most, run.state())
     assert sum(run.content.values()) > 10
     assert run.dropped == run.late > 0

@@ -39,6 +39,7 @@ def test_the_oracle_finds(bug: PlantedBug, answers: Answers, monkeypatch: pytest
                 try:
                     run_case(case, answers)
                 except FOUND:
+                    print(f"found by case {tried}, {case.form.name}")
                     break
         else:
             continue

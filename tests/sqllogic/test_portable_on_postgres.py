@@ -5,6 +5,8 @@ Those of the differences say what it says as well, beside what we say.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -19,18 +21,41 @@ FOLDER = Path(__file__).parent
 SCRIPTS = sorted([*(FOLDER / "portable").glob("*.slt"), *(FOLDER / "differences").glob("*.slt")])
 
 
+class Databases:
+    """One for all scripts, as each drops what it made, and another after one that did not."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self._made = 0
+        self._sound = False
+
+    @contextmanager
+    def one(self) -> Iterator[str]:
+        if not self._sound:
+            self._made += 1
+            with psycopg.connect(self._server, autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE slt{self._made} TEMPLATE template0")
+        self._sound = False
+        yield self._server.replace("dbname=postgres", f"dbname=slt{self._made}")
+        self._sound = True
+
+
+@pytest.fixture(scope="module")
+def databases(postgres: str) -> Databases:
+    return Databases(postgres)
+
+
 def test_there_are_scripts() -> None:
     assert len(SCRIPTS) >= 60
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_script_on_postgres(script: Path, postgres: str) -> None:
-    with psycopg.connect(postgres, autocommit=True) as server:
-        server.execute("DROP DATABASE IF EXISTS slt WITH (FORCE)")
-        # The copy from files is quicker than the log for so small a database.
-        server.execute("CREATE DATABASE slt TEMPLATE template0 STRATEGY file_copy")
-    database = postgres.replace("dbname=postgres", "dbname=slt")
+def test_script_on_postgres(script: Path, databases: Databases) -> None:
+    with databases.one() as database:
+        _passes(script, database)
 
+
+def _passes(script: Path, database: str) -> None:
     def connect(_name: str) -> Connection:
         return WireConnection(database)
 

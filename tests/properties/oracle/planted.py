@@ -280,11 +280,11 @@ PLANTED: tuple[PlantedBug, ...] = (
     PlantedBug("a closed window is emitted twice", _emits_closed_windows_twice, ("close tumble", "close hop")),
     PlantedBug("sum does not take back", _sums_do_not_take_back, ("count sum avg",)),
     PlantedBug("netting drops deletions", _netting_drops_deletions, ("filter",)),
-    PlantedBug("sums of doubles lose what is small", _sums_doubles_in_doubles, ("sum double",)),
+    PlantedBug("sums of doubles lose what is small", _sums_doubles_in_doubles, ("frame of doubles",)),
     PlantedBug("the residual of a join is ignored", _ignores_residuals, ("inner residual",)),
     PlantedBug("a full join forgets its right side", _full_joins_forget_the_right, ("full",)),
     PlantedBug("rows alone are judged after the epoch", _rows_alone_are_judged_after_the_epoch, ("left",)),
-    PlantedBug("matches count pairs, not weights", _matches_count_pairs_not_weights, ("left residual",)),
+    PlantedBug("matches count pairs, not weights", _matches_count_pairs_not_weights, ("not in or correlated",)),
     PlantedBug("a restart loses the matches", _restart_loses_the_matches, ("left", "anti")),
     PlantedBug(
         "compaction forgets which rows live",

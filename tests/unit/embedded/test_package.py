@@ -25,9 +25,14 @@ def test_the_command_line_loads_nothing_heavy_before_a_command_runs() -> None:
     assert _loaded_by("import constellationdb.cli.main") == set()
 
 
+@pytest.mark.parametrize("module", ["cli.tailing", "cli.slt.engines", "embedded.remote"])
+def test_what_talks_to_a_server_loads_no_engine(module: str) -> None:
+    assert "datafusion" not in _loaded_by(f"import constellationdb.{module}")
+
+
 def test_connect_loads_what_it_needs() -> None:
-    # so that the two tests above would notice
-    assert {"pyarrow", "numba"} <= _loaded_by("import constellationdb; constellationdb.connect().close()")
+    # so that the tests above would notice
+    assert {"pyarrow", "numba", "datafusion"} <= _loaded_by("import constellationdb; constellationdb.connect().close()")
 
 
 @pytest.mark.parametrize("name", [name for name in constellationdb.__all__ if name != "__version__"])

@@ -7,7 +7,8 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 
 import pytest
 
@@ -53,7 +54,7 @@ class _Follower:
             self.client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.client.send(_FORMS[form])
         if form != "binary":
-            self.client.read()
+            self.client.read()  # that COPY begins, or what its columns are; then so has the subscription
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
@@ -103,7 +104,7 @@ def _changing(port: int, seed: int, rounds: int) -> None:
 def test_every_follower_gets_every_change_once(port: int, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fanout, "MOST_ROWS", 500)
     followers = [_Follower(port, form, pause) for form in _FORMS for pause in (0.0, 0.0, 0.02)]
-    time.sleep(0.2)  # they begin where they are; what comes before is not theirs
+    _begin(port, followers)
     _changing(port, seed, 60)
     for follower in followers:
         follower.thread.join(60)
@@ -112,10 +113,28 @@ def test_every_follower_gets_every_change_once(port: int, seed: int, monkeypatch
     expected = followers[0].changes
     assert [epoch for epoch, *_ in expected] == sorted(epoch for epoch, *_ in expected)
     for follower in followers[1:]:
-        assert _by_epoch(follower.changes) == _by_epoch(expected)
+        begun = follower.changes[0][0]
+        assert _by_epoch(follower.changes) == _by_epoch([change for change in expected if change[0] >= begun])
     assert _added_up(expected) == _contents(port)
     for follower in followers:
         follower.client.close()
+
+
+def _begin(port: int, followers: list[_Follower]) -> None:
+    """Changes until each has one: a binary one does not say when it has begun."""
+    with RawClient(port) as client:
+        for number in count(1):
+            _run(client, f"INSERT INTO t VALUES ({_MARK - number}, 0)")
+            if all(follower.changes for follower in followers):
+                return
+            time.sleep(0.01)
+
+
+def _wait_for(condition: Callable[[], object]) -> None:
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def _by_epoch(changes: list[tuple[int, ...]]) -> list[tuple[int, list[tuple[int, ...]]]]:
@@ -162,9 +181,9 @@ def test_a_follower_that_is_cancelled_goes_on_talking(port: int) -> None:
 
 def test_followers_are_told_that_their_relation_is_gone(port: int) -> None:
     followers = [_Follower(port, "copy") for _ in range(4)]
-    time.sleep(0.1)
     with RawClient(port) as client:
         _run(client, "INSERT INTO t VALUES (1, 1)")
+        _wait_for(lambda: all(follower.changes for follower in followers))
         _run(client, "DROP MATERIALIZED VIEW v")
     for follower in followers:
         follower.thread.join(20)
@@ -175,10 +194,10 @@ def test_followers_are_told_that_their_relation_is_gone(port: int) -> None:
 def test_followers_that_go_away_leave_the_others_alone(port: int) -> None:
     stays = _Follower(port, "copy")
     goes = [_Follower(port, "copy") for _ in range(5)]
-    time.sleep(0.1)
     with RawClient(port) as client:
         for i, follower in enumerate(goes, 1):
             _run(client, f"INSERT INTO t VALUES ({i}, 1)")
+            _wait_for(lambda follower=follower: follower.changes)  # type: ignore[misc]
             follower.client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             follower.client.socket.close()
         _run(client, f"INSERT INTO t VALUES ({_MARK}, 1)")

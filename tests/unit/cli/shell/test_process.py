@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import pty
@@ -113,6 +114,8 @@ class Terminal:
             environment = os.environ | {"TERM": "xterm", "XDG_STATE_HOME": str(state), "PAGER": "cat"}
             os.execve(sys.executable, [*_COMMAND, *arguments], environment)
         self.seen = ""
+        self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+        self._begun = ""  # an escape sequence whose end has not come yet
 
     def type(self, text: str) -> None:
         os.write(self._terminal, text.encode())
@@ -128,15 +131,14 @@ class Terminal:
 
     def wait_while_silent(self, keys: str, text: str) -> None:
         """Presses the keys until they are heard: the history comes a moment after the prompt."""
-        for _ in range(50):
-            self.type(keys)
-            self._read()
-            if text in self.seen:
-                self.seen = ""
-                return
-            time.sleep(0.1)
-            self.type("\x15")
-        raise AssertionError(f"no {text!r} in {self.seen!r}")
+        until = time.monotonic() + _PATIENCE_S
+        while text not in self.seen:
+            assert time.monotonic() < until, f"no {text!r} in {self.seen!r}"
+            self.type("\x15" + keys)
+            quiet = time.monotonic() + 0.2
+            while text not in self.seen and time.monotonic() < quiet:
+                self._read()
+        self.seen = ""
 
     def say(self, text: str, until: str) -> None:
         """Types a line, and waits for what it prints and for the prompt behind that."""
@@ -161,9 +163,12 @@ class Terminal:
             data = os.read(self._terminal, 1 << 16)
         except OSError:  # what reading from a terminal without a process gives
             return False
-        if b"\x1b[6n" in data:  # it asks where the cursor is
+        text = self._begun + self._decode(data)
+        whole = re.sub(r"\x1b(\[[0-9;?]*)?\Z", "", text)
+        self._begun = text[len(whole) :]
+        if "\x1b[6n" in whole:  # it asks where the cursor is
             os.write(self._terminal, b"\x1b[1;1R")
-        self.seen += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", data.decode(errors="replace"))
+        self.seen += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", whole)
         return bool(data)
 
 
