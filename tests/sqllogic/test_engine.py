@@ -1,6 +1,7 @@
 """The scripts on our own engine: a new one for each in this process, and one server for many over the wire.
 
-Over the wire every fifth portable and every third streaming one is enough by default; ``make slt`` says them all.
+Over the wire every fifth portable and every third streaming one is enough by default, and on worker processes every
+eighth streaming one; ``make slt`` says them all.
 """
 
 from __future__ import annotations
@@ -25,12 +26,21 @@ PORTABLE = sorted([*(FOLDER / "portable").glob("*.slt"), *(FOLDER / "differences
 STREAMING = sorted((FOLDER / "streaming").glob("*.slt"))
 SCRIPTS = [*PORTABLE, *STREAMING]
 WIRE = SCRIPTS if os.environ.get("CONSTELLATION_SLT") == "all" else [*PORTABLE[::5], *STREAMING[::3]]
+SPREAD = STREAMING if os.environ.get("CONSTELLATION_SLT") == "all" else STREAMING[::8]
 Open = Callable[[], Connection]
 
 
 @pytest.fixture
 def inside() -> Iterator[tuple[Engine, Open]]:
     engine = Engine().start()
+    yield engine, lambda: SessionConnection(engine.session())
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def spread() -> Iterator[tuple[Engine, Open]]:
+    """Views run on two worker processes."""
+    engine = Engine(workers=2, processes=True).start()
     yield engine, lambda: SessionConnection(engine.session())
     engine.close()
 
@@ -52,6 +62,11 @@ def named(path: Path) -> str:
 @pytest.mark.parametrize("script", SCRIPTS, ids=named)
 def test_script_in_this_process(script: Path, inside: tuple[Engine, Open]) -> None:
     _passes(script, *inside)
+
+
+@pytest.mark.parametrize("script", SPREAD, ids=named)
+def test_script_on_worker_processes(script: Path, spread: tuple[Engine, Open]) -> None:
+    _passes(script, *spread)
 
 
 @pytest.mark.parametrize("script", WIRE, ids=named)
