@@ -5,6 +5,7 @@
     job/<view>/<operator>/…         an operator's state, …+<epoch>: what changed in it up to that checkpoint
     history/<relation>/<epoch>      the changes that are kept for those who look back; marks/…: their watermarks
 
+Names of relations are written so that no slash is in them (``blob_names``).
 Nothing is remembered of a checkpoint before it is written (``Draft.accept``): what failed is as if it had not been.
 """
 
@@ -16,6 +17,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
+from constellationdb.engine.blob_names import group as group_of
 from constellationdb.engine.capture import Held, TakenJob
 from constellationdb.engine.changelog import Change, packed, packed_marks
 from constellationdb.storage.arrow_blobs import ipc_buffer
@@ -75,7 +77,7 @@ class Draft:
 
     def contents(self, name: str, oid: int, held: Held, since: int | None) -> None:
         """What a relation held; ``since``: from which epoch on somebody still reads it, if not the checkpoint's."""
-        group, mark = f"contents/{name}", (oid, held.changes, since)
+        group, mark = group_of("contents", name), (oid, held.changes, since)
         chain = self._written.chains.get(name)
         if self._is_unchanged(group, mark, name):
             self._keep(group, mark)
@@ -116,7 +118,7 @@ class Draft:
         self._write(group, mark, {str(held.position): rows})
 
     def job(self, name: str, taken: TakenJob) -> None:
-        group, state, chain = f"job/{name}", taken.state, self._written.job_chains.get(name)
+        group, state, chain = group_of("job", name), taken.state, self._written.job_chains.get(name)
         if state is None:
             self._keep(group, taken.mark)
             if chain is not None:
@@ -143,9 +145,9 @@ class Draft:
         Where a job has yet to do them (``since``), their watermarks too, and those that had no rows.
         """
         self._next.changes[name] = upto
-        parts = {f"history/{name}/": (forgotten, packed(changes))}
+        parts = {f"{group_of('history', name)}/": (forgotten, packed(changes))}
         if since is not None:
-            parts[f"marks/{name}/"] = (since, packed_marks(changes) if changes else None)
+            parts[f"{group_of('marks', name)}/"] = (since, packed_marks(changes) if changes else None)
         for prefix, (behind, batch) in parts.items():
             if name not in self.redefined:
                 self.names.update((n, k) for n, k in self._written.under(prefix).items() if last_of(n) > behind)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
+from constellationdb.engine.blob_names import group
 from constellationdb.engine.capture import Capture, Cut, mark_of, named_jobs
 from constellationdb.engine.checkpoint_blobs import Draft, Written
 from constellationdb.engine.graph import CLOCK
@@ -196,7 +197,7 @@ class Durability:
         if job.name in self._handed_over:
             return None, False
         chain = self._written.job_chains.get(job.name)
-        return self._written.marks.get(f"job/{job.name}"), chain is not None and not chain.is_long
+        return self._written.marks.get(group("job", job.name)), chain is not None and not chain.is_long
 
     def _cut(self, capture: Capture, *, waits: bool) -> Cut | None:
         """``waits``: no epoch begins before all jobs have come to it."""
@@ -216,7 +217,7 @@ class Durability:
         """Whether a first answer has, and nothing else: a checkpoint is of an epoch, so there has to be another one."""
         engine = self._engine
         with engine.lock:
-            marks = {f"job/{job.name}": mark_of(job) for job in named_jobs(engine) if job.progress is not None}
+            marks = {group("job", job.name): mark_of(job) for job in named_jobs(engine) if job.progress is not None}
             known = self._written.marks
             return self._covered >= engine.epoch and any(known.get(name, mark) != mark for name, mark in marks.items())
 
@@ -270,6 +271,7 @@ class Durability:
             list(cut.catalog.types.values()),
             sinks,
             cut.subscriptions,
+            escaped=True,
         )
         return draft, manifest
 

@@ -83,6 +83,7 @@ class Manifest(msgspec.Struct, frozen=True):
     types: list[UserType] = []
     sinks: dict[str, SinkManifest] = {}
     subscriptions: dict[int, SubscriptionPosition] = {}  # by oid
+    escaped: bool = False  # whether the names of blobs are as ``blob_names`` makes them
 
 
 def catalog_of(manifest: Manifest) -> Catalog:
