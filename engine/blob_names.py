@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["contents", "job", "history", "marks"]
+HISTORY = ("history/", "marks/")
 _KINDS: tuple[Kind, ...] = ("contents", "job", "history", "marks")
 
 

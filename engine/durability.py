@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import pyarrow as pa
 import structlog
 
 from constellationdb.engine.blob_names import group
@@ -25,7 +26,8 @@ from constellationdb.engine.manifest import Manifest
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.sequencer import Epoch
 from constellationdb.engine.standings import Standings
-from constellationdb.errors import DuplicateObject, FeatureNotSupported, ObjectNotReady
+from constellationdb.errors import CorruptState, DuplicateObject, FeatureNotSupported, ObjectNotReady
+from constellationdb.storage.arrow_blobs import from_ipc
 from constellationdb.storage.checkpoints.opening import open_checkpoints
 from constellationdb.storage.checkpoints.reader import CheckpointInfo
 from constellationdb.storage.checkpoints.store import CheckpointStore
@@ -234,7 +236,7 @@ class Durability:
         with self._engine.lock:
             if not capture.holds():
                 return None
-            draft = Draft(self._written, cut.number, self._redefined, self._handed_over)
+            draft = Draft(self._written, cut.number, self._redefined, self._handed_over, self._read)
             self._redefined, self._handed_over = set(), set()
             history = [
                 self._history(draft, state, min(cut.number, positions.get(name, cut.number)), since.get(name))
@@ -284,6 +286,11 @@ class Durability:
                     name = sink.follows.name
                     since[name] = min(since.get(name, cut.number), sink.held)
         return since
+
+    def _read(self, key: str) -> pa.RecordBatch:
+        if (found := self.store.get(key)) is None:
+            raise CorruptState(f'blob "{key}" is missing')
+        return from_ipc(found)
 
     def _state(self, cut: Cut, name: str) -> RelationState:
         return self._engine.ticks if name == CLOCK else cut.states[name]

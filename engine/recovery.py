@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from constellationdb.catalog.model import Alter, Create, Supersede
 from constellationdb.engine import batch as zset
-from constellationdb.engine.blob_names import Kind, escaped, group
+from constellationdb.engine.blob_names import HISTORY, Kind, escaped, group
 from constellationdb.engine.capture import mark_of
 from constellationdb.engine.changelog import UNKNOWN_US, marked, unpacked
 from constellationdb.engine.checkpoint_blobs import Chain, Written, last_of, state_and_changes
@@ -148,7 +148,8 @@ def _written(engine: Engine, manifest: Manifest, sizes: Mapping[str, int], front
         for name in frontiers
         if f"{group('contents', name)}/" in manifest.blobs
     }
-    return Written(dict(manifest.blobs), marks, chains, job_chains, frontiers)
+    history = {name: size for name, size in sizes.items() if name.startswith(HISTORY)}
+    return Written(dict(manifest.blobs), marks, chains, job_chains, frontiers, history)
 
 
 def _job_chain(epoch: int, sizes: Mapping[str, int]) -> Chain:
