@@ -28,7 +28,7 @@ _KINDS = {
     "sessions": "SELECT k, window_start, count(*) AS n, sum(v) AS m FROM SESSION(o, k, ts, INTERVAL '1 hour')"
     " GROUP BY k, window_start, window_end",
     "sessions of rows": "SELECT k, v, window_end FROM SESSION(o, k, ts, INTERVAL '1 hour')",
-    "panes": "SELECT k, window_start, sum(v) AS m FROM HOP(o, ts, INTERVAL '1 hour', INTERVAL '1 day')"
+    "panes": "SELECT k, window_start, sum(v) AS m FROM HOP(o, ts, INTERVAL '1 hour', INTERVAL '4 hours')"
     " GROUP BY k, window_start, window_end",
     "rows that wait": "SELECT k, v, window_start FROM TUMBLE(o, ts, INTERVAL '10 days') EMIT ON WINDOW CLOSE",
     "temporal filter": "SELECT k, v FROM s WHERE at > now() - INTERVAL '1000 days'",

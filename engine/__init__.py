@@ -24,6 +24,7 @@ How it works::
     prepared_statements  portals  cursors  streams       what it has open, by name; temporary: tables of its own
     sessions  alarms                                     who is there, who has to go; timeouts
     sequencer  record  writes  dml  tables  sources      how it becomes an epoch of input
+    admission  backlog                                   who sends more than the views can do waits
     relation  contents  arrangement  rowstore            epoch deltas (Z-sets: ``batch``) and what they add up to
     worker  job  graph  operators/  fragment  exchange   how a view follows
     accumulators  shared_index  kernels/                 what keyed operators keep, and the loops over it
@@ -31,6 +32,7 @@ How it works::
     reads  visible  point_index  overlay                 one epoch for all of a SELECT; a transaction's own changes
     subscription  system_tables                          changes as they come; what the engine is doing
     durability  capture  checkpoint_blobs  recovery      checkpoints, beside running epochs, and restarts
+    history_blobs  blob_names  replanning                what is written of history, under which names; earlier plans
 
 What it leaves out: bytes of the wire, SQL's text and its planning, files. All state is in memory (none is spilled), and
 there is one process: with ``workers > 1`` operators are split by vnode of their key, and run in turn on one thread.
