@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from bench import channels as channel_bench
+from bench import checkpoint_kinds
 from bench import checkpoints as checkpoint_bench
 from bench import curves as curve_bench
 from bench import idle as idle_bench
@@ -148,8 +149,11 @@ def state(names: tuple[str, ...], keys: int, core: int | None, only_json: bool) 
 @click.option("--megabytes", type=click.IntRange(min=1), default=100, show_default=True, help="of the first checkpoint")
 @click.option("--core", type=int, help="which core it runs on; default: the last")
 @click.option("--json", "only_json", is_flag=True, help="JSON lines only")
-def checkpoints(megabytes: int, core: int | None, only_json: bool) -> None:
+@click.option("--kinds", is_flag=True, help="what a change of a hundredth writes, for each kind of state")
+def checkpoints(megabytes: int, core: int | None, only_json: bool, kinds: bool) -> None:
     """Checkpoints: what they write, how long they take, what they cost those who go on; and the restart."""
+    if kinds:
+        _report(checkpoint_kinds.measure(megabytes * 1000), checkpoint_kinds.table_of, only_json)
     _report(checkpoint_bench.measure(megabytes, _core(core)), checkpoint_bench.table_of, only_json)
 
 

@@ -3,6 +3,7 @@
 table, materialized view    retain_history
 subscription                retention, snapshot
 source                      watermark.idle_timeout, watermark.advance_when_idle, scan.startup, on_error
+push source                 backlog.max_rows, backlog.max_bytes
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from constellationdb.errors import FeatureNotSupported
 RETAIN_HISTORY = "retain_history"
 IDLE_TIMEOUT = "watermark.idle_timeout"
 ADVANCE_WHEN_IDLE = "watermark.advance_when_idle"
+MAX_ROWS, MAX_BYTES = "backlog.max_rows", "backlog.max_bytes"
 
 _STORED = (Option(RETAIN_HISTORY, "duration", minimum=0),)
 _SUBSCRIPTION = (
@@ -28,6 +30,11 @@ _SOURCE = (
     Option("scan.startup", "choice", choices=("earliest", "latest", "now")),
     Option("on_error", "choice", choices=("table", "fail", "null")),
 )
+# Rows of a source without a connector that views have yet to do: with so many, whoever sends more waits.
+_PUSHED = (
+    Option(MAX_ROWS, "integer", default="1000000", minimum=1),
+    Option(MAX_BYTES, "integer", default=str(256 << 20), minimum=1),
+)
 SOURCE_NAMES = frozenset({"connector", *(option.name for option in _SOURCE)})
 
 
@@ -38,8 +45,9 @@ def check_stored(kind: Literal["table", "materialized view"], options: Mapping[s
 
 def check_source(options: Mapping[str, str]) -> None:
     """The same for a source, of which the connector reads its own options; without one there are no others."""
-    own = {k: v for k, v in options.items() if k in SOURCE_NAMES or "connector" not in options}
-    settings = read_options("", _SOURCE, own, called="a source")
+    pushed = "connector" not in options
+    own = {k: v for k, v in options.items() if k in SOURCE_NAMES or pushed}
+    settings = read_options("", (*_SOURCE, *_PUSHED) if pushed else _SOURCE, own, called="a source")
     if settings.has("scan.startup") and settings.text("scan.startup") != "earliest":
         raise FeatureNotSupported(
             f"scan.startup = '{settings.text('scan.startup')}' is not supported",
@@ -59,6 +67,13 @@ def subscription_settings(options: Mapping[str, str]) -> Settings:
 def retained_us(options: Mapping[str, str]) -> int | None:
     """How long changes are kept for readers, in µs; None when nothing was said."""
     return duration_us(options[RETAIN_HISTORY]) if RETAIN_HISTORY in options else None
+
+
+def backlog_limits(options: Mapping[str, str]) -> tuple[int, int]:
+    """Of a push source: how many rows, and bytes, may wait for its views."""
+    given = {name: options[name] for name in (MAX_ROWS, MAX_BYTES) if name in options}
+    settings = read_options("", _PUSHED, given)
+    return settings.integer(MAX_ROWS), settings.integer(MAX_BYTES)
 
 
 def idle_us(options: Mapping[str, str]) -> int | None:

@@ -24,6 +24,7 @@ How it works::
     prepared_statements  portals  cursors  streams       what it has open, by name; temporary: tables of its own
     sessions  alarms                                     who is there, who has to go; timeouts
     sequencer  record  writes  dml  tables  sources      how it becomes an epoch of input
+    admission  backlog                                   who sends more than the views can do waits
     relation  contents  arrangement  rowstore            epoch deltas (Z-sets: ``batch``) and what they add up to
     worker  job  graph  operators/  fragment  exchange   how a view follows
     accumulators  shared_index  kernels/                 what keyed operators keep, and the loops over it
@@ -33,6 +34,7 @@ How it works::
     subscription  system_tables                          changes as they come; what the engine is doing
     durability  capture  checkpoint_blobs  recovery      checkpoints, beside running epochs, and restarts
     savepoints  going_back  checkpoint_settings          … that are kept, and gone back to; how many, and how often
+    history_blobs  blob_names  replanning                what is written of history, under which names; earlier plans
 
 What it leaves out: bytes of the wire, SQL's text and its planning, files. All state is in memory (none is spilled).
 """

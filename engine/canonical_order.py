@@ -6,6 +6,8 @@ that applies the rows one by one never has two of what there should be one of.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +15,7 @@ import pyarrow.compute as pc
 from constellationdb.engine import batch as zset
 from constellationdb.engine.kernels.groupby import consolidate
 from constellationdb.engine.kernels.rowcodec import encode_rows
+from constellationdb.engine.kernels.rows import I64, Rows
 
 _EPOCH, _DIFF = 0, 1  # the columns of change rows
 
@@ -23,11 +26,20 @@ def ordered(rows: pa.RecordBatch) -> pa.RecordBatch:
         return rows
     keys = encode_rows(rows, [index for index in range(rows.num_columns) if index != _DIFF])
     first, net = consolidate(keys, rows.column(_DIFF).to_numpy())
-    found = keys.take(first)
-    bodies = pa.LargeBinaryArray.from_buffers(
-        pa.large_binary(), len(first), [None, pa.py_buffer(found.offsets), pa.py_buffer(found.data)]
-    )
-    columns = {"epoch": rows.column(_EPOCH).to_numpy()[first], "comes": pa.array(net > 0), "row": bodies}
-    order = pc.sort_indices(pa.table(columns), [(name, "ascending") for name in columns]).to_numpy().astype(np.int64)
+    columns = {"epoch": rows.column(_EPOCH).to_numpy()[first], "comes": pa.array(net > 0)}
+    order = order_of({**columns, "row": bodies(keys.take(first))})
     chosen = zset.take(rows, first[order])
     return chosen.set_column(_DIFF, rows.schema.field(_DIFF), pa.array(net[order]))
+
+
+def bodies(rows: Rows) -> pa.Array:
+    """Encoded rows as a column."""
+    buffers = [None, pa.py_buffer(rows.offsets), pa.py_buffer(rows.data)]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(rows), buffers)
+
+
+def order_of(columns: Mapping[str, object]) -> I64:
+    """The places of rows in the order of these columns, the first one first."""
+    found = pc.sort_indices(pa.table(columns), [(name, "ascending") for name in columns])
+    order: I64 = found.to_numpy().astype(np.int64)
+    return order

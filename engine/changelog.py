@@ -27,7 +27,7 @@ RETAINED_BYTES = 64 << 20
 RETAINED_US = 300 * 1_000_000
 # Rows up to which changes are packed together: larger ones are few, and copied for nothing.
 _SMALL_ROWS = 1024
-_EPOCH, _AT = "__epoch", "__at_us"
+EPOCH, _AT = "__epoch", "__at_us"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class RelationLog:
         last, rows = None, 0
         for pack in self._packs_after(epoch):
             last = pack.epoch
-            rows += int((pack.batch.column(_EPOCH).to_numpy() > epoch).sum())
+            rows += int((pack.batch.column(EPOCH).to_numpy() > epoch).sum())
         for change in self._changes[bisect_right(self._epochs, epoch) :]:
             if change.delta is not None:
                 last, rows = change.epoch, rows + change.delta.num_rows
@@ -249,7 +249,7 @@ def packed(changes: Sequence[Change]) -> pa.RecordBatch | None:
     """Changes as one batch: rows, their weights, and the epoch and time of each; None when there are no rows."""
     parts = [
         zset.weighted(change.delta)
-        .append_column(_EPOCH, _all(change.epoch, change.delta))
+        .append_column(EPOCH, _all(change.epoch, change.delta))
         .append_column(_AT, _all(change.at_us, change.delta))
         for change in changes
         if change.delta is not None
@@ -257,7 +257,7 @@ def packed(changes: Sequence[Change]) -> pa.RecordBatch | None:
     return pa.concat_batches([zset.named_like(part, parts[0].schema) for part in parts]) if parts else None
 
 
-_MARKS = pa.schema([(_EPOCH, pa.int64()), (_AT, pa.int64()), ("__watermark", pa.int64())])
+_MARKS = pa.schema([(EPOCH, pa.int64()), (_AT, pa.int64()), ("__watermark", pa.int64())])
 
 
 def packed_marks(changes: Sequence[Change]) -> pa.RecordBatch:
@@ -282,7 +282,7 @@ def _all(value: int, rows: pa.RecordBatch) -> pa.Array:
 
 def unpacked(batch: pa.RecordBatch) -> Iterator[Change]:
     """The changes that ``packed`` took, in the order of their epochs."""
-    epochs = batch.column(_EPOCH).to_numpy()
+    epochs = batch.column(EPOCH).to_numpy()
     edges = [0, *(np.flatnonzero(np.diff(epochs)) + 1).tolist(), len(epochs)]
     width = batch.num_columns - 2
     for start, end in pairwise(edges):

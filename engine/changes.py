@@ -14,6 +14,7 @@ import pyarrow as pa
 from constellationdb.catalog.model import Alter, Relation
 from constellationdb.catalog.text.zones import UTC_ZONE, zone_named
 from constellationdb.engine import answers
+from constellationdb.engine.admission import admitted
 from constellationdb.engine.column_defaults import ColumnDefaults
 from constellationdb.engine.copy_in import CopyIn
 from constellationdb.engine.copy_options import CopyOptions, copy_options
@@ -223,7 +224,7 @@ def _reading(session: Session, tables: Callable[[set[str]], dict[str, pa.Table]]
 def _at_once(session: Session, dml: Dml, state: TableState | SourceState) -> tuple[Write, pa.Table | None]:
     """Evaluate on the sequencer's thread, against the tables as the previous statement left them."""
     if dml.constant is not None:
-        session.wrote(session.engine.insert_into(state, dml.constant), {state.name})
+        session.wrote(session.engine.insert_into(state, dml.constant, session.cancelled), {state.name})
         return Write(None, dml.constant, dml.constant.num_rows), None
 
     def work(epoch: Epoch) -> tuple[Write, pa.Table | None]:
@@ -243,7 +244,8 @@ def _at_once(session: Session, dml: Dml, state: TableState | SourceState) -> tup
         session.wrote(epoch.number if changed else epoch.number - 1, {state.name})
         return write, shown
 
-    result: tuple[Write, pa.Table | None] = session.engine.submit(work).result()
+    with admitted(session.engine, {state: None} if isinstance(state, SourceState) else {}, session.cancelled):
+        result: tuple[Write, pa.Table | None] = session.engine.submit(work).result()
     return result
 
 

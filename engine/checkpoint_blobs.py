@@ -4,23 +4,28 @@
     contents/<relation>/<epoch>     what changed from the one before to this epoch: at most ten, then all rows again
     job/<view>/<operator>/…         an operator's state, …+<epoch>: what changed in it up to that checkpoint
     answers/<view>/…                what lookups have found, where that was still on its way to the view
-    history/<relation>/<epoch>      the changes that are kept for those who look back; marks/…: their watermarks
+    history/<relation>/<epoch>      the changes up to it that are kept for those who look back, in a few blobs of
+                                    growing size (``history_blobs``); marks/…: their watermarks
 
+Names of relations are written so that no slash is in them (``blob_names``).
 Nothing is remembered of a checkpoint before it is written (``Draft.accept``): what failed is as if it had not been.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import pyarrow as pa
 
+from constellationdb.engine.blob_names import group as group_of
 from constellationdb.engine.capture import Held, TakenJob
 from constellationdb.engine.changelog import Change, packed, packed_marks
+from constellationdb.engine.history_blobs import joined, together
 from constellationdb.engine.job import Answered
 from constellationdb.engine.manifest import AnsweredManifest, JobManifest
+from constellationdb.errors import CorruptState
 from constellationdb.storage.arrow_blobs import ipc_buffer
 
 _LONGEST_CHAIN = 10
@@ -53,6 +58,7 @@ class Written:
     job_chains: dict[str, Chain] = field(default_factory=dict)
     changes: dict[str, int] = field(default_factory=dict)  # relation → the last epoch whose changes are in blobs
     jobs: dict[str, JobManifest] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)  # of the blobs of history
 
     def under(self, prefix: str) -> dict[str, str]:
         return {name: key for name, key in self.names.items() if name.startswith(prefix)}
@@ -62,11 +68,19 @@ class Draft:
     """The blobs of the checkpoint of epoch ``number``, in the making.
 
     ``redefined``: relations that are not what they were in ``written``, and have no history from before.
-    ``handed_over``: their marks in ``written`` are not theirs.
+    ``handed_over``: their marks in ``written`` are not theirs. ``read``: what an earlier checkpoint wrote under a key.
     """
 
-    def __init__(self, written: Written, number: int, redefined: set[str], handed_over: set[str]) -> None:
+    def __init__(
+        self,
+        written: Written,
+        number: int,
+        redefined: set[str],
+        handed_over: set[str],
+        read: Callable[[str], pa.RecordBatch],
+    ) -> None:
         self._written = written
+        self._read = read
         self._number = number
         self.redefined = redefined
         self.handed_over = handed_over
@@ -79,7 +93,7 @@ class Draft:
 
     def contents(self, name: str, oid: int, held: Held, since: int | None) -> None:
         """What a relation held; ``since``: from which epoch on somebody still reads it, if not the checkpoint's."""
-        group, mark = f"contents/{name}", (oid, held.changes, since)
+        group, mark = group_of("contents", name), (oid, held.changes, since)
         chain = self._written.chains.get(name)
         if self._is_unchanged(group, mark, name):
             self._keep(group, mark)
@@ -120,7 +134,7 @@ class Draft:
         self._write(group, mark, {str(held.position): rows})
 
     def job(self, name: str, taken: TakenJob) -> None:
-        group, state, chain = f"job/{name}", taken.state, self._written.job_chains.get(name)
+        group, state, chain = group_of("job", name), taken.state, self._written.job_chains.get(name)
         self._next.jobs[name] = taken.manifest
         if state is None:
             self._keep(group, taken.mark)
@@ -146,27 +160,46 @@ class Draft:
         """What lookups of a job have found that it has yet to take."""
         found = []
         for number, given in enumerate(answers):
-            prefix = f"answers/{name}/{number}"
+            prefix = f"{group_of('answers', name)}/{number}"
             keys, rows = f"{prefix}/keys@{self._number}", f"{prefix}/rows@{self._number}"
-            self._put(keys, given.answer.keys)
-            self._put(rows, given.answer.rows)
+            for key, batch in ((keys, given.answer.keys), (rows, given.answer.rows)):
+                self.names[key], self.fresh[key] = key, ipc_buffer(batch)
             found.append(AnsweredManifest(given.epoch, given.at_us, given.node, keys, rows))
         return found
 
     def history(self, name: str, changes: Sequence[Change], forgotten: int, upto: int, since: int | None) -> None:
-        """The changes after those that are written, as blobs of their own, beside those that are still kept.
+        """The changes after those that are written, beside those that are still kept, or as one with the last of these.
 
         Where a job has yet to do them (``since``), their watermarks too, and those that had no rows.
         """
         self._next.changes[name] = upto
-        parts = {f"history/{name}/": (forgotten, packed(changes))}
+        parts = {f"{group_of('history', name)}/": (forgotten, packed(changes))}
         if since is not None:
-            parts[f"marks/{name}/"] = (since, packed_marks(changes) if changes else None)
+            parts[f"{group_of('marks', name)}/"] = (since, packed_marks(changes) if changes else None)
         for prefix, (behind, batch) in parts.items():
-            if name not in self.redefined:
-                self.names.update((n, k) for n, k in self._written.under(prefix).items() if last_of(n) > behind)
-            if batch is not None:
-                self._put(f"{prefix}{self._number}", batch)
+            known = {} if name in self.redefined else self._written.under(prefix)
+            self._put_history(prefix, {n: k for n, k in known.items() if last_of(n) > behind}, behind, batch)
+
+    def _put_history(self, prefix: str, kept: dict[str, str], behind: int, batch: pa.RecordBatch | None) -> None:
+        sizes = self._written.sizes
+        if batch is not None:
+            body, last = ipc_buffer(batch), f"{prefix}{self._number}"
+            in_order = sorted(kept, key=last_of)
+            if count := joined([sizes[name] for name in in_order], body.size):
+                body = self._joined(kept, in_order[-count:], batch, behind)
+            self.names[last], self.fresh[last], self._next.sizes[last] = last, body, body.size
+        self.names.update(kept)
+        self._next.sizes.update((name, sizes[name]) for name in kept)
+
+    def _joined(self, kept: dict[str, str], names: list[str], batch: pa.RecordBatch, behind: int) -> pa.Buffer:
+        """These blobs and the changes after them as one; damaged ones stay where they are, for whoever asks."""
+        try:
+            former = [self._read(kept[name]) for name in names]
+        except CorruptState:
+            return ipc_buffer(batch)
+        for name in names:
+            del kept[name]
+        return ipc_buffer(together([*former, batch], behind))
 
     def changes_known(self, name: str) -> int:
         """The last epoch of a relation whose changes are written."""
@@ -190,9 +223,6 @@ class Draft:
             key = f"{name}@{self._number}"
             self.names[name], self.fresh[key] = key, body
         self._next.marks[group] = mark
-
-    def _put(self, key: str, batch: pa.RecordBatch) -> None:
-        self.names[key], self.fresh[key] = key, ipc_buffer(batch)
 
 
 def _size(blobs: Mapping[str, pa.Buffer]) -> int:

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import pyarrow as pa
 import structlog
 
+from constellationdb.engine.blob_names import group
 from constellationdb.engine.capture import Capture, Cut, WrittenJob, mark_of, named_jobs
 from constellationdb.engine.checkpoint_blobs import Draft, Written
 from constellationdb.engine.checkpoint_settings import CheckpointSettings
@@ -32,7 +34,8 @@ from constellationdb.engine.manifest import InFlightManifest, Manifest
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.sequencer import Epoch
 from constellationdb.engine.standings import Standings
-from constellationdb.errors import DuplicateObject, FeatureNotSupported, ObjectNotReady
+from constellationdb.errors import CorruptState, DuplicateObject, FeatureNotSupported, ObjectNotReady
+from constellationdb.storage.arrow_blobs import from_ipc
 from constellationdb.storage.checkpoints.opening import open_checkpoints
 from constellationdb.storage.checkpoints.reader import CheckpointInfo
 from constellationdb.storage.checkpoints.store import CheckpointStore
@@ -268,7 +271,7 @@ class Durability:
         written, name = self._written, job.name
         chain = written.job_chains.get(name)
         extensible = chain is not None and not chain.is_long
-        return WrittenJob(written.marks.get(f"job/{name}"), extensible, written.jobs.get(name))
+        return WrittenJob(written.marks.get(group("job", name)), extensible, written.jobs.get(name))
 
     def _cut(self, capture: Capture, *, waits: bool) -> Cut | None:
         """``waits``: no epoch begins before all jobs have come to it."""
@@ -288,7 +291,7 @@ class Durability:
         """Whether a first answer has, and nothing else: a checkpoint is of an epoch, so there has to be another one."""
         engine = self._engine
         with engine.lock:
-            marks = {f"job/{job.name}": mark_of(job) for job in named_jobs(engine) if job.progress is not None}
+            marks = {group("job", job.name): mark_of(job) for job in named_jobs(engine) if job.progress is not None}
             known = self._written.marks
             return self._covered >= engine.epoch and any(known.get(name, mark) != mark for name, mark in marks.items())
 
@@ -309,7 +312,7 @@ class Durability:
             if under_way is not None and under_way.bytes > self.unaligned.most_bytes:
                 self.refused = _too_much(under_way, self.unaligned.most_bytes)
                 return None
-            draft = Draft(self._written, cut.number, self._redefined, self._handed_over)
+            draft = Draft(self._written, cut.number, self._redefined, self._handed_over, self._read)
             self._redefined, self._handed_over = set(), set()
             history = [
                 self._history(draft, state, min(cut.number, positions.get(name, cut.number)), since.get(name))
@@ -351,6 +354,7 @@ class Durability:
             cut.sinks,
             cut.subscriptions,
             {part.name: part.undone for part in history if part.undone},
+            escaped=True,
             in_flight=under_way,
         )
         return draft, manifest
@@ -370,6 +374,11 @@ class Durability:
                 if sink.follows.contents is None and known is not None and known.held < cut.number:
                     since[name] = min(since.get(name, cut.number), known.held)
         return since
+
+    def _read(self, key: str) -> pa.RecordBatch:
+        if (found := self.store.get(key)) is None:
+            raise CorruptState(f'blob "{key}" is missing')
+        return from_ipc(found)
 
     def _state(self, cut: Cut, name: str) -> RelationState:
         return self._engine.ticks if name == CLOCK else cut.states[name]

@@ -23,6 +23,7 @@ from constellationdb.connectors.api import Sink
 from constellationdb.connectors.relation_options import retained_us
 from constellationdb.engine import batch as zset
 from constellationdb.engine import redefining
+from constellationdb.engine.admission import admitted
 from constellationdb.engine.alarms import Alarms
 from constellationdb.engine.allocators import choose_allocators
 from constellationdb.engine.arrangement import Arrangement
@@ -78,7 +79,8 @@ _PATIENCE_SECONDS = 10.0
 _AHEAD = 4
 # A poll that brings as many rows left others waiting: the next one need not wait.
 _BACKLOG_ROWS = 16_384
-_TIDY_EVERY = 256
+_TIDY_EVERY = 256  # epochs, or less when they are of so many rows:
+_TIDY_ROWS = 1 << 20
 
 
 class Engine:
@@ -129,6 +131,7 @@ class Engine:
         self.pins: dict[object, int] = {}  # open transactions → the epoch they read at
         self.progress = Progress()
         self.ticks = RelationState(CLOCK, pa.schema([]), None, 0, self.progress)  # for whom now() means something
+        self._untidied = 0  # rows of the epochs since the last time
         self.held_back = False  # sources wait for a view to catch up
         self.sequencer: Sequencer | None = None
         self.successions = Successions(self)
@@ -278,11 +281,12 @@ class Engine:
         state = target(self, name)
         return self.insert_into(state, zset.conform(rows, state.schema))
 
-    def insert_into(self, state: RelationState, rows: pa.RecordBatch) -> int:
+    def insert_into(self, state: RelationState, rows: pa.RecordBatch, cancelled: Cancellation | None = None) -> int:
         """The same, of rows that have the relation's columns."""
         if self.sequencer is None:
             raise InternalError("the engine is not started")
-        return self.sequencer.insert(state, rows).result()
+        with admitted(self, {state: rows} if isinstance(state, SourceState) else {}, cancelled):
+            return self.sequencer.insert(state, rows).result()
 
     def subscribe(
         self,
@@ -589,7 +593,8 @@ class Engine:
             self.take_answer(answer, epoch.number, epoch.at_us)
         self.take_positions(epoch.record)
         self.publish_base(epoch.number, epoch.at_us, deltas, epoch.record.watermarks)
-        if epoch.number % _TIDY_EVERY == 0:
+        self._untidied += epoch.rows
+        if epoch.number % _TIDY_EVERY == 0 or self._untidied >= _TIDY_ROWS:
             self.tidy_base()
 
     def freeze_watermarks(self, epoch: Epoch) -> None:
@@ -632,6 +637,7 @@ class Engine:
         return relation is not None and relation.owner in self.jobs
 
     def tidy_base(self) -> None:
+        self._untidied = 0
         with self.lock:
             floor = self.floor()
             self.ticks.tidy(self.clock.now_us(), floor)

@@ -34,9 +34,10 @@ from constellationdb.engine.operators.base import (
     LookupAnswer,
     LookupRequest,
     Operator,
+    Stateless,
 )
 from constellationdb.engine.operators.build import LookupFactory, build, exchange_keys
-from constellationdb.engine.operators.incremental import Incremental
+from constellationdb.engine.operators.incremental import Changes, Incremental
 from constellationdb.engine.operators.lookup import LookupJoinOperator
 from constellationdb.engine.operators.partial_aggregate import PartialAggregateOperator
 from constellationdb.engine.operators.partial_map import Merged
@@ -385,6 +386,8 @@ class Graph:
         found = GraphChanges({}, {}, set())
         for node_id, operators in self._operators.items():
             for worker, operator in zip(self._here, operators, strict=True):
+                if isinstance(operator, Stateless):
+                    continue
                 prefix = f"{node_id}/{worker}/"
                 changes = operator.changes() if isinstance(operator, Incremental) else None
                 if changes is None:
@@ -411,11 +414,12 @@ class Graph:
             for worker, operator in zip(self._here, operators, strict=True):
                 prefix = f"{node_id}/{worker}/"
                 try:
-                    operator.restore(parts_under(prefix, state), epoch)
-                    for changes in later:
-                        if own := parts_under(prefix, changes):
-                            assert isinstance(operator, Incremental)
-                            operator.patch(own, epoch)
+                    own = parts_under(prefix, state)
+                    news = [found for changes in later if (found := parts_under(prefix, changes))]
+                    if isinstance(operator, Incremental):
+                        operator.restore_chain(own, news, epoch)
+                    else:
+                        operator.restore(own, epoch)
                 except KeyError as missing:
                     raise CorruptState(f"the checkpoint lacks state {prefix}{missing.args[0]}") from None
         self._watermarks |= {node: watermarks[f"node/{node}"] for node in self._watermarks}
@@ -447,5 +451,9 @@ class Nested:
     def snapshot(self) -> dict[str, pa.RecordBatch]:
         return self._graph.snapshot()
 
-    def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
-        self._graph.restore(state, self._graph.watermarks(), epoch)
+    def changes(self) -> Changes | None:
+        found = self._graph.changes()
+        return None if found.anew else found.changed
+
+    def restore_chain(self, state: Changes, later: Sequence[Changes], epoch: int) -> None:
+        self._graph.restore(state, self._graph.watermarks(), epoch, later)

@@ -113,6 +113,7 @@ class Manifest(msgspec.Struct, frozen=True):
     sinks: dict[str, SinkManifest] = {}
     subscriptions: dict[int, SubscriptionPosition] = {}  # by oid
     undone: dict[str, list[Undone]] = {}  # by relation
+    escaped: bool = False  # whether the names of blobs are as ``blob_names`` makes them
     in_flight: InFlightManifest | None = None  # None: every view that goes on had come to the epoch
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
+from constellationdb.engine.entry_changes import EntryChanges
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.firstrows import absorb, collect, hopeful, renumber, trim
 from constellationdb.engine.kernels.groupby import touched
@@ -61,6 +62,7 @@ class OrderedRows:
         self, schema: pa.Schema, order: Sequence[Order], ties: Sequence[Order], *, bounded: bool = False
     ) -> None:
         self._schema, self._order, self._ties, self._bounded = schema, order, ties, bounded
+        self._changes = EntryChanges()
         self._clear()
 
     def _clear(self) -> None:
@@ -102,8 +104,18 @@ class OrderedRows:
     def live_entries(self) -> I64:
         return np.flatnonzero(self._live[: self._rows.rows])
 
-    def live(self) -> pa.RecordBatch:
+    def snapshot(self) -> pa.RecordBatch:
+        """All rows; from now on it is noted which come and go."""
+        self.follow()
         return self._rows.take(self.live_entries())
+
+    def follow(self) -> None:
+        """All rows are written as they are now."""
+        self._changes.begin(self._live[: self._rows.rows])
+
+    def changes(self) -> pa.RecordBatch | None:
+        """What turns the last snapshot, with the changes since, into the rows there are; None: not known."""
+        return self._changes.take(self._live[: self._rows.rows], self.take)
 
     def used(self, slots: int) -> Bool:
         """Which of the slots have rows."""
@@ -298,6 +310,7 @@ class OrderedRows:
 
     def compact(self, slots: I64) -> I64:
         """Drop the entries that are gone, and say which are kept; the slots become these old ones, in this order."""
+        self._changes.compacting(self._live[: self._rows.rows], self.take)
         kept = np.flatnonzero(self._live[: self._rows.rows])
         moved = np.full(self._rows.rows + 1, NONE, np.int64)  # the last for NONE itself
         moved[kept] = np.arange(len(kept))

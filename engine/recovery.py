@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from constellationdb.catalog.model import Alter, Create, Supersede
 from constellationdb.engine import batch as zset
+from constellationdb.engine.blob_names import HISTORY, Kind, escaped, group
 from constellationdb.engine.capture import mark_of
 from constellationdb.engine.changelog import UNKNOWN_US, marked, unpacked
 from constellationdb.engine.checkpoint_blobs import Chain, Written, last_of, state_and_changes
@@ -26,6 +27,7 @@ from constellationdb.engine.job_checkpoints import restore_job
 from constellationdb.engine.manifest import Manifest, catalog_of
 from constellationdb.engine.record import EpochRecord, decode_record
 from constellationdb.engine.relation import RelationState
+from constellationdb.engine.replanning import readable_command, with_readable_plans
 from constellationdb.engine.sources import SourceState
 from constellationdb.storage.arrow_blobs import from_ipc
 from constellationdb.storage.buffers import size_of
@@ -40,9 +42,11 @@ def recover(engine: Engine) -> None:
     begin = time.perf_counter()
     manifest: Manifest | None = None
     passed_over: tuple[str, ...] = ()
+    planned: list[str] = []
     if engine.durability.is_kept and (found := _newest(engine)) is not None:
         passed_over = found.passed_over
-        manifest = _restore_checkpoint(engine, found.value)
+        readable, planned = with_readable_plans(engine, found.value.manifest)
+        manifest = _restore_checkpoint(engine, replace(found.value, manifest=readable))
     replayed = 0
     start = 1 if manifest is None else manifest.epoch + 1
     for number, payload in engine.durability.log.read_from(start):
@@ -61,9 +65,14 @@ def recover(engine: Engine) -> None:
         for damage in passed_over:
             engine.restored += f"; passed over the damaged {damage}"
         anew = [name for name, job in manifest.jobs.items() if job.again] if manifest else []
+        if planned:
+            engine.restored += f"; planned anew, for their plans were of an earlier format: {_shown(engine, planned)}"
         if anew:
-            shown = ", ".join(engine.catalog.relations[n].shown for n in anew if n in engine.catalog.relations)
-            engine.restored += f"; computing anew what had failed: {shown}"
+            engine.restored += f"; computing anew{'' if planned else ' what had failed'}: {_shown(engine, anew)}"
+
+
+def _shown(engine: Engine, names: list[str]) -> str:
+    return ", ".join(engine.catalog.relations[name].shown for name in names if name in engine.catalog.relations)
 
 
 def _losses(engine: Engine) -> Iterator[str]:
@@ -92,6 +101,9 @@ def _newest(engine: Engine) -> Restored[_Stored] | None:
 
     def read(content: bytes) -> _Stored:
         manifest = msgspec.msgpack.decode(content, type=Manifest)
+        if not manifest.escaped:
+            names = escaped(manifest.blobs, [relation.name for relation in manifest.relations])
+            manifest = msgspec.structs.replace(manifest, blobs=names)
         parts = store.get_all(set(manifest.blobs.values()))
         blobs = {name: from_ipc(parts[key]) for name, key in manifest.blobs.items()}
         return _Stored(manifest, blobs, {name: size_of(parts[key]) for name, key in manifest.blobs.items()})
@@ -125,7 +137,7 @@ def _restore_checkpoint(engine: Engine, stored: _Stored) -> Manifest:
         engine.sinks[name].restore(sink)
     engine.acknowledge(manifest.subscriptions)
     for name, job in manifest.jobs.items():
-        restore_job(engine, name, job, *state_and_changes(parts_under(f"job/{name}/", blobs)), manifest)
+        restore_job(engine, name, job, *state_and_changes(parts_under(f"{group('job', name)}/", blobs)), manifest)
         engine.jobs[name].answers = answers_in_flight(job, blobs)
     with engine.lock:
         frontiers = {name: min(manifest.epoch, _state(engine, name).frontier) for name in restored}
@@ -136,22 +148,23 @@ def _restore_checkpoint(engine: Engine, stored: _Stored) -> Manifest:
 def _written(engine: Engine, manifest: Manifest, sizes: Mapping[str, int], frontiers: dict[str, int]) -> Written:
     """What the next checkpoint may leave as it is."""
     marks = {
-        f"job/{name}": mark_of(engine.jobs[name])
+        group("job", name): mark_of(engine.jobs[name])
         for name, job in manifest.jobs.items()
         if not job.again and job.failure is None and job.first is None
     }
     job_chains = {
-        name: _job_chain(manifest.epoch, parts_under(f"job/{name}/", sizes))
+        name: _job_chain(manifest.epoch, parts_under(f"{group('job', name)}/", sizes))
         for name in manifest.jobs
-        if f"job/{name}" in marks
+        if group("job", name) in marks
     }
     chains = {
         name: _chain(engine.catalog.relations[name].oid, name, manifest, sizes)
         for name in frontiers
-        if f"contents/{name}/" in manifest.blobs
+        if f"{group('contents', name)}/" in manifest.blobs
     }
-    jobs = {name: job for name, job in manifest.jobs.items() if f"job/{name}" in marks}
-    return Written(dict(manifest.blobs), marks, chains, job_chains, frontiers, jobs)
+    history = {name: size for name, size in sizes.items() if name.startswith(HISTORY)}
+    jobs = {name: job for name, job in manifest.jobs.items() if group("job", name) in marks}
+    return Written(dict(manifest.blobs), marks, chains, job_chains, frontiers, jobs, history)
 
 
 def _job_chain(epoch: int, sizes: Mapping[str, int]) -> Chain:
@@ -160,9 +173,9 @@ def _job_chain(epoch: int, sizes: Mapping[str, int]) -> Chain:
 
 
 def _chain(oid: int, name: str, manifest: Manifest, sizes: Mapping[str, int]) -> Chain:
-    later = [sizes[part] for part in _in_order(f"contents/{name}/", sizes)[1:]]
+    whole, *later = (sizes[part] for part in _in_order("contents", name, sizes))
     epoch = None if name in manifest.since else manifest.epoch
-    return Chain(oid, epoch, len(later), sizes[f"contents/{name}/"], sum(later))
+    return Chain(oid, epoch, len(later), whole, sum(later))
 
 
 def _state(engine: Engine, name: str) -> RelationState:
@@ -172,7 +185,7 @@ def _state(engine: Engine, name: str) -> RelationState:
 def _restore_relation(state: RelationState, manifest: Manifest, blobs: Mapping[str, pa.RecordBatch]) -> None:
     since = manifest.since.get(state.name)
     if state.contents is not None:
-        rows, *later = (blobs[name] for name in _in_order(f"contents/{state.name}/", blobs))
+        rows, *later = (blobs[name] for name in _in_order("contents", state.name, blobs))
         if since is None:
             state.contents.restore(rows, manifest.epoch, later)
         else:
@@ -181,9 +194,9 @@ def _restore_relation(state: RelationState, manifest: Manifest, blobs: Mapping[s
         state.log.forgotten = manifest.forgotten[state.name]
         state.log.forgotten_us = manifest.forgotten_us.get(state.name, UNKNOWN_US)
         state.log.undone = list(manifest.undone.get(state.name, []))
-        history = [blobs[name] for name in _in_order(f"history/{state.name}/", blobs)]
+        history = [blobs[name] for name in _in_order("history", state.name, blobs)]
         changes = chain.from_iterable(map(unpacked, history))
-        for change in marked(changes, [blobs[name] for name in _in_order(f"marks/{state.name}/", blobs)]):
+        for change in marked(changes, [blobs[name] for name in _in_order("marks", state.name, blobs)]):
             if change.epoch > state.log.forgotten:
                 state.log.append(change)
 
@@ -192,7 +205,7 @@ def _replay(engine: Engine, number: int, record: EpochRecord) -> None:
     """One logged epoch, exactly as it was: the same rows, ranges, answers and watermarks."""
     deltas: dict[str, list[pa.RecordBatch]] = {}
     before = engine.epoch
-    for command in record.commands:
+    for command in (readable_command(engine, command) for command in record.commands):
         if isinstance(command, Alter | Supersede):
             engine.worker.drain(everything=True)  # the views it concerns had their first answers before it
         engine.apply_command(command, engine.catalog.apply(command), number, record.at_us)
@@ -229,7 +242,8 @@ def _replay(engine: Engine, number: int, record: EpochRecord) -> None:
                 state.log.undo(before, number, record.at_us)
 
 
-def _in_order(prefix: str, blobs: Mapping[str, object]) -> list[str]:
+def _in_order(kind: Kind, relation: str, blobs: Mapping[str, object]) -> list[str]:
     """The blobs of one relation's rows or changes, oldest first."""
+    prefix = f"{group(kind, relation)}/"
     names = [name for name in blobs if name.startswith(prefix)]
     return sorted(names, key=lambda name: -1 if name == prefix else last_of(name))

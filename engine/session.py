@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Drop
 from constellationdb.engine import selects
+from constellationdb.engine.admission import admitted
 from constellationdb.engine.alarms import Alarm
 from constellationdb.engine.cancellation import TIMED_OUT, Cancellation
 from constellationdb.engine.defining import refuse_failed, wait_for
@@ -338,7 +339,8 @@ class Session:
         if work is None:
             return
         try:
-            epoch = self.engine.submit(lambda e: commit(self.engine, e, work), first=bool(work.commands)).result()
+            with admitted(self.engine, work.into_sources(), self.cancelled):
+                epoch = self.engine.submit(lambda e: commit(self.engine, e, work), first=bool(work.commands)).result()
         except BaseException:
             self.unacknowledged.give_back(unit)
             raise

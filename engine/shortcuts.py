@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.text.zones import UTC_ZONE, zone_named
+from constellationdb.engine.admission import has_room
 from constellationdb.engine.answers import columns_of
 from constellationdb.engine.changes import insert_rows
 from constellationdb.engine.point_index import Place
@@ -175,6 +176,8 @@ class Shortcuts:
         sequencer = self._session.engine.sequencer
         if not isinstance(insert, RowInsert) or sequencer is None or not self._is_free() or self._session.read_only:
             return False
+        if isinstance(insert.state, SourceState) and not self._has_room(insert.state):
+            return False  # the session's own thread waits
         try:
             batch = insert.batch(rows)
             parts = [batch] if together else [batch.slice(i, 1) for i in range(len(rows))]
@@ -184,6 +187,10 @@ class Shortcuts:
             return False
         self._session.activity.did(prepared.sql, self._session.engine.clock.now_us())
         return True
+
+    def _has_room(self, state: SourceState) -> bool:
+        with self._session.engine.lock:
+            return has_room(self._session.engine, state)
 
     def insert_together(self, prepared: Prepared, rows: Sequence[Parameters]) -> bool:
         """In the open transaction: all of the rows, or ConstellationError and none; False where it is not so simple."""

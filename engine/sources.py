@@ -13,8 +13,10 @@ from constellationdb.catalog.model import Relation
 from constellationdb.clock import Clock
 from constellationdb.connectors.api import Position, RowError, Source, SourceReader
 from constellationdb.connectors.registry import open_source
-from constellationdb.connectors.relation_options import SOURCE_NAMES, advance_us, idle_us
+from constellationdb.connectors.relation_options import SOURCE_NAMES, advance_us, backlog_limits, idle_us
 from constellationdb.engine import batch as zset
+from constellationdb.engine.backlog import Backlog
+from constellationdb.engine.changelog import Change
 from constellationdb.engine.made_columns import MadeSource, made_columns
 from constellationdb.engine.record import SourceRange
 from constellationdb.engine.relation import Follower, RelationState
@@ -47,6 +49,7 @@ class SourceState(RelationState):
         self.positions: dict[str, Position] = {}
         self.ended: set[str] = set()
         self.tracker = self._tracker()
+        self.backlog = Backlog(*backlog_limits(relation.options))
         self.rows = 0
         self.errors = 0
         self.trouble: str | None = None  # why it is not read any more
@@ -134,6 +137,11 @@ class SourceState(RelationState):
         self.tracker.begin("push", self._clock.now_us())
         self.tracker.observe("push", batch, self._clock.now_us())
         self.rows += batch.num_rows
+
+    def publish(self, change: Change) -> bool:
+        if self.pushed and change.delta is not None:
+            self.backlog.add(change.epoch, change.delta.num_rows, change.delta.nbytes)
+        return super().publish(change)
 
     def replay_range(self, read: SourceRange) -> list[pa.RecordBatch]:
         """The rows of a logged range once more; the state moves on as it did then."""

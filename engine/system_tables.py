@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Relation
+from constellationdb.engine.admission import settle
 from constellationdb.engine.exchange import owned
 from constellationdb.engine.job import Job
 from constellationdb.engine.manifest import in_flight_of
@@ -47,7 +48,8 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
     ),
     "constellation.sources": pa.schema(
         [("name", _TEXT), ("connector", _TEXT), ("state", _TEXT), ("position", _TEXT), ("watermark", _TIME),
-         ("rows_accepted", _INT), ("rows_error", _INT), ("error", _TEXT)]
+         ("rows_accepted", _INT), ("rows_error", _INT), ("rows_waiting", _INT), ("bytes_waiting", _INT),
+         ("senders_waiting", _INT), ("error", _TEXT)]
     ),
     "constellation.lookups": pa.schema(
         [("name", _TEXT), ("connector", _TEXT), ("strategy", _TEXT), ("rows_waiting", _INT), ("keys_waiting", _INT),
@@ -337,6 +339,9 @@ def _kind(node: plan.Windowing) -> str:
 
 
 def _sources(engine: Engine) -> list[Row]:
+    for state in engine.states.values():
+        if isinstance(state, SourceState):
+            settle(state)
     return [
         {
             "name": state.name,
@@ -346,6 +351,9 @@ def _sources(engine: Engine) -> list[Row]:
             "watermark": _time(state.tracker.value),
             "rows_accepted": state.rows,
             "rows_error": state.errors,
+            "rows_waiting": state.backlog.rows if state.pushed else None,
+            "bytes_waiting": state.backlog.bytes if state.pushed else None,
+            "senders_waiting": state.backlog.senders if state.pushed else None,
             "error": state.trouble,
         }
         for state in engine.states.values()

@@ -98,6 +98,11 @@ class Commit:
     def relations(self) -> set[str]:
         return {*self.changes, *self.pushed}
 
+    def into_sources(self) -> dict[SourceState, pa.RecordBatch | None]:
+        """What it brings to push sources that were there before."""
+        sources = {name: state for name, state in self.over.items() if isinstance(state, SourceState)}
+        return {state: self.pushed[name] for name, state in sources.items() if name in self.pushed}
+
     @property
     def views(self) -> list[str]:
         """The materialized views it defines."""

@@ -23,6 +23,7 @@ import pyarrow as pa
 from constellationdb.planner.frame import Frame
 
 VERSION = 1
+OLDEST = 1  # that is read; one that is older is planned anew
 
 JoinType: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", "mark"]
 MeasureKind: TypeAlias = Literal[
@@ -571,6 +572,23 @@ def encode(plan: Plan) -> bytes:
 
 def decode(data: bytes) -> Plan:
     return msgspec.msgpack.decode(data, type=Plan)
+
+
+class _Format(msgspec.Struct):
+    version: int
+
+
+def format_of(data: bytes) -> int:
+    """The version of an encoded plan, whatever else is in it."""
+    return msgspec.msgpack.decode(data, type=_Format).version
+
+
+def is_readable(data: bytes) -> bool:
+    """Whether ``decode`` knows all that is in it."""
+    try:
+        return decode(data).version >= OLDEST
+    except msgspec.ValidationError:
+        return False
 
 
 def encode_schema(schema: pa.Schema) -> bytes:

@@ -25,7 +25,7 @@ from constellationdb.engine.kernels.groupby import first_rows, touched
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.operators.base import ENDED, Context, FailedRow, Unheld
-from constellationdb.engine.operators.incremental import ChangedSlots
+from constellationdb.engine.operators.incremental import ChangedSlots, Patched
 from constellationdb.engine.operators.punctual import ends_of
 from constellationdb.engine.operators.windowed import determining
 from constellationdb.engine.rowstore import RowStore, empty
@@ -37,7 +37,7 @@ Bool: TypeAlias = NDArray[np.bool_]
 _COMPACT_ABOVE = 4096
 
 
-class AggregateOperator(Unheld):
+class AggregateOperator(Patched, Unheld):
     """State: a key index, the key rows by slot, and the measures by slot."""
 
     def __init__(self, node: plan.Aggregate) -> None:

@@ -19,7 +19,8 @@ from constellationdb.engine import batch as zset
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
-from constellationdb.engine.rowstore import RowStore, empty
+from constellationdb.engine.operators.incremental import ChangedSlots
+from constellationdb.engine.rowstore import RowStore
 
 I64: TypeAlias = NDArray[np.int64]
 
@@ -42,6 +43,7 @@ class AnswerCache:
         self._used: I64 = np.zeros(64, np.int64)
         self._asked = np.zeros(64, np.bool_)
         self._turn = 0
+        self._changed = ChangedSlots()
 
     def __len__(self) -> int:
         """Keys whose answer is kept."""
@@ -64,6 +66,7 @@ class AnswerCache:
             count = len(self._index)
             self._entry, self._fetched_us = grow(self._entry, count, UNKNOWN), grow(self._fetched_us, count)
             self._used, self._asked = grow(self._used, count), grow(self._asked, count, False)
+            self._changed.mark(np.arange(before, count), count)
         return slots
 
     def entries(self, slots: I64, at_us: int) -> I64:
@@ -72,7 +75,10 @@ class AnswerCache:
         found = self._entry[slots]
         if self._ttl_us is not None:
             found[at_us - self._fetched_us[slots] > self._ttl_us] = UNKNOWN
-        self._used[slots[slots >= 0]] = self._turn
+        keyed = slots[slots >= 0]
+        self._used[keyed] = self._turn
+        if self._max_rows is not None:  # else it is of no interest
+            self._changed.mark(keyed, len(self._index))
         found[slots < 0] = MISSING
         return found
 
@@ -80,6 +86,7 @@ class AnswerCache:
         """The keys of ``slots`` that no request is under way for; now one is."""
         missing = np.unique(slots[~self._asked[slots]])
         self._asked[missing] = True
+        self._changed.mark(missing, len(self._index))
         return self._key_rows.take(missing) if len(missing) else None
 
     def outstanding(self) -> pa.RecordBatch | None:
@@ -95,6 +102,7 @@ class AnswerCache:
         if not len(slots):
             return False
         self._turn += 1
+        self._changed.mark(slots, len(self._index))
         self._asked[slots] = False
         self._entry[slots], self._fetched_us[slots], self._used[slots] = MISSING, at_us, self._turn
         mine = np.zeros(len(self._index), np.bool_)
@@ -123,6 +131,7 @@ class AnswerCache:
             latest = known[np.argsort(self._used[known], kind="stable")]
             keep = self._asked[:count].copy()
             keep[latest[len(latest) - self._max_rows + self._max_rows // 8 :]] = True  # some room, or every row evicts
+            self._changed = ChangedSlots()
             return self._compact(keep)
         if self._answers.rows > 2 * len(known) + 1024:  # answers that newer ones have replaced
             return self._compact(np.ones(count, np.bool_))
@@ -146,32 +155,40 @@ class AnswerCache:
     # -- checkpoints ---------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
-        count = len(self._index)
-        facts = pa.record_batch(
-            {
-                "entry": self._entry[:count],
-                "fetched_us": self._fetched_us[:count],
-                "used": self._used[:count],
-                "asked": self._asked[:count],
-            }
-        )
-        rows = self._answers.rows
+        self._changed.begin()
+        return self._dump(np.arange(len(self._index)))
+
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        slots = self._changed.take(len(self._index))
+        return None if slots is None else self._dump(slots)
+
+    def _dump(self, slots: I64) -> dict[str, pa.RecordBatch]:
+        entry = self._entry[slots]
+        known = np.flatnonzero(entry >= 0)
+        answers = self._answers.take(entry[known])
+        entry[known] = np.arange(len(known))
+        columns = (entry, self._fetched_us[slots], self._used[slots], self._asked[slots])
         return {
-            "keys": self._key_rows.take(np.arange(count)) if count else empty(self._keys),
-            "facts": facts,
-            "answers": self._answers.take(np.arange(rows)) if rows else empty(self._columns),
+            "keys": self._key_rows.take(slots),
+            "facts": pa.record_batch(list(map(pa.array, columns)), ["entry", "fetched_us", "used", "asked"]),
+            "answers": answers,
             "turn": pa.record_batch({"value": pa.array([self._turn], pa.int64())}),
         }
 
     def restore(self, state: Mapping[str, pa.RecordBatch]) -> None:
-        count = state["keys"].num_rows
-        if count:
-            self.slots(state["keys"])
-            facts = state["facts"]
-            self._entry[:count] = facts.column("entry").to_numpy()
-            self._fetched_us[:count] = facts.column("fetched_us").to_numpy()
-            self._used[:count] = facts.column("used").to_numpy()
-            self._asked[:count] = facts.column("asked").to_numpy(zero_copy_only=False)
-        if state["answers"].num_rows:
-            self._answers.append(state["answers"])
-        self._turn = state["turn"].column(0)[0].as_py()
+        self.patch(state)
+        self._changed.begin()
+
+    def patch(self, changes: Mapping[str, pa.RecordBatch]) -> None:
+        """What ``changes`` gave: keys with all that is known of them."""
+        keys, facts, answers = changes["keys"], changes["facts"], changes["answers"]
+        if keys.num_rows:
+            slots = self.slots(keys)
+            entry = facts.column("entry").to_numpy()
+            self._entry[slots] = np.where(entry >= 0, entry + self._answers.rows, entry)
+            self._fetched_us[slots] = facts.column("fetched_us").to_numpy()
+            self._used[slots] = facts.column("used").to_numpy()
+            self._asked[slots] = facts.column("asked").to_numpy(zero_copy_only=False)
+        if answers.num_rows:
+            self._answers.append(answers)
+        self._turn = changes["turn"].column(0)[0].as_py()

@@ -27,13 +27,14 @@ from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rows import I64, Rows
 from constellationdb.engine.operators.asof_side import AsofSide
 from constellationdb.engine.operators.base import Context, Unheld
+from constellationdb.engine.operators.incremental import Patched
 from constellationdb.engine.operators.punctual import punctual
 from constellationdb.planner import plan
 
 _NONE: I64 = np.zeros(0, np.int64)
 
 
-class AsofOperator(Unheld):
+class AsofOperator(Patched, Unheld):
     """State: both sides by key. A row without a time or without a key can match nothing and is not kept."""
 
     def __init__(self, node: plan.Asof) -> None:

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
-from constellationdb.engine.arrangement import I64, Arrangement
+from constellationdb.engine.arrangement import I64
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.kernels.groupby import consolidate
 from constellationdb.engine.kernels.rowcodec import encode_rows
+from constellationdb.engine.operators.followed import FollowedArrangement
 
 Revisit: TypeAlias = Callable[[pa.RecordBatch, I64], None]
 _NEVER = np.iinfo(np.int64).max
@@ -38,12 +39,18 @@ class Derivations(Protocol):
 
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None: ...
 
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        """See ``Incremental``."""
+        ...
+
+    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None: ...
+
 
 class Counted:
     """UNION ALL: every derivation counts."""
 
     def __init__(self, schema: pa.Schema, iteration: int) -> None:  # noqa: ARG002
-        self._derived = Arrangement(schema)
+        self._derived = FollowedArrangement(schema)
         self._beyond: list[tuple[list[object], int]] = []
 
     def apply(self, step: int, delta: pa.RecordBatch, revisit: Revisit, epoch: int) -> Delta:  # noqa: ARG002
@@ -75,6 +82,13 @@ class Counted:
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
         self._derived.restore(state["derived"], epoch)
 
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        derived = self._derived.news()
+        return None if derived is None else {"derived": derived}
+
+    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        self._derived.patch(changes["derived"], epoch)
+
 
 class First:
     """UNION: a row counts once, in the first step that derived it."""
@@ -82,8 +96,8 @@ class First:
     def __init__(self, schema: pa.Schema, iteration: int) -> None:
         self._iteration = iteration
         self._columns = [i for i in range(len(schema)) if i != iteration]
-        self._derived = Arrangement(schema, tuple(self._columns))
-        self._counting = Arrangement(schema, tuple(self._columns))
+        self._derived = FollowedArrangement(schema, tuple(self._columns))
+        self._counting = FollowedArrangement(schema, tuple(self._columns))
 
     def apply(self, step: int, delta: pa.RecordBatch, revisit: Revisit, epoch: int) -> Delta:
         changed = zset.netted(delta)
@@ -112,7 +126,7 @@ class First:
         self._counting.apply(found, epoch, netted=True)
         return found
 
-    def _steps(self, rows: Arrangement, entries: I64) -> I64:
+    def _steps(self, rows: FollowedArrangement, entries: I64) -> I64:
         numbers: I64 = rows.take(entries).column(self._iteration).to_numpy(zero_copy_only=False)
         return numbers
 
@@ -129,3 +143,11 @@ class First:
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
         self._derived.restore(state["derived"], epoch)
         self._counting.restore(state["counting"], epoch)
+
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        derived, counting = self._derived.news(), self._counting.news()
+        return None if derived is None or counting is None else {"derived": derived, "counting": counting}
+
+    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        self._derived.patch(changes["derived"], epoch)
+        self._counting.patch(changes["counting"], epoch)

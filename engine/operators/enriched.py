@@ -36,13 +36,14 @@ class Enrichment:
         self._residual = None if node.residual is None else Condition(node.id, node.residual, self._schema)
         self.emitted = EmittedRows(node.input.schema, columns) if remembers else None
 
-    def retract(self, delta: pa.RecordBatch, parts: list[pa.RecordBatch]) -> Delta:
+    def retract(self, delta: pa.RecordBatch, parts: list[pa.RecordBatch], epoch: int) -> Delta:
         """Undo what the delta (netted) takes away, into ``parts``; what it adds comes back."""
         weights = zset.weights(delta)
         if self.emitted is None or weights is None or not bool((weights < 0).any()):
             return delta
         gone = np.flatnonzero(weights < 0)
-        retracted = self.emitted.retract(zset.data(zset.take(delta, gone)), -weights[gone], self._schema)
+        rows = zset.data(zset.take(delta, gone))
+        retracted = self.emitted.retract(rows, -weights[gone], self._schema, epoch)
         if retracted is not None:
             parts.append(retracted)
         come = np.flatnonzero(weights > 0)

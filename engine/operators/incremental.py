@@ -1,22 +1,23 @@
 """Operators whose state is written as what changed in it, not as a whole each time.
 
-    snapshot()    the whole state, and from then on it is noted what changes
-    changes()     what has changed since the last snapshot or changes; None: only a snapshot will do
-    restore(s)    the whole state, and then
-    patch(c)      each of the changes that came after it, in their order
+    snapshot()               the whole state, and from then on it is noted what changes
+    changes()                what has changed since the last snapshot or changes; None: only a snapshot will do
+    restore_chain(s, cs)     the whole state, and all the changes that came after it, in their order
 
-Who asks for changes has everything before them: if it lost some, it asks for a snapshot. Operators that are not
-incremental are always written as a whole: their state is small, or short-lived.
+Who asks for changes has everything before them: if it lost some, it asks for a snapshot. Changes are of one of two
+kinds. ``Patched``: each says what some keys or rows are now. ``Summed``: the parts of the state are Z-sets, and a
+change is a Z-set to be added to the part of its name, so a state whose order matters is put together only once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 
+from constellationdb.engine import batch as zset
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.rows import I64
 
@@ -27,7 +28,42 @@ Changes: TypeAlias = Mapping[str, pa.RecordBatch]
 class Incremental(Protocol):
     def changes(self) -> Changes | None: ...
 
+    def restore_chain(self, state: Changes, later: Sequence[Changes], epoch: int) -> None:
+        """Into a fresh operator."""
+        ...
+
+
+class Patched(Protocol):
+    """``patch``: each of the changes after ``restore``, in their order."""
+
+    def restore(self, state: Changes, epoch: int) -> None: ...
+
     def patch(self, changes: Changes, epoch: int) -> None: ...
+
+    def restore_chain(self, state: Changes, later: Sequence[Changes], epoch: int) -> None:
+        self.restore(state, epoch)
+        for changes in later:
+            self.patch(changes, epoch)
+
+
+class Summed(Protocol):
+    """``restore`` takes weighted rows, too."""
+
+    def restore(self, state: Changes, epoch: int) -> None: ...
+
+    def restore_chain(self, state: Changes, later: Sequence[Changes], epoch: int) -> None:
+        self.restore(summed(state, later), epoch)
+
+
+def summed(state: Changes, later: Sequence[Changes]) -> Changes:
+    """Part by part, the rows that the state and the changes to it come to."""
+    found = dict(state)
+    for name in {name for changes in later for name in changes}:
+        parts = [zset.weighted(part[name]) for part in (state, *later) if name in part]
+        whole = pa.concat_batches([zset.named_like(part, parts[0].schema) for part in parts])
+        rows = zset.netted(whole) if whole.num_rows else None
+        found[name] = whole.slice(0, 0) if rows is None else rows
+    return found
 
 
 class ChangedSlots:

@@ -23,6 +23,7 @@ from constellationdb.engine.kernels.rows import I64, Rows
 from constellationdb.engine.operators.arranged import Arranged, Borrow, Own, arrange, changes_of
 from constellationdb.engine.operators.base import Context, FailedRow, Unheld
 from constellationdb.engine.operators.condition import Condition
+from constellationdb.engine.operators.incremental import Patched
 from constellationdb.engine.operators.matches import KeyMatches, RowMatches, Side, Turned
 from constellationdb.engine.operators.meeting import Pairs, Tallies, pairs_of
 from constellationdb.engine.operators.punctual import punctual
@@ -31,7 +32,7 @@ from constellationdb.engine.operators.windowed import determining_pairs
 from constellationdb.planner import plan
 
 
-class JoinOperator(Unheld):
+class JoinOperator(Patched, Unheld):
     """State: an arrangement of each side that is looked up in, unless it is borrowed, and the matches of each side
     whose rows may stand alone."""
 

@@ -24,6 +24,7 @@ from constellationdb.engine.operators.answers import UNKNOWN, AnswerCache
 from constellationdb.engine.operators.base import Context, LookupAnswer, LookupRequest
 from constellationdb.engine.operators.condition import Condition
 from constellationdb.engine.operators.enriched import Enrichment
+from constellationdb.engine.operators.incremental import Patched
 from constellationdb.engine.operators.key_types import fitted
 from constellationdb.planner import plan
 
@@ -32,7 +33,7 @@ I64: TypeAlias = NDArray[np.int64]
 _NO_SLOTS = np.zeros(0, np.int64)
 
 
-class LookupJoinOperator:
+class LookupJoinOperator(Patched):
     """State: the answers by key, the rows that wait, and (retractable input) what was emitted per row.
 
     ``ttl_us``: how long an answer is good for; ``max_rows``: how many are kept. None: no bound.
@@ -74,7 +75,7 @@ class LookupJoinOperator:
         parts: list[pa.RecordBatch] = []
         incoming = inputs[0]
         if incoming is not None and incoming.num_rows:
-            incoming = self._cancel(incoming, parts)
+            incoming = self._cancel(incoming, parts, context.epoch)
         if any(learned) and self._waiting is not None:
             waiting, slots = self._waiting, self._waiting_slots
             self._waiting, self._waiting_slots = None, _NO_SLOTS
@@ -88,7 +89,7 @@ class LookupJoinOperator:
             self._held = context.watermark_before
         return zset.concat(parts)
 
-    def _cancel(self, incoming: pa.RecordBatch, parts: list[pa.RecordBatch]) -> Delta:
+    def _cancel(self, incoming: pa.RecordBatch, parts: list[pa.RecordBatch], epoch: int) -> Delta:
         """Take away what the delta takes away: from the waiting rows first, else from what was emitted."""
         weights = zset.weights(incoming)
         if weights is None or not bool((weights < 0).any()):
@@ -96,7 +97,7 @@ class LookupJoinOperator:
         both = [zset.weighted(b) for b in (self._waiting, incoming) if b is not None]
         self._waiting, self._waiting_slots = None, _NO_SLOTS
         netted = zset.netted(pa.concat_batches([zset.named_like(b, both[0].schema) for b in both]))
-        return None if netted is None else self._out.retract(netted, parts)
+        return None if netted is None else self._out.retract(netted, parts, epoch)
 
     def _learn(self, answer: LookupAnswer, context: Context) -> bool:
         keys = zset.named_like(answer.keys, self._keys)
@@ -148,19 +149,36 @@ class LookupJoinOperator:
     # -- checkpoints ---------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
-        state = self._cache.snapshot()
-        state["held"] = pa.record_batch({"value": pa.array([self._held], pa.int64())})
-        if self._waiting is not None:
-            state["waiting"] = self._waiting
+        state = {**self._cache.snapshot(), **self._passing()}
         if self._out.emitted is not None:
             state["emitted"] = self._out.emitted.snapshot()
         return state
 
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        """Rows that wait do so for a moment: they are written as they are."""
+        answers = self._cache.changes()
+        emitted = None if self._out.emitted is None else self._out.emitted.changes()
+        if answers is None or (emitted is None and self._out.emitted is not None):
+            return None
+        return {**answers, **self._passing(), **({} if emitted is None else {"emitted": emitted})}
+
+    def _passing(self) -> dict[str, pa.RecordBatch]:
+        state = {"held": pa.record_batch({"value": pa.array([self._held], pa.int64())})}
+        return state if self._waiting is None else {**state, "waiting": self._waiting}
+
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
         self._cache.restore(state)
-        self._held = state["held"].column(0)[0].as_py()
-        self._waiting = state.get("waiting")
-        if self._waiting is not None:
-            self._waiting_slots = self._slots(self._waiting)
         if self._out.emitted is not None:
             self._out.emitted.restore(state["emitted"], epoch)
+        self._let_wait(state)
+
+    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        self._cache.patch(changes)
+        if self._out.emitted is not None:
+            self._out.emitted.patch(changes["emitted"], epoch)
+        self._let_wait(changes)
+
+    def _let_wait(self, state: Mapping[str, pa.RecordBatch]) -> None:
+        self._held = state["held"].column(0)[0].as_py()
+        self._waiting = state.get("waiting")
+        self._waiting_slots = _NO_SLOTS if self._waiting is None else self._slots(self._waiting)

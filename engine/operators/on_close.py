@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.operators.base import Context, Unheld
+from constellationdb.engine.operators.incremental import Summed
+from constellationdb.engine.operators.noted import NotedChanges
 from constellationdb.engine.operators.punctual import ends_of
 from constellationdb.planner import plan
 
 
-class OnCloseOperator(Unheld):
+class OnCloseOperator(Summed, Unheld):
     """State: the netted rows of windows still open. Changes to a closed window (within its lateness) pass at once.
 
     A row without a time is let go at once by a join in time, which it meets nothing in; in an order of times it is
@@ -25,11 +27,13 @@ class OnCloseOperator(Unheld):
     def __init__(self, node: plan.OnClose) -> None:
         self._node = node
         self._pending: pa.RecordBatch | None = None
+        self._noted = NotedChanges()
 
     def start(self, context: Context) -> Delta:  # noqa: ARG002
         return None
 
     def process(self, inputs: Sequence[Delta], context: Context) -> Delta:
+        self._noted.note(inputs[0])
         parts = [b for b in (self._pending, inputs[0]) if b is not None and b.num_rows]
         if not parts:
             return None
@@ -42,6 +46,7 @@ class OnCloseOperator(Unheld):
         if not closed.any():
             return None
         out = zset.take(held, np.flatnonzero(closed))
+        self._noted.note(zset.negate(out))
         return zset.expanded(out) if self._node.append_only else out
 
     def _ends(self, rows: pa.RecordBatch) -> NDArray[np.int64]:
@@ -51,7 +56,16 @@ class OnCloseOperator(Unheld):
         return zset.micros(rows.column(column.index)) + column.offset_us
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
+        self._noted.begin()
         return {} if self._pending is None else {"pending": self._pending}
 
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        if not self._noted.known:
+            return None
+        changed = self._noted.take()
+        return {} if changed is None else {"pending": changed}
+
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
-        self._pending = state.get("pending")
+        pending = state.get("pending")
+        self._pending = pending if pending is not None and pending.num_rows else None
+        self._noted.begin()

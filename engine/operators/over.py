@@ -32,7 +32,9 @@ from constellationdb.engine.kernels.rows import I64, Bool
 from constellationdb.engine.moving import stretches_of, values_of
 from constellationdb.engine.operators.base import ENDED, Context, Unheld
 from constellationdb.engine.operators.closing_keys import ClosingKeys
+from constellationdb.engine.operators.incremental import Summed
 from constellationdb.engine.operators.punctual import ends_of, punctual
+from constellationdb.engine.operators.shown_rows import ShownRows
 from constellationdb.engine.operators.sweep import Sweep
 from constellationdb.engine.ordered import OrderedRows, Reached
 from constellationdb.engine.rowstore import RowStore
@@ -41,7 +43,7 @@ from constellationdb.planner import plan
 _COMPACT_ABOVE = 4096
 
 
-class OverOperator(Unheld):
+class OverOperator(Summed, Unheld):
     """State: the rows in order, and the functions' last values by entry."""
 
     def __init__(self, node: plan.Over) -> None:
@@ -67,6 +69,7 @@ class OverOperator(Unheld):
         self._time = None if keyed else node.expiry
         self._ends: I64 = np.full(64, ENDED, np.int64)  # by entry, where rows expire by their time
         self._sweep = Sweep()
+        self._written = None if self._time is None else ShownRows(self._with_values)
 
     @property
     def unused(self) -> int:
@@ -94,11 +97,11 @@ class OverOperator(Unheld):
         if self._time is not None and self._sweep.due(self._rows.entries, self._rows.count):
             node = self._node
             slots = np.flatnonzero(self._rows.used(len(self._index) if node.keys else 1))
-            self._forget(
-                self._rows.behead(
-                    slots, self._ends, watermark, node.before, node.after, running=node.running, tied=node.tied
-                )
+            gone = self._rows.behead(
+                slots, self._ends, watermark, node.before, node.after, running=node.running, tied=node.tied
             )
+            self._note(gone, self._values.take(self._value_of[gone]), -1)
+            self._forget(gone)
             self._sweep.swept(self._rows.entries)
 
     def _forget(self, gone: I64) -> None:
@@ -114,6 +117,8 @@ class OverOperator(Unheld):
             times = self._rows.take(np.arange(known, self._rows.entries)).column(self._time.index)
             self._ends = grow(self._ends, self._rows.entries, ENDED)
             self._ends[known : self._rows.entries] = ends_of(times, self._time.offset_us)
+        if self._written is not None:
+            self._written.came(self._rows.entries)
         return gone
 
     def _absorb(self, batch: pa.RecordBatch) -> Delta:
@@ -208,8 +213,16 @@ class OverOperator(Unheld):
         return pa.RecordBatch.from_arrays(columns, schema=self._values_schema)
 
     def _shown(self, entries: I64, values: pa.RecordBatch, weight: int) -> pa.RecordBatch:
+        self._note(entries, values, weight)
+        return zset.with_weights(self._with_values(entries, values), weight)
+
+    def _note(self, entries: I64, values: pa.RecordBatch, weight: int) -> None:
+        if self._written is not None:
+            self._written.note(entries, values, weight)
+
+    def _with_values(self, entries: I64, values: pa.RecordBatch) -> pa.RecordBatch:
         columns = [*self._rows.take(entries).columns, *values.columns]
-        return zset.with_weights(pa.RecordBatch.from_arrays(columns, schema=self._schema), weight)
+        return pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
     def _compact(self) -> None:
         if self._node.keys:
@@ -228,23 +241,38 @@ class OverOperator(Unheld):
         if self._time is not None:
             self._ends = grow(self._ends[kept], 64, ENDED)
             self._sweep.swept(len(kept))
+        if self._written is not None:
+            self._written.compact(kept)
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
-        """The values, too, where they came from rows that are gone."""
-        if self._time is None:
-            return {"rows": self._rows.live()}
+        if self._written is None:
+            return {"rows": self._rows.snapshot()}
         entries = self._rows.live_entries()
-        return {"rows": self._rows.take(entries), "values": self._values.take(self._value_of[entries])}
+        return self._written.snapshot(entries, self._values.take(self._value_of[entries]))
+
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        if self._written is not None:
+            return self._written.changes()
+        rows = self._rows.changes()
+        return None if rows is None else {"rows": rows}
 
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
-        rows = state["rows"]
-        if rows.num_rows and "values" in state:
-            self._restore(rows, state["values"])
-        elif rows.num_rows:
-            self._absorb(rows)
+        width = len(self._node.input.schema)
+        if self._written is None:
+            if state["rows"].num_rows:
+                self._absorb(state["rows"])
+            self._rows.follow()
+        elif "rows" in state:  # of an earlier release: the next checkpoint writes it anew
+            self._restore(state["rows"], state["values"])
+        else:
+            shown = self._written.restored(state["shown"])
+            self._restore(shown.select(range(width)), shown.select(range(width, shown.num_columns)))
 
     def _restore(self, rows: pa.RecordBatch, values: pa.RecordBatch) -> None:
-        slots, node = self._slots(rows), self._node
+        if not rows.num_rows:
+            return
+        rows, node = zset.named_like(rows, self._node.input.schema), self._node
+        slots = self._slots(rows)
         self._displace(rows, slots)
         self._rows.reached(slots, node.before, node.after, running=node.running, tied=node.tied)  # none is to be said
         self._value_of[: rows.num_rows] = np.arange(rows.num_rows)

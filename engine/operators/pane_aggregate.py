@@ -21,7 +21,7 @@ from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import I64
 from constellationdb.engine.operators.base import ENDED, Context, FailedRow, Unheld
-from constellationdb.engine.operators.incremental import ChangedSlots
+from constellationdb.engine.operators.incremental import ChangedSlots, Patched
 from constellationdb.engine.operators.measures import Measures
 from constellationdb.engine.operators.session import timed, with_window
 from constellationdb.engine.rowstore import RowStore
@@ -30,7 +30,7 @@ from constellationdb.planner import plan
 _COMPACT_ABOVE = 4096
 
 
-class PaneAggregateOperator(Unheld):
+class PaneAggregateOperator(Patched, Unheld):
     """State: key, start and measures of every open window of a key, by slot."""
 
     def __init__(self, node: plan.PaneAggregate) -> None:

@@ -33,13 +33,14 @@ from constellationdb.engine.operators.arranged import Arranged, Borrow, Own, arr
 from constellationdb.engine.operators.base import ENDED, Context, Unheld
 from constellationdb.engine.operators.expiring import Expiring, expiring
 from constellationdb.engine.operators.failures import Failures
+from constellationdb.engine.operators.incremental import Patched
 from constellationdb.engine.operators.pairs import Pairs
 from constellationdb.engine.operators.punctual import ends_of, punctual
 from constellationdb.engine.rowstore import empty
 from constellationdb.planner import plan
 
 
-class RecomputeOperator(Unheld):
+class RecomputeOperator(Patched, Unheld):
     """State: an arrangement of each input by key, unless it is borrowed, and of the output by key."""
 
     def __init__(self, node: plan.Recompute, borrow: Borrow | None = None) -> None:

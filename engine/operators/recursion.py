@@ -22,6 +22,7 @@ from constellationdb.engine.arrangement import I64
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.operators.base import Context, FailedRow, Unheld
 from constellationdb.engine.operators.derivations import MOST, Counted, Derivations, First
+from constellationdb.engine.operators.incremental import Changes
 from constellationdb.planner import plan
 
 
@@ -36,7 +37,11 @@ class Step(Protocol):
 
     def snapshot(self) -> dict[str, pa.RecordBatch]: ...
 
-    def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None: ...
+    def changes(self) -> Changes | None:
+        """See ``Incremental``."""
+        ...
+
+    def restore_chain(self, state: Changes, later: Sequence[Changes], epoch: int) -> None: ...
 
 
 MakeStep: TypeAlias = Callable[[plan.AnyNode], Step]
@@ -91,12 +96,29 @@ class RecursionOperator(Unheld):
             context.errors.append(FailedRow(self._node.id, "54001", message, repr(values), weight))
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
-        return {**{_STATE + k: v for k, v in self._step.snapshot().items()}, **self._found.snapshot()}
+        return {**_named(self._step.snapshot()), **self._found.snapshot()}
+
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        step, found = self._step.changes(), self._found.changes()
+        return None if step is None or found is None else {**_named(step), **found}
 
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
-        own = {k.removeprefix(_STATE): v for k, v in state.items() if k.startswith(_STATE)}
-        self._step.restore(own, epoch)
+        self.restore_chain(state, (), epoch)
+
+    def restore_chain(self, state: Changes, later: Sequence[Changes], epoch: int) -> None:
+        self._step.restore_chain(_of_step(state), [_of_step(changes) for changes in later], epoch)
         self._found.restore(state, epoch)
+        for changes in later:
+            self._found.patch(changes, epoch)
+
+
+def _named(step: Changes) -> dict[str, pa.RecordBatch]:
+    """The step's parts among the operator's."""
+    return {_STATE + name: part for name, part in step.items()}
+
+
+def _of_step(state: Changes) -> dict[str, pa.RecordBatch]:
+    return {name.removeprefix(_STATE): part for name, part in state.items() if name.startswith(_STATE)}
 
 
 class _Pending:

@@ -18,11 +18,12 @@ from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.operators.base import Context, Unheld
 from constellationdb.engine.operators.enriched import Enrichment
+from constellationdb.engine.operators.incremental import Patched
 from constellationdb.engine.operators.replica import Replica
 from constellationdb.planner import plan
 
 
-class ReplicatedLookupOperator(Unheld):
+class ReplicatedLookupOperator(Patched, Unheld):
     """State: what was emitted per row, where the input can retract and the table can change.
 
     The constant rows of a new job are there before the copy: they wait until it is filled.
@@ -50,7 +51,7 @@ class ReplicatedLookupOperator(Unheld):
             return None
         parts: list[pa.RecordBatch] = []
         if self._out.emitted is not None:
-            rows = self._undone(rows, parts)
+            rows = self._undone(rows, parts, context.epoch)
         if rows is not None:
             joined = self._out.join(rows, self._replica.find(zset.data(rows), self._keys), self._replica.take, context)
             parts += [joined] if joined is not None else []
@@ -63,13 +64,13 @@ class ReplicatedLookupOperator(Unheld):
     def filled(self) -> None:
         self._filling = False
 
-    def _undone(self, rows: pa.RecordBatch, parts: list[pa.RecordBatch]) -> Delta:
+    def _undone(self, rows: pa.RecordBatch, parts: list[pa.RecordBatch], epoch: int) -> Delta:
         """The rows to join; those to take back are undone from memory, once the delta is netted."""
         weights = zset.weights(rows)
         if weights is None or not bool((weights < 0).any()):
             return rows
         netted = zset.netted(rows)
-        return None if netted is None else self._out.retract(netted, parts)
+        return None if netted is None else self._out.retract(netted, parts, epoch)
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
         state = {} if self._out.emitted is None else {"emitted": self._out.emitted.snapshot()}
@@ -79,3 +80,13 @@ class ReplicatedLookupOperator(Unheld):
         if self._out.emitted is not None:
             self._out.emitted.restore(state["emitted"], epoch)
         self._early = state.get("early")
+
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        """What waits for the copy is gone for ever when the copy is there: not worth a difference."""
+        changed = None if self._out.emitted is None else self._out.emitted.changes()
+        return None if changed is None or self._early is not None else {"emitted": changed}
+
+    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:
+        assert self._out.emitted is not None
+        self._out.emitted.patch(changes["emitted"], epoch)
+        self._early = None

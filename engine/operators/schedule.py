@@ -10,6 +10,7 @@ import pyarrow as pa
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.kernels.rows import I64
+from constellationdb.engine.operators.noted import NotedChanges
 
 _PARTS = 32
 
@@ -20,9 +21,11 @@ class Schedule:
     def __init__(self) -> None:
         self._parts: dict[int, list[pa.RecordBatch]] = {}
         self._ticks: list[int] = []
+        self.noted = NotedChanges()
 
     def add(self, rows: pa.RecordBatch, ticks: I64) -> None:
         """Weighted ``rows``, each due at its tick."""
+        self.noted.note(rows)
         order = np.argsort(ticks, kind="stable")
         ticks = ticks[order]
         starts: list[int] = np.flatnonzero(np.r_[True, ticks[1:] != ticks[:-1]][: len(ticks)]).tolist()
@@ -45,7 +48,10 @@ class Schedule:
         parts: list[pa.RecordBatch] = []
         while self._ticks and self._ticks[0] <= tick:
             parts += self._parts.pop(heapq.heappop(self._ticks))
-        return zset.netted(pa.concat_batches(parts)) if parts else None
+        gone = zset.netted(pa.concat_batches(parts)) if parts else None
+        if gone is not None:
+            self.noted.note(zset.negate(gone))
+        return gone
 
     def next(self) -> int | None:
         """The first tick at which something is due."""

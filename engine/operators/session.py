@@ -23,11 +23,12 @@ from constellationdb.engine.kernels.rows import I64
 from constellationdb.engine.kernels.sessions import runs, within_reach
 from constellationdb.engine.operators.base import ENDED, NO_WATERMARK, Context, Unheld
 from constellationdb.engine.operators.followed import FollowedArrangement
+from constellationdb.engine.operators.incremental import Patched
 from constellationdb.errors import InternalError
 from constellationdb.planner import plan
 
 
-class SessionAssignOperator(Unheld):
+class SessionAssignOperator(Patched, Unheld):
     """State: the output's rows, by partition. A row without a time lies in no session."""
 
     def __init__(self, node: plan.SessionAssign) -> None:

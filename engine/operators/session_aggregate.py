@@ -21,6 +21,7 @@ from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import I64
 from constellationdb.engine.kernels.sessions import Absorbed, absorb, runs
 from constellationdb.engine.operators.base import ENDED, NO_WATERMARK, Context, FailedRow, Unheld
+from constellationdb.engine.operators.incremental import ChangedSlots, Patched
 from constellationdb.engine.operators.measures import Measures
 from constellationdb.engine.operators.session import timed, with_own_window
 from constellationdb.engine.rowstore import RowStore, empty
@@ -29,7 +30,7 @@ from constellationdb.planner import plan
 _COMPACT_ABOVE = 4096
 
 
-class SessionAggregateOperator(Unheld):
+class SessionAggregateOperator(Patched, Unheld):
     """State: keys by slot with the newest session and the end of the last closed one; sessions by slot of their own.
 
     A session's slot says its key, its first and last time, the next older session and, in ``Measures``, the rest.
@@ -55,6 +56,7 @@ class SessionAggregateOperator(Unheld):
         self._gone = np.zeros(size, np.bool_)
         self._count = self._gone_count = 0
         self._next_end = ENDED  # no open session ends before it
+        self._changed = ChangedSlots()  # of keys
         outputs = self._schema.types[len(self._node.keys) + 2 :]
         self._measures = Measures(self._node.measures, self._node.input.schema, outputs)
 
@@ -85,6 +87,7 @@ class SessionAggregateOperator(Unheld):
         context.used += batch.num_rows
         if not batch.num_rows:
             return None
+        self._changed.mark(keys, len(self._index))
         given = runs(keys, times, self._node.gap_us)
         self._make_room(self._count + len(given.group))
         arrays = self._head, self._key, self._first, self._last, self._older
@@ -103,14 +106,21 @@ class SessionAggregateOperator(Unheld):
     def _upsert(self, batch: pa.RecordBatch) -> I64:
         known = len(self._index)
         slots, new = self._index.upsert(encode_rows(batch, self._node.keys))
-        if new:
-            first = first_rows(slots, known, known + new)
-            if self._node.keys:
-                columns = [batch.column(k) for k in self._node.keys]
-                self._keys.append(zset.take(pa.RecordBatch.from_arrays(columns, schema=self._key_schema), first))
-            self._head = grow(self._head, known + new, -1)
-            self._closed_end = grow(self._closed_end, known + new, NO_WATERMARK)
+        if new and self._node.keys:
+            columns = [batch.column(k) for k in self._node.keys]
+            rows = pa.RecordBatch.from_arrays(columns, schema=self._key_schema)
+            self._add_keys(zset.take(rows, first_rows(slots, known, known + new)))
+        elif new:
+            self._add_keys(zset.rows_of_nothing(1))
         return slots
+
+    def _add_keys(self, rows: pa.RecordBatch) -> None:
+        """Those that the index has learned."""
+        if self._node.keys:
+            self._keys.append(rows)
+        count = len(self._index)
+        self._head = grow(self._head, count, -1)
+        self._closed_end = grow(self._closed_end, count, NO_WATERMARK)
 
     def _in_time(
         self, batch: pa.RecordBatch, keys: I64, times: I64, context: Context
@@ -170,6 +180,7 @@ class SessionAggregateOperator(Unheld):
         out = None
         if self._node.emit_on_close:
             out = self._shown(slots, self._first[slots], self._last[slots], context, 1)
+        self._changed.mark(self._key[slots], len(self._index))
         np.maximum.at(self._closed_end, self._key[slots], ends[due])
         self._forget(slots)
         if self._gone_count > _COMPACT_ABOVE and self._gone_count * 2 > self._count:
@@ -193,12 +204,18 @@ class SessionAggregateOperator(Unheld):
     # -- checkpoints ---------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
+        self._changed.begin()
         return self._dump(np.arange(len(self._index), dtype=np.int64))
 
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        """The keys that changed, each with all its sessions."""
+        keys = self._changed.take(len(self._index))
+        return None if keys is None else self._dump(keys)
+
     def _dump(self, keys: I64) -> dict[str, pa.RecordBatch]:
-        live = np.flatnonzero(~self._gone[: self._count])
         place = np.full(len(self._index) + 1, -1, np.int64)
         place[keys] = np.arange(len(keys))
+        live = np.flatnonzero(~self._gone[: self._count] & (place[self._key[: self._count]] >= 0))
         number = np.full(self._count + 1, -1, np.int64)  # the last stands for -1
         number[live] = np.arange(len(live))
         sessions = {
@@ -217,20 +234,46 @@ class SessionAggregateOperator(Unheld):
 
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
         self._load(state)
+        self._changed.begin()
+
+    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
+        self._put(changes)
+        self._changed.begin()
 
     def _load(self, state: Mapping[str, pa.RecordBatch]) -> None:
+        self._reset(state["heads"].num_rows, state["sessions"].num_rows)
+        self._put(state)
+
+    def _put(self, state: Mapping[str, pa.RecordBatch]) -> None:
+        """These keys have these sessions, and no others."""
         heads, sessions = state["heads"], state["sessions"]
-        self._reset(heads.num_rows, sessions.num_rows)
-        if heads.num_rows:
-            rows = state["keys"] if self._node.keys else zset.rows_of_nothing(heads.num_rows)
-            self._index.upsert(encode_rows(rows, range(len(self._node.keys))))
-            if self._node.keys:
-                self._keys.append(rows)
-        count = self._count = sessions.num_rows
-        for target, name in ((self._head, "head"), (self._closed_end, "closed")):
-            target[: heads.num_rows] = heads.column(name).to_numpy()
-        for target, name in ((self._key, "key"), (self._first, "first"), (self._last, "last"), (self._older, "older")):
-            target[:count] = sessions.column(name).to_numpy()
-        if count:
-            self._next_end = int(self._last[:count].min()) + self._node.gap_us
-        self._measures.load(state, np.arange(count, dtype=np.int64))
+        if not heads.num_rows:
+            return
+        keys = self._slots_of(state["keys"] if self._node.keys else zset.rows_of_nothing(heads.num_rows))
+        self._drop_sessions(keys)
+        begin, self._count = self._count, self._count + sessions.num_rows
+        self._make_room(self._count)
+        at = np.arange(begin, self._count, dtype=np.int64)
+        key, self._first[at], self._last[at], older = (column.to_numpy() for column in sessions.columns)
+        head, self._closed_end[keys] = (column.to_numpy() for column in heads.columns)
+        self._key[at] = keys[key]
+        self._older[at] = np.where(older >= 0, older + begin, -1)
+        self._head[keys] = np.where(head >= 0, head + begin, -1)
+        if len(at):
+            self._next_end = min(self._next_end, int(self._last[at].min()) + self._node.gap_us)
+        self._measures.load(state, at)
+
+    def _slots_of(self, rows: pa.RecordBatch) -> I64:
+        """The slots of different keys."""
+        known = len(self._index)
+        slots, new = self._index.upsert(encode_rows(rows, range(len(self._node.keys))))
+        if new:
+            self._add_keys(zset.take(rows, np.flatnonzero(slots >= known)))
+        return slots
+
+    def _drop_sessions(self, keys: I64) -> None:
+        theirs = np.zeros(len(self._index), np.bool_)
+        theirs[keys] = True
+        gone = np.flatnonzero(~self._gone[: self._count] & theirs[self._key[: self._count]])
+        self._gone[gone] = True
+        self._gone_count += len(gone)

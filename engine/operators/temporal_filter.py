@@ -19,6 +19,7 @@ from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.kernels.rows import I64
 from constellationdb.engine.operators.base import TICK_US, Context, Unheld
+from constellationdb.engine.operators.incremental import Summed
 from constellationdb.engine.operators.schedule import Schedule
 from constellationdb.planner import plan
 
@@ -27,7 +28,7 @@ _ALWAYS = np.int64(np.iinfo(np.int64).min)
 _FAR = 1 << 61  # times further away are infinite
 
 
-class TemporalFilterOperator(Unheld):
+class TemporalFilterOperator(Summed, Unheld):
     """State: the rows that have yet to enter, and those that will leave. Who stays for ever is forgotten."""
 
     def __init__(self, node: plan.TemporalFilter) -> None:
@@ -97,11 +98,26 @@ class TemporalFilterOperator(Unheld):
         return min(ticks) * TICK_US if ticks else None
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
-        found = {"waiting": self._waiting.rows(), "leaving": self._leaving.rows()}
+        found = {name: schedule.rows() for name, schedule in self._schedules().items()}
+        self._begin()
         return {name: rows for name, rows in found.items() if rows is not None}
 
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        if not self._waiting.noted.known:
+            return None
+        found = {name: schedule.noted.take() for name, schedule in self._schedules().items()}
+        return {name: rows for name, rows in found.items() if rows is not None}
+
+    def _schedules(self) -> dict[str, Schedule]:
+        return {"waiting": self._waiting, "leaving": self._leaving}
+
+    def _begin(self) -> None:
+        for schedule in self._schedules().values():
+            schedule.noted.begin()
+
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
-        if (waiting := state.get("waiting")) is not None:
+        if (waiting := state.get("waiting")) is not None and waiting.num_rows:
             self._waiting.add(waiting, self._ticks(waiting)[0])
-        if (leaving := state.get("leaving")) is not None:
+        if (leaving := state.get("leaving")) is not None and leaving.num_rows:
             self._leaving.add(leaving, self._ticks(leaving)[1])
+        self._begin()

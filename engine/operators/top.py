@@ -14,6 +14,7 @@ from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import I64
 from constellationdb.engine.operators.base import Context, Unheld
 from constellationdb.engine.operators.closing_keys import ClosingKeys
+from constellationdb.engine.operators.incremental import Summed
 from constellationdb.engine.operators.punctual import punctual
 from constellationdb.engine.ordered import OrderedRows
 from constellationdb.planner import plan
@@ -21,7 +22,7 @@ from constellationdb.planner import plan
 _KINDS = ("row_number", "rank", "dense_rank")
 
 
-class TopNOperator(Unheld):
+class TopNOperator(Summed, Unheld):
     """State: the rows by key, in order; of an input that only grows those that are shown or stand before them.
 
     A key that the watermark closes is freed: what was said of it stays said.
@@ -95,8 +96,13 @@ class TopNOperator(Unheld):
         self._closing.compact(slots)
 
     def snapshot(self) -> dict[str, pa.RecordBatch]:
-        return {"rows": self._rows.live()}
+        return {"rows": self._rows.snapshot()}
+
+    def changes(self) -> dict[str, pa.RecordBatch] | None:
+        rows = self._rows.changes()
+        return None if rows is None else {"rows": rows}
 
     def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
         if state["rows"].num_rows:
             self._absorb(state["rows"])
+        self._rows.follow()
