@@ -47,6 +47,8 @@ def running(
     limits: Limits = Limits(),  # noqa: B008 - frozen
     python_functions: bool = False,
     checkpoint_store: str | None = None,
+    state_memory_budget: str | None = None,
+    state_disk_limit: str | None = None,
 ) -> Iterator[Running]:
     """Everything is up when the body begins; clients go first and the engine last when it ends.
 
@@ -54,7 +56,13 @@ def running(
     """
     functions = PythonFunctions(sources=python_functions)
     engine = Engine(
-        directory, workers=workers, python=functions, checkpoint_store=checkpoint_store, disk=disk_of_environment()
+        directory,
+        workers=workers,
+        python=functions,
+        checkpoint_store=checkpoint_store,
+        disk=disk_of_environment(),
+        state_memory_budget=state_memory_budget,
+        state_disk_limit=state_disk_limit,
     )
     try:
         engine.start()

@@ -517,6 +517,10 @@ class LimitExceeded(ConstellationError):
     sqlstate, code = "54001", "CON-4005"
 
 
+class DiskFull(ConstellationError):
+    sqlstate, code = "53100", "CON-4007"
+
+
 class RelationUnusable(ConstellationError):
     """It was dropped under its reader, or the view's job failed: no further epoch will come."""
 

@@ -62,6 +62,7 @@ class Durability:
     ) -> None:
         self._engine = engine
         self._directory = None if directory is None else DataDirectory(directory, disk)
+        self.scratch = None if self._directory is None else self._directory.state
         self.log: EpochLog = MemoryEpochLog(keep=directory is not None)
         self._store: CheckpointStore | None = None
         if self._directory is not None:

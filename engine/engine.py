@@ -62,6 +62,8 @@ from constellationdb.engine.worker import Worker
 from constellationdb.errors import ConstellationError, InternalError
 from constellationdb.planner import plan
 from constellationdb.storage.disk import DISK, Disk
+from constellationdb.storage.scratch.sizes import bytes_of
+from constellationdb.storage.scratch.space import ScratchSpace, open_space
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -77,6 +79,7 @@ class Engine:
     """``directory`` None: everything in memory. ``start`` recovers and begins; ``close`` ends cleanly.
 
     ``checkpoint_store``: the address of an object store for the checkpoints, which are in the directory otherwise.
+    ``state_memory_budget``: what is kept beyond it lies on disk, in no more than ``state_disk_limit``.
     """
 
     def __init__(
@@ -88,7 +91,13 @@ class Engine:
         python: PythonFunctions | None = None,
         checkpoint_store: str | None = None,
         disk: Disk = DISK,
+        state_memory_budget: int | str | None = None,
+        state_disk_limit: int | str | None = None,
     ) -> None:
+        self._limits = (
+            bytes_of("state_memory_budget", state_memory_budget), bytes_of("state_disk_limit", state_disk_limit),
+        )  # fmt: skip
+        self.scratch: ScratchSpace | None = None
         self.python = python or PythonFunctions()
         self.clock = clock or SystemClock()
         self.workers = workers
@@ -131,7 +140,8 @@ class Engine:
         from constellationdb import jit
 
         jit.compile_all()
-        choose_allocators()
+        choose_allocators(self._limits[0])
+        self.scratch = open_space(self.durability.scratch, *self._limits)
         recover(self)
         self.sequencer = Sequencer(self, self.durability.log, self.clock, self.epoch)
         self.sequencer.start()
@@ -169,6 +179,8 @@ class Engine:
             source.close()
         self.durability.close()
         self.python.close()
+        if self.scratch is not None:
+            self.scratch.stop()
 
     def _settle_sequences(self) -> None:
         """After a clean end a sequence goes on without a gap."""

@@ -18,6 +18,12 @@ from constellationdb.cli.commands.options import Address
 )
 @click.option("--listen", type=Address(), default="127.0.0.1:5433", show_default=True, help="Where clients connect.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Slices of the key space.")
+@click.option(
+    "--state-memory-budget",
+    metavar="SIZE",
+    help="Memory for what views keep, such as 2GB; what is beyond lies on disk.  [default: no limit]",
+)
+@click.option("--state-disk-limit", metavar="SIZE", help="The most of that on disk.  [default: no limit]")
 @click.option("--max-connections", type=click.IntRange(1), default=2000, show_default=True, help="Clients at a time.")
 @click.option(
     "--auth-timeout",
@@ -43,6 +49,8 @@ def command(
     checkpoint_store: str | None,
     listen: tuple[str, int],
     workers: int,
+    state_memory_budget: str | None,
+    state_disk_limit: str | None,
     max_connections: int,
     auth_timeout: float,
     max_message: int,
@@ -62,6 +70,8 @@ def command(
         limits=limits,
         python_functions=enable_python_functions,
         checkpoint_store=checkpoint_store,
+        state_memory_budget=state_memory_budget,
+        state_disk_limit=state_disk_limit,
     )
     with until_stopped() as stopped, started as database:
         click.echo(banner(database, directory))

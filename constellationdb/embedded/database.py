@@ -26,11 +26,15 @@ def connect(
     workers: int = 1,
     on_notice: OnNotice | None = None,
     functions: Sequence[Callable[..., Any]] = (),
+    state_memory_budget: int | str | None = None,
+    state_disk_limit: int | str | None = None,
 ) -> Database:
     """A database in memory, in the directory ``target``, or on the server ``target`` (postgres://host:port).
 
     ``workers`` is for a database in this process; ``on_notice`` hears what statements remark. ``functions``
     are registered before the database is opened: views in a directory that call them go on from where they were.
+    ``state_memory_budget`` (bytes, or ``"512MB"``): what views keep beyond it lies on disk, where it may take
+    ``state_disk_limit``. They are for a database in this process, of which there can be one with a budget at a time.
     """
     if isinstance(target, str) and target.startswith(_SCHEMES):
         from constellationdb.embedded.remote import RemoteLink
@@ -45,7 +49,9 @@ def connect(
         return database
     from constellationdb.embedded.local import open_link
 
-    link = open_link(target, workers, on_notice, [registered(given) for given in functions])
+    link = open_link(
+        target, workers, on_notice, [registered(given) for given in functions], state_memory_budget, state_disk_limit
+    )
     return Database(link, restored=link.engine.restored)
 
 
