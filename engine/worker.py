@@ -48,9 +48,11 @@ class Line:
 
     def next(self, now: float) -> Job | None:
         """The next one that can take a step; it goes to the end of the line."""
-        for job in self.jobs:
+        for job in list(self.jobs):
             if job.paused is not None and job.retry_at <= now:
                 try_again(job, now)
+                if job.paused is None and job.idle:
+                    del self.jobs[job]
             if job.runnable() and _due(job) <= now:
                 del self.jobs[job]
                 self.jobs[job] = None
@@ -228,7 +230,7 @@ class Worker:
     def _go_on(self, job: Job) -> None:
         """To the end of the line that follows epochs, if there is more to do."""
         self.remove(job)
-        if job.following() is not None:
+        if job.following() is not None or job.paused is not None:
             self.add(job)
 
     def send_requests(self, job: Job) -> None:

@@ -32,6 +32,7 @@ class ScratchSpace:
         self._files: dict[int, int] = {}  # their sizes, by id
         self._mappings: deque[weakref.ref[Mapping]] = deque()  # those whose turn is next first
         self._refused: dict[int, DiskFull] = {}  # by thread
+        self.made = 0  # mappings so far
         self._before = resident()
         self._trimming = threading.Lock()
         self._stopped = threading.Event()
@@ -83,6 +84,7 @@ class ScratchSpace:
             self._refuse(more, error)
             return None
         self._mappings.append(weakref.ref(mapping))
+        self.made += 1
         return mapping
 
     @property

@@ -38,7 +38,8 @@ def test_what_grows_keeps_what_it_holds_and_moves_nothing(space: ScratchSpace) -
     assert space.used == mapping_of(longer).size  # type: ignore[union-attr]
 
 
-def test_pages_that_are_let_go_come_back_with_what_they_held(space: ScratchSpace) -> None:
+@pytest.mark.usefixtures("space")
+def test_pages_that_are_let_go_come_back_with_what_they_held() -> None:
     array = filled(1_000_000, _WORD, 3)
     array[::1000] = np.arange(1000)
     mapping = mapping_of(array)
