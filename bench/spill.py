@@ -32,7 +32,7 @@ def perform(budget_mb: int, keys: int) -> Measured:
     from constellationdb.storage.scratch.resident import resident
 
     with connect(state_memory_budget=f"{budget_mb}MB" if budget_mb else None) as database:
-        database.execute("CREATE SOURCE s (k bigint, v bigint) WITH (connector = 'push')")
+        database.execute("CREATE SOURCE s (k bigint, v bigint)")
         database.execute("CREATE MATERIALIZED VIEW sums AS SELECT k, count(*) AS n, sum(v) AS total FROM s GROUP BY k")
         empty, most, over = sum(resident()), 0, threading.Event()
 

@@ -16,9 +16,7 @@ def test_random_queries_beyond_memory(tmp_path: Path) -> None:
     assert space is not None
     answers = Answers()
     try:
-        hunter = Hunter(answers, shrinks=0)
-        hunter.hunt(_CASES)
-        tally = hunter.complete(_CASES.stop)
+        tally = Hunter(answers, shrinks=0).hunt(_CASES)
         assert not tally.defects, "\n\n".join(map(str, tally.defects))
         assert tally.cases >= len(_CASES)
         assert space.made > 100 * tally.cases, "too little lay in files to prove anything"

@@ -92,9 +92,7 @@ def test_a_view_without_room_is_paused_and_goes_on(tmp_path: Path) -> None:
         database.execute("CREATE MATERIALIZED VIEW sums AS SELECT s, k, v, count(*) AS n FROM t GROUP BY s, k, v")
         database.execute("CREATE MATERIALIZED VIEW small AS SELECT count(*) AS n FROM other")
         with pytest.raises(DiskFull) as error:
-            for _ in range(50):
-                database.insert("t", _rows(random, 4000, 100_000))  # more at a time than there is room for
-                database.sql("SELECT count(*) FROM sums").fetchall()
+            _fill_until_refused(database, random)
         assert error.value.sqlstate == "53100"
         assert "is paused after epoch" in error.value.message
         assert "state_disk_limit (1024kB)" in error.value.message
@@ -109,6 +107,12 @@ def test_a_view_without_room_is_paused_and_goes_on(tmp_path: Path) -> None:
         while database.sql(state).fetchall() == [("paused",)]:
             pass
         assert database.sql("SELECT sum(n) FROM sums").fetchall() == rows
+
+
+def _fill_until_refused(database: Database, random: np.random.Generator) -> None:
+    for _ in range(50):
+        database.insert("t", _rows(random, 4000, 100_000))
+        database.sql("SELECT count(*) FROM sums").fetchall()
 
 
 def test_sizes_that_are_none(tmp_path: Path) -> None:
