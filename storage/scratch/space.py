@@ -139,12 +139,12 @@ class ScratchSpace:
         return Resident(now.own - self._before.own, now.mapped - self._before.mapped)
 
     def trim(self) -> None:
-        """Let pages go, in turns, until the budget is kept; an eighth of it is always left for them."""
+        """Let pages go, in turns, until the budget is kept; a quarter of it is always left for them."""
         if not self._trimming.acquire(blocking=False):
             return
         try:
             grown = self._grown()
-            allowed = max(self.budget - grown.own, self.budget // 8)
+            allowed = max(self.budget - grown.own, self.budget // 4)
             if grown.mapped > allowed:
                 self._let_go(allowed - allowed // 8)
         finally:
