@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from constellationdb import __version__
+from constellationdb.engine.checkpoint_settings import CheckpointSettings
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.python import PythonFunctions
 from constellationdb.server.listener import Server
@@ -46,7 +47,7 @@ def running(
     workers: int = 1,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     python_functions: bool = False,
-    checkpoint_store: str | None = None,
+    checkpoints: CheckpointSettings = CheckpointSettings(),  # noqa: B008 - frozen
     state_memory_budget: str | None = None,
     state_disk_limit: str | None = None,
 ) -> Iterator[Running]:
@@ -58,8 +59,9 @@ def running(
     engine = Engine(
         directory,
         workers=workers,
+        processes=workers > 1,
         python=functions,
-        checkpoint_store=checkpoint_store,
+        checkpoints=checkpoints,
         disk=disk_of_environment(),
         state_memory_budget=state_memory_budget,
         state_disk_limit=state_disk_limit,

@@ -29,17 +29,23 @@ from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.backfills import RATE, BackfillProgress, chunk_rows
 from constellationdb.engine.cancellation import Cancellation
 from constellationdb.engine.changelog import Change
+from constellationdb.engine.checkpoint_settings import CheckpointSettings
 from constellationdb.engine.contents import AppendedRows, Contents, view_contents
 from constellationdb.engine.durability import Durability
 from constellationdb.engine.durable_subscriptions import DurableSubscription, SubscriptionPosition
 from constellationdb.engine.first_answers import Chunks, tick
+from constellationdb.engine.going_back import WentBack
 from constellationdb.engine.graph import CLOCK, Graph
 from constellationdb.engine.job import CHUNK_ROWS, Answered, Job, Outputs
 from constellationdb.engine.lookups import LookupTables
+from constellationdb.engine.manifest import Home
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer
 from constellationdb.engine.pg_catalog.versions import ObjectsOf
+from constellationdb.engine.processes.placement import is_for_workers
+from constellationdb.engine.processes.pool import Pool
+from constellationdb.engine.processes.remote import RemoteGraph
 from constellationdb.engine.python import PythonFunctions
-from constellationdb.engine.record import Answer
+from constellationdb.engine.record import Answer, EpochRecord
 from constellationdb.engine.recovery import recover
 from constellationdb.engine.relation import Progress, RelationState
 from constellationdb.engine.relations import PlannedCatalog
@@ -59,7 +65,7 @@ from constellationdb.engine.tables import TableState
 from constellationdb.engine.turn import Turn
 from constellationdb.engine.waiting import Condition, Waiting
 from constellationdb.engine.worker import Worker
-from constellationdb.errors import ConstellationError, InternalError
+from constellationdb.errors import ConstellationError, FeatureNotSupported, InternalError, ShuttingDown
 from constellationdb.planner import plan
 from constellationdb.storage.disk import DISK, Disk
 from constellationdb.storage.scratch.sizes import bytes_of
@@ -68,6 +74,7 @@ from constellationdb.storage.scratch.space import ScratchSpace, open_space
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
 
+_PATIENCE_SECONDS = 10.0
 # Epochs a source may be ahead of the views that read it.
 _AHEAD = 4
 # A poll that brings as many rows left others waiting: the next one need not wait.
@@ -78,7 +85,6 @@ _TIDY_EVERY = 256
 class Engine:
     """``directory`` None: everything in memory. ``start`` recovers and begins; ``close`` ends cleanly.
 
-    ``checkpoint_store``: the address of an object store for the checkpoints, which are in the directory otherwise.
     ``state_memory_budget``: what is kept beyond it lies on disk, in no more than ``state_disk_limit``.
     """
 
@@ -87,9 +93,10 @@ class Engine:
         directory: Path | None = None,
         *,
         workers: int = 1,
+        processes: bool = False,
         clock: Clock | None = None,
         python: PythonFunctions | None = None,
-        checkpoint_store: str | None = None,
+        checkpoints: CheckpointSettings = CheckpointSettings(),  # noqa: B008 - frozen
         disk: Disk = DISK,
         state_memory_budget: int | str | None = None,
         state_disk_limit: int | str | None = None,
@@ -97,13 +104,28 @@ class Engine:
         self._limits = (
             bytes_of("state_memory_budget", state_memory_budget), bytes_of("state_disk_limit", state_disk_limit),
         )  # fmt: skip
+        if processes and self._limits[0] is not None:
+            raise FeatureNotSupported("state_memory_budget with several workers is not supported")
         self.scratch: ScratchSpace | None = None
         self.python = python or PythonFunctions()
         self.clock = clock or SystemClock()
         self.workers = workers
+        self._processes = processes and workers > 1
+        self._graphs = 0  # that workers were given
         self.lock = threading.RLock()
         self.waiting = Waiting(self.lock, self.clock)
         self.turn = Turn()
+        self.started_us = self.clock.now_us()
+        self.alarms = Alarms()
+        self.sessions = Sessions()
+        self.restored: str | None = None
+        self._transients = 0
+        self._life = threading.Lock()  # nobody comes while it ends or goes back
+        self._set_up()
+        self.durability = Durability(self, directory, checkpoints, disk)
+
+    def _set_up(self) -> None:
+        """With nothing in it."""
         self.catalog = Catalog()
         self.states: dict[str, RelationState] = {}
         self.sources: dict[str, SourceState] = {}  # those of the states that are sources
@@ -111,23 +133,18 @@ class Engine:
         self.subscriptions: dict[str, DurableSubscription] = {}
         self.jobs: dict[str, Job] = {}
         self.sinks: dict[str, Delivery] = {}
-        self.lookups = LookupTables(self._deliver, self.submit, workers)
-        self.started_us = self.clock.now_us()
+        self.lookups = LookupTables(self._deliver, self.submit, self.workers)
         self.planned = PlannedCatalog(self)
-        self.alarms = Alarms()
-        self.sessions = Sessions()
         self.objects = ObjectsOf(self.planned)
         self.snapshot_plans = SnapshotPlans()
         self.pins: dict[object, int] = {}  # open transactions → the epoch they read at
         self.progress = Progress()
         self.ticks = RelationState(CLOCK, pa.schema([]), None, 0, self.progress)  # for whom now() means something
-        self.restored: str | None = None
-        self._transients = 0
         self.held_back = False  # sources wait for a view to catch up
-        self.durability = Durability(self, directory, checkpoint_store, disk)
         self.sequencer: Sequencer | None = None
         self.successions = Successions(self)
         self.worker = Worker(self)
+        self.pool = Pool(self.workers) if self._processes else None
 
     @property
     def epoch(self) -> int:
@@ -142,7 +159,16 @@ class Engine:
         jit.compile_all()
         choose_allocators(self._limits[0])
         self.scratch = open_space(self.durability.scratch, *self._limits)
+        self._recover()
+        self._run()
+        return self
+
+    def _recover(self) -> None:
+        if self.pool is not None:
+            self.pool.start()
         recover(self)
+
+    def _run(self) -> None:
         self.sequencer = Sequencer(self, self.durability.log, self.clock, self.epoch)
         self.sequencer.start()
         self.worker.start()
@@ -151,7 +177,6 @@ class Engine:
         for sink in list(self.sinks.values()):
             sink.start()
         self._drop_temporary_tables()
-        return self
 
     def _drop_temporary_tables(self) -> None:
         """Those that were there when the process ended."""
@@ -161,26 +186,66 @@ class Engine:
             drop_all(self, is_left_behind)
 
     def close(self) -> None:
-        if self.waiting.stopping:
-            return
-        self.alarms.close()
-        for sink in list(self.sinks.values()):
-            sink.close()
-        self.durability.stop()
-        if self.sequencer is not None:
-            self._settle_sequences()
-            self.sequencer.stop()
-        with self.lock:
-            self.waiting.stopping = True
-            self.waiting.wake_all()
+        with self._life:
+            if self.waiting.stopping:
+                return
+            self.alarms.close()
+            for sink in list(self.sinks.values()):
+                sink.close()
+            self.durability.stop()
+            if self.sequencer is not None:
+                self._settle_sequences()
+                self.sequencer.stop()
+            with self.lock:
+                self.waiting.stopping = True
+                self.waiting.wake_all()
+            self._stop_readers()
+            self.durability.close()
+            self.python.close()
+            if self.scratch is not None:
+                self.scratch.stop()
+
+    def _stop_readers(self) -> None:
         self.worker.stop()
+        if self.pool is not None:
+            self.pool.stop()
         self.lookups.close()
         for source in self.sources.values():
             source.close()
-        self.durability.close()
-        self.python.close()
-        if self.scratch is not None:
-            self.scratch.stop()
+
+    def go_back(self, epoch: int, session: Session, reason: ConstellationError) -> WentBack:
+        """To a checkpoint, without an end of the process. Sessions other than this one end, and are told the reason.
+
+        So are those who follow a relation as it was. When it fails the engine stays stopped: a restart finishes it.
+        """
+        with self._life:
+            if self.sequencer is None or self.waiting.stopping:
+                raise ShuttingDown("the engine is shutting down")
+            self.sessions.end_all_but(session, reason, _PATIENCE_SECONDS)
+            try:
+                return self._go_back(epoch, self.sequencer, reason)
+            except BaseException as error:
+                self.failed(error)
+                raise
+
+    def _go_back(self, epoch: int, sequencer: Sequencer, reason: ConstellationError) -> WentBack:
+        for sink in list(self.sinks.values()):
+            with self.lock:
+                sink.end()  # what is undone must not be delivered first
+            sink.await_end(_PATIENCE_SECONDS)
+        self.durability.stop()
+        sequencer.stop()
+        self._stop_readers()
+        went = self.durability.go_back(epoch, self.catalog.next_oid)
+        with self.lock:  # whoever still reads sees what was or what is, and nothing between
+            before = self.states
+            self._set_up()
+            self._recover()
+            for state in before.values():
+                state.end(reason)
+            self.moved()
+        self._run()
+        return went
 
     def _settle_sequences(self) -> None:
         """After a clean end a sequence goes on without a gap."""
@@ -209,7 +274,8 @@ class Engine:
     ) -> Session:
         from constellationdb.engine.session import Session
 
-        return Session(self, user, database, settings or {}, client)
+        with self._life:
+            return Session(self, user, database, settings or {}, client)
 
     # -- requests ------------------------------------------------------------------------------
 
@@ -297,6 +363,14 @@ class Engine:
             if subscription.relation.oid in positions:
                 subscription.position = positions[subscription.relation.oid]
 
+    def take_positions(self, record: EpochRecord) -> None:
+        """How far the readers of relations are that are part of epochs: subscriptions, and sinks into tables."""
+        with self.lock:
+            self.acknowledge(record.acknowledged)
+            for name, epoch in record.sinks.items():
+                if name in self.sinks:
+                    self.sinks[name].committed(epoch)
+
     def _install(self, relation: Relation, epoch: int, at_us: int) -> None:
         before = epoch - 1
         match relation.kind:
@@ -369,14 +443,30 @@ class Engine:
         """The job of a materialized view whose relations are installed; its side outputs follow it in the catalog."""
         self.python.check(self.catalog, relation)
         lowered = plan.decode(relation.plan)
-        graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
+        graph = self._graph_of(relation, lowered)
         inputs = self._inputs_of(graph)
         outputs = Outputs(self.states[relation.name], self.states[errors_name(relation.name)])
         if lowered.late_to is not None:
             outputs.late = self.states[lowered.late_to]
         return Job(relation.name, lowered, graph, inputs, outputs, 0, self.progress, oid=oid)
 
-    def _inputs_of(self, graph: Graph) -> dict[str, RelationState]:
+    def _graph_of(self, relation: Relation, lowered: plan.Plan) -> Graph | RemoteGraph:
+        if self.pool is None or not is_for_workers(lowered.root) or self.python.is_called(self.catalog, relation):
+            return self._graph_here(lowered)
+        self._graphs += 1
+        return RemoteGraph(self.pool, self._graphs, relation.plan, is_kept=self.durability.is_kept)
+
+    def rehome(self, job: Job, home: Home | None) -> None:
+        """Before its state is restored: a job's graph is shared by as many workers as that state."""
+        if home is not None and home != job.graph.home:
+            job.graph.close()
+            job.graph = self._graph_here(job.plan, home.workers)
+
+    def _graph_here(self, lowered: plan.Plan, workers: int = 0) -> Graph:
+        workers = workers or (self.workers if self.pool is None else 1)
+        return Graph(lowered.root, workers=workers, lookups=self.lookups.operator, borrow=self._borrow)
+
+    def _inputs_of(self, graph: Graph | RemoteGraph) -> dict[str, RelationState]:
         return {name: self.ticks if name == CLOCK else self.states[name] for name in graph.relations}
 
     def _borrow(self, relation: str, keys: tuple[int, ...]) -> SharedIndex | None:
@@ -425,7 +515,7 @@ class Engine:
                 contents = view_contents(lowered)
                 view = RelationState(name, lowered.output, contents, before, self.progress)
                 errors = RelationState(errors_name(name), ERRORS_SCHEMA, Arrangement(ERRORS_SCHEMA), before)
-                graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
+                graph = self._graph_here(lowered)
                 inputs = self._inputs_of(graph)
                 job = Job(name, lowered, graph, inputs, Outputs(view, errors), 0, self.progress, oid=oid, enough=enough)
                 self._begin(job, before, epoch.at_us)
@@ -511,8 +601,7 @@ class Engine:
     def publish(self, epoch: Epoch, deltas: dict[str, pa.RecordBatch]) -> None:
         for answer in epoch.record.answers:
             self.take_answer(answer, epoch.number, epoch.at_us)
-        with self.lock:
-            self.acknowledge(epoch.record.acknowledged)
+        self.take_positions(epoch.record)
         self.publish_base(epoch.number, epoch.at_us, deltas, epoch.record.watermarks)
         if epoch.number % _TIDY_EVERY == 0:
             self.tidy_base()

@@ -9,6 +9,7 @@ import msgspec
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Function, Relation, UserType
 from constellationdb.connectors.api import Position
+from constellationdb.engine.changelog import Undone
 from constellationdb.engine.durable_subscriptions import SubscriptionPosition
 from constellationdb.engine.sequences import SequencePosition
 
@@ -33,10 +34,17 @@ class FirstAnswerManifest(msgspec.Struct, frozen=True):
     ends: dict[str, tuple[dict[str, Position], list[str]]]
 
 
+class Home(msgspec.Struct, frozen=True):
+    """How many workers share the state of a graph, and whether they are processes."""
+
+    workers: int
+    remote: bool
+
+
 class JobManifest(msgspec.Struct, frozen=True):
     """``position``: where it stands, if not at the checkpoint's epoch. ``again``: it is to be computed anew.
 
-    ``ahead``: by input, the epoch that it has read of it already.
+    ``ahead``: by input, the epoch that it has read of it already. ``home``: where its graph ran.
     """
 
     watermarks: dict[str, int]
@@ -50,6 +58,7 @@ class JobManifest(msgspec.Struct, frozen=True):
     ready: bool = True
     first: FirstAnswerManifest | None = None
     ahead: dict[str, int] = {}
+    home: Home | None = None
 
 
 class SinkManifest(msgspec.Struct, frozen=True):
@@ -83,6 +92,7 @@ class Manifest(msgspec.Struct, frozen=True):
     types: list[UserType] = []
     sinks: dict[str, SinkManifest] = {}
     subscriptions: dict[int, SubscriptionPosition] = {}  # by oid
+    undone: dict[str, list[Undone]] = {}  # by relation
 
 
 def catalog_of(manifest: Manifest) -> Catalog:

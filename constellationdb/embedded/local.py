@@ -13,6 +13,7 @@ import pyarrow as pa
 from constellationdb.embedded.copying import copy_statement, copy_text, no_stream, not_a_copy, quoted, sent
 from constellationdb.embedded.link import Answer, Event, Feed, OnNotice, gathered, schema_of
 from constellationdb.embedded.parameters import Parameter
+from constellationdb.engine.checkpoint_settings import CheckpointSettings
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.functions import register
 from constellationdb.engine.lengths import fitted
@@ -27,6 +28,7 @@ def open_link(
     workers: int = 1,
     on_notice: OnNotice | None = None,
     functions: Sequence[PythonFunction] = (),
+    checkpoints: CheckpointSettings = CheckpointSettings(),  # noqa: B008 - frozen
     state_memory_budget: int | str | None = None,
     state_disk_limit: int | str | None = None,
 ) -> LocalLink:
@@ -36,6 +38,7 @@ def open_link(
         directory,
         workers=workers,
         python=PythonFunctions(functions),
+        checkpoints=checkpoints,
         state_memory_budget=state_memory_budget,
         state_disk_limit=state_disk_limit,
     )
