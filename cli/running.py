@@ -47,6 +47,8 @@ def running(
     python_functions: bool = False,
     checkpoints: CheckpointSettings = CheckpointSettings(),  # noqa: B008 - frozen
     unaligned: Unaligned = Unaligned(),  # noqa: B008 - frozen
+    state_memory_budget: str | None = None,
+    state_disk_limit: str | None = None,
 ) -> Iterator[Running]:
     """Everything is up when the body begins; clients go first and the engine last when it ends.
 
@@ -61,6 +63,8 @@ def running(
         checkpoints=checkpoints,
         disk=disk_of_environment(),
         unaligned=unaligned,
+        state_memory_budget=state_memory_budget,
+        state_disk_limit=state_disk_limit,
     )
     try:
         engine.start()

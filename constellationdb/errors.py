@@ -92,6 +92,7 @@
     ├── HistoryExpired              55000  CON-4004
     ├── LimitExceeded               54001  CON-4005
     ├── RelationUnusable            55000  CON-4006
+    ├── DiskFull                    53100  CON-4007
     ├── ObjectNotReady              55000  CON-4100
     ├── ObjectInUse                 55006  CON-4101
     ├── SinkFailure                 55000  CON-4150
@@ -521,6 +522,10 @@ class RelationUnusable(ConstellationError):
     """It was dropped under its reader, or the view's job failed: no further epoch will come."""
 
     sqlstate, code = "55000", "CON-4006"
+
+
+class DiskFull(ConstellationError):
+    sqlstate, code = "53100", "CON-4007"
 
 
 class ObjectNotReady(ConstellationError):

@@ -26,19 +26,19 @@ _KEPT_BYTES = 512 << 20
 _LARGEST_FROM_HEAP = 32 << 20  # glibc accepts no more
 
 
-def choose_allocators() -> None:
-    """Once, before the first epoch."""
+def choose_allocators(budget: int | None = None) -> None:
+    """Once, before the first epoch. With a ``budget`` of memory less is kept."""
     if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
         pa.set_memory_pool(pa.system_memory_pool())
     if sys.platform == "linux" and not any(name in os.environ for name in _VARIABLES):
-        _keep_freed_memory()
+        _keep_freed_memory(_KEPT_BYTES if budget is None else min(_KEPT_BYTES, budget // 8))
 
 
-def _keep_freed_memory() -> None:
+def _keep_freed_memory(kept: int) -> None:
     """Tell glibc; any other C library may not know the call, and then does as it always did."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return
     # A thread's own arena gives each emptied 64 MB back, whatever the threshold: so all threads share the first.
-    for option, value in ((_ARENA_MAX, 1), (_MMAP_THRESHOLD, _LARGEST_FROM_HEAP), (_TRIM_THRESHOLD, _KEPT_BYTES)):
+    for option, value in ((_ARENA_MAX, 1), (_MMAP_THRESHOLD, min(_LARGEST_FROM_HEAP, kept)), (_TRIM_THRESHOLD, kept)):
         mallopt(option, value)

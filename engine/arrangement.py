@@ -11,12 +11,12 @@ with epochs later than theirs, and growth or compaction swaps whole arrays.
 
 A row's identity is its canonical bytes, found through an index of all columns,
 or of those that are unique among the rows, where such are known; append-only
-arrangements have no such index. Not here: spilling (all in memory).
+arrangements have no such index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -40,6 +40,7 @@ I64: TypeAlias = NDArray[np.int64]
 
 FOREVER = np.int64(np.iinfo(np.int64).max)
 _COMPACT_ABOVE = 8192
+_PIECE = 1 << 18  # rows that compaction moves at a time
 
 
 @dataclass(frozen=True)
@@ -411,7 +412,6 @@ class Arrangement:
         if len(keep) * 2 > rows:
             return
         known = self.version.knows_since(written)
-        kept = self._store.take(keep) if len(keep) else empty(self.schema)
         weight, born, died = self._weight[keep], self._born[keep], self._died[keep]
         deferred = self._identity is None
         fresh = Arrangement(
@@ -425,22 +425,25 @@ class Arrangement:
             entries = np.full(rows, -1, np.int64)
             entries[keep] = np.arange(len(keep))
             fresh._places = self._places.moved(entries)
-        fresh._fill(kept, weight, born, died, floor)  # before the swap: another thread may read it at any time
+        pieces = (self._store.take(keep[i : i + _PIECE]) for i in range(0, len(keep), _PIECE))
+        fresh._fill(pieces, weight, born, died, floor)  # before the swap: another thread may read it at any time
         self.__dict__.update(fresh.__dict__)
 
-    def _fill(self, rows: pa.RecordBatch, weight: I64, born: I64, died: I64, floor: int) -> None:
+    def _fill(self, pieces: Iterable[pa.RecordBatch], weight: I64, born: I64, died: I64, floor: int) -> None:
         """Put entries with their stamps into an empty arrangement."""
-        count = rows.num_rows
-        self._append(rows, weight, 0)
-        self._born[:count], self._died[:count] = born, died
+        start, living = 0, died == FOREVER
+        living[self._places.entries()] = False
+        for rows in pieces:
+            end = start + rows.num_rows
+            self._append(rows, weight[start:end], 0)
+            self._born[start:end], self._died[start:end] = born[start:end], died[start:end]
+            if self._identity is not None and rows.num_rows:
+                alive = np.flatnonzero(living[start:end])
+                slots, _ = self._identity.upsert(encode_rows(zset.take(rows, alive), self._identifying))
+                self._live_entry = grow(self._live_entry, len(self._identity), -1)
+                self._live_entry[slots] = start + alive
+            start = end
         self._dead = int((died != FOREVER).sum())
-        if self._identity is not None and count:
-            living = died == FOREVER
-            living[self._places.entries()] = False
-            alive = np.flatnonzero(living)
-            slots, _ = self._identity.upsert(encode_rows(zset.take(rows, alive), self._identifying))
-            self._live_entry = grow(self._live_entry, len(self._identity), -1)
-            self._live_entry[slots] = alive
         self._floor = floor
         self.version = self._publish()
 
@@ -464,7 +467,7 @@ class Arrangement:
         """Fill an empty arrangement with what ``stamped`` gave, readable as of any epoch from ``since`` on."""
         rows, weight, born, died = stamps_of(entries)
         self.changes += 1
-        self._fill(rows, weight, born, died, since)
+        self._fill([rows], weight, born, died, since)
 
 
 _BORN, _DIED = "__born", "__died"

@@ -20,6 +20,7 @@ from constellationdb.engine.arrangement import FOREVER, Arrangement, stamps_of, 
 from constellationdb.engine.rowstore import empty, mergeable
 from constellationdb.errors import InternalError
 from constellationdb.planner.plan import Plan, unique_key
+from constellationdb.storage.scratch.arrays import settled
 
 
 class Version(Protocol):
@@ -144,7 +145,7 @@ class AppendedRows:
         self.live += rows.num_rows
         kept = [chunk for chunk in self.version.chunks if chunk.epoch > self.unneeded] if self.unneeded else None
         before = self.version.chunks if kept is None else kept
-        whole = (*before, Appended(rows, epoch))
+        whole = (*before, Appended(settled(rows), epoch))
         self.version = AppendedVersion(self.schema, whole, self.version.floor, self.version.written)
 
     def compact(self, floor: int, written: int = -1) -> None:
@@ -153,7 +154,7 @@ class AppendedRows:
             chunks.append(chunk)
             while len(chunks) > 1 and chunks[-1].epoch <= floor and _joinable(chunks[-2], chunks[-1], written):
                 tail = chunks.pop()
-                chunks[-1] = Appended(pa.concat_batches([chunks[-1].rows, tail.rows]), tail.epoch)
+                chunks[-1] = Appended(settled(pa.concat_batches([chunks[-1].rows, tail.rows])), tail.epoch)
         if len(chunks) < len(self.version.chunks):
             known = written if self.version.knows_since(written) else -1
             self.version = AppendedVersion(self.schema, tuple(chunks), max(floor, self.version.floor), known)

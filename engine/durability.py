@@ -86,6 +86,7 @@ class Durability:
         self._disk = disk
         self._taking = threading.Lock()
         self._directory = None if directory is None else DataDirectory(directory, disk)
+        self.scratch = None if self._directory is None else self._directory.state
         self.log: EpochLog = MemoryEpochLog(keep=directory is not None)
         self._store: CheckpointStore | None = None
         self.went_back: WentBack | None = None  # when it was opened

@@ -67,9 +67,11 @@ from constellationdb.engine.tables import TableState
 from constellationdb.engine.turn import Turn
 from constellationdb.engine.waiting import Condition, Waiting
 from constellationdb.engine.worker import Worker
-from constellationdb.errors import ConstellationError, InternalError, ShuttingDown
+from constellationdb.errors import ConstellationError, FeatureNotSupported, InternalError, ShuttingDown
 from constellationdb.planner import plan
 from constellationdb.storage.disk import DISK, Disk
+from constellationdb.storage.scratch.sizes import bytes_of
+from constellationdb.storage.scratch.space import ScratchSpace, open_space
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
@@ -84,7 +86,10 @@ _TIDY_ROWS = 1 << 20
 
 
 class Engine:
-    """``directory`` None: everything in memory. ``start`` recovers and begins; ``close`` ends cleanly."""
+    """``directory`` None: everything in memory. ``start`` recovers and begins; ``close`` ends cleanly.
+
+    ``state_memory_budget``: what is kept beyond it lies on disk, in no more than ``state_disk_limit``.
+    """
 
     def __init__(
         self,
@@ -97,7 +102,15 @@ class Engine:
         checkpoints: CheckpointSettings = CheckpointSettings(),  # noqa: B008 - frozen
         disk: Disk = DISK,
         unaligned: Unaligned = Unaligned(),  # noqa: B008 - frozen
+        state_memory_budget: int | str | None = None,
+        state_disk_limit: int | str | None = None,
     ) -> None:
+        self._limits = (
+            bytes_of("state_memory_budget", state_memory_budget), bytes_of("state_disk_limit", state_disk_limit),
+        )  # fmt: skip
+        if processes and self._limits[0] is not None:
+            raise FeatureNotSupported("state_memory_budget with several workers is not supported")
+        self.scratch: ScratchSpace | None = None
         self.python = python or PythonFunctions()
         self.clock = clock or SystemClock()
         self.workers = workers
@@ -149,7 +162,8 @@ class Engine:
         from constellationdb import jit
 
         jit.compile_all()
-        choose_allocators()
+        choose_allocators(self._limits[0])
+        self.scratch = open_space(self.durability.scratch, *self._limits)
         self._recover()
         self._run()
         return self
@@ -193,6 +207,8 @@ class Engine:
             self._stop_readers()
             self.durability.close()
             self.python.close()
+            if self.scratch is not None:
+                self.scratch.stop()
 
     def _stop_readers(self) -> None:
         self.worker.stop()

@@ -17,6 +17,8 @@ import pyarrow as pa
 from constellationdb.engine.arrangement import Version
 from constellationdb.engine.fragment import Fragment
 from constellationdb.engine.operators.arranged import Borrowed
+from constellationdb.storage.scratch.arrays import mapped_bytes
+from constellationdb.storage.scratch.space import current
 
 _OWN = "constellationdb.engine"
 _ARRAYS = (np.ndarray, pa.RecordBatch, pa.Array)
@@ -24,13 +26,19 @@ _OTHERS = (Borrowed, Fragment, Version)  # another's rows, none, and what is the
 
 
 class Footprint(NamedTuple):
+    """``on_disk``: of the bytes, those in files of the scratch space; ``in_memory``: the others, and pages in use."""
+
     rows: int = 0
     bytes: int = 0
+    in_memory: int = 0
+    on_disk: int = 0
 
 
 def footprint(*parts: object) -> Footprint:
     """Of some operators together; what they share is counted once."""
-    rows = size = 0
+    rows = size = in_memory = on_disk = 0
+    space = current()
+    mappings = [] if space is None else space.mappings()
     seen: set[int] = set()
     stack = list(parts)
     while stack:
@@ -39,9 +47,11 @@ def footprint(*parts: object) -> Footprint:
             continue
         seen.add(id(part))
         rows += _rows_in(part)
-        size += int(part.nbytes) if isinstance(part, _ARRAYS) else 0
+        if isinstance(part, _ARRAYS):
+            own, (mapped, present) = int(part.nbytes), mapped_bytes(mappings, part)
+            size, on_disk, in_memory = size + own, on_disk + mapped, in_memory + own - mapped + present
         stack += _inside(part)
-    return Footprint(rows, size)
+    return Footprint(rows, size, in_memory, on_disk)
 
 
 def _rows_in(part: Any) -> int:

@@ -26,6 +26,7 @@ from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer, Lo
 from constellationdb.engine.processes.remote import RemoteGraph
 from constellationdb.engine.relation import Progress, RelationState
 from constellationdb.engine.side import ERRORS_SCHEMA
+from constellationdb.errors import DiskFull
 from constellationdb.planner.explain import Kind
 from constellationdb.planner.plan import Plan, is_netted, unique_key
 
@@ -112,6 +113,8 @@ class Job:
     kinds: dict[int, Kind] = field(default_factory=dict)  # what its operators are called, once somebody asked
     progress: BackfillProgress | None = None  # of its first answer, if this process has computed it
     held: bool = False
+    paused: DiskFull | None = None  # what it keeps has no room: it goes on when there is some
+    retry_at: float = 0.0  # when to look for it
     until: int = int(FOREVER)
     steps: int = 0
     ahead: dict[str, int] = field(default_factory=dict)  # inputs whose first epoch came with the first answer
@@ -194,7 +197,7 @@ class Job:
         return delta if self._nets else zset.netted(delta)
 
     def runnable(self) -> bool:
-        if self.failure is not None or self.closed or self.held:
+        if self.failure is not None or self.closed or self.held or self.paused is not None:
             return False
         if self.backfill is not None:
             return all(s.ready and s.frontier >= self.position for s in self.inputs.values())

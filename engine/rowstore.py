@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from constellationdb.engine.chunks import Chunks
+from constellationdb.storage.scratch.arrays import settled
 
 _MERGED_ROWS = 1 << 16
 
@@ -32,6 +33,7 @@ class RowStore:
         while len(chunks) > 1 and mergeable(chunks[-2], chunks[-1]):
             tail = chunks.pop()
             chunks[-1] = pa.concat_batches([chunks[-1], tail])
+        chunks[-1] = settled(chunks[-1])
         self.chunks = tuple(chunks)
 
     def take(self, entries: NDArray[np.int64]) -> pa.RecordBatch:

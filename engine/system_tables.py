@@ -65,7 +65,8 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
          ("bytes", _INT), ("error", _TEXT)]
     ),
     "constellation.state": pa.schema(
-        [("view", _TEXT), ("operator", _INT), ("kind", _TEXT), ("vnodes", _TEXT), ("rows", _INT), ("bytes", _INT)]
+        [("view", _TEXT), ("operator", _INT), ("kind", _TEXT), ("vnodes", _TEXT), ("rows", _INT), ("bytes", _INT),
+         ("memory_bytes", _INT), ("disk_bytes", _INT)]
     ),
     "constellation.aggregates": pa.schema(
         [("view", _TEXT), ("operator", _INT), ("aggregate", _TEXT), ("value", _TEXT), ("partitions_reporting", _INT),
@@ -193,7 +194,7 @@ def _operators(engine: Engine) -> list[Row]:
 
 
 def _state(engine: Engine) -> list[Row]:
-    """The rows and bytes in memory of each operator that keeps some, by the vnodes of its keys."""
+    """The rows and bytes, in memory and on disk, of each operator that keeps some, by the vnodes of its keys."""
     rows = []
     for job in engine.jobs.values():
         job.kinds = job.kinds or kinds(job.plan.root, engine.planned.of(engine.catalog))
@@ -205,6 +206,8 @@ def _state(engine: Engine) -> list[Row]:
                 "vnodes": "{}-{}".format(*owned(worker, job.graph.workers)),
                 "rows": kept.rows,
                 "bytes": kept.bytes,
+                "memory_bytes": kept.in_memory,
+                "disk_bytes": kept.on_disk,
             }
             for node, worker, kept in job.graph.kept()
         ]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from constellationdb.engine.bell import Bell
 from constellationdb.engine.changelog import Change
 from constellationdb.engine.job import Job, Work
+from constellationdb.engine.pausing import pause_without_room, try_again
 from constellationdb.engine.relation import Follower, RelationState
 from constellationdb.engine.stopped import is_stopped
 from constellationdb.engine.turn import SMALL_ROWS
@@ -47,7 +48,11 @@ class Line:
 
     def next(self, now: float) -> Job | None:
         """The next one that can take a step; it goes to the end of the line."""
-        for job in self.jobs:
+        for job in list(self.jobs):
+            if job.paused is not None and job.retry_at <= now:
+                try_again(job, now)
+                if job.paused is None and job.idle:
+                    del self.jobs[job]
             if job.runnable() and _due(job) <= now:
                 del self.jobs[job]
                 self.jobs[job] = None
@@ -68,6 +73,8 @@ def _can_wait(job: Job) -> bool:
 
 
 def _due(job: Job) -> float:
+    if job.paused is not None:
+        return job.retry_at
     return job.progress.due if job.starting and job.progress is not None else 0.0
 
 
@@ -202,6 +209,7 @@ class Worker:
         with engine.lock:
             job.settle()
             engine.show(changes)
+            pause_without_room(engine, job)
             if not job.starting:
                 self._go_on(job)
             elif job.progress is not None:
@@ -224,7 +232,7 @@ class Worker:
     def _go_on(self, job: Job) -> None:
         """To the end of the line that follows epochs, if there is more to do."""
         self.remove(job)
-        if job.following() is not None:
+        if job.following() is not None or job.paused is not None:
             self.add(job)
 
     def send_requests(self, job: Job) -> None:

@@ -9,6 +9,7 @@ What each module is:
     checkpoints/    state as of an epoch: named blobs and a manifest, committed as one
     objects/        where checkpoints lie: a directory or an object store
     state/          ordered keys and values in memory or on disk (StateStore), their snapshots and indexes
+    scratch/        memory in mapped files, for state beyond the budget of memory
     kernels/        the loops over every key: encoding, hashing, finding, ordering
     buffers.py      bytes, as whatever they lie in
     arrow_blobs.py  Arrow batches as bytes, with or without a header
@@ -34,6 +35,6 @@ How a restart uses it: the newest whole checkpoint, at epoch c, its blobs, then 
                        ^ c = 40  ^ durable_epoch = 57
                 checkpoint        log replays 41 … 57; 58 and 59 were never acknowledged
 
-What it leaves out: caches and spilling come with the features that need them; no operator keeps its
+What it leaves out: caches come with the features that need them; no operator keeps its
 state in a StateStore yet. Nothing here knows what an operator, a relation or a schema is.
 """

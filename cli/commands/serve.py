@@ -53,6 +53,12 @@ from constellationdb.cli.commands.options import ADAPTIVE, Address, Interval, Wo
 )
 @click.option("--listen", type=Address(), default="127.0.0.1:5433", show_default=True, help="Where clients connect.")
 @click.option("--workers", type=Workers(), default=1, show_default=True, help="Processes that run views, or auto.")
+@click.option(
+    "--state-memory-budget",
+    metavar="SIZE",
+    help="Memory for what views keep, such as 2GB; what is beyond lies on disk.  [default: no limit]",
+)
+@click.option("--state-disk-limit", metavar="SIZE", help="The most of that on disk.  [default: no limit]")
 @click.option("--max-connections", type=click.IntRange(1), default=2000, show_default=True, help="Clients at a time.")
 @click.option(
     "--auth-timeout",
@@ -82,6 +88,8 @@ def command(
     max_in_flight: int,
     listen: tuple[str, int],
     workers: int,
+    state_memory_budget: str | None,
+    state_disk_limit: str | None,
     max_connections: int,
     auth_timeout: float,
     max_message: int,
@@ -107,6 +115,8 @@ def command(
             checkpoint_store, None if checkpoint_interval == ADAPTIVE else float(checkpoint_interval), checkpoints_kept
         ),
         unaligned=Unaligned(unaligned_after, max_in_flight << 20),
+        state_memory_budget=state_memory_budget,
+        state_disk_limit=state_disk_limit,
     )
     with until_stopped() as stopped, started as database:
         click.echo(banner(database, directory))

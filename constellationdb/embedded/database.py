@@ -30,12 +30,16 @@ def connect(
     checkpoint_store: str | None = None,
     checkpoint_interval: float | Literal["adaptive"] = 10.0,
     checkpoints_kept: int = 3,
+    state_memory_budget: int | str | None = None,
+    state_disk_limit: int | str | None = None,
 ) -> Database:
     """A database in memory, in the directory ``target``, or on the server ``target`` (postgres://host:port).
 
     ``workers`` is for a database in this process; ``on_notice`` hears what statements remark. ``functions``
     are registered before the database is opened: views in a directory that call them go on from where they were.
     The rest is for a directory: an object store for the checkpoints, seconds between two, how many are kept.
+    ``state_memory_budget`` (bytes, or ``"512MB"``): what views keep beyond it lies on disk, where it may take
+    ``state_disk_limit``. They are for a database in this process, of which there can be one with a budget at a time.
     """
     checkpoints = CheckpointSettings(
         checkpoint_store, None if checkpoint_interval == "adaptive" else checkpoint_interval, checkpoints_kept
@@ -55,7 +59,8 @@ def connect(
         return database
     from constellationdb.embedded.local import open_link
 
-    link = open_link(target, workers, on_notice, [registered(given) for given in functions], checkpoints)
+    known = [registered(given) for given in functions]
+    link = open_link(target, workers, on_notice, known, checkpoints, state_memory_budget, state_disk_limit)
     return Database(link, restored=link.engine.restored)
 
 

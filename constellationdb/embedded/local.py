@@ -29,10 +29,19 @@ def open_link(
     on_notice: OnNotice | None = None,
     functions: Sequence[PythonFunction] = (),
     checkpoints: CheckpointSettings = CheckpointSettings(),  # noqa: B008 - frozen
+    state_memory_budget: int | str | None = None,
+    state_disk_limit: int | str | None = None,
 ) -> LocalLink:
     """Starts an engine, in memory or in a directory, that ends with the link."""
     directory = Path(target) if target is not None else None
-    engine = Engine(directory, workers=workers, python=PythonFunctions(functions), checkpoints=checkpoints)
+    engine = Engine(
+        directory,
+        workers=workers,
+        python=PythonFunctions(functions),
+        checkpoints=checkpoints,
+        state_memory_budget=state_memory_budget,
+        state_disk_limit=state_disk_limit,
+    )
     try:
         engine.start()
         link = LocalLink(engine, on_notice)

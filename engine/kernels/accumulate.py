@@ -26,6 +26,7 @@ from constellationdb.engine.kernels.rows import I64, U64, Bool
 from constellationdb.engine.kernels.wide import carry, mul_signed
 from constellationdb.jit import inlined, kernel
 from constellationdb.storage.kernels.memory import prefetch
+from constellationdb.storage.scratch.arrays import enlarged
 
 F64 = NDArray[np.float64]
 _T = TypeVar("_T", bound=np.generic)
@@ -37,13 +38,10 @@ _MOST_DIGITS = 10**38 - 1
 
 
 def grow(array: NDArray[_T], capacity: int, fill: Any = 0) -> NDArray[_T]:
-    """The array itself if it has ``capacity`` items, else a copy of twice the size; new items are ``fill``."""
+    """The array itself if it has ``capacity`` items, else a larger one that begins with it; new items are ``fill``."""
     if capacity <= len(array):
         return array
-    larger = np.empty(max(capacity, 2 * len(array)), array.dtype)
-    larger[: len(array)] = array
-    larger[len(array) :] = fill
-    return larger
+    return enlarged(array, len(array), capacity, fill)
 
 
 def add_count(acc: I64, slots: I64, weights: I64 | None = None, valid: Bool | None = None) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from constellationdb.engine.kernels.rows import I64
 from constellationdb.jit import kernel
+from constellationdb.storage.scratch.arrays import filled
 
 I32 = NDArray[np.int32]
 
@@ -26,7 +27,7 @@ def place(keys: I64, entries: I64) -> tuple[int, I32] | None:
     low, high = int(keys.min()), int(keys.max())
     if high - low >= max(_LEAST, 4 * len(keys)) or int(entries.max()) >= 1 << 31:
         return None
-    by_key = np.full(high - low + 1, ABSENT, np.int32)
+    by_key = filled(high - low + 1, np.dtype(np.int32), ABSENT)
     by_key[keys - low] = entries
     return low, by_key
 
@@ -43,7 +44,7 @@ def widened(low: int, by_key: I32, least: int, greatest: int, most: int) -> tupl
         first = max(first - (behind - first), -(1 << 63))
     else:
         behind += behind - first
-    larger = np.full(behind - first, ABSENT, np.int32)
+    larger = filled(behind - first, np.dtype(np.int32), ABSENT)
     larger[low - first : low - first + len(by_key)] = by_key
     return first, larger
 

@@ -18,10 +18,9 @@ One thread at a time may use an index, for lookups too.
 
 from __future__ import annotations
 
-from typing import TypeGuard, TypeVar
+from typing import TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
 
 from constellationdb.engine.kernels import dense
 from constellationdb.engine.kernels.dense import I32
@@ -47,8 +46,7 @@ from constellationdb.engine.kernels.rows import (
     rows_of,
 )
 from constellationdb.errors import CorruptState
-
-_T = TypeVar("_T", bound=np.generic)
+from constellationdb.storage.scratch.arrays import enlarged, zeros
 
 # What the keys are, and how many int64 an entry of their table has.
 _BYTES, _WORDS, _PAIRS = 0, 1, 2
@@ -197,7 +195,7 @@ class KeyIndex:
                 return False
             self._least, self._places = wider
         if len(self) + len(words) > len(self._values):
-            self._values = _enlarged(self._values, len(self), len(self) + len(words))
+            self._values = enlarged(self._values, len(self), len(self) + len(words))
         return True
 
     def _leave_places(self) -> None:
@@ -250,10 +248,10 @@ class KeyIndex:
         more = max(more, self._room - count)
         size = (1 + more) * rows.width if rows.width != VARIABLE else _size(rows, row, more)
         if count >= len(self._hashes):
-            self._hashes = _enlarged(self._hashes, count, count + more)
-            self._offsets = _enlarged(self._offsets, count + 1, len(self._hashes) + 1)
+            self._hashes = enlarged(self._hashes, count, count + more)
+            self._offsets = enlarged(self._offsets, count + 1, len(self._hashes) + 1)
         if used + size > len(self._keys):
-            self._keys = _enlarged(self._keys, used, used + size)
+            self._keys = enlarged(self._keys, used, used + size)
         if count >= _most_keys(self._capacity):
             self._rebuild(count + more)
 
@@ -290,7 +288,7 @@ class KeyIndex:
             fill(table, mask, self._keys, self._hashes, first, last, self._form == _WORDS)
 
     def _empty_table(self, capacity: int) -> I64:
-        return np.zeros(_ENTRY[self._form] * capacity, np.int64)
+        return zeros(_ENTRY[self._form] * capacity, np.dtype(np.int64))
 
 
 def _form_of(rows: Rows) -> int:
@@ -303,13 +301,6 @@ def _size(rows: Rows, row: int, more: int) -> int:
     """The bytes of a key, and of ``more`` that are as long as those behind it are on average."""
     rest = int(rows.offsets[-1] - rows.offsets[row])
     return int(rows.offsets[row + 1] - rows.offsets[row]) + more * rest // (len(rows) - row)
-
-
-def _enlarged(array: NDArray[_T], used: int, least: int) -> NDArray[_T]:
-    """Twice the space. What is not used yet is left untouched: the system backs it page by page."""
-    larger = np.empty(max(least, 2 * len(array)), array.dtype)
-    larger[:used] = array[:used]
-    return larger
 
 
 def _most_keys(capacity: int) -> int:

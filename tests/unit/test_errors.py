@@ -70,6 +70,7 @@ GOLDEN = {
     "StorageFailure": ("58030", "CON-5007"),
     "TooManyConnections": ("53300", "CON-5008"),
     "RelationUnusable": ("55000", "CON-4006"),
+    "DiskFull": ("53100", "CON-4007"),
     "InternalError": ("XX000", "CON-9001"),
     "InvalidObjectDefinition": ("42P17", "CON-1100"),
     "GeneratedAlways": ("428C9", "CON-1101"),

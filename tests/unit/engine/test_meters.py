@@ -132,5 +132,5 @@ def test_explain_analyze_changes_nothing(session: Session) -> None:
 
 def test_a_footprint_counts_what_is_shared_once() -> None:
     array, batch = np.zeros(10, np.int64), pa.record_batch({"a": [1, 2, 3]})
-    assert footprint([array, array], {"x": batch}) == Footprint(3, 80 + batch.nbytes)
+    assert footprint([array, array], {"x": batch}) == Footprint(3, 80 + batch.nbytes, 80 + batch.nbytes)
     assert footprint() == Footprint(0, 0)
