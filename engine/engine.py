@@ -92,6 +92,7 @@ class Engine:
         self.python = python or PythonFunctions()
         self.clock = clock or SystemClock()
         self.workers = workers
+        self.disk = disk
         self.lock = threading.RLock()
         self.waiting = Waiting(self.lock, self.clock)
         self.turn = Turn()

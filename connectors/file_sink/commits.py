@@ -93,7 +93,7 @@ class Commits:
             source, target = self._directory / aside, self._directory / name
             if source.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
-                source.rename(target)
+                self._disk.rename(source, target)
                 places |= {target.parent, *target.parent.relative_to(self._directory).parents}
         for place in places:
             self._disk.sync_directory(self._directory / place)
