@@ -37,11 +37,11 @@ consistency:
 
 # kill -9 at random moments under writers, followers and checkpoints, more often than the default run's twenty.
 kills:
-	CONSTELLATION_KILLS=$${CONSTELLATION_KILLS:-100} python -m pytest tests/e2e/test_kills.py --timeout=0
+	CONSTELLATION_KILLS=$${CONSTELLATION_KILLS:-100} python -m pytest tests/e2e/test_kills.py --timeout=0 -o faulthandler_timeout=0
 
 # kill -9 at every kind of operation on the disk, at random moments, and while the server recovers.
 torture:
-	CONSTELLATION_TORTURE=$${CONSTELLATION_TORTURE:-100} python -m pytest tests/e2e/test_torture.py --timeout=0 -n0 -s
+	CONSTELLATION_TORTURE=$${CONSTELLATION_TORTURE:-500} python -m pytest tests/e2e/torture --timeout=0 -o faulthandler_timeout=0 -n0 -s
 
 # The engine on a disk that forgets: 100,000 seeds, or as many as an hour gives. SEED is the first.
 SIMULATE_SEEDS ?= 100000

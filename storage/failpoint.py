@@ -1,10 +1,10 @@
 """A process that kills itself at a chosen operation on the disk, or whose disk fails then, for those who test it.
 
-    CONSTELLATION_FAILPOINT="sync log:17"         it is about to sync a file of the folder log for the 17th time: it dies
-    CONSTELLATION_FAILPOINT="sync log:17 EIO"     … and gets this error instead
+    CONSTELLATION_FAILPOINT="sync log:17"         it dies when it is to sync a file of the folder log for the 17th time
+    CONSTELLATION_FAILPOINT="sync log:17 EIO"     … or gets this error then
     CONSTELLATION_FAILPOINT="write log:17 torn"   … after half of what there was to write
 
-Operations: write (who dies in it has done half of it), sync, rename, link, remove, and names, which syncs a directory's.
+Operations: write (who dies has done half of it), sync, rename, link, remove, and names, which syncs a directory's names.
 """
 
 from __future__ import annotations

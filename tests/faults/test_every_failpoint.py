@@ -1,9 +1,9 @@
 """Every operation on the disk fails once, in every way: nothing acknowledged is lost, and who asked is told.
 
-    log             final: the statement gets an error, and so does every later one, until the database is opened again
-    checkpoints     CHECKPOINT gets an error, the next one works, and statements are not held up
-    sinks           tried again
-    while it opens  it does not; the next time it does
+log             final: the statement gets an error, and so does every later one, until the database is opened again
+checkpoints     CHECKPOINT gets an error, the next one works, and statements are not held up
+sinks           tried again
+while it opens  it does not; the next time it does
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ _LOG = {"write log", "sync log", "rename log", "names log", "remove log"}
 STEPS = sorted(
     _LOG
     | {f"{what} {folder}" for what in ("write", "sync", "rename", "names") for folder in ("data", "parts")}
-    | {f"{what} {folder}" for what in ("write", "sync", "link", "names", "remove") for folder in ("manifests", "owners")}
+    | {
+        f"{what} {folder}"
+        for what in ("write", "sync", "link", "names", "remove")
+        for folder in ("manifests", "owners")
+    }
     | {f"{what} names" for what in ("write", "sync", "link", "names", "remove")}
     | {f"{what} _constellation" for what in ("write", "sync", "rename", "names", "remove")}
     | {"write checkpoints", "sync checkpoints", "link checkpoints", "names checkpoints", "remove parts"}

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from constellationdb.engine import durability
@@ -125,13 +126,13 @@ class Workload:
         assert not damages
 
     def _settle(self, engine: Engine) -> None:
-        found = {i: v for i, v in rows(engine, "SELECT id, v FROM t")} if "t" in engine.catalog.relations else {}
+        found = dict(rows(engine, "SELECT id, v FROM t")) if "t" in engine.catalog.relations else {}
         assert found in (self.acknowledged, self.unknown or self.acknowledged), "not what was acknowledged"
         self.acknowledged, self.unknown = found, None
 
     def _check_contents(self, engine: Engine) -> None:
         assert self.say(engine, "WAIT"), self.errors[-1]
-        assert {i: v for i, v in rows(engine, "SELECT id, v FROM t")} == self.acknowledged
+        assert dict(rows(engine, "SELECT id, v FROM t")) == self.acknowledged
         view = sorted(rows(engine, "SELECT k, n, total FROM s"))
         assert view == sorted(rows(engine, _VIEW))
         ((state, error),) = rows(engine, "SELECT state, error FROM constellation.sinks")
@@ -139,8 +140,8 @@ class Workload:
         assert sorted(replayed(self.out)) == view
 
 
-def rows(engine: Engine, text: str) -> list[tuple[int, ...]]:
-    found: list[tuple[int, ...]] = []
+def rows(engine: Engine, text: str) -> list[Any]:
+    found: list[Any] = []
     for result in engine.session().execute(text):
         found += [tuple(row.values()) for batch in result.batches for row in batch.to_pylist()]
     return found

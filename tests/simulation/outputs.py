@@ -58,14 +58,15 @@ class SimulatedSink:
                 self._writer.close()
             self._writer = None
 
-    def check(self, engine: SteppedEngine, history: History) -> None:
-        """Where the target was asked, which gives the last commit's files their names."""
+    def check(self, engine: SteppedEngine, history: History) -> bool:
+        """Whether it can be: where the target was asked, which gives the last commit's files their names."""
         sink = engine.sinks.get(self.name)
         if self._writer is None or sink is None or sink.position is None:
-            return
+            return False
         expected = history.at(sink.position).rows(self.relation, 0)
         found = self._in_table(engine) if SINKS[self.name].into else self._in_files()
         assert found == expected, f"sink {self.name} at {sink.position}: {found} instead of {expected}"
+        return True
 
     def _in_table(self, engine: SteppedEngine) -> Rows:
         rows = zset.weighted(engine.states[SINKS[self.name].into or ""].version().weighted(engine.epoch))

@@ -13,10 +13,14 @@ from typing import Any
 
 import pytest
 
-from constellationdb.engine import capture
+from constellationdb.connectors.file_sink.parts import Part
+from constellationdb.connectors.file_sink.sink import FileWriter
+from constellationdb.engine import capture, subscription_cursor
 from constellationdb.engine.checkpoint_blobs import Draft
 from constellationdb.engine.durability import Durability
 from constellationdb.engine.sequencer import Epoch, Sequencer
+from constellationdb.engine.sinks.delivery import Delivery
+from constellationdb.engine.sinks.table import TableWriter
 from constellationdb.engine.sources import SourceState
 from constellationdb.storage import segment
 from constellationdb.storage.buffers import Bytes
@@ -210,6 +214,48 @@ def _compaction_keeps_no_tombstones(patch: Patch) -> None:
     patch.setattr(VersionLog, "_changed", without)
 
 
+def _a_file_is_named_before_it_is_synced(patch: Patch) -> None:
+    """The marker of a sink comes before its rows."""
+
+    def commit(self: FileWriter, epoch: int) -> int:
+        parts = self._begun()
+        due: list[Part] = []
+        with pytest.MonkeyPatch.context() as later:
+            later.setattr(Part, "finish", due.append)
+            files = parts.finish(epoch)
+        self._commits.commit(self._position, epoch, files)
+        for part in due:
+            part.finish()
+        self._position, self._parts = epoch, None
+        return parts.size
+
+    patch.setattr(FileWriter, "commit", commit)
+
+
+def _the_marker_comes_before_the_rows(patch: Patch) -> None:
+    """Into a table: an epoch for each."""
+    apply = TableWriter._apply
+
+    def commit(self: Any, epoch: int) -> int:
+        parts, self._parts = self._parts, []
+        self._engine.submit(lambda under: apply(self, under, [], epoch)).result()
+        self._engine.submit(lambda under: apply(self, under, parts, epoch)).result()
+        return 0
+
+    patch.setattr(TableWriter, "commit", commit)
+
+
+def _an_acknowledgement_is_not_logged(patch: Patch) -> None:
+    def acknowledge(engine: Any, _: Epoch, positions: Any) -> None:
+        engine.acknowledge(positions)
+
+    patch.setattr(subscription_cursor, "acknowledge", acknowledge)
+
+
+def _a_sink_does_not_ask_its_target(patch: Patch) -> None:
+    patch.setattr(Delivery, "_go_on_from", lambda self, _: setattr(self, "position", self.held))
+
+
 PLANTED = [
     PlantedBug("the log is not synced", _log_is_not_synced),
     PlantedBug("objects are not synced", _objects_are_not_synced),
@@ -225,9 +271,14 @@ PLANTED = [
     PlantedBug("parts go before their manifest", _parts_go_before_their_manifest),
     PlantedBug("an epoch is told before it is durable", _told_before_it_is_durable),
     PlantedBug("a torn tail counts", _a_torn_tail_counts),
+    PlantedBug("a file is named before it is synced", _a_file_is_named_before_it_is_synced),
+    PlantedBug("the marker comes before the rows", _the_marker_comes_before_the_rows),
+    PlantedBug("an acknowledgement is not logged", _an_acknowledgement_is_not_logged),
+    PlantedBug("a sink does not ask its target", _a_sink_does_not_ask_its_target),
     PlantedBug("compaction keeps no tombstones", _compaction_keeps_no_tombstones, Snapshots),
 ]
 _QUICK = (
+    "the marker comes before the rows",
     "the log is not synced",
     "the manifest comes before the parts",
     "positions are not in the manifest",

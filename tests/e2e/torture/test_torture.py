@@ -87,7 +87,9 @@ class Torture:
         step, most = self._draw.choice(RUNNING)
         served = self._open(f"{step}:{self._draw.randint(1, most) + 5}")
         self._check(served)
-        works = [client.run for client in (*self.writers, *self.followers, *self.outputs.readers, self.outputs.pusher)]
+        works: list[Callable[[str], None]] = [writer.run for writer in self.writers]
+        works += [follower.run for follower in self.followers]
+        works += [self.outputs.pusher.run, *(reader.run for reader in self.outputs.readers)]
         with ThreadPoolExecutor(len(works)) as pool:
             running = [pool.submit(work, served.dsn) for work in works]
             self._wait_for_the_end(served, step)
