@@ -4,7 +4,7 @@
     CONSTELLATION_FAILPOINT="sync log:17 EIO"     … or gets this error then
     CONSTELLATION_FAILPOINT="write log:17 torn"   … after half of what there was to write
 
-Operations: write (who dies has done half of it), sync, rename, link, remove, and names, which syncs a directory's names.
+Operations: write (who dies has done half of it), sync, rename, link, remove, and names, the sync of a directory.
 """
 
 from __future__ import annotations
