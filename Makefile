@@ -1,4 +1,4 @@
-.PHONY: demo test clients slt oracle differential tpch consistency kills torture simulate planted fuzz check bench docs lint
+.PHONY: demo test clients slt oracle differential tpch consistency kills torture faults simulate planted fuzz check bench docs lint
 
 demo:
 	constellation demo flights
@@ -42,6 +42,10 @@ kills:
 # kill -9 at every kind of operation on the disk, at random moments, and while the server recovers.
 torture:
 	CONSTELLATION_TORTURE=$${CONSTELLATION_TORTURE:-500} python -m pytest tests/e2e/torture --timeout=0 -o faulthandler_timeout=0 -n0 -s
+
+# Every kind of operation on the disk fails at its first, a middle and its last occurrence, in every way.
+faults:
+	CONSTELLATION_FAULTS=all python -m pytest tests/faults
 
 # The engine on a disk that forgets: 100,000 seeds, or as many as an hour gives. SEED is the first.
 SIMULATE_SEEDS ?= 100000

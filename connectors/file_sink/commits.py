@@ -45,6 +45,8 @@ class Commits:
             found = msgspec.json.decode(records[-1].read_bytes(), type=Commit)
         except msgspec.DecodeError as error:
             raise SinkFailure(f'"{records[-1]}" is damaged: {error}') from None
+        if records[-1].name != _record(found.epoch):
+            raise SinkFailure(f'"{records[-1]}" is damaged: it says that it is of epoch {found.epoch}')
         if found.version > VERSION:
             raise SinkFailure(f'"{records[-1]}" is of version {found.version}, this server knows {VERSION}')
         if found.id != self._id:

@@ -26,7 +26,7 @@ def fail_syncs(served: Served, count: int) -> subprocess.Popen[bytes]:
     tracer = subprocess.Popen(command, stderr=subprocess.PIPE)
     assert tracer.stderr is not None
     with psycopg.connect(served.dsn, autocommit=True) as connection, suppress(psycopg.Error):
-        for _ in range(200):  # until it is attached
+        for _ in range(50):  # until it is attached
             connection.execute("INSERT INTO warm VALUES (1)")
             if tracer.poll() is not None:
                 pytest.skip(f"strace cannot trace here: {tracer.stderr.read().decode()}")
@@ -41,13 +41,15 @@ def test_what_was_acknowledged_was_synced(serve: Serve, tmp_path: Path) -> None:
     tracer = fail_syncs(served, 5)
     acknowledged, failed = [], ""
     try:
-        for key in range(300):
+        for key in range(200):
             try:
                 with psycopg.connect(served.dsn, autocommit=True) as connection:
                     connection.execute("INSERT INTO t VALUES (%s)", (key,))
                 assert not failed, "acknowledged after a sync had failed"
                 acknowledged.append(key)
             except psycopg.Error as error:
+                if failed:
+                    break
                 failed = str(error)
         assert "Input/output error" in failed or "has stopped" in failed, failed or "nothing failed"
     finally:
@@ -60,4 +62,4 @@ def test_what_was_acknowledged_was_synced(serve: Serve, tmp_path: Path) -> None:
     with psycopg.connect(serve(tmp_path / "data").dsn) as connection:
         found = [key for (key,) in connection.execute("SELECT id FROM t ORDER BY id")]
     assert found[: len(acknowledged)] == acknowledged
-    assert len(found) <= len(acknowledged) + 300
+    assert len(found) <= len(acknowledged) + 1, "one was not answered, and the other refused"

@@ -221,7 +221,7 @@ def _a_file_is_named_before_it_is_synced(patch: Patch) -> None:
         parts = self._begun()
         due: list[Part] = []
         with pytest.MonkeyPatch.context() as later:
-            later.setattr(Part, "finish", due.append)
+            later.setattr(Part, "finish", lambda part: due.append(part))
             files = parts.finish(epoch)
         self._commits.commit(self._position, epoch, files)
         for part in due:

@@ -180,9 +180,15 @@ class Simulation:
         if self.draw.random() < 0.6 and not self.disk.crashed_at[self.focus]:
             self.disk.set_trouble(Trouble(self.focus, 1, self.draw.choice(CRASHES)))
             self._say(f"aimed: {self.focus}")
-            for _ in range(5 if self.focus in RETENTION else 0):
+            for _ in range(5):
                 self._change()
-                self._checkpoint()
+                if self.focus in RETENTION:
+                    self._checkpoint()
+                elif "/names" in self.focus:
+                    self._savepoint()
+                elif "out/" in self.focus:
+                    self._running.work(20)
+                    self._deliver()
 
     def _finish(self) -> None:
         """Everything that is to be delivered is."""
