@@ -89,13 +89,14 @@ class Commits:
         self._forget_before(epoch)
 
     def _finish(self, commit: Commit) -> None:
-        """Give the files their names; those that have them already have them."""
+        """Give the files their names; those that a killed process gave it may not have synced."""
         places = set()
         for aside, name in commit.files:
             source, target = self._directory / aside, self._directory / name
             if source.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self._disk.rename(source, target)
+            if target.parent.is_dir():
                 places |= {target.parent, *target.parent.relative_to(self._directory).parents}
         for place in places:
             self._disk.sync_directory(self._directory / place)

@@ -248,6 +248,8 @@ class SimulatedDisk(Disk):
     def crash(self, crash: Crash) -> NoReturn:
         """Settles what is left, and ends the process."""
         self.left = self._after_kill() if crash == "kill" else self._after_power_cut()
+        if crash == "power cut":
+            self._moved = []
         raise CrashError
 
     def _after_kill(self) -> Left:
@@ -290,7 +292,7 @@ class SimulatedDisk(Disk):
         """The next process finds what the crash has left."""
         assert self.left is not None
         left, self.left = self.left, None
-        self._names, self._files, self._moved = left.names, {}, []
+        self._names, self._files = left.names, {}
         self.set_trouble(None)
         shutil.rmtree(self.root)
         for folder in sorted(left.folders):

@@ -278,7 +278,7 @@ PLANTED = [
     PlantedBug("compaction keeps no tombstones", _compaction_keeps_no_tombstones, Snapshots),
 ]
 _QUICK = (
-    "the marker comes before the rows",
+    "a file is named before it is synced",
     "the log is not synced",
     "the manifest comes before the parts",
     "positions are not in the manifest",

@@ -192,10 +192,11 @@ class Simulation:
 
     def _finish(self) -> None:
         """Everything that is to be delivered is."""
+        self.disk.meanwhile = None
         while any(job.runnable() for job in self._running.jobs.values()):
             self._running.work(100)
         for _ in range(3):  # what one sink writes may be what another reads
-            self._deliver(most=1000)
+            self._deliver(calm=True)
         for _ in range(2):
             self._read(1_000_000)
         assert not any(sink._is_behind() or sink.state == "failed" for sink in self._running.sinks.values())
@@ -449,10 +450,13 @@ class Simulation:
             else:
                 follower.follow(self._running, self.history, forgets=self.jumped)
 
-    def _deliver(self, most: int = 5) -> None:
-        """Some commits of each sink, in any order."""
+    def _deliver(self, *, calm: bool = False) -> None:
+        """Some commits of each sink, in any order; all that there is to commit when it is ``calm``."""
+        most = 1000 if calm else 5
         for sink in self.draw.sample(self.sinks, len(self.sinks)):
             self._say(f"delivers: {sink.name}")
+            if not calm:
+                self._arm(0.1, "log", "_constellation")
             try:
                 while most and sink.step(self._running):
                     most -= 1
