@@ -4,6 +4,7 @@
     python -m bench latency [--seconds N] [--json]
     python -m bench joins [--case left] [--rows N] [--json]
     python -m bench curves [--case "top 2 of each key"] [--rows N] [--json]
+    python -m bench scaling [--case sums] [--workers 1 --workers 2] [--json]
     python -m bench state [--store memory] [--keys N] [--json]
     python -m bench wire [--case "select text"] [--rows N] [--json]
 
@@ -15,6 +16,8 @@ checksum taken in a second run that nobody times.
 
 ``joins`` keeps views of two changing tables; ``curves`` shows for every operator what an epoch of
 the same changes costs as its state grows ×1, ×10, ×100.
+
+``scaling`` runs the same views on one worker and on worker processes, and compares their answers.
 
 ``state`` fills and reads the state stores, and takes snapshots of them.
 

@@ -11,13 +11,16 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
+from bench import channels as channel_bench
 from bench import checkpoints as checkpoint_bench
 from bench import curves as curve_bench
 from bench import joins as join_bench
 from bench import latency as latencies
 from bench import nexmark as nexmark_bench
 from bench import orders as order_bench
+from bench import scaling as scaling_bench
 from bench import state as state_bench
+from bench.channel_ends import TRANSPORTS
 from bench.curve_cases import CASES as CURVES
 from bench.queries import QUERIES, query_named
 from bench.run import INPUTS
@@ -49,6 +52,21 @@ def nexmark(
     queries = [query_named(name) for name in names] or list(QUERIES)
     measured = nexmark_bench.compare(queries, events or _EVENTS[form], form, _core(core), repeats)
     _report(measured, nexmark_bench.table_of, only_json)
+
+
+@main.command()
+@click.option("--case", "names", multiple=True, type=click.Choice(list(scaling_bench.CASES)), help="default: all")
+@click.option("--rows", type=click.IntRange(min=1), default=2_000_000, show_default=True, help="a round")
+@click.option("--batch", "sizes", multiple=True, type=click.IntRange(min=1), default=(65_536, 8_192), show_default=True)
+@click.option("--workers", multiple=True, type=click.IntRange(1, 64), default=(1, 2), show_default=True)
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="the best one counts")
+@click.option("--json", "only_json", is_flag=True, help="JSON lines only")
+def scaling(
+    names: tuple[str, ...], rows: int, sizes: tuple[int, ...], workers: tuple[int, ...], rounds: int, only_json: bool
+) -> None:
+    """Views on one worker and on worker processes, from the rows to the view's answer."""
+    measured = scaling_bench.measure(names or list(scaling_bench.CASES), rows, sizes, workers, rounds)
+    _report(measured, scaling_bench.table_of, only_json)
 
 
 @main.command()
@@ -134,11 +152,21 @@ def checkpoints(megabytes: int, core: int | None, only_json: bool) -> None:
     _report(checkpoint_bench.measure(megabytes, _core(core)), checkpoint_bench.table_of, only_json)
 
 
+@main.command()
+@click.option("--transport", "names", multiple=True, type=click.Choice(TRANSPORTS), help="default: all")
+@click.option("--trips", type=click.IntRange(min=100), default=20_000, show_default=True, help="there and back")
+@click.option("--megabytes", type=click.IntRange(min=1), default=1000, show_default=True, help="of rows, one way")
+@click.option("--json", "only_json", is_flag=True, help="JSON lines only")
+def channels(names: tuple[str, ...], trips: int, megabytes: int, only_json: bool) -> None:
+    """Rows from one process to another: rings in shared memory, a socket, a pipe."""
+    _report(channel_bench.measure(names or TRANSPORTS, trips, megabytes), channel_bench.table_of, only_json)
+
+
 @main.command("all")
 @click.pass_context
 def everything(context: click.Context) -> None:
     """All of them, as they are by default."""
-    for command in (nexmark, joins, orders, curves, state, checkpoints, latency, wire):
+    for command in (nexmark, joins, orders, curves, state, checkpoints, channels, latency, wire):
         try:
             context.invoke(command)
         except SystemExit as end:

@@ -54,7 +54,12 @@ def running(
     """
     functions = PythonFunctions(sources=python_functions)
     engine = Engine(
-        directory, workers=workers, python=functions, checkpoint_store=checkpoint_store, disk=disk_of_environment()
+        directory,
+        workers=workers,
+        processes=workers > 1,
+        python=functions,
+        checkpoint_store=checkpoint_store,
+        disk=disk_of_environment(),
     )
     try:
         engine.start()

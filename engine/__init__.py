@@ -27,11 +27,11 @@ How it works::
     relation  contents  arrangement  rowstore            epoch deltas (Z-sets: ``batch``) and what they add up to
     worker  job  graph  operators/  fragment  exchange   how a view follows
     accumulators  shared_index  kernels/                 what keyed operators keep, and the loops over it
+    processes/  channels/                                jobs on other cores, and the rings to them
     lookups  fetching  replicas                          tables that somebody else changes
     reads  visible  point_index  overlay                 one epoch for all of a SELECT; a transaction's own changes
     subscription  system_tables                          changes as they come; what the engine is doing
     durability  capture  checkpoint_blobs  recovery      checkpoints, beside running epochs, and restarts
 
-What it leaves out: bytes of the wire, SQL's text and its planning, files. All state is in memory (none is spilled), and
-there is one process: with ``workers > 1`` operators are split by vnode of their key, and run in turn on one thread.
+What it leaves out: bytes of the wire, SQL's text and its planning, files. All state is in memory (none is spilled).
 """

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +32,7 @@ from constellationdb.engine.kernels.groupby import consolidate
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import Rows
+from constellationdb.engine.places import Places
 from constellationdb.engine.rowstore import RowStore, empty
 from constellationdb.errors import InternalError
 
@@ -103,6 +104,32 @@ class Version:
         return chunks.take(entries)
 
 
+class Placed(Protocol):
+    """A netted change of rows with a unique key, by one of several writers, who knows each row by a slot.
+
+    Those that go first, ``gone`` of them, then those that come. ``renumbered``: before it, the slots got new numbers:
+    slot ``i`` is what was slot ``renumbered[i]``. ``generation``: slots of another one mean nothing.
+    """
+
+    @property
+    def worker(self) -> int: ...
+
+    @property
+    def generation(self) -> int: ...
+
+    @property
+    def delta(self) -> pa.RecordBatch: ...
+
+    @property
+    def gone(self) -> int: ...
+
+    @property
+    def slots(self) -> I64: ...
+
+    @property
+    def renumbered(self) -> I64 | None: ...
+
+
 class Arrangement:
     """``keys``: the columns ``lookup`` goes by (may be empty: everything is one key); None: no lookup.
 
@@ -129,6 +156,7 @@ class Arrangement:
         self._identifying = tuple(range(len(schema))) if unique is None else unique
         self._identity: KeyIndex | None = None if append_only or deferred else KeyIndex()
         self._live_entry = np.full(16, -1, np.int64)  # identity slot → its live entry, or -1
+        self._places = Places()  # of the live entries that are in no identity slot
         self._index = KeyIndex() if keys is not None else None
         self._head = np.full(16, -1, np.int64)  # key slot → its newest entry
         self._following = np.full(16, -1, np.int64)  # entry → the next older one of its key
@@ -161,6 +189,8 @@ class Arrangement:
     def apply(self, delta: pa.RecordBatch, epoch: int, *, netted: bool = False) -> None:
         """Take ``delta`` into effect at ``epoch``; InternalError when a row would get a negative count."""
         self.changes += 1
+        if self._places:
+            self._identify(epoch)
         rows = zset.data(delta)
         own = zset.weights(delta)
         adds = own is None or not bool((own < 0).any())
@@ -184,8 +214,50 @@ class Arrangement:
             self._apply_netted(rows, encoded, counts, epoch)
         self.version = self._publish()
 
+    def place(self, parts: Sequence[Placed], epoch: int) -> None:
+        """Take changes into effect at ``epoch`` whose writers know where the rows are: they need not be looked up.
+
+        A row that its writer has not placed, it was there before, is found by its key.
+        """
+        self.changes += 1
+        for part in parts:
+            if part.generation != self._places.generation:
+                if self._places:
+                    self._identify(epoch)
+                self._places = Places(part.generation)
+            if part.renumbered is not None:
+                self._places.renumber(part.worker, part.renumbered)
+        for part in parts:
+            self._end(part, epoch)
+        for part in parts:
+            rows, slots = zset.data(part.delta).slice(part.gone), part.slots[part.gone :]
+            start = self._store.rows
+            free = self._places.at(part.worker, slots) < 0
+            _check(rows, np.arange(len(slots)), free, "a unique key would occur twice")
+            self._append(rows, 1, epoch)
+            self._places.put(part.worker, slots, np.arange(start, self._store.rows, dtype=np.int64))
+        self.version = self._publish()
+
+    def _end(self, part: Placed, epoch: int) -> None:
+        """The rows of a placed change that go."""
+        rows, slots = zset.data(part.delta).slice(0, part.gone), part.slots[: part.gone]
+        entries = self._places.at(part.worker, slots)
+        elsewhere = np.flatnonzero(entries < 0)
+        if len(elsewhere):
+            assert self._identity is not None
+            found = self._identity.probe(encode_rows(zset.take(rows, elsewhere), self._identifying))
+            entries[elsewhere] = np.where(found >= 0, self._live_entry[np.maximum(found, 0)], -1)
+            self._live_entry[found[found >= 0]] = -1
+        there = entries >= 0
+        there &= self._died[np.maximum(entries, 0)] == FOREVER
+        _check(rows, np.arange(part.gone), there, "a row would occur -1 times")
+        self._places.put(part.worker, slots, -1)
+        self._died[entries] = epoch
+        self._dead += part.gone
+
     def _identify(self, epoch: int) -> None:
         """Index the rows that were added so far; those that occur several times become one entry at ``epoch``."""
+        self._places = Places(self._places.generation)
         live = np.flatnonzero(self._died[: self._store.rows] == FOREVER)
         self._identity = KeyIndex(len(live))
         slots, _ = self._identity.upsert(encode_rows(self.take(live), self._identifying))
@@ -287,7 +359,7 @@ class Arrangement:
 
     def identify_by(self, unique: tuple[int, ...] | None, epoch: int) -> None:
         """From now on rows are found by other columns, in which no two that are live agree; None: by all of them."""
-        if unique == self.unique and self._identity is not None:
+        if unique == self.unique and self._identity is not None and not self._places:
             return
         self.unique = unique
         self._identifying = tuple(range(len(self.schema))) if unique is None else unique
@@ -349,6 +421,10 @@ class Arrangement:
             fresh._index = KeyIndex(len(self._index))  # as many may come again
         fresh.changes, fresh._generation = self.changes, self._generation + 1
         fresh._written = written if known else -1
+        if self._places:
+            entries = np.full(rows, -1, np.int64)
+            entries[keep] = np.arange(len(keep))
+            fresh._places = self._places.moved(entries)
         fresh._fill(kept, weight, born, died, floor)  # before the swap: another thread may read it at any time
         self.__dict__.update(fresh.__dict__)
 
@@ -359,7 +435,9 @@ class Arrangement:
         self._born[:count], self._died[:count] = born, died
         self._dead = int((died != FOREVER).sum())
         if self._identity is not None and count:
-            alive = np.flatnonzero(died == FOREVER)
+            living = died == FOREVER
+            living[self._places.entries()] = False
+            alive = np.flatnonzero(living)
             slots, _ = self._identity.upsert(encode_rows(zset.take(rows, alive), self._identifying))
             self._live_entry = grow(self._live_entry, len(self._identity), -1)
             self._live_entry[slots] = alive

@@ -36,8 +36,12 @@ from constellationdb.engine.first_answers import Chunks, tick
 from constellationdb.engine.graph import CLOCK, Graph
 from constellationdb.engine.job import CHUNK_ROWS, Answered, Job, Outputs
 from constellationdb.engine.lookups import LookupTables
+from constellationdb.engine.manifest import Home
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer
 from constellationdb.engine.pg_catalog.versions import ObjectsOf
+from constellationdb.engine.processes.placement import is_for_workers
+from constellationdb.engine.processes.pool import Pool
+from constellationdb.engine.processes.remote import RemoteGraph
 from constellationdb.engine.python import PythonFunctions
 from constellationdb.engine.record import Answer
 from constellationdb.engine.recovery import recover
@@ -84,6 +88,7 @@ class Engine:
         directory: Path | None = None,
         *,
         workers: int = 1,
+        processes: bool = False,
         clock: Clock | None = None,
         python: PythonFunctions | None = None,
         checkpoint_store: str | None = None,
@@ -93,6 +98,8 @@ class Engine:
         self.clock = clock or SystemClock()
         self.workers = workers
         self.disk = disk
+        self.pool = Pool(workers) if processes and workers > 1 else None
+        self._graphs = 0  # that workers were given
         self.lock = threading.RLock()
         self.waiting = Waiting(self.lock, self.clock)
         self.turn = Turn()
@@ -133,6 +140,8 @@ class Engine:
 
         jit.compile_all()
         choose_allocators()
+        if self.pool is not None:
+            self.pool.start()
         recover(self)
         self.sequencer = Sequencer(self, self.durability.log, self.clock, self.epoch)
         self.sequencer.start()
@@ -165,6 +174,8 @@ class Engine:
             self.waiting.stopping = True
             self.waiting.wake_all()
         self.worker.stop()
+        if self.pool is not None:
+            self.pool.stop()
         self.lookups.close()
         for source in self.sources.values():
             source.close()
@@ -358,14 +369,30 @@ class Engine:
         """The job of a materialized view whose relations are installed; its side outputs follow it in the catalog."""
         self.python.check(self.catalog, relation)
         lowered = plan.decode(relation.plan)
-        graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
+        graph = self._graph_of(relation, lowered)
         inputs = self._inputs_of(graph)
         outputs = Outputs(self.states[relation.name], self.states[errors_name(relation.name)])
         if lowered.late_to is not None:
             outputs.late = self.states[lowered.late_to]
         return Job(relation.name, lowered, graph, inputs, outputs, 0, self.progress, oid=oid)
 
-    def _inputs_of(self, graph: Graph) -> dict[str, RelationState]:
+    def _graph_of(self, relation: Relation, lowered: plan.Plan) -> Graph | RemoteGraph:
+        if self.pool is None or not is_for_workers(lowered.root) or self.python.is_called(self.catalog, relation):
+            return self._graph_here(lowered)
+        self._graphs += 1
+        return RemoteGraph(self.pool, self._graphs, relation.plan, is_kept=self.durability.is_kept)
+
+    def rehome(self, job: Job, home: Home | None) -> None:
+        """Before its state is restored: a job's graph is shared by as many workers as that state."""
+        if home is not None and home != job.graph.home:
+            job.graph.close()
+            job.graph = self._graph_here(job.plan, home.workers)
+
+    def _graph_here(self, lowered: plan.Plan, workers: int = 0) -> Graph:
+        workers = workers or (self.workers if self.pool is None else 1)
+        return Graph(lowered.root, workers=workers, lookups=self.lookups.operator, borrow=self._borrow)
+
+    def _inputs_of(self, graph: Graph | RemoteGraph) -> dict[str, RelationState]:
         return {name: self.ticks if name == CLOCK else self.states[name] for name in graph.relations}
 
     def _borrow(self, relation: str, keys: tuple[int, ...]) -> SharedIndex | None:
@@ -414,7 +441,7 @@ class Engine:
                 contents = view_contents(lowered)
                 view = RelationState(name, lowered.output, contents, before, self.progress)
                 errors = RelationState(errors_name(name), ERRORS_SCHEMA, Arrangement(ERRORS_SCHEMA), before)
-                graph = Graph(lowered.root, workers=self.workers, lookups=self.lookups.operator, borrow=self._borrow)
+                graph = self._graph_here(lowered)
                 inputs = self._inputs_of(graph)
                 job = Job(name, lowered, graph, inputs, Outputs(view, errors), 0, self.progress, oid=oid, enough=enough)
                 self._begin(job, before, epoch.at_us)

@@ -90,8 +90,16 @@ class Aligner:
         return Marker(markers[0].epoch, min(m.watermark for m in markers)), rows
 
 
+class Edge(Protocol):
+    """Where rows change over to the workers of their keys."""
+
+    def run(self, parts: Sequence[Delta], epoch: int, watermark: int) -> list[Delta]:
+        """One epoch through the edge, from the workers that are here: what each of them receives."""
+        ...
+
+
 class Exchange:
-    """All channels of one edge: n senders, n receivers."""
+    """All channels of one edge: n senders, n receivers, one thread."""
 
     def __init__(self, keys: tuple[int, ...], workers: int) -> None:
         self._keys = keys

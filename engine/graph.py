@@ -13,15 +13,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter_ns
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
-from constellationdb.engine.exchange import Exchange, spread
+from constellationdb.engine.exchange import Edge, Exchange, spread
 from constellationdb.engine.footprint import Footprint, footprint
+from constellationdb.engine.kernels.rows import I64
+from constellationdb.engine.manifest import Home
 from constellationdb.engine.meters import Meter
+from constellationdb.engine.operators.aggregate import AggregateOperator
 from constellationdb.engine.operators.arranged import Borrow, Borrowed
 from constellationdb.engine.operators.base import (
     ENDED,
@@ -35,6 +38,8 @@ from constellationdb.engine.operators.base import (
 from constellationdb.engine.operators.build import LookupFactory, build, exchange_keys
 from constellationdb.engine.operators.incremental import Incremental
 from constellationdb.engine.operators.lookup import LookupJoinOperator
+from constellationdb.engine.operators.partial_aggregate import PartialAggregateOperator
+from constellationdb.engine.operators.partial_map import Merged
 from constellationdb.engine.operators.replicated import ReplicatedLookupOperator
 from constellationdb.engine.operators.temporal_filter import TemporalFilterOperator
 from constellationdb.errors import CorruptState
@@ -52,6 +57,18 @@ class Input:
     watermark: int = NO_WATERMARK
 
 
+@dataclass(frozen=True)
+class Placed:
+    """One worker's change of a view with a unique key, whose rows have slots: see ``arrangement.Placed``."""
+
+    worker: int
+    generation: int
+    delta: pa.RecordBatch
+    gone: int
+    slots: I64
+    renumbered: I64 | None
+
+
 @dataclass
 class Output:
     """What one epoch did to a graph's root; late rows carry the window they missed."""
@@ -64,6 +81,7 @@ class Output:
     windowed: int = 0  # of these, in windows
     dropped: int = 0
     requests: list[LookupRequest] = field(default_factory=list)
+    placed: Sequence[Placed] | None = None  # the delta once more, with its rows' places in the contents
 
 
 @dataclass(frozen=True)
@@ -89,8 +107,19 @@ class GraphChanges:
     anew: set[str]
 
 
+class Share(Protocol):
+    """One worker's share of a graph, where every worker is a process."""
+
+    @property
+    def worker(self) -> int: ...
+
+    def edge(self, keys: tuple[int, ...]) -> Edge:
+        """The next edge on which rows are exchanged with the other shares, which ask in the same order."""
+        ...
+
+
 class Graph:
-    """The operators of ``root``. One thread at a time."""
+    """The operators of ``root``, of all workers, or those of one ``share``. One thread at a time."""
 
     def __init__(
         self,
@@ -99,12 +128,15 @@ class Graph:
         workers: int = 1,
         lookups: LookupFactory | None = None,
         borrow: Borrow | None = None,
+        share: Share | None = None,
     ) -> None:
         self._nodes = list({node.id: node for node in plan.walk(root)}.values())
         self._root = root
         self._workers = workers
+        self._share = share
+        self._here = range(workers) if share is None else range(share.worker, share.worker + 1)
         self._operators: dict[int, list[Operator]] = {
-            node.id: [build(node, lookups, borrow, Nested) for _ in range(workers)]
+            node.id: [build(node, lookups, borrow, Nested) for _ in self._here]
             for node in self._nodes
             if not isinstance(node, plan.Scan)
         }
@@ -115,11 +147,15 @@ class Graph:
         # By node: the rows that were put into windows, and those that came late for theirs.
         self.windowed = {node.id: (0, 0) for node in self._nodes if isinstance(node, plan.Windowing)}
         self.meters = {node.id: Meter() for node in self._nodes}
-        self.rows_on = [0] * workers  # rows each worker's keyed operators received: an idle worker shows here
+        self.rows_on = [0] * len(self._here)  # rows each worker's keyed operators received: an idle worker shows here
 
     @property
     def workers(self) -> int:
         return self._workers
+
+    @property
+    def home(self) -> Home:
+        return Home(self._workers, remote=False)
 
     @property
     def relations(self) -> list[str]:
@@ -140,14 +176,15 @@ class Graph:
         ]
         return min(times, default=None)
 
-    def _make_exchanges(self) -> dict[tuple[int, int], Exchange]:
+    def _make_exchanges(self) -> dict[tuple[int, int], Edge]:
         if self._workers == 1:
             return {}
-        made = {}
+        made: dict[tuple[int, int], Edge] = {}
         for node in self._nodes:
             for place, keys in enumerate(exchange_keys(node)):
                 if keys is not None:
-                    made[node.id, place] = Exchange(keys, self._workers)
+                    share = self._share
+                    made[node.id, place] = Exchange(keys, self._workers) if share is None else share.edge(keys)
         return made
 
     def start(self, epoch: int) -> Output:
@@ -158,10 +195,11 @@ class Graph:
         self._fill_copies()
         for node in self._nodes:
             if isinstance(node, plan.Scan):
-                produced[node.id] = [None] * self._workers
+                produced[node.id] = [None] * len(self._here)
                 continue
             # Before what the inputs start with, for that changes the operator's own first answer.
-            initial = self._operators[node.id][0].start(Context(epoch, errors=output.errors))
+            first = self._here[0] == 0
+            initial = self._operators[node.id][0].start(Context(epoch, errors=output.errors)) if first else None
             parts = self._process(node, produced, Context(epoch), output)
             parts[0] = zset.concat([p for p in (initial, parts[0]) if p is not None])
             produced[node.id] = parts
@@ -210,13 +248,13 @@ class Graph:
 
     def _scan(self, node: plan.Scan, delta: Delta) -> list[Delta]:
         if delta is None or delta.num_rows == 0:
-            return [None] * self._workers
+            return [None] * len(self._here)
         own = zset.weights(delta)
         rows = pa.RecordBatch.from_arrays([delta.column(c) for c in node.columns], schema=node.schema)
         if not node.append_only:
             count = delta.num_rows
             rows = zset.with_weights(rows if node.columns else zset.rows_of_nothing(count), 1 if own is None else own)
-        return spread(rows, self._workers)
+        return spread(rows, len(self._here))  # a share is given its own slice
 
     def _process(
         self, node: plan.AnyNode, produced: Mapping[int, list[Delta]], context: Context, output: Output
@@ -267,10 +305,19 @@ class Graph:
     def kept(self) -> Iterator[tuple[plan.AnyNode, int, Footprint]]:
         """What each of a keyed operator's instances keeps, by worker; none for those that keep nothing."""
         for node in self._nodes:
-            for worker, operator in enumerate(self._operators.get(node.id, ())):
+            for worker, operator in zip(self._here, self._operators.get(node.id, ()), strict=False):
                 found = footprint(operator)
                 if found.rows or found.bytes:
                     yield node, worker, found
+
+    def merged(self) -> Iterator[Merged]:
+        """The aggregates whose parts come from every worker."""
+        for node in self._nodes:
+            if isinstance(node, plan.Aggregate) and isinstance(node.input, plan.PartialAggregate):
+                firsts = [o for o in self._operators[node.input.id] if isinstance(o, PartialAggregateOperator)]
+                finals = [o.answer for o in self._operators[node.id] if isinstance(o, AggregateOperator)]
+                answer = next((found for found in finals if found is not None), None)
+                yield Merged(node, tuple(first.part for first in firsts), answer)
 
     def fed(self, relation: str, epoch: int) -> None:
         """A new job has read all of a relation, as of ``epoch``: those who borrow it, or have a copy, may look."""
@@ -297,6 +344,9 @@ class Graph:
         for node in self._nodes:
             if isinstance(node, plan.ReplicatedLookup):
                 yield node, [o for o in self._operators[node.id] if isinstance(o, ReplicatedLookupOperator)]
+
+    def close(self) -> None:
+        """It is needed no more."""
 
     def let_go(self) -> None:
         """Another thread goes on with the job."""
@@ -326,7 +376,7 @@ class Graph:
         return {
             f"{node_id}/{worker}/{name}": batch
             for node_id, operators in self._operators.items()
-            for worker, operator in enumerate(operators)
+            for worker, operator in zip(self._here, operators, strict=True)
             for name, batch in operator.snapshot().items()
         }
 
@@ -334,7 +384,7 @@ class Graph:
         """What has changed since the last snapshot or changes; of operators that cannot tell, everything."""
         found = GraphChanges({}, {}, set())
         for node_id, operators in self._operators.items():
-            for worker, operator in enumerate(operators):
+            for worker, operator in zip(self._here, operators, strict=True):
                 prefix = f"{node_id}/{worker}/"
                 changes = operator.changes() if isinstance(operator, Incremental) else None
                 if changes is None:
@@ -358,7 +408,7 @@ class Graph:
     ) -> None:
         """Into a fresh graph of the same plan and number of workers. ``later``: what ``changes`` gave, in order."""
         for node_id, operators in self._operators.items():
-            for worker, operator in enumerate(operators):
+            for worker, operator in zip(self._here, operators, strict=True):
                 prefix = f"{node_id}/{worker}/"
                 try:
                     operator.restore(parts_under(prefix, state), epoch)

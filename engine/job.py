@@ -8,7 +8,7 @@ the pinned epoch, and from then on every epoch is one ``step``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,9 +20,10 @@ from constellationdb.engine.backfills import BackfillProgress
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.changelog import Change
 from constellationdb.engine.first_answers import Chunks, first_answer
-from constellationdb.engine.graph import CLOCK, Graph, Input, Output
+from constellationdb.engine.graph import CLOCK, Graph, Input, Output, Placed
 from constellationdb.engine.handover import Handover
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer, LookupRequest
+from constellationdb.engine.processes.remote import RemoteGraph
 from constellationdb.engine.relation import Progress, RelationState
 from constellationdb.engine.side import ERRORS_SCHEMA
 from constellationdb.planner.explain import Kind
@@ -93,7 +94,7 @@ class Job:
 
     name: str
     plan: Plan
-    graph: Graph
+    graph: Graph | RemoteGraph
     inputs: dict[str, RelationState]
     outputs: Outputs
     position: int
@@ -162,17 +163,22 @@ class Job:
         """Take an output into the contents, unseen as long as the job is not ready."""
         for state, delta in self._deltas(output):
             if delta is not None:
-                self._apply(state, delta, epoch)
+                self._apply(state, delta, epoch, output.placed)
 
-    def _apply(self, state: RelationState, delta: pa.RecordBatch, epoch: int) -> None:
+    def _apply(
+        self, state: RelationState, delta: pa.RecordBatch, epoch: int, placed: Sequence[Placed] | None = None
+    ) -> None:
         assert state.contents is not None
-        state.contents.apply(delta, epoch, netted=state is self.outputs.view)
+        if placed is not None and state is self.outputs.view and isinstance(state.contents, Arrangement):
+            state.contents.place(placed, epoch)
+        else:
+            state.contents.apply(delta, epoch, netted=state is self.outputs.view)
 
     def _deltas(self, output: Output) -> list[tuple[RelationState, Delta]]:
         self.counters.used += output.used
         self.requests += output.requests
         self.counters.late += output.dropped + sum(b.num_rows for b in output.late)
-        view = self._view_delta(output.delta)
+        view = output.delta if output.placed is not None else self._view_delta(output.delta)
         found = [(self.outputs.view, view), (self.outputs.errors, _error_rows(output))]
         if self.outputs.late is not None:
             late = zset.concat([zset.weighted(b) for b in output.late])
@@ -297,7 +303,7 @@ class Job:
             if handover is not None:
                 delta = handover.difference(state, delta)
             if delta is not None:
-                self._apply(state, delta, epoch)
+                self._apply(state, delta, epoch, output.placed if handover is None else None)
                 self.counters.rows_out += delta.num_rows if state is self.outputs.view else 0
             watermark = output.watermark if state is self.outputs.view else NO_WATERMARK
             made.append((state, Change(epoch, delta, watermark, at_us)))
@@ -322,6 +328,7 @@ class Job:
 
     def close(self) -> None:
         self.closed = True
+        self.graph.close()
         for state in self.inputs.values():
             state.consumers.discard(self)
 

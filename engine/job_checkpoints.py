@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from constellationdb.engine.backfills import BackfillProgress
 from constellationdb.engine.job import Job
-from constellationdb.engine.manifest import FirstAnswerManifest, JobManifest, Manifest
+from constellationdb.engine.manifest import FirstAnswerManifest, Home, JobManifest, Manifest
 from constellationdb.engine.sources import SourceEnd
 from constellationdb.errors import RelationUnusable
 from constellationdb.planner.plan import copies_of
@@ -31,6 +31,7 @@ def job_manifest(job: Job, position: int) -> JobManifest:
         job.outputs.view.ready,
         _first_answer(job.progress) if job.starting and job.progress is not None else None,
         {name: epoch for name, epoch in job.ahead.items() if epoch > position},
+        job.graph.home,
     )
 
 
@@ -64,6 +65,7 @@ def restore_job(
     job.backfill = job.progress = None
     job.position, job.ahead = position, dict(manifest.ahead)
     job.counters.used, job.counters.late = manifest.used, manifest.late
+    engine.rehome(job, manifest.home or Home(_workers_of(state), remote=False))
     job.graph.windowed |= manifest.windowed
     for out in job.outputs.all():
         out.ready = manifest.ready
@@ -79,6 +81,11 @@ def restore_job(
         job.look_at_clock()
     else:
         _go_on(engine, job, manifest.first, position)
+
+
+def _workers_of(state: Mapping[str, pa.RecordBatch]) -> int:
+    """How many shared a state of which it is not written: the second piece of its parts' names is the worker."""
+    return 1 + max((int(name.split("/", 2)[1]) for name in state), default=0)
 
 
 def _go_on(engine: Engine, job: Job, first: FirstAnswerManifest, position: int) -> None:

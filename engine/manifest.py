@@ -33,10 +33,17 @@ class FirstAnswerManifest(msgspec.Struct, frozen=True):
     ends: dict[str, tuple[dict[str, Position], list[str]]]
 
 
+class Home(msgspec.Struct, frozen=True):
+    """How many workers share the state of a graph, and whether they are processes."""
+
+    workers: int
+    remote: bool
+
+
 class JobManifest(msgspec.Struct, frozen=True):
     """``position``: where it stands, if not at the checkpoint's epoch. ``again``: it is to be computed anew.
 
-    ``ahead``: by input, the epoch that it has read of it already.
+    ``ahead``: by input, the epoch that it has read of it already. ``home``: where its graph ran.
     """
 
     watermarks: dict[str, int]
@@ -50,6 +57,7 @@ class JobManifest(msgspec.Struct, frozen=True):
     ready: bool = True
     first: FirstAnswerManifest | None = None
     ahead: dict[str, int] = {}
+    home: Home | None = None
 
 
 class SinkManifest(msgspec.Struct, frozen=True):

@@ -78,6 +78,10 @@ class PythonFunctions:
                     else "Open the database with connect(…, functions=[…]).",
                 )
 
+    def is_called(self, catalog: Catalog, view: Relation) -> bool:
+        """Whether a view calls a function that only this process has."""
+        return any(catalog.functions[oid].language == "python" for oid in _called(catalog, view.functions))
+
     def refuse_sources(self) -> None:
         if not self.sources:
             raise InsufficientPrivilege(

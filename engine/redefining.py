@@ -17,6 +17,7 @@ import pyarrow as pa
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Alter, Relation
 from constellationdb.engine.job import Counters, Job
+from constellationdb.engine.manifest import Home
 from constellationdb.engine.reshape import reshape_of
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.stopped import is_stopped
@@ -35,6 +36,7 @@ class Taken:
     """A job that was taken down: what it is set up from."""
 
     oid: int
+    home: Home
     state: Mapping[str, pa.RecordBatch]
     watermarks: Mapping[str, int]
     counters: Counters
@@ -94,7 +96,7 @@ def set_up(engine: Engine, catalog: Catalog, taken: Mapping[str, Taken], epoch: 
 
 def _take_down(engine: Engine, job: Job) -> Taken:
     graph = job.graph
-    taken = Taken(job.oid, graph.snapshot(), graph.watermarks(), job.counters, job.position, job.failure)
+    taken = Taken(job.oid, graph.home, graph.snapshot(), graph.watermarks(), job.counters, job.position, job.failure)
     engine.end(job)
     del engine.jobs[job.name]
     return taken
@@ -145,6 +147,7 @@ def _reshape(engine: Engine, command: Alter, state: TableState, relation: Relati
 
 def _set_up(engine: Engine, view: Relation, taken: Taken, epoch: int) -> None:
     job = engine.make_job(view, taken.oid)
+    engine.rehome(job, taken.home)
     job.graph.restore(taken.state, taken.watermarks, epoch)
     job.reload(epoch, copies_of(job.plan.root))
     job.counters, job.failure = taken.counters, taken.failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from constellationdb.engine.operators.base import ENDED, NO_WATERMARK
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.stopped import state_of
 from constellationdb.planner import plan
-from constellationdb.planner.explain import kinds
+from constellationdb.planner.explain import kinds, measures
 from constellationdb.planner.references import reference
 
 if TYPE_CHECKING:
@@ -63,9 +64,18 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
     "constellation.state": pa.schema(
         [("view", _TEXT), ("operator", _INT), ("kind", _TEXT), ("vnodes", _TEXT), ("rows", _INT), ("bytes", _INT)]
     ),
+    "constellation.aggregates": pa.schema(
+        [("view", _TEXT), ("operator", _INT), ("aggregate", _TEXT), ("value", _TEXT), ("partitions_reporting", _INT),
+         ("partitions_total", _INT), ("is_complete", _BOOL), ("epoch", _INT), ("staleness_ms", _INT),
+         ("watermark", _TIME)]
+    ),
     "constellation.workers": pa.schema(
         [("name", _TEXT), ("kind", _TEXT), ("jobs", _INT), ("jobs_waiting", _INT), ("steps", _INT),
-         ("busy_ms", pa.float64()), ("busy_share", pa.float64())]
+         ("busy_ms", pa.float64()), ("busy_share", pa.float64()), ("pid", _INT)]
+    ),
+    "constellation.channels": pa.schema(
+        [("sender", _TEXT), ("receiver", _TEXT), ("messages", _INT), ("bytes", _INT), ("capacity_bytes", _INT),
+         ("messages_sent", _INT), ("bytes_sent", _INT), ("blocked_ms", pa.float64())]
     ),
     "constellation.subscriptions": pa.schema(
         [("name", _TEXT), ("relation", _TEXT), ("position", _INT), ("rows", _INT), ("lag_epochs", _INT),
@@ -197,12 +207,35 @@ def _state(engine: Engine) -> list[Row]:
     return rows
 
 
+def _aggregates(engine: Engine) -> list[Row]:
+    """One for each measure whose parts come from every worker; the value of those without keys."""
+    planned = engine.planned.of(engine.catalog)
+    return [
+        {
+            "view": job.name,
+            "operator": merged.node.id,
+            "aggregate": text,
+            "value": merged.value(place) if not merged.node.keys else None,
+            "partitions_reporting": merged.reporting,
+            "partitions_total": len(merged.parts),
+            "is_complete": merged.is_complete,
+            "epoch": merged.epoch,
+            "staleness_ms": None if merged.staleness_us is None else merged.staleness_us // 1000,
+            "watermark": _time(merged.watermark),
+        }
+        for job in engine.jobs.values()
+        for merged in job.graph.merged()
+        for place, text in enumerate(measures(merged.node, planned))
+    ]
+
+
 def _workers(engine: Engine) -> list[Row]:
-    """The threads that run jobs: how many there are, how many have something to do, and how busy they were so far."""
+    """Threads and processes that run jobs: how many jobs, how many of them wait, how busy they were so far."""
     worker = engine.worker
     age_ns = perf_counter_ns() - worker.started_ns
     starting = sum(job.starting for job in engine.jobs.values())
-    return [
+    remote = sum(job.graph.home.remote for job in engine.jobs.values())
+    threads: list[Row] = [
         {
             "name": line.name,
             "kind": "thread",
@@ -211,8 +244,39 @@ def _workers(engine: Engine) -> list[Row]:
             "steps": line.steps,
             "busy_ms": line.busy_ns / 1e6,
             "busy_share": min(line.busy_ns / max(age_ns, 1), 1.0),
+            "pid": os.getpid(),
         }
         for line, jobs in zip(worker.lines, (len(engine.jobs) - starting, starting), strict=True)
+    ]
+    return threads + [
+        {
+            "name": f"worker {process.worker}",
+            "kind": "process",
+            "jobs": remote,
+            "jobs_waiting": len(process.pending),
+            "steps": process.answered,
+            "busy_ms": process.busy_ns / 1e6,
+            "busy_share": min(process.busy_ns / max(perf_counter_ns() - process.started_ns, 1), 1.0),
+            "pid": process.popen.pid,
+        }
+        for process in ([] if engine.pool is None else engine.pool.processes)
+    ]
+
+
+def _channels(engine: Engine) -> list[Row]:
+    """The rings between the server and its worker processes, and among these."""
+    return [
+        {
+            "sender": sender,
+            "receiver": receiver,
+            "messages": metrics.messages,
+            "bytes": metrics.bytes,
+            "capacity_bytes": metrics.capacity,
+            "messages_sent": metrics.messages_sent,
+            "bytes_sent": metrics.bytes_sent,
+            "blocked_ms": metrics.blocked_ns / 1e6,
+        }
+        for sender, receiver, metrics in ([] if engine.pool is None else engine.pool.channels())
     ]
 
 
@@ -391,7 +455,9 @@ _READERS: dict[str, Callable[[Engine], list[Row]]] = {
     "constellation.backfills": _backfills,
     "constellation.sinks": _sinks,
     "constellation.state": _state,
+    "constellation.aggregates": _aggregates,
     "constellation.workers": _workers,
+    "constellation.channels": _channels,
     "constellation.subscriptions": _subscriptions,
     "constellation.epochs": _epochs,
     "constellation.checkpoints": _checkpoints,

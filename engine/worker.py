@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
 
 _TIDY_EVERY = 256  # steps, or less when they are of so many rows:
-_TIDY_ROWS = 1 << 22
+_TIDY_ROWS = 1 << 19
 
 
 class Line:

@@ -85,7 +85,7 @@ class _Growth:
         if not isinstance(node, plan.Aggregate):
             return []
         below: plan.AnyNode = node.input
-        while isinstance(below, plan.Fragment | plan.Union) and len(below.children) == 1:
+        while isinstance(below, plan.Fragment | plan.Union | plan.PartialAggregate) and len(below.children) == 1:
             below = below.children[0]
         if isinstance(below, plan.WindowAssign | plan.SessionAssign) and not below.watermarked:
             return self._grown(below.input)

@@ -169,6 +169,18 @@ class Aggregate(OneInput, frozen=True, kw_only=True, tag="aggregate"):
     emit_on_close: bool = False
 
 
+class PartialAggregate(OneInput, frozen=True, kw_only=True, tag="partial_aggregate"):
+    """The first of two phases of the ``Aggregate`` above: each worker adds up what it has of an epoch's rows.
+
+    Output is the input's columns and one more: of groups of many rows their accumulators, else NULL beside a row as
+    it came. ``result_ipc``: the schema of the aggregate.
+    """
+
+    keys: tuple[int, ...]
+    measures: tuple[Measure, ...]
+    result_ipc: bytes
+
+
 class ClockBound(msgspec.Struct, frozen=True):
     """column OPERATOR now() + offset_us."""
 
@@ -519,6 +531,7 @@ AnyNode: TypeAlias = (
     | TemporalFilter
     | SessionAssign
     | Aggregate
+    | PartialAggregate
     | SessionAggregate
     | PaneAggregate
     | Recompute

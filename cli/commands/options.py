@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import click
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|)")
+_MOST_WORKERS = 64
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -36,6 +38,24 @@ class Duration(click.ParamType[float]):
         if match is None or float(match[1]) == 0:
             self.fail(f'"{value}" is not a duration: say 20s or 2m', param, ctx)
         return float(match[1]) * _SECONDS[match[2]]
+
+
+class Workers(click.ParamType[int]):
+    """How many; ``auto`` is one for each core."""
+
+    name = "number"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == "auto":
+            return min(_cores(), _MOST_WORKERS)
+        if not str(value).isdigit() or not 1 <= int(str(value)) <= _MOST_WORKERS:
+            self.fail(f'"{value}" is not a number of workers: say auto, or 1 to {_MOST_WORKERS}', param, ctx)
+        return int(str(value))
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Server(click.ParamType[str]):

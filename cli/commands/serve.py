@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from constellationdb.cli.commands.options import Address
+from constellationdb.cli.commands.options import Address, Workers
 
 
 @click.command()
@@ -17,7 +17,7 @@ from constellationdb.cli.commands.options import Address
     help="Keep checkpoints in an object store instead: s3://bucket/prefix, gs://…, az://… or file:///….",
 )
 @click.option("--listen", type=Address(), default="127.0.0.1:5433", show_default=True, help="Where clients connect.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Slices of the key space.")
+@click.option("--workers", type=Workers(), default=1, show_default=True, help="Processes that run views, or auto.")
 @click.option("--max-connections", type=click.IntRange(1), default=2000, show_default=True, help="Clients at a time.")
 @click.option(
     "--auth-timeout",

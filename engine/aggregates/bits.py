@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +35,11 @@ class Bits:
         self._values.update(slots, None, weights, valid)
         weights, valid = _NO_WEIGHTS if weights is None else weights, _ALL_VALID if valid is None else valid
         add_bits(self._bits, self._width, slots, integers(values), weights, valid)
+
+    def merge(self, slots: I64, source: Self, others: I64) -> None:
+        self._values.merge(slots, source._values, others)
+        counts = self._bits.reshape(-1, self._width)
+        np.add.at(counts, slots, source._bits.reshape(-1, self._width)[others])
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         there, counts = self._values.counts[slots], self._bits.reshape(-1, self._width)[slots]

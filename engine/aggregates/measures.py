@@ -18,7 +18,8 @@ from constellationdb.errors import InternalError, NumericOutOfRange
 from constellationdb.planner import plan
 from constellationdb.planner.python_functions import EXCEPTION
 
-_Source: TypeAlias = tuple[int, tuple[int, ...], int]  # of different values: their columns, and the filter's
+# Of different values: what counts them, their columns, and the filter's.
+_Source: TypeAlias = tuple[plan.MeasureKind, int, tuple[int, ...], int]
 
 
 class Measures:
@@ -29,21 +30,24 @@ class Measures:
         self._count = Count()
         self._shown: list[Accumulator | Follower] = [self._count] * len(node.measures)
         self._own: dict[int, Accumulator] = {}
-        self._distinct: dict[_Source, DistinctValues] = {}
+        self._sources = sources(node)
+        self._distinct: list[DistinctValues] = []
+        # Added up in parts or taken back, a sum of doubles must not depend on the order.
+        exact = not node.input.append_only or isinstance(node.input, plan.PartialAggregate)
         together: dict[_Source, list[int]] = {}
         for place, measure in enumerate(node.measures):
             if measure.distinct:
                 together.setdefault(_source(measure), []).append(place)
             elif not _counts_rows(measure):
                 argument = self._type_of(measure) if measure.argument >= 0 else None
-                made = make_accumulator(measure, argument, self._output(place), exact=not node.input.append_only)
+                made = make_accumulator(measure, argument, self._output(place), exact)
                 self._own[place] = self._shown[place] = made
-        for source, places in together.items():
+        for places in together.values():
             measures = [node.measures[place] for place in places]
             outputs = [self._output(place) for place in places]
             growing = node.input.append_only
             shared = DistinctValues(measures, self._type_of(measures[0]), outputs, growing=growing)
-            self._distinct[source] = shared
+            self._distinct.append(shared)
             for place, follower in zip(places, shared.followers, strict=True):
                 self._shown[place] = follower
 
@@ -64,21 +68,35 @@ class Measures:
         self._count.reserve(slots)
         for accumulator in self._own.values():
             accumulator.reserve(slots)
-        for shared in self._distinct.values():
+        for shared in self._distinct:
             shared.reserve(slots)
 
     def update(self, batch: pa.RecordBatch, slots: I64, weights: I64 | None) -> None:
+        """Add or take back rows."""
         self._count.update(slots, None, weights, None)
-        if weights is not None and bool((self._count.counts[slots] < 0).any()):
-            raise InternalError("a group would have a negative number of rows")
         for place, accumulator in self._own.items():
             measure = self._node.measures[place]
-            accumulator.update(slots, _values(batch, measure), weights, _valid(batch, measure))
-        for (argument, more, guard), shared in self._distinct.items():
-            measure = plan.Measure("count", argument, guard, more=more)
-            values = _values(batch, measure)
-            assert values is not None
-            shared.update(slots, values, weights, _valid(batch, measure))
+            accumulator.update(slots, _values(batch, measure), weights, counted(batch, measure))
+        for number, measure in enumerate(self._sources):
+            self.update_values(number, batch, slots, weights, counted(batch, measure))
+
+    def update_values(
+        self, number: int, batch: pa.RecordBatch, slots: I64, weights: I64 | None, valid: Bool | None = None
+    ) -> None:
+        """Add or take back the values of one of ``sources``, by its number, and nothing else."""
+        values = _values(batch, self._sources[number])
+        assert values is not None
+        self._distinct[number].update(slots, values, weights, valid)
+
+    def merge(self, slots: I64, source: Measures, others: I64) -> None:
+        """Add to each of ``slots`` what ``source``, measures without different values, has in the other slot."""
+        for mine, theirs in zip(self.accumulators, source.accumulators, strict=True):
+            mine.merge(slots, theirs, others)  # type: ignore[attr-defined]
+
+    def check(self, slots: I64) -> None:
+        """After an epoch's changes: no group has less than nothing."""
+        if bool((self._count.counts[slots] < 0).any()):
+            raise InternalError("a group would have a negative number of rows")
 
     def results(self, slots: I64) -> Iterator[tuple[pa.Array, Bool]]:
         """Measure by measure: its values, and which do not fit their type."""
@@ -93,7 +111,7 @@ class Measures:
 
     def dump(self, slots: I64) -> dict[str, pa.RecordBatch]:
         state = self._dump(slots)
-        for number, shared in enumerate(self._distinct.values()):
+        for number, shared in enumerate(self._distinct):
             state[f"values{number}"] = shared.dump(slots)
         return state
 
@@ -106,13 +124,13 @@ class Measures:
 
     def follow_changes(self) -> None:
         """From now on note what changes within groups."""
-        for shared in self._distinct.values():
+        for shared in self._distinct:
             shared.follow_changes()
 
     def changes(self, slots: I64) -> dict[str, pa.RecordBatch] | None:
         """The state of groups that have changed; of their different values those that did. None: not known."""
         state = self._dump(slots)
-        for number, shared in enumerate(self._distinct.values()):
+        for number, shared in enumerate(self._distinct):
             if (found := shared.changes(slots)) is None:
                 return None
             state[f"values{number}"] = found
@@ -121,13 +139,13 @@ class Measures:
     def load(self, state: Mapping[str, pa.RecordBatch], slots: int) -> None:
         """Into fresh measures: what ``dump`` gave of so many slots."""
         self._put(state, np.arange(slots, dtype=np.int64))
-        for number, shared in enumerate(self._distinct.values()):
+        for number, shared in enumerate(self._distinct):
             shared.load(state[f"values{number}"], slots)
 
     def put(self, changes: Mapping[str, pa.RecordBatch], slots: I64) -> None:
         """Take what ``changes`` gave, of groups that are at ``slots`` here."""
         self._put(changes, slots)
-        for number, shared in enumerate(self._distinct.values()):
+        for number, shared in enumerate(self._distinct):
             shared.put(changes[f"values{number}"], slots)
 
     def _put(self, state: Mapping[str, pa.RecordBatch], slots: I64) -> None:
@@ -136,12 +154,25 @@ class Measures:
             arrays = {k[len(prefix) :]: _array(v) for k, v in state.items() if k.startswith(prefix)}
             accumulator.load(arrays, slots)
 
+    @property
+    def accumulators(self) -> list[Accumulator]:
+        """All that is not kept as different values."""
+        return [accumulator for _, accumulator in self._named()]
+
     def _named(self) -> list[tuple[str, Accumulator]]:
         return [("rows", self._count), *((str(place), accumulator) for place, accumulator in self._own.items())]
 
 
+def sources(node: plan.Aggregate) -> list[plan.Measure]:
+    """Where the different values come from that its measures look at, each once: as what counts them."""
+    found = dict.fromkeys(_source(measure) for measure in node.measures if measure.distinct)
+    return [plan.Measure(kind, argument, guard, more=more) for kind, argument, more, guard in found]
+
+
 def _source(measure: plan.Measure) -> _Source:
-    return measure.argument, measure.more, measure.filter
+    """A row counts whatever is NULL in it; a pair only if nothing is."""
+    kind: plan.MeasureKind = "regr_count" if measure.more and measure.kind != "count" else "count"
+    return kind, measure.argument, measure.more, measure.filter
 
 
 def out_of_range(measure: plan.Measure) -> str:
@@ -166,7 +197,7 @@ def _values(batch: pa.RecordBatch, measure: plan.Measure) -> pa.Array | None:
     return pa.StructArray.from_arrays(columns, [f"c{i}" for i in range(len(columns))]) if measure.more else columns[0]
 
 
-def _valid(batch: pa.RecordBatch, measure: plan.Measure) -> Bool | None:
+def counted(batch: pa.RecordBatch, measure: plan.Measure) -> Bool | None:
     """Which rows a measure counts: no argument is NULL and its FILTER is true; a row of NULLs is none. None: all.
 
     What a user's own makes of NULLs is its own affair.

@@ -9,6 +9,7 @@ no variance.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +46,16 @@ class Spread:
             whole, rest = doubled.product(x, y)
         self._sums["xy"].add(slots, whole, weights, valid)
         self._sums["xy"].add(slots, rest, weights, valid)
+
+    def merge(self, slots: I64, source: Spread, others: I64) -> None:
+        self.count.merge(slots, source.count, others)
+        for name, sums in self._sums.items():
+            sums.merge(slots, source._sums[name], others)
+
+    def widen(self, slots: int) -> None:
+        """Make what ``dump`` gives of each of the first ``slots`` slots as long as of any other."""
+        for sums in self._sums.values():
+            sums.widen(slots)
 
     def central(self, slots: I64) -> F64:
         """Σ(x - mean x)(y - mean y)."""
@@ -110,6 +121,12 @@ class Variance:
         x = floats(values)
         self._spread.add(slots, x, x, weights, valid)
 
+    def merge(self, slots: I64, source: Self, others: I64) -> None:
+        self._spread.merge(slots, source._spread, others)
+
+    def widen(self, slots: int) -> None:
+        self._spread.widen(slots)
+
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         counts = self._spread.count.counts[slots]
         present = counts > self._less
@@ -143,6 +160,14 @@ class Regression:
         numbers = {"y": floats(values.field(0)), "x": floats(values.field(1))}
         for name, spread in self._spreads.items():
             spread.add(slots, numbers[name[0]], numbers[name[1]], weights, valid)
+
+    def merge(self, slots: I64, source: Self, others: I64) -> None:
+        for name, spread in self._spreads.items():
+            spread.merge(slots, source._spreads[name], others)
+
+    def widen(self, slots: int) -> None:
+        for spread in self._spreads.values():
+            spread.widen(slots)
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         counts = next(iter(self._spreads.values())).count.counts[slots]

@@ -163,9 +163,16 @@ class FloatSum:
             accumulate.add_sum_f64(self._plain, slots, floats(values), weights, valid)
 
     def merge(self, slots: I64, source: Self, others: I64) -> None:
-        assert self._exact is None, "rows that are taken back have no sessions here"
         self._count.merge(slots, source._count, others)
-        accumulate.add_sum_f64(self._plain, slots, source._plain[others])
+        if self._exact is None or source._exact is None:
+            accumulate.add_sum_f64(self._plain, slots, source._plain[others])
+        else:
+            self._exact.merge(slots, source._exact, others)
+
+    def widen(self, slots: int) -> None:
+        """Make what ``dump`` gives of each of the first ``slots`` slots as long as of any other."""
+        if self._exact is not None:
+            self._exact.widen(slots)
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         counts = self._count.counts[slots]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import pyarrow as pa
 
 from constellationdb.engine.aggregates.accumulator import I64, Bool, State, none
@@ -24,6 +26,10 @@ class Truth:
         self._values.update(slots, None, weights, valid)
         true = values.fill_null(False).to_numpy(zero_copy_only=False)
         self._true.update(slots, None, weights, true if valid is None else true & valid)
+
+    def merge(self, slots: I64, source: Self, others: I64) -> None:
+        self._values.merge(slots, source._values, others)
+        self._true.merge(slots, source._true, others)
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
         there, true = self._values.counts[slots], self._true.counts[slots]

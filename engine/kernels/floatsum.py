@@ -68,6 +68,22 @@ class ExactSums:
         while (row := _add(self._narrow, self._wide, self._used, slots, bits, weights, valid, row)) < len(slots):
             self._wide = grow(self._wide, (int(self._used[0]) + 1) * WIDE_WORDS)
 
+    def merge(self, slots: I64, source: ExactSums, others: I64) -> None:
+        """Add to each of ``slots`` the sum that ``source``, another than this, has in the other slot in its place."""
+        if not len(slots):
+            return
+        self.reserve(int(slots.max()) + 1)
+        source.reserve(int(others.max()) + 1)
+        row, more = 0, (source._narrow, source._wide)
+        while (row := _merge(self._narrow, self._wide, self._used, slots, *more, others, row)) < len(slots):
+            self._wide = grow(self._wide, (int(self._used[0]) + 1) * WIDE_WORDS)
+
+    def widen(self, slots: int) -> None:
+        """Give each of the first ``slots`` slots a wide row, so that ``dump`` has as many of these as of the others."""
+        self.reserve(slots)
+        self._wide = grow(self._wide, (int(self._used[0]) + slots) * WIDE_WORDS)
+        _widen_all(self._narrow, self._wide, self._used, slots)
+
     def result(self, slots: I64) -> tuple[F64, Bool]:
         """The rounded sums, and which of them left the range of a double (they read as infinite)."""
         if len(slots):
@@ -98,7 +114,7 @@ class ExactSums:
         return narrow, wide
 
     def load(self, slots: I64, narrow: I64, wide: I64) -> None:
-        """Put what ``dump`` gave at ``slots``, in place of what is there."""
+        """Put what ``dump`` gave, or some slots of it, at ``slots``: the wide rows are those of the slots in order."""
         if not len(slots):
             return
         self.reserve(int(slots.max()) + 1)
@@ -106,7 +122,8 @@ class ExactSums:
         self._wide = grow(self._wide, (first + len(wide)) * WIDE_WORDS)
         self._wide.reshape(-1, WIDE_WORDS)[first : first + len(wide)] = wide
         self._used[0] = first + len(wide)
-        narrow[narrow[:, 0] < 0, 0] -= first
+        moved = np.flatnonzero(narrow[:, 0] < 0)
+        narrow[moved, 0] = -first - np.arange(1, len(moved) + 1)
         self._narrow.reshape(-1, NARROW_WORDS)[slots] = narrow
 
     def compact(self, kept: I64) -> ExactSums:
@@ -202,6 +219,50 @@ def _add(narrow: I64, wide: I64, used: I64, slots: I64, values: I64, weights: I6
         for k in range(size):
             digit = np.int64(digits[k])
             _add_digit(limbs, place + k, -digit if negative else digit)
+    return len(slots)
+
+
+@kernel("void(i64[], i64[], i64[], i64)")
+def _widen_all(narrow: I64, wide: I64, used: I64, slots: int) -> None:
+    for slot in range(slots):
+        _widen(narrow, wide, used, slot)
+
+
+@kernel("i64(i64[], i64[], i64[], const i64[], const i64[], const i64[], const i64[], i64)")
+def _merge(
+    narrow: I64, wide: I64, used: I64, slots: I64, more_narrow: I64, more_wide: I64, others: I64, first: int
+) -> int:
+    """Add sums from ``first`` on; stops at the one for which the wide pool might have no room."""
+    for i in range(first, len(slots)):
+        if (used[0] + 1) * WIDE_WORDS > len(wide):
+            return i
+        slot, at = slots[i], others[i] * NARROW_WORDS
+        mark = more_narrow[at]
+        more, start, limb, count = more_narrow, at + 1, max(mark - 1, 0), _WINDOW
+        if mark < 0:
+            more, start, limb, count = more_wide, (-mark - 1) * WIDE_WORDS, np.int64(0), _LIMBS
+            for kind in (_NAN, _POSITIVE, _NEGATIVE):
+                if more[start + kind] != 0:
+                    wide[_widen(narrow, wide, used, slot) * WIDE_WORDS + kind] += more[start + kind]
+        while count > 0 and more[start + count - 1] == 0:
+            count -= 1
+        while count > 0 and more[start] == 0:
+            start, limb, count = start + 1, limb + 1, count - 1
+        if count == 0:
+            continue
+        size = min(count + 1, _LIMBS - limb)  # a limb may hold more than its digit
+        limbs, base = narrow, _window_base(narrow, slot, limb, size)
+        place = slot * NARROW_WORDS + 1 + limb - base
+        if base < 0:
+            place = _widen(narrow, wide, used, slot) * WIDE_WORDS + limb
+            limbs = wide
+        for k in range(count):
+            held = more[start + k]
+            if k + 1 == size:  # the number's last limb has nowhere to carry to
+                _add_digit(limbs, place + k, held)
+                continue
+            _add_digit(limbs, place + k, held & np.int64(0xFFFFFFFF))
+            _add_digit(limbs, place + k + 1, held >> 32)
     return len(slots)
 
 

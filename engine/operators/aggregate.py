@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.aggregates.measures import Measures
+from constellationdb.engine.aggregates.partials import Partials
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.groupby import first_rows, touched
@@ -55,7 +56,9 @@ class AggregateOperator(Unheld):
         self._free_count = 0
         self._next_end = ENDED
         self._measures = Measures(self._node)
+        self._partials = Partials(self._node) if isinstance(self._node.input, plan.PartialAggregate) else None
         self._changed = ChangedSlots()
+        self.answer: pa.RecordBatch | None = None  # without keys, what it shows
 
     def start(self, context: Context) -> Delta:
         """Without keys there is one group, and it has an answer before any row."""
@@ -63,7 +66,8 @@ class AggregateOperator(Unheld):
             return None
         self._upsert(zset.rows_of_nothing(1))
         slots = np.zeros(1, np.int64)
-        return zset.with_weights(self._shown(slots, self._keys_of(slots), context, 1), 1)
+        self.answer = self._shown(slots, self._keys_of(slots), context, 1)
+        return zset.with_weights(self.answer, 1)
 
     @property
     def unused(self) -> int:
@@ -87,21 +91,30 @@ class AggregateOperator(Unheld):
         known = len(self._index)
         slots = self._upsert(zset.data(batch))
         self._changed.mark(slots, len(self._index))
-        weights = zset.weights(batch)
         if self._node.emit_on_close:
-            self._measures.update(batch, slots, weights)
+            self._take_in(batch, slots)
             return None
         if self._node.append_only:  # no measures, and no group ever goes: only the new ones show
-            self._measures.update(batch, slots, weights)
+            self._take_in(batch, slots)
             return self._keys.last(len(self._index) - known) if len(self._index) > known else None
         unique, _ = touched(slots, len(self._index))
         keys = self._keys_of(unique)
         before = self._alive(unique)
         old = self._shown(unique[before], _where(keys, before), context, -1)
-        self._measures.update(batch, slots, weights)
+        self._take_in(batch, slots)
         after = self._alive(unique)
         new = self._shown(unique[after], _where(keys, after), context, 1)
+        if not self._node.keys:
+            self.answer = new
         return self._difference(old, after[before], new, before[after])
+
+    def _take_in(self, batch: pa.RecordBatch, slots: I64) -> None:
+        if self._partials is None:
+            self._measures.update(batch, slots, zset.weights(batch))
+        else:
+            self._partials.take_in(self._measures, batch, slots)
+        if zset.is_weighted(batch):
+            self._measures.check(slots)
 
     def _upsert(self, rows: pa.RecordBatch) -> I64:
         known = len(self._index)
@@ -215,7 +228,7 @@ class AggregateOperator(Unheld):
             return None
         return {**found, "keys": self._key_rows(slots[~gone]), "gone": self._key_rows(slots[gone])}
 
-    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
+    def patch(self, changes: Mapping[str, pa.RecordBatch], epoch: int) -> None:
         keys, gone = changes["keys"], changes["gone"]
         rows = keys if self._node.keys else zset.rows_of_nothing(keys.num_rows)
         known = len(self._index)
@@ -227,6 +240,7 @@ class AggregateOperator(Unheld):
             over = self._index.probe(encode_rows(gone, self._index_keys))
             self._let_go(over[over >= 0])
         self._follow_changes()
+        self._answer_again(epoch)
 
     def _dump(self, slots: I64) -> dict[str, pa.RecordBatch]:
         """The state of some slots: their keys and measures."""
@@ -235,9 +249,15 @@ class AggregateOperator(Unheld):
     def _key_rows(self, slots: I64) -> pa.RecordBatch:
         return self._keys_of(slots) if self._node.keys else pa.record_batch({"slots": pa.array(slots)})
 
-    def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:  # noqa: ARG002
+    def restore(self, state: Mapping[str, pa.RecordBatch], epoch: int) -> None:
         self._load(state)
         self._follow_changes()
+        self._answer_again(epoch)
+
+    def _answer_again(self, epoch: int) -> None:
+        if not self._node.keys and len(self._index):
+            slots = np.zeros(1, np.int64)
+            self.answer = self._shown(slots, self._keys_of(slots), Context(epoch), 1)
 
     def _load(self, state: Mapping[str, pa.RecordBatch], room: int = 0) -> None:
         keys = state["keys"]

@@ -14,6 +14,7 @@ from constellationdb.engine.operators.join import JoinOperator
 from constellationdb.engine.operators.on_close import OnCloseOperator
 from constellationdb.engine.operators.over import OverOperator
 from constellationdb.engine.operators.pane_aggregate import PaneAggregateOperator
+from constellationdb.engine.operators.partial_aggregate import PartialAggregateOperator
 from constellationdb.engine.operators.recompute import RecomputeOperator
 from constellationdb.engine.operators.recursion import MakeStep, RecursionOperator
 from constellationdb.engine.operators.replicated import ReplicatedLookupOperator
@@ -50,6 +51,8 @@ def build(
             return SessionAssignOperator(node)
         case plan.Aggregate():
             return AggregateOperator(node)
+        case plan.PartialAggregate():
+            return PartialAggregateOperator(node)
         case plan.SessionAggregate():
             return SessionAggregateOperator(node)
         case plan.PaneAggregate():

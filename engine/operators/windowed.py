@@ -23,6 +23,8 @@ def window_ends(node: plan.AnyNode) -> Mapping[int, Start]:
             return {end: Start(end - 1, node.size_us)}
         case plan.PaneAggregate():
             return {len(node.keys) + 1: Start(len(node.keys), node.size_us)}
+        case plan.PartialAggregate():
+            return window_ends(node.input)
         case plan.Fragment():
             return _chosen(window_ends(node.input), node.passthrough)
         case plan.Aggregate():

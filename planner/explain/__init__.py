@@ -11,8 +11,9 @@
 An operator's facts are read off its plan node, by the rules its operator follows in ``engine/operators``.
 """
 
-from constellationdb.planner.explain.kinds import Kind, kinds
+from constellationdb.planner.explain.kinds import Kind, kinds, measures
 from constellationdb.planner.explain.snapshot import Reading, explain_snapshot, without_checks
 from constellationdb.planner.explain.tree import Actual, Sink, aligned, explain
 
-__all__ = ["Actual", "Kind", "Reading", "Sink", "aligned", "explain", "explain_snapshot", "kinds", "without_checks"]
+__all__ = ["Actual", "Kind", "Reading", "Sink", "aligned", "explain", "explain_snapshot", "kinds", "measures",
+           "without_checks"]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What an operator is called, and whether it is a fast one: for tables of operators."""
+"""What an operator is called, and whether it is a fast one: and what it computes: for tables of operators."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from constellationdb.planner import plan
-from constellationdb.planner.explain.names import Names
+from constellationdb.planner.explain.names import Names, measure
 from constellationdb.planner.explain.operators import facts
 from constellationdb.planner.relations import PlannedRelation
 
@@ -24,6 +24,12 @@ def kinds(root: plan.AnyNode, relations: Mapping[str, PlannedRelation]) -> dict[
     """Of every operator of a plan, by its number."""
     names = Names(relations)
     return {node.id: _kind(facts(node, names).title) for node in plan.walk(root)}
+
+
+def measures(node: plan.Aggregate, relations: Mapping[str, PlannedRelation]) -> list[str]:
+    """What it computes, measure by measure."""
+    below = Names(relations).brief(node.input)
+    return [measure(one, below) for one in node.measures]
 
 
 def _kind(title: str) -> Kind:

@@ -66,6 +66,8 @@ class Names:
             case plan.Aggregate():
                 below = self.brief(node.input)
                 return [*(below[k] for k in node.keys), *(Shown(measure(m, below)) for m in node.measures)]
+            case plan.PartialAggregate():
+                return [*self.of(node.input), Shown("partial")]
             case plan.Over():
                 below = self.brief(node.input)
                 keys, order = listed([below[k] for k in node.keys]) or "()", ordered(node.order, below)

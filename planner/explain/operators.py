@@ -41,6 +41,8 @@ def facts(node: plan.AnyNode, names: Names) -> Facts:
             return pane_aggregate(node, names)
         case plan.Aggregate():
             return _aggregate(node, names)
+        case plan.PartialAggregate():
+            return _partial(node, names)
         case plan.Recompute():
             return _recompute(node, names)
         case plan.TopN():
@@ -129,6 +131,8 @@ def _aggregate(node: plan.Aggregate, names: Names) -> Facts:
         state = "one row of accumulators"
     else:
         state = "one row of accumulators per group" if node.measures else "one count per key"
+    if isinstance(node.input, plan.PartialAggregate):
+        details.append(("phases", "two: partial per worker, merged on one"))
     kept = dict.fromkeys(below[c].text for m in node.measures if m.distinct for c in (m.argument, *m.more))
     if kept:
         state += f"; the different values of {', '.join(kept)}, counted"
@@ -141,6 +145,16 @@ def _aggregate(node: plan.Aggregate, names: Names) -> Facts:
     emits = "when a group closes: its final row, once" if node.emit_on_close else NETTED
     return Facts(f"{title} (fast operator)", key or "none: one group of everything", state, closes, emits,
                  rows_of(node), details=details)  # fmt: skip
+
+
+def _partial(node: plan.PartialAggregate, names: Names) -> Facts:
+    below = names.brief(node.input)
+    keys = listed([below[k] for k in node.keys])
+    details = [("compute", ", ".join(measure(m, below) for m in node.measures))]
+    if keys:
+        details.append(("groups", keys))
+    emits = "every epoch: a row of accumulators for each group of many rows, other rows as they are"
+    return Facts("Partial aggregate", None, None, None, emits, rows_of(node), details=details)
 
 
 def _recompute(node: plan.Recompute, names: Names) -> Facts:

@@ -82,7 +82,7 @@ def slack_difference(got: Counter[Row], want: list[Row], floats: Sequence[int], 
     if got == plain:
         return None
     if not exact:
-        slack = {_others(row, floats): row[-1] or 0.0 for row in canonical_rows(want)}
+        slack = {_others(row, floats): _slack(row[-1]) for row in canonical_rows(want)}
         ours, theirs = _by_others(got, floats), _by_others(plain, floats)
         if ours.keys() == theirs.keys() and all(
             _within(a, b, slack[key])
@@ -92,6 +92,11 @@ def slack_difference(got: Counter[Row], want: list[Row], floats: Sequence[int], 
         ):
             return None
     return difference(got, plain, (), 0)
+
+
+def _slack(value: Any) -> float:
+    """Infinite where the sizes of the numbers come to no number."""
+    return value if isinstance(value, float) else math.inf if value else 0.0
 
 
 def _others(row: Row, floats: Sequence[int]) -> Row:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.arrangement import Arrangement
+from constellationdb.engine.exchange import Exchange
 from constellationdb.engine.graph import Graph, Input, Output
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.shared_index import SharedIndex
@@ -325,7 +326,7 @@ class Pipeline:
 
 def _has_keys(graph: Graph) -> bool:
     """Whether some exchange of the graph goes by a key, so that every worker should get rows."""
-    return any(exchange._keys for exchange in graph._exchanges.values())
+    return any(isinstance(edge, Exchange) and edge._keys for edge in graph._exchanges.values())
 
 
 def _add(content: Counter[Row], delta: pa.RecordBatch) -> None:

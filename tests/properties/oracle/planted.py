@@ -17,7 +17,7 @@ import pytest
 
 from constellationdb.engine import arrangement, exchange, graph
 from constellationdb.engine import batch as zset
-from constellationdb.engine.aggregates import multiset, sums
+from constellationdb.engine.aggregates import measures, multiset, partials, sums
 from constellationdb.engine.aggregates.heap import Heap
 from constellationdb.engine.kernels import accumulate, groupby, windows
 from constellationdb.engine.operators import aggregate, counts, join, matches, recompute, standing, window
@@ -245,6 +245,27 @@ def _generic_windows_are_freed_early(patch: Patch) -> None:
     )
 
 
+def _a_part_is_merged_twice(patch: Patch) -> None:
+    known = measures.Measures.merge
+
+    def merge(self: Any, slots: Any, source: Any, others: Any) -> None:
+        known(self, slots, source, others)
+        known(self, slots, source, others)
+
+    patch.setattr(measures.Measures, "merge", merge)
+
+
+def _parts_tell_a_value_once(patch: Patch) -> None:
+    known = partials.Partials._values
+
+    def values(self: Any, batch: Any, source: Any, columns: Any) -> Any:
+        found = known(self, batch, source, columns)
+        weights = None if found is None else zset.weights(found)
+        return found if weights is None else zset.with_weights(zset.data(found), np.sign(weights))
+
+    patch.setattr(partials.Partials, "_values", values)
+
+
 PLANTED: tuple[PlantedBug, ...] = (
     PlantedBug("recomputation adds new output and keeps the old", _keeps_old_output, ("median",)),
     PlantedBug("rows go to the worker of another column", _exchanges_by_another_column, ("inner", "count sum avg")),
@@ -275,4 +296,6 @@ PLANTED: tuple[PlantedBug, ...] = (
     PlantedBug("a generic window is freed early", _generic_windows_are_freed_early, ("tumble listed",)),
     PlantedBug("a join frees windows early", _joins_free_windows_early, ("windows joined",)),
     PlantedBug("a restart counts each group once", _groups_lose_a_measure_on_restart, ("count sum avg",)),
+    PlantedBug("a part is merged twice", _a_part_is_merged_twice, ("global fast",)),
+    PlantedBug("parts tell a value once", _parts_tell_a_value_once, ("global",)),
 )

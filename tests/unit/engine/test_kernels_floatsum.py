@@ -149,3 +149,28 @@ def test_dumped_sums_go_on_where_they_were(make: Callable[[random.Random], float
     kept = np.array([49, 3, 17])
     values = restored.result(kept)[0]
     assert restored.compact(kept).result(np.arange(3))[0].tobytes() == values.tobytes()
+
+
+@pytest.mark.parametrize("make", _MAKERS)
+@pytest.mark.parametrize("wide", [False, True])
+def test_sums_of_parts_are_the_sum(make: Callable[[random.Random], float], wide: bool) -> None:
+    rnd = random.Random(11)
+    for _ in range(30):
+        whole, model, slots = ExactSums(), Model(), np.arange(4)
+        for _ in range(rnd.randint(1, 5)):
+            part = ExactSums()
+            part.reserve(4)
+            for _ in range(rnd.randint(1, 20)):
+                slot, value, weight = rnd.randrange(4), make(rnd), rnd.choice((1, -1, 3, 2**52, -(2**52)))
+                part.add(np.array([slot]), np.array([value]), np.array([weight]))
+                model.add(slot, value, weight)
+            if wide:
+                part.widen(4)
+                chosen = np.array(rnd.sample(range(4), 4))
+                narrow, rows = part.dump(chosen)
+                assert len(rows) == 4
+                part = ExactSums()
+                part.load(chosen[2:], narrow[2:], rows[2:])  # as some of them arrive at one worker
+                part.load(chosen[:2], narrow[:2], rows[:2])
+            whole.merge(slots, part, slots)
+        _assert_same(whole, model, 4)

@@ -45,3 +45,27 @@ def test_workers_count_their_work() -> None:
             ("worker", "thread", 1, True, True, True),
             ("first answers", "thread", 0, True, True, True),
         ]
+
+
+def test_an_aggregate_is_told_of_by_its_parts() -> None:
+    with Engine(workers=3) as engine:
+        session = engine.session()
+        run(session, "CREATE TABLE t (k int, v int)")
+        run(session, "CREATE MATERIALIZED VIEW g AS SELECT count(*) AS n, sum(v) AS s, min(k) AS m FROM t")
+        query = (
+            "SELECT aggregate, value, partitions_reporting, partitions_total, is_complete, staleness_ms"
+            " FROM constellation.aggregates WHERE view = 'g'"
+        )
+        parts = (3, 3, True, 0)
+        assert run(session, query) == [
+            ("count(*)", "0", *parts), ("sum(v::bigint)", None, *parts), ("min(k)", None, *parts),
+        ]  # fmt: skip
+        run(session, "INSERT INTO t SELECT i % 7, i FROM generate_series(1, 15000) AS i", "DELETE FROM t WHERE v < 5")
+        run(session, "FLUSH")
+        assert run(session, query) == [
+            ("count(*)", "14996", *parts), ("sum(v::bigint)", "112507490", *parts), ("min(k)", "0", *parts),
+        ]  # fmt: skip
+        sent = "SELECT rows_in > 15000 AS i, rows_out < 100 AS o FROM constellation.operators"
+        assert run(session, f"{sent} WHERE name = 'g' AND kind = 'Partial aggregate'") == [(True, True)]
+        assert run(session, "SELECT count(*) FROM constellation.aggregates AS a, constellation.epochs AS e "
+                            "WHERE a.epoch = e.epoch") == [(3,)]  # fmt: skip
