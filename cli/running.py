@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from constellationdb import __version__
+from constellationdb.engine.checkpoint_settings import CheckpointSettings
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.python import PythonFunctions
 from constellationdb.server.listener import Server
@@ -46,7 +47,7 @@ def running(
     workers: int = 1,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     python_functions: bool = False,
-    checkpoint_store: str | None = None,
+    checkpoints: CheckpointSettings = CheckpointSettings(),  # noqa: B008 - frozen
 ) -> Iterator[Running]:
     """Everything is up when the body begins; clients go first and the engine last when it ends.
 
@@ -58,7 +59,7 @@ def running(
         workers=workers,
         processes=workers > 1,
         python=functions,
-        checkpoint_store=checkpoint_store,
+        checkpoints=checkpoints,
         disk=disk_of_environment(),
     )
     try:

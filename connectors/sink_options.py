@@ -17,6 +17,7 @@ _OPTIONS = (
     Option("snapshot", "flag", "true"),
     Option(COMMIT_INTERVAL, "duration", minimum=0),
     Option(COMMIT_ROWS, "integer", "100000", minimum=1),
+    Option("max_backlog", "integer", minimum=1),
 )
 _NAMES = frozenset(option.name for option in _OPTIONS)
 # What ALTER SINK cannot set: with another value the target would hold something else than it says.
@@ -28,13 +29,17 @@ _INTERVAL_US = 100_000
 
 @dataclass(frozen=True)
 class SinkSettings:
-    """``type`` and ``key`` None: not said. ``interval_us``: commits are at least so far apart."""
+    """``type`` and ``key`` None: not said. ``interval_us``: commits are at least so far apart.
+
+    ``backlog_bytes``: so much is kept at most of what the target lacks; None: not said.
+    """
 
     type: str | None
     key: tuple[str, ...] | None
     snapshot: bool
     interval_us: int
     rows: int
+    backlog_bytes: int | None
 
     @classmethod
     def of(cls, options: Mapping[str, str]) -> SinkSettings:
@@ -46,6 +51,7 @@ class SinkSettings:
             settings.flag("snapshot"),
             settings.integer(COMMIT_INTERVAL) if settings.has(COMMIT_INTERVAL) else usual,
             settings.integer(COMMIT_ROWS),
+            settings.integer("max_backlog") if settings.has("max_backlog") else None,
         )
 
 

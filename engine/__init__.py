@@ -32,6 +32,7 @@ How it works::
     reads  visible  point_index  overlay                 one epoch for all of a SELECT; a transaction's own changes
     subscription  system_tables                          changes as they come; what the engine is doing
     durability  capture  checkpoint_blobs  recovery      checkpoints, beside running epochs, and restarts
+    savepoints  going_back  checkpoint_settings          … that are kept, and gone back to; how many, and how often
 
 What it leaves out: bytes of the wire, SQL's text and its planning, files. All state is in memory (none is spilled).
 """

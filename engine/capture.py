@@ -22,7 +22,7 @@ from constellationdb.engine.contents import Version
 from constellationdb.engine.durable_subscriptions import SubscriptionPosition
 from constellationdb.engine.job import Job
 from constellationdb.engine.job_checkpoints import job_manifest
-from constellationdb.engine.manifest import JobManifest, SourceManifest
+from constellationdb.engine.manifest import JobManifest, SinkManifest, SourceManifest
 from constellationdb.engine.sequences import SequencePosition
 from constellationdb.engine.sources import SourceState
 from constellationdb.engine.stopped import is_stopped
@@ -83,6 +83,7 @@ class Cut:
     sources: dict[str, SourceManifest]
     sequences: dict[int, SequencePosition]
     subscriptions: dict[int, SubscriptionPosition]
+    sinks: dict[str, SinkManifest]
     states: dict[str, RelationState]
     order: tuple[Job, ...]  # in which they were defined
     waiting: set[Job]
@@ -114,7 +115,9 @@ class Capture:
             for job in jobs:
                 job.until = number
                 job.held = job.starting or is_stopped(job) or _is_far(job, number)
-            engine.pins[self] = min([engine.floor(), number, *(job.reached() for job in jobs)])
+            sinks = {name: sink.manifest() for name, sink in engine.sinks.items()}
+            reached = [*(job.reached() for job in jobs), *(sink.held for sink in sinks.values())]
+            engine.pins[self] = min([engine.floor(), number, *reached])
             self._cut = Cut(
                 number,
                 epoch.at_us,
@@ -122,6 +125,7 @@ class Capture:
                 {n: _source_manifest(s) for n, s in engine.states.items() if isinstance(s, SourceState)},
                 {sequence.relation.oid: sequence.logged for sequence in engine.sequences.values()},
                 {known.relation.oid: known.position for known in engine.subscriptions.values()},
+                sinks,
                 {n: s for n, s in engine.states.items() if not n.startswith("#")},
                 tuple(jobs),
                 set(jobs),

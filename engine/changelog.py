@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -48,9 +48,18 @@ class _Pack:
     at_us: int
     batch: pa.RecordBatch
     size: int
+    on_disk: bool = False
 
 
 UNKNOWN_US = 1 << 62
+
+
+class Undone(NamedTuple):
+    """Going back undid the epochs between ``after`` and ``epoch``, which came at ``at_us``."""
+
+    after: int
+    epoch: int
+    at_us: int
 
 
 class Keeper(Protocol):
@@ -72,7 +81,16 @@ class RelationLog:
         self._bytes = 0
         self.forgotten = 0  # changes at or before this epoch are gone
         self.forgotten_us = UNKNOWN_US  # no change that is gone was later
+        self.undone: list[Undone] = []
         self.keepers: set[Keeper] = set()
+
+    @property
+    def begins(self) -> int:
+        """Nobody may look back, or go on from, before this epoch: changes are gone, or were undone."""
+        return max(self.forgotten, self.undone[-1].epoch) if self.undone else self.forgotten
+
+    def has_undone(self, epoch: int) -> bool:
+        return any(gone.after < epoch < gone.epoch for gone in self.undone)
 
     def append(self, change: Change) -> None:
         self._changes.append(change)
@@ -130,30 +148,34 @@ class RelationLog:
 
     def around(self, at_us: int) -> tuple[bool, int | None]:
         """Whether it is known what there was at a time, and the epoch of the first change after it."""
-        known = self.forgotten_us <= at_us
+        begins = self.begins
+        known = (self.forgotten_us if begins == self.forgotten else self.undone[-1].at_us) <= at_us
         for pack in self._packs:
             if pack.at_us <= at_us:
-                known = True
+                known = known or pack.epoch > begins
                 continue
             for change in unpacked(pack.batch):
                 if change.at_us > at_us:
                     return known, change.epoch
-                known = True
+                known = known or change.epoch > begins
         for change in self._changes:
             if change.at_us > at_us:
                 return known, change.epoch
-            known = True
+            known = known or change.epoch > begins
         return known, None
 
     def _unpacked(self, epoch: int) -> Iterator[Change]:
         for pack in self._packs_after(epoch):
             yield from (change for change in unpacked(pack.batch) if change.epoch > epoch)
 
-    def forget(self, consumed: int, now_us: int, *, retain: bool) -> None:
-        """Drop what every follower has passed and retention does not hold; pack the rest of it."""
-        if retain:
-            self._pack(bisect_right(self._epochs, consumed))
-        while self._packs and not (retain and self._keeps(self._packs[0], now_us)):
+    def forget(self, consumed: int, now_us: int, *, retain: bool, packed_to: int = 0) -> None:
+        """Drop what every follower has passed and retention does not hold; pack the rest of it.
+
+        ``packed_to``: those who have not passed what comes before this want nothing but rows, and may get them packed.
+        """
+        if retain or packed_to > consumed:
+            self._pack(bisect_right(self._epochs, max(consumed, packed_to)))
+        while self._packs and self._packs[0].epoch <= consumed and not (retain and self._keeps(self._packs[0], now_us)):
             pack = self._packs.pop(0)
             self._drop(pack.epoch, pack.at_us, pack.size)
         gone = 0
@@ -164,9 +186,18 @@ class RelationLog:
             self._drop(change.epoch, change.at_us, _size(change))
         del self._changes[:gone], self._epochs[:gone]
 
-    def begin_at(self, epoch: int, at_us: int) -> None:
-        """Nobody may go on from before ``epoch``. What there is stays for those who have."""
-        self.forgotten, self.forgotten_us = epoch, at_us
+    def in_memory_after(self, epoch: int) -> list[_Pack]:
+        """The packs that could be moved to disk."""
+        return [pack for pack in self._packs_after(epoch) if not pack.on_disk]
+
+    def move_to_disk(self, pack: _Pack, batch: pa.RecordBatch) -> None:
+        """``batch`` is the same, if the pack is still there."""
+        self._packs = [replace(known, batch=batch, on_disk=True) if known is pack else known for known in self._packs]
+
+    def undo(self, after: int, epoch: int, at_us: int) -> None:
+        """Who looks back begins at ``epoch``. The changes up to ``after`` stay for a sink that lacks them."""
+        self.undone = [gone for gone in self.undone if gone.epoch > self.forgotten and gone.after < after]
+        self.undone.append(Undone(after, epoch, at_us))
 
     def _pack(self, count: int) -> None:
         """The first ``count`` changes as packs: runs of small ones together, a large one by itself."""

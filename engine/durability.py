@@ -19,6 +19,14 @@ import structlog
 
 from constellationdb.engine.capture import Capture, Cut, mark_of, named_jobs
 from constellationdb.engine.checkpoint_blobs import Draft, Written
+from constellationdb.engine.checkpoint_settings import CheckpointSettings
+from constellationdb.engine.going_back import (
+    WentBack,
+    finish_going_back,
+    plan_going_back,
+    require_whole,
+    write_order,
+)
 from constellationdb.engine.graph import CLOCK
 from constellationdb.engine.manifest import Manifest
 from constellationdb.engine.relation import RelationState
@@ -31,13 +39,13 @@ from constellationdb.storage.checkpoints.store import CheckpointStore
 from constellationdb.storage.directory import DataDirectory
 from constellationdb.storage.disk import DISK, Disk
 from constellationdb.storage.epochlog import EpochLog, FileEpochLog, MemoryEpochLog
+from constellationdb.storage.spool import Spool
 
 if TYPE_CHECKING:
-    from constellationdb.engine.changelog import Change
+    from constellationdb.engine.changelog import Change, Undone
     from constellationdb.engine.engine import Engine
     from constellationdb.engine.job import Job
 
-INTERVAL_SECONDS = 10.0
 # Definitions make a checkpoint void that they come into; after so many of these they wait for one.
 _VOID_IN_A_ROW = 3
 _log = structlog.get_logger()
@@ -52,31 +60,50 @@ class _History:
     forgotten: int
     upto: int
     since: int | None
+    undone: list[Undone]
 
 
 class Durability:
     """The log, the checkpoint store and the timer between them. Without a directory only a log in memory."""
 
     def __init__(
-        self, engine: Engine, directory: Path | None, checkpoint_store: str | None = None, disk: Disk = DISK
+        self,
+        engine: Engine,
+        directory: Path | None,
+        settings: CheckpointSettings = CheckpointSettings(),  # noqa: B008 - frozen
+        disk: Disk = DISK,
     ) -> None:
         self._engine = engine
+        self._settings = settings
+        self._disk = disk
+        self._taking = threading.Lock()
         self._directory = None if directory is None else DataDirectory(directory, disk)
         self.log: EpochLog = MemoryEpochLog(keep=directory is not None)
         self._store: CheckpointStore | None = None
+        self.went_back: WentBack | None = None  # when it was opened
+        self.has_lost_log = False  # as after the loss of the machine: there are only checkpoints, in an object store
         if self._directory is not None:
             try:
-                self._store = open_checkpoints(self._directory, checkpoint_store, disk)
-                begins = max(self._store.epochs(), default=0) + 1
-                self.log = FileEpochLog(self._directory.log, disk=disk, begins=begins)
+                self._open(self._directory)
             except BaseException:
                 self.close()
                 raise
+        self._reset()
+
+    def _open(self, directory: DataDirectory) -> None:
+        Spool(directory.state).clear()
+        self.went_back = finish_going_back(directory, disk=self._disk)
+        self._store = open_checkpoints(directory, self._settings.store, self._disk, self._settings.kept)
+        begins = max(self._store.epochs(), default=0) + 1
+        self.has_lost_log = begins > 1 and not any(directory.log.glob("*.wal"))
+        self.log = FileEpochLog(directory.log, disk=self._disk, begins=begins)
+
+    def _reset(self) -> None:
+        """Nothing is known yet of what is on disk."""
         self._written = Written()
         self._redefined: set[str] = set()  # what has to be written as a whole the next time
         self._handed_over: set[str] = set()  # what has to be looked at the next time, whatever its marks say
         self.last: tuple[int, float, int] | None = None  # epoch, seconds, bytes: of this process' own
-        self._taking = threading.Lock()
         self._covered = 0  # the epoch of the newest checkpoint on disk, whoever took it
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="checkpoints", daemon=True)
@@ -93,11 +120,26 @@ class Durability:
             self._thread.join()
 
     def close(self) -> None:
+        self._close_files()
+        if self._directory is not None:
+            self._directory.close()
+
+    def _close_files(self) -> None:
         self.log.close()
         if self._store is not None:
             self._store.close()
-        if self._directory is not None:
-            self._directory.close()
+
+    def go_back(self, epoch: int, next_oid: int) -> WentBack:
+        """To its checkpoint, after ``stop``; recovery follows. The directory stays ours all the time."""
+        assert self._directory is not None
+        with self._taking:
+            order = plan_going_back(self._directory, self.store, epoch, next_oid, self._engine.clock)
+            write_order(self._directory, order, self._disk)
+            self._close_files()
+            self._open(self._directory)
+            self._reset()
+        assert self.went_back is not None
+        return self.went_back
 
     def restored(self, written: Written, epoch: int) -> None:
         """Recovery has loaded the checkpoint of this epoch."""
@@ -106,11 +148,20 @@ class Durability:
     # -- checkpoints ---------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while not self._stopping.wait(INTERVAL_SECONDS):
+        pause = self._settings.pause_seconds(0.0)
+        while not self._stopping.wait(pause):
+            begin = time.perf_counter()
             try:
-                self.checkpoint()
+                taken = self.checkpoint()
             except Exception as error:
                 _log.error("checkpoint failed", error=str(error))
+            else:
+                pause = self._settings.pause_seconds(0.0 if taken is None else time.perf_counter() - begin)
+
+    @property
+    def spool(self) -> Spool | None:
+        """Where batches can lie that are too many for the memory."""
+        return None if self._directory is None else Spool(self._directory.state)
 
     @property
     def is_kept(self) -> bool:
@@ -141,6 +192,12 @@ class Durability:
             )
         with self._taking:
             store.add_name(name)
+
+    def savepoint(self, name: str) -> int:
+        """The epoch of the checkpoint with this name, which is whole."""
+        epoch = self.store.named(name)
+        require_whole(self.store, epoch)
+        return epoch
 
     def drop_savepoint(self, name: str) -> None:
         with self._taking:
@@ -239,7 +296,6 @@ class Durability:
                 self._history(draft, state, min(cut.number, positions.get(name, cut.number)), since.get(name))
                 for name, state in kept.items()
             ]
-            sinks = {name: sink.manifest() for name, sink in self._engine.sinks.items()}
             forgotten_us = {name: state.log.forgotten_us for name, state in kept.items()}
         for part in history:
             draft.history(part.name, part.changes, part.forgotten, part.upto, part.since)
@@ -268,8 +324,9 @@ class Durability:
             cut.at_us,
             since,
             list(cut.catalog.types.values()),
-            sinks,
+            cut.sinks,
             cut.subscriptions,
+            {part.name: part.undone for part in history if part.undone},
         )
         return draft, manifest
 
@@ -278,9 +335,9 @@ class Durability:
         since = standings.read_since(cut.number)
         with self._engine.lock:
             for sink in self._engine.sinks.values():
-                if sink.follows.contents is None and sink.held < cut.number:
-                    name = sink.follows.name
-                    since[name] = min(since.get(name, cut.number), sink.held)
+                known, name = cut.sinks.get(sink.relation.name), sink.follows.name
+                if sink.follows.contents is None and known is not None and known.held < cut.number:
+                    since[name] = min(since.get(name, cut.number), known.held)
         return since
 
     def _state(self, cut: Cut, name: str) -> RelationState:
@@ -289,7 +346,8 @@ class Durability:
     def _history(self, draft: Draft, state: RelationState, upto: int, since: int | None) -> _History:
         forgotten = state.log.forgotten
         changes = state.log.all_after(max(draft.changes_known(state.name), forgotten), upto)
-        return _History(state.name, changes, forgotten, upto, since)
+        undone = [gone for gone in state.log.undone if gone.epoch > forgotten]
+        return _History(state.name, changes, forgotten, upto, since, undone)
 
     def _write(self, draft: Draft, manifest: Manifest) -> int:
         assert self._store is not None

@@ -84,7 +84,7 @@ class DurableSubscription:
             raise HistoryExpired(
                 f'subscription "{self.relation.shown}" has expired',
                 detail=f"It was read up to epoch {self.position.epoch},"
-                f" and changes are kept from epoch {self.follows.log.forgotten} on.",
+                f" and changes are kept from epoch {self.follows.log.begins} on.",
                 hint="drop it and create it anew, with a longer retention",
             )
 
@@ -92,7 +92,7 @@ class DurableSubscription:
 
     @property
     def is_expired(self) -> bool:
-        return self.follows.log.forgotten > self.position.epoch
+        return self.follows.log.begins > self.position.epoch
 
     @property
     def standing(self) -> Standing:

@@ -29,10 +29,12 @@ from constellationdb.engine.arrangement import Arrangement
 from constellationdb.engine.backfills import RATE, BackfillProgress, chunk_rows
 from constellationdb.engine.cancellation import Cancellation
 from constellationdb.engine.changelog import Change
+from constellationdb.engine.checkpoint_settings import CheckpointSettings
 from constellationdb.engine.contents import AppendedRows, Contents, view_contents
 from constellationdb.engine.durability import Durability
 from constellationdb.engine.durable_subscriptions import DurableSubscription, SubscriptionPosition
 from constellationdb.engine.first_answers import Chunks, tick
+from constellationdb.engine.going_back import WentBack
 from constellationdb.engine.graph import CLOCK, Graph
 from constellationdb.engine.job import CHUNK_ROWS, Answered, Job, Outputs
 from constellationdb.engine.lookups import LookupTables
@@ -43,7 +45,7 @@ from constellationdb.engine.processes.placement import is_for_workers
 from constellationdb.engine.processes.pool import Pool
 from constellationdb.engine.processes.remote import RemoteGraph
 from constellationdb.engine.python import PythonFunctions
-from constellationdb.engine.record import Answer
+from constellationdb.engine.record import Answer, EpochRecord
 from constellationdb.engine.recovery import recover
 from constellationdb.engine.relation import Progress, RelationState
 from constellationdb.engine.relations import PlannedCatalog
@@ -63,13 +65,14 @@ from constellationdb.engine.tables import TableState
 from constellationdb.engine.turn import Turn
 from constellationdb.engine.waiting import Condition, Waiting
 from constellationdb.engine.worker import Worker
-from constellationdb.errors import ConstellationError, InternalError
+from constellationdb.errors import ConstellationError, InternalError, ShuttingDown
 from constellationdb.planner import plan
 from constellationdb.storage.disk import DISK, Disk
 
 if TYPE_CHECKING:
     from constellationdb.engine.session import Session
 
+_PATIENCE_SECONDS = 10.0
 # Epochs a source may be ahead of the views that read it.
 _AHEAD = 4
 # A poll that brings as many rows left others waiting: the next one need not wait.
@@ -78,10 +81,7 @@ _TIDY_EVERY = 256
 
 
 class Engine:
-    """``directory`` None: everything in memory. ``start`` recovers and begins; ``close`` ends cleanly.
-
-    ``checkpoint_store``: the address of an object store for the checkpoints, which are in the directory otherwise.
-    """
+    """``directory`` None: everything in memory. ``start`` recovers and begins; ``close`` ends cleanly."""
 
     def __init__(
         self,
@@ -91,18 +91,29 @@ class Engine:
         processes: bool = False,
         clock: Clock | None = None,
         python: PythonFunctions | None = None,
-        checkpoint_store: str | None = None,
+        checkpoints: CheckpointSettings = CheckpointSettings(),  # noqa: B008 - frozen
         disk: Disk = DISK,
     ) -> None:
         self.python = python or PythonFunctions()
         self.clock = clock or SystemClock()
         self.workers = workers
         self.disk = disk
-        self.pool = Pool(workers) if processes and workers > 1 else None
+        self._processes = processes and workers > 1
         self._graphs = 0  # that workers were given
         self.lock = threading.RLock()
         self.waiting = Waiting(self.lock, self.clock)
         self.turn = Turn()
+        self.started_us = self.clock.now_us()
+        self.alarms = Alarms()
+        self.sessions = Sessions()
+        self.restored: str | None = None
+        self._transients = 0
+        self._life = threading.Lock()  # nobody comes while it ends or goes back
+        self._set_up()
+        self.durability = Durability(self, directory, checkpoints, disk)
+
+    def _set_up(self) -> None:
+        """With nothing in it."""
         self.catalog = Catalog()
         self.states: dict[str, RelationState] = {}
         self.sources: dict[str, SourceState] = {}  # those of the states that are sources
@@ -110,23 +121,18 @@ class Engine:
         self.subscriptions: dict[str, DurableSubscription] = {}
         self.jobs: dict[str, Job] = {}
         self.sinks: dict[str, Delivery] = {}
-        self.lookups = LookupTables(self._deliver, self.submit, workers)
-        self.started_us = self.clock.now_us()
+        self.lookups = LookupTables(self._deliver, self.submit, self.workers)
         self.planned = PlannedCatalog(self)
-        self.alarms = Alarms()
-        self.sessions = Sessions()
         self.objects = ObjectsOf(self.planned)
         self.snapshot_plans = SnapshotPlans()
         self.pins: dict[object, int] = {}  # open transactions → the epoch they read at
         self.progress = Progress()
         self.ticks = RelationState(CLOCK, pa.schema([]), None, 0, self.progress)  # for whom now() means something
-        self.restored: str | None = None
-        self._transients = 0
         self.held_back = False  # sources wait for a view to catch up
-        self.durability = Durability(self, directory, checkpoint_store, disk)
         self.sequencer: Sequencer | None = None
         self.successions = Successions(self)
         self.worker = Worker(self)
+        self.pool = Pool(self.workers) if self._processes else None
 
     @property
     def epoch(self) -> int:
@@ -140,9 +146,16 @@ class Engine:
 
         jit.compile_all()
         choose_allocators()
+        self._recover()
+        self._run()
+        return self
+
+    def _recover(self) -> None:
         if self.pool is not None:
             self.pool.start()
         recover(self)
+
+    def _run(self) -> None:
         self.sequencer = Sequencer(self, self.durability.log, self.clock, self.epoch)
         self.sequencer.start()
         self.worker.start()
@@ -151,7 +164,6 @@ class Engine:
         for sink in list(self.sinks.values()):
             sink.start()
         self._drop_temporary_tables()
-        return self
 
     def _drop_temporary_tables(self) -> None:
         """Those that were there when the process ended."""
@@ -161,26 +173,64 @@ class Engine:
             drop_all(self, is_left_behind)
 
     def close(self) -> None:
-        if self.waiting.stopping:
-            return
-        self.alarms.close()
-        for sink in list(self.sinks.values()):
-            sink.close()
-        self.durability.stop()
-        if self.sequencer is not None:
-            self._settle_sequences()
-            self.sequencer.stop()
-        with self.lock:
-            self.waiting.stopping = True
-            self.waiting.wake_all()
+        with self._life:
+            if self.waiting.stopping:
+                return
+            self.alarms.close()
+            for sink in list(self.sinks.values()):
+                sink.close()
+            self.durability.stop()
+            if self.sequencer is not None:
+                self._settle_sequences()
+                self.sequencer.stop()
+            with self.lock:
+                self.waiting.stopping = True
+                self.waiting.wake_all()
+            self._stop_readers()
+            self.durability.close()
+            self.python.close()
+
+    def _stop_readers(self) -> None:
         self.worker.stop()
         if self.pool is not None:
             self.pool.stop()
         self.lookups.close()
         for source in self.sources.values():
             source.close()
-        self.durability.close()
-        self.python.close()
+
+    def go_back(self, epoch: int, session: Session, reason: ConstellationError) -> WentBack:
+        """To a checkpoint, without an end of the process. Sessions other than this one end, and are told the reason.
+
+        So are those who follow a relation as it was. When it fails the engine stays stopped: a restart finishes it.
+        """
+        with self._life:
+            if self.sequencer is None or self.waiting.stopping:
+                raise ShuttingDown("the engine is shutting down")
+            self.sessions.end_all_but(session, reason, _PATIENCE_SECONDS)
+            try:
+                return self._go_back(epoch, self.sequencer, reason)
+            except BaseException as error:
+                self.failed(error)
+                raise
+
+    def _go_back(self, epoch: int, sequencer: Sequencer, reason: ConstellationError) -> WentBack:
+        for sink in list(self.sinks.values()):
+            with self.lock:
+                sink.end()  # what is undone must not be delivered first
+            sink.await_end(_PATIENCE_SECONDS)
+        self.durability.stop()
+        sequencer.stop()
+        self._stop_readers()
+        went = self.durability.go_back(epoch, self.catalog.next_oid)
+        with self.lock:  # whoever still reads sees what was or what is, and nothing between
+            before = self.states
+            self._set_up()
+            self._recover()
+            for state in before.values():
+                state.end(reason)
+            self.moved()
+        self._run()
+        return went
 
     def _settle_sequences(self) -> None:
         """After a clean end a sequence goes on without a gap."""
@@ -209,7 +259,8 @@ class Engine:
     ) -> Session:
         from constellationdb.engine.session import Session
 
-        return Session(self, user, database, settings or {}, client)
+        with self._life:
+            return Session(self, user, database, settings or {}, client)
 
     # -- requests ------------------------------------------------------------------------------
 
@@ -296,6 +347,14 @@ class Engine:
         for subscription in self.subscriptions.values() if positions else ():
             if subscription.relation.oid in positions:
                 subscription.position = positions[subscription.relation.oid]
+
+    def take_positions(self, record: EpochRecord) -> None:
+        """How far the readers of relations are that are part of epochs: subscriptions, and sinks into tables."""
+        with self.lock:
+            self.acknowledge(record.acknowledged)
+            for name, epoch in record.sinks.items():
+                if name in self.sinks:
+                    self.sinks[name].committed(epoch)
 
     def _install(self, relation: Relation, epoch: int, at_us: int) -> None:
         before = epoch - 1
@@ -527,8 +586,7 @@ class Engine:
     def publish(self, epoch: Epoch, deltas: dict[str, pa.RecordBatch]) -> None:
         for answer in epoch.record.answers:
             self.take_answer(answer, epoch.number, epoch.at_us)
-        with self.lock:
-            self.acknowledge(epoch.record.acknowledged)
+        self.take_positions(epoch.record)
         self.publish_base(epoch.number, epoch.at_us, deltas, epoch.record.watermarks)
         if epoch.number % _TIDY_EVERY == 0:
             self.tidy_base()

@@ -21,10 +21,10 @@ def changes_since(state: RelationState, epoch: int) -> list[Change]:
 
 def check_kept(state: RelationState, epoch: int) -> None:
     """Under the engine's lock: HistoryExpired when some changes later than ``epoch`` are no longer kept."""
-    if state.log.forgotten > epoch:
+    if state.log.begins > epoch:
         raise HistoryExpired(
             f'epoch {epoch} of "{state.name}" is no longer kept',
-            detail=f"changes are kept from epoch {state.log.forgotten} on",
+            detail=f"changes are kept from epoch {state.log.begins} on",
             hint="ask for a later epoch, or create it WITH (retain_history = '1 hour')",
         )
 

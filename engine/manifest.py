@@ -9,6 +9,7 @@ import msgspec
 from constellationdb.catalog.catalog import Catalog
 from constellationdb.catalog.model import Function, Relation, UserType
 from constellationdb.connectors.api import Position
+from constellationdb.engine.changelog import Undone
 from constellationdb.engine.durable_subscriptions import SubscriptionPosition
 from constellationdb.engine.sequences import SequencePosition
 
@@ -91,6 +92,7 @@ class Manifest(msgspec.Struct, frozen=True):
     types: list[UserType] = []
     sinks: dict[str, SinkManifest] = {}
     subscriptions: dict[int, SubscriptionPosition] = {}  # by oid
+    undone: dict[str, list[Undone]] = {}  # by relation
 
 
 def catalog_of(manifest: Manifest) -> Catalog:

@@ -18,7 +18,7 @@ from constellationdb.engine import (
 from constellationdb.engine.defining import define
 from constellationdb.engine.pg_catalog.set_functions import is_system
 from constellationdb.engine.result import Notice, Result, ResultColumn
-from constellationdb.engine.savepoints import create_savepoint, drop_savepoint
+from constellationdb.engine.savepoints import perform_savepoint
 from constellationdb.engine.sinks.statements import TITLES, show_create_sink
 from constellationdb.engine.transaction_control import control, set_transaction
 from constellationdb.errors import (
@@ -74,10 +74,8 @@ def perform(session: Session, statement: st.Statement) -> Result:
             return Result("WAIT")
         case st.Checkpoint():
             return _checkpoint(session)
-        case st.CreateSavepoint():
-            return create_savepoint(session, statement)
-        case st.DropSavepoint():
-            return drop_savepoint(session, statement)
+        case st.NamedSavepoint():
+            return perform_savepoint(session, statement)
         case st.Accepted():
             return _accept(session, statement)
         case _:

@@ -80,7 +80,7 @@ class Reader:
         with self._engine.lock:
             versions = {name: state.version() for name, state in states.items()}
             for name, state in states.items():
-                if max(versions[name].floor, state.since) > epoch:
+                if max(versions[name].floor, state.since) > epoch or state.log.has_undone(epoch):
                     older[name] = versions[name], state.frontier, changes_since(state, epoch)
         for name, version in versions.items():
             if name in older:

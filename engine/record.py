@@ -42,6 +42,7 @@ class Header(msgspec.Struct, frozen=True):
     gone_back: bool = False
     sinks: dict[str, int] = {}  # that write a table here → the epoch of their relation that it has now
     acknowledged: dict[int, SubscriptionPosition] = {}  # by the oid of the subscription
+    next_oid: int = 0  # of one that has gone back: oids below it had been given
 
 
 class AnswerHeader(msgspec.Struct, frozen=True):
@@ -76,6 +77,7 @@ class EpochRecord:
     gone_back: bool = False  # the epochs before it, up to those of the checkpoint that was gone back to, were undone
     sinks: dict[str, int] = field(default_factory=dict)
     acknowledged: dict[int, SubscriptionPosition] = field(default_factory=dict)
+    next_oid: int = 0
 
     def is_empty(self) -> bool:
         moved = self.watermarks or self.sequences or self.timer or self.sinks or self.acknowledged
@@ -96,6 +98,7 @@ def encode_record(record: EpochRecord) -> bytes:
         record.gone_back,
         record.sinks,
         record.acknowledged,
+        record.next_oid,
     )
     batches = [batch for _, batch in record.deltas]
     for answer in record.answers:
@@ -120,4 +123,5 @@ def decode_record(payload: bytes) -> EpochRecord:
         header.gone_back,
         dict(header.sinks),
         dict(header.acknowledged),
+        header.next_oid,
     )

@@ -7,8 +7,8 @@ still kept were in the checkpoint: a token that was good before a restart is goo
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -58,12 +58,24 @@ def recover(engine: Engine) -> None:
         )
         if cut := engine.durability.log.recovered.cut_bytes:
             engine.restored += f"; cut {cut} bytes off the log that a crash had left unfinished"
+        engine.restored += "".join(f"; {loss}" for loss in _losses(engine))
         for damage in passed_over:
             engine.restored += f"; passed over the damaged {damage}"
         anew = [name for name, job in manifest.jobs.items() if job.again] if manifest else []
         if anew:
             shown = ", ".join(engine.catalog.relations[n].shown for n in anew if n in engine.catalog.relations)
             engine.restored += f"; computing anew what had failed: {shown}"
+
+
+def _losses(engine: Engine) -> Iterator[str]:
+    """What was there once and is not any more."""
+    durability, cut = engine.durability, engine.durability.log.recovered
+    if durability.went_back is not None:
+        yield durability.went_back.undone
+    if durability.has_lost_log:
+        yield "there was no log: what came after that epoch is lost"
+    if cut.cut_bytes:
+        yield f"{cut.cut_bytes} bytes at the end of the log, which nobody was told of, were cut off"
 
 
 @dataclass(frozen=True)
@@ -167,6 +179,7 @@ def _restore_relation(state: RelationState, manifest: Manifest, blobs: Mapping[s
     if state.contents is not None or since is not None:
         state.log.forgotten = manifest.forgotten[state.name]
         state.log.forgotten_us = manifest.forgotten_us.get(state.name, UNKNOWN_US)
+        state.log.undone = list(manifest.undone.get(state.name, []))
         history = [blobs[name] for name in _in_order(f"history/{state.name}/", blobs)]
         changes = chain.from_iterable(map(unpacked, history))
         for change in marked(changes, [blobs[name] for name in _in_order(f"marks/{state.name}/", blobs)]):
@@ -177,6 +190,7 @@ def _restore_relation(state: RelationState, manifest: Manifest, blobs: Mapping[s
 def _replay(engine: Engine, number: int, record: EpochRecord) -> None:
     """One logged epoch, exactly as it was: the same rows, ranges, answers and watermarks."""
     deltas: dict[str, list[pa.RecordBatch]] = {}
+    before = engine.epoch
     for command in record.commands:
         if isinstance(command, Alter | Supersede):
             engine.worker.drain(everything=True)  # the views it concerns had their first answers before it
@@ -198,10 +212,7 @@ def _replay(engine: Engine, number: int, record: EpochRecord) -> None:
         engine.take_answer(answer, number, record.at_us)
     whole = {name: w for name, parts in deltas.items() if (w := zset.concat(parts)) is not None}
     engine.restore_sequences(record.sequences)
-    for name, epoch in record.sinks.items():
-        if name in engine.sinks:
-            engine.sinks[name].committed(epoch)
-    engine.acknowledge(record.acknowledged)
+    engine.take_positions(record)
     for name, watermark in record.watermarks.items():
         source = engine.states.get(name)
         if isinstance(source, SourceState):
@@ -210,10 +221,11 @@ def _replay(engine: Engine, number: int, record: EpochRecord) -> None:
     engine.worker.drain(everything=record.gone_back)
     if record.gone_back:
         with engine.lock:
+            engine.catalog = replace(engine.catalog, next_oid=max(engine.catalog.next_oid, record.next_oid))
             for sink in engine.sinks.values():
                 sink.went_back(number)
             for state in engine.states.values():
-                state.log.begin_at(number, record.at_us)
+                state.log.undo(before, number, record.at_us)
 
 
 def _in_order(prefix: str, blobs: Mapping[str, object]) -> list[str]:

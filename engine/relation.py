@@ -20,6 +20,7 @@ from constellationdb.engine.contents import AppendedRows, Contents, Version, arr
 from constellationdb.engine.operators.base import NO_WATERMARK
 from constellationdb.engine.point_index import PointIndex
 from constellationdb.engine.shared_index import SharedIndex
+from constellationdb.errors import ConstellationError
 
 
 class Follower(Protocol):
@@ -28,6 +29,13 @@ class Follower(Protocol):
     def reached(self) -> int:
         """The last epoch that it has done with."""
         ...
+
+
+class Receiver(Follower, Protocol):
+    """Somebody who is given the rows of epochs, and does not look at contents once he has the first."""
+
+    @property
+    def reads_contents(self) -> bool: ...
 
 
 class Progress:
@@ -69,8 +77,10 @@ class RelationState:
         self._indexes: WeakValueDictionary[tuple[int, ...], SharedIndex] = WeakValueDictionary()
         self.written = -1  # the epoch of which the newest checkpoint has its contents
         self.dropped = False
+        self.end_reason: ConstellationError | None = None  # the whole database went back; what its followers are told
         self.successor: RelationState | None = None  # it was dropped for one with other columns, of the same name
         self.consumers: set[Follower] = set()  # who reads the log
+        self.receivers: set[Receiver] = set()  # who is given what the log says: sinks
         self.readers: set[Bell] = set()  # of those who wait for a change
         self.subscribers: WeakSet[object] = WeakSet()  # who want its changes kept, but not for as long as they like
         self._point_indexes: dict[tuple[int, ...], PointIndex] = {}
@@ -92,6 +102,11 @@ class RelationState:
     def give_way(self, successor: RelationState) -> None:
         """Under the engine's lock: it is no longer the relation of its name."""
         self.dropped, self.successor = True, successor
+        self.wake_readers()
+
+    def end(self, reason: ConstellationError) -> None:
+        """Under the engine's lock: it is no part of the database any more."""
+        self.dropped, self.end_reason = True, reason
         self.wake_readers()
 
     def wake_readers(self) -> None:
@@ -139,7 +154,10 @@ class RelationState:
             self.contents.compact(consumed, self.written)
 
     def forget(self, now_us: int, floor: int) -> int:
-        """Under the engine's lock: the changes that nobody needs; up to which epoch all have read."""
-        consumed = min([floor, self.frontier, *(consumer.reached() for consumer in self.consumers)])
-        self.log.forget(consumed, now_us, retain=self.contents is not None or bool(self.subscribers))
-        return consumed
+        """Under the engine's lock: the changes that nobody needs; up to which epoch its contents are read no more."""
+        readers = [*self.consumers, *(receiver for receiver in self.receivers if receiver.reads_contents)]
+        read = min([floor, self.frontier, *(reader.reached() for reader in readers)])
+        consumed = min([read, *(receiver.reached() for receiver in self.receivers)])
+        retain = self.contents is not None or bool(self.subscribers)
+        self.log.forget(consumed, now_us, retain=retain, packed_to=read)
+        return read

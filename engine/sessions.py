@@ -99,6 +99,19 @@ class Sessions:
             found.terminate(reason or ShuttingDown("terminating connection due to administrator command"))
         return found is not None
 
+    def end_all_but(self, one: Session, reason: ConstellationError, seconds: float) -> None:
+        """Until no other session is in the middle of a statement, or ``seconds`` have passed."""
+        others = [session for session in self.all() if session is not one]
+        for session in others:
+            session.terminate(reason)
+        deadline = time.monotonic() + seconds
+        with self._guard:
+            while any(session.activity.active and session.pid in self._live for session in others):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return
+                self._guard.wait(min(left, _LOOK_SECONDS))
+
     def wait_for_end(self, pid: int, seconds: float, cancelled: Cancellation) -> bool:
         """Whether a session ends within ``seconds``."""
         deadline = time.monotonic() + seconds

@@ -78,7 +78,7 @@ class SourceState(RelationState):
 
     @property
     def wanted(self) -> bool:
-        return bool(self.consumers) or bool(self.subscribers)
+        return bool(self.consumers or self.receivers or self.subscribers)
 
     @property
     def due_us(self) -> int | None:

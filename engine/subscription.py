@@ -112,7 +112,7 @@ class Subscription:
         self._check()
         with self._engine.lock:
             if self._at_least:
-                epoch = max(epoch, self._state.log.forgotten)
+                epoch = max(epoch, self._state.log.begins)
             if self._snapshot:
                 changes, version, now = changes_since(self._state, epoch), self._state.version(), self._state.frontier
             else:
@@ -147,7 +147,7 @@ class Subscription:
         return more
 
     def _more(self) -> bool:
-        behind = self._state.log.forgotten > self.epoch
+        behind = self._state.log.begins > self.epoch
         return behind or self._has_changes() or (self._progress and self._state.frontier > self.epoch)
 
     def _is_over(self) -> bool:
@@ -182,7 +182,7 @@ class Subscription:
         first, last = sorted((self.epoch, other.epoch))
         with self._engine.lock:
             change = self._state.log.after(first)
-            return self._state.log.forgotten <= first and (change is None or change.epoch > last)
+            return self._state.log.begins <= first and (change is None or change.epoch > last)
 
     def poll(self) -> pa.RecordBatch | None:
         """What ``next`` would give at once."""
@@ -237,7 +237,7 @@ class Subscription:
         """What came since: small epochs joined to one batch, a large one as it is."""
         with self._engine.lock:
             state = self._state
-            if state.log.forgotten > self.epoch:
+            if state.log.begins > self.epoch:
                 raise SubscriberTooSlow(
                     f'the subscription to "{state.name}" fell behind the changes that are kept',
                     hint=f"it ended after epoch {self.epoch}; subscribe anew, or WITH (retain_history = …) on creation",
@@ -288,9 +288,11 @@ class Subscription:
 
 def _gone(state: RelationState, epoch: int) -> ConstellationError:
     """What who has seen all up to ``epoch`` is told when there is no more, and how to go on where there is."""
+    if state.end_reason is not None:
+        return state.end_reason
     if state.successor is None:
         return UndefinedRelation(f'"{state.name}" was dropped')
-    token = "" if state.contents is None else f" AS OF EPOCH {state.successor.log.forgotten}"
+    token = "" if state.contents is None else f" AS OF EPOCH {state.successor.log.begins}"
     return RelationUnusable(
         f'"{state.name}" has other columns now',
         detail=f"The subscription ended after epoch {epoch}.",

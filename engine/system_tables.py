@@ -58,8 +58,8 @@ SYSTEM_TABLES: dict[str, pa.Schema] = {
     ),
     "constellation.sinks": pa.schema(
         [("name", _TEXT), ("relation", _TEXT), ("connector", _TEXT), ("type", _TEXT), ("key", _TEXT), ("state", _TEXT),
-         ("position", _INT), ("marker", _INT), ("epochs_behind", _INT), ("rows", _INT), ("bytes", _INT),
-         ("error", _TEXT)]
+         ("position", _INT), ("marker", _INT), ("epochs_behind", _INT), ("bytes_behind", _INT), ("rows", _INT),
+         ("bytes", _INT), ("error", _TEXT)]
     ),
     "constellation.state": pa.schema(
         [("view", _TEXT), ("operator", _INT), ("kind", _TEXT), ("vnodes", _TEXT), ("rows", _INT), ("bytes", _INT)]
@@ -358,7 +358,7 @@ def _source_state(state: SourceState) -> str:
         return "push"
     if state.exhausted:
         return "ended"
-    return "reading" if state.consumers else "idle"
+    return "reading" if state.consumers or state.receivers else "idle"
 
 
 def _lookups(engine: Engine) -> list[Row]:
@@ -383,6 +383,7 @@ def _sinks(engine: Engine) -> list[Row]:
             "position": sink.position,
             "marker": sink.marker,
             "epochs_behind": sink.behind,
+            "bytes_behind": sink.backlog_bytes,
             "rows": sink.rows,
             "bytes": sink.bytes,
             "error": sink.error,

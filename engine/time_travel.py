@@ -71,7 +71,7 @@ def _following(state: RelationState, at_us: int) -> int | None:
     if not known:
         raise HistoryExpired(
             f'"{state.name}" as it was then is no longer kept',
-            detail=f"changes are kept from epoch {state.log.forgotten} on",
+            detail=f"changes are kept from epoch {state.log.begins} on",
             hint="ask for a later time, or create it WITH (retain_history = '1 hour')",
         )
     return following

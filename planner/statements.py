@@ -760,17 +760,16 @@ class Checkpoint(Statement):
 
 
 @dataclass(frozen=True)
-class CreateSavepoint(Statement):
-    """CREATE SAVEPOINT: a checkpoint that is kept."""
+class NamedSavepoint(Statement):
+    """CREATE, RESTORE or DROP SAVEPOINT, a checkpoint that is kept. ``lenient``: IF [NOT] EXISTS."""
 
+    action: Literal["create", "restore", "drop"]
     name: str
-    if_not_exists: bool
+    lenient: bool
 
-
-@dataclass(frozen=True)
-class DropSavepoint(Statement):
-    name: str
-    if_exists: bool
+    @property
+    def command(self) -> str:
+        return f"{self.action.upper()} SAVEPOINT"
 
 
 @dataclass(frozen=True)

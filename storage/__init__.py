@@ -12,6 +12,7 @@ What each module is:
     kernels/        the loops over every key: encoding, hashing, finding, ordering
     buffers.py      bytes, as whatever they lie in
     arrow_blobs.py  Arrow batches as bytes, with or without a header
+    spool.py        batches in files instead of memory
     rocks.py        how we open RocksDB and read its errors
     disk.py         writes, syncs, atomic creation of files: the place to inject faults
     lockfile.py     one process per directory

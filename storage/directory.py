@@ -3,6 +3,7 @@
     D/format        one line: "constellation data directory, format 2"
     D/owner.lock    held by the one process that has it open
     D/identity      which database this is, and where its checkpoints are (`checkpoints/opening.py`)
+    D/going-back    what is to be done to go back to a checkpoint, until it is done (`engine/going_back.py`)
     D/log/          the epoch log
     D/checkpoints/  the checkpoints, unless they are in an object store
     D/state/        keyed state that outgrew memory; derived, may be deleted while nobody has it open
@@ -49,6 +50,7 @@ class DataDirectory:
             raise
         self.log, self.checkpoints, self.state = (self.root / part for part in _PARTS)
         self.identity = self.root / "identity"
+        self.going_back = self.root / "going-back"
 
     def _make_root(self, disk: Disk) -> None:
         missing = [path for path in (self.root, *self.root.parents) if not path.exists()]

@@ -10,7 +10,6 @@ somewhere after the epoch, and doing it again ends it there.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from constellationdb.errors import CorruptState
@@ -44,8 +43,11 @@ def rewind(log: Path, epoch: int, aside: Path, disk: Disk = DISK) -> None:
             aside.mkdir(parents=True)
             disk.sync_directory(aside.parent)
         if end is None:
-            os.rename(path, aside / path.name)
-            disk.sync_directory(aside)
+            if (aside / path.name).exists():  # the file here was begun after that one was moved, and has nothing
+                disk.remove(path)
+            else:
+                disk.rename(path, aside / path.name)
+                disk.sync_directory(aside)
             disk.sync_directory(log)
         else:
             disk.create(aside / path.name, data)

@@ -76,13 +76,14 @@ def verify_checkpoints(directory: Path) -> None:
 def restore_checkpoint(directory: Path, epoch: int | None, savepoint: str | None) -> None:
     """Go back to a checkpoint, while no server has the directory open. What came after it is set aside."""
     from constellationdb.engine.going_back import go_back
+    from constellationdb.storage.directory import DataDirectory
 
-    went = go_back(directory, _chosen(directory, epoch, savepoint))
-    click.echo(f"went back to the checkpoint of epoch {went.epoch}; the next epoch is {went.goes_on_at + 1}")
-    if went.checkpoints:
-        click.echo(f"checkpoints set aside: {', '.join(map(str, went.checkpoints))}")
-    if went.log is not None:
-        click.echo(f"log set aside: {went.log}")
+    chosen = _chosen(directory, epoch, savepoint)
+    with DataDirectory(directory) as opened:
+        went = go_back(opened, chosen)
+    click.echo(f"went back to the checkpoint of epoch {chosen}; the next epoch is {went.order.goes_on_at + 1}")
+    for line in went.report:
+        click.echo(line)
 
 
 @command.command("clone")

@@ -58,6 +58,18 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+ADAPTIVE = "adaptive"
+
+
+class Interval(click.ParamType[float | str]):
+    """A duration, or ``adaptive``."""
+
+    name = "duration|adaptive"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        return ADAPTIVE if value == ADAPTIVE else Duration().convert(value, param, ctx)
+
+
 class Server(click.ParamType[str]):
     """A server's address; anything else would be opened as a directory."""
 

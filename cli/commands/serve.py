@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from constellationdb.cli.commands.options import Address, Workers
+from constellationdb.cli.commands.options import ADAPTIVE, Address, Interval, Workers
 
 
 @click.command()
@@ -14,7 +14,27 @@ from constellationdb.cli.commands.options import Address, Workers
 @click.option(
     "--checkpoint-store",
     metavar="URL",
+    envvar="CONSTELLATION_CHECKPOINT_STORE",
+    show_envvar=True,
     help="Keep checkpoints in an object store instead: s3://bucket/prefix, gs://…, az://… or file:///….",
+)
+@click.option(
+    "--checkpoint-interval",
+    type=Interval(),
+    default="10s",
+    show_default=True,
+    envvar="CONSTELLATION_CHECKPOINT_INTERVAL",
+    show_envvar=True,
+    help="How far checkpoints are apart, or adaptive: a twentieth of the time goes into them.",
+)
+@click.option(
+    "--checkpoints-kept",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    envvar="CONSTELLATION_CHECKPOINTS_KEPT",
+    show_envvar=True,
+    help="The newest so many are kept, and those with a name.",
 )
 @click.option("--listen", type=Address(), default="127.0.0.1:5433", show_default=True, help="Where clients connect.")
 @click.option("--workers", type=Workers(), default=1, show_default=True, help="Processes that run views, or auto.")
@@ -41,6 +61,8 @@ from constellationdb.cli.commands.options import Address, Workers
 def command(
     directory: Path | None,
     checkpoint_store: str | None,
+    checkpoint_interval: float | str,
+    checkpoints_kept: int,
     listen: tuple[str, int],
     workers: int,
     max_connections: int,
@@ -52,6 +74,7 @@ def command(
     if checkpoint_store is not None and directory is None:
         raise click.UsageError("--checkpoint-store needs --dir, for the log")
     from constellationdb.cli.running import banner, running, until_stopped
+    from constellationdb.engine.checkpoint_settings import CheckpointSettings
     from constellationdb.wire.limits import Limits
 
     limits = Limits(max_connections, auth_timeout, max_message << 20)
@@ -61,7 +84,9 @@ def command(
         workers=workers,
         limits=limits,
         python_functions=enable_python_functions,
-        checkpoint_store=checkpoint_store,
+        checkpoints=CheckpointSettings(
+            checkpoint_store, None if checkpoint_interval == ADAPTIVE else float(checkpoint_interval), checkpoints_kept
+        ),
     )
     with until_stopped() as stopped, started as database:
         click.echo(banner(database, directory))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from constellationdb.embedded.copying import CopyData, chunks, quoted
 from constellationdb.embedded.functions import Given, registered
@@ -15,7 +15,8 @@ from constellationdb.embedded.parameters import as_parameters
 from constellationdb.embedded.relation import Relation
 from constellationdb.embedded.rows import as_batch
 from constellationdb.embedded.subscription import Subscription, epoch_of
-from constellationdb.errors import ConstellationError
+from constellationdb.engine.checkpoint_settings import CheckpointSettings
+from constellationdb.errors import ConstellationError, InvalidParameter
 
 _SCHEMES = ("postgres://", "postgresql://")
 
@@ -26,12 +27,21 @@ def connect(
     workers: int = 1,
     on_notice: OnNotice | None = None,
     functions: Sequence[Callable[..., Any]] = (),
+    checkpoint_store: str | None = None,
+    checkpoint_interval: float | Literal["adaptive"] = 10.0,
+    checkpoints_kept: int = 3,
 ) -> Database:
     """A database in memory, in the directory ``target``, or on the server ``target`` (postgres://host:port).
 
     ``workers`` is for a database in this process; ``on_notice`` hears what statements remark. ``functions``
     are registered before the database is opened: views in a directory that call them go on from where they were.
+    The rest is for a directory: an object store for the checkpoints, seconds between two, how many are kept.
     """
+    checkpoints = CheckpointSettings(
+        checkpoint_store, None if checkpoint_interval == "adaptive" else checkpoint_interval, checkpoints_kept
+    )
+    if checkpoints != CheckpointSettings():
+        _require_directory(target)
     if isinstance(target, str) and target.startswith(_SCHEMES):
         from constellationdb.embedded.remote import RemoteLink
 
@@ -45,8 +55,15 @@ def connect(
         return database
     from constellationdb.embedded.local import open_link
 
-    link = open_link(target, workers, on_notice, [registered(given) for given in functions])
+    link = open_link(target, workers, on_notice, [registered(given) for given in functions], checkpoints)
     return Database(link, restored=link.engine.restored)
+
+
+def _require_directory(target: str | os.PathLike[str] | None) -> None:
+    if target is None:
+        raise InvalidParameter("a database in memory has no checkpoints", hint="name a directory")
+    if str(target).startswith(_SCHEMES):
+        raise InvalidParameter("how a server keeps its checkpoints is said when it is started")
 
 
 class Database:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from constellationdb.embedded.copying import copy_statement, copy_text, no_stream, not_a_copy, quoted, sent
 from constellationdb.embedded.link import Answer, Event, Feed, OnNotice, gathered, schema_of
 from constellationdb.embedded.parameters import Parameter
+from constellationdb.engine.checkpoint_settings import CheckpointSettings
 from constellationdb.engine.engine import Engine
 from constellationdb.engine.functions import register
 from constellationdb.engine.lengths import fitted
@@ -27,10 +28,11 @@ def open_link(
     workers: int = 1,
     on_notice: OnNotice | None = None,
     functions: Sequence[PythonFunction] = (),
+    checkpoints: CheckpointSettings = CheckpointSettings(),  # noqa: B008 - frozen
 ) -> LocalLink:
     """Starts an engine, in memory or in a directory, that ends with the link."""
     directory = Path(target) if target is not None else None
-    engine = Engine(directory, workers=workers, python=PythonFunctions(functions))
+    engine = Engine(directory, workers=workers, python=PythonFunctions(functions), checkpoints=checkpoints)
     try:
         engine.start()
         link = LocalLink(engine, on_notice)

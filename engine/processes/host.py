@@ -56,6 +56,13 @@ class Share:
                 batches.append(_numbers(renumbered))
         elif delta is not None:
             batches.append(delta)
+        parts = []
+        for merged in self.graph.merged():
+            (part,) = merged.parts
+            told = None if part is None else (part.epoch, part.at_us, part.watermark)
+            parts.append(p.NodePart(merged.node.id, told, merged.answer is not None))
+            if merged.answer is not None:
+                batches.append(merged.answer)
         batches += output.late
         windowed = {
             node: (used - self._windowed[node][0], late - self._windowed[node][1])
@@ -75,6 +82,7 @@ class Share:
             self.graph.due_us(),
             self.graph.watermarks(),
             tuple(p.NodeMeter(n, m.rows, m.late, m.errors, m.busy_ns) for n, m in self.graph.meters.items()),
+            tuple(parts),
             self._state(),
         ), batches
 

@@ -15,4 +15,4 @@ def is_for_workers(root: plan.AnyNode) -> bool:
     nodes = list(plan.walk(root))
     if any(isinstance(node, plan.LookupJoin | plan.Recursion) for node in nodes):
         return False
-    return any(keys for node in nodes for keys in exchange_keys(node))
+    return any(isinstance(node, plan.PartialAggregate) or any(exchange_keys(node)) for node in nodes)

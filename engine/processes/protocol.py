@@ -95,8 +95,18 @@ class NodeState(msgspec.Struct, frozen=True):
     bytes: int
 
 
+class NodePart(msgspec.Struct, frozen=True):
+    """What a worker is part of, see ``partial_map``; ``answer``: a batch says what the parts come to."""
+
+    node: int
+    part: tuple[int, int, int] | None
+    answer: bool
+
+
 class Ran(msgspec.Struct, frozen=True, tag=True):
-    """An epoch is done. Batches: the change if there is one, its slots, what was renumbered, then the late rows."""
+    """An epoch is done. Batches: the change if there is one, its slots, what was renumbered; then the answers of
+    parts, then the late rows.
+    """
 
     delta: bool
     gone: int | None  # of the change, the rows that go come first; None: it has no slots
@@ -110,6 +120,7 @@ class Ran(msgspec.Struct, frozen=True, tag=True):
     due_us: int | None
     watermarks: dict[str, int]
     meters: tuple[NodeMeter, ...]
+    parts: tuple[NodePart, ...]
     state: tuple[NodeState, ...] | None  # now and then
 
 

@@ -17,6 +17,7 @@ from constellationdb.engine.manifest import Home
 from constellationdb.engine.meters import Meter
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer, LookupRequest
 from constellationdb.engine.operators.lookup import LookupJoinOperator
+from constellationdb.engine.operators.partial_map import Merged, Part
 from constellationdb.engine.processes import protocol as p
 from constellationdb.engine.processes.journal import Journal, State
 from constellationdb.engine.processes.pool import Beside, Pool, WorkerLost
@@ -52,6 +53,8 @@ class RemoteGraph:
         self._epoch = 0
         self._generation = -1  # of the workers that have it
         self._due_us: int | None = None
+        self._parts: dict[int, list[Part | None]] = {}
+        self._answers: dict[int, pa.RecordBatch] = {}
         self._state: dict[int, tuple[p.NodeState, ...]] = {}
         self.windowed = {node.id: (0, 0) for node in self._nodes if isinstance(node, plan.Windowing)}
         self.meters = {node.id: Meter() for node in self._nodes}
@@ -115,6 +118,7 @@ class RemoteGraph:
         output = Output(None, NO_WATERMARK)
         deltas, placed, dues, watermarks = [], [], [], []
         meters: dict[int, list[p.NodeMeter]] = {}
+        parts: dict[int, list[Part | None]] = {}
         for worker, message in enumerate(messages):
             ran = _answer(message, p.Ran)
             batches = list(message.batches)
@@ -125,6 +129,10 @@ class RemoteGraph:
                     slots = batches.pop(0).column(0).to_numpy()
                     old = batches.pop(0).column(0).to_numpy() if ran.renumbered else None
                     placed.append(Placed(worker, self._generation, delta, ran.gone, slots, old))
+            for part in ran.parts:
+                parts.setdefault(part.node, []).append(None if part.part is None else Part(*part.part))
+                if part.answer:
+                    self._answers[part.node] = batches.pop(0)
             output.late += batches
             output.errors += ran.errors
             output.used += ran.used
@@ -148,6 +156,7 @@ class RemoteGraph:
                 sum(m.errors for m in several),
                 sum(m.busy_ns for m in several),
             )
+        self._parts = parts
         self._due_us = min(dues, default=None)
         output.delta = zset.concat(deltas)
         output.placed = placed if self._load.unique is not None else None
@@ -280,6 +289,12 @@ class RemoteGraph:
         for worker, states in sorted(self._state.items()):
             for state in states:
                 yield nodes[state.node], worker, Footprint(state.rows, state.bytes)
+
+    def merged(self) -> Iterator[Merged]:
+        for node in self._nodes:
+            if isinstance(node, plan.Aggregate) and isinstance(node.input, plan.PartialAggregate):
+                parts = self._parts.get(node.id, [None] * self.workers)
+                yield Merged(node, tuple(parts), self._answers.get(node.id))
 
     def lookups(self) -> Iterator[tuple[plan.LookupJoin, LookupJoinOperator]]:
         yield from ()

@@ -44,7 +44,6 @@ class SinkDefiner:
         settings = SinkSettings.of(options)
         if self._follows.is_temporary:
             raise FeatureNotSupported("a sink cannot be over a temporary table", position=self._position)
-        self._refuse_unrepeatable()
         kind = settings.type or self._usual_type(table)
         return make_relation(
             self._place.name,
@@ -69,20 +68,6 @@ class SinkDefiner:
         if table is not None:
             return "upsert" if table.primary_key else "append"
         return "append" if self._follows.append_only else "upsert"
-
-    def _refuse_unrepeatable(self) -> None:
-        """What is sent again after a crash must be what was sent before."""
-        for name in self._catalog.bases_of(self._follows.name):
-            relation = self._catalog.relations.get(name)
-            for oid in () if relation is None else relation.functions:
-                function = self._catalog.functions[oid]
-                if function.language == "python" and function.volatility == "volatile":
-                    raise FeatureNotSupported(
-                        f'"{self._follows.shown}" calls function {function.shown}, which is volatile:'
-                        " after a crash its rows could be others than those the sink has delivered",
-                        hint="declare the function IMMUTABLE or STABLE, if that is what it is",
-                        position=self._position,
-                    )
 
     # -- keys ----------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from constellationdb.engine.manifest import SinkManifest
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.sinks import shapes
 from constellationdb.engine.stopped import failed_under
-from constellationdb.errors import ConnectorFailure, ConstellationError, SinkFailure
+from constellationdb.errors import ConnectorFailure, ConstellationError, SinkFailure, StorageFailure
 
 if TYPE_CHECKING:
     from constellationdb.engine.engine import Engine
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 State = Literal["starting", "running", "retrying", "failed"]
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 30.0
 _PATIENCE_S = 10.0
+_LOOK_S = 1.0
+_MOST_IN_MEMORY = 64 << 20
+_LARGEST_IN_MEMORY, _LARGEST_ON_DISK = 1 << 30, 10 << 30
 _log = structlog.get_logger()
 
 
@@ -62,20 +65,33 @@ class Delivery:
         self._closing = False
         self._after: threading.Thread | None = None
         self._thread = threading.Thread(target=self._run, name=f"sink {relation.name}", daemon=True)
-        follows.consumers.add(self)
+        self._spool = engine.durability.spool
+        follows.receivers.add(self)
 
     # -- its life ------------------------------------------------------------------------------
 
     def reached(self) -> int:
         return self.held
 
+    @property
+    def reads_contents(self) -> bool:
+        return self.position is None
+
+    @property
+    def backlog_bytes(self) -> int:
+        """Under the lock: how much is kept of what the target lacks."""
+        return self.follows.log.bytes_after(self.held)
+
     def start(self) -> None:
         self._thread.start()
 
     def end(self) -> None:
         """Under the engine's lock: it delivers nothing more, and nothing is kept for it. Waits for nobody."""
-        self.follows.consumers.discard(self)
+        self._let_go()
         self._stop()
+
+    def _let_go(self) -> None:
+        self.follows.receivers.discard(self)
 
     def _stop(self) -> None:
         self._stopping.set()
@@ -90,8 +106,12 @@ class Delivery:
             self._engine.wait(lambda: self.state != "running" or not self._is_behind(), timeout=_PATIENCE_S)
         with self._engine.lock:
             self._stop()
+        self.await_end(_PATIENCE_S)
+
+    def await_end(self, seconds: float) -> None:
+        """After ``end``, without the lock."""
         if self._thread.is_alive():
-            self._thread.join(_PATIENCE_S)
+            self._thread.join(seconds)
 
     def redefined(self, relation: Relation, opens: Callable[[Delivery], Sink]) -> Delivery:
         """Under the lock: the same sink with other options, from where it is; it begins when this one has ended."""
@@ -111,14 +131,15 @@ class Delivery:
     def went_back(self, epoch: int) -> None:
         """Recovery: all up to ``epoch`` but what a checkpoint holds was undone, and is no longer in the log.
 
-        A target that had all there is now, and has got nothing since, can go on; its marker will tell.
+        A target that has got nothing since can go on, and lacks nothing if it had all there is now; its marker will
+        tell.
         """
         if not self._is_behind():
             self.held = epoch
             self.position = None if self.position is None else epoch
 
     def committed(self, epoch: int) -> None:
-        """Recovery: the epoch's record says that the table has everything up to ``epoch``."""
+        """The record of an epoch says that the table has everything up to ``epoch``."""
         self.position = self.marker = self.held = epoch
 
     def hurry(self) -> None:
@@ -127,8 +148,9 @@ class Delivery:
 
     def has_delivered(self, epoch: int) -> bool:
         """Under the lock: whether the target has all up to ``epoch``, or waiting for it would be in vain."""
-        done = self.position is not None and (self.held >= epoch or not self._is_behind())
-        return done or self.state in ("retrying", "failed") or self.standing == "stopped" or self._stopping.is_set()
+        has_all = self.position is not None and (self.held >= epoch or not self._is_behind())
+        in_vain = self.state in ("retrying", "failed") or self.standing == "stopped" or self._stopping.is_set()
+        return in_vain or (has_all and self.state == "running")
 
     @property
     def standing(self) -> str:
@@ -151,14 +173,48 @@ class Delivery:
             self._after.join()
         while not self._stopping.is_set():
             try:
-                self._deliver()
-            except ConnectorFailure as error:
-                self._trouble("retrying", error)
-                self._stopping.wait(self._pause_s)
-                self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+                self._deliver_until_trouble()
             except Exception as error:
                 self._trouble("failed", error)
                 return
+
+    def _deliver_until_trouble(self) -> None:
+        try:
+            self._deliver()
+        except ConnectorFailure as error:
+            self._trouble("retrying", error)
+            left = self._pause_s
+            while left > 0 and not self._stopping.wait(min(left, _LOOK_S)):
+                self._keep_backlog()
+                left -= _LOOK_S
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+
+    def _keep_backlog(self) -> None:
+        """What is too much for the memory lies on disk, and where that is too much, too, the sink gives up.
+
+        Nothing of it is only there: the log and checkpoints have it.
+        """
+        engine, log, spool = self._engine, self.follows.log, self._spool
+        limit = self.settings.backlog_bytes or (_LARGEST_ON_DISK if spool is not None else _LARGEST_IN_MEMORY)
+        with engine.lock:
+            size = self.backlog_bytes
+            packs = log.in_memory_after(self.held) if spool is not None and size > _MOST_IN_MEMORY else []
+            if size > limit:
+                self._let_go()
+                raise SinkFailure(
+                    f"the target lacks {size} bytes of changes, more than the {limit} that are kept for it",
+                    hint="let the target be reached and ALTER the sink, or give it a larger max_backlog, before the"
+                    " changes are forgotten; later, drop the sink and create it anew for an empty target",
+                )
+        try:
+            for pack in packs:
+                assert spool is not None
+                batch = spool.put(pack.batch)
+                with engine.lock:
+                    log.move_to_disk(pack, batch)
+        except StorageFailure as error:
+            _log.warning("changes for a sink stay in memory", sink=self.relation.shown, error=error.message)
+            self._spool = None
 
     def _trouble(self, state: State, error: Exception) -> None:
         if self._stopping.is_set():
@@ -179,7 +235,7 @@ class Delivery:
             self._works()
             while self._await_changes():
                 while self._commit(writer):
-                    pass
+                    self._keep_backlog()
 
     def _works(self) -> None:
         with self._engine.lock:
@@ -209,6 +265,11 @@ class Delivery:
             raise SinkFailure(
                 f"the target has epoch {marker}, which is later than the last one here, {self._engine.epoch}:"
                 " it belongs to another history",
+                hint="drop the sink and create it anew for an empty target",
+            )
+        if self.follows.log.has_undone(marker):
+            raise SinkFailure(
+                f"the target has epoch {marker}, which was undone when the database went back to an earlier checkpoint",
                 hint="drop the sink and create it anew for an empty target",
             )
         if marker != self.marker or self.position is None:
@@ -252,11 +313,9 @@ class Delivery:
         with self._engine.lock:
             self._check_kept()
             frontier = self.follows.frontier
-            changes = self.follows.log.all_after(self.held, frontier)
-        taken = _as_many(changes, self.settings.rows)
-        upto = frontier if len(taken) == len(changes) else taken[-1].epoch
-        self._write(writer, taken, upto)
-        return len(taken) < len(changes) and not self._stopping.is_set()
+            changes, upto = self.follows.log.some_after(self.held, frontier, self.settings.rows)
+        self._write(writer, changes, upto)
+        return upto < frontier and not self._stopping.is_set()
 
     def _write(self, writer: SinkWriter, changes: Sequence[Change], epoch: int, *, snapshot: bool = False) -> None:
         count, written = self._shaped(writer, changes, snapshot=snapshot), 0
@@ -288,13 +347,3 @@ class Delivery:
             return 0
         writer.write(zset.conform(rows, schema), deleted)
         return int(rows.num_rows) + (0 if deleted is None else int(deleted.num_rows))
-
-
-def _as_many(changes: list[Change], rows: int) -> list[Change]:
-    """The first of them that have so many rows together."""
-    count = 0
-    for number, change in enumerate(changes):
-        count += 0 if change.delta is None else change.delta.num_rows
-        if count >= rows:
-            return changes[: number + 1]
-    return changes

@@ -77,18 +77,17 @@ def read_statement(region: Region, rows: Rows | None = None) -> Statement:
     return _READERS.get(word, _refuse)(region)
 
 
+# What Postgres' parser has nothing to say about.
+_OUR_WORDS = frozenset({"subscribe", "flush", "wait", "fetch", "declare", "prepare", "restore"})
+_OUR_OBJECTS = frozenset({"source", "lookup", "savepoint", "sink", "subscription"})
+
+
 def _refuse_broken(region: Region, word: str) -> None:
     """What is no single statement must not reach a reader; an error before the break is the one to tell."""
     at = first_break(region)
     if at is None:
         return
-    if word not in ("subscribe", "flush", "wait", "fetch", "declare", "prepare") and _object_word(region) not in (
-        "source",
-        "lookup",
-        "savepoint",
-        "sink",
-        "subscription",
-    ):
+    if word not in _OUR_WORDS and _object_word(region) not in _OUR_OBJECTS:
         postgres.check(region)
     raise region.source.error_at(at)
 
@@ -315,6 +314,7 @@ _READERS: dict[str, Reader] = {
     "flush": _flush,
     "wait": _wait,
     "checkpoint": _checkpoint,
+    "restore": savepoints.restore_savepoint,
     "do": functions.do,
     "set": session.set_variable,
     "reset": session.set_variable,

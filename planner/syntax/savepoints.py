@@ -1,25 +1,32 @@
-"""CREATE and DROP SAVEPOINT, which Postgres does not know. Without the first word it is a transaction's SAVEPOINT."""
+"""CREATE, RESTORE and DROP SAVEPOINT, which Postgres does not know. SAVEPOINT alone is a transaction's."""
 
 from __future__ import annotations
 
-from constellationdb.planner.statements import CreateSavepoint, DropSavepoint, Statement
+from typing import Literal
+
+from constellationdb.planner.statements import NamedSavepoint, Statement
 from constellationdb.planner.syntax.cursor import Cursor
 from constellationdb.planner.syntax.tokens import Region
 
+_LENIENT = {"create": ("if", "not", "exists"), "drop": ("if", "exists")}
+
 
 def create_savepoint(region: Region) -> Statement:
-    cursor = Cursor(region)
-    cursor.expect("create", "savepoint")
-    if_not_exists = cursor.accept("if", "not", "exists")
-    name = cursor.identifier()
-    cursor.expect_end()
-    return CreateSavepoint(region.text, region.start, name, if_not_exists)
+    return _read(region, "create")
+
+
+def restore_savepoint(region: Region) -> Statement:
+    return _read(region, "restore")
 
 
 def drop_savepoint(region: Region) -> Statement:
+    return _read(region, "drop")
+
+
+def _read(region: Region, action: Literal["create", "restore", "drop"]) -> Statement:
     cursor = Cursor(region)
-    cursor.expect("drop", "savepoint")
-    if_exists = cursor.accept("if", "exists")
+    cursor.expect(action, "savepoint")
+    lenient = action in _LENIENT and cursor.accept(*_LENIENT[action])
     name = cursor.identifier()
     cursor.expect_end()
-    return DropSavepoint(region.text, region.start, name, if_exists)
+    return NamedSavepoint(region.text, region.start, action, name, lenient)

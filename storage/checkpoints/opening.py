@@ -18,6 +18,7 @@ import msgspec
 from constellationdb.errors import InvalidParameter, StorageFailure
 from constellationdb.storage.checkpoints.former import find_former
 from constellationdb.storage.checkpoints.manifest import DATABASE
+from constellationdb.storage.checkpoints.retention import RETAINED
 from constellationdb.storage.checkpoints.store import CheckpointStore
 from constellationdb.storage.directory import DataDirectory
 from constellationdb.storage.disk import DISK, Disk
@@ -68,7 +69,9 @@ def open_objects(url: str, folder: Path) -> ObjectStore:
     )
 
 
-def open_checkpoints(directory: DataDirectory, url: str | None = None, disk: Disk = DISK) -> CheckpointStore:
+def open_checkpoints(
+    directory: DataDirectory, url: str | None = None, disk: Disk = DISK, kept: int = RETAINED
+) -> CheckpointStore:
     """The checkpoints of this database, at ``url``, or where they were the last time."""
     known = read_identity(directory.identity)
     if known is not None and url is not None and url != known.checkpoints:
@@ -97,7 +100,7 @@ def open_checkpoints(directory: DataDirectory, url: str | None = None, disk: Dis
             detail=f'data directory "{directory.root}" holds database {known.database}, they are of {found}',
             hint="give each database a place of its own, for example another prefix",
         )
-    return CheckpointStore(objects, former=find_former(directory.checkpoints))
+    return CheckpointStore(objects, kept, former=find_former(directory.checkpoints))
 
 
 def objects_of(root: Path) -> ObjectStore:

@@ -161,11 +161,13 @@ class CheckpointStore:
             return self._current.content
 
     def go_back_to(self, epoch: int) -> None:
-        """The same, with those after it set aside now."""
+        """The same, with those after it set aside now; their names go."""
         self.go_to(epoch)
         with self._committing:
             self._owner.require()
             self._set_aside_after(epoch)
+            self._objects.delete(layout.savepoint_object(n) for n, of in self._reader.names().items() if of > epoch)
+            self._reader.forget_names()
             self._refresh()
 
     def get(self, key: str) -> bytes | memoryview | None:
@@ -196,9 +198,11 @@ class CheckpointStore:
         """Names and contents in order of name, as of the call."""
         return iter(sorted(self._read(self.keys(prefix)).items()))
 
-    def damages(self) -> list[str]:
-        """What is wrong with the parts of the checkpoint that is built upon."""
-        return [] if self._former is not None else [d for d in self._reader.damages(self._opened().parts).values() if d]
+    def damages(self, epoch: int) -> list[str]:
+        """What is wrong with the parts of the checkpoint of this epoch."""
+        if self._former is not None:
+            return []
+        return [damage for damage in self._reader.damages(self._reader.manifest(epoch).parts).values() if damage]
 
     def _refresh(self) -> None:
         try:
@@ -232,6 +236,13 @@ class CheckpointStore:
                 raise DuplicateObject(f'savepoint "{name}" already exists')
             self._reader.forget_names()
             self._refresh()
+
+    def named(self, name: str) -> int:
+        """The epoch of a savepoint."""
+        names = self._reader.names()
+        if name not in names:
+            raise UndefinedObject(f'savepoint "{name}" does not exist')
+        return names[name]
 
     def has_name(self, name: str) -> bool:
         return self._objects.get(layout.savepoint_object(name), 0, 1) is not None

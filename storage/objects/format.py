@@ -33,6 +33,7 @@ class Kind(IntEnum):
     NAME = 4
     OWNER = 5
     DATABASE = 6
+    ORDER = 7
 
 
 @dataclass(frozen=True)

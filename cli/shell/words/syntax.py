@@ -30,6 +30,7 @@ CREATE TABLE [IF NOT EXISTS] name AS query""",
 INSERT INTO table [(column, …)] VALUES (…), … | query
     [ON CONFLICT [(column, …)] DO NOTHING | DO UPDATE SET column = value, …] [RETURNING …]""",
     "RESET": "RESET name | ALL",
+    "RESTORE SAVEPOINT": "RESTORE SAVEPOINT name    -- the whole database goes back to it",
     "ROLLBACK": "ROLLBACK [TO SAVEPOINT name]",
     "SAVEPOINT": "SAVEPOINT name",
     "SELECT": """

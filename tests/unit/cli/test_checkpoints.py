@@ -103,8 +103,9 @@ def test_going_back(database: Path, choice: Callable[[Path], tuple[object, ...]]
     before = _epochs(database)
     said = _lines("restore", "--dir", database, *choice(database))
     assert said[0].startswith(f"went back to the checkpoint of epoch {before[-1]}; the next epoch is ")
-    assert said[1] == f"checkpoints set aside: {', '.join(map(str, before[:-1]))}"
-    log = Path(said[2].removeprefix("log set aside: "))
+    assert re.fullmatch(rf"epochs {before[-1] + 1} to \d+ were undone, \S+ \S+ UTC to \S+ \S+ UTC", said[1])
+    assert said[2] == f"checkpoints set aside: {', '.join(map(str, before[:-1]))}"
+    log = Path(said[3].removeprefix("log set aside: "))
     assert list(log.glob("*.wal"))
     assert _epochs(database) == before[-1:]
     assert _state(database, "INSERT INTO t VALUES (7)", "CHECKPOINT") == [(2, 8)]
@@ -115,7 +116,7 @@ def test_going_back(database: Path, choice: Callable[[Path], tuple[object, ...]]
 
 def test_going_back_to_the_newest_undoes_what_is_in_the_log(database: Path) -> None:
     newest = _epochs(database)[0]
-    assert _lines("restore", "--dir", database, "--epoch", newest)[1].startswith("log set aside: ")
+    assert _lines("restore", "--dir", database, "--epoch", newest)[2].startswith("log set aside: ")
     assert _state(database) == [(4, 10)]
 
 

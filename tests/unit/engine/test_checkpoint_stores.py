@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from constellationdb.engine.checkpoint_settings import CheckpointSettings
 from constellationdb.engine.engine import Engine
 from constellationdb.errors import CorruptState, HistoryExpired, InvalidParameter, StorageFailure
 from constellationdb.storage.objects.local import LocalObjects
@@ -139,7 +140,7 @@ def url(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
 
 
 def test_checkpoints_in_s3_and_the_log_here(url: str, tmp_path: Path) -> None:
-    with Engine(tmp_path / "data", checkpoint_store=url) as engine:
+    with Engine(tmp_path / "data", checkpoints=CheckpointSettings(url)) as engine:
         run(engine.session(), *_SETUP, _rows(1, 10), "CHECKPOINT", _rows(11, 20), "FLUSH")
     assert not list((tmp_path / "data" / "checkpoints").iterdir())
     with Engine(tmp_path / "data") as engine:  # where they are is remembered
@@ -148,36 +149,38 @@ def test_checkpoints_in_s3_and_the_log_here(url: str, tmp_path: Path) -> None:
 
 
 def test_a_machine_that_is_lost_is_replaced(url: str, tmp_path: Path) -> None:
-    with Engine(tmp_path / "data", checkpoint_store=url) as engine:
+    with Engine(tmp_path / "data", checkpoints=CheckpointSettings(url)) as engine:
         run(engine.session(), *_SETUP, _rows(1, 10), "CHECKPOINT", _rows(11, 20), "FLUSH")
-        with Engine(tmp_path / "new", checkpoint_store=url) as replacing:
+        with Engine(tmp_path / "new", checkpoints=CheckpointSettings(url)) as replacing:
             _check(replacing, 10)
+            assert "there was no log: what came after that epoch is lost" in (replacing.restored or "")
             run(replacing.session(), _rows(11, 15), "CHECKPOINT")
             with pytest.raises(StorageFailure, match="another process has taken over the checkpoints"):
                 run(engine.session(), "CHECKPOINT")
-    with Engine(tmp_path / "new", checkpoint_store=url) as engine:
+    with Engine(tmp_path / "new", checkpoints=CheckpointSettings(url)) as engine:
         _check(engine, 15)
+        assert "lost" not in (engine.restored or "")
 
 
 def test_no_two_databases_share_a_place(url: str, tmp_path: Path) -> None:
-    with Engine(tmp_path / "data", checkpoint_store=url) as engine:
+    with Engine(tmp_path / "data", checkpoints=CheckpointSettings(url)) as engine:
         run(engine.session(), *_SETUP, "CHECKPOINT")
     with Engine(tmp_path / "other") as engine:
         run(engine.session(), *_SETUP, "CHECKPOINT")
     with pytest.raises(InvalidParameter, match=r"the checkpoints of data directory .* are in") as refused:
-        Engine(tmp_path / "other", checkpoint_store=url)
+        Engine(tmp_path / "other", checkpoints=CheckpointSettings(url))
     assert "constellation checkpoints clone" in (refused.value.hint or "")
     (tmp_path / "other" / "identity").unlink()
     with pytest.raises(InvalidParameter, match="are those of another database"):
-        Engine(tmp_path / "other", checkpoint_store=url)
+        Engine(tmp_path / "other", checkpoints=CheckpointSettings(url))
     with Engine(tmp_path / "other") as engine:  # the refusals have changed nothing
         assert run(engine.session(), _STATE) == [(0, None)]
 
 
 def test_a_store_that_lost_everything_is_noticed(url: str, tmp_path: Path) -> None:
-    with Engine(tmp_path / "data", checkpoint_store=url) as engine:
+    with Engine(tmp_path / "data", checkpoints=CheckpointSettings(url)) as engine:
         run(engine.session(), *_SETUP, _rows(1, 10), "CHECKPOINT")
-    with Engine(tmp_path / "new", checkpoint_store=url) as engine:
+    with Engine(tmp_path / "new", checkpoints=CheckpointSettings(url)) as engine:
         run(engine.session(), _rows(11, 20), "CHECKPOINT")
         objects = engine.durability.store._objects
         objects.delete([info.name for info in objects.list("manifests/")])

@@ -27,6 +27,7 @@ from constellationdb.errors import (
     SerializationFailure,
     UndefinedObject,
 )
+from constellationdb.storage.directory import DataDirectory
 from tests.unit.engine.statements import run
 
 Row = tuple[object, ...]
@@ -376,7 +377,8 @@ def test_going_back_to_a_savepoint_leaves_no_gap(tmp_path: Path) -> None:
         run(session, "CREATE TABLE t (id int)", "CREATE SUBSCRIPTION s FROM t", "CREATE SAVEPOINT a")
         epoch = engine.epoch
         run(session, "INSERT INTO t VALUES (1)", DECLARE, NOW, NOW)
-    go_back(tmp_path / "db", epoch)
+    with DataDirectory(tmp_path / "db") as directory:
+        go_back(directory, epoch)
     with Engine(tmp_path / "db") as engine, pytest.raises(HistoryExpired, match="has expired"):
         run(engine.session(), DECLARE)
 

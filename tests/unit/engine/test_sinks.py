@@ -13,6 +13,7 @@ from constellationdb import connect
 from constellationdb.embedded.database import Database
 from constellationdb.engine.going_back import go_back
 from constellationdb.errors import ConstellationError
+from constellationdb.storage.directory import DataDirectory
 
 SETUP = (
     "CREATE TABLE t (id int PRIMARY KEY, g text, v int)",
@@ -251,12 +252,13 @@ def test_going_back_is_told_from_going_on(tmp_path: Path) -> None:
         database.execute("WAIT")
     shutil.rmtree(tmp_path / "level")
     shutil.move(tmp_path / "aside", tmp_path / "level")
-    go_back(tmp_path / "data", epoch)
+    with DataDirectory(tmp_path / "data") as directory:
+        go_back(directory, epoch)
     with connect(tmp_path / "data") as database:
         database.execute("INSERT INTO t VALUES (10, 'a', 1)")
         database.execute("WAIT")
         assert state(database)[0] == "failed"
-        assert "those between are lost" in str(state(database)[1])
+        assert "which was undone when the database went back" in str(state(database)[1])
         assert state(database, "level") == state(database, "k") == ("running", None)
         expected = [("a", 2, 11), ("b", 1, 20)]
         assert database.sql("SELECT * FROM totals ORDER BY g").fetchall() == expected
