@@ -60,18 +60,19 @@ def test_the_disk_fails_when_it_is_told_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failpoint: str, message: str
 ) -> None:
     monkeypatch.setenv(VARIABLE, failpoint)
-    log = FileEpochLog(tmp_path, disk=disk_of_environment())
+    place = tmp_path / "log"
+    log = FileEpochLog(place, disk=disk_of_environment())
     for epoch in range(1, 4):
         log.append(epoch, b"x" * 50)
         log.sync()
     log.append(4, b"x" * 50)
     with pytest.raises(StorageFailure, match=message):
         log.sync()
-    (path,) = tmp_path.glob("*.wal")
+    (path,) = place.glob("*.wal")
     size = path.stat().st_size
     log.close()
     monkeypatch.delenv(VARIABLE)
-    log = FileEpochLog(tmp_path)
+    log = FileEpochLog(place)
     assert log.durable_epoch == (4 if "sync" in failpoint else 3)
     assert (log.recovered.cut_bytes > 0) == ("torn" in failpoint)
     assert path.stat().st_size == size - log.recovered.cut_bytes
