@@ -20,7 +20,6 @@ from constellationdb.engine.checkpoint_blobs import Draft
 from constellationdb.engine.durability import Durability
 from constellationdb.engine.sequencer import Epoch, Sequencer
 from constellationdb.engine.sinks.delivery import Delivery
-from constellationdb.engine.sinks.table import TableWriter
 from constellationdb.engine.sources import SourceState
 from constellationdb.storage import segment
 from constellationdb.storage.buffers import Bytes
@@ -232,19 +231,6 @@ def _a_file_is_named_before_it_is_synced(patch: Patch) -> None:
     patch.setattr(FileWriter, "commit", commit)
 
 
-def _the_marker_comes_before_the_rows(patch: Patch) -> None:
-    """Into a table: an epoch for each."""
-    apply = TableWriter._apply
-
-    def commit(self: Any, epoch: int) -> int:
-        parts, self._parts = self._parts, []
-        self._engine.submit(lambda under: apply(self, under, [], epoch)).result()
-        self._engine.submit(lambda under: apply(self, under, parts, epoch)).result()
-        return 0
-
-    patch.setattr(TableWriter, "commit", commit)
-
-
 def _an_acknowledgement_is_not_logged(patch: Patch) -> None:
     def acknowledge(engine: Any, _: Epoch, positions: Any) -> None:
         engine.acknowledge(positions)
@@ -272,7 +258,6 @@ PLANTED = [
     PlantedBug("an epoch is told before it is durable", _told_before_it_is_durable),
     PlantedBug("a torn tail counts", _a_torn_tail_counts),
     PlantedBug("a file is named before it is synced", _a_file_is_named_before_it_is_synced),
-    PlantedBug("the marker comes before the rows", _the_marker_comes_before_the_rows),
     PlantedBug("an acknowledgement is not logged", _an_acknowledgement_is_not_logged),
     PlantedBug("a sink does not ask its target", _a_sink_does_not_ask_its_target),
     PlantedBug("compaction keeps no tombstones", _compaction_keeps_no_tombstones, Snapshots),
