@@ -1,4 +1,4 @@
-.PHONY: demo test clients slt oracle differential tpch consistency kills torture simulate planted fuzz check bench docs lint
+.PHONY: demo test clients slt oracle differential tpch consistency kills torture faults simulate planted fuzz check bench docs lint
 
 demo:
 	constellation demo flights
@@ -37,11 +37,15 @@ consistency:
 
 # kill -9 at random moments under writers, followers and checkpoints, more often than the default run's twelve.
 kills:
-	CONSTELLATION_KILLS=$${CONSTELLATION_KILLS:-100} python -m pytest tests/e2e/test_kills.py --timeout=0
+	CONSTELLATION_KILLS=$${CONSTELLATION_KILLS:-100} python -m pytest tests/e2e/test_kills.py --timeout=0 -o faulthandler_timeout=0
 
 # kill -9 at every kind of operation on the disk, at random moments, and while the server recovers.
 torture:
-	CONSTELLATION_TORTURE=$${CONSTELLATION_TORTURE:-100} python -m pytest tests/e2e/test_torture.py --timeout=0 -n0 -s
+	CONSTELLATION_TORTURE=$${CONSTELLATION_TORTURE:-500} python -m pytest tests/e2e/torture --timeout=0 -o faulthandler_timeout=0 -n0 -s
+
+# Every kind of operation on the disk fails at its first, a middle and its last occurrence, in every way.
+faults:
+	CONSTELLATION_FAULTS=all python -m pytest tests/faults
 
 # The engine on a disk that forgets: 100,000 seeds, or as many as an hour gives. SEED is the first.
 SIMULATE_SEEDS ?= 100000

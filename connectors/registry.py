@@ -16,6 +16,7 @@ from constellationdb.connectors.inline import open_inline
 from constellationdb.connectors.postgres_lookup import open_postgres
 from constellationdb.connectors.postgres_sink.sink import PostgresSink
 from constellationdb.errors import InvalidParameter
+from constellationdb.storage.disk import DISK, Disk
 
 SOURCES: dict[str, Callable[[pa.Schema | None, Options, Clock], Source]] = {
     "file": FileSource,
@@ -27,9 +28,9 @@ LOOKUPS: dict[str, Callable[[pa.Schema, Sequence[str], Options], LookupSource]] 
     "postgres": open_postgres,
 }
 
-SINKS: dict[str, Callable[[SinkShape, Options], Sink]] = {
+SINKS: dict[str, Callable[[SinkShape, Options, Disk], Sink]] = {
     "file": FileSink,
-    "postgres": PostgresSink,
+    "postgres": lambda shape, options, _: PostgresSink(shape, options),
 }
 
 
@@ -47,11 +48,11 @@ def open_lookup(name: str, schema: pa.Schema, primary_key: Sequence[str], option
     return LOOKUPS[name](schema, primary_key, options)
 
 
-def open_sink(name: str, shape: SinkShape, options: Options) -> Sink:
-    """The target of CREATE SINK … WITH (connector = name, …)."""
+def open_sink(name: str, shape: SinkShape, options: Options, disk: Disk = DISK) -> Sink:
+    """The target of CREATE SINK … WITH (connector = name, …); ``disk``: for those that write files."""
     if name not in SINKS:
         raise _unknown("sink", name, SINKS)
-    return SINKS[name](shape, options)
+    return SINKS[name](shape, options, disk)
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> InvalidParameter:

@@ -114,6 +114,7 @@ class Engine:
         self.python = python or PythonFunctions()
         self.clock = clock or SystemClock()
         self.workers = workers
+        self.disk = disk
         self._processes = processes and workers > 1
         self._graphs = 0  # that workers were given
         self.lock = threading.RLock()

@@ -61,6 +61,8 @@ def recover(engine: Engine) -> None:
             f"restored epoch {engine.epoch} from {at} and {replayed} replayed epochs"
             f" in {time.perf_counter() - begin:.2f} s"
         )
+        if cut := engine.durability.log.recovered.cut_bytes:
+            engine.restored += f"; cut {cut} bytes off the log that a crash had left unfinished"
         engine.restored += "".join(f"; {loss}" for loss in _losses(engine))
         for damage in passed_over:
             engine.restored += f"; passed over the damaged {damage}"

@@ -18,7 +18,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from constellationdb.errors import CorruptState, HistoryExpired, InternalError, LimitExceeded, StorageFailure
+from constellationdb.errors import (
+    ConstellationError,
+    CorruptState,
+    HistoryExpired,
+    InternalError,
+    LimitExceeded,
+    StorageFailure,
+)
 from constellationdb.storage import segment
 from constellationdb.storage.disk import DISK, Disk
 from constellationdb.storage.lockfile import DirectoryLock
@@ -217,10 +224,23 @@ class FileEpochLog:
         report = replace(self.recovered, segments=self.recovered.segments + 1, records=self.recovered.records + count)
         if end < len(data):
             if not (is_last and segment.is_torn_tail(data, end, header)):
-                raise _damaged(path, end)
+                raise _damaged(path, end, last + 1, self._last_behind(path, data, end, header))
             report = replace(report, cut_file=str(path), cut_offset=end, cut_bytes=len(data) - end)
         self.recovered = replace(report, last_epoch=last)
         self._segments.append(_Segment(path, header, end, last))
+
+    def _last_behind(self, path: Path, data: bytes, end: int, header: segment.Header) -> int | None:
+        """The last epoch behind damage at ``end``, in this file or a later one, as far as they can be read."""
+        epochs = segment.epochs_behind(data, end, header)
+        for later in sorted(self._directory.glob("*.wal")):
+            if later > path:
+                content = later.read_bytes()
+                try:
+                    opened = segment.decode_header(content, str(later))
+                except ConstellationError:
+                    continue
+                epochs += segment.epochs_behind(content, 0, opened)
+        return max(epochs, default=None)
 
     def _begin_segment(self, base: int) -> None:
         """A new last file, durable together with its name before anything is written to it."""
@@ -292,13 +312,13 @@ class FileEpochLog:
             except FileNotFoundError:
                 _require_kept(self.first_epoch, epoch)
                 raise CorruptState(f'epoch log file "{part.path}" is missing') from None
-            end = segment.HEADER_SIZE
+            end, last = segment.HEADER_SIZE, part.header.base - 1
             for record in segment.records(data, part.header, str(part.path)):
-                end = record.end
+                end, last = record.end, record.epoch
                 if record.epoch >= epoch:
                     yield record.epoch, record.payload
             if end < part.size:
-                raise _damaged(part.path, end)
+                raise _damaged(part.path, end, last + 1, self.durable_epoch)
 
     def truncate_before(self, epoch: int) -> None:
         with self._syncing:
@@ -352,9 +372,13 @@ class FileEpochLog:
         )
 
 
-def _damaged(path: Path, offset: int) -> CorruptState:
+def _damaged(path: Path, offset: int, first: int, last: int | None) -> CorruptState:
+    """``last``: the last epoch that is known of, None when there is no good record behind the damage."""
+    lost = f"epochs {first} to {last}" if last is not None and last > first else f"epoch {first}"
     return CorruptState(
         f'epoch log file "{path}" is damaged at offset {offset}',
-        detail="it is not the unfinished end that a crash leaves: acknowledged epochs are lost",
-        hint="restore the directory from a copy",
+        detail=f"It is not the unfinished end that a crash leaves: {lost} were acknowledged, and cannot be recovered"
+        " from it.",
+        hint='put the file back from a copy, or give up what is after a checkpoint: "constellation checkpoints list"'
+        ' shows them, "constellation checkpoints restore --epoch" goes back to one and sets the log aside',
     )

@@ -1,13 +1,17 @@
-"""A process that kills itself at a chosen operation on the disk, for those who test what it leaves behind.
+"""A process that kills itself at a chosen operation on the disk, or whose disk fails then, for those who test it.
 
-    CONSTELLATION_FAILPOINT="sync log:17"       when it is about to sync a file of the folder log for the 17th time
+    CONSTELLATION_FAILPOINT="sync log:17"         it dies when it is to sync a file of the folder log for the 17th time
+    CONSTELLATION_FAILPOINT="sync log:17 EIO"     … or gets this error then
+    CONSTELLATION_FAILPOINT="write log:17 torn"   … after half of what there was to write
 
-Operations: write (half of it is done then), sync, rename, link, remove, and names, which syncs a directory's names.
+Operations: write (who dies has done half of it), sync, rename, link, remove, and names, the sync of a directory.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import signal
 import threading
 from pathlib import Path
@@ -17,55 +21,66 @@ from constellationdb.storage.buffers import Bytes, as_view, size_of
 from constellationdb.storage.disk import DISK, Disk
 
 VARIABLE = "CONSTELLATION_FAILPOINT"
+KILL, TORN = "kill", "torn"
+_VALUE = re.compile(r"(\w+ \S+):(\d+)(?: (\w+))?")
 
 
 class FailpointDisk(Disk):
-    """``step``: what is done, and the name of the folder that it is done in. Any thread may call anything."""
+    """``step``: what is done, and the name of the folder that it is done in; ``outcome``: "kill", "torn", or an error.
 
-    def __init__(self, step: str, count: int) -> None:
+    Any thread may call anything. ``met``: it was come to.
+    """
+
+    def __init__(self, step: str, count: int, outcome: str = KILL) -> None:
         self._step = step
         self._left = count
+        self._outcome = outcome
         self._guard = threading.Lock()
+        self.met = False
 
     def _is_due(self, what: str, folder: str) -> bool:
         if f"{what} {folder}" != self._step:
             return False
         with self._guard:
             self._left -= 1
+            self.met |= self._left == 0
             return self._left == 0
 
-    def _pass(self, what: str, folder: Path) -> None:
-        if self._is_due(what, folder.name):
-            self._die()
+    def _pass(self, what: str, folder: str) -> None:
+        if self._is_due(what, folder):
+            self._fail()
 
-    def _die(self) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
+    def _fail(self) -> None:
+        if self._outcome == KILL:
+            os.kill(os.getpid(), signal.SIGKILL)
+        number = getattr(errno, self._outcome, errno.EIO)
+        raise OSError(number, os.strerror(number))
 
     def write(self, fd: int, data: Bytes) -> None:
         if self._is_due("write", _folder_of(fd)):
-            super().write(fd, as_view(data)[: size_of(data) // 2])
-            self._die()
+            if self._outcome in (KILL, TORN):
+                super().write(fd, as_view(data)[: size_of(data) // 2])
+            self._fail()
         super().write(fd, data)
 
     def sync(self, fd: int) -> None:
-        if self._is_due("sync", _folder_of(fd)):
-            self._die()
+        self._pass("sync", _folder_of(fd))
         super().sync(fd)
 
     def sync_directory(self, path: Path) -> None:
-        self._pass("names", path)
+        self._pass("names", path.name)
         super().sync_directory(path)
 
     def rename(self, path: Path, to: Path) -> None:
-        self._pass("rename", to.parent)
+        self._pass("rename", to.parent.name)
         super().rename(path, to)
 
     def link(self, path: Path, to: Path) -> None:
-        self._pass("link", to.parent)
+        self._pass("link", to.parent.name)
         super().link(path, to)
 
     def remove(self, path: Path) -> None:
-        self._pass("remove", path.parent)
+        self._pass("remove", path.parent.name)
         super().remove(path)
 
 
@@ -78,7 +93,10 @@ def disk_of_environment() -> Disk:
     value = os.environ.get(VARIABLE)
     if value is None:
         return DISK
-    step, _, count = value.rpartition(":")
-    if not step or not count.isdigit():
-        raise InvalidParameter(f'invalid value for {VARIABLE}: "{value}"', hint='it looks like "sync log:17"')
-    return FailpointDisk(step, int(count))
+    found = _VALUE.fullmatch(value)
+    outcome = (found and found[3]) or KILL
+    if found is None or not (outcome in (KILL, TORN) or outcome in errno.errorcode.values()):
+        raise InvalidParameter(
+            f'invalid value for {VARIABLE}: "{value}"', hint='it looks like "sync log:17" or "sync log:17 EIO"'
+        )
+    return FailpointDisk(found[1], int(found[2]), outcome)

@@ -12,10 +12,11 @@ A crash may leave any part of the last group in the file, also its second record
 where no good record starts is
 
 * a **torn tail**, when no good record behind it belongs to a later group: nothing from there on was acknowledged;
-* **corruption**, when one does, since the bytes had been synced; or when the file is not the log's last.
+* **corruption**, when one does, since the bytes had been synced; when the file is not the log's last; or when all of
+  the record is there but for one bit, which no crash leaves (``is_flipped``).
 
-What this cannot tell from a torn tail: damage inside the last group after it was acknowledged. Nothing later vouches
-for it. It is cut off and reported like one.
+What this cannot tell from a torn tail: more damage inside the last group after it was acknowledged. Nothing later
+vouches for it. It is cut off and reported like one.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ VERSION = 1
 MAX_PAYLOAD = 2**32 - 1
 _MAGIC = b"CONSTLOG"
 _HEADER = struct.Struct("<8sIQ8s")
+_SECTOR = 512  # the least that a drive writes, or leaves as zeros
+_POLYNOMIAL = 0xEDB88320  # of CRC-32, its bits in reverse
+_MOST_SEARCHED = 4 << 20  # bytes of a record that are searched for a flipped bit: a few seconds' worth
 _RECORD = struct.Struct("<8sIIQQ")
 _CHECKED = struct.Struct("<IQQ")
 _CRC = struct.Struct("<I")
@@ -84,7 +88,7 @@ def encode_record(header: Header, epoch: int, payload: bytes, group: int) -> byt
     return _RECORD.pack(header.mark, len(payload), checked, epoch, group) + payload
 
 
-def read_record(data: bytes, offset: int, header: Header) -> Record | None:
+def read_record(data: bytes | bytearray, offset: int, header: Header) -> Record | None:
     """The record that starts at ``offset``, or None when no whole, undamaged one does."""
     start = offset + _RECORD.size
     if start > len(data):
@@ -95,7 +99,7 @@ def read_record(data: bytes, offset: int, header: Header) -> Record | None:
     payload = data[start : start + length]
     if zlib.crc32(payload, zlib.crc32(_CHECKED.pack(length, epoch, group))) != checksum:
         return None
-    return Record(epoch, payload, offset, start + length, group)
+    return Record(epoch, bytes(payload), offset, start + length, group)
 
 
 def records(data: bytes, header: Header, file: str) -> Iterator[Record]:
@@ -110,6 +114,61 @@ def records(data: bytes, header: Header, file: str) -> Iterator[Record]:
         offset, lowest = record.end, record.epoch + 1
 
 
+def epochs_behind(data: bytes, offset: int, header: Header) -> list[int]:
+    """Of the good records behind damage at ``offset``."""
+    found, position = [], data.find(header.mark, offset + 1)
+    while position >= 0:
+        if record := read_record(data, position, header):
+            found.append(record.epoch)
+        position = data.find(header.mark, position + 1)
+    return found
+
+
+def is_flipped(data: bytes, offset: int, header: Header) -> bool:
+    """Whether a good record would stand at ``offset`` if a single bit were another.
+
+    A sector that is all zeros because it was never written may be one bit off by chance: that is a torn tail.
+    """
+    found = _flipped_in_front(data, offset, header)
+    if found is None:
+        found = _flipped_behind(data, offset, header)
+    if found is None:
+        return False
+    begin = max(found - found % _SECTOR, offset)
+    return any(data[begin : found - found % _SECTOR + _SECTOR])
+
+
+def _flipped_in_front(data: bytes, offset: int, header: Header) -> int | None:
+    """The byte, tried bit by bit, before the payload."""
+    tried = bytearray(data[offset:])
+    for bit in range(8 * min(RECORD_OVERHEAD, len(tried))):
+        tried[bit // 8] ^= 1 << bit % 8
+        if read_record(tried, 0, header):
+            return offset + bit // 8
+        tried[bit // 8] ^= 1 << bit % 8
+    return None
+
+
+def _flipped_behind(data: bytes, offset: int, header: Header) -> int | None:
+    """The byte of the payload: how the checksum differs tells how far from the end a single bit is another."""
+    start = offset + RECORD_OVERHEAD
+    if start > len(data):
+        return None
+    length: int
+    checksum: int
+    mark, length, checksum, epoch, group = _RECORD.unpack_from(data, offset)
+    if mark != header.mark or length > len(data) - start:
+        return None
+    payload = data[start : start + length]
+    difference = checksum ^ zlib.crc32(payload, zlib.crc32(_CHECKED.pack(length, epoch, group)))
+    of_a_bit = 1
+    for bit in range(8 * min(length, _MOST_SEARCHED)):  # from the end
+        of_a_bit = of_a_bit >> 1 ^ (_POLYNOMIAL if of_a_bit & 1 else 0)
+        if of_a_bit == difference:
+            return start + length - 1 - bit // 8
+    return None
+
+
 def is_torn_tail(data: bytes, offset: int, header: Header) -> bool:
     """Whether the damage at ``offset`` of the last file can be what a crash left of an unacknowledged group."""
     position = data.find(header.mark, offset + 1)
@@ -118,4 +177,4 @@ def is_torn_tail(data: bytes, offset: int, header: Header) -> bool:
         if record and record.group > offset:
             return False
         position = data.find(header.mark, position + 1)
-    return True
+    return not is_flipped(data, offset, header)

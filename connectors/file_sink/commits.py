@@ -45,6 +45,8 @@ class Commits:
             found = msgspec.json.decode(records[-1].read_bytes(), type=Commit)
         except msgspec.DecodeError as error:
             raise SinkFailure(f'"{records[-1]}" is damaged: {error}') from None
+        if records[-1].name != _record(found.epoch):
+            raise SinkFailure(f'"{records[-1]}" is damaged: it says that it is of epoch {found.epoch}')
         if found.version > VERSION:
             raise SinkFailure(f'"{records[-1]}" is of version {found.version}, this server knows {VERSION}')
         if found.id != self._id:
@@ -87,13 +89,14 @@ class Commits:
         self._forget_before(epoch)
 
     def _finish(self, commit: Commit) -> None:
-        """Give the files their names; those that have them already have them."""
+        """Give the files their names; those that a killed process gave it may not have synced."""
         places = set()
         for aside, name in commit.files:
             source, target = self._directory / aside, self._directory / name
             if source.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
-                source.rename(target)
+                self._disk.rename(source, target)
+            if target.parent.is_dir():
                 places |= {target.parent, *target.parent.relative_to(self._directory).parents}
         for place in places:
             self._disk.sync_directory(self._directory / place)

@@ -64,7 +64,10 @@ class FileSink:
         """Whether the directory can be written, and is nobody else's."""
         with _told(self._directory):
             self._commits().last()
+            missing = [path for path in (self._directory, *self._directory.parents) if not path.exists()]
             self._directory.mkdir(parents=True, exist_ok=True)
+            for path in missing:
+                self._disk.sync_directory(path.parent)
             if not os.access(self._directory, os.W_OK | os.X_OK):
                 raise PermissionError(13, "Permission denied")
 

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,12 +36,31 @@ class Served:
         self.process.send_signal(number)
         return self.process.wait(PATIENCE_S)
 
+    def rest(self) -> list[str]:
+        """What it said after it was ready; once it has ended."""
+        assert self.process.stdout is not None
+        return self.process.stdout.read().splitlines()
+
 
 class ServeEndedError(AssertionError):
-    """It did before it was ready."""
+    """It did before it was ready, with this code."""
+
+    def __init__(self, code: int, lines: list[str]) -> None:
+        super().__init__(f"serve ended with {code}: " + "\n".join(lines))
+        self.code = code
 
 
 Serve = Callable[..., Served]
+
+
+def await_ready(served: Served) -> Served:
+    assert served.process.stdout is not None
+    for line in served.process.stdout:
+        served.lines.append(line.rstrip())
+        if found := re.search(r"psql -h 127.0.0.1 -p (\d+)", line):
+            served.port = int(found[1])
+            return served
+    raise ServeEndedError(served.process.wait(PATIENCE_S), served.lines)
 
 
 def constellation(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -50,10 +70,13 @@ def constellation(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def _servers() -> Iterator[Serve]:
-    """Starts a server, ready when it returns; whatever still runs at the end is killed."""
+    """Starts a server, ready when it returns; whatever still runs at the end is killed.
+
+    ``failpoint``: see ``storage.failpoint``. ``kill_after`` so many seconds it is killed, ready or not.
+    """
     running: list[Served] = []
 
-    def start(directory: Path | None = None, failpoint: str | None = None) -> Served:
+    def start(directory: Path | None = None, failpoint: str | None = None, kill_after: float | None = None) -> Served:
         place = ["--dir", str(directory)] if directory else []
         command = [sys.executable, "-m", "constellationdb", "serve", "--listen", "127.0.0.1:0", *place]
         environment = os.environ | ({VARIABLE: failpoint} if failpoint else {})
@@ -62,13 +85,9 @@ def _servers() -> Iterator[Serve]:
         )
         served = Served(process)
         running.append(served)
-        assert process.stdout is not None
-        for line in process.stdout:
-            served.lines.append(line.rstrip())
-            if found := re.search(r"psql -h 127.0.0.1 -p (\d+)", line):
-                served.port = int(found[1])
-                return served
-        raise ServeEndedError("serve ended: " + "\n".join(served.lines))
+        if kill_after is not None:
+            threading.Timer(kill_after, process.kill).start()
+        return await_ready(served)
 
     try:
         yield start

@@ -2,7 +2,10 @@
 
     write     what is written is in the system's cache
     sync      … and on the medium, if the drive does not say that it failed: then it never will be
-    rename, link, remove, the creation of a file: in the cache, and on the medium with the directory's next sync
+    rename, link, remove, the creation of a file: in the cache, and on the medium with the directory's next sync;
+              of a file that goes to another directory one of the two names is always there
+
+A slow disk lets others go on before an operation is done: ``meanwhile``.
 
 ``crash`` leaves either what the cache has (the process was killed) or what the medium has (the power went): there
 every write and every name that was not synced may have arrived or not, each for itself; a write may also be torn, or
@@ -125,6 +128,8 @@ class SimulatedDisk(Disk):
         self.steps: Counter[str] = Counter()
         self.crashed_at: Counter[str] = Counter()
         self.trouble: Trouble | None = None
+        self.meanwhile: Callable[[], None] | None = None
+        self._moved: list[tuple[Path, Path, File]] = []  # from one directory to another
         self._since = 0  # the operations that the trouble might have been at
 
     # ------------------------------------------------------------------ operations
@@ -162,7 +167,13 @@ class SimulatedDisk(Disk):
         return self._files[inode]
 
     def rename(self, path: Path, to: Path) -> None:
-        self._do("rename in", to.parent, lambda: os.rename(path, to))
+        self._do("rename in", to.parent, lambda: self._rename(path, to))
+
+    def _rename(self, path: Path, to: Path) -> None:
+        if path.parent != to.parent:
+            file = self._files[path.stat().st_ino]
+            self._moved.append((path.relative_to(self.root), to.relative_to(self.root), file))
+        os.rename(path, to)
 
     def link(self, path: Path, to: Path) -> None:
         self._do("link in", to.parent, lambda: os.link(path, to))
@@ -188,6 +199,7 @@ class SimulatedDisk(Disk):
         """An operation, or the trouble that is due at it: before, after or in the middle of it."""
         if self.left is not None:
             raise CrashError
+        self._be_slow(folder)
         step = f"{what} {folder.relative_to(self.root)}"
         self.steps[step] += 1
         trouble = self.trouble
@@ -208,6 +220,15 @@ class SimulatedDisk(Disk):
         self.crashed_at[step] += 1
         self.crash(trouble.crash)
 
+    def _be_slow(self, folder: Path) -> None:
+        """Nobody goes on while the log is written, but everybody while checkpoints and the files of sinks are."""
+        if self.meanwhile is not None and folder.name != "log" and self._draw.random() < 0.1:
+            others, self.meanwhile = self.meanwhile, None
+            try:
+                others()
+            finally:
+                self.meanwhile = others
+
     def flip(self, path: Path, draw: random.Random) -> None:
         """A bit of a file at rest."""
         content = bytearray(path.read_bytes())
@@ -227,6 +248,8 @@ class SimulatedDisk(Disk):
     def crash(self, crash: Crash) -> NoReturn:
         """Settles what is left, and ends the process."""
         self.left = self._after_kill() if crash == "kill" else self._after_power_cut()
+        if crash == "power cut":
+            self._moved = []
         raise CrashError
 
     def _after_kill(self) -> Left:
@@ -250,6 +273,9 @@ class SimulatedDisk(Disk):
                     if id(file) not in contents:
                         contents[id(file)] = File(bytearray(file.after_power_cut(self._draw)))
                     left.files[folder / name] = contents[id(file)]
+        for source, target, file in self._moved:
+            if target not in left.files and source not in left.files and source.parent in left.folders:
+                left.files[source] = contents.setdefault(id(file), File(bytearray(file.after_power_cut(self._draw))))
         left.names = {folder: {} for folder in left.folders}
         for path, file in [*left.files.items(), *((folder, File()) for folder in left.folders - {Path()})]:
             left.names[path.parent][path.name] = file

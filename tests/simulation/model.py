@@ -31,6 +31,29 @@ VIEWS = {
 OPTIONAL = ("side", "extra")  # that come and go
 
 
+@dataclass(frozen=True)
+class SinkOf:
+    """A sink of the model: to a table, or to files."""
+
+    relation: str
+    into: str | None = None
+    options: str = ""
+
+    def definition(self, name: str) -> str:
+        into = f" INTO {self.into}" if self.into else ""
+        options = "" if self.into else f" WITH (connector = 'file', path = '{name}', commit_rows = 6{self.options})"
+        return f"CREATE SINK {name}{into} FROM {self.relation}{options}"
+
+
+SINKS = {
+    "changes": SinkOf("by_k", options=", type = 'debezium'"),
+    "rows": SinkOf("pushed"),
+    "own": SinkOf("told", into="ours"),
+}
+TARGET = "CREATE TABLE ours (g int PRIMARY KEY, c bigint, s bigint)"
+SUBSCRIPTION = "CREATE SUBSCRIPTION kept FROM by_k WITH (retention = '30 days')"
+
+
 @dataclass
 class State:
     """Everything as of one epoch. ``fed``: how many rows of the source were read; None where nobody noted it."""
@@ -49,6 +72,7 @@ class State:
         answer: Callable[[], Iterable[tuple[object, ...]]] = {
             "entry": lambda: ((i, k, v) for i, (k, v) in self.entry.items()),
             "named": self.named.items,
+            "pushed": lambda: self.pushed,
             "side": lambda: ((a,) for a in self.side),
             "by_k": self._by_k,
             "joined": lambda: ((i, self.named[k]) for i, (k, _) in self.entry.items() if k in self.named),

@@ -13,13 +13,16 @@ from typing import Any
 
 import pytest
 
-from constellationdb.engine import capture
+from constellationdb.connectors.file_sink.parts import Part
+from constellationdb.connectors.file_sink.sink import FileWriter
+from constellationdb.engine import capture, subscription_cursor
 from constellationdb.engine.barriers.aligner import BarrierAligner
 from constellationdb.engine.barriers.barrier import Barrier
 from constellationdb.engine.checkpoint_blobs import Draft
 from constellationdb.engine.durability import Durability
 from constellationdb.engine.exchange import InProcessChannel
 from constellationdb.engine.sequencer import Epoch, Sequencer
+from constellationdb.engine.sinks.delivery import Delivery
 from constellationdb.engine.sources import SourceState
 from constellationdb.storage import segment
 from constellationdb.storage.buffers import Bytes
@@ -239,6 +242,35 @@ def _alignment_drops_a_buffer(patch: Patch) -> None:
     patch.setattr(BarrierAligner, "_give_up", forget)
 
 
+def _a_file_is_named_before_it_is_synced(patch: Patch) -> None:
+    """The marker of a sink comes before its rows."""
+
+    def commit(self: FileWriter, epoch: int) -> int:
+        parts = self._begun()
+        due: list[Part] = []
+        with pytest.MonkeyPatch.context() as later:
+            later.setattr(Part, "finish", lambda part: due.append(part))
+            files = parts.finish(epoch)
+        self._commits.commit(self._position, epoch, files)
+        for part in due:
+            part.finish()
+        self._position, self._parts = epoch, None
+        return parts.size
+
+    patch.setattr(FileWriter, "commit", commit)
+
+
+def _an_acknowledgement_is_not_logged(patch: Patch) -> None:
+    def acknowledge(engine: Any, _: Epoch, positions: Any) -> None:
+        engine.acknowledge(positions)
+
+    patch.setattr(subscription_cursor, "acknowledge", acknowledge)
+
+
+def _a_sink_does_not_ask_its_target(patch: Patch) -> None:
+    patch.setattr(Delivery, "_go_on_from", lambda self, _: setattr(self, "position", self.held))
+
+
 PLANTED = [
     PlantedBug("the log is not synced", _log_is_not_synced),
     PlantedBug("objects are not synced", _objects_are_not_synced),
@@ -254,11 +286,15 @@ PLANTED = [
     PlantedBug("parts go before their manifest", _parts_go_before_their_manifest),
     PlantedBug("an epoch is told before it is durable", _told_before_it_is_durable),
     PlantedBug("a torn tail counts", _a_torn_tail_counts),
+    PlantedBug("a file is named before it is synced", _a_file_is_named_before_it_is_synced),
+    PlantedBug("an acknowledgement is not logged", _an_acknowledgement_is_not_logged),
+    PlantedBug("a sink does not ask its target", _a_sink_does_not_ask_its_target),
     PlantedBug("compaction keeps no tombstones", _compaction_keeps_no_tombstones, Snapshots),
     PlantedBug("a barrier overtakes data", _a_barrier_overtakes_data, Alignment),
     PlantedBug("alignment drops a buffer", _alignment_drops_a_buffer, Alignment),
 ]
 _QUICK = (
+    "a file is named before it is synced",
     "the log is not synced",
     "the manifest comes before the parts",
     "positions are not in the manifest",

@@ -21,25 +21,43 @@ from contextlib import contextmanager, suppress
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 from unittest import mock
 
 import msgspec
 
 from constellationdb.clock import ManualClock
 from constellationdb.connectors import registry
+from constellationdb.connectors.api import Options, SinkShape
+from constellationdb.connectors.file_sink.sink import FileSink
 from constellationdb.engine import batch as zset
 from constellationdb.engine.manifest import Manifest
 from constellationdb.errors import ConstellationError, StorageFailure
 from constellationdb.storage.checkpoints import packing, reader
 from constellationdb.storage.checkpoints.verifying import verify
+from constellationdb.storage.disk import Disk
 from constellationdb.storage.objects.local import LocalObjects
 from tests.simulation.clients import Change, drawn_change, drawn_definition
 from tests.simulation.disk import CRASHES, CrashError, Left, SimulatedDisk, Trouble
 from tests.simulation.feed import Feed
 from tests.simulation.follower import Follower
-from tests.simulation.model import OPTIONAL, SOURCES, TABLES, VIEWS, History, Rows, State
+from tests.simulation.model import (
+    OPTIONAL,
+    SINKS,
+    SOURCES,
+    SUBSCRIPTION,
+    TABLES,
+    TARGET,
+    VIEWS,
+    History,
+    Rows,
+    State,
+)
+from tests.simulation.outputs import SimulatedReader, SimulatedSink
 from tests.simulation.stepped import SteppedEngine
 
+T = TypeVar("T")
+FILES = [name for name, sink in SINKS.items() if sink.into is None]
 BASE = "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 # Everything that is done to the disk, by the kind of file. Crashes and errors are aimed at these.
@@ -53,8 +71,12 @@ STEPS = [
     *("write in data/checkpoints/owners", "sync in data/checkpoints/owners", "link in data/checkpoints/owners"),
     *("sync names in data/checkpoints/owners", "sync names in data/checkpoints/names"),
     *("write in data/checkpoints/names", "sync in data/checkpoints/names", "link in data/checkpoints/names"),
-    *("remove in data/checkpoints/names",),
+    "remove in data/checkpoints/names",
+    *(f"{what} in out/{sink}/_constellation" for sink in FILES for what in ("write", "sync", "rename", "remove")),
+    *(f"sync names in out/{sink}/_constellation" for sink in FILES),
+    *(f"{what} in out/{sink}" for sink in FILES for what in ("rename", "sync names")),
 ]
+RETENTION = ("remove in data/checkpoints/parts", "remove in data/checkpoints/manifests", "remove in data/log")
 
 
 class Simulation:
@@ -69,6 +91,9 @@ class Simulation:
         self.disk = SimulatedDisk(self.base, self.draw)
         self.clock = ManualClock(1_700_000_000_000_000)
         self.feed = Feed()
+        self.focus = STEPS[seed % len(STEPS)]  # where it rather crashes than elsewhere
+        self.sinks = [SimulatedSink(name, self.base / "out") for name in SINKS]
+        self.reader = SimulatedReader("kept", "by_k")
         self.history = History()
         self.followers = [Follower(view) for view in VIEWS]
         self.engine: SteppedEngine | None = None
@@ -86,14 +111,14 @@ class Simulation:
     def run(self) -> None:
         try:
             with self._surroundings():
-                if self.draw.random() < 0.9:
+                if self.draw.random() < 0.95:
                     self._begin_defined()
                 for _ in range(self.draw.randint(1, 3)):
                     self._live()
                 self._open(calm=True)
+                self._finish()
         finally:
-            if self.engine is not None:
-                self.engine.abandon()
+            self._abandon()
             shutil.rmtree(self.base, ignore_errors=True)
 
     @contextmanager
@@ -101,13 +126,24 @@ class Simulation:
         """One thread, chance of our own, and parts and packs so small that there are many."""
         with (
             mock.patch.dict(registry.SOURCES, {"simulated": lambda *_: self.feed}),
+            mock.patch.dict(registry.SINKS, {"file": self._files}),
             mock.patch.object(os, "urandom", self.draw.randbytes),
-            mock.patch.object(packing, "in_parallel", _one_by_one),
-            mock.patch.object(reader, "in_parallel", _one_by_one),
+            mock.patch.object(packing, "in_parallel", self._in_any_order),
+            mock.patch.object(reader, "in_parallel", self._in_any_order),
             mock.patch.object(packing, "PACKED_BELOW", 2048),
             mock.patch.object(packing, "MAX_PACKS", 4),
         ):
+            (self.base / "out").mkdir()
+            self.disk.sync_directory(self.base)
             yield
+
+    def _files(self, shape: SinkShape, options: Options, _: Disk) -> FileSink:
+        return FileSink(shape, {**options, "path": str(self.base / "out" / options["path"])}, self.disk)
+
+    def _in_any_order(self, work: Callable[[str], T], names: list[str]) -> list[T]:
+        """One after the other, as they might come to an end."""
+        done = {name: work(name) for name in self.draw.sample(names, len(names))}
+        return [done[name] for name in names]
 
     def _begin_defined(self) -> None:
         """Most seeds begin with everything defined, as it takes its time."""
@@ -128,6 +164,7 @@ class Simulation:
         self._open()
         engine = self._running
         try:
+            self._aim()
             for _ in range(self.draw.randint(2, 18)):
                 self._arm(0.05)
                 self._act()
@@ -138,6 +175,32 @@ class Simulation:
             pass
         self._note_end()
 
+    def _aim(self) -> None:
+        """At the step that this seed crashes at, and do what leads there."""
+        if self.draw.random() < 0.6 and not self.disk.crashed_at[self.focus]:
+            self.disk.set_trouble(Trouble(self.focus, 1, self.draw.choice(CRASHES)))
+            self._say(f"aimed: {self.focus}")
+            for _ in range(5):
+                self._change()
+                if self.focus in RETENTION:
+                    self._checkpoint()
+                elif "/names" in self.focus:
+                    self._savepoint()
+                elif "out/" in self.focus:
+                    self._running.work(20)
+                    self._deliver()
+
+    def _finish(self) -> None:
+        """Everything that is to be delivered is."""
+        self.disk.meanwhile = None
+        while any(job.runnable() for job in self._running.jobs.values()):
+            self._running.work(100)
+        for _ in range(3):  # what one sink writes may be what another reads
+            self._deliver(calm=True)
+        for _ in range(2):
+            self._read(1_000_000)
+        assert not any(sink._is_behind() or sink.state == "failed" for sink in self._running.sinks.values())
+
     def _end(self) -> None:
         self.disk.set_trouble(None)
         self._say("ends")
@@ -146,10 +209,19 @@ class Simulation:
     def _note_end(self) -> None:
         assert self.engine is not None
         self.published = max(self.published, self.engine.epoch)
-        self.engine.abandon()
-        self.engine = None
+        self._abandon()
         self.counts["crashes"] += 1
         self.disk.restart()
+
+    def _abandon(self) -> None:
+        """The process is gone, and what it had open."""
+        self.disk.meanwhile = None
+        for sink in self.sinks:
+            sink.abandon()
+        self.reader.attach()
+        if self.engine is not None:
+            self.engine.abandon()
+            self.engine = None
 
     @property
     def _running(self) -> SteppedEngine:
@@ -184,12 +256,15 @@ class Simulation:
             self._check_checkpoints()
             if not calm and attempt < 3:
                 self._arm(0.35)
+                if self.disk.trouble is None and "owners" in self.focus and self.draw.random() < 0.3:
+                    self.disk.set_trouble(Trouble(self.focus, 1, self.draw.choice(CRASHES)))
             try:
                 self.engine = None
                 self.engine = SteppedEngine(self.data, self.disk, self.clock, self.draw)
                 self.engine.start()
                 self.disk.set_trouble(None)
                 self._recovered()
+                self.disk.meanwhile = self._meanwhile
                 return
             except CrashError:
                 self._say("crashed while it opened")
@@ -202,8 +277,7 @@ class Simulation:
                         self.disk.crash(self.draw.choice(CRASHES))
             assert attempt < 3, "it does not open"
             self.counts["crashes while opening"] += 1
-            if self.engine is not None:
-                self.engine.abandon()
+            self._abandon()
             self.disk.restart()
 
     def _damage(self) -> None:
@@ -231,8 +305,7 @@ class Simulation:
         if self.damaged and "passed over" in (engine.restored or ""):
             self.counts["fallbacks"] += 1
         self._settle(engine.epoch)
-        if len(engine.jobs) < len(VIEWS) - 1:
-            self._define_missing()
+        self._define_missing()
         self._check_tables()
         self._check_names()
         for follower in self.followers:
@@ -261,6 +334,10 @@ class Simulation:
         for name, query in VIEWS.items():
             if name not in engine.catalog.relations and name not in OPTIONAL:
                 self._execute(f"CREATE MATERIALIZED VIEW {name} AS {query}", self.history.now)
+        sinks = {name: sink.definition(name) for name, sink in SINKS.items()}
+        for name, statement in {"ours": TARGET, "kept": SUBSCRIPTION, **sinks}.items():
+            if name not in engine.catalog.relations:
+                self._execute(statement, self.history.now)
 
     def _check_tables(self) -> None:
         engine, now = self._running, self.history.now
@@ -289,6 +366,8 @@ class Simulation:
             (12, self._poll),
             (20, lambda: self._running.work(self.draw.randint(1, 12))),
             (12, self._follow_all),
+            (12, self._deliver),
+            (8, lambda: self._read(self.draw.randint(1, 9))),
             (16, self._checkpoint),
             (5, self._define),
             (4, self._savepoint),
@@ -303,6 +382,13 @@ class Simulation:
             self._change()
         else:
             self._poll()
+
+    def _meanwhile(self) -> None:
+        """Before something is done to a slow disk."""
+        if not self._running.stepped.busy:
+            self.clock.advance(0.05)
+            works: list[Callable[[], None]] = [self._between, self._follow_all, lambda: self._running.work(3)]
+            self.draw.choice(works)()
 
     def _change(self) -> None:
         change = drawn_change(self.history.now, self.draw)
@@ -363,6 +449,34 @@ class Simulation:
                 follower.restart()
             else:
                 follower.follow(self._running, self.history, forgets=self.jumped)
+
+    def _deliver(self, *, calm: bool = False) -> None:
+        """Some commits of each sink, in any order; all that there is to commit when it is ``calm``."""
+        most = 1000 if calm else 5
+        for sink in self.draw.sample(self.sinks, len(self.sinks)):
+            self._say(f"delivers: {sink.name}")
+            if not calm:
+                self._arm(0.1, "log", "_constellation")
+            try:
+                while most and sink.step(self._running):
+                    most -= 1
+            except ConstellationError as error:
+                self._require_reason(error)
+                return
+            if self.disk.has_crashed:
+                raise CrashError
+            self._note_position()
+            self.counts["sinks compared"] += sink.check(self._running, self.history)
+
+    def _read(self, count: int) -> None:
+        self._say(f"reads {count}")
+        try:
+            self.reader.step(self._running, self.history, count)
+        except ConstellationError as error:
+            self._require_reason(error)
+        else:
+            self._note_position()
+            self.counts["reads"] += 1
 
     def _checkpoint(self) -> None:
         engine = self._running
@@ -440,7 +554,3 @@ def defined() -> tuple[Left, int]:
         return simulation.define()
     finally:
         shutil.rmtree(simulation.base)
-
-
-def _one_by_one(work: Callable[[str], object], names: list[str]) -> list[object]:
-    return [work(name) for name in names]

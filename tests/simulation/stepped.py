@@ -17,11 +17,12 @@ from constellationdb.engine.engine import Engine
 from constellationdb.engine.recovery import recover
 from constellationdb.engine.relation import RelationState
 from constellationdb.engine.sequencer import Request, Rows, Sequencer
+from constellationdb.engine.sinks.delivery import Delivery
 from constellationdb.engine.waiting import Condition, Waiting
 from constellationdb.storage.epochlog import FileEpochLog
 from tests.simulation.disk import SimulatedDisk
 
-SEGMENT_BYTES = 2048  # so that the log has many files
+SEGMENT_BYTES = 1024  # so that the log has many files
 
 
 class SteppedSequencer(Sequencer):
@@ -87,6 +88,10 @@ class SteppedEngine(Engine):
         self.worker._threads.clear()
         self.worker.start()
         return self
+
+    def add_sink(self, sink: Delivery) -> None:
+        """Its thread never runs: ``outputs.SimulatedSink`` takes its steps."""
+        self.sinks[sink.relation.name] = sink
 
     def _step(self) -> bool:
         """One step of somebody; False when there is nobody."""

@@ -218,9 +218,12 @@ def test_two_writers_do_not_write_past_each_other(tmp_path: Path) -> None:
 def test_a_damaged_record_is_not_taken_for_none(tmp_path: Path) -> None:
     commit(opened(sink(tmp_path)), 1, 1)
     (record,) = (tmp_path / FOLDER).glob("commit-*.json")
-    record.write_text("{")
-    with pytest.raises(SinkFailure, match="is damaged"):
-        opened(sink(tmp_path))
+    text = record.read_text()
+    for damaged in ("{", text.replace('"epoch":1,', '"epoch":3,')):
+        assert damaged != text
+        record.write_text(damaged)
+        with pytest.raises(SinkFailure, match="is damaged"):
+            opened(sink(tmp_path))
 
 
 @pytest.mark.parametrize(

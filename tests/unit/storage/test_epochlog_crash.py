@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from constellationdb.errors import CorruptState, StorageFailure
+from constellationdb.storage import segment
 from constellationdb.storage.buffers import Bytes, as_view, size_of
 from constellationdb.storage.disk import Disk
 from constellationdb.storage.epochlog import FileEpochLog
@@ -66,21 +67,38 @@ def test_a_torn_tail_is_written_over(tmp_path: Path) -> None:
 
 
 def test_a_flip_of_any_bit_is_detected(tmp_path: Path) -> None:
-    """Before the last group it is an error; in the last group it is cut off and reported."""
+    """Also in the last group, where a crash leaves no record with a single wrong bit."""
     content = [(1, b"one"), (2, b"two"), (3, b"three")]
     path = _write(tmp_path, [[record] for record in content])
     data = path.read_bytes()
-    last_group = len(data) - 32 - len(b"three")
     for offset in range(len(data)):
         for bit in range(8):
             path.write_bytes(data[:offset] + bytes([data[offset] ^ 1 << bit]) + data[offset + 1 :])
-            if offset >= last_group:
-                found, log = _read(tmp_path)
-                assert found == content[:2]
-                assert log.recovered.cut_bytes > 0
-            else:
-                with pytest.raises(CorruptState, match=f'"{path}".*offset'):
-                    FileEpochLog(tmp_path)
+            with pytest.raises(CorruptState, match=f'"{path}".*offset') as stopped:
+                FileEpochLog(tmp_path)
+            if offset >= len(segment.encode_header(segment.new_header(1))):
+                assert "cannot be recovered" in str(stopped.value.detail)
+
+
+def test_the_epochs_that_are_lost_are_named(tmp_path: Path) -> None:
+    _write(tmp_path, [[(epoch, b"x" * 40)] for epoch in range(1, 10)], segment_bytes=300)
+    first = min(tmp_path.glob("*.wal"))
+    data = bytearray(first.read_bytes())
+    data[data.index(b"x" * 40) + 80] ^= 1
+    first.write_bytes(data)
+    with pytest.raises(CorruptState) as stopped:
+        FileEpochLog(tmp_path)
+    assert "epochs 2 to 9 were acknowledged" in str(stopped.value.detail)
+    assert "checkpoints restore" in str(stopped.value.hint)
+
+
+def test_a_sector_of_zeros_that_lacks_one_bit_is_a_torn_tail(tmp_path: Path) -> None:
+    """It was never written, and what was to be there had a single bit."""
+    payload = bytes(2 * SECTOR)
+    path = _write(tmp_path, [[(1, b"one")], [(2, b"begin" + payload[:-1] + bytes([4]))]])
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes(1))
+    assert _read(tmp_path)[0] == [(1, b"one")]
 
 
 def test_damage_in_a_file_that_is_not_the_last_is_corruption(tmp_path: Path) -> None:
