@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -203,6 +203,14 @@ def test_a_transaction_is_the_shells_own_and_its_state_is_known(orders: Typed) -
     assert orders("SELECT count(*) AS n FROM orders;")[2].split() == ["2"]
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C is heard, also where the tests run in the background of a shell that lets it be ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def _with_ctrl_c_when(seen: Callable[[], bool]) -> threading.Thread:
     def press() -> None:
         while not seen():
@@ -214,6 +222,7 @@ def _with_ctrl_c_when(seen: Callable[[], bool]) -> threading.Thread:
     return thread
 
 
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("statement", ["SELECT * FROM ticks;", "SUBSCRIBE seen;", "COPY (SUBSCRIBE seen) TO STDOUT;"])
 def test_ctrl_c_ends_a_query_that_does_not_end_and_keeps_the_shell(typed: Typed, statement: str) -> None:
     typed(
@@ -228,6 +237,7 @@ def test_ctrl_c_ends_a_query_that_does_not_end_and_keeps_the_shell(typed: Typed,
     assert typed("SELECT 'still' AS here;")[2].strip() == "still"
 
 
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_ends_watch(typed: Typed) -> None:
     pressing = _with_ctrl_c_when(lambda: "again" in typed.out.getvalue())
     lines = typed("SELECT 'again' AS said \\watch 1000")
