@@ -159,6 +159,11 @@ class Graph:
         return Home(self._workers, remote=False)
 
     @property
+    def takes_early(self) -> bool:
+        """Whether an epoch may begin before the one before it ends."""
+        return False
+
+    @property
     def relations(self) -> list[str]:
         return list(self._inputs)
 
@@ -242,6 +247,19 @@ class Graph:
         output.delta = zset.concat([p for p in produced[self._root.id] if p is not None])
         output.watermark = self._watermarks[self._root.id]
         return output
+
+    def begin(
+        self,
+        epoch: int,
+        inputs: Mapping[str, Input],
+        answers: Mapping[int, Sequence[LookupAnswer]] | None = None,
+        at_us: int = 0,
+    ) -> None:
+        """``run`` in two parts, for graphs that workers run meanwhile: see ``RemoteGraph``. Here all is at the end."""
+        self._begun = (epoch, inputs, answers, at_us)
+
+    def end(self) -> Output:
+        return self.run(*self._begun)
 
     def _held(self, node: plan.AnyNode, watermark: int) -> int:
         """The output's watermark: the input's, unless rows from before it are still to come."""

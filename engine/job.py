@@ -121,6 +121,7 @@ class Job:
     _nets: bool = field(init=False)  # an epoch's change leaves the graph netted
     _done: int = 0  # the epoch of the last step
     _stepping: bool = False
+    _early: Work | None = None  # the epoch after the one that is stepped, which its workers have already
     _caught_up: bool = False
     due_us: int | None = None  # when the clock changes the answer
     _handover: Handover | None = None  # from the version of the view that it follows
@@ -140,7 +141,8 @@ class Job:
     @property
     def at_rest(self) -> bool:
         """Whether it is between two steps, with nothing on its way from one version of its view to the next."""
-        return (not self._stepping or self.failure is not None) and self._handover is None
+        resting = not self._stepping and self._early is None
+        return (resting or self.failure is not None) and self._handover is None
 
     @property
     def handing_over(self) -> bool:
@@ -197,7 +199,11 @@ class Job:
         return delta if self._nets else zset.netted(delta)
 
     def runnable(self) -> bool:
-        if self.failure is not None or self.closed or self.held or self.paused is not None:
+        if self.failure is not None or self.closed or self.paused is not None:
+            return False
+        if self._early is not None:
+            return True  # its workers have done it
+        if self.held:
             return False
         if self.backfill is not None:
             return all(s.ready and s.frontier >= self.position for s in self.inputs.values())
@@ -238,9 +244,24 @@ class Job:
         if self.backfill is not None:
             self._stepping = True
             return None
-        epoch = self.following()
-        assert epoch is not None
-        self.position, self._stepping = epoch - 1, True
+        work, self._early = self._early, None
+        if work is None:
+            epoch = self.following()
+            assert epoch is not None
+            work = self._work_of(epoch)
+        self.position, self._stepping = work.epoch - 1, True
+        if self.graph.takes_early:
+            self._look_ahead(work.epoch)
+        return work
+
+    def _look_ahead(self, epoch: int) -> None:
+        """While an epoch's change goes into the view, the workers do the next one, if there is one."""
+        changes = [c.epoch for s in self.inputs.values() if (c := s.log.after(epoch)) is not None]
+        following = min(changes, default=None)
+        if following is not None and following <= min(self._limit(), self.until) and self._handover is None:
+            self._early = self._work_of(following)
+
+    def _work_of(self, epoch: int) -> Work:
         inputs, at_us = self._inputs_at(epoch)
         if self._handover is not None:
             at_us = max(at_us, self._handover.at_us)
@@ -258,7 +279,10 @@ class Job:
             assert self.backfill is not None
             self._caught_up = next(self.backfill, self) is self
             return []
-        output = self.graph.run(work.epoch, work.inputs, work.answers, work.at_us)
+        self.graph.begin(work.epoch, work.inputs, work.answers, work.at_us)
+        if self._early is not None:
+            self.graph.begin(self._early.epoch, self._early.inputs, self._early.answers, self._early.at_us)
+        output = self.graph.end()
         self.counters.epochs += 1
         self._done = work.epoch
         return self._changes(output, work.epoch, work.at_us)
@@ -293,7 +317,7 @@ class Job:
     def _inputs_at(self, epoch: int) -> tuple[Mapping[str, Input], int]:
         inputs, at_us = {}, 0
         for name, state in self.inputs.items():
-            change = state.log.after(self.position)
+            change = state.log.after(epoch - 1)
             if self.ahead.get(name) == epoch:  # read with the first answer
                 continue
             if change is not None and change.epoch == epoch:

@@ -222,7 +222,8 @@ class Worker:
 
     def _compute(self, job: Job, work: Work | None) -> list[tuple[RelationState, Change]]:
         line = self._starting if job.starting else self._following
-        with self._engine.turn.of(SMALL_ROWS if work is None else work.rows):
+        waits = job.graph.home.remote  # for workers: others may have the turn
+        with self._engine.turn.of(SMALL_ROWS if work is None or waits else work.rows):
             begin = perf_counter_ns()
             try:
                 return job.step(work)

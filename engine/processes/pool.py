@@ -118,6 +118,12 @@ class Pool:
 
     def call(self, generation: int, command: Command | Sequence[Command], batches: Beside = None) -> list[Message]:
         """Let every worker of a generation do a command, the same or each its own: what each of them answers."""
+        return [reply.result() for reply in self.send(generation, command, batches)]
+
+    def send(
+        self, generation: int, command: Command | Sequence[Command], batches: Beside = None
+    ) -> list[Reply[Message]]:
+        """The same, without waiting for the answers."""
         replies: list[Reply[Message]] = []
         with self._sending:
             self._await_ready()
@@ -130,7 +136,7 @@ class Pool:
                 process.pending.append(reply)
                 replies.append(reply)
                 process.send(Message(encode(own), beside))
-        return [reply.result() for reply in replies]
+        return replies
 
     def drop(self, graph: int) -> None:
         """Without waiting."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pickle
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
@@ -21,13 +24,29 @@ from constellationdb.engine.operators.partial_map import Merged, Part
 from constellationdb.engine.processes import protocol as p
 from constellationdb.engine.processes.journal import Journal, State
 from constellationdb.engine.processes.pool import Beside, Pool, WorkerLost
+from constellationdb.engine.reply import Reply
 from constellationdb.errors import InternalError
 from constellationdb.planner import plan
 
 AnswerT = TypeVar("AnswerT", bound=p.Answer)
+_NONE = -1
 _MOST_LOSSES = 3  # of workers, by one command: then it is the command
 # More than this is not done again after a loss, but state is written: of a graph without checkpoints, or with them.
 _JOURNAL_BYTES, _JOURNAL_BYTES_KEPT = 64 << 20, 512 << 20
+
+
+@dataclass
+class _Begun:
+    """An epoch that the workers may be doing; no ``replies``: they have not been told."""
+
+    command: p.Run
+    batches: Beside
+    replies: list[Reply[Message]] | None = None
+
+    def collect(self) -> list[Message]:
+        if self.replies is None:
+            raise WorkerLost(guilty=False)
+        return [reply.result() for reply in self.replies]
 
 
 class RemoteGraph:
@@ -50,8 +69,9 @@ class RemoteGraph:
         self._journal = Journal()
         self._most_bytes = _JOURNAL_BYTES_KEPT if is_kept else _JOURNAL_BYTES
         self._untold = False  # the workers have given state that the next checkpoint does not know of
+        self._begun: deque[_Begun] = deque()
         self._epoch = 0
-        self._generation = -1  # of the workers that have it
+        self._generation = _NONE  # of the workers that have it
         self._due_us: int | None = None
         self._parts: dict[int, list[Part | None]] = {}
         self._answers: dict[int, pa.RecordBatch] = {}
@@ -66,6 +86,10 @@ class RemoteGraph:
     @property
     def home(self) -> Home:
         return Home(self.workers, remote=True)
+
+    @property
+    def takes_early(self) -> bool:
+        return self._journal.bytes <= self._most_bytes  # else state is written first, between two epochs
 
     @property
     def relations(self) -> list[str]:
@@ -86,7 +110,20 @@ class RemoteGraph:
         answers: Mapping[int, Sequence[LookupAnswer]] | None = None,
         at_us: int = 0,
     ) -> Output:
+        self.begin(epoch, inputs, answers, at_us)
+        return self.end()
+
+    def begin(
+        self,
+        epoch: int,
+        inputs: Mapping[str, Input],
+        answers: Mapping[int, Sequence[LookupAnswer]] | None = None,
+        at_us: int = 0,
+    ) -> None:
+        """Let the workers do an epoch; another may begin before it ends. Once more what has begun is nothing."""
         assert not answers, "lookups are made in the server"
+        if any(begun.command.epoch == epoch for begun in self._begun):
+            return
         parts, slices = [], []
         for name, change in inputs.items():
             if change.delta is None or change.delta.num_rows == 0:
@@ -96,10 +133,26 @@ class RemoteGraph:
                 parts.append(part)
                 slices.append(_slices(rows, self.workers))
         command = p.Run(self._number, epoch, at_us, tuple(parts))
-        output = self._ran(self._do(command, list(zip(*slices, strict=True)) if slices else None), epoch)
-        if self._journal.bytes > self._most_bytes:
+        begun = _Begun(command, list(zip(*slices, strict=True)) if slices else None)
+        self._begun.append(begun)
+        self._send(begun)
+
+    def end(self) -> Output:
+        """What the epoch came to that began first."""
+        begun = self._begun[0]
+        messages = self._surely(begun.collect)
+        self._begun.popleft()
+        self._journal.add(begun.command, begun.batches)
+        output = self._ran(messages, begun.command.epoch)
+        if self._journal.bytes > self._most_bytes and not self._begun:
             self._write_down()
         return output
+
+    def _send(self, begun: _Begun) -> None:
+        """If there are no workers now that know the graph, they are told of it when it is waited for."""
+        if self._generation == self._pool.generation:
+            with suppress(WorkerLost):
+                begun.replies = self._pool.send(self._generation, begun.command, begun.batches)
 
     def fed(self, relation: str, epoch: int) -> None:
         self._do(p.Fed(self._number, relation, epoch))
@@ -180,6 +233,7 @@ class RemoteGraph:
                 messages = call()
                 break
             except WorkerLost as lost:
+                self._generation = _NONE
                 losses += lost.guilty
                 if losses >= _MOST_LOSSES:
                     raise InternalError(
@@ -203,6 +257,8 @@ class RemoteGraph:
         for entry in self._journal.since:
             call(entry.command, entry.batches)
         self._generation = generation
+        for begun in self._begun:
+            begun.replies = self._pool.send(generation, begun.command, begun.batches)
 
     # -- checkpoints ---------------------------------------------------------------------------
 
