@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from constellationdb.engine.aggregates.accumulator import I64, Bool, State, end_of, integers, none
 from constellationdb.engine.aggregates.sums import Count
-from constellationdb.engine.kernels.accumulate import grow
+from constellationdb.engine.kernels.accumulate import grow, in_rows
 from constellationdb.engine.kernels.bits import add_bits
 
 Operation: TypeAlias = Literal["bit_and", "bit_or", "bit_xor"]
@@ -38,11 +38,11 @@ class Bits:
 
     def merge(self, slots: I64, source: Self, others: I64) -> None:
         self._values.merge(slots, source._values, others)
-        counts = self._bits.reshape(-1, self._width)
-        np.add.at(counts, slots, source._bits.reshape(-1, self._width)[others])
+        counts = in_rows(self._bits, self._width)
+        np.add.at(counts, slots, in_rows(source._bits, self._width)[others])
 
     def result(self, slots: I64) -> tuple[pa.Array, Bool]:
-        there, counts = self._values.counts[slots], self._bits.reshape(-1, self._width)[slots]
+        there, counts = self._values.counts[slots], in_rows(self._bits, self._width)[slots]
         match self._operation:
             case "bit_and":
                 bits = counts == there[:, None]
@@ -54,10 +54,10 @@ class Bits:
         return pa.array(packed, self._output, mask=there == 0), none(slots)
 
     def dump(self, slots: I64) -> State:
-        bits = self._bits.reshape(-1, self._width)[slots].ravel()
+        bits = in_rows(self._bits, self._width)[slots].ravel()
         return {**self._values.dump(slots), "bits": bits}
 
     def load(self, state: State, slots: I64) -> None:
         self.reserve(end_of(slots))
         self._values.load(state, slots)
-        self._bits.reshape(-1, self._width)[slots] = np.array(state["bits"]).reshape(-1, self._width)
+        in_rows(self._bits, self._width)[slots] = np.array(state["bits"]).reshape(-1, self._width)

@@ -44,6 +44,11 @@ def grow(array: NDArray[_T], capacity: int, fill: Any = 0) -> NDArray[_T]:
     return enlarged(array, len(array), capacity, fill)
 
 
+def in_rows(array: NDArray[_T], width: int) -> NDArray[_T]:
+    """A growing array as rows of ``width`` items; what may be left behind the last one is nothing."""
+    return array[: len(array) // width * width].reshape(-1, width)
+
+
 def add_count(acc: I64, slots: I64, weights: I64 | None = None, valid: Bool | None = None) -> None:
     """Count rows."""
     _add_count(acc, slots, _weights(weights), _valid(valid))

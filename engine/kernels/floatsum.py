@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from constellationdb.engine.kernels.accumulate import F64, grow
+from constellationdb.engine.kernels.accumulate import F64, grow, in_rows
 from constellationdb.engine.kernels.rows import I64, Bool
 from constellationdb.jit import inlined, kernel
 from constellationdb.storage.kernels.memory import mul_high, prefetch
@@ -107,9 +107,9 @@ class ExactSums:
         """The state of some slots, as a narrow row each and the wide rows that these refer to."""
         if len(slots):
             self.reserve(int(slots.max()) + 1)
-        narrow = self._narrow.reshape(-1, NARROW_WORDS)[slots]
+        narrow = in_rows(self._narrow, NARROW_WORDS)[slots]
         moved = np.flatnonzero(narrow[:, 0] < 0)
-        wide = self._wide.reshape(-1, WIDE_WORDS)[-narrow[moved, 0] - 1]
+        wide = in_rows(self._wide, WIDE_WORDS)[-narrow[moved, 0] - 1]
         narrow[moved, 0] = -np.arange(1, len(moved) + 1)
         return narrow, wide
 
@@ -120,11 +120,11 @@ class ExactSums:
         self.reserve(int(slots.max()) + 1)
         first, narrow = int(self._used[0]), narrow.copy()
         self._wide = grow(self._wide, (first + len(wide)) * WIDE_WORDS)
-        self._wide.reshape(-1, WIDE_WORDS)[first : first + len(wide)] = wide
+        in_rows(self._wide, WIDE_WORDS)[first : first + len(wide)] = wide
         self._used[0] = first + len(wide)
         moved = np.flatnonzero(narrow[:, 0] < 0)
         narrow[moved, 0] = -first - np.arange(1, len(moved) + 1)
-        self._narrow.reshape(-1, NARROW_WORDS)[slots] = narrow
+        in_rows(self._narrow, NARROW_WORDS)[slots] = narrow
 
     def compact(self, kept: I64) -> ExactSums:
         """The sums of the slots ``kept``, at slots 0, 1, 2, … in their order."""

@@ -131,6 +131,7 @@ _OURS = frozenset(
     | {"_checkpoints", "_epochs", "_errors", "_jobs", "_lookups", "_sources", "relations", "_relations"}
     | {"backfills", "_backfills", "operators", "_operators", "windows", "_windows", "sinks", "_sinks"}
     | {"state", "_state", "subscriptions", "_subscriptions", "workers", "_workers"}
+    | {"aggregates", "_aggregates", "channels", "_channels"}
 )
 _THEIRS = frozenset(
     {"template0", "template1", "plpgsql", "vector", "pg_create_subscription", "pg_use_reserved_connections"}
