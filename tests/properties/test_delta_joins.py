@@ -24,7 +24,7 @@ from tests.properties.recomputed_joins import recomputed
 from tests.properties.test_borrowed_rows import SCHEMA, Row, Tables
 
 EPOCHS = 10
-SEEDS = int(os.environ.get("CONSTELLATION_ORACLE_RUNS", "2"))
+SEEDS = int(os.environ.get("CONSTELLATION_ORACLE_RUNS", "1"))
 CONDITIONS = {
     "by key": "a.k = b.k",
     "by two keys": "a.k = b.k AND a.w = b.w",

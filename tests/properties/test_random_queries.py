@@ -21,7 +21,7 @@ from tests.properties.oracle.generate import Generated
 from tests.properties.oracle.hunt import Hunter, draw_case
 from tests.properties.oracle.tally import Tally
 
-CASES = int(os.environ.get("CONSTELLATION_ORACLE_CASES", "240"))
+CASES = int(os.environ.get("CONSTELLATION_ORACLE_CASES", "150"))
 FIRST_SEED = int(os.environ.get("CONSTELLATION_SEED", "0"))
 MOST_REFUSED = 0.1  # the share of random queries that may be refused with 0A000
 MOST_UNJUDGED = 0.05  # … and of those that DuckDB itself cannot run

@@ -1,4 +1,4 @@
-"""The scripts on our own engine: a new one for each in this process, and one server for many over the wire.
+"""The scripts on our own engine: one for all in this process, and one server for many over the wire.
 
 Over the wire every fifth portable and every third streaming one is enough by default, and on worker processes every
 eighth streaming one; ``make slt`` says them all.
@@ -30,7 +30,7 @@ SPREAD = STREAMING if os.environ.get("CONSTELLATION_SLT") == "all" else STREAMIN
 Open = Callable[[], Connection]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def inside() -> Iterator[tuple[Engine, Open]]:
     engine = Engine().start()
     yield engine, lambda: SessionConnection(engine.session())

@@ -29,7 +29,7 @@ from tests.e2e.consistency import bank
 from tests.e2e.consistency.bank import TOTAL, Teller
 from tests.e2e.consistency.watching import Auditor, Check, Contents, Inconsistent, Watcher
 
-TRANSACTIONS = int(os.environ.get("CONSTELLATION_TRANSACTIONS", "72"))
+TRANSACTIONS = int(os.environ.get("CONSTELLATION_TRANSACTIONS", "48"))
 
 
 def every_total_is(*totals: int | None) -> Check:

@@ -24,9 +24,11 @@ def cases_of(form: Form) -> list[Case]:
 
 
 def _cases(form: Form, seed: int) -> list[Case]:
-    """One in every mode, with 1, 2 and 3 workers in turn."""
+    """One in every mode, with 1, 2 and 3 workers in turn; of three modes one is left out of a single run."""
     start = sum(form.name.encode())
-    return [Case(form, mode, seed, 1 + (start + seed + place) % 3) for place, mode in enumerate(form.modes)]
+    left_out = (start + seed) % 3 if RUNS == 1 and len(form.modes) == 3 else None
+    modes = [(place, mode) for place, mode in enumerate(form.modes) if place != left_out]
+    return [Case(form, mode, seed, 1 + (start + seed + place) % 3) for place, mode in modes]
 
 
 @dataclass
@@ -56,7 +58,7 @@ class Seen:
             lacks.append("a late row")
         if not self.restarts:
             lacks.append("a restart")
-        lacks += [f"an answer with rows over {mode}s" for mode in form.modes if not self.answers[mode]]
+        lacks += [f"an answer with rows over {mode}s" for mode, rows in self.answers.items() if not rows]
         if not form.few_keys:
             lacks += [f"work for each of {n} workers" for n, busy in self.busy.items() if len(busy) < n]
         return lacks
