@@ -125,9 +125,9 @@ class Pool:
     ) -> list[Reply[Message]]:
         """The same, without waiting for the answers."""
         replies: list[Reply[Message]] = []
+        self._await_ready()  # not under the lock: they may die before they are ready, and be replaced
         with self._sending:
-            self._await_ready()
-            if generation != self.generation:
+            if generation != self.generation or not self._are_ready():
                 raise WorkerLost(guilty=False)
             for process in self._processes:
                 own = command[process.worker] if isinstance(command, Sequence) else command
@@ -153,12 +153,12 @@ class Pool:
 
     # -- life ----------------------------------------------------------------------------------
 
+    def _are_ready(self) -> bool:
+        return bool(self._processes) and all(process.ready for process in self._processes)
+
     def _await_ready(self) -> None:
         with self._changed:
-            there = self._changed.wait_for(
-                lambda: self._stopping or (bool(self._processes) and all(p.ready for p in self._processes)),
-                _FIRST_SECONDS,
-            )
+            there = self._changed.wait_for(lambda: self._stopping or self._are_ready(), _FIRST_SECONDS)
         if self._stopping or not there:
             raise InternalError("the worker processes have been stopped" if self._stopping else "no worker starts")
 

@@ -20,7 +20,7 @@ from tests.properties.postgres.hunt import Hunter
 from tests.properties.postgres.planted import PLANTED
 from tests.properties.postgres.server import Postgres, postgres
 
-CASES = int(os.environ.get("CONSTELLATION_POSTGRES_CASES", "24"))
+CASES = int(os.environ.get("CONSTELLATION_POSTGRES_CASES", "60"))
 FIRST_SEED = int(os.environ.get("CONSTELLATION_SEED", "0"))
 MOST_REFUSED = 0.1  # the share of random queries that may be refused with 0A000
 MOST_UNJUDGED = 0.1  # … and of those that Postgres itself refuses
