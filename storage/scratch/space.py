@@ -136,7 +136,9 @@ class ScratchSpace:
 
     def _grown(self) -> Resident:
         now = resident()
-        return Resident(now.own - self._before.own, now.mapped - self._before.mapped)
+        # What held memory before this was made may give some back: that is no more room than the budget says.
+        least = self._before = Resident(min(self._before.own, now.own), min(self._before.mapped, now.mapped))
+        return Resident(now.own - least.own, now.mapped - least.mapped)
 
     def trim(self) -> None:
         """Let pages go, in turns, until the budget is kept; a quarter of it is always left for them."""
