@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +32,7 @@ from constellationdb.engine.kernels.groupby import consolidate
 from constellationdb.engine.kernels.keyindex import KeyIndex
 from constellationdb.engine.kernels.rowcodec import encode_rows
 from constellationdb.engine.kernels.rows import Rows
-from constellationdb.engine.places import Places
+from constellationdb.engine.places import Placed, Places
 from constellationdb.engine.rowstore import RowStore, empty
 from constellationdb.errors import InternalError
 
@@ -103,32 +103,6 @@ class Version:
         chunks = Chunks(self.schema)
         chunks.follow(self.chunks)
         return chunks.take(entries)
-
-
-class Placed(Protocol):
-    """A netted change of rows with a unique key, by one of several writers, who knows each row by a slot.
-
-    Those that go first, ``gone`` of them, then those that come. ``renumbered``: before it, the slots got new numbers:
-    slot ``i`` is what was slot ``renumbered[i]``. ``generation``: slots of another one mean nothing.
-    """
-
-    @property
-    def worker(self) -> int: ...
-
-    @property
-    def generation(self) -> int: ...
-
-    @property
-    def delta(self) -> pa.RecordBatch: ...
-
-    @property
-    def gone(self) -> int: ...
-
-    @property
-    def slots(self) -> I64: ...
-
-    @property
-    def renumbered(self) -> I64 | None: ...
 
 
 class Arrangement:

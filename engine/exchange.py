@@ -166,7 +166,9 @@ def owned(worker: int, workers: int) -> tuple[int, int]:
 
 def spread(batch: pa.RecordBatch, workers: int) -> list[Delta]:
     """A relation's rows dealt to the workers in even slices: any split is right, keys are exchanged later."""
-    if workers == 1:
-        return [batch]
+    return [batch] if workers == 1 else [part if part.num_rows else None for part in slices(batch, workers)]
+
+
+def slices(batch: pa.RecordBatch, workers: int) -> list[pa.RecordBatch]:
     edges = [batch.num_rows * i // workers for i in range(workers + 1)]
-    return [batch.slice(a, b - a) if b > a else None for a, b in pairwise(edges)]
+    return [batch.slice(a, b - a) for a, b in pairwise(edges)]

@@ -21,7 +21,6 @@ from constellationdb.engine import batch as zset
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.exchange import Edge, Exchange, spread
 from constellationdb.engine.footprint import Footprint, footprint
-from constellationdb.engine.kernels.rows import I64
 from constellationdb.engine.manifest import Home
 from constellationdb.engine.meters import Meter
 from constellationdb.engine.operators.aggregate import AggregateOperator
@@ -43,6 +42,7 @@ from constellationdb.engine.operators.partial_aggregate import PartialAggregateO
 from constellationdb.engine.operators.partial_map import Merged
 from constellationdb.engine.operators.replicated import ReplicatedLookupOperator
 from constellationdb.engine.operators.temporal_filter import TemporalFilterOperator
+from constellationdb.engine.places import Placed
 from constellationdb.errors import CorruptState
 from constellationdb.planner import plan
 
@@ -59,15 +59,18 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Placed:
-    """One worker's change of a view with a unique key, whose rows have slots: see ``arrangement.Placed``."""
+class Work:
+    """An epoch for a job: its inputs' changes, and the lookup answers that have come, by node."""
 
-    worker: int
-    generation: int
-    delta: pa.RecordBatch
-    gone: int
-    slots: I64
-    renumbered: I64 | None
+    epoch: int
+    at_us: int
+    inputs: Mapping[str, Input]
+    answers: Mapping[int, Sequence[LookupAnswer]]
+
+    @property
+    def rows(self) -> int:
+        changed = sum(int(i.delta.num_rows) for i in self.inputs.values() if i.delta is not None)
+        return changed + sum(int(a.keys.num_rows) for given in self.answers.values() for a in given)
 
 
 @dataclass
@@ -248,18 +251,12 @@ class Graph:
         output.watermark = self._watermarks[self._root.id]
         return output
 
-    def begin(
-        self,
-        epoch: int,
-        inputs: Mapping[str, Input],
-        answers: Mapping[int, Sequence[LookupAnswer]] | None = None,
-        at_us: int = 0,
-    ) -> None:
+    def begin(self, work: Work) -> None:
         """``run`` in two parts, for graphs that workers run meanwhile: see ``RemoteGraph``. Here all is at the end."""
-        self._begun = (epoch, inputs, answers, at_us)
+        self._begun = work
 
     def end(self) -> Output:
-        return self.run(*self._begun)
+        return self.run(self._begun.epoch, self._begun.inputs, self._begun.answers, self._begun.at_us)
 
     def _held(self, node: plan.AnyNode, watermark: int) -> int:
         """The output's watermark: the input's, unless rows from before it are still to come."""

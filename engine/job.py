@@ -20,9 +20,10 @@ from constellationdb.engine.backfills import BackfillProgress
 from constellationdb.engine.batch import Delta
 from constellationdb.engine.changelog import Change
 from constellationdb.engine.first_answers import Chunks, first_answer
-from constellationdb.engine.graph import CLOCK, Graph, Input, Output, Placed
+from constellationdb.engine.graph import CLOCK, Graph, Input, Output, Work
 from constellationdb.engine.handover import Handover
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer, LookupRequest
+from constellationdb.engine.places import Placed
 from constellationdb.engine.processes.remote import RemoteGraph
 from constellationdb.engine.relation import Progress, RelationState
 from constellationdb.engine.side import ERRORS_SCHEMA
@@ -67,21 +68,6 @@ class Outputs:
 
     def all(self) -> list[RelationState]:
         return [r for r in (self.view, self.errors, self.late) if r is not None]
-
-
-@dataclass(frozen=True)
-class Work:
-    """An epoch for a job: its inputs' changes, and the lookup answers that have come, by node."""
-
-    epoch: int
-    at_us: int
-    inputs: Mapping[str, Input]
-    answers: Mapping[int, list[LookupAnswer]]
-
-    @property
-    def rows(self) -> int:
-        changed = sum(int(i.delta.num_rows) for i in self.inputs.values() if i.delta is not None)
-        return changed + sum(int(a.keys.num_rows) for given in self.answers.values() for a in given)
 
 
 @dataclass
@@ -279,9 +265,9 @@ class Job:
             assert self.backfill is not None
             self._caught_up = next(self.backfill, self) is self
             return []
-        self.graph.begin(work.epoch, work.inputs, work.answers, work.at_us)
+        self.graph.begin(work)
         if self._early is not None:
-            self.graph.begin(self._early.epoch, self._early.inputs, self._early.answers, self._early.at_us)
+            self.graph.begin(self._early)
         output = self.graph.end()
         self.counters.epochs += 1
         self._done = work.epoch

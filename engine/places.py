@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import pyarrow as pa
 
 from constellationdb.engine.kernels.accumulate import grow
 from constellationdb.engine.kernels.rows import I64
 
 _NOWHERE = -1
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A netted change of rows with a unique key, by one of several workers, which knows each row by a slot.
+
+    Those that go first, ``gone`` of them, then those that come. ``renumbered``: before it, the slots got new numbers:
+    slot ``i`` is what was slot ``renumbered[i]``. ``generation``: slots of another one mean nothing.
+    """
+
+    worker: int
+    generation: int
+    delta: pa.RecordBatch
+    gone: int
+    slots: I64
+    renumbered: I64 | None
 
 
 class Places:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from constellationdb.engine.bell import Bell
 from constellationdb.engine.changelog import Change
-from constellationdb.engine.job import Job, Work
+from constellationdb.engine.graph import Work
+from constellationdb.engine.job import Job
 from constellationdb.engine.pausing import pause_without_room, try_again
 from constellationdb.engine.relation import Follower, RelationState
 from constellationdb.engine.stopped import is_stopped

@@ -23,7 +23,7 @@ _COMPACT_ABOVE = 8192
 
 @dataclass(frozen=True)
 class Slotted:
-    """See ``graph.Placed``."""
+    """See ``places.Placed``."""
 
     delta: pa.RecordBatch
     gone: int

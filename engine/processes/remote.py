@@ -7,20 +7,21 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TypeVar
+from typing import TypeAlias
 
 import pyarrow as pa
 
 from constellationdb.engine import batch as zset
 from constellationdb.engine.channels.messages import Message
+from constellationdb.engine.exchange import slices
 from constellationdb.engine.footprint import Footprint
-from constellationdb.engine.graph import CLOCK, GraphChanges, Input, Measured, Output, Placed
+from constellationdb.engine.graph import CLOCK, GraphChanges, Input, Measured, Output, Work
 from constellationdb.engine.manifest import Home
 from constellationdb.engine.meters import Meter
 from constellationdb.engine.operators.base import NO_WATERMARK, LookupAnswer, LookupRequest
 from constellationdb.engine.operators.lookup import LookupJoinOperator
 from constellationdb.engine.operators.partial_map import Merged, Part
+from constellationdb.engine.places import Placed
 from constellationdb.engine.processes import protocol as p
 from constellationdb.engine.processes.journal import Journal, State
 from constellationdb.engine.processes.pool import Beside, Pool, WorkerLost
@@ -28,7 +29,8 @@ from constellationdb.engine.reply import Reply
 from constellationdb.errors import InternalError
 from constellationdb.planner import plan
 
-AnswerT = TypeVar("AnswerT", bound=p.Answer)
+# An answer, and the batches beside it.
+Told: TypeAlias = "tuple[p.Answer, Sequence[pa.RecordBatch]]"
 _NONE = -1
 _MOST_LOSSES = 3  # of workers, by one command: then it is the command
 # More than this is not done again after a loss, but state is written: of a graph without checkpoints, or with them.
@@ -110,40 +112,34 @@ class RemoteGraph:
         answers: Mapping[int, Sequence[LookupAnswer]] | None = None,
         at_us: int = 0,
     ) -> Output:
-        self.begin(epoch, inputs, answers, at_us)
+        self.begin(Work(epoch, at_us, inputs, answers or {}))
         return self.end()
 
-    def begin(
-        self,
-        epoch: int,
-        inputs: Mapping[str, Input],
-        answers: Mapping[int, Sequence[LookupAnswer]] | None = None,
-        at_us: int = 0,
-    ) -> None:
+    def begin(self, work: Work) -> None:
         """Let the workers do an epoch; another may begin before it ends. Once more what has begun is nothing."""
-        assert not answers, "lookups are made in the server"
-        if any(begun.command.epoch == epoch for begun in self._begun):
+        assert not work.answers, "lookups are made in the server"
+        if any(begun.command.epoch == work.epoch for begun in self._begun):
             return
-        parts, slices = [], []
-        for name, change in inputs.items():
+        parts, given = [], []
+        for name, change in work.inputs.items():
             if change.delta is None or change.delta.num_rows == 0:
                 parts.append(p.Part(name, change.watermark, None))
             else:
                 part, rows = _sent(name, change, self._columns[name])
                 parts.append(part)
-                slices.append(_slices(rows, self.workers))
-        command = p.Run(self._number, epoch, at_us, tuple(parts))
-        begun = _Begun(command, list(zip(*slices, strict=True)) if slices else None)
+                given.append(slices(rows, self.workers))
+        command = p.Run(self._number, work.epoch, work.at_us, tuple(parts))
+        begun = _Begun(command, list(zip(*given, strict=True)) if given else None)
         self._begun.append(begun)
         self._send(begun)
 
     def end(self) -> Output:
         """What the epoch came to that began first."""
         begun = self._begun[0]
-        messages = self._surely(begun.collect)
+        told = self._surely(begun.collect)
         self._begun.popleft()
         self._journal.add(begun.command, begun.batches)
-        output = self._ran(messages, begun.command.epoch)
+        output = self._ran(told, begun.command.epoch)
         if self._journal.bytes > self._most_bytes and not self._begun:
             self._write_down()
         return output
@@ -166,15 +162,15 @@ class RemoteGraph:
     def close(self) -> None:
         self._pool.drop(self._number)
 
-    def _ran(self, messages: Sequence[Message], epoch: int) -> Output:
+    def _ran(self, told: Sequence[Told], epoch: int) -> Output:
         self._epoch = epoch
         output = Output(None, NO_WATERMARK)
         deltas, placed, dues, watermarks = [], [], [], []
         meters: dict[int, list[p.NodeMeter]] = {}
         parts: dict[int, list[Part | None]] = {}
-        for worker, message in enumerate(messages):
-            ran = _answer(message, p.Ran)
-            batches = list(message.batches)
+        for worker, (ran, beside) in enumerate(told):
+            assert isinstance(ran, p.Ran)
+            batches = list(beside)
             if ran.delta:
                 delta = batches.pop(0)
                 deltas.append(delta)
@@ -218,13 +214,13 @@ class RemoteGraph:
 
     # -- commands ------------------------------------------------------------------------------
 
-    def _do(self, command: p.Command, batches: Beside = None) -> list[Message]:
+    def _do(self, command: p.Command, batches: Beside = None) -> list[Told]:
         """What every worker answers; all of it is done again when a worker is lost meanwhile."""
-        messages = self._surely(lambda: self._pool.call(self._generation, command, batches))
+        told = self._surely(lambda: self._pool.call(self._generation, command, batches))
         self._journal.add(command, batches)
-        return messages
+        return told
 
-    def _surely(self, call: Callable[[], list[Message]]) -> list[Message]:
+    def _surely(self, call: Callable[[], list[Message]]) -> list[Told]:
         losses = 0
         while True:
             try:
@@ -240,16 +236,14 @@ class RemoteGraph:
                         f"a worker process died {losses} times over the same epoch",
                         hint="See the server's log for how it ended: it may have run out of memory.",
                     ) from lost
-        for message in messages:
-            _check(message)
-        return messages
+        return [_read(message) for message in messages]
 
     def _set_up(self, generation: int) -> None:
         """On workers that do not know it: as it was, and what has been done since, without telling anybody again."""
 
         def call(command: p.Command | Sequence[p.Command], batches: Beside = None) -> None:
             for message in self._pool.call(generation, command, batches):
-                _check(message)
+                _read(message)
 
         call(self._load)
         if (state := self._journal.state()) is not None:
@@ -286,9 +280,9 @@ class RemoteGraph:
 
     def _taken(self, *, changes: bool) -> GraphChanges:
         found = GraphChanges({}, {}, set())
-        for message in self._surely(lambda: self._pool.call(self._generation, p.Snapshot(self._number, changes))):
-            taken = _answer(message, p.Taken)
-            batches = iter(message.batches)
+        for taken, beside in self._surely(lambda: self._pool.call(self._generation, p.Snapshot(self._number, changes))):
+            assert isinstance(taken, p.Taken)
+            batches = iter(beside)
             found.whole.update((name, next(batches)) for name in taken.whole)
             found.changed.update((name, next(batches)) for name in taken.changed)
             found.anew.update(taken.anew)
@@ -308,7 +302,7 @@ class RemoteGraph:
         for changes in later:
             self._journal.changed(GraphChanges({}, dict(changes), set()), watermarks, epoch)
         self._watermarks, self._epoch = dict(watermarks), epoch
-        self._surely(list)
+        self._surely(list)  # nothing but to set it up
 
     def _given(self, state: State) -> tuple[list[p.Command], list[list[pa.RecordBatch]]]:
         """What each worker is told of a state that it has to go on from: its own part."""
@@ -374,26 +368,15 @@ def _sent(name: str, change: Input, columns: tuple[int, ...]) -> tuple[p.Part, p
     return p.Part(name, change.watermark, columns, width, weighted), rows
 
 
-def _slices(rows: pa.RecordBatch, workers: int) -> list[pa.RecordBatch]:
-    """Even ones: any will do, keys are exchanged later."""
-    edges = [rows.num_rows * worker // workers for worker in range(workers + 1)]
-    return [rows.slice(a, b - a) for a, b in pairwise(edges)]
-
-
 def _own(parts: Mapping[str, pa.RecordBatch], worker: int) -> dict[str, pa.RecordBatch]:
     """Those of one worker: the second piece of the name."""
     return {name: batch for name, batch in parts.items() if name.split("/", 2)[1] == str(worker)}
 
 
-def _answer(message: Message, kind: type[AnswerT]) -> AnswerT:
-    answer = p.answer_of(message.head)
-    assert isinstance(answer, kind)
-    return answer
-
-
-def _check(message: Message) -> None:
-    """Raises what went wrong in a worker."""
+def _read(message: Message) -> Told:
+    """What a worker answered; raises what went wrong there."""
     answer = p.answer_of(message.head)
     if isinstance(answer, p.Failed) and answer.error is not None:
         error = pickle.loads(answer.error)
         raise error if isinstance(error, Exception) else InternalError(str(error))
+    return answer, message.batches
